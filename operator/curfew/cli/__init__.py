@@ -1,0 +1,1 @@
+"""The `curfew` command, one module a group of subcommands."""

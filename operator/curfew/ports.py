@@ -1,0 +1,176 @@
+"""What Curfew needs from the world, as protocols, and how the world may fail.
+
+ClusterError
+├── Unavailable        no answer, or one that says "later"; the call may or may not have happened
+├── NotFound           there is no such object (or no such kind)
+├── AlreadyExists      a create met an object of that name
+├── Conflict           the object is not the one, or not the version, that the caller read
+├── Forbidden          RBAC or an admission policy says no; the message is the API server's
+└── Invalid            the API server does not accept what was sent; the message is the API server's
+
+StoreError
+├── StoreUnavailable   no answer, or a refusal; the call may or may not have happened
+├── ObjectExists       a create met an object of that name: our append lock
+└── ObjectMissing      there is no such object
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Protocol
+
+Json = Mapping[str, Any]
+"""A JSON object as the API server speaks it."""
+
+
+class ClusterError(Exception):
+    """The API server did not do what was asked. `str(error)` is a sentence for people."""
+
+
+class Unavailable(ClusterError):
+    """No answer, or one that says "later". The call may or may not have happened."""
+
+
+class NotFound(ClusterError):
+    """There is no such object, or no such kind."""
+
+
+class AlreadyExists(ClusterError):
+    """A create met an object of that name."""
+
+
+class Conflict(ClusterError):
+    """The object is not the one, or not the version, that the caller had read."""
+
+
+class Forbidden(ClusterError):
+    """RBAC or an admission policy says no; the message is the API server's."""
+
+
+class Invalid(ClusterError):
+    """The API server does not accept what was sent; the message is the API server's."""
+
+
+class Clock(Protocol):
+    """The time of day."""
+
+    def now(self) -> datetime:
+        """Return this instant, aware, in UTC. It never goes back within one process."""
+        ...
+
+
+class Cluster(Protocol):
+    """The API server, as far as Curfew uses it. Each call has a deadline and raises a `ClusterError`."""
+
+    async def list_requests(self) -> list[dict[str, Any]]:
+        """Return all AccessRequests that are not labelled closed, in all namespaces."""
+        ...
+
+    async def list_policies(self) -> list[dict[str, Any]]:
+        """Return all AccessPolicies, in all namespaces."""
+        ...
+
+    async def list_bindings(self) -> list[dict[str, Any]]:
+        """Return all RoleBindings that carry our label, in all namespaces."""
+        ...
+
+    async def get_request(self, namespace: str, name: str) -> dict[str, Any] | None:
+        """Return one AccessRequest, or None where there is none."""
+        ...
+
+    async def get_binding(self, namespace: str, name: str) -> dict[str, Any] | None:
+        """Return one RoleBinding, or None where there is none."""
+        ...
+
+    async def get_role(self, kind: str, namespace: str, name: str) -> dict[str, Any] | None:
+        """Return one ClusterRole (the namespace is ignored) or Role, or None where there is none."""
+        ...
+
+    async def create_binding(self, manifest: Json) -> dict[str, Any]:
+        """Create a RoleBinding and return it as stored."""
+        ...
+
+    async def delete_binding(self, namespace: str, name: str, uid: str) -> bool:
+        """Delete the RoleBinding with that UID. True: this call removed it. False: it was gone, or its UID is another."""
+        ...
+
+    async def patch_request_status(
+        self, namespace: str, name: str, uid: str, resource_version: str, status: Json
+    ) -> dict[str, Any]:
+        """Merge-patch the status of exactly that version of that AccessRequest and return it as stored."""
+        ...
+
+    async def patch_policy_status(
+        self, namespace: str, name: str, uid: str, resource_version: str, status: Json
+    ) -> dict[str, Any]:
+        """Merge-patch the status of exactly that version of that AccessPolicy and return it as stored."""
+        ...
+
+    async def label_closed(self, namespace: str, name: str, uid: str) -> dict[str, Any]:
+        """Put the label that takes a finished AccessRequest out of our watches."""
+        ...
+
+
+class StoreError(Exception):
+    """The object store did not do what was asked. `str(error)` is a sentence for people."""
+
+
+class StoreUnavailable(StoreError):
+    """No answer, or a refusal. The call may or may not have happened."""
+
+
+class ObjectExists(StoreError):
+    """A create met an object of that name."""
+
+
+class ObjectMissing(StoreError):
+    """There is no such object."""
+
+
+class Evidence(StrEnum):
+    """How well it is proved that what is written stays, strongest first (design: grades of evidence)."""
+
+    STAMPED = "Stamped"  # the object just written carries a lock in the right mode, until the right date
+    DEFAULT = "BucketDefault"  # the bucket's default retention was read back; objects are not stamped
+    REFUSED = "RefusedAttempt"  # an attempt to overwrite was refused; nothing more is known
+    NONE = "None"
+
+
+@dataclass(frozen=True, slots=True)
+class Attestation:
+    """What was proved of the store's being write-once, when, and what is missing in words."""
+
+    at: datetime
+    evidence: Evidence
+    sufficient: bool
+    findings: tuple[str, ...]  # sentences for people; empty when all is proved
+
+
+class ObjectStore(Protocol):
+    """Write-once object storage."""
+
+    @property
+    def url(self) -> str:
+        """Where it is, without credentials."""
+        ...
+
+    async def create(self, name: str, body: bytes) -> None:
+        """Store a new object. Raise `ObjectExists` where the name is taken, whoever took it."""
+        ...
+
+    async def get(self, name: str) -> bytes:
+        """Return an object's bytes, or raise `ObjectMissing`."""
+        ...
+
+    async def list(self, prefix: str) -> Sequence[str]:
+        """Return the names of all objects under a prefix, sorted."""
+        ...
+
+    async def list_partitions(self, prefix: str) -> Sequence[str]:
+        """Return the names one level under a prefix ("folders", with their trailing slash), sorted."""
+        ...
+
+    async def attest(self, name: str, at: datetime) -> Attestation:
+        """Prove what can be proved of write-once, with the stored object `name` as the sample."""
+        ...
