@@ -92,7 +92,7 @@ class Cluster(Protocol):
         ...
 
     async def delete_binding(self, namespace: str, name: str, uid: str) -> bool:
-        """Delete the RoleBinding with that UID. True: this call removed it. False: it was gone, or its UID is another."""
+        """Delete the RoleBinding with that UID. True: this call removed it. False: it was gone or is another one."""
         ...
 
     async def patch_request_status(
