@@ -1,0 +1,202 @@
+"""AccessPolicy: what may be asked for in a namespace, for how long, and who must agree."""
+
+from datetime import timedelta
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from curfew.api.meta import Condition, Model, ObjectMeta
+from curfew.api.names import API_VERSION
+from curfew.api.times import Duration
+
+DNS_LABEL = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
+
+
+class RoleKind(StrEnum):
+    """The kinds of role that a grant can bind."""
+
+    CLUSTER_ROLE = "ClusterRole"
+    ROLE = "Role"
+
+
+class Mode(StrEnum):
+    """How it is decided whether a request is granted."""
+
+    REVIEW = "Review"
+    AUTOMATIC = "Automatic"
+    BREAK_GLASS = "BreakGlass"
+
+
+class RoleRef(Model):
+    """The one role that a grant binds, in the policy's own namespace."""
+
+    kind: RoleKind = Field(
+        description="ClusterRole, or Role for a role of this namespace. Either is granted in this namespace only."
+    )
+    name: str = Field(
+        min_length=1,
+        max_length=253,
+        description="Name of the role. Whoever writes the policy must be allowed to bind it.",
+    )
+
+
+class ReasonRule(Model):
+    """What the reason of a request must look like."""
+
+    min_length: int = Field(
+        default=1, ge=1, le=1024, description="The fewest characters that a reason may have. By default 1."
+    )
+
+
+class TicketRule(Model):
+    """What the ticket of a request must look like."""
+
+    required: bool = Field(default=False, description="Whether a request must name a ticket. By default it need not.")
+    pattern: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=256,
+        description=(
+            "Regular expression (RE2 syntax) that a ticket must match as a whole, such as INC-[0-9]+. Without it any "
+            "text will do."
+        ),
+    )
+
+
+class Stage(Model):
+    """A group of approvers, some of whom must agree."""
+
+    name: str = Field(
+        min_length=1,
+        max_length=63,
+        pattern=DNS_LABEL,
+        description=(
+            "Name of the stage, a DNS label such as owners. Who may decide for it is plain RBAC: the verb approve on "
+            "accesspolicies/NAME-OF-THE-STAGE (or on accesspolicies, for all stages)."
+        ),
+    )
+    count: int = Field(
+        default=1, ge=1, le=10, description="How many different people must approve for this stage. By default 1."
+    )
+
+
+class Approval(Model):
+    """How it is decided whether a request is granted."""
+
+    mode: Mode = Field(
+        default=Mode.REVIEW,
+        description=(
+            "Review (the default) waits for people. Automatic grants without people, still bounded and recorded. "
+            "BreakGlass grants at once, warns everybody, and owes a review afterwards."
+        ),
+    )
+    count: int = Field(
+        default=1,
+        ge=1,
+        le=10,
+        description="In mode Review without stages: how many different people must approve. By default 1.",
+    )
+    stages: tuple[Stage, ...] = Field(
+        default=(),
+        max_length=8,
+        description=(
+            "In mode Review: the groups of people who must agree, all of them. One person counts once over all "
+            "stages. With stages, approval.count is not used."
+        ),
+        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
+    )
+
+
+class Limits(Model):
+    """How much one person may have at a time under this policy."""
+
+    active_per_requester: int = Field(
+        default=1, ge=1, le=100, description="The most grants that one person may hold at a time. By default 1."
+    )
+    pending_per_requester: int = Field(
+        default=3, ge=1, le=100, description="The most undecided requests that one person may have. By default 3."
+    )
+
+
+class AccessPolicySpec(Model):
+    """What may be asked for, for how long, and who must agree."""
+
+    description: str | None = Field(
+        default=None, max_length=1024, description="What the access is for, in a sentence for those who ask for it."
+    )
+    role_ref: RoleRef = Field(description="The one role that a grant binds, in this namespace.")
+    max_duration: Duration = Field(
+        description=(
+            "The longest grant that may be asked for, in whole hours, minutes and seconds, such as 4h or 1h30m. At "
+            "least 1m, at most 24h."
+        )
+    )
+    decide_within: Duration = Field(
+        default=timedelta(hours=1),
+        description=(
+            "How long a request waits for its approvals before it is TimedOut, such as 1h. It is a clock of its own "
+            "and takes nothing from the duration of the grant. At least 1m, at most 168h. By default 1h."
+        ),
+    )
+    reason: ReasonRule = Field(
+        default_factory=ReasonRule,
+        description="What the reason of a request must look like.",
+        json_schema_extra={"default": {}},
+    )
+    ticket: TicketRule = Field(
+        default_factory=TicketRule,
+        description="What the ticket of a request must look like.",
+        json_schema_extra={"default": {}},
+    )
+    approval: Approval = Field(
+        default_factory=Approval,
+        description="Who must agree. Without it, one approver must.",
+        json_schema_extra={"default": {}},
+    )
+    limits: Limits = Field(
+        default_factory=Limits, description="How much one person may have at a time.", json_schema_extra={"default": {}}
+    )
+    allow_permanence: bool = Field(
+        default=False,
+        description=(
+            "Dangerous. Allows a role with which a person could make access that outlives the grant (bind, escalate, "
+            "impersonate, wildcards, minting tokens, writing bindings). Such a role is refused without it. By default "
+            "false."
+        ),
+    )
+
+
+class AccessPolicyStatus(Model):
+    """What Curfew makes of the policy."""
+
+    observed_generation: int | None = Field(
+        default=None, ge=0, description="The metadata.generation that this status speaks of."
+    )
+    risk: tuple[Annotated[str, Field(max_length=64)], ...] = Field(
+        default=(),
+        max_length=32,
+        description="What is risky in the role, one CamelCase word each, such as ReadsSecrets or ExecsIntoPods.",
+        json_schema_extra={"x-kubernetes-list-type": "set"},
+    )
+    conditions: tuple[Condition, ...] = Field(
+        default=(),
+        max_length=16,
+        description="Ready tells whether the policy can be asked for, and if not, why.",
+        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
+    )
+
+
+class AccessPolicy(Model):
+    """An AccessPolicy says what may be asked for in its namespace, for how long, and who must agree.
+
+    Who may ask and who may agree is plain RBAC: the verbs request, approve and revoke on the policy.
+    """
+
+    api_version: Literal["curfew.dev/v1alpha1"] = API_VERSION
+    kind: Literal["AccessPolicy"] = "AccessPolicy"
+    metadata: ObjectMeta
+    spec: AccessPolicySpec = Field(description="What may be asked for, for how long, and who must agree.")
+    status: AccessPolicyStatus = Field(
+        default_factory=AccessPolicyStatus, description="What Curfew makes of the policy. Written by Curfew."
+    )

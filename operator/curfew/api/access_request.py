@@ -1,0 +1,251 @@
+"""AccessRequest: one person asks for one policy's access, for a time, with a reason."""
+
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from curfew.api.access_policy import RoleKind
+from curfew.api.meta import Condition, Model, ObjectMeta
+from curfew.api.names import API_VERSION
+from curfew.api.times import Duration, Time
+
+CAMEL_CASE = "^[A-Z][A-Za-z0-9]*$"
+
+
+class Phase(StrEnum):
+    """Where a request is in its life."""
+
+    PENDING = "Pending"
+    APPROVED = "Approved"
+    ACTIVE = "Active"
+    DENIED = "Denied"
+    TIMED_OUT = "TimedOut"
+    CANCELLED = "Cancelled"
+    EXPIRED = "Expired"
+    REVOKED = "Revoked"
+    FAILED = "Failed"
+
+
+class DecisionKind(StrEnum):
+    """What a person can decide about a request."""
+
+    APPROVE = "Approve"
+    DENY = "Deny"
+    REVOKE = "Revoke"
+    CANCEL = "Cancel"
+
+
+class AccessRequestSpec(Model):
+    """Who asks, for which policy, for how long, and why. It can never be changed."""
+
+    policy_name: str = Field(
+        min_length=1, max_length=63, description="Name of the AccessPolicy in this namespace that is asked for."
+    )
+    requester: str = Field(
+        min_length=1,
+        max_length=256,
+        description=(
+            "The user who shall get the access, as the API server names them (kubectl auth whoami). On Kubernetes 1.36 "
+            "and later it may be left out and is filled with the caller; before, it must be written. To ask for "
+            "somebody else needs the verb request-on-behalf on the policy."
+        ),
+    )
+    submitted_by: str = Field(
+        min_length=1,
+        max_length=256,
+        description=(
+            "The user who creates this request; always the caller. On Kubernetes 1.36 and later it is filled; before, "
+            "it must be written, and is the same as requester when you ask for yourself."
+        ),
+    )
+    duration: Duration = Field(
+        description=(
+            "How long the access shall last once it is granted, in whole hours, minutes and seconds, such as 45m or "
+            "1h30m. At least 1m, at most 24h, and at most the maxDuration of the policy."
+        )
+    )
+    not_before: Time | None = Field(
+        default=None,
+        description="When the access shall begin, such as 2026-11-23T20:00:00Z. Without it, as soon as it is approved.",
+    )
+    reason: str = Field(
+        min_length=1, max_length=1024, description="Why the access is needed, for those who decide and for the record."
+    )
+    ticket: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=256,
+        description="The ticket, incident or change that it belongs to, such as INC-4711. A policy can require it.",
+    )
+
+
+class Decision(Model):
+    """One person's decision. The only thing that people write into the status."""
+
+    by: str = Field(
+        min_length=1,
+        max_length=256,
+        description="The user who decides; always the caller, as the API server names them.",
+    )
+    decision: DecisionKind = Field(
+        description=(
+            "Approve or Deny while Pending; Revoke to end what is Approved or Active; Cancel is for the requester and "
+            "is possible until the end."
+        )
+    )
+    stage: str | None = Field(
+        default=None,
+        max_length=63,
+        description="The stage of the policy for which the decision is made. Left out, it is made for any stage.",
+    )
+    reason: str | None = Field(
+        default=None, max_length=1024, description="Why it was decided so, for the requester and for the record."
+    )
+
+
+class Review(Model):
+    """What Curfew made of one decision."""
+
+    by: str = Field(max_length=256, description="The user who decided.")
+    decision: DecisionKind = Field(description="What they decided.")
+    stage: str | None = Field(default=None, max_length=63, description="The stage for which they decided.")
+    seen_at: Time = Field(description="When Curfew first saw the decision.")
+    effect: str = Field(
+        max_length=64,
+        pattern=CAMEL_CASE,
+        description="What it did, in one CamelCase word: Counted, or why it did not count.",
+    )
+
+
+class PolicyRef(Model):
+    """The policy as it was when the request was accepted."""
+
+    name: str = Field(max_length=253, description="Name of the AccessPolicy.")
+    uid: str = Field(
+        max_length=64, description="UID of the AccessPolicy. A policy of the same name made later is another."
+    )
+    generation: int = Field(ge=0, description="The metadata.generation of the AccessPolicy.")
+
+
+class PinnedRole(Model):
+    """The role as it was when the request was accepted."""
+
+    kind: RoleKind = Field(description="ClusterRole or Role.")
+    name: str = Field(max_length=253, description="Name of the role.")
+    uid: str = Field(max_length=64, description="UID of the role. A role of the same name made later is another.")
+    rules_digest: str = Field(max_length=64, description="SHA-256 of the role's rules, in hex.")
+
+
+class Terms(Model):
+    """What was asked for and is approved, pinned when the request was accepted.
+
+    If any of it has changed when the grant is due, nothing is granted.
+    """
+
+    digest: str = Field(max_length=64, description="SHA-256 over request, policy and role, in hex.")
+    policy: PolicyRef = Field(description="The policy that was asked for.")
+    role: PinnedRole = Field(description="The role that will be bound.")
+    risk: tuple[Annotated[str, Field(max_length=64)], ...] = Field(
+        default=(),
+        max_length=32,
+        description="What is risky in the role, one CamelCase word each.",
+        json_schema_extra={"x-kubernetes-list-type": "set"},
+    )
+
+
+class Receipt(Model):
+    """Where in the log the record stands that announced the grant, and what the log was then."""
+
+    log: str = Field(max_length=64, description="Id of the log.")
+    index: int = Field(ge=0, description="Position of the record in the log, from 0.")
+    size: int = Field(ge=0, description="Number of records in the log when this receipt was made.")
+    root: str = Field(max_length=64, description="Merkle tree root (RFC 6962) over all of them, in hex.")
+
+
+class Grant(Model):
+    """The binding that gives the access."""
+
+    binding: str = Field(max_length=253, description="Name of the RoleBinding in this namespace.")
+    uid: str = Field(max_length=64, description="UID of the RoleBinding.")
+    receipt: Receipt = Field(description="Proof that the grant was recorded before it was made.")
+
+
+class AccessRequestStatus(Model):
+    """How the request fares. Written by Curfew, but for the decisions."""
+
+    observed_generation: int | None = Field(
+        default=None, ge=0, description="The metadata.generation that this status speaks of."
+    )
+    phase: Phase | None = Field(
+        default=None,
+        description=(
+            "Pending waits for approvals, Approved for its start or for the record, Active is granted. Denied, "
+            "TimedOut, Cancelled, Expired, Revoked and Failed are final. Expired and Revoked are told only once the "
+            "binding is gone."
+        ),
+    )
+    decisions: tuple[Decision, ...] = Field(
+        default=(),
+        max_length=32,
+        description=(
+            "What people have decided. Each adds their own, with kubectl patch --subresource=status; none is ever "
+            "removed."
+        ),
+        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["by", "decision"]},
+    )
+    reviews: tuple[Review, ...] = Field(
+        default=(),
+        max_length=32,
+        description="What Curfew made of each decision: when it was first seen, and whether it counted.",
+        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["by", "decision"]},
+    )
+    approvals: str = Field(default="", max_length=16, description="Approvals that count, of those needed, such as 1/2.")
+    terms: Terms | None = Field(
+        default=None, description="What was asked for and is approved, pinned when the request was accepted."
+    )
+    decide_by: Time | None = Field(default=None, description="When the request times out unless it is decided before.")
+    decided_at: Time | None = Field(default=None, description="When it was decided.")
+    starts_at: Time | None = Field(default=None, description="When the granted window begins.")
+    granted_at: Time | None = Field(default=None, description="When the binding was there.")
+    expires_at: Time | None = Field(default=None, description="When the access ends. It is never moved to later.")
+    ended_at: Time | None = Field(
+        default=None, description="When the binding was known to be gone, or the request was over."
+    )
+    end_reason: str | None = Field(
+        default=None,
+        max_length=64,
+        pattern=CAMEL_CASE,
+        description="Why it ended, in one CamelCase word, such as DurationElapsed or RevokedByApprover.",
+    )
+    grant: Grant | None = Field(
+        default=None, description="The binding that gives the access, and the proof of its record."
+    )
+    outbox: tuple[dict[str, Any], ...] = Field(
+        default=(),
+        max_length=64,
+        description="Audit records that are not yet known to be in the log. They leave when they are.",
+        json_schema_extra={"x-kubernetes-list-type": "atomic"},
+    )
+    conditions: tuple[Condition, ...] = Field(
+        default=(),
+        max_length=16,
+        description=(
+            "Ready: Curfew has understood the request (not: it is granted). Approved: all who must agree have. Active: "
+            "the access is there. Recorded: all that happened is in the log."
+        ),
+        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
+    )
+
+
+class AccessRequest(Model):
+    """An AccessRequest asks for access for one person, for a time, under a policy of its namespace."""
+
+    api_version: Literal["curfew.dev/v1alpha1"] = API_VERSION
+    kind: Literal["AccessRequest"] = "AccessRequest"
+    metadata: ObjectMeta
+    spec: AccessRequestSpec = Field(description="Who asks, for what, for how long, and why. It can never be changed.")
+    status: AccessRequestStatus = Field(
+        default_factory=AccessRequestStatus,
+        description="How the request fares. Written by Curfew, but for the decisions.",
+    )

@@ -1,0 +1,39 @@
+"""Names that Curfew puts on objects, and by which others find them."""
+
+from typing import Final
+
+GROUP: Final = "curfew.dev"
+VERSION: Final = "v1alpha1"
+API_VERSION: Final = "curfew.dev/v1alpha1"
+
+PREFIX = f"{GROUP}/"
+"""Labels and annotations that begin so are Curfew's own; admission keeps people from writing them."""
+
+LABEL_REQUEST_UID = f"{PREFIX}request-uid"
+"""On a RoleBinding: the UID of the AccessRequest that it grants. It makes the binding ours."""
+
+LABEL_CLOSED = f"{PREFIX}closed"
+"""On an AccessRequest, with the value "true": finished and recorded, no longer watched."""
+
+ANNOTATION_EXPIRES_AT = f"{PREFIX}expires-at"
+"""On a RoleBinding: when it ends, RFC 3339. All that a sweeper needs to know."""
+
+ANNOTATION_STARTS_AT = f"{PREFIX}starts-at"
+"""On a RoleBinding: when the granted window began, RFC 3339."""
+
+ANNOTATION_RECEIPT = f"{PREFIX}receipt"
+"""On a RoleBinding: where in the log the record stands that announced it."""
+
+ANNOTATION_REQUEST = f"{PREFIX}request"
+"""On a RoleBinding: the name of the AccessRequest that it grants."""
+
+ANNOTATION_POLICY = f"{PREFIX}policy"
+"""On a RoleBinding: the name of the AccessPolicy under which it was granted."""
+
+ANNOTATION_TERMS = f"{PREFIX}terms"
+"""On a RoleBinding: the digest of the terms that were approved."""
+
+
+def binding_name(uid: str) -> str:
+    """Return the name of the RoleBinding that grants the AccessRequest with this UID."""
+    return f"curfew-{uid}"
