@@ -1,0 +1,1 @@
+"""Development tools: the pinned servers that the tests and the demo run against."""

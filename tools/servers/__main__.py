@@ -1,0 +1,37 @@
+"""Where `python -m tools.servers` begins: signals become exit statuses, with one line said."""
+
+import os
+import signal
+import sys
+
+
+class Terminated(KeyboardInterrupt):
+    """Somebody asked us to end: tear down as after Ctrl-C."""
+
+
+def _terminate(*_: object) -> None:
+    raise Terminated
+
+
+def run() -> int:
+    """Run the command; return 130 after Ctrl-C and 143 after SIGTERM."""
+    try:
+        signal.signal(signal.SIGTERM, _terminate)
+        # Inside, so that Ctrl-C while modules load says no more than at any other moment.
+        from tools.servers.commands import main
+
+        return main()
+    except Terminated:
+        print("\nAsked to end: stopped, and nothing is left half done.", file=sys.stderr)
+        return 128 + signal.SIGTERM
+    except KeyboardInterrupt:
+        print("\nInterrupted: stopped, and nothing is left half done.", file=sys.stderr)
+        return 128 + signal.SIGINT
+    except BrokenPipeError:
+        # Whoever read our output has heard enough; without this the interpreter complains once more as it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
+
+
+if __name__ == "__main__":
+    sys.exit(run())

@@ -1,0 +1,158 @@
+"""Which binaries there are, at which versions, and the key under which each is cached.
+
+The versions stand in one place only: the go.mod beside this package.
+"""
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tools.servers.errors import ServersError
+from tools.servers.folders import MODULES, bin_folder
+
+
+@dataclass(frozen=True, slots=True)
+class Binary:
+    """One program, and how it is built."""
+
+    name: str
+    folder: str
+    module: str
+    package: str
+    expected: str
+    """How long a first build takes on two cores, for people who wait."""
+    version_flags: tuple[str, ...] = ()
+    """Linker flags without which the program would not know its own version; {version}, {major}, {minor}."""
+
+
+KUBERNETES_VERSION_FLAGS = (
+    "-X k8s.io/component-base/version.gitVersion={version}",
+    "-X k8s.io/component-base/version.gitMajor={major}",
+    "-X k8s.io/component-base/version.gitMinor={minor}",
+    "-X k8s.io/component-base/version.gitTreeState=clean",
+)
+
+
+def _kubernetes(name: str, expected: str) -> Binary:
+    return Binary(
+        name=name,
+        folder="kubernetes",
+        module="k8s.io/kubernetes",
+        package=f"k8s.io/kubernetes/cmd/{name}",
+        expected=expected,
+        version_flags=KUBERNETES_VERSION_FLAGS,
+    )
+
+
+# The small ones first: whoever watches sees that it works before the long wait.
+BINARIES: tuple[Binary, ...] = (
+    Binary(
+        name="etcd",
+        folder="etcd",
+        module="go.etcd.io/etcd/server/v3",
+        package="go.etcd.io/etcd/server/v3",
+        expected="about 30 s",
+    ),
+    Binary(
+        name="versitygw",
+        folder="versitygw",
+        module="github.com/versity/versitygw",
+        package="github.com/versity/versitygw/cmd/versitygw",
+        expected="about 1 min",
+        version_flags=("-X main.Version={version}",),
+    ),
+    _kubernetes("kubectl", "about 2 min"),
+    Binary(
+        name="helm",
+        folder="helm",
+        module="helm.sh/helm/v4",
+        package="helm.sh/helm/v4/cmd/helm",
+        expected="about 1 min",
+        version_flags=("-X helm.sh/helm/v4/internal/version.version={version}",),
+    ),
+    _kubernetes("kube-apiserver", "about 5 min"),
+    _kubernetes("kube-controller-manager", "about 2 min"),
+    Binary(
+        name="promtool",
+        folder="promtool",
+        module="github.com/prometheus/prometheus",
+        package="github.com/prometheus/prometheus/cmd/promtool",
+        expected="about 2 min 30 s",
+        version_flags=("-X github.com/prometheus/common/version.Version={version}",),
+    ),
+)
+
+BY_NAME: Mapping[str, Binary] = {binary.name: binary for binary in BINARIES}
+
+
+def required_version(go_mod: str, module: str) -> str:
+    """Return the version at which a go.mod requires `module`."""
+    found = re.search(rf"^(?:require)?\s+{re.escape(module)} (v\S+)", go_mod, re.MULTILINE)
+    if found is None:
+        raise ServersError(f"The go.mod does not require {module}.")
+    return found[1]
+
+
+def go_version(go_mod: str) -> str:
+    """Return the Go version that a go.mod wants."""
+    found = re.search(r"^go (\S+)", go_mod, re.MULTILINE)
+    if found is None:
+        raise ServersError("The go.mod has no go line.")
+    return found[1]
+
+
+def linker_flags(binary: Binary, version: str) -> str:
+    """Return what to hand to the Go linker."""
+    major, minor, *_ = [*version.removeprefix("v").split("."), ""]
+    flags = [flag.format(version=version, major=major, minor=minor) for flag in binary.version_flags]
+    return " ".join(["-s", "-w", *flags])
+
+
+def cache_key(go_mod: bytes, go_sum: bytes, flags: Sequence[str], platform: str) -> str:
+    """Return 16 hex digits that change whenever the built binary would."""
+    digest = hashlib.sha256()
+    for part in (go_mod, go_sum, " ".join(flags).encode(), platform.encode()):
+        # With its length before it, no part can run over into the next.
+        digest.update(len(part).to_bytes(8, "big") + part)
+    return digest.hexdigest()[:16]
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """One binary at its pinned version, on this platform: what to run, and where the result goes."""
+
+    binary: Binary
+    version: str
+    arguments: tuple[str, ...]
+    key: str
+
+    @property
+    def folder_name(self) -> str:
+        """Return the name of the cache folder that holds the binary."""
+        return f"{self.binary.name}-{self.version}-{self.key}"
+
+    @property
+    def path(self) -> Path:
+        """Return where the built binary is, or will be."""
+        return bin_folder() / self.folder_name / self.binary.name
+
+    @property
+    def module_folder(self) -> Path:
+        """Return the folder with the go.mod."""
+        return MODULES / self.binary.folder
+
+    @property
+    def is_built(self) -> bool:
+        """Tell whether the cache has it; a folder appears there only whole."""
+        return self.path.exists()
+
+
+def recipe(binary: Binary, platform: str) -> Recipe:
+    """Return how to build `binary` for a platform such as linux/amd64."""
+    folder = MODULES / binary.folder
+    go_mod, go_sum = (folder / "go.mod").read_bytes(), (folder / "go.sum").read_bytes()
+    version = required_version(go_mod.decode(), binary.module)
+    arguments = ("build", "-trimpath", "-buildvcs=false", "-mod=readonly", "-ldflags", linker_flags(binary, version))
+    return Recipe(binary, version, arguments, cache_key(go_mod, go_sum, (*arguments, binary.package), platform))

@@ -1,0 +1,267 @@
+"""A Kubernetes control plane of stock servers on loopback: etcd, kube-apiserver, kube-controller-manager."""
+
+import ssl
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Literal, Self
+
+from tools.servers import kubeconfig
+from tools.servers.build import build
+from tools.servers.cluster import Cluster
+from tools.servers.errors import ServersError
+from tools.servers.pki import ADMIN, ADMIN_GROUP, PEOPLE, Authority, Identity, key_pair, write_private
+from tools.servers.ports import LOOPBACK, free_port, give_back
+from tools.servers.processes import Server, answers, clean_environ, on_free_ports, stop_all
+
+SERVICE_NETWORK = "10.0.0.0/24"
+SERVICE_ADDRESS = "10.0.0.1"
+ISSUER = "https://kubernetes.default.svc"
+AUDIT_POLICY = Path(__file__).with_name("audit-policy.yaml")
+CONTROLLER_MANAGER_USER = "system:kube-controller-manager"
+
+# Those that make namespaces, service accounts and rights behave; nothing here runs pods.
+CONTROLLERS = (
+    "clusterrole-aggregation-controller",
+    "garbage-collector-controller",
+    "namespace-controller",
+    "root-ca-certificate-publisher-controller",
+    "serviceaccount-controller",
+    "validatingadmissionpolicy-status-controller",
+)
+
+# As on a cluster older than 1.36: the plugin does not run, and its kinds are not served.
+WITHOUT_MUTATING_ADMISSION = (
+    "--disable-admission-plugins=MutatingAdmissionPolicy",
+    "--runtime-config=admissionregistration.k8s.io/v1/mutatingadmissionpolicies=false",
+    "--runtime-config=admissionregistration.k8s.io/v1/mutatingadmissionpolicybindings=false",
+)
+
+# Asked to stop, the API server waits for its watchers, and they do not leave. Those who take it away mean it.
+APISERVER_PATIENCE_SECONDS = 2.0
+
+
+class ControlPlane(Cluster):
+    """A control plane of its own, with a certificate for each person and an audit log."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        durable: bool = False,
+        mutating_admission: bool = True,
+        apiserver_args: Sequence[str] = (),
+    ) -> None:
+        """Start nothing yet. `durable` makes etcd wait for the disk, as in production."""
+        super().__init__(folder)
+        self._durable = durable
+        self._apiserver_args = [*apiserver_args, *(() if mutating_admission else WITHOUT_MUTATING_ADMISSION)]
+        self._pki = folder / "pki"
+        self._ports: list[int] = []
+        self._port = 0
+        self._etcd_url = ""
+        self._etcd: Server | None = None
+        self._apiserver: Server | None = None
+        self._controller_manager: Server | None = None
+        self._tls: ssl.SSLContext | None = None
+        self._binaries: dict[str, Path] = {}
+
+    @property
+    def server(self) -> str:
+        """Return the API server's URL; it stays the same when the API server is stopped and started."""
+        return f"https://{LOOPBACK}:{self._port}"
+
+    @property
+    def ca(self) -> Path:
+        """Return the file with the authority's certificate."""
+        return self._pki / "ca.crt"
+
+    @property
+    def audit_log(self) -> Path:
+        """Return the API server's audit log: audit.k8s.io/v1 events, one JSON document per line."""
+        return self.folder / "audit.log"
+
+    @property
+    def servers(self) -> list[Server]:
+        """Return the servers that have been started, in the order of their start."""
+        return [server for server in (self._etcd, self._apiserver, self._controller_manager) if server is not None]
+
+    def start(self) -> None:
+        """Return when the API server serves and the controllers work; leave nothing behind when that fails."""
+        self._binaries = build(["etcd", "kube-apiserver", "kube-controller-manager", "kubectl"])
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._pki.mkdir(mode=0o700, exist_ok=True)
+        try:
+            self._etcd = on_free_ports(self._start_etcd)
+            authority = self._write_keys()
+            self._apiserver = on_free_ports(lambda: self._start_first_apiserver(authority))
+            self._controller_manager = on_free_ports(lambda: self._start_controller_manager(authority))
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """Stop all servers, in the order that lets each say goodbye to the next."""
+        stop_all([self._controller_manager, self._apiserver, self._etcd])
+        for port in self._ports:
+            give_back(port)
+        self._ports.clear()
+
+    def __enter__(self) -> Self:
+        """Start."""
+        self.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        """Stop."""
+        self.stop()
+
+    def stop_apiserver(self) -> None:
+        """Stop the API server only: its clients find nobody at its address."""
+        if self._apiserver is not None:
+            self._apiserver.stop(APISERVER_PATIENCE_SECONDS)
+
+    def kill_apiserver(self) -> None:
+        """End the API server without warning, as a power cut would."""
+        if self._apiserver is not None:
+            self._apiserver.kill()
+
+    def start_apiserver(self) -> None:
+        """Start the API server again at its address, with the same data."""
+        if self._apiserver is not None and not self._apiserver.is_running:
+            self._apiserver = self._start_apiserver()
+
+    def restart_apiserver(self) -> None:
+        """Stop the API server and start it again at its address."""
+        self.stop_apiserver()
+        self.start_apiserver()
+
+    def _as_person(self, user: str, program: Literal["kubectl", "helm"]) -> Sequence[str]:
+        return ("--context" if program == "kubectl" else "--kube-context", user)
+
+    def _new_port(self) -> int:
+        port = free_port()
+        self._ports.append(port)
+        return port
+
+    def _write_keys(self) -> Authority:
+        authority = Authority("curfew development control plane")
+        write_private(self.ca, authority.certificate)
+        private, public = key_pair()
+        write_private(self._pki / "service-accounts.key", private)
+        write_private(self._pki / "service-accounts.pub", public)
+        hosts = [LOOPBACK, "localhost", SERVICE_ADDRESS, "kubernetes", "kubernetes.default", "kubernetes.default.svc"]
+        self._write_identity("apiserver", authority.server("kube-apiserver", hosts))
+        return authority
+
+    def _write_identity(self, name: str, identity: Identity) -> None:
+        write_private(self._pki / f"{name}.crt", identity.certificate)
+        write_private(self._pki / f"{name}.key", identity.key)
+
+    def _start_etcd(self) -> Server:
+        clients, peers = self._new_port(), self._new_port()
+        self._etcd_url, peers_url = f"http://{LOOPBACK}:{clients}", f"http://{LOOPBACK}:{peers}"
+        command: list[str | Path] = [
+            self._binaries["etcd"],
+            "--name=curfew",
+            f"--data-dir={self.folder / 'etcd'}",
+            f"--listen-client-urls={self._etcd_url}",
+            f"--advertise-client-urls={self._etcd_url}",
+            f"--listen-peer-urls={peers_url}",
+            f"--initial-advertise-peer-urls={peers_url}",
+            f"--initial-cluster=curfew={peers_url}",
+            "--log-level=warn",
+        ]
+        if not self._durable:
+            command.append("--unsafe-no-fsync")
+        return self._launch("etcd", command, lambda: answers(clients, "/health"))
+
+    def _start_first_apiserver(self, authority: Authority) -> Server:
+        self._port = self._new_port()
+        admin = authority.client(ADMIN, [ADMIN_GROUP])
+        self._write_identity(ADMIN, admin)
+        self._tls = ssl.create_default_context(cafile=str(self.ca))
+        self._tls.load_cert_chain(self._pki / "admin.crt", self._pki / "admin.key")
+        people = {name: authority.client(user) for name, user in PEOPLE.items()}
+        kubeconfig.write_for_people(
+            self.kubeconfig,
+            server=self.server,
+            ca=authority.certificate,
+            people={ADMIN: admin, **people},
+            current=ADMIN,
+        )
+        return self._start_apiserver()
+
+    def _start_apiserver(self) -> Server:
+        command: list[str | Path] = [
+            self._binaries["kube-apiserver"],
+            f"--etcd-servers={self._etcd_url}",
+            f"--bind-address={LOOPBACK}",
+            f"--secure-port={self._port}",
+            # Without it the server looks for the machine's address, and there may be none but loopback.
+            f"--advertise-address={LOOPBACK}",
+            "--endpoint-reconciler-type=none",
+            f"--service-cluster-ip-range={SERVICE_NETWORK}",
+            "--authorization-mode=Node,RBAC",
+            f"--cert-dir={self._pki}",
+            f"--client-ca-file={self.ca}",
+            f"--tls-cert-file={self._pki / 'apiserver.crt'}",
+            f"--tls-private-key-file={self._pki / 'apiserver.key'}",
+            f"--service-account-issuer={ISSUER}",
+            f"--service-account-key-file={self._pki / 'service-accounts.pub'}",
+            f"--service-account-signing-key-file={self._pki / 'service-accounts.key'}",
+            f"--audit-policy-file={AUDIT_POLICY}",
+            f"--audit-log-path={self.audit_log}",
+            "--profiling=false",
+            *self._apiserver_args,
+        ]
+        return self._launch("kube-apiserver", command, lambda: answers(self._port, "/readyz", self._tls))
+
+    def _start_controller_manager(self, authority: Authority) -> Server:
+        port = self._new_port()
+        own_kubeconfig = kubeconfig.write_for_people(
+            self._pki / "controller-manager.kubeconfig",
+            server=self.server,
+            ca=authority.certificate,
+            people={"controller-manager": authority.client(CONTROLLER_MANAGER_USER)},
+            current="controller-manager",
+        )
+        command: list[str | Path] = [
+            self._binaries["kube-controller-manager"],
+            f"--kubeconfig={own_kubeconfig}",
+            f"--authentication-kubeconfig={own_kubeconfig}",
+            f"--authorization-kubeconfig={own_kubeconfig}",
+            f"--bind-address={LOOPBACK}",
+            f"--secure-port={port}",
+            f"--tls-cert-file={self._pki / 'apiserver.crt'}",
+            f"--tls-private-key-file={self._pki / 'apiserver.key'}",
+            "--use-service-account-credentials",
+            "--leader-elect=false",
+            f"--service-account-private-key-file={self._pki / 'service-accounts.key'}",
+            f"--root-ca-file={self.ca}",
+            f"--controllers={','.join(CONTROLLERS)}",
+            "--profiling=false",
+        ]
+
+        def works() -> bool:
+            # Its health says only that it listens; the first thing it makes says that the controllers run.
+            return answers(port, "/healthz", self._tls) and answers(
+                self._port, "/api/v1/namespaces/default/serviceaccounts/default", self._tls
+            )
+
+        return self._launch("kube-controller-manager", command, works)
+
+    def _launch(self, name: str, command: Sequence[str | Path], is_ready: Callable[[], bool]) -> Server:
+        server = Server(name, command, log=self.folder / f"{name}.log", environ=clean_environ())
+        try:
+            server.await_ready(is_ready)
+        except BaseException:
+            server.stop()
+            raise
+        return server
+
+    def check(self) -> None:
+        """Raise when a server that should run has ended."""
+        for server in self.servers:
+            if not server.is_running:
+                raise ServersError(f"{server.name} has ended; its log is {server.log}.")

@@ -1,0 +1,175 @@
+"""An S3 server with Object Lock on loopback, its data in a folder."""
+
+import os
+import secrets
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Self
+
+from tools.servers.build import binary
+from tools.servers.ports import LOOPBACK, free_port, give_back
+from tools.servers.processes import Server, answers, clean_environ, on_free_ports
+
+REGION = "us-east-1"
+HEALTH = "/health"
+
+LockMode = Literal["COMPLIANCE", "GOVERNANCE"]
+
+
+class S3Server:
+    """A server whose keys are made for one run; its data outlive a restart."""
+
+    def __init__(self, folder: Path) -> None:
+        """Start nothing yet."""
+        self.folder = folder
+        self._access_key = f"curfew{secrets.token_hex(6)}"
+        self._secret_key = secrets.token_urlsafe(30)
+        self._port = 0
+        self._server: Server | None = None
+
+    @property
+    def url(self) -> str:
+        """Return the server's URL; it stays the same when the server is stopped and started."""
+        return f"http://{LOOPBACK}:{self._port}"
+
+    @property
+    def servers(self) -> list[Server]:
+        """Return the server, once it has been started."""
+        return [self._server] if self._server else []
+
+    def env(self) -> dict[str, str]:
+        """Return the variables by which S3 clients find the server and its keys."""
+        return {
+            "AWS_ACCESS_KEY_ID": self._access_key,
+            "AWS_SECRET_ACCESS_KEY": self._secret_key,
+            "AWS_ENDPOINT_URL": self.url,
+            "AWS_REGION": REGION,
+            "AWS_ALLOW_HTTP": "true",
+        }
+
+    def start(self) -> None:
+        """Return when the server answers: at a free port first, at the same one ever after."""
+        if self._server is not None and self._server.is_running:
+            return
+        if self._port:
+            self._server = self._launch()
+        else:
+            self._server = on_free_ports(self._launch_on_new_port)
+
+    def stop(self) -> None:
+        """Stop the server; it may be started again. Stopping twice is harmless."""
+        if self._server is not None:
+            self._server.stop()
+
+    def kill(self) -> None:
+        """End the server without warning, as a power cut would."""
+        if self._server is not None:
+            self._server.kill()
+
+    def restart(self) -> None:
+        """Stop the server and start it again at its address, with its data."""
+        self.stop()
+        self.start()
+
+    def __enter__(self) -> Self:
+        """Start."""
+        self.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        """Stop, and let the port go."""
+        self.stop()
+        give_back(self._port)
+
+    def client(self) -> Any:
+        """Return a botocore S3 client with the server's own keys."""
+        # Slow to import, and only tests that look into the bucket need it.
+        import botocore.session
+        from botocore.config import Config
+
+        session = botocore.session.Session()
+        return session.create_client(
+            "s3",
+            region_name=REGION,
+            endpoint_url=self.url,
+            aws_access_key_id=self._access_key,
+            aws_secret_access_key=self._secret_key,
+            config=Config(proxies={}, s3={"addressing_style": "path"}, retries={"total_max_attempts": 2}),
+        )
+
+    def make_bucket(
+        self,
+        name: str,
+        *,
+        object_lock: bool = True,
+        versioning: bool = True,
+        retention_days: int = 1,
+        mode: LockMode | None = "COMPLIANCE",
+    ) -> str:
+        """Make a bucket and return its name; with a `mode`, its default rule locks each new version.
+
+        Object Lock brings versioning with it. Without either, anything may be overwritten and deleted for good.
+        """
+        client = self.client()
+        client.create_bucket(Bucket=name, ObjectLockEnabledForBucket=object_lock)
+        if versioning and not object_lock:
+            client.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+        if object_lock and mode is not None:
+            rule = {"DefaultRetention": {"Mode": mode, "Days": retention_days}}
+            client.put_object_lock_configuration(
+                Bucket=name, ObjectLockConfiguration={"ObjectLockEnabled": "Enabled", "Rule": rule}
+            )
+        return name
+
+    def _launch_on_new_port(self) -> Server:
+        self._port = free_port()
+        try:
+            return self._launch()
+        except BaseException:
+            give_back(self._port)
+            self._port = 0
+            raise
+
+    def _launch(self) -> Server:
+        data, versions = self.folder / "data", self.folder / "versions"
+        for folder in (data, versions):
+            folder.mkdir(parents=True, exist_ok=True)
+        posix: list[str] = [f"--versioning-dir={versions}"]
+        if not _keeps_attributes(data):
+            sidecar = self.folder / "attributes"
+            sidecar.mkdir(exist_ok=True)
+            posix.append(f"--sidecar={sidecar}")
+        server = Server(
+            "versitygw",
+            [
+                binary("versitygw"),
+                f"--port={LOOPBACK}:{self._port}",
+                f"--region={REGION}",
+                f"--health={HEALTH}",
+                "--keep-alive",
+                "posix",
+                *posix,
+                str(data),
+            ],
+            log=self.folder / "versitygw.log",
+            # By environment, not by argument: arguments are for all to see.
+            environ={**clean_environ(), "ROOT_ACCESS_KEY": self._access_key, "ROOT_SECRET_KEY": self._secret_key},
+        )
+        try:
+            server.await_ready(lambda: answers(self._port, HEALTH))
+        except BaseException:
+            server.stop()
+            raise
+        return server
+
+
+def _keeps_attributes(folder: Path) -> bool:
+    """Tell whether files there can have extended attributes, in which the server keeps locks and versions."""
+    if not hasattr(os, "setxattr"):
+        return False
+    try:
+        os.setxattr(folder, "user.curfew-probe", b"1")
+        os.removexattr(folder, "user.curfew-probe")
+    except OSError:
+        return False
+    return True
