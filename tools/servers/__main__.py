@@ -4,6 +4,8 @@ import os
 import signal
 import sys
 
+STOP_SIGNALS = {signal.SIGINT, signal.SIGTERM}
+
 
 class Terminated(KeyboardInterrupt):
     """Somebody asked us to end: tear down as after Ctrl-C."""
@@ -17,15 +19,17 @@ def run() -> int:
     """Run the command; return 130 after Ctrl-C and 143 after SIGTERM."""
     try:
         signal.signal(signal.SIGTERM, _terminate)
-        # Inside, so that Ctrl-C while modules load says no more than at any other moment.
+        # An exception that a signal raises while modules load may be lost in the import system; so it has to wait.
+        signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
         from tools.servers.commands import main
 
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
         return main()
     except Terminated:
-        print("\nAsked to end: stopped, and nothing is left half done.", file=sys.stderr)
+        print("\nAsked to end; nothing is left half done.", file=sys.stderr)
         return 128 + signal.SIGTERM
     except KeyboardInterrupt:
-        print("\nInterrupted: stopped, and nothing is left half done.", file=sys.stderr)
+        print("\nInterrupted; nothing is left half done.", file=sys.stderr)
         return 128 + signal.SIGINT
     except BrokenPipeError:
         # Whoever read our output has heard enough; without this the interpreter complains once more as it ends.

@@ -104,12 +104,13 @@ def down_command() -> int:
         raise ServersError("Something is just being started or stopped; try again in a moment.")
     with contextlib.suppress(ProcessLookupError):
         os.kill(state["pid"], signal.SIGTERM)
-    if not keeper.await_lock(DOWN_SECONDS):
-        # The servers end with their keeper: it asked the kernel for that when it started them.
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(state["pid"], signal.SIGKILL)
-        if not keeper.await_lock(DOWN_SECONDS):
-            raise ServersError(f"Process {state['pid']}, which keeps the servers, does not end.")
+    try:
+        in_time = keeper.await_lock(DOWN_SECONDS)
+    except KeyboardInterrupt:
+        _kill_keeper(state["pid"])
+        raise
+    if not in_time:
+        _kill_keeper(state["pid"])
     print("Everything is stopped.")
     return 0
 
@@ -213,6 +214,15 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     finally:
         process.kill()
         process.wait()
+
+
+def _kill_keeper(pid: int) -> None:
+    """End the keeper at once. The servers end with it: it asked the kernel for that when it started them."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+    if not keeper.await_lock(DOWN_SECONDS):
+        raise ServersError(f"Process {pid}, which keeps the servers, does not end.")
+    keeper.remove_state()
 
 
 def _is_running(pid: int) -> bool:

@@ -38,4 +38,12 @@ def spawn(
             pass_fds=inherit,
         )
 
-    return _spawner.submit(start).result()
+    starting = _spawner.submit(start)
+    try:
+        return starting.result()
+    except KeyboardInterrupt:
+        # The child may have started, and nobody else would know of it.
+        started = starting.result()
+        started.kill()
+        started.wait()
+        raise
