@@ -138,6 +138,7 @@ class AccessPolicySpec(Model):
             "How long a request waits for its approvals before it is TimedOut, such as 1h. It is a clock of its own "
             "and takes nothing from the duration of the grant. At least 1m, at most 168h. By default 1h."
         ),
+        json_schema_extra={"default": "1h"},  # by itself pydantic would write PT1H
     )
     reason: ReasonRule = Field(
         default_factory=ReasonRule,

@@ -1,0 +1,65 @@
+{{- define "curfew.labels" -}}
+app.kubernetes.io/name: curfew
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
+{{- end }}
+
+{{- define "curfew.selector" -}}
+app.kubernetes.io/name: curfew
+app.kubernetes.io/component: operator
+{{- end }}
+
+{{- /* Who the API server takes the operator and the sweeper for. */}}
+{{- define "curfew.operator" -}}
+system:serviceaccount:{{ .Release.Namespace }}:{{ .Values.serviceAccount.name }}
+{{- end }}
+
+{{- define "curfew.sweeper" -}}
+system:serviceaccount:{{ .Release.Namespace }}:{{ .Values.sweeper.serviceAccount.name }}
+{{- end }}
+
+{{- define "curfew.image" -}}
+{{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
+{{- end }}
+
+{{- define "curfew.keySecret" -}}
+{{ .Values.signingKey.existingSecret | default "curfew-signing-key" }}
+{{- end }}
+
+{{- /* Whether the API server can fill in who asks, and is to. */}}
+{{- define "curfew.stamps" -}}
+{{- $wanted := toString .Values.stampIdentity }}
+{{- $possible := .Capabilities.APIVersions.Has "admissionregistration.k8s.io/v1/MutatingAdmissionPolicy" }}
+{{- if and (eq $wanted "true") (not $possible) }}
+{{- fail "stampIdentity is true, but this API server does not serve MutatingAdmissionPolicy v1 (Kubernetes 1.36 and later); set it to auto" }}
+{{- end }}
+{{- if or (eq $wanted "true") (and (eq $wanted "auto") $possible) }}true{{ end }}
+{{- end }}
+
+{{- /* The binding that puts an admission policy into force everywhere. Takes the policy's name. */}}
+{{- define "curfew.enforce" -}}
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata:
+  name: {{ .name }}
+  labels: {{- include "curfew.labels" .root | nindent 4 }}
+spec:
+  policyName: {{ .name }}
+  validationActions: [Deny, Audit]
+{{- end }}
+
+{{- define "curfew.podSecurity" -}}
+runAsNonRoot: true
+runAsUser: 65532
+runAsGroup: 65532
+fsGroup: 65532
+seccompProfile: {type: RuntimeDefault}
+{{- end }}
+
+{{- define "curfew.containerSecurity" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities: {drop: [ALL]}
+{{- end }}

@@ -1,0 +1,102 @@
+"""The two CustomResourceDefinitions, made from the models and the rules."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from curfew.api.access_policy import AccessPolicy
+from curfew.api.access_request import AccessRequest
+from curfew.api.meta import Model
+from curfew.api.names import GROUP, VERSION
+from curfew.api.rules import POLICY_RULES, REQUEST_RULES, Rule
+from curfew.api.schemas import at, structural_schema
+
+CATEGORY = "curfew"
+"""`kubectl get curfew` lists all kinds of this category."""
+
+
+def crds() -> tuple[dict[str, Any], ...]:
+    """Return the definitions of AccessPolicy and AccessRequest as they are applied to a cluster."""
+    return (
+        _definition(
+            AccessPolicy,
+            plural="accesspolicies",
+            short_name="apol",
+            rules=POLICY_RULES,
+            columns=[
+                _column("Role", ".spec.roleRef.name"),
+                _column("Max", ".spec.maxDuration"),
+                _column("Mode", ".spec.approval.mode"),
+                _column("Ready", ".status.conditions[?(@.type=='Ready')].status"),
+                _column("Age", ".metadata.creationTimestamp", type_="date"),
+                _column("Kind", ".spec.roleRef.kind", wide=True),
+                _column("Why", ".status.conditions[?(@.type=='Ready')].message", wide=True),
+                _column("Description", ".spec.description", wide=True),
+            ],
+        ),
+        _definition(
+            AccessRequest,
+            plural="accessrequests",
+            short_name="areq",
+            rules=REQUEST_RULES,
+            columns=[
+                _column("Phase", ".status.phase"),
+                _column("Requester", ".spec.requester"),
+                _column("Policy", ".spec.policyName"),
+                _column("Approvals", ".status.approvals"),
+                # As text: kubectl shows a date as an age, which for one to come is "<invalid>".
+                _column("Expires", ".status.expiresAt"),
+                _column("Age", ".metadata.creationTimestamp", type_="date"),
+                _column("Ticket", ".spec.ticket", wide=True),
+                _column("Reason", ".spec.reason", wide=True),
+                _column("End", ".status.endReason", wide=True),
+            ],
+            selectable=[".spec.requester", ".spec.policyName", ".status.phase"],
+        ),
+    )
+
+
+def _definition(
+    model: type[Model],
+    *,
+    plural: str,
+    short_name: str,
+    rules: Mapping[str, tuple[Rule, ...]],
+    columns: list[dict[str, Any]],
+    selectable: list[str] | None = None,
+) -> dict[str, Any]:
+    kind = model.__name__
+    schema = structural_schema(model)
+    for path, of_path in rules.items():
+        at(schema, path)["x-kubernetes-validations"] = [rule.to_json() for rule in of_path]
+    version: dict[str, Any] = {
+        "name": VERSION,
+        "served": True,
+        "storage": True,
+        "subresources": {"status": {}},
+        "additionalPrinterColumns": columns,
+        "schema": {"openAPIV3Schema": schema},
+    }
+    if selectable:
+        version["selectableFields"] = [{"jsonPath": path} for path in selectable]
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{plural}.{GROUP}"},
+        "spec": {
+            "group": GROUP,
+            "scope": "Namespaced",
+            "names": {
+                "kind": kind,
+                "listKind": f"{kind}List",
+                "plural": plural,
+                "singular": kind.lower(),
+                "shortNames": [short_name],
+                "categories": [CATEGORY],
+            },
+            "versions": [version],
+        },
+    }
+
+
+def _column(name: str, path: str, *, type_: str = "string", wide: bool = False) -> dict[str, Any]:
+    return {"name": name, "type": type_, "jsonPath": path, **({"priority": 1} if wide else {})}

@@ -1,0 +1,144 @@
+"""What the API server checks of our kinds beyond the shape of each field: CEL rules, each with its sentence.
+
+They hold for everybody, the operator and cluster administrators included. Who may do what is not here: that is for the
+admission policies of the chart.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from curfew.api.access_request import Phase
+from curfew.api.phases import PHASE_CHANGES
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A CEL expression that must be true, and what is said when it is not."""
+
+    expression: str
+    message: str
+    field: str = ""  # the field that is named in the refusal, when it is one below
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the rule as an item of x-kubernetes-validations."""
+        path = {"fieldPath": self.field} if self.field else {}
+        return {"rule": self.expression, "message": self.message, **path}
+
+
+# Digits are bounded so that no duration overflows; fractions and units below the second are of no use to anybody.
+WHOLE: Final = "self.matches('^([0-9]{1,4}h)?([0-9]{1,5}m)?([0-9]{1,6}s)?$') && self != ''"
+
+NAME_IS_SHORT: Final = Rule("size(self.metadata.name) <= 63", "metadata.name must be at most 63 characters")
+
+
+def duration_between(name: str, shortest: str, longest: str) -> tuple[Rule, ...]:
+    """Return the rules for a duration with bounds; they are independent, so that each mistake gets its own sentence."""
+    return (
+        Rule(WHOLE, f"{name} must be a duration in whole hours, minutes and seconds, such as 45m or 1h30m"),
+        Rule(
+            f"!({WHOLE}) || (duration(self) >= duration('{shortest}') && duration(self) <= duration('{longest}'))",
+            f"{name} must be between {shortest} and {longest}",
+        ),
+    )
+
+
+def phase_changes() -> str:
+    """Return the expression that keeps a status to the table of phases, once it has one."""
+    steps = [
+        f"(oldSelf.phase == '{phase}' && self.phase in {_list(following)})"
+        for phase, following in PHASE_CHANGES.items()
+        if phase is not None and following
+    ]
+    return f"!has(oldSelf.phase) || (has(self.phase) && (self.phase == oldSelf.phase || {' || '.join(steps)}))"
+
+
+def first_phase() -> str:
+    """Return the expression, on the whole object, that keeps a status to the table when it gets its first phase."""
+    return (
+        "!has(self.status) || !has(self.status.phase) || (has(oldSelf.status) && has(oldSelf.status.phase)) || "
+        f"self.status.phase in {_list(PHASE_CHANGES[None])}"
+    )
+
+
+def _list(phases: Iterable[Phase]) -> str:
+    quoted = ", ".join(f"'{phase}'" for phase in sorted(phases))
+    return f"[{quoted}]"
+
+
+def _never_removed(field: str) -> str:
+    return f"(!has(oldSelf.{field}) || has(self.{field}))"
+
+
+def _never_changed(field: str) -> str:
+    return f"(!has(oldSelf.{field}) || (has(self.{field}) && self.{field} == oldSelf.{field}))"
+
+
+LASTING: Final = ("decideBy", "decidedAt", "startsAt", "endReason", "grant")
+FIXED: Final = ("grantedAt", "endedAt")
+
+POLICY_RULES: Final[Mapping[str, tuple[Rule, ...]]] = {
+    "": (NAME_IS_SHORT,),
+    "spec.maxDuration": duration_between("maxDuration", "1m", "24h"),
+    "spec.decideWithin": duration_between("decideWithin", "1m", "168h"),
+    "spec.ticket.pattern": (
+        # A pattern that does not compile makes the expression fail; `||` would swallow that, `in` does not.
+        Rule("''.matches(self) in [true, false]", "ticket.pattern must be a regular expression in RE2 syntax"),
+    ),
+    "spec.approval": (
+        Rule(
+            "self.mode == 'Review' || !has(self.stages) || size(self.stages) == 0",
+            "approval.stages are for mode Review; no other mode asks people before it grants",
+            ".stages",
+        ),
+        Rule(
+            "!has(self.stages) || self.stages.map(s, s.count).sum() <= 10",
+            "all stages together may ask for at most 10 approvals",
+            ".stages",
+        ),
+    ),
+}
+"""The rules of an AccessPolicy, by the path of what they are about."""
+
+REQUEST_RULES: Final[Mapping[str, tuple[Rule, ...]]] = {
+    "": (
+        NAME_IS_SHORT,
+        # A rule on status itself is not asked when status comes or goes.
+        Rule("!has(oldSelf.status) || has(self.status)", "status cannot be removed"),
+        Rule(first_phase(), "a request begins as Pending or Failed", ".status.phase"),
+    ),
+    # On spec as a whole: rules on optional fields are not asked when the field comes or goes.
+    "spec": (Rule("self == oldSelf", "spec is immutable; create a new AccessRequest"),),
+    "spec.duration": duration_between("duration", "1m", "24h"),
+    "spec.notBefore": (
+        Rule(
+            "self >= timestamp('2020-01-01T00:00:00Z') && self < timestamp('2100-01-01T00:00:00Z')",
+            "notBefore must be a time between the years 2020 and 2100, such as 2026-11-23T20:00:00Z",
+        ),
+    ),
+    "status": (
+        Rule(phase_changes(), "phase cannot be rewound", ".phase"),
+        Rule("!has(self.phase) || self.phase != 'Active' || has(self.expiresAt)", "Active needs expiresAt", ".phase"),
+        Rule(
+            "!has(oldSelf.expiresAt) || (has(self.expiresAt) && self.expiresAt <= oldSelf.expiresAt)",
+            "expiresAt can never be extended or removed",
+            ".expiresAt",
+        ),
+        Rule(
+            "!has(oldSelf.decisions) || (has(self.decisions) && "
+            "oldSelf.decisions.all(o, self.decisions.exists(n, n == o)))",
+            "decisions are append-only",
+            ".decisions",
+        ),
+        Rule(
+            "!has(oldSelf.reviews) || (has(self.reviews) && oldSelf.reviews.all(o, self.reviews.exists(n, "
+            "n.by == o.by && n.decision == o.decision && n.seenAt == o.seenAt)))",
+            "a review keeps its place and its time",
+            ".reviews",
+        ),
+        Rule(_never_changed("terms"), "terms are pinned once and never changed", ".terms"),
+        Rule(" && ".join(map(_never_removed, LASTING)), f"{', '.join(LASTING)} cannot be removed"),
+        Rule(" && ".join(map(_never_changed, FIXED)), f"{' and '.join(FIXED)} cannot be changed or removed"),
+    ),
+}
+"""The rules of an AccessRequest, by the path of what they are about."""

@@ -1,0 +1,96 @@
+"""From a model to the structural schema of a custom resource: inlined, bounded, and with a word on every field."""
+
+import inspect
+from collections.abc import Mapping
+from typing import Any, Final
+
+from curfew.api.meta import Model
+
+API_VERSION_HELP: Final = "The version of the schema that this object is written in."
+KIND_HELP: Final = "The kind of this object."
+
+KEPT: Final = ("type", "format", "enum", "minimum", "maximum", "minLength", "maxLength", "pattern", "maxItems")
+"""What a structural schema takes over as it is, in the order in which it is written."""
+
+
+class NotStructural(Exception):
+    """A model has something that a structural schema cannot say."""
+
+
+def structural_schema(model: type[Model]) -> dict[str, Any]:
+    """Return the openAPIV3Schema of a custom resource, or raise `NotStructural`."""
+    schema = model.model_json_schema(by_alias=True, mode="validation")
+    root = _convert(schema, schema.get("$defs", {}), model.__name__)
+    properties = {
+        "apiVersion": {"description": API_VERSION_HELP, "type": "string"},
+        "kind": {"description": KIND_HELP, "type": "string"},
+        # The API server knows its schema, and takes no other.
+        "metadata": {"type": "object"},
+        "spec": root["properties"]["spec"],
+        "status": root["properties"]["status"],
+    }
+    return {
+        "description": inspect.cleandoc(model.__doc__ or ""),
+        "type": "object",
+        "required": ["spec"],
+        "properties": properties,
+    }
+
+
+def at(schema: dict[str, Any], path: str) -> dict[str, Any]:
+    """Return the schema at a dotted path such as spec.ticket.pattern; the empty path is the root itself."""
+    for name in path.split(".") if path else []:
+        schema = schema["properties"][name]
+    return schema
+
+
+def _convert(schema: Mapping[str, Any], definitions: Mapping[str, Any], where: str) -> dict[str, Any]:
+    schema = _resolve(schema, definitions)
+    result: dict[str, Any] = {}
+    if description := schema.get("description"):
+        result["description"] = _unfold(description)
+    result.update({key: schema[key] for key in KEPT if key in schema})
+    # Empty lists are how a model reads what is absent; in a stored object they would only be noise.
+    if schema.get("default") not in (None, [], ""):
+        result["default"] = schema["default"]
+    result.update({key: value for key, value in schema.items() if key.startswith("x-kubernetes-")})
+    match schema.get("type"):
+        case "object" if schema.get("additionalProperties") is True:
+            result["x-kubernetes-preserve-unknown-fields"] = True
+        case "object":
+            if required := schema.get("required"):
+                result["required"] = required
+            result["properties"] = {
+                name: _convert(value, definitions, f"{where}.{name}")
+                for name, value in schema.get("properties", {}).items()
+                if name not in {"apiVersion", "kind", "metadata"} or "." in where
+            }
+        case "array":
+            result["items"] = _convert(schema["items"], definitions, f"{where}[]")
+        case "integer":
+            result["format"] = "int64"
+        case "string" | "boolean":
+            pass
+        case other:
+            raise NotStructural(f"{where}: type {other} has no place in a structural schema")
+    return result
+
+
+def _resolve(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> dict[str, Any]:
+    """Replace references and "or null" by what they stand for; what stands beside them wins."""
+    found = dict(schema)
+    while "$ref" in found or "anyOf" in found:
+        if reference := found.pop("$ref", None):
+            found = {**definitions[reference.rpartition("/")[2]], **found}
+        else:
+            # An absent field is None in a model; JSON has absence for it, and null is refused.
+            choices = [choice for choice in found.pop("anyOf") if choice != {"type": "null"}]
+            if len(choices) != 1:
+                raise NotStructural(f"a choice between {choices} has no place in a structural schema")
+            found = {**choices[0], **found}
+    return found
+
+
+def _unfold(text: str) -> str:
+    """Return text with the line breaks of its source gone and those between paragraphs kept."""
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in inspect.cleandoc(text).split("\n\n"))
