@@ -1,0 +1,190 @@
+"""A signed statement of what a log was: its size and its root (C2SP tlog-checkpoint, in a C2SP signed note)."""
+
+import base64
+import binascii
+import hashlib
+from dataclasses import dataclass
+from typing import Protocol
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+ED25519 = b"\x01"
+"""The algorithm's byte in a verifier key and in its hash (C2SP signed-note)."""
+
+
+class NoteRefused(ValueError):
+    """A signed note that is malformed, or not signed by the key it should be. `str(error)` says which."""
+
+
+class KeyRefused(ValueError):
+    """A key that cannot be used. `str(error)` says why."""
+
+
+class Signer(Protocol):
+    """Who signs: a name, the hash that tells keys apart, and the signature."""
+
+    @property
+    def name(self) -> str:
+        """The key's name: the log's origin."""
+        ...
+
+    @property
+    def key_hash(self) -> bytes:
+        """The four bytes that tell keys of one name apart."""
+        ...
+
+    def sign(self, message: bytes) -> bytes:
+        """Return the Ed25519 signature of a message, 64 bytes."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Verifier:
+    """A public key under a name."""
+
+    name: str
+    public_key: bytes
+
+    @classmethod
+    def parse(cls, text: str) -> "Verifier":
+        """Read a verifier key, `name+hash+base64`, or raise `KeyRefused`."""
+        parts = text.strip().split("+", 2)
+        if len(parts) != 3:
+            raise KeyRefused("a verifier key has the form name+hash+base64")
+        name, hash_, encoded = parts
+        try:
+            key = base64.b64decode(encoded, validate=True)
+        except binascii.Error as error:
+            raise KeyRefused(f"the last part of verifier key {name} is not base64: {error}") from error
+        if key[:1] != ED25519 or len(key) != 33:
+            raise KeyRefused(f"verifier key {name} is not an Ed25519 key")
+        verifier = cls(name, key[1:])
+        if verifier.key_hash.hex() != hash_:
+            raise KeyRefused(f"verifier key {name} was altered: its hash is {verifier.key_hash.hex()}, not {hash_}")
+        return verifier
+
+    @property
+    def key_hash(self) -> bytes:
+        """The first four bytes of SHA-256(name || newline || algorithm || public key)."""
+        return hashlib.sha256(self.name.encode() + b"\n" + ED25519 + self.public_key).digest()[:4]
+
+    def __str__(self) -> str:
+        return f"{self.name}+{self.key_hash.hex()}+{base64.b64encode(ED25519 + self.public_key).decode()}"
+
+    def check(self, signature: bytes, message: bytes) -> None:
+        """Raise `NoteRefused` unless the signature is this key's over that message."""
+        try:
+            Ed25519PublicKey.from_public_bytes(self.public_key).verify(signature, message)
+        except (InvalidSignature, ValueError) as error:
+            raise NoteRefused(f"the signature is not that of key {self.name} ({self.key_hash.hex()})") from error
+
+
+class Ed25519Signer:
+    """Signs with a private key that is held in memory."""
+
+    def __init__(self, name: str, key: Ed25519PrivateKey) -> None:
+        if not name or "+" in name or any(character.isspace() for character in name):
+            raise KeyRefused(f"a key's name has neither spaces nor plus signs: {name!r}")
+        self._key = key
+        self.verifier = Verifier(
+            name, key.public_key().public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
+        )
+
+    @classmethod
+    def from_pem(cls, name: str, pem: bytes) -> "Ed25519Signer":
+        """Read a private key in PEM (PKCS #8), or raise `KeyRefused`."""
+        try:
+            key = serialization.load_pem_private_key(pem, password=None)
+        except (ValueError, TypeError) as error:
+            raise KeyRefused(f"it is not an unencrypted private key in PEM: {error}") from error
+        if not isinstance(key, Ed25519PrivateKey):
+            raise KeyRefused(
+                "it is a private key, but not an Ed25519 key; openssl genpkey -algorithm ed25519 makes one"
+            )
+        return cls(name, key)
+
+    @property
+    def name(self) -> str:
+        """The key's name."""
+        return self.verifier.name
+
+    @property
+    def key_hash(self) -> bytes:
+        """The four bytes that tell keys of one name apart."""
+        return self.verifier.key_hash
+
+    @property
+    def verifier_key(self) -> str:
+        """The public key as a verifier wants it: `name+hash+base64`."""
+        return str(self.verifier)
+
+    def sign(self, message: bytes) -> bytes:
+        """Return the signature of a message."""
+        return self._key.sign(message)
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """What a log was at one moment."""
+
+    origin: str
+    size: int
+    root: bytes
+    extensions: tuple[str, ...] = ()
+
+    def body(self) -> str:
+        """Return the text that is signed: origin, size, root, extensions, a line each."""
+        lines = (self.origin, str(self.size), base64.b64encode(self.root).decode(), *self.extensions)
+        return "".join(f"{line}\n" for line in lines)
+
+
+def sign_note(checkpoint: Checkpoint, signer: Signer) -> str:
+    """Return a checkpoint as a signed note."""
+    body = checkpoint.body()
+    signature = base64.b64encode(signer.key_hash + signer.sign(body.encode())).decode()
+    return f"{body}\n\u2014 {signer.name} {signature}\n"
+
+
+def open_note(text: str, verifier: Verifier) -> Checkpoint:
+    """Return the checkpoint of a note that the verifier's key signed, or raise `NoteRefused`."""
+    body, separator, signatures = text.partition("\n\n")
+    body += "\n"
+    if not separator or not signatures.endswith("\n"):
+        raise NoteRefused("it is not a signed note: text, an empty line, signatures")
+    for line in signatures[:-1].split("\n"):
+        parts = line.split(" ")
+        if len(parts) != 3 or parts[0] != "\u2014":
+            raise NoteRefused(f"a signature line is malformed: {line!r}")
+        if parts[1] != verifier.name:
+            continue
+        signature = _decode(parts[2], "a signature")
+        if signature[:4] != verifier.key_hash:
+            continue
+        verifier.check(signature[4:], body.encode())
+        return _parse_body(body)
+    raise NoteRefused(f"it is not signed by key {verifier.name} ({verifier.key_hash.hex()})")
+
+
+def _parse_body(body: str) -> Checkpoint:
+    lines = body[:-1].split("\n")
+    if len(lines) < 3:
+        raise NoteRefused("a checkpoint has at least three lines: origin, size and root")
+    origin, size, root, *extensions = lines
+    if not size.isascii() or not size.isdigit() or str(int(size)) != size:
+        raise NoteRefused(f"the size of the log is not a plain number: {size!r}")
+    decoded = _decode(root, "the root")
+    if len(decoded) != 32:
+        raise NoteRefused(f"the root has {len(decoded)} bytes, not 32")
+    return Checkpoint(origin, int(size), decoded, tuple(extensions))
+
+
+def _decode(text: str, what: str) -> bytes:
+    try:
+        decoded = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise NoteRefused(f"{what} is not base64: {error}") from error
+    if base64.b64encode(decoded).decode() != text:
+        raise NoteRefused(f"{what} is not in the one right base64 form")
+    return decoded

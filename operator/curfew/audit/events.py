@@ -1,0 +1,81 @@
+"""The catalogue of what is recorded: each event's name, its code, its place in OCSF and what it means.
+
+Names are dotted and in the past tense. Codes are stable: four digits and I, W or E for how much it should worry a reader.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+from types import MappingProxyType
+
+
+class OcsfClass(IntEnum):
+    """The OCSF 1.8 classes that our records belong to."""
+
+    ENTITY_MANAGEMENT = 3004
+    USER_ACCESS_MANAGEMENT = 3005
+
+
+CREATE, READ, UPDATE, DELETE = 1, 2, 3, 4  # activities of Entity Management
+ASSIGN, REVOKE = 1, 2  # activities of User Access Management
+OTHER = 99
+
+
+@dataclass(frozen=True, slots=True)
+class EventType:
+    """One kind of record."""
+
+    name: str
+    code: str
+    ocsf_class: OcsfClass
+    activity_id: int
+    meaning: str
+
+    @property
+    def severity_id(self) -> int:
+        """OCSF severity: 1 informational, 3 medium, 4 high."""
+        return {"I": 1, "W": 3, "E": 4}[self.code[-1]]
+
+
+_ENTITY, _ACCESS = OcsfClass.ENTITY_MANAGEMENT, OcsfClass.USER_ACCESS_MANAGEMENT
+
+EVENTS: Mapping[str, EventType] = MappingProxyType(
+    {
+        event.name: event
+        for event in (
+            EventType("request.created", "1001I", _ENTITY, CREATE, "A person asked for access."),
+            EventType("request.accepted", "1002I", _ENTITY, UPDATE, "The request was understood and its terms pinned."),
+            EventType("request.rejected", "1003W", _ENTITY, UPDATE, "The request can never be granted as written."),
+            EventType("request.cancelled", "1004I", _ENTITY, UPDATE, "The requester withdrew the request."),
+            EventType("request.timed_out", "1005I", _ENTITY, UPDATE, "Not enough people agreed in time."),
+            EventType(
+                "request.deleted", "1006W", _ENTITY, DELETE, "The request was deleted before its story was over."
+            ),
+            EventType(
+                "request.closed", "1007I", _ENTITY, UPDATE, "The last word on a request: how it ended, with counts."
+            ),
+            EventType("review.submitted", "2001I", _ENTITY, UPDATE, "A person decided, and what it did."),
+            EventType("review.approved", "2002I", _ENTITY, UPDATE, "Enough people agreed."),
+            EventType("review.denied", "2003I", _ENTITY, UPDATE, "A person said no."),
+            EventType("review.auto_approved", "2004I", _ENTITY, UPDATE, "The policy grants without review."),
+            EventType("grant.intended", "3001I", _ACCESS, ASSIGN, "A grant is announced; no binding is made before."),
+            EventType("grant.activated", "3002I", _ACCESS, ASSIGN, "The binding was made and read back."),
+            EventType("grant.activation_failed", "3003E", _ACCESS, ASSIGN, "What was approved was not granted."),
+            EventType(
+                "grant.expired", "3004I", _ACCESS, REVOKE, "The window is over and the binding read back as gone."
+            ),
+            EventType("grant.revoked", "3005I", _ACCESS, REVOKE, "The access was ended early and its binding is gone."),
+            EventType("grant.binding_removed", "3006W", _ACCESS, REVOKE, "Somebody else deleted the binding."),
+            EventType("grant.drifted", "3008E", _ACCESS, OTHER, "The binding was not as it was made, and was removed."),
+            EventType(
+                "grant.orphan_removed", "3009E", _ACCESS, REVOKE, "A binding with our label had no right to exist."
+            ),
+            EventType("audit.opened", "9001I", _ENTITY, CREATE, "The log begins; names the key that signs it."),
+            EventType("audit.sink_failed", "9003E", _ENTITY, OTHER, "The log could not be written for a while."),
+            EventType("audit.sink_recovered", "9004I", _ENTITY, OTHER, "The log can be written again."),
+            EventType("audit.attested", "9005I", _ENTITY, OTHER, "What was proved of the store's being write-once."),
+            EventType("audit.writer_changed", "9007W", _ENTITY, OTHER, "Another writer appended to the log."),
+        )
+    }
+)
+"""All events, by name."""

@@ -1,0 +1,46 @@
+"""A receipt: where in the log a record stands, and what the log was then. Each receipt is an independent anchor."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """A record's index, and size and RFC 6962 root (hex) of the log when it became durable."""
+
+    log: str
+    index: int
+    size: int
+    root: str
+
+    def __post_init__(self) -> None:
+        """Refuse what no log can have said."""
+        if not 0 <= self.index < self.size:
+            raise ValueError(f"index {self.index} is not in a log of {self.size} records")
+        if len(self.root) != 64 or set(self.root) - set("0123456789abcdef"):
+            raise ValueError(f"the root is not 64 hex digits: {self.root!r}")
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the receipt as the request's status holds it."""
+        return {"log": self.log, "index": self.index, "size": self.size, "root": self.root}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "Receipt":
+        """Read what `to_json` wrote. Raise `ValueError` for anything else."""
+        try:
+            return cls(str(value["log"]), int(value["index"]), int(value["size"]), str(value["root"]))
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"it is not a receipt: {error}") from error
+
+    def compact(self) -> str:
+        """Return the receipt as the binding's annotation holds it: `log/index/size/root`."""
+        return f"{self.log}/{self.index}/{self.size}/{self.root}"
+
+    @classmethod
+    def parse(cls, text: str) -> "Receipt":
+        """Read what `compact` wrote. Raise `ValueError` for anything else."""
+        parts = text.split("/")
+        if len(parts) != 4:
+            raise ValueError(f"a receipt has the form log/index/size/root: {text!r}")
+        return cls(parts[0], int(parts[1]), int(parts[2]), parts[3])

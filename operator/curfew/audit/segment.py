@@ -1,0 +1,257 @@
+"""A segment: one stored object that holds records, the seal that commits to them, and a signature over every stored byte.
+
+    object  = frame trailer
+    frame   = zstd( record-line* seal-line )        each line canonical JSON and a newline; content checksum on
+    trailer = zstd skippable frame, 72 bytes: the Ed25519 signature of "curfew segment v1" newline SHA-256(frame)
+
+The seal names the object before it by hash, so that segments form a chain; the name of each is a pure function of the one
+before it, so that there is exactly one name for each place. The trailer is there because a few bits of a zstd frame can be
+changed without changing what it holds: with it, no stored byte is without a signature. zstd readers skip it.
+"""
+
+import hashlib
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any
+
+import zstandard
+
+from curfew.audit.canonical import NotCanonical, canonical, parse_canonical
+from curfew.audit.checkpoint import Checkpoint, NoteRefused, Signer, Verifier, open_note, sign_note
+from curfew.audit.merkle import CompactRange, leaf_hash
+
+SCHEMA = "curfew.segment/v1"
+SUFFIX = ".jsonl.zst"
+GENESIS_DAY = date(1970, 1, 1)
+"""The partition of the first segment: a constant, so that two writers cannot begin one log twice."""
+
+MAX_BYTES = 64 * 1024 * 1024
+"""Largest size of a segment's lines: an object that unpacks to more is refused, not unpacked."""
+
+_TRAILER_HEAD = struct.pack("<II", 0x184D2A50, 64)  # zstd skippable frame (RFC 8878, section 3.1.2), 64 bytes long
+_TRAILER_BYTES = len(_TRAILER_HEAD) + 64
+_SIGNED_PREFIX = b"curfew segment v1\n"
+
+
+class ChainBroken(Exception):
+    """A segment that does not follow. Says which (its number and its object's name) and why."""
+
+    def __init__(self, seq: int, name: str, why: str) -> None:
+        super().__init__(f"segment {seq} ({name}) {why}")
+        self.seq = seq
+        self.name = name
+        self.why = why
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A segment that was opened and found good."""
+
+    seq: int
+    name: str
+    lines: tuple[bytes, ...]  # the records, without newlines
+    first: int  # index in the log of the first of them
+    at: datetime
+    writer: str
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The state of a log after one of its segments: all that is needed to follow or to append the next."""
+
+    log: str
+    seq: int  # -1 before the first
+    object_hash: bytes  # SHA-256 of the whole stored object; before the first, of the log's id
+    next_day: date
+    range: CompactRange
+    at: datetime | None = None  # when the segment was sealed
+
+    @classmethod
+    def genesis(cls, log: str) -> "Head":
+        """Return the state before the first segment."""
+        return cls(log, -1, hashlib.sha256(log.encode()).digest(), GENESIS_DAY, CompactRange())
+
+    def next_name(self) -> str:
+        """Return the one name that the next segment can have."""
+        return (
+            f"{prefix(self.log)}dt={self.next_day.isoformat()}/"
+            f"{self.seq + 1:012d}-{self.object_hash.hex()[:16]}{SUFFIX}"
+        )
+
+    @property
+    def checkpoint(self) -> Checkpoint:
+        """What the log is, as it is signed."""
+        return Checkpoint(origin(self.log), self.range.size, self.range.root())
+
+
+def origin(log: str) -> str:
+    """Return a log's origin, which is also the name of its key."""
+    return f"curfew.dev/log/{log}"
+
+
+def prefix(log: str) -> str:
+    """Return what the names of all of a log's objects begin with."""
+    return f"v1/log={log}/"
+
+
+def seal(head: Head, lines: Sequence[bytes], *, at: datetime, writer: str, signer: Signer) -> tuple[bytes, Head]:
+    """Return the next segment's stored bytes, and the state after it. `lines` are canonical, without newlines."""
+    at = at.astimezone(UTC)
+    tree = head.range.extended(leaf_hash(line) for line in lines)
+    note = sign_note(Checkpoint(origin(head.log), tree.size, tree.root()), signer)
+    sealed = {
+        "seal": {
+            "schema": SCHEMA,
+            "log": head.log,
+            "seq": head.seq + 1,
+            "previous": head.object_hash.hex(),
+            "first": head.range.size,
+            "count": len(lines),
+            "at": _format_time(at),
+            "writer": writer,
+            "next_dt": at.date().isoformat(),
+            "range": {"size": tree.size, "hashes": [hash_.hex() for hash_ in tree.hashes]},
+            "checkpoint": note,
+        }
+    }
+    frame = zstandard.ZstdCompressor(level=9, write_checksum=True, write_content_size=True).compress(
+        b"".join(line + b"\n" for line in (*lines, canonical(sealed)))
+    )
+    stored = frame + _TRAILER_HEAD + signer.sign(_signed(frame))
+    return stored, Head(head.log, head.seq + 1, hashlib.sha256(stored).digest(), at.date(), tree, at)
+
+
+def follow(head: Head, name: str, stored: bytes, verifier: Verifier) -> tuple[Segment, Head]:
+    """Return the segment that follows `head`, and the state after it, or raise `ChainBroken`."""
+    seq = head.seq + 1
+    if name != head.next_name():
+        raise ChainBroken(
+            seq, name, f"has a name that does not follow from the segment before it: {head.next_name()} does"
+        )
+    segment, after, sealed = _open(seq, name, stored, verifier, head.log)
+    if sealed["previous"] != head.object_hash.hex():
+        raise ChainBroken(seq, name, "does not commit to the segment before it")
+    if sealed["first"] != head.range.size:
+        raise ChainBroken(seq, name, f"begins at record {sealed['first']}; the log holds {head.range.size} before it")
+    tree = head.range.extended(leaf_hash(line) for line in segment.lines)
+    if tree != after.range:
+        raise ChainBroken(seq, name, f"commits to other records than it holds (from record {head.range.size} on)")
+    if head.at is not None and segment.at < head.at:
+        raise ChainBroken(seq, name, f"is older ({_format_time(segment.at)}) than the segment before it")
+    return segment, after
+
+
+def resume(name: str, stored: bytes, verifier: Verifier, log: str) -> tuple[Segment, Head]:
+    """Open one segment trusting only its signature, to go on from it, or raise `ChainBroken`."""
+    seq = sequence(name)
+    segment, after, sealed = _open(seq, name, stored, verifier, log)
+    # The name commits to the seal's own word on what came before.
+    if not name.endswith(f"/{seq:012d}-{sealed['previous'][:16]}{SUFFIX}"):
+        raise ChainBroken(seq, name, "has a name that does not fit what it says of the segment before it")
+    return segment, after
+
+
+def sequence(name: str) -> int:
+    """Return the number in a segment's name, or -1 where it has none."""
+    file = name.rsplit("/", 1)[-1]
+    digits = file.split("-", 1)[0]
+    return int(digits) if file.endswith(SUFFIX) and len(digits) == 12 and digits.isascii() and digits.isdigit() else -1
+
+
+def announced_key(stored: bytes) -> str | None:
+    """Return the verifier key that the first segment of a log names for itself, or None. It proves nothing by itself."""
+    try:
+        first = parse_canonical(_unpack(stored[:-_TRAILER_BYTES]).split(b"\n", 1)[0])
+        key = first["unmapped"]["curfew"]["detail"]["verifier_key"]
+    except (NotCanonical, ValueError, KeyError, TypeError, zstandard.ZstdError):
+        return None
+    return key if isinstance(key, str) else None
+
+
+def _open(seq: int, name: str, stored: bytes, verifier: Verifier, log: str) -> tuple[Segment, Head, dict[str, Any]]:
+    def broken(why: str) -> ChainBroken:
+        return ChainBroken(seq, name, why)
+
+    frame, trailer = stored[:-_TRAILER_BYTES], stored[-_TRAILER_BYTES:]
+    if len(trailer) != _TRAILER_BYTES or not trailer.startswith(_TRAILER_HEAD):
+        raise broken("does not end with a signature: it was cut off or altered at its end")
+    try:
+        verifier.check(trailer[len(_TRAILER_HEAD) :], _signed(frame))
+    except NoteRefused as error:
+        raise broken(f"was altered, or sealed by somebody else: {error}") from error
+    try:
+        content = _unpack(frame)
+    except (zstandard.ZstdError, ValueError) as error:
+        raise broken(f"cannot be unpacked: {error}") from error
+    if not content.endswith(b"\n"):
+        raise broken("does not end with a whole line")
+    *lines, seal_line = content[:-1].split(b"\n")
+    sealed = _parse_seal(seal_line, broken)
+    if (sealed["schema"], sealed["log"], sealed["seq"]) != (SCHEMA, log, seq):
+        raise broken(f"is sealed as segment {sealed['seq']} of log {sealed['log']} ({sealed['schema']})")
+    if sealed["count"] != len(lines):
+        raise broken(f"holds {len(lines)} records and is sealed with {sealed['count']}")
+    for offset, line in enumerate(lines):
+        try:
+            parse_canonical(line)
+        except NotCanonical as error:
+            raise broken(f"holds record {sealed['first'] + offset}, which {error}") from error
+    try:
+        checkpoint = open_note(sealed["checkpoint"], verifier)
+        tree = CompactRange(sealed["range"]["size"], tuple(bytes.fromhex(h) for h in sealed["range"]["hashes"]))
+        at, next_day = datetime.fromisoformat(sealed["at"]), date.fromisoformat(sealed["next_dt"])
+    except (NoteRefused, ValueError, KeyError, TypeError) as error:
+        raise broken(f"is sealed with a checkpoint that does not hold: {error}") from error
+    if checkpoint != Checkpoint(origin(log), tree.size, tree.root()) or tree.size != sealed["first"] + len(lines):
+        raise broken("is sealed with a checkpoint of another tree")
+    if at.tzinfo is None or at.date() != next_day:
+        raise broken("is sealed with a day that does not fit its time")
+    segment = Segment(seq, name, tuple(lines), sealed["first"], at, sealed["writer"])
+    return segment, Head(log, seq, hashlib.sha256(stored).digest(), next_day, tree, at), sealed
+
+
+_SEAL_FIELDS = {
+    "schema": str,
+    "log": str,
+    "seq": int,
+    "previous": str,
+    "first": int,
+    "count": int,
+    "at": str,
+    "writer": str,
+    "next_dt": str,
+    "range": dict,
+    "checkpoint": str,
+}
+
+
+def _parse_seal(line: bytes, broken: Any) -> dict[str, Any]:
+    try:
+        value = parse_canonical(line)
+    except NotCanonical as error:
+        raise broken(f"ends with a seal that {error}") from error
+    sealed = value.get("seal") if isinstance(value, dict) and set(value) == {"seal"} else None
+    if not isinstance(sealed, dict) or {key: type(part) for key, part in sealed.items()} != _SEAL_FIELDS:
+        raise broken("does not end with a seal")
+    return sealed
+
+
+def _unpack(frame: bytes) -> bytes:
+    size = zstandard.frame_content_size(frame)
+    if not 0 <= size <= MAX_BYTES:
+        raise ValueError(f"it says that it unpacks to {size} bytes; at most {MAX_BYTES} are taken")
+    unpacker = zstandard.ZstdDecompressor().decompressobj()
+    content = unpacker.decompress(frame)
+    if not unpacker.eof or unpacker.unused_data:
+        raise ValueError("it is not exactly one zstd frame")
+    return content
+
+
+def _signed(frame: bytes) -> bytes:
+    return _SIGNED_PREFIX + hashlib.sha256(frame).digest()
+
+
+def _format_time(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
