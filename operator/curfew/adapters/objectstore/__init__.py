@@ -1,0 +1,51 @@
+"""Object storage: buckets through obstore, folders by hand, and the proof that what is written stays.
+
+`open_store` is the only thing used from outside. Nothing of obstore or botocore comes out of here; all errors are those
+of `ports`.
+"""
+
+from datetime import timedelta
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from curfew.adapters.objectstore.bucket import open_bucket
+from curfew.adapters.objectstore.folder import FolderStore
+from curfew.ports import ObjectStore, StoreUnavailable
+
+BUCKET_SCHEMES = ("s3", "gs", "az")
+LEAST_RETENTION = timedelta(days=1)
+"""The shortest default retention a bucket can have."""
+
+
+def open_store(url: str, *, retention: timedelta = LEAST_RETENTION) -> ObjectStore:
+    """Return the store at `url`; nothing is asked of it yet.
+
+    `s3://bucket/prefix`, `gs://bucket/prefix` and `az://container/prefix` take their settings from the environment, as
+    the tools of these clouds do: AWS_ENDPOINT_URL, AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and
+    AWS_ALLOW_HTTP, a web identity, the role of the machine. `file:///folder` is a folder on this machine. `retention`
+    is how long objects have to be locked at least for the store to count as write-once.
+
+    Raise `StoreUnavailable` with a sentence for people where the address cannot be one.
+    """
+    parts = urlsplit(url)
+    if "@" in parts.netloc:
+        # Not repeated here: what stands before the @ may be a secret.
+        raise StoreUnavailable("The address of a store holds no credentials; those come from the environment.")
+    if parts.scheme == "file":
+        return FolderStore(_folder(url))
+    if parts.scheme in BUCKET_SCHEMES:
+        if not parts.netloc:
+            raise StoreUnavailable(f"{url} names no bucket; {parts.scheme}://BUCKET/PREFIX is right.")
+        return open_bucket(url, retention=retention)
+    raise StoreUnavailable(
+        f"{url} is not an address of a store; s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, az://CONTAINER/PREFIX and "
+        "file:///FOLDER are."
+    )
+
+
+def _folder(url: str) -> Path:
+    parts = urlsplit(url)
+    if parts.netloc not in ("", "localhost") or not parts.path.startswith("/"):
+        raise StoreUnavailable(f"{url} is not the address of a folder; it has three slashes: file:///FOLDER.")
+    # A path is taken as it stands: percent signs, question marks and the like are characters of its name.
+    return Path(url.split("://", 1)[1].removeprefix("localhost"))

@@ -1,0 +1,135 @@
+"""A bucket as object store, through obstore: S3 and what speaks it, Google Cloud Storage, Azure."""
+
+import os
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import obstore
+from obstore.exceptions import BaseError
+from obstore.store import from_url
+
+from curfew.adapters.objectstore.errors import translate
+from curfew.adapters.objectstore.write_once import S3Bucket, judge
+from curfew.ports import Attestation, ObjectExists, StoreError, StoreUnavailable
+
+if TYPE_CHECKING:  # obstore has these names for type checkers only
+    from obstore.store import ClientConfig, RetryConfig, S3Config
+    from obstore.store import ObjectStore as Client
+
+CONNECT_TIMEOUT = timedelta(seconds=3)
+TIMEOUT = timedelta(seconds=10)
+"""How long one call may take, from connecting to the last byte."""
+
+# No segment is nearly as large; whatever is there under its name need not be read to know that it is none.
+LARGEST_OBJECT = 80 * 1024 * 1024
+
+REGION = "us-east-1"
+KINDS: Mapping[str, str] = {"s3": "bucket", "gs": "bucket", "az": "container"}
+
+
+def open_bucket(url: str, *, retention: timedelta) -> "BucketStore":
+    """Return the store at `url` as the environment sets it up, or raise `StoreUnavailable` where that is no good."""
+    parts = urlsplit(url)
+    # Both clients get the endpoint and region from here: each knows names of variables that the other does not.
+    environ = os.environ
+    endpoint = environ.get("AWS_ENDPOINT_URL_S3") or environ.get("AWS_ENDPOINT_URL") or None
+    region = environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION") or REGION
+    # Options that are passed replace all that obstore would take from the environment, so this one is read here.
+    options: ClientConfig = {
+        "allow_http": environ.get("AWS_ALLOW_HTTP", "").lower() in ("1", "true", "yes"),
+        "connect_timeout": CONNECT_TIMEOUT,
+        "timeout": TIMEOUT,
+    }
+    # The writer retries the same bytes and knows what it means; a retry of which it does not know helps nobody.
+    retries: RetryConfig = {"max_retries": 0}
+    try:
+        if parts.scheme == "s3":
+            # The server checks what arrives against this, and Object Lock on S3 wants a checksum with each PUT.
+            config: S3Config = {"checksum_algorithm": "SHA256", "region": region}
+            if endpoint:
+                config["endpoint"] = endpoint
+            client = from_url(url, config=config, client_options=options, retry_config=retries)
+        else:
+            client = from_url(url, client_options=options, retry_config=retries)
+    except (BaseError, ValueError) as error:
+        reason = str(error).split("\n", 1)[0]
+        raise StoreUnavailable(f"{url} cannot be used with these settings: {reason}.") from error
+    s3 = S3Bucket(parts.netloc, endpoint, region) if parts.scheme == "s3" else None
+    return BucketStore(client, parts.scheme, parts.netloc, parts.path.strip("/"), s3=s3, retention=retention)
+
+
+class BucketStore:
+    """An `ObjectStore` in a bucket, or under a prefix of one."""
+
+    def __init__(
+        self, client: "Client", scheme: str, bucket: str, prefix: str, *, s3: S3Bucket | None, retention: timedelta
+    ) -> None:
+        """Nothing is asked of the bucket yet; `s3` is who can be asked how it is set up."""
+        self._client = client
+        self._url = f"{scheme}://{bucket}/{prefix}".rstrip("/")
+        self._where = f"the {KINDS[scheme]} {bucket}"
+        self._prefix = prefix
+        self._s3 = s3
+        self._retention = retention
+
+    @property
+    def url(self) -> str:
+        """Where it is, without credentials."""
+        return self._url
+
+    async def create(self, name: str, body: bytes) -> None:
+        """Store a new object. Raise `ObjectExists` where the name is taken, whoever took it."""
+        try:
+            await obstore.put_async(self._client, name, body, mode="create", use_multipart=False)
+        except (BaseError, OSError) as error:
+            raise self._create_failure(error, name) from error
+
+    async def get(self, name: str) -> bytes:
+        """Return an object's bytes, or raise `ObjectMissing`."""
+        try:
+            answer = await obstore.get_async(self._client, name)
+            if (size := answer.meta["size"]) > LARGEST_OBJECT:
+                raise StoreUnavailable(f"{name} in {self._where} has {size} bytes, too many for one of our objects.")
+            return bytes(await answer.bytes_async())
+        except (BaseError, OSError) as error:
+            raise translate(error, name, self._where) from error
+
+    async def list(self, prefix: str) -> Sequence[str]:
+        """Return the names of all objects under a prefix, sorted."""
+        try:
+            found = await obstore.list(self._client, prefix, chunk_size=1000).collect_async()
+        except (BaseError, OSError) as error:
+            raise translate(error, prefix, self._where) from error
+        return sorted(one["path"] for one in found)
+
+    async def list_partitions(self, prefix: str) -> Sequence[str]:
+        """Return the "folders" one level under a prefix, each with its trailing slash, sorted."""
+        try:
+            found = await obstore.list_with_delimiter_async(self._client, prefix)
+        except (BaseError, OSError) as error:
+            raise translate(error, prefix, self._where) from error
+        return sorted(f"{one}/" for one in found["common_prefixes"])
+
+    async def attest(self, name: str, at: datetime) -> Attestation:
+        """Prove what can be proved of write-once, with the stored object `name` as the sample.
+
+        Raise `StoreUnavailable` where the store does not answer; what may not be read is a finding, not an error.
+        """
+        # With the same bytes: should the store take it, against all we ask of it, the sample is what it was.
+        body = await self.get(name)
+        try:
+            await self.create(name, body)
+            refused = False
+        except ObjectExists:
+            refused = True
+        seen = await self._s3.look(f"{self._prefix}/{name}".lstrip("/")) if self._s3 else None
+        return judge(seen, refused=refused, where=self._where, at=at, retention=self._retention)
+
+    def _create_failure(self, error: Exception, name: str) -> StoreError:
+        failure = translate(error, name, self._where)
+        if isinstance(failure, ObjectExists | StoreUnavailable):
+            return failure
+        # "Not found" in answer to a PUT can only be the bucket.
+        return StoreUnavailable(f"{name} cannot be stored in {self._where}, which may not exist. Check the address.")

@@ -1,0 +1,141 @@
+"""What a bucket's refusal means: one table from the server's code to a sentence for people.
+
+Answers are never repeated whole, because servers put keys and signatures into them; only the code and the message are.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from obstore.exceptions import AlreadyExistsError
+
+from curfew.ports import ObjectExists, ObjectMissing, StoreError, StoreUnavailable
+
+# The addresses from which a machine in a cloud would get credentials: who is sent there has none of their own.
+METADATA_HOSTS = ("169.254.169.254", "metadata.google.internal", "169.254.170.2")
+NO_CREDENTIALS = (
+    "There are no credentials for {where}: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give this machine or "
+    "its service account a role."
+)
+
+WRONG_CREDENTIALS = "{host} does not accept the credentials ({said}). Set those that belong to {where}."
+WRONG_REGION = "{where} is in another region ({said}). Set AWS_REGION to that of the bucket."
+NO_BUCKET = "{where} does not exist ({said}). Create it with versioning and Object Lock, or correct the address."
+
+BY_CODE: Mapping[str, str] = {
+    "NoSuchBucket": NO_BUCKET,
+    "InvalidBucketName": NO_BUCKET,
+    "ContainerNotFound": NO_BUCKET,
+    "SignatureDoesNotMatch": WRONG_CREDENTIALS,
+    "InvalidAccessKeyId": WRONG_CREDENTIALS,
+    "XAdminUserNotFound": WRONG_CREDENTIALS,  # versitygw's word for an unknown access key, sent as 404
+    "AuthenticationFailed": WRONG_CREDENTIALS,
+    "ExpiredToken": WRONG_CREDENTIALS,
+    "InvalidToken": WRONG_CREDENTIALS,
+    "RequestTimeTooSkewed": "The clock of this machine and that of {host} differ too much ({said}). Set the clock.",
+    "AuthorizationHeaderMalformed": WRONG_REGION,
+    "PermanentRedirect": WRONG_REGION,
+    "IllegalLocationConstraintException": WRONG_REGION,
+}
+
+# What a status means where the code says nothing.
+BY_STATUS: Mapping[int, str] = {
+    401: WRONG_CREDENTIALS,
+    403: (
+        "Access to {where} is denied ({said}). Curfew needs s3:PutObject, s3:GetObject and s3:ListBucket there, and no "
+        "right to delete."
+    ),
+    404: "{host} knows nothing of what was asked for in {where} ({said}). Check the address and the bucket.",
+    409: "{where} was busy with the same object ({said}). It is tried again.",
+    429: "{host} asks to slow down ({said}).",
+    501: "{host} cannot do what Curfew needs ({said}): objects must be created only where there is none of that name.",
+}
+
+OTHER_ANSWER = "{host} answered for {where} with {said}."
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a server said when it refused: its code and message, and the HTTP status."""
+
+    status: int
+    code: str = ""
+    message: str = ""
+
+    def __str__(self) -> str:
+        """Return it in the words of the server."""
+        named = f"{self.status} {self.code}".strip()
+        return f"{named}: {self.message.rstrip('.')}" if self.message else named
+
+
+def sentence(answer: Answer, host: str, where: str) -> str:
+    """Return what a refusal means, for people."""
+    template = BY_CODE.get(answer.code) or BY_STATUS.get(answer.status, OTHER_ANSWER)
+    return capitalised(template.format(host=host, where=where, said=answer))
+
+
+def capitalised(text: str) -> str:
+    """Return a sentence with its first letter as sentences have it; the name of a host stays as it is."""
+    return f"The {text.removeprefix('the ')}" if text.startswith("the ") else text
+
+
+def translate(error: Exception, name: str, where: str) -> StoreError:
+    """Return the error of `ports` that an error of obstore amounts to; `name` is the object that was asked for.
+
+    obstore knows a handful of classes and says the rest in its text, so the text is read. What cannot be read is
+    `StoreUnavailable`, which promises nothing.
+    """
+    text = str(error)
+    answer = _answer(text)
+    host = _host(text) or where
+    if isinstance(error, AlreadyExistsError) and (answer is None or answer.status == 412):
+        # 412 is the answer to If-None-Match. A 409 is a collision with another call, of which nothing is known.
+        return ObjectExists(f"{name} exists in {where}.")
+    if isinstance(error, FileNotFoundError) and (answer is None or answer.code not in BY_CODE):
+        return ObjectMissing(f"{name} does not exist in {where}.")
+    if any(host.startswith(metadata) for metadata in METADATA_HOSTS):
+        return StoreUnavailable(NO_CREDENTIALS.format(where=where))
+    if answer is not None:
+        return StoreUnavailable(sentence(answer, host, where))
+    return StoreUnavailable(capitalised(_no_answer(text, host, where)))
+
+
+def _answer(text: str) -> Answer | None:
+    found = re.search(r"non-2xx status code: (\d{3})", text)
+    if found is None:
+        return None
+    body = text[found.end() :].split("Debug source:", 1)[0]
+    code = re.search(r"<Code>([^<]{1,100})</Code>", body) or re.search(r'"code": ?"?([\w.]{1,100})', body)
+    message = re.search(r"<Message>([^<]{1,300})</Message>", body) or re.search(r'"message": ?"([^"]{1,300})', body)
+    return Answer(int(found[1]), code[1] if code else "", " ".join(message[1].split()) if message else "")
+
+
+def _host(text: str) -> str:
+    found = re.search(r"Error performing [A-Z]+ https?://([^/\s?]+)", text)
+    return found[1] if found else ""
+
+
+def _no_answer(text: str, host: str, where: str) -> str:
+    """Name the reason for which there was no answer. The words looked for are those of reqwest and hyper."""
+    there = f"{host}, where {where} is,"
+    if "BadScheme" in text:
+        return f"The endpoint http://{host} is plain HTTP, which is refused unless AWS_ALLOW_HTTP=true is set."
+    if "redirect without LOCATION" in text:
+        return WRONG_REGION.format(where=where, said="a redirect to nowhere")
+    if "kind: Timeout" in text or "TimedOut" in text:
+        return f"{there} has not answered in time. Check the endpoint and the network."
+    if "dns error" in text:
+        return f"The name of {there} is not known. Check the endpoint and the name service."
+    if certificate := re.search(r"InvalidCertificate\(\s*(\w+)", text):
+        return f"The certificate of {there} is not trusted ({certificate[1]})."
+    if "InvalidMessage" in text:
+        return (
+            f"{there} does not speak TLS. If it is meant to be plain HTTP, write http:// and set AWS_ALLOW_HTTP=true."
+        )
+    if reason := re.search(r'kind: Connect,.*?message: "([^"]+)"', text, re.DOTALL):
+        return f"{there} cannot be reached ({reason[1].lower()}). Check the endpoint and the network."
+    if "kind: Connect" in text:
+        return f"{there} cannot be reached. Check the endpoint and the network."
+    if "kind: Request" in text:
+        return f"{there} closed the connection without an answer."
+    return f"{where} cannot be used: {text.split(chr(10), 1)[0][:300] or 'no reason was given'}"

@@ -1,0 +1,172 @@
+"""A folder as object store: create-only and durable, but not write-once, which it says of itself.
+
+An object appears whole or not at all, under its name, once: it is written to a temporary file, that file is flushed to
+the disk, linked to its name (which fails where the name is taken), and then the folder is flushed. When `create` has
+returned, a power cut takes nothing away.
+"""
+
+import asyncio
+import contextlib
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from pathlib import Path, PurePosixPath
+from typing import TypeVar
+
+from curfew.ports import Attestation, Evidence, ObjectExists, ObjectMissing, StoreUnavailable
+
+R = TypeVar("R")
+
+NOT_WRITE_ONCE = (
+    "A folder is not write-once storage: whoever may write to it can change or remove records. Use a bucket with "
+    "Object Lock (s3://BUCKET/PREFIX) for more than trying it out."
+)
+NOT_EXCLUSIVE = "In this folder a file could be created twice; two writers would lose records. Use another disk."
+
+# A disk that hangs keeps its threads; they are this store's own, so that nobody else waits for one.
+THREADS = 4
+
+
+class FolderStore:
+    """An `ObjectStore` in a folder. It makes the folder itself but not the one around it, as a guard against typos."""
+
+    def __init__(self, root: Path) -> None:
+        """Nothing is read or written yet."""
+        self._folder = _Folder(root)
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="folder-store")
+
+    @property
+    def url(self) -> str:
+        """Where it is."""
+        return f"file://{self._folder.root}"
+
+    async def create(self, name: str, body: bytes) -> None:
+        """Store a new object, durably. Raise `ObjectExists` where the name is taken."""
+        await self._in_thread(lambda: self._folder.create(name, body))
+
+    async def get(self, name: str) -> bytes:
+        """Return an object's bytes, or raise `ObjectMissing`."""
+        return await self._in_thread(lambda: self._folder.get(name))
+
+    async def list(self, prefix: str) -> Sequence[str]:
+        """Return the names of all objects under a prefix, sorted."""
+        return await self._in_thread(lambda: self._folder.names(prefix))
+
+    async def list_partitions(self, prefix: str) -> Sequence[str]:
+        """Return the folders one level under a prefix, each with its trailing slash, sorted."""
+        return await self._in_thread(lambda: self._folder.partitions(prefix))
+
+    async def attest(self, name: str, at: datetime) -> Attestation:
+        """Try to create the object `name` again; more cannot be proved of a folder."""
+        body = await self.get(name)
+        try:
+            await self.create(name, body)
+        except ObjectExists:
+            return Attestation(at=at, evidence=Evidence.REFUSED, sufficient=False, findings=(NOT_WRITE_ONCE,))
+        return Attestation(at=at, evidence=Evidence.NONE, sufficient=False, findings=(NOT_EXCLUSIVE, NOT_WRITE_ONCE))
+
+    async def _in_thread(self, call: Callable[[], R]) -> R:
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, call)
+        except OSError as error:
+            raise StoreUnavailable(self._folder.sentence(error)) from error
+
+
+class _Folder:
+    """What is done in a thread, because a disk may take its time. Raises OSError as well as the errors of `ports`."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._durable: set[Path] = set()
+
+    def create(self, name: str, body: bytes) -> None:
+        target = self._path(name)
+        self._make_folders(target.parent)
+        temporary = target.parent / f".{os.getpid()}-{os.urandom(8).hex()}.unfinished"
+        try:
+            with temporary.open("xb") as file:
+                file.write(body)
+                file.flush()
+                os.fsync(file.fileno())
+            target.hardlink_to(temporary)
+        except FileExistsError as error:
+            # Whoever took the name may have died before flushing the folder; who hears "exists" may rely on it.
+            _flush(target.parent)
+            raise ObjectExists(f"{target} exists.") from error
+        finally:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+        _flush(target.parent)
+
+    def get(self, name: str) -> bytes:
+        path = self._path(name)
+        try:
+            return path.read_bytes()
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
+            self._require_surroundings()
+            raise ObjectMissing(f"{path} does not exist.") from error
+
+    def names(self, prefix: str) -> list[str]:
+        self._require_surroundings()
+        found = []
+        for folder, folders, files in os.walk(self.root / prefix, onerror=_raise_unless_missing):
+            folders[:] = (one for one in folders if not one.startswith("."))
+            found += [Path(folder, one).relative_to(self.root).as_posix() for one in files if not one.startswith(".")]
+        return sorted(found)
+
+    def partitions(self, prefix: str) -> list[str]:
+        self._require_surroundings()
+        try:
+            with os.scandir(self.root / prefix) as entries:
+                names = [one.name for one in entries if one.is_dir() and not one.name.startswith(".")]
+        except FileNotFoundError:
+            return []
+        return sorted(f"{PurePosixPath(prefix, name)}/" for name in names)
+
+    def sentence(self, error: OSError) -> str:
+        where = error.filename or self.root
+        match error:
+            case FileNotFoundError():
+                return f"The folder {where} does not exist. Create it, or correct the address file://{self.root}."
+            case PermissionError():
+                return f"{where} may not be used by this user ({error.strerror}). Give it the right, or another folder."
+            case _:
+                return f"The folder {self.root} cannot be used: {error.strerror or error}."
+
+    def _path(self, name: str) -> Path:
+        parts = PurePosixPath(name).parts
+        if not parts or name.startswith("/") or any(part.startswith(".") for part in parts):
+            raise StoreUnavailable(f"{name!r} is not a name for an object in a folder.")
+        return self.root.joinpath(*parts)
+
+    def _make_folders(self, folder: Path) -> None:
+        if folder in self._durable and folder.is_dir():
+            return
+        self._require_surroundings()
+        above = [folder, *folder.parents]
+        for one in reversed(above[: above.index(self.root) + 1]):
+            with contextlib.suppress(FileExistsError):
+                one.mkdir()
+            # Also where it was there: whoever made it may have died before flushing.
+            _flush(one.parent)
+        self._durable = {folder}
+
+    def _require_surroundings(self) -> None:
+        """Without the folder around it, an empty listing would be a lie: a disk that is not mounted looks like that."""
+        if not self.root.parent.is_dir():
+            raise FileNotFoundError(2, "No such file or directory", str(self.root.parent))
+
+
+def _raise_unless_missing(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError):
+        raise error
+
+
+def _flush(folder: Path) -> None:
+    """Make the entries of a folder survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
