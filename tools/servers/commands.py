@@ -29,7 +29,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m tools.servers", description="A real control plane and a real bucket, without containers."
     )
-    commands = parser.add_subparsers(dest="command", required=True)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     build_parser = commands.add_parser("build", help="build the servers and programs that are missing")
     build_parser.add_argument("names", nargs="*", metavar="NAME", help=f"all, or some of: {', '.join(BY_NAME)}")
     commands.add_parser("up", help="start everything in the background")
