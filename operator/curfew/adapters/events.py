@@ -1,0 +1,166 @@
+"""Kubernetes Events, for people who watch: told once, in the background, and given up rather than in anybody's way.
+
+They are never the audit trail. An Event's name follows from what it tells, so that telling it again, after a restart or
+by another replica, makes no second one.
+"""
+
+import asyncio
+import hashlib
+import re
+import socket
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, Protocol
+
+import structlog
+
+from curfew.core.notices import Notice
+from curfew.ports import AlreadyExists, Clock, ClusterError, Json, Unavailable
+
+CONTROLLER = "curfew.dev/curfew"
+"""The reportingController of our Events."""
+
+DropObserver = Callable[[str], None]
+"""Told of each Event given up, and why: QueueFull, Refused or Unavailable."""
+
+_NOTE_BYTES = 1024  # what the API server takes
+_INSTANCE_CHARACTERS = 128
+_NAME_CHARACTERS = 40  # of the object's name, at the start of the Event's
+_REMEMBERED = 10_000  # names of Events told, so that most repetitions need no call
+_ATTEMPTS = 8  # 45 s in all; an API server that is away longer has other news
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 15.0  # seconds between attempts, doubled each time
+
+_SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+
+_log = structlog.get_logger(__name__)
+
+
+class EventStore(Protocol):
+    """Where Events are put: `KubeCluster`."""
+
+    async def create_event(self, manifest: Json) -> None:
+        """Create an Event, or raise a `ClusterError`."""
+        ...
+
+
+class Recorder:
+    """Takes notices from anywhere at any time, and posts them one by one in a task of its own."""
+
+    def __init__(
+        self,
+        store: EventStore,
+        clock: Clock,
+        dropped: DropObserver,
+        *,
+        capacity: int = 1000,
+        instance: str | None = None,
+    ) -> None:
+        """`capacity`: notices that may wait. `instance`: who reports, the host's name where it is not said."""
+        self._store = store
+        self._clock = clock
+        self._dropped = dropped
+        self._capacity = capacity
+        self._instance = (instance or socket.gethostname())[:_INSTANCE_CHARACTERS]
+        self._waiting: deque[dict[str, Any]] = deque()
+        self._told: OrderedDict[str, None] = OrderedDict()
+        self._some = asyncio.Event()
+        self._none = asyncio.Event()
+        self._none.set()
+
+    def post(self, notice: Notice) -> None:
+        """Have a notice posted. Returns at once and never fails; the oldest that waits gives way where all is full."""
+        name = event_name(notice)
+        if name in self._told:
+            return
+        if len(self._waiting) >= self._capacity:
+            self._give_up(self._waiting.popleft(), "QueueFull")
+        self._waiting.append(render_event(notice, name, self._clock.now(), self._instance))
+        self._told[name] = None
+        if len(self._told) > _REMEMBERED:
+            self._told.popitem(last=False)
+        self._none.clear()
+        self._some.set()
+
+    async def run(self) -> None:
+        """Post what is told, until cancelled."""
+        while True:
+            await self._some.wait()
+            event = self._waiting[0]
+            await self._send(event)
+            if self._waiting and self._waiting[0] is event:  # it may have given way meanwhile
+                self._waiting.popleft()
+            if not self._waiting:
+                self._some.clear()
+                self._none.set()
+
+    async def drained(self) -> None:
+        """Wait until nothing waits. `run` must be running; the caller sets the limit."""
+        await self._none.wait()
+
+    async def _send(self, event: dict[str, Any]) -> None:
+        """Post one Event: again where the API server is away, never again where it says no."""
+        pause = _FIRST_PAUSE
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                await self._store.create_event(event)
+            except AlreadyExists:
+                return
+            except Unavailable as error:
+                if attempt == _ATTEMPTS:
+                    _log.warning("event given up", event_name=event["metadata"]["name"], why=str(error))
+                    self._give_up(event, "Unavailable")
+                    return
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, _LONGEST_PAUSE)
+            except ClusterError as error:
+                _log.warning("event refused", event_name=event["metadata"]["name"], why=str(error))
+                self._give_up(event, "Refused")
+                return
+            else:
+                return
+
+    def _give_up(self, event: dict[str, Any], why: str) -> None:
+        """Forget an Event, so that it may be told again."""
+        self._told.pop(event["metadata"]["name"], None)
+        self._dropped(why)
+
+
+def event_name(notice: Notice) -> str:
+    """Return the name of the Event that tells a notice: the same for the same object, reason and key."""
+    told = "\0".join((notice.regarding.uid, notice.reason, notice.key))
+    prefix = notice.regarding.name[:_NAME_CHARACTERS].rstrip("-.")
+    if not _SUBDOMAIN.fullmatch(prefix):  # RBAC's names may be anything
+        prefix = re.sub(r"[^a-z0-9]+", "-", prefix.lower()).strip("-") or "object"
+    return f"{prefix}.{hashlib.sha256(told.encode()).hexdigest()[:16]}"
+
+
+def render_event(notice: Notice, name: str, at: datetime, instance: str) -> dict[str, Any]:
+    """Return the manifest of the Event that tells a notice."""
+    about = notice.regarding
+    return {
+        "apiVersion": "events.k8s.io/v1",
+        "kind": "Event",
+        "metadata": {"name": name, "namespace": notice.namespace},
+        "eventTime": at.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+        "reportingController": CONTROLLER,
+        "reportingInstance": instance,
+        "regarding": {
+            "apiVersion": about.api_version,
+            "kind": about.kind,
+            "name": about.name,
+            "namespace": about.namespace,
+            "uid": about.uid,
+        },
+        "type": notice.type,
+        "reason": notice.reason,
+        "action": notice.action,
+        "note": _shortened(notice.note),
+    }
+
+
+def _shortened(note: str) -> str:
+    """Return a note that the API server takes, with an ellipsis where it was cut."""
+    if len(note.encode()) <= _NOTE_BYTES:
+        return note
+    return note.encode()[: _NOTE_BYTES - len("…".encode())].decode(errors="ignore") + "…"

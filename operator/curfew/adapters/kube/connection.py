@@ -1,0 +1,251 @@
+"""Where the API server is and who we are to it: found in a kubeconfig or in the pod, and put on every request.
+
+A token is read again before it is old, and at once when the API server refuses it, so that its rotation is noticed by
+nobody. It goes to the API server only, never where an answer may redirect us.
+"""
+
+import asyncio
+import copy
+import math
+import os
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import aiohttp
+import yaml
+from aiohttp import hdrs
+from kubernetes.aio.client import ApiClient, Configuration
+from kubernetes.aio.config import ConfigException, load_kube_config
+
+from curfew.adapters.kube.failures import NoCluster
+
+SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+"""Where Kubernetes puts a pod's token and the certificate of its CA."""
+
+USER_AGENT = f"curfew/{version('curfew')}"
+"""Who we say we are; the API server takes the part before the slash as our field manager."""
+
+_KEEP_ALIVE = 60.0  # seconds; the API server closes after 90, and a handshake at an expiry would cost milliseconds
+_FILE_TOKEN_AGE = 10.0  # seconds; kubelet renews an hour's token when a fifth of it is left
+_RENEW_PAUSE = 1.0  # seconds between two attempts to replace a refused token
+_READ_BUFFER = 2**21  # bytes; a line of a watch is a whole object
+
+_sent: ContextVar[list[str] | None] = ContextVar("sent", default=None)
+
+
+@contextmanager
+def sent_at_most_once() -> Iterator[None]:
+    """Keep the HTTP client from repeating a DELETE when a kept connection turns out to be closed.
+
+    Its answer would be that of the second attempt, "gone", where the first may have been ours.
+    """
+    mark = _sent.set([])
+    try:
+        yield
+    finally:
+        _sent.reset(mark)
+
+
+class Token:
+    """The value of the Authorization header; empty where a client certificate speaks for us."""
+
+    def __init__(self, value: str, read: Callable[[], Awaitable[str]], max_age: float) -> None:
+        """`read` finds the value anew; it is asked when the one at hand is `max_age` seconds old."""
+        self._value = value
+        self._read = read
+        self._max_age = max_age
+        self._read_at = asyncio.get_running_loop().time()
+        self._lock = asyncio.Lock()
+
+    async def current(self) -> str:
+        """Return the value to send now. Where it cannot be read again, the last one that could."""
+        if self._age() >= self._max_age:
+            async with self._lock:
+                if self._age() >= self._max_age:
+                    await self._renew()
+        return self._value
+
+    async def other_than(self, refused: str) -> str | None:
+        """Return a value other than the refused one, or None where there is no other."""
+        async with self._lock:
+            if self._value == refused and self._age() >= _RENEW_PAUSE:
+                await self._renew()
+            return self._value if self._value != refused else None
+
+    def _age(self) -> float:
+        """Return the seconds since it was last read."""
+        return asyncio.get_running_loop().time() - self._read_at
+
+    async def _renew(self) -> None:
+        """Read it again. Where that fails, the last one may still be good, and the API server says if it is not."""
+        with suppress(OSError, NoCluster):
+            self._value = await self._read()
+        self._read_at = asyncio.get_running_loop().time()
+
+
+class Connection:
+    """How to reach one API server: makes clients and sessions that are authenticated and verified."""
+
+    def __init__(self, configuration: Configuration, token: Token) -> None:
+        """Take what `kubernetes.aio` needs to know, and the token."""
+        self.server: str = configuration.host
+        server = urlsplit(self.server)
+        self._origin = (server.scheme, server.hostname, server.port or (443 if server.scheme == "https" else 80))
+        self._configuration = configuration
+        self._token = token
+        # Python 3.13 refuses certificates without an authority key identifier; some clusters have such. Chain and name
+        # are verified all the same.
+        configuration.disable_strict_ssl_verification = True
+        self._tls = ApiClient(configuration).rest_client.ssl_context  # read now, so that a bad certificate is found now
+        self._connectors: list[aiohttp.TCPConnector] = []
+
+    def client(self, connections: int) -> ApiClient:
+        """Return a client of `kubernetes.aio` with a pool of its own, of at most so many connections."""
+        configuration = copy.deepcopy(self._configuration)
+        client = ApiClient(configuration)
+        client.user_agent = USER_AGENT
+        configuration.client_session_kwargs = self._session_arguments(connections)
+        self._connectors.append(configuration.client_session_kwargs["connector"])
+        return client
+
+    def session(self) -> aiohttp.ClientSession:
+        """Return a session for somebody else's requests, such as Kopf's watches. Whoever takes it closes it."""
+        return aiohttp.ClientSession(
+            **self._session_arguments(0),
+            headers={hdrs.USER_AGENT: USER_AGENT},
+            proxy=self._configuration.proxy,
+            read_bufsize=_READ_BUFFER,
+        )
+
+    async def close(self) -> None:
+        """Close the connections of all clients."""
+        for connector in self._connectors:
+            await connector.close()
+        self._connectors.clear()
+
+    def _session_arguments(self, connections: int) -> dict[str, Any]:
+        """Return what each session is made with. 0 connections: no limit."""
+        return {
+            "connector": aiohttp.TCPConnector(limit=connections, ssl=self._tls, keepalive_timeout=_KEEP_ALIVE),
+            "cookie_jar": aiohttp.DummyCookieJar(),
+            "middlewares": (self._authenticated,),
+            "trust_env": False,  # looking for proxies in the environment takes more than half of a call's CPU
+        }
+
+    async def _authenticated(
+        self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        """Send a request with our token; once more where that was refused and there is a newer one by now."""
+        if (request.url.scheme, request.url.host, request.url.port) != self._origin:
+            return await handler(request)
+        sent = _sent.get()
+        if sent is not None:
+            if sent:
+                raise aiohttp.ServerDisconnectedError(f"connection closed while waiting for the answer to {sent[0]}")
+            sent.append(request.method)
+        if self._configuration.tls_server_name:
+            request.server_hostname = self._configuration.tls_server_name
+        token = await self._token.current()
+        if token:
+            request.headers[hdrs.AUTHORIZATION] = token
+        response = await handler(request)
+        if response.status != 401:
+            return response
+        newer = await self._token.other_than(token)
+        if newer is None:
+            return response
+        response.release()
+        request.headers[hdrs.AUTHORIZATION] = newer
+        return await handler(request)
+
+
+async def find_cluster(
+    kubeconfig: Path | None = None,
+    *,
+    environ: Mapping[str, str] = os.environ,
+    service_account: Path = SERVICE_ACCOUNT,
+    home: Path | None = None,
+) -> Connection:
+    """Return the way to the API server, or raise `NoCluster`.
+
+    The first of: the kubeconfig given, those in KUBECONFIG, the pod's service account, ~/.kube/config.
+    """
+    if kubeconfig is not None:
+        return await _from_kubeconfig(str(kubeconfig))
+    if environ.get("KUBECONFIG"):
+        return await _from_kubeconfig(environ["KUBECONFIG"])
+    if environ.get("KUBERNETES_SERVICE_HOST"):
+        return await _from_pod(environ, service_account)
+    default = (home or Path.home()) / ".kube" / "config"
+    if default.exists():
+        return await _from_kubeconfig(str(default))
+    raise NoCluster(
+        "no API server to talk to: name a kubeconfig, set KUBECONFIG, or run in a pod with a service account"
+    )
+
+
+async def _from_pod(environ: Mapping[str, str], service_account: Path) -> Connection:
+    """Return the way that Kubernetes gave this pod."""
+    host, port = environ["KUBERNETES_SERVICE_HOST"], environ.get("KUBERNETES_SERVICE_PORT", "443")
+    configuration = Configuration(host=f"https://{f'[{host}]' if ':' in host else host}:{port}")
+    configuration.ssl_ca_cert = str(service_account / "ca.crt")
+
+    async def read() -> str:
+        return _bearer(service_account / "token")
+
+    with _usable(f"the service account in {service_account}"):
+        return Connection(configuration, Token(await read(), read, _FILE_TOKEN_AGE))
+
+
+async def _from_kubeconfig(paths: str) -> Connection:
+    """Return the way that the current context of a kubeconfig names. Several files are separated as in KUBECONFIG."""
+    _check_there_is_one(paths)
+
+    async def load() -> Configuration:
+        configuration = Configuration()
+        with _usable(f"the kubeconfig {paths}"):
+            await load_kube_config(paths, client_configuration=configuration, persist_config=False)
+        return configuration
+
+    async def read() -> str:
+        # The whole of it: the token may be in another file, or come from a program.
+        return _header(await load())
+
+    configuration = await load()
+    with _usable(f"the kubeconfig {paths}"):
+        return Connection(configuration, Token(_header(configuration), read, math.inf))
+
+
+def _check_there_is_one(paths: str) -> None:
+    """Raise `NoCluster` where none of the files exists."""
+    if not any(Path(path).expanduser().is_file() for path in paths.split(os.pathsep) if path):
+        raise NoCluster(f"there is no kubeconfig {paths}")
+
+
+@contextmanager
+def _usable(source: str) -> Iterator[None]:
+    """Turn whatever is wrong with what is read from a source into `NoCluster`."""
+    try:
+        yield
+    # A kubeconfig of another shape than expected ends in any of these.
+    except (ConfigException, OSError, yaml.YAMLError, AttributeError, KeyError, TypeError, ValueError) as error:
+        raise NoCluster(f"{source} cannot be used: {error}") from error
+
+
+def _header(configuration: Configuration) -> str:
+    """Return the Authorization header that a kubeconfig asks for, or an empty one."""
+    # A file's last newline is not part of its token.
+    return str(configuration.api_key.get("BearerToken") or "").strip()
+
+
+def _bearer(path: Path) -> str:
+    """Return the header for the token in a file: a kilobyte in memory, not worth a thread."""
+    token = path.read_text().strip()
+    if not token:
+        raise NoCluster(f"the token file {path} is empty")
+    return f"Bearer {token}"

@@ -1,0 +1,93 @@
+"""How the API server says no, or nothing at all, turned into the few kinds of failure that the rest of Curfew knows."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import aiohttp
+from kubernetes.aio.client import ApiException
+
+from curfew.ports import AlreadyExists, ClusterError, Conflict, Forbidden, Invalid, NotFound, Unavailable
+
+_LONGEST = 2000  # characters kept of a message that is not a Status, such as a proxy's page
+
+
+class NoCluster(ClusterError):
+    """There is no API server to talk to: nothing says where it is, or what says it cannot be read."""
+
+
+class Absent(NotFound):
+    """The API server knows the kind, and has no such object. Any other 404 is not proof of that."""
+
+
+class Refusal(Exception):
+    """An answer that is not a success: its HTTP status and, where it is a Kubernetes Status, what that says."""
+
+    def __init__(self, status: int, body: bytes) -> None:
+        self.status = status
+        said = _status(body)
+        details = said.get("details")
+        self.reason: str = said.get("reason") or ""  # such as AlreadyExists
+        self.message: str = said.get("message") or body[:_LONGEST].decode(errors="replace").strip()
+        self.details: Mapping[str, Any] = details if isinstance(details, Mapping) else {}
+        super().__init__(f"HTTP {status}: {self.message}")
+
+
+FAILURES = (aiohttp.ClientError, ApiException, OSError, RuntimeError, TimeoutError, ValueError, Refusal)
+"""What a call to the API server may raise. RuntimeError: the session is closed; ValueError: the answer is not JSON."""
+
+_BY_STATUS: Mapping[int, type[ClusterError]] = {
+    403: Forbidden,
+    404: NotFound,
+    408: Unavailable,
+    409: Conflict,
+    410: Conflict,  # the version, or the page of the list, is not kept any more
+    425: Unavailable,
+    429: Unavailable,
+}
+
+
+def cluster_error(what: str, cause: Exception) -> ClusterError:
+    """Return what `cause` means to the caller who wanted to do `what`, such as "create RoleBinding payments/x"."""
+    if isinstance(cause, ApiException):
+        cause = Refusal(cause.status or 0, str(cause.body or cause.reason or "").encode())
+    if isinstance(cause, Refusal):
+        return _refused(what, cause)
+    if isinstance(cause, TimeoutError):
+        return Unavailable(f"cannot {what}: the API server did not answer in time")
+    if isinstance(cause, aiohttp.ClientConnectorCertificateError):
+        return Unavailable(f"cannot {what}: the API server's certificate is not one that our CA signed: {cause}")
+    if isinstance(cause, ValueError):
+        return Unavailable(f"cannot {what}: the API server's answer makes no sense: {cause}")
+    return Unavailable(f"cannot {what}: no answer from the API server: {cause or type(cause).__name__}")
+
+
+def _refused(what: str, refusal: Refusal) -> ClusterError:
+    """Return the failure that an answer stands for."""
+    status, message = refusal.status, refusal.message or f"HTTP {refusal.status}"
+    if status == 401:
+        return Unavailable(
+            f"cannot {what}: the API server does not accept our credentials ({message}); "
+            "is the token or certificate expired, or made for another cluster?"
+        )
+    if status == 404 and refusal.reason == "NotFound" and refusal.details.get("name"):
+        return Absent(message)
+    if status == 404:
+        return NotFound(f"cannot {what}: the API server does not serve this kind ({message})")
+    if status == 409 and refusal.reason == "AlreadyExists":
+        return AlreadyExists(message)
+    if status == 422 and any(cause.get("field") == "metadata.uid" for cause in refusal.details.get("causes") or ()):
+        return Conflict(message)  # a patch that names a UID met another object of that name
+    kind = _BY_STATUS.get(status, Invalid if 400 <= status < 500 else Unavailable)
+    if kind is Unavailable:
+        return Unavailable(f"cannot {what}: the API server says {status}: {message}")
+    return kind(message)
+
+
+def _status(body: bytes) -> Mapping[str, Any]:
+    """Return the Kubernetes Status that a body holds, or nothing."""
+    try:
+        said = json.loads(body)
+    except ValueError:
+        return {}
+    return said if isinstance(said, Mapping) and said.get("kind") == "Status" else {}

@@ -1,0 +1,136 @@
+"""Numbers for Prometheus: a method for each thing that can be told, and no person's name in any of them (promise P12).
+
+Every metric begins with `curfew_`, except those of the process itself, which have the names that everybody's have.
+"""
+
+import platform
+from collections.abc import Mapping
+from importlib.metadata import version
+
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+    generate_latest,
+)
+
+MACHINE_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+"""Seconds, for what machines do."""
+
+PEOPLE_BUCKETS = (1.0, 5.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 7200.0, 14400.0, 28800.0, 86400.0)
+"""Seconds, for what people do."""
+
+
+class Telemetry:
+    """All metrics of one process, in a registry of their own."""
+
+    def __init__(self) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each counter, that nothing here needs
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        build = self._gauge("build_info", "Constant 1; which Curfew this is.", "version", "python")
+        build.labels(version("curfew"), platform.python_version()).set(1)
+        self._requests = self._gauge("requests", "AccessRequests watched.", "namespace", "policy", "phase")
+        self._transitions = self._counter("transitions", "Events in the lives of requests.", "event")
+        self._decision = self._histogram(
+            "time_to_decision_seconds", "From a request's creation to the people's decision.", PEOPLE_BUCKETS
+        )
+        self._activation = self._histogram("activation_seconds", "From the last approval seen to the binding made.")
+        self._lateness = self._histogram(
+            "revocation_lateness_seconds", "From the instant access should have ended to the binding's removal."
+        )
+        self._latest = self._gauge("revocation_lateness_max_seconds", "The worst lateness since the start.")
+        self._worst = 0.0
+        self._past_expiry = self._gauge("past_expiry", "Bindings that exist although their end has passed.")
+        self._commit = self._histogram("audit_commit_seconds", "From a record handed over to its being durable.")
+        self._records = self._counter("audit_records", "Records made durable.")
+        self._bytes = self._counter("audit_bytes", "Bytes stored in the log.")
+        self._outbox = self._gauge("outbox_records", "Records not yet known to be durable.")
+        self._oldest = self._gauge("outbox_oldest_seconds", "Age of the oldest record not yet known to be durable.")
+        self._trail = self._gauge("trail_healthy", "1 while records can be made durable, else 0.", "reason")
+        self._calls = self._histogram(
+            "cluster_call_seconds", "Calls of our own to the API server.", MACHINE_BUCKETS, "call", "outcome"
+        )
+        self._dropped = self._counter("events_dropped", "Kubernetes Events given up.", "reason")
+        self._errors = self._counter("reconcile_errors", "Passes over a request that failed and are repeated.", "kind")
+        self._queue = self._gauge("queue_depth", "Keys that wait for a pass.")
+
+    def set_phases(self, requests: Mapping[tuple[str, str, str], int]) -> None:
+        """Say how many requests there are by namespace, policy and phase. What is not said is gone."""
+        self._requests.clear()
+        for labels, count in requests.items():
+            self._requests.labels(*labels).set(count)
+
+    def transition(self, event: str) -> None:
+        """Count an event of the lifecycle, such as "grant"."""
+        self._transitions.labels(event).inc()
+
+    def decided(self, seconds: float) -> None:
+        """Say how long after its creation a request was decided."""
+        self._decision.observe(seconds)
+
+    def activated(self, seconds: float) -> None:
+        """Say how long after the last approval was seen the binding was there."""
+        self._activation.observe(seconds)
+
+    def revoked(self, late: float) -> None:
+        """Say how many seconds late a binding was removed. One ahead of its time is not late."""
+        late = max(0.0, late)
+        self._worst = max(self._worst, late)
+        self._latest.set(self._worst)
+        self._lateness.observe(late)
+
+    def set_past_expiry(self, bindings: int) -> None:
+        """Say how many bindings are there although their end has passed."""
+        self._past_expiry.set(bindings)
+
+    def committed(self, seconds: float, records: int, size: int) -> None:
+        """Say that a segment is durable: how long that took, how many records it holds, and its bytes."""
+        self._commit.observe(seconds)
+        self._records.inc(records)
+        self._bytes.inc(size)
+
+    def set_outbox(self, records: int, oldest: float = 0.0) -> None:
+        """Say how many records are not yet known to be durable, and how many seconds the oldest has waited."""
+        self._outbox.set(records)
+        self._oldest.set(oldest)
+
+    def trail_healthy(self, reason: str, *, ok: bool) -> None:
+        """Say whether records can be made durable, and where not, why, in one CamelCase word."""
+        self._trail.clear()
+        self._trail.labels(reason).set(int(ok))
+
+    def cluster_call(self, call: str, outcome: str, seconds: float) -> None:
+        """Tell of one call to the API server: which, how it ended, how long it took."""
+        self._calls.labels(call, outcome).observe(seconds)
+
+    def events_dropped(self, reason: str) -> None:
+        """Count a Kubernetes Event given up: QueueFull, Refused or Unavailable."""
+        self._dropped.labels(reason).inc()
+
+    def reconcile_error(self, kind: str) -> None:
+        """Count a pass that failed, by the kind of failure."""
+        self._errors.labels(kind).inc()
+
+    def set_queue_depth(self, keys: int) -> None:
+        """Say how many keys wait for a pass."""
+        self._queue.set(keys)
+
+    def render(self) -> tuple[str, bytes]:
+        """Return the content type and the text that Prometheus reads."""
+        return CONTENT_TYPE_LATEST, generate_latest(self.registry)
+
+    def _gauge(self, name: str, help_: str, *labels: str) -> Gauge:
+        return Gauge(f"curfew_{name}", help_, labels, registry=self.registry)
+
+    def _counter(self, name: str, help_: str, *labels: str) -> Counter:
+        return Counter(f"curfew_{name}", help_, labels, registry=self.registry)
+
+    def _histogram(
+        self, name: str, help_: str, buckets: tuple[float, ...] = MACHINE_BUCKETS, *labels: str
+    ) -> Histogram:
+        return Histogram(f"curfew_{name}", help_, labels, registry=self.registry, buckets=buckets)

@@ -1,0 +1,232 @@
+"""How one installation differs from another: read from a YAML file at the start, all of it or nothing.
+
+```yaml
+audit:
+  url: s3://curfew-trail/prod     # where the log is written: s3://, gs://, az:// or file:///
+  log: main                       # the log's name in there
+  worm: required                  # required | advisory: whether the bucket must prove that it is write-once
+  keyFile: signing.pem            # the Ed25519 private key (PEM) that signs the log, beside this file or absolute
+  heartbeat: 60s                  # how often an empty segment proves life
+limits: {maxGrant: 24h}           # no grant is longer, whatever its policy says
+server: {host: 0.0.0.0, port: 8080}    # health and metrics
+log: {level: info, format: json}  # debug | info | warning | error; json | console
+```
+"""
+
+import difflib
+import re
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+import yaml
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo
+from pydantic.alias_generators import to_camel
+from pydantic_core import ErrorDetails
+
+from curfew.api.times import Duration, format_duration
+
+_STORES = "s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, az://CONTAINER/PREFIX or file:///FOLDER"
+_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+_MAX_GRANT = timedelta(hours=24)  # what the CustomResourceDefinitions let anybody ask for
+
+
+class SettingsRefused(Exception):
+    """The settings cannot be used. Each problem is a sentence that says where, what is wrong, and what is right."""
+
+    def __init__(self, problems: tuple[str, ...]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+def _store_url(url: str) -> str:
+    """Return the address of a store, or raise ValueError."""
+    parts = urlsplit(url)
+    if "@" in parts.netloc:
+        raise ValueError(f"must not hold credentials; they come from the environment. Write {_STORES}")
+    if parts.scheme == "file" and not parts.netloc and parts.path.startswith("/"):
+        return url
+    if parts.scheme in {"s3", "gs", "az"} and parts.netloc:
+        return url
+    raise ValueError(f"is {url!r}, which is not the address of a store; write {_STORES}")
+
+
+def _dns_label(name: str) -> str:
+    """Return a name fit for a path and a DNS label, or raise ValueError."""
+    if not _LABEL.fullmatch(name):
+        raise ValueError(f"is {name!r}; write up to 63 small letters, digits and dashes, such as main")
+    return name
+
+
+def _existing_file(path: Path, info: ValidationInfo) -> Path:
+    """Return the path, taken from the settings' own folder where it is relative, or raise ValueError."""
+    path = Path((info.context or {}).get("folder", "")) / path
+    if not path.is_file():
+        raise ValueError(
+            f"names {path}, which is not there; make it with: openssl genpkey -algorithm ed25519 -out {path}"
+        )
+    return path
+
+
+def _between(least: timedelta, most: timedelta) -> AfterValidator:
+    """Return a check that a duration is within bounds, both included."""
+
+    def check(duration: timedelta) -> timedelta:
+        if least <= duration <= most:
+            return duration
+        said, low, high = (format_duration(each) for each in (duration, least, most))
+        raise ValueError(f"is {said}; write a duration from {low} to {high}")
+
+    return AfterValidator(check)
+
+
+def _section(value: object) -> object:
+    """Take a section with nothing in it for one that is not there."""
+    return {} if value is None else value
+
+
+class _Settings(BaseModel):
+    """Whatever is in the file is meant: nothing unknown is passed over."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel)
+
+
+class AuditSettings(_Settings):
+    """Where the trail is written, and how."""
+
+    url: Annotated[str, AfterValidator(_store_url)] = Field(examples=["s3://BUCKET/PREFIX"])
+    log: Annotated[str, AfterValidator(_dns_label)] = Field(default="main", examples=["main"])
+    worm: Literal["required", "advisory"] = Field(default="required", examples=["required"])
+    key_file: Annotated[Path, AfterValidator(_existing_file)] = Field(examples=["signing.pem"])
+    heartbeat: Annotated[Duration, _between(timedelta(seconds=1), timedelta(hours=1))] = Field(
+        default=timedelta(seconds=60), examples=["60s"]
+    )
+
+
+class LimitSettings(_Settings):
+    """What no policy can exceed."""
+
+    max_grant: Annotated[Duration, _between(timedelta(minutes=1), _MAX_GRANT)] = Field(
+        default=_MAX_GRANT, examples=["24h"]
+    )
+
+
+class ServerSettings(_Settings):
+    """Where health and metrics are served. Port 0: any that is free."""
+
+    host: str = Field(default="0.0.0.0", min_length=1, examples=["0.0.0.0"])  # noqa: S104  probes come from outside
+    port: int = Field(default=8080, strict=True, ge=0, le=65535, examples=[8080])
+
+
+class LogSettings(_Settings):
+    """What is logged, and in which form."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field(default="info", examples=["info"])
+    format: Literal["json", "console"] = Field(default="json", examples=["json"])
+
+
+class Settings(_Settings):
+    """All settings."""
+
+    audit: Annotated[AuditSettings, BeforeValidator(_section)]
+    limits: Annotated[LimitSettings, BeforeValidator(_section)] = LimitSettings()
+    server: Annotated[ServerSettings, BeforeValidator(_section)] = ServerSettings()
+    log: Annotated[LogSettings, BeforeValidator(_section)] = LogSettings()
+
+
+def load_settings(path: Path) -> Settings:
+    """Return the settings in a YAML file, or raise `SettingsRefused` with all that is wrong with them."""
+    try:
+        node = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+        data = {} if node is None else yaml.SafeLoader("").construct_document(node)
+    except OSError as error:
+        raise SettingsRefused((f"{path}: cannot be read: {error.strerror}.",)) from error
+    except UnicodeDecodeError as error:
+        raise SettingsRefused((f"{path}: is not text in UTF-8.",)) from error
+    except yaml.MarkedYAMLError as error:
+        line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise SettingsRefused((f"{path}{line}: is not YAML: {error.problem or error}.",)) from error
+    except yaml.YAMLError as error:
+        raise SettingsRefused((f"{path}: is not YAML: {error}.",)) from error
+    if not isinstance(data, dict):
+        raise SettingsRefused((f"{path}: holds no settings; it begins with: audit:",))
+    lines, twice = _lines(node)
+    problems = [f"{path}:{line}: {key} is said twice; say it once." for key, line in twice]
+    try:
+        settings = Settings.model_validate(data, context={"folder": path.parent})
+    except ValidationError as error:
+        problems += (_sentence(path, lines, detail) for detail in error.errors())
+        raise SettingsRefused(tuple(problems)) from error
+    if problems:
+        raise SettingsRefused(tuple(problems))
+    return settings
+
+
+def _sentence(path: Path, lines: Mapping[str, int], detail: ErrorDetails) -> str:
+    """Return what pydantic found as a sentence for whoever wrote the file."""
+    key = ".".join(str(part) for part in detail["loc"])
+    where = f"{path}:{lines[key]}: " if key in lines else f"{path}: "
+    match detail["type"]:
+        case "missing":
+            wrong = f"{key} is missing; {_example(key)}."
+        case "extra_forbidden" | "invalid_key":
+            wrong = f"there is no setting {key}; {_meant(key)}"
+        case "value_error":
+            wrong = f"{key} {str(detail['ctx']['error']).removesuffix('.')}."
+        case "literal_error":
+            wrong = f"{key} is {detail['input']!r}; write {detail['ctx']['expected']}."
+        case "model_type":
+            wrong = f"{key} is {detail['input']!r}; {_example(key)}."
+        case _:
+            wrong = f"{key} is {detail['input']!r}: {detail['msg'].lower()}; {_example(key)}."
+    return where + wrong
+
+
+def _example(key: str) -> str:
+    """Return what a setting might be, or what a section might hold."""
+    inner = [known.removeprefix(f"{key}.") for known in _KNOWN if known.startswith(f"{key}.")]
+    if inner:
+        return f"write beneath it: {', '.join(inner)}"
+    return f"write, for example, {_KNOWN[key].examples[0]}"
+
+
+def _meant(key: str) -> str:
+    """Return which setting was probably meant, or which there are."""
+    section, _, name = key.rpartition(".")
+    prefix = f"{section}." if section else ""
+    here = sorted({known.removeprefix(prefix).split(".")[0] for known in _KNOWN if known.startswith(prefix)})
+    elsewhere = [known for known in _KNOWN if known.rpartition(".")[2] == name]
+    near = difflib.get_close_matches(name, here, n=1)
+    if near or elsewhere:
+        return f"did you mean {prefix + near[0] if near else elsewhere[0]}?"
+    return f"the settings there are: {', '.join(prefix + name for name in here)}."
+
+
+def _leaves(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield each setting's dotted name and field."""
+    for field in model.model_fields.values():
+        name = f"{prefix}{field.alias}"
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from _leaves(field.annotation, f"{name}.")
+        else:
+            yield name, field
+
+
+_KNOWN: Mapping[str, Any] = dict(_leaves(Settings))
+
+
+def _lines(node: yaml.Node | None, prefix: str = "") -> tuple[dict[str, int], list[tuple[str, int]]]:
+    """Return the line of each key, and the keys that are there twice, of which YAML would quietly take the last."""
+    lines: dict[str, int] = {}
+    twice: list[tuple[str, int]] = []
+    if isinstance(node, yaml.MappingNode):
+        for key_node, value_node in node.value:
+            key, line = f"{prefix}{key_node.value}", key_node.start_mark.line + 1
+            if key in lines:
+                twice.append((key, line))
+            inner_lines, inner_twice = _lines(value_node, f"{key}.")
+            lines |= {key: line} | inner_lines
+            twice += inner_twice
+    return lines, twice
