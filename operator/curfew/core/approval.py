@@ -1,0 +1,63 @@
+"""Who has agreed, and whether that is enough.
+
+A person counts once over all stages. People are counted, never groups; with `>=`, never `==` (promises P4 and P8).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from curfew.api.access_policy import Approval, Mode
+from curfew.api.access_request import AccessRequest, Decision, DecisionKind
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How many of the agreements that a policy asks for are there."""
+
+    given: int
+    needed: int
+    missing: tuple[str, ...]  # the stages that are not filled; ("",) for a policy without stages
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether enough people have agreed."""
+        return not self.missing
+
+    def __str__(self) -> str:
+        return f"{self.given}/{self.needed}"
+
+
+def tally(approval: Approval, request: AccessRequest) -> Tally:
+    """Count the people who agreed. What nobody has to agree to is complete only in mode Automatic."""
+    if approval.mode is Mode.AUTOMATIC:
+        return Tally(given=0, needed=0, missing=())
+    needed = {stage.name: stage.count for stage in approval.stages} or {"": approval.count}
+    people = _approvers(request)
+    short: list[str] = []
+    given = 0
+    # Those who named a stage fill it; those who did not may agree to any, and fill what is left, in the policy's order.
+    anywhere = sum(1 for decision in people if not decision.stage and approval.stages)
+    for name, count in needed.items():
+        named = sum(1 for decision in people if (decision.stage or "") == name)
+        filled = min(named, count)
+        from_anywhere = min(anywhere, count - filled)
+        anywhere -= from_anywhere
+        given += filled + from_anywhere
+        if filled + from_anywhere < count:
+            short.append(name)
+    return Tally(given=given, needed=sum(needed.values()), missing=tuple(short))
+
+
+def _approvers(request: AccessRequest) -> Sequence[Decision]:
+    """Return one approval a person, without the people who asked: the admission policy refuses theirs, and so do we."""
+    involved = {request.spec.requester, request.spec.submitted_by}
+    by_person: dict[str, Decision] = {}
+    for decision in request.status.decisions:
+        if decision.decision is DecisionKind.APPROVE and decision.by not in involved:
+            by_person.setdefault(decision.by, decision)
+    return tuple(by_person.values())
+
+
+def find_decision(request: AccessRequest, *kinds: DecisionKind) -> Decision | None:
+    """Return the first decision of one of these kinds, or None."""
+    return next((decision for decision in request.status.decisions if decision.decision in kinds), None)

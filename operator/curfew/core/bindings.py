@@ -1,0 +1,138 @@
+"""The RoleBinding that a grant is: how it is written, read back and compared.
+
+It carries all that is needed to end it: any replica, the sweeper or a person with kubectl can act on it without the request.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from curfew.api import names
+from curfew.api.access_request import AccessRequest
+from curfew.api.times import format_time, parse_time
+from curfew.audit.receipt import Receipt
+from curfew.core.reasons import Reason
+
+RBAC_GROUP = "rbac.authorization.k8s.io"
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """A RoleBinding as it was read."""
+
+    namespace: str
+    name: str
+    uid: str
+    created_at: datetime
+    request_uid: str  # from our label; empty where there is none
+    request: str  # the request's name, from our annotation
+    owner_uid: str  # the AccessRequest that owns it; empty where none does
+    role: tuple[str, str]  # kind, name
+    subjects: tuple[tuple[str, str], ...]  # kind, name
+    starts_at: datetime | None
+    expires_at: datetime | None  # None where it is missing or unreadable: such a grant has no right to exist
+    receipt: Receipt | None
+    terms: str
+
+
+def read_binding(body: Mapping[str, Any]) -> Binding:
+    """Read a RoleBinding. What is missing or malformed in what we wrote comes back empty, never as an error."""
+    meta = body["metadata"]
+    annotations = meta.get("annotations") or {}
+    owners = meta.get("ownerReferences") or []
+    role = body.get("roleRef") or {}
+    return Binding(
+        namespace=meta["namespace"],
+        name=meta["name"],
+        uid=meta["uid"],
+        created_at=parse_time(meta["creationTimestamp"]),
+        request_uid=(meta.get("labels") or {}).get(names.LABEL_REQUEST_UID, ""),
+        request=annotations.get(names.ANNOTATION_REQUEST, ""),
+        owner_uid=next((owner.get("uid", "") for owner in owners if owner.get("kind") == "AccessRequest"), ""),
+        role=(role.get("kind", ""), role.get("name", "")),
+        subjects=tuple((subject.get("kind", ""), subject.get("name", "")) for subject in body.get("subjects") or []),
+        starts_at=_time(annotations.get(names.ANNOTATION_STARTS_AT)),
+        expires_at=_time(annotations.get(names.ANNOTATION_EXPIRES_AT)),
+        receipt=_receipt(annotations.get(names.ANNOTATION_RECEIPT)),
+        terms=annotations.get(names.ANNOTATION_TERMS, ""),
+    )
+
+
+def write_binding(
+    request: AccessRequest, *, starts_at: datetime, expires_at: datetime, receipt: Receipt
+) -> dict[str, Any]:
+    """Return the manifest of a request's grant: named after it, owned by it, for one person, with its end and receipt."""
+    meta, terms = request.metadata, request.status.terms
+    if terms is None:
+        raise ValueError(f"request {meta.namespace}/{meta.name} has no terms: nothing may be granted")
+    return {
+        "apiVersion": f"{RBAC_GROUP}/v1",
+        "kind": "RoleBinding",
+        "metadata": {
+            "name": names.binding_name(meta.uid),
+            "namespace": meta.namespace,
+            "labels": {names.LABEL_REQUEST_UID: meta.uid},
+            "annotations": {
+                names.ANNOTATION_REQUEST: meta.name,
+                names.ANNOTATION_POLICY: request.spec.policy_name,
+                names.ANNOTATION_TERMS: terms.digest,
+                names.ANNOTATION_STARTS_AT: format_time(starts_at),
+                names.ANNOTATION_EXPIRES_AT: format_time(expires_at),
+                names.ANNOTATION_RECEIPT: receipt.compact(),
+            },
+            # Deleting the request ends the access even while Curfew is down: the garbage collector sees to it.
+            "ownerReferences": [
+                {
+                    "apiVersion": f"{names.GROUP}/{names.VERSION}",
+                    "kind": "AccessRequest",
+                    "name": meta.name,
+                    "uid": meta.uid,
+                    "controller": True,
+                    "blockOwnerDeletion": False,
+                }
+            ],
+        },
+        "roleRef": {"apiGroup": RBAC_GROUP, "kind": terms.role.kind, "name": terms.role.name},
+        "subjects": [{"apiGroup": RBAC_GROUP, "kind": "User", "name": request.spec.requester}],
+    }
+
+
+def find_drift(binding: Binding, request: AccessRequest) -> tuple[Reason, str] | None:
+    """Return how a binding differs from what its request was granted, in a word and in words, or None."""
+    terms, status = request.status.terms, request.status
+    if binding.expires_at is None:
+        return Reason.EXPIRY_MISSING, "the binding carries no readable end"
+    differences = []
+    if binding.request_uid != request.metadata.uid:
+        differences.append(f"label {names.LABEL_REQUEST_UID} is {binding.request_uid or 'missing'}")
+    if binding.owner_uid != request.metadata.uid:
+        differences.append("it is not owned by the request")
+    if terms is None or binding.role != (terms.role.kind, terms.role.name):
+        differences.append(f"it grants {' '.join(binding.role)}")
+    if binding.subjects != (("User", request.spec.requester),):
+        people = ", ".join(" ".join(subject) for subject in binding.subjects) or "nobody"
+        differences.append(f"it is for {people}")
+    if terms is not None and binding.terms != terms.digest:
+        differences.append("it was made on other terms")
+    if binding.receipt is None:
+        differences.append("it carries no receipt")
+    if binding.starts_at is None or binding.expires_at - binding.starts_at > request.spec.duration:
+        differences.append("it lasts longer than was asked for")
+    if status.expires_at is not None and binding.expires_at > status.expires_at:
+        differences.append(f"its end is later than {format_time(status.expires_at)}")
+    return (Reason.BINDING_TAMPERED, "; ".join(differences)) if differences else None
+
+
+def _time(text: str | None) -> datetime | None:
+    try:
+        return parse_time(text) if text else None
+    except ValueError:
+        return None
+
+
+def _receipt(text: str | None) -> Receipt | None:
+    try:
+        return Receipt.parse(text) if text else None
+    except ValueError:
+        return None

@@ -1,0 +1,238 @@
+"""The rules a request must keep, each a small function named after its violation, in lists that read as the policy."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import re2
+
+from curfew.api.access_policy import Mode
+from curfew.api.times import format_duration
+from curfew.core.facts import Facts
+from curfew.core.reasons import Reason
+from curfew.core.terms import difference, pin
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """What is wrong, in a word and in a sentence that says what would be right."""
+
+    reason: Reason
+    message: str
+
+
+Check = Callable[[Facts], Violation | None]
+
+
+def policy_is_missing(facts: Facts) -> Violation | None:
+    """The policy that the request names does not exist in its namespace."""
+    if facts.policy is not None:
+        return None
+    name, namespace = facts.request.spec.policy_name, facts.request.metadata.namespace
+    return Violation(
+        Reason.POLICY_NOT_FOUND,
+        f"there is no AccessPolicy {name} in namespace {namespace}; "
+        f"kubectl get accesspolicies -n {namespace} lists those that can be asked for",
+    )
+
+
+def mode_is_not_supported(facts: Facts) -> Violation | None:
+    """The policy grants at once and reviews later, which this version does not do."""
+    if facts.policy is None or facts.policy.spec.approval.mode is not Mode.BREAK_GLASS:
+        return None
+    return Violation(
+        Reason.MODE_NOT_SUPPORTED,
+        f"AccessPolicy {facts.policy.metadata.name} has mode BreakGlass, which this version of Curfew does not grant; "
+        "ask for a policy with mode Review or Automatic",
+    )
+
+
+def role_is_missing(facts: Facts) -> Violation | None:
+    """The role that the policy offers does not exist."""
+    if facts.policy is None or facts.role is not None:
+        return None
+    ref = facts.policy.spec.role_ref
+    return Violation(
+        Reason.ROLE_NOT_FOUND,
+        f"AccessPolicy {facts.policy.metadata.name} offers {ref.kind} {ref.name}, which does not exist; "
+        "create it, or ask the owner of the policy to name one that does",
+    )
+
+
+def requester_is_not_a_person(facts: Facts) -> Violation | None:
+    """A grant would go to a service account or to the system itself."""
+    requester = facts.request.spec.requester
+    if not requester.startswith("system:"):
+        return None
+    return Violation(Reason.REQUESTER_NOT_A_PERSON, f"only people may hold a grant; {requester} is not a person")
+
+
+def duration_is_too_long(facts: Facts) -> Violation | None:
+    """The request asks for longer than the policy, or this Curfew, allows."""
+    asked = facts.request.spec.duration
+    if facts.policy is not None and asked > facts.policy.spec.max_duration:
+        allowed, by = facts.policy.spec.max_duration, f"AccessPolicy {facts.policy.metadata.name}"
+    elif asked > facts.max_grant:
+        allowed, by = facts.max_grant, "the settings of this Curfew (limits.maxGrant)"
+    else:
+        return None
+    return Violation(
+        Reason.DURATION_TOO_LONG,
+        f"spec.duration asks for {format_duration(asked)}; {by} allows at most {format_duration(allowed)}",
+    )
+
+
+def reason_is_too_short(facts: Facts) -> Violation | None:
+    """The reason says less than the policy wants to hear."""
+    if facts.policy is None:
+        return None
+    needed, given = facts.policy.spec.reason.min_length, len(facts.request.spec.reason.strip())
+    if given >= needed:
+        return None
+    return Violation(
+        Reason.REASON_TOO_SHORT,
+        f"spec.reason has {given} characters; AccessPolicy {facts.policy.metadata.name} asks for at least {needed}",
+    )
+
+
+def ticket_is_missing(facts: Facts) -> Violation | None:
+    """The policy wants a ticket and there is none."""
+    if facts.policy is None or not facts.policy.spec.ticket.required or facts.request.spec.ticket:
+        return None
+    pattern = facts.policy.spec.ticket.pattern
+    form = f" of the form {pattern}" if pattern else ""
+    return Violation(
+        Reason.TICKET_MISSING,
+        f"spec.ticket is missing; AccessPolicy {facts.policy.metadata.name} asks for a ticket{form}",
+    )
+
+
+def ticket_is_malformed(facts: Facts) -> Violation | None:
+    """The ticket is not of the form that the policy names, or the form itself cannot be read."""
+    ticket = facts.request.spec.ticket
+    if facts.policy is None or not ticket or not facts.policy.spec.ticket.pattern:
+        return None
+    pattern, name = facts.policy.spec.ticket.pattern, facts.policy.metadata.name
+    # RE2 takes linear time whatever the pattern, so that no policy can stall everybody else's requests.
+    compiled = compile_pattern(pattern)
+    if compiled is None:
+        return Violation(
+            Reason.POLICY_INVALID,
+            f"spec.ticket.pattern of AccessPolicy {name} is not a regular expression in RE2 syntax: {pattern}",
+        )
+    if compiled.fullmatch(ticket):
+        return None
+    return Violation(
+        Reason.TICKET_MALFORMED, f"spec.ticket {ticket} is not of the form {pattern} that AccessPolicy {name} asks for"
+    )
+
+
+def too_many_are_pending(facts: Facts) -> Violation | None:
+    """The person has as many requests waiting as the policy allows."""
+    if facts.policy is None or facts.rivals.pending < facts.policy.spec.limits.pending_per_requester:
+        return None
+    return Violation(
+        Reason.LIMIT_REACHED,
+        f"{facts.request.spec.requester} already has {facts.rivals.pending} requests waiting under AccessPolicy "
+        f"{facts.policy.metadata.name}, which allows {facts.policy.spec.limits.pending_per_requester}; cancel one first",
+    )
+
+
+def too_many_are_active(facts: Facts) -> Violation | None:
+    """The person holds as many grants as the policy allows."""
+    if facts.policy is None or facts.rivals.active < facts.policy.spec.limits.active_per_requester:
+        return None
+    return Violation(
+        Reason.LIMIT_REACHED,
+        f"{facts.request.spec.requester} already holds {facts.rivals.active} grants of AccessPolicy "
+        f"{facts.policy.metadata.name}, which allows {facts.policy.spec.limits.active_per_requester}; "
+        "wait for an end, or end one with a Cancel decision",
+    )
+
+
+def policy_was_deleted(facts: Facts) -> Violation | None:
+    """The policy is gone since the request was accepted."""
+    if facts.policy is not None:
+        return None
+    return Violation(
+        Reason.POLICY_DELETED,
+        f"AccessPolicy {facts.request.spec.policy_name} was deleted before the grant was made; nothing is granted",
+    )
+
+
+def policy_was_changed(facts: Facts) -> Violation | None:
+    """The policy is not the one that was pinned; seen without reading the role."""
+    pinned = facts.request.status.terms
+    if facts.policy is None or pinned is None:
+        return None
+    meta = facts.policy.metadata
+    if (meta.uid, meta.generation) == (pinned.policy.uid, pinned.policy.generation):
+        return None
+    how = "changed" if meta.uid == pinned.policy.uid else "deleted and made anew"
+    return Violation(
+        Reason.TERMS_CHANGED,
+        f"AccessPolicy {meta.name} was {how} after the request was accepted; apply a new AccessRequest under the new terms",
+    )
+
+
+def terms_have_changed(facts: Facts) -> Violation | None:
+    """Request, policy or role differ from what was pinned (promise P5)."""
+    pinned = facts.request.status.terms
+    if pinned is None:
+        return Violation(Reason.TERMS_CHANGED, "the request has no pinned terms; nothing can be granted on it")
+    if facts.policy is None or facts.role is None:
+        return None
+    changed = difference(pinned, pin(facts.request, facts.policy, facts.role))
+    if changed is None:
+        return None
+    return Violation(
+        Reason.TERMS_CHANGED,
+        f"{changed}, after the request was accepted; apply a new AccessRequest under the new terms",
+    )
+
+
+ACCEPTANCE: tuple[Check, ...] = (
+    policy_is_missing,  # somebody must offer it
+    mode_is_not_supported,
+    role_is_missing,  # and what is offered must exist
+    requester_is_not_a_person,
+    duration_is_too_long,
+    reason_is_too_short,
+    ticket_is_missing,
+    ticket_is_malformed,
+    too_many_are_pending,
+    too_many_are_active,
+)
+"""What must hold before a request is put before anybody."""
+
+STANDING: tuple[Check, ...] = (
+    policy_was_deleted,
+    policy_was_changed,
+)
+"""What must go on holding while people decide."""
+
+GRANT: tuple[Check, ...] = (
+    policy_was_deleted,
+    role_is_missing,
+    terms_have_changed,  # what was approved is what is granted
+    requester_is_not_a_person,
+    duration_is_too_long,
+    too_many_are_active,
+)
+"""What must hold at the moment of the grant."""
+
+
+def first_violation(checks: Sequence[Check], facts: Facts) -> Violation | None:
+    """Return the first violation, or None. No rules at all is itself a violation (promise P8)."""
+    if not checks:
+        return Violation(Reason.POLICY_INVALID, "there are no rules to keep: nothing may be granted")
+    return next((violation for check in checks if (violation := check(facts)) is not None), None)
+
+
+def compile_pattern(pattern: str) -> "re2._Regexp | None":
+    """Compile a regular expression in RE2 syntax, or return None where it cannot be read."""
+    options = re2.Options()
+    options.log_errors = False
+    try:
+        return re2.compile(pattern, options)
+    except re2.error:
+        return None

@@ -1,0 +1,56 @@
+"""What a request's status says to people and to tools: four conditions.
+
+They are observations, sorted, without times in their messages; a condition's time changes only when its status does.
+Ready follows kstatus: it says that Curfew has understood the request, not that access is granted, so that a GitOps tool
+does not wait on a human.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from curfew.api.meta import Condition
+from curfew.api.times import format_time
+
+READY = "Ready"
+APPROVED = "Approved"
+ACTIVE = "Active"
+RECORDED = "Recorded"
+ORDER = (READY, APPROVED, ACTIVE, RECORDED)
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """One condition as it should read now."""
+
+    type: str
+    status: bool
+    reason: str
+    message: str
+
+
+def update(
+    conditions: Sequence[Condition], observed: Iterable[Observation], *, now: datetime, generation: int
+) -> list[dict[str, Any]]:
+    """Return the conditions with what was observed put in, as the status patch holds them."""
+    known = {condition.type: condition for condition in conditions}
+    result = {condition.type: _plain(condition) for condition in conditions}
+    for new in observed:
+        status = "True" if new.status else "False"
+        old = known.get(new.type)
+        since = old.last_transition_time if old is not None and old.status == status else None
+        result[new.type] = {
+            "type": new.type,
+            "status": status,
+            "reason": new.reason,
+            "message": new.message,
+            "lastTransitionTime": format_time(since or now.replace(microsecond=0)),
+            "observedGeneration": generation,
+        }
+    return [result[type_] for type_ in sorted(result, key=lambda t: (ORDER.index(t) if t in ORDER else len(ORDER), t))]
+
+
+def _plain(condition: Condition) -> dict[str, Any]:
+    plain: dict[str, Any] = condition.model_dump(by_alias=True, exclude_none=True, mode="json")
+    return plain

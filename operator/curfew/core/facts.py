@@ -1,0 +1,88 @@
+"""What is known about one request at one instant: the whole input of a decision, frozen."""
+
+from collections.abc import Container
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from curfew.api.access_policy import AccessPolicy
+from curfew.api.access_request import AccessRequest
+from curfew.audit.receipt import Receipt
+from curfew.core.bindings import Binding
+from curfew.core.reasons import Reason
+from curfew.core.terms import Role
+
+
+class Read(StrEnum):
+    """What can be read from the API server for one decision; nothing is read that is not asked for."""
+
+    REQUEST = "request"
+    BINDING = "binding"
+    ROLE = "role"
+
+
+@dataclass(frozen=True, slots=True)
+class TrailState:
+    """Whether records become durable now, and if not, why, in a word and in words."""
+
+    ok: bool
+    reason: str
+    message: str
+    since: datetime
+    is_open: bool = True  # whether it was read since the start, so that what it holds is known
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """The durable announcement of a grant. The window is counted from it, once: a restart never restarts the clock."""
+
+    starts_at: datetime
+    expires_at: datetime
+    receipt: Receipt
+    is_own: bool  # announced by this process, which therefore knows whether a binding was made
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """A binding that this process removed: when, and why."""
+
+    at: datetime
+    reason: Reason
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """The API server's refusal to make our binding, in its own words."""
+
+    reason: Reason
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rivals:
+    """How many other requests the same person has under the same policy."""
+
+    active: int = 0
+    pending: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Everything that a decision about one request may look at."""
+
+    now: datetime
+    request: AccessRequest
+    trail: TrailState
+    is_gone: bool = False  # the request was deleted; `request` is how it was last seen
+    policy: AccessPolicy | None = None
+    role: Role | None = None
+    binding: Binding | None = None
+    lost: Binding | None = None  # the request's binding, seen by this process and gone since
+    removal: Removal | None = None
+    intent: Intent | None = None
+    durable: Container[str] = frozenset()  # the ids of all records that are known to be in the trail
+    refusal: Refusal | None = None
+    rivals: Rivals = Rivals()
+    max_grant: timedelta = timedelta(hours=24)
+    was_read: frozenset[Read] = field(default_factory=frozenset)  # what was read from the API server for this decision

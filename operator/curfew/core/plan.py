@@ -1,0 +1,439 @@
+"""What to do next about one request: a pure function of what is known.
+
+The ladder below is the whole of it. Its first rung ends access, and needs the binding alone (promises P1 and P3): no
+policy, role, bucket or notification can stand before it. Each step does one thing to the world; the reconciler then looks
+again, so that a crash between any two steps is an ordinary start.
+
+    end_access       a binding that has no right to exist is removed
+    close_gone       a request that was deleted gets its last records
+    conclude         a grant whose binding is gone is Expired or Revoked
+    adopt            a binding that was made on our announcement is Active
+    accept           a new request is checked, its terms are pinned
+    turn_down        people or time said no
+    grant            enough people said yes: announce, then bind
+    settle_outbox    records that became durable leave the status
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from curfew.api.access_request import DecisionKind, Phase
+from curfew.audit.record import Record
+from curfew.core import bindings, checks, conditions, lifecycle, stories, wording
+from curfew.core.approval import find_decision, tally
+from curfew.core.bindings import Binding
+from curfew.core.facts import Facts, Read
+from curfew.core.lifecycle import Event
+from curfew.core.notices import Notice
+from curfew.core.reasons import Reason
+from curfew.core.terms import pin
+
+POLICY_GRACE = timedelta(seconds=30)
+"""How long a new request waits for its policy and role to appear: one `kubectl apply` of a folder sends them in any order."""
+
+POLICY_RECHECK = timedelta(seconds=2)
+"""How often a role that is missing is looked for meanwhile; a policy that appears is seen at once."""
+
+ACTIVATION_WINDOW = timedelta(seconds=60)
+"""For how long a restart still makes a binding that was announced before it; later, somebody may have ended it meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
+class Remove:
+    """Delete the binding, whatever else is the case."""
+
+    binding: Binding
+    reason: Reason
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Create:
+    """Make the binding. Only ever planned with a receipt in the manifest (promise P2)."""
+
+    manifest: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Patch:
+    """Write the status. The records it announces are in its outbox: one write, so that neither is ever without the other."""
+
+    status: Mapping[str, Any]
+    event: Event | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """Take a finished request out of the watch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Forget:
+    """The story is over and told: nothing about the request needs to be remembered."""
+
+
+Act = Remove | Create | Patch | Close | Forget
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """The next step: read more and ask again, or hand records to the trail, do one thing, say so, and when to look again."""
+
+    reads: frozenset[Read] = frozenset()
+    submit: tuple[Record, ...] = ()
+    act: Act | None = None
+    notices: tuple[Notice, ...] = ()
+    wake_at: datetime | None = None
+
+
+def plan(facts: Facts) -> Step:
+    """Return the next step about a request. A step without an act means: wait for `wake_at` or for news."""
+    for rung in (end_access, close_gone, conclude, adopt, accept, turn_down, grant, settle_outbox):
+        step = rung(facts)
+        if step is not None:
+            return step
+    return Step(submit=undurable(facts), wake_at=next_look(facts))
+
+
+def end_access(facts: Facts) -> Step | None:
+    """Remove a binding that has no right to exist, before anything that can fail is looked at (promises P1 and P3)."""
+    if facts.binding is None:
+        return None
+    cause = why_ended(facts, facts.binding)
+    if cause is None:
+        return None
+    return Step(act=Remove(facts.binding, *cause))
+
+
+def why_ended(facts: Facts, binding: Binding) -> tuple[Reason, str] | None:
+    """Return why a binding must go, in a word and in words, or None while it may stay."""
+    request, status = facts.request, facts.request.status
+    if binding.request_uid != request.metadata.uid:
+        return None  # a stranger's: ours carry our label; `adopt` raises the alarm
+    if binding.expires_at is not None and binding.expires_at <= facts.now:
+        return Reason.DURATION_ELAPSED, "its window is over"
+    if facts.is_gone or request.metadata.deletion_timestamp is not None:
+        return Reason.REQUEST_DELETED, "its request was deleted"
+    drift = bindings.find_drift(binding, request)
+    if drift is not None:
+        return drift
+    if status.phase is Phase.ACTIVE and status.expires_at is None:
+        return Reason.EXPIRY_MISSING, "its request is Active without an end"
+    if status.phase is None or status.phase in lifecycle.FINAL:
+        return Reason.BINDING_UNANNOUNCED, f"its request is {status.phase or 'new'}"
+    decision = find_decision(request, DecisionKind.REVOKE, DecisionKind.DENY)
+    if decision is not None:
+        return Reason.REVOKED_BY_APPROVER, f"{decision.by} decided {decision.decision}"
+    decision = find_decision(request, DecisionKind.CANCEL)
+    if decision is not None:
+        return Reason.RELEASED_BY_REQUESTER, f"{decision.by} gave it back"
+    if status.phase is not Phase.ACTIVE and not _may_be_ours(facts):
+        return Reason.BINDING_UNANNOUNCED, "nobody agreed to it"
+    return None
+
+
+def _may_be_ours(facts: Facts) -> bool:
+    """Whether a binding seen before the request is Active can be the one that we announced: enough people agreed to it."""
+    if facts.request.status.phase is Phase.APPROVED:
+        return True
+    if facts.policy is None:
+        return facts.intent is not None
+    return tally(facts.policy.spec.approval, facts.request).is_complete
+
+
+def close_gone(facts: Facts) -> Step | None:
+    """Tell the end of a request that was deleted: no status is left for its records, they go straight to the trail."""
+    if not facts.is_gone:
+        return None
+    if facts.binding is None and Read.BINDING not in facts.was_read and _may_have_binding(facts):
+        return Step(reads=frozenset({Read.BINDING}))
+    records = (*stories.outbox(facts.request), *stories.deleted(facts))
+    if all(record.id in facts.durable for record in records):
+        return Step(act=Forget())
+    return Step(submit=_missing(records, facts))
+
+
+def _may_have_binding(facts: Facts) -> bool:
+    return facts.request.status.phase not in lifecycle.FINAL and facts.request.status.phase is not None
+
+
+def conclude(facts: Facts) -> Step | None:
+    """Close a grant whose binding was read back as gone: only then does a request show Expired or Revoked."""
+    request, status = facts.request, facts.request.status
+    if status.phase is not Phase.ACTIVE or (facts.binding is not None and _is_ours(facts.binding, facts)):
+        return None
+    if Read.BINDING not in facts.was_read:
+        return Step(reads=frozenset({Read.BINDING}))
+    reason, detail = _why_gone(facts)
+    ended_at = facts.removal.at if facts.removal is not None else facts.now
+    event = Event.EXPIRE if reason is Reason.DURATION_ELAPSED else Event.REVOKE
+    return _transition(
+        facts,
+        event,
+        reason=reason,
+        detail=detail,
+        ended_at=ended_at,
+        active=conditions.Observation(conditions.ACTIVE, False, str(reason), wording.ended(request, reason, detail)),
+    )
+
+
+def _why_gone(facts: Facts) -> tuple[Reason, str]:
+    """Return why an Active request has no binding any more."""
+    if facts.removal is not None:
+        return facts.removal.reason, facts.removal.detail
+    request, expires_at = facts.request, facts.request.status.expires_at
+    if expires_at is not None and expires_at <= facts.now:
+        return Reason.DURATION_ELAPSED, "its window is over"
+    decision = find_decision(request, DecisionKind.REVOKE)
+    if decision is not None:
+        return Reason.REVOKED_BY_APPROVER, f"{decision.by} decided {decision.decision}"
+    decision = find_decision(request, DecisionKind.CANCEL)
+    if decision is not None:
+        return Reason.RELEASED_BY_REQUESTER, f"{decision.by} gave it back"
+    return Reason.BINDING_REMOVED, "its binding was deleted by somebody else than Curfew"
+
+
+def adopt(facts: Facts) -> Step | None:
+    """Show a grant as Active once its binding was read back; whoever made the name first without us is a stranger."""
+    request, status = facts.request, facts.request.status
+    if status.phase not in (Phase.PENDING, Phase.APPROVED):
+        return None
+    binding = facts.binding or facts.lost
+    if binding is None:
+        return None
+    if not _is_ours(binding, facts):
+        return _transition(
+            facts,
+            Event.FAIL,
+            reason=Reason.BINDING_CONFLICT,
+            detail=f"a RoleBinding named {binding.name} that Curfew did not make is in the way; "
+            "an administrator has to look at it",
+        )
+    drift = bindings.find_drift(binding, request)
+    if drift is not None:  # it is gone already, or `end_access` would have removed it
+        return _transition(facts, Event.FAIL, reason=drift[0], detail=drift[1])
+    return _transition(
+        facts,
+        Event.GRANT,
+        binding=binding,
+        active=conditions.Observation(
+            conditions.ACTIVE,
+            True,
+            "Granted",
+            f"{request.spec.requester} holds {wording.role(request)} in {request.metadata.namespace}",
+        ),
+    )
+
+
+def _is_ours(binding: Binding, facts: Facts) -> bool:
+    return binding.request_uid == facts.request.metadata.uid
+
+
+def accept(facts: Facts) -> Step | None:
+    """Check a new request and pin its terms, or say what is wrong with it."""
+    request = facts.request
+    if request.status.phase is not None:
+        return None
+    if facts.policy is not None and Read.ROLE not in facts.was_read:
+        return Step(reads=frozenset({Read.ROLE}))
+    violation = checks.first_violation(checks.ACCEPTANCE, facts)
+    if violation is not None:
+        waits_until = (request.metadata.creation_timestamp or facts.now) + POLICY_GRACE
+        may_appear = violation.reason in (Reason.POLICY_NOT_FOUND, Reason.ROLE_NOT_FOUND)
+        if may_appear and facts.now < waits_until:
+            return _wait_for_policy(facts, violation, waits_until)
+        return _transition(facts, Event.REJECT, reason=violation.reason, detail=violation.message)
+    if facts.policy is None or facts.role is None:
+        raise AssertionError("ACCEPTANCE lets nothing through without policy and role")
+    terms = pin(request, facts.policy, facts.role)
+    return _transition(facts, Event.ACCEPT, terms=terms)
+
+
+def _wait_for_policy(facts: Facts, violation: checks.Violation, until: datetime) -> Step:
+    observed = conditions.Observation(conditions.READY, False, str(violation.reason), violation.message)
+    new = conditions.update(
+        facts.request.status.conditions, (observed,), now=facts.now, generation=facts.request.metadata.generation
+    )
+    ready = next((c for c in facts.request.status.conditions if c.type == conditions.READY), None)
+    if ready is not None and (ready.reason, ready.message) == (violation.reason, violation.message):
+        return Step(wake_at=min(until, facts.now + POLICY_RECHECK))
+    return Step(act=Patch({"conditions": new}))
+
+
+def turn_down(facts: Facts) -> Step | None:
+    """Carry out a no: the requester's, an approver's, the clock's, or that of terms that no longer stand."""
+    request, status = facts.request, facts.request.status
+    if status.phase not in (Phase.PENDING, Phase.APPROVED):
+        return None
+    cancel = find_decision(request, DecisionKind.CANCEL)
+    if cancel is not None:
+        return _transition(
+            facts, Event.CANCEL, reason=Reason.CANCELLED_BY_REQUESTER, detail=f"{cancel.by} cancelled it"
+        )
+    revoke = find_decision(request, DecisionKind.REVOKE)
+    if revoke is not None and status.phase is Phase.APPROVED:
+        return _transition(
+            facts, Event.REVOKE, reason=Reason.REVOKED_BY_APPROVER, detail=f"{revoke.by} revoked it before it began"
+        )
+    deny = find_decision(request, DecisionKind.DENY)
+    if deny is not None and status.phase is Phase.PENDING:
+        return _transition(facts, Event.DENY, reason=Reason.DENIED_BY_APPROVER, detail=f"{deny.by} denied it")
+    # A late approval is refused, whoever was slow. What was announced before the instant was decided before it.
+    if status.phase is Phase.PENDING and _is_too_late(facts):
+        return _transition(
+            facts,
+            Event.TIME_OUT,
+            reason=Reason.NOBODY_DECIDED,
+            detail="not enough people agreed before the time was up",
+        )
+    violation = checks.first_violation(checks.STANDING, facts)
+    if violation is not None:
+        return _transition(facts, Event.FAIL, reason=violation.reason, detail=violation.message)
+    return None
+
+
+def _is_too_late(facts: Facts) -> bool:
+    decide_by = facts.request.status.decide_by
+    # Without an instant to decide by there is no time in which anybody may decide.
+    if decide_by is not None and decide_by > facts.now:
+        return False
+    if facts.intent is not None:
+        return False
+    is_decided = facts.policy is not None and tally(facts.policy.spec.approval, facts.request).is_complete
+    return facts.trail.is_open or not is_decided  # a trail that is not read yet may hold the announcement
+
+
+def grant(facts: Facts) -> Step | None:
+    """Announce a grant, and once the announcement is durable, make the binding (promises P2, P5 and P8)."""
+    request, status, policy = facts.request, facts.request.status, facts.policy
+    if status.phase not in (Phase.PENDING, Phase.APPROVED) or policy is None:
+        return None
+    if facts.refusal is not None:
+        return _transition(facts, Event.FAIL, reason=facts.refusal.reason, detail=facts.refusal.message)
+    count = tally(policy.spec.approval, request)
+    if not count.is_complete:
+        return _note_reviews(facts) if status.approvals != str(count) or stories.unseen(request) else None
+    if facts.intent is not None:
+        return _bind(facts)
+    starts = request.spec.not_before
+    if (starts is not None and starts > facts.now) or not facts.trail.ok:
+        return _wait_approved(facts)
+    if Read.ROLE not in facts.was_read:
+        return Step(reads=frozenset({Read.ROLE}))
+    violation = checks.first_violation(checks.GRANT, facts)
+    if violation is not None:
+        return _transition(facts, Event.FAIL, reason=violation.reason, detail=violation.message)
+    # The end is computed once, from here; it travels in the announcement and on the binding.
+    starts_at = facts.now.replace(microsecond=0)
+    return Step(submit=stories.announced(facts, starts_at, starts_at + request.spec.duration))
+
+
+def _bind(facts: Facts) -> Step:
+    """Make the binding that was announced, unless its time is over or another life of this process may have made it."""
+    intent = facts.intent
+    assert intent is not None  # noqa: S101  the caller looked
+    if intent.expires_at <= facts.now:
+        return _transition(
+            facts, Event.FAIL, reason=Reason.WINDOW_ELAPSED, detail="its window was over before the grant could be made"
+        )
+    if not intent.is_own and Read.BINDING not in facts.was_read:
+        return Step(reads=frozenset({Read.BINDING}))
+    if not intent.is_own and intent.starts_at + ACTIVATION_WINDOW <= facts.now:
+        return _transition(
+            facts,
+            Event.FAIL,
+            reason=Reason.ACTIVATION_INTERRUPTED,
+            detail="Curfew was interrupted while making the grant and cannot tell whether it was ended since; "
+            "apply a new AccessRequest",
+        )
+    manifest = bindings.write_binding(
+        facts.request, starts_at=intent.starts_at, expires_at=intent.expires_at, receipt=intent.receipt
+    )
+    return Step(act=Create(manifest))
+
+
+def _wait_approved(facts: Facts) -> Step | None:
+    """Wait in Approved, for the start time or for the trail."""
+    return _transition(facts, Event.APPROVE) if facts.request.status.phase is Phase.PENDING else None
+
+
+def _note_reviews(facts: Facts) -> Step:
+    """Put what people decided, and when it was seen, into the status, without a change of phase."""
+    assert facts.policy is not None  # noqa: S101  the caller looked
+    new = stories.new_reviews(facts)
+    status = {
+        "approvals": str(tally(facts.policy.spec.approval, facts.request)),
+        **stories.reviews_patch(facts, new),
+        **_outbox_patch(facts, stories.submitted(facts, new)),
+    }
+    return Step(act=Patch(status), notices=stories.review_notices(facts, new))
+
+
+def settle_outbox(facts: Facts) -> Step | None:
+    """Let records that became durable leave the status, say what holds the others up, and close a story that is told."""
+    status = facts.request.status
+    if status.phase is None:
+        return None
+    waiting = undurable(facts)
+    recorded = wording.recorded(len(waiting), facts.trail, holds_up=status.phase is Phase.APPROVED)
+    said = next((c for c in status.conditions if c.type == conditions.RECORDED), None)
+    is_news = said is None or (str(said.status) == "True", said.reason) != (recorded.status, recorded.reason)
+    if len(waiting) < len(status.outbox) or is_news:
+        patch = Patch({"outbox": [dict(record.body) for record in waiting], "conditions": _conditions(facts, recorded)})
+        is_held_up = recorded.reason == facts.trail.reason and not facts.trail.ok
+        return Step(submit=waiting, act=patch, notices=(stories.trail_notice(facts),) if is_held_up else ())
+    if status.phase in lifecycle.FINAL:
+        return Step(submit=waiting) if waiting else Step(act=Close())
+    return None
+
+
+def _transition(facts: Facts, event: Event, **details: Any) -> Step:
+    """Move a request along the table: phase, times, conditions and the records of it, in one write."""
+    change = stories.Change(facts, event, lifecycle.advance(facts.request.status.phase, event), **details)
+    records = change.records()
+    status = {
+        **change.status(),
+        **stories.reviews_patch(facts, change.reviews),
+        **_outbox_patch(facts, records),
+    }
+    outbox_size = len(status["outbox"])
+    status["conditions"] = _conditions(facts, *change.observations(), wording.recorded(outbox_size, facts.trail))
+    return Step(act=Patch(status, event), notices=(*stories.review_notices(facts, change.reviews), *change.notices()))
+
+
+def _conditions(facts: Facts, *observed: conditions.Observation) -> list[dict[str, Any]]:
+    request = facts.request
+    return conditions.update(request.status.conditions, observed, now=facts.now, generation=request.metadata.generation)
+
+
+def _outbox_patch(facts: Facts, new: tuple[Record, ...]) -> dict[str, Any]:
+    waiting = undurable(facts)
+    known = {record.id for record in waiting}
+    added = (record for record in _missing(new, facts) if record.id not in known)
+    return {"outbox": [dict(record.body) for record in (*waiting, *added)]}
+
+
+def undurable(facts: Facts) -> tuple[Record, ...]:
+    """Return the records in the status that are not yet known to be in the trail."""
+    return _missing(stories.outbox(facts.request), facts)
+
+
+def _missing(records: tuple[Record, ...], facts: Facts) -> tuple[Record, ...]:
+    return tuple(record for record in records if record.id not in facts.durable)
+
+
+def next_look(facts: Facts) -> datetime | None:
+    """Return the next instant at which time alone changes something for a request, or None."""
+    request, status = facts.request, facts.request.status
+    instants = []
+    if facts.binding is not None:
+        instants.append(facts.binding.expires_at)
+    if status.phase is Phase.ACTIVE:
+        instants.append(status.expires_at)
+    if status.phase is Phase.PENDING:
+        instants.append(status.decide_by)
+    if status.phase is Phase.APPROVED:
+        instants.append(request.spec.not_before)
+    return min((instant for instant in instants if instant is not None and instant > facts.now), default=None)

@@ -1,0 +1,86 @@
+"""Whether a policy can be asked for, said in its status before anybody tries."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from curfew.api.access_policy import AccessPolicy, Mode
+from curfew.api.names import API_VERSION
+from curfew.core import conditions
+from curfew.core.checks import compile_pattern
+from curfew.core.conditions import Observation
+from curfew.core.notices import Notice, Regarding
+from curfew.core.reasons import Reason
+from curfew.core.terms import Role
+
+RECHECK = timedelta(seconds=30)
+"""How often a policy that cannot be asked for is looked at again: the role it misses may have come."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What to write into a policy's status, whom to tell, and when to look again."""
+
+    status: dict[str, Any] | None
+    notices: tuple[Notice, ...] = ()
+    wake_at: datetime | None = None
+
+
+def judge(policy: AccessPolicy, role: Role | None, *, now: datetime) -> Judgement:
+    """Return what a policy's status has to say; nothing where it says so already."""
+    ready = _ready(policy, role)
+    wake_at = None if ready.status else now + RECHECK
+    said = next((c for c in policy.status.conditions if c.type == conditions.READY), None)
+    generation = policy.metadata.generation
+    if (
+        said is not None
+        and policy.status.observed_generation == generation
+        and (str(said.status) == "True", said.reason, said.message) == (ready.status, ready.reason, ready.message)
+    ):
+        return Judgement(None, wake_at=wake_at)
+    status = {
+        "observedGeneration": generation,
+        "conditions": conditions.update(policy.status.conditions, (ready,), now=now, generation=generation),
+    }
+    return Judgement(status, () if ready.status else (_notice(policy, ready),), wake_at)
+
+
+def _ready(policy: AccessPolicy, role: Role | None) -> Observation:
+    spec, ref = policy.spec, policy.spec.role_ref
+    if role is None:
+        return Observation(
+            conditions.READY,
+            False,
+            str(Reason.ROLE_NOT_FOUND),
+            f"spec.roleRef names {ref.kind} {ref.name}, which does not exist; create it, or name one that does",
+        )
+    if spec.ticket.pattern and compile_pattern(spec.ticket.pattern) is None:
+        return Observation(
+            conditions.READY,
+            False,
+            str(Reason.POLICY_INVALID),
+            f"spec.ticket.pattern is not a regular expression in RE2 syntax: {spec.ticket.pattern}",
+        )
+    if spec.approval.mode is Mode.BREAK_GLASS:
+        return Observation(
+            conditions.READY,
+            False,
+            str(Reason.MODE_NOT_SUPPORTED),
+            "spec.approval.mode BreakGlass is not granted by this version of Curfew; use Review or Automatic",
+        )
+    return Observation(conditions.READY, True, "Offered", f"{ref.kind} {ref.name} can be asked for")
+
+
+def _notice(policy: AccessPolicy, ready: Observation) -> Notice:
+    meta = policy.metadata
+    return Notice(
+        namespace=meta.namespace,
+        regarding=Regarding(
+            api_version=API_VERSION, kind="AccessPolicy", name=meta.name, namespace=meta.namespace, uid=meta.uid
+        ),
+        type="Warning",
+        reason=ready.reason,
+        action="Check",
+        note=f"AccessPolicy {meta.name} cannot be asked for: {ready.message}"[:1024],
+        key=f"{meta.uid}/{meta.generation}/{ready.reason}",
+    )

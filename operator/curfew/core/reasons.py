@@ -1,0 +1,44 @@
+"""Why a request ended, or why it is not granted: one CamelCase word each, the same in status, record, Event and docs."""
+
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """The words. `status.endReason` holds one of them from the moment a request is over."""
+
+    # It is never granted.
+    POLICY_NOT_FOUND = "PolicyNotFound"
+    POLICY_DELETED = "PolicyDeleted"
+    POLICY_INVALID = "PolicyInvalid"
+    ROLE_NOT_FOUND = "RoleNotFound"
+    REQUESTER_NOT_A_PERSON = "RequesterNotAPerson"
+    DURATION_TOO_LONG = "DurationTooLong"
+    REASON_TOO_SHORT = "ReasonTooShort"
+    TICKET_MISSING = "TicketMissing"
+    TICKET_MALFORMED = "TicketMalformed"
+    LIMIT_REACHED = "LimitReached"
+    MODE_NOT_SUPPORTED = "ModeNotSupported"
+
+    # People said so.
+    DENIED_BY_APPROVER = "DeniedByApprover"
+    CANCELLED_BY_REQUESTER = "CancelledByRequester"
+    RELEASED_BY_REQUESTER = "ReleasedByRequester"
+    REVOKED_BY_APPROVER = "RevokedByApprover"
+    REQUEST_DELETED = "RequestDeleted"
+
+    # Time said so.
+    NOBODY_DECIDED = "NobodyDecided"
+    DURATION_ELAPSED = "DurationElapsed"
+    WINDOW_ELAPSED = "WindowElapsed"
+
+    # What was approved cannot be granted.
+    TERMS_CHANGED = "TermsChanged"
+    CANNOT_BIND = "CannotBind"
+    BINDING_CONFLICT = "BindingConflict"
+    ACTIVATION_INTERRUPTED = "ActivationInterrupted"
+
+    # What was granted is not what is there.
+    BINDING_TAMPERED = "BindingTampered"
+    BINDING_REMOVED = "BindingRemoved"
+    BINDING_UNANNOUNCED = "BindingUnannounced"
+    EXPIRY_MISSING = "ExpiryMissing"

@@ -1,0 +1,43 @@
+"""What people read in conditions, Events and the trail: full sentences, the name of the thing, the next step.
+
+No times in condition messages: a condition must not change because time passes.
+"""
+
+from curfew.api.access_request import AccessRequest
+from curfew.core import conditions
+from curfew.core.facts import TrailState
+from curfew.core.reasons import Reason
+
+
+def role(request: AccessRequest) -> str:
+    """Return the role that a request is about, as people say it."""
+    terms = request.status.terms
+    return (
+        f"{terms.role.kind} {terms.role.name}"
+        if terms is not None
+        else f"what AccessPolicy {request.spec.policy_name} offers"
+    )
+
+
+def people(request: AccessRequest) -> str:
+    """Return who agreed to a request, as people say it."""
+    names = [review.by for review in request.status.reviews if review.decision == "Approve"]
+    return ", ".join(names) if names else "nobody"
+
+
+def ended(request: AccessRequest, reason: Reason, detail: str) -> str:
+    """Return the sentence about the end of a grant."""
+    how = "ended" if reason is Reason.DURATION_ELAPSED else "was ended early"
+    return f"the access of {request.spec.requester} to {role(request)} {how}: {detail}"
+
+
+def recorded(waiting: int, trail: TrailState, *, holds_up: bool = False) -> conditions.Observation:
+    """Return the condition that says whether every record of a request is durable in the trail.
+
+    `holds_up` says that a grant waits for the trail, so that its trouble matters although no record waits.
+    """
+    if not trail.ok and (waiting or holds_up):
+        return conditions.Observation(conditions.RECORDED, False, trail.reason, trail.message)
+    if waiting:
+        return conditions.Observation(conditions.RECORDED, False, "Writing", "records are on their way to the trail")
+    return conditions.Observation(conditions.RECORDED, True, "Durable", "all records are durable in the trail")

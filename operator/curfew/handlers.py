@@ -1,0 +1,115 @@
+"""What Kopf calls when something was seen: take it in, give its key a turn. Nothing else happens here.
+
+Kopf is the watcher only: no annotations, no finalizers, no daemons, no retries of its own. Each handler names the arguments
+it uses; a word that is not taken would be Python's own.
+"""
+
+import itertools
+import random
+from collections.abc import Callable, Hashable, Iterator
+from typing import Any
+
+import kopf
+
+from curfew.api import names
+from curfew.store import Store, Unreadable, is_closed
+
+Enqueue = Callable[[Hashable], None]
+Complain = Callable[[Unreadable], None]
+
+
+def register(registry: kopf.OperatorRegistry, store: Store, enqueue: Enqueue, complain: Complain) -> None:
+    """Put our handlers into a registry."""
+
+    def turn(key: Hashable | None) -> None:
+        if key is not None:
+            enqueue(key)
+
+    @kopf.on.event(names.GROUP, names.VERSION, "accessrequests", registry=registry)
+    async def request_was_seen(type: str | None, body: kopf.Body, **_: Any) -> None:  # noqa: A002  Kopf's name for it
+        try:
+            if type == "DELETED":
+                turn(store.see_request_deleted(body))
+            elif not is_closed(body):
+                turn(store.see_request(body))
+        except Unreadable as error:
+            complain(error)
+
+    @kopf.on.event(names.GROUP, names.VERSION, "accesspolicies", registry=registry)
+    async def policy_was_seen(type: str | None, body: kopf.Body, **_: Any) -> None:  # noqa: A002  Kopf's name for it
+        try:
+            key = store.see_policy_deleted(body) if type == "DELETED" else store.see_policy(body)
+        except Unreadable as error:
+            complain(error)
+        else:
+            turn(key)
+            for uid in store.under_policy(key) if key is not None else ():
+                enqueue(uid)
+
+    @kopf.on.event("rbac.authorization.k8s.io", "v1", "rolebindings", registry=registry)
+    async def binding_was_seen(type: str | None, body: kopf.Body, **_: Any) -> None:  # noqa: A002  Kopf's name for it
+        turn(store.see_binding_deleted(body) if type == "DELETED" else store.see_binding(body))
+
+
+def configure(settings: kopf.OperatorSettings) -> None:
+    """Set Kopf up as a watcher and nothing more."""
+    settings.scanning.disabled = True
+    settings.peering.standalone = True
+    settings.posting.enabled = False
+    settings.admission.managed = None
+    settings.queueing.idle_timeout = 0.05  # 0 spins, the default of 5 s keeps a task for each object
+    settings.queueing.worker_limit = None
+    settings.watching.chunk_size = 500
+    settings.watching.initial_streaming = False  # streaming the first list loses objects
+    settings.watching.inactivity_timeout = 70
+    settings.watching.server_timeout = 290
+    settings.watching.label_selectors["rbac.authorization.k8s.io", "rolebindings"] = names.LABEL_REQUEST_UID
+    settings.watching.label_selectors[names.GROUP, "accessrequests"] = f"!{names.LABEL_CLOSED}"
+    settings.networking.request_timeout = 30
+    settings.networking.connect_timeout = 5
+    settings.networking.error_backoffs = Backoffs()
+    settings.persistence.diffbase_storage = NoDiffBase()
+    settings.persistence.progress_storage = NoProgress()
+    settings.persistence.consistency_timeout = 0
+    settings.process.ultimate_exiting_timeout = 25
+
+
+class Backoffs:
+    """An endless, jittered sequence of delays capped at two seconds: Kopf's own gives up and exits after 54 s."""
+
+    def __iter__(self) -> Iterator[float]:
+        """Start over."""
+        for delay in itertools.chain((0.1, 0.2, 0.5, 1.0), itertools.repeat(2.0)):
+            yield delay * random.uniform(0.5, 1.0)  # noqa: S311  jitter is no secret
+
+
+class NoDiffBase(kopf.DiffBaseStorage):
+    """Keeps no last-seen state on our objects."""
+
+    def fetch(self, *, body: kopf.Body) -> kopf.BodyEssence | None:
+        """Return nothing: nothing is kept."""
+        return None
+
+    def store(self, *, body: kopf.Body, patch: kopf.Patch, essence: kopf.BodyEssence) -> None:
+        """Keep nothing."""
+
+
+class NoProgress(kopf.ProgressStorage):
+    """Keeps no handler progress on our objects."""
+
+    def fetch(self, *, key: str, body: kopf.Body) -> Any:
+        """Return nothing: nothing is kept."""
+        return None
+
+    def store(self, *, key: str, record: Any, body: kopf.Body, patch: kopf.Patch) -> None:
+        """Keep nothing."""
+
+    def purge(self, *, key: str, body: kopf.Body, patch: kopf.Patch) -> None:
+        """Have nothing to remove."""
+
+    def touch(self, *, body: kopf.Body, patch: kopf.Patch, value: str | None) -> None:
+        """Touch nothing."""
+
+    def clear(self, *, essence: kopf.BodyEssence) -> kopf.BodyEssence:
+        """Leave the object as it is."""
+        return essence

@@ -1,0 +1,141 @@
+"""The work queue: each key is worked on by one task at a time, again when there is news, and when its time has come.
+
+One heap of deadlines and one timer, re-armed against the wall clock each time it fires: a clock that is set forward is
+noticed within `RESOLUTION`, however far away the next deadline was.
+"""
+
+import asyncio
+import heapq
+import random
+from collections.abc import Awaitable, Callable, Hashable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from curfew.ports import Clock
+
+RESOLUTION = 0.5
+"""Longest sleep between two looks at the wall clock, in seconds."""
+
+
+class Handler(Protocol):
+    """What a key's turn means. Returns when to look again, or None."""
+
+    def __call__(self, key: Hashable) -> Awaitable[datetime | None]:
+        """Work on a key."""
+        ...
+
+
+@dataclass(slots=True)
+class _Entry:
+    task: asyncio.Task[None] | None = None
+    is_dirty: bool = False
+    failures: int = 0
+    wake_at: datetime | None = None
+    since: float = field(default=0.0)
+
+
+class WorkQueue:
+    """Runs a handler for keys, one task a key, and again after a failure with a growing, jittered delay."""
+
+    def __init__(
+        self,
+        handler: Handler,
+        clock: Clock,
+        *,
+        on_error: Callable[[Hashable, Exception, timedelta], None],
+        first_delay: float = 0.05,
+        last_delay: float = 2.0,
+    ) -> None:
+        self._handler = handler
+        self._clock = clock
+        self._on_error = on_error
+        self._first_delay = first_delay
+        self._last_delay = last_delay
+        self._entries: dict[Hashable, _Entry] = {}
+        self._heap: list[tuple[datetime, int, Hashable]] = []
+        self._count = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self._is_closed = False
+
+    @property
+    def depth(self) -> int:
+        """How many keys are being worked on."""
+        return sum(1 for entry in self._entries.values() if entry.task is not None)
+
+    def add(self, key: Hashable) -> None:
+        """Give a key its turn: now, or once more when the present turn is over."""
+        if self._is_closed:
+            return
+        entry = self._entries.setdefault(key, _Entry())
+        if entry.task is not None:
+            entry.is_dirty = True
+            return
+        entry.task = asyncio.get_running_loop().create_task(self._work(key, entry))
+
+    def wake_at(self, key: Hashable, instant: datetime) -> None:
+        """Give a key its turn at an instant; of several, only the last named counts."""
+        entry = self._entries.setdefault(key, _Entry())
+        if entry.wake_at == instant:
+            return
+        entry.wake_at = instant
+        self._count += 1
+        heapq.heappush(self._heap, (instant, self._count, key))
+        self._arm()
+
+    async def close(self) -> None:
+        """Take no more work and end what is under way."""
+        self._is_closed = True
+        if self._timer is not None:
+            self._timer.cancel()
+        tasks = [entry.task for entry in self._entries.values() if entry.task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _work(self, key: Hashable, entry: _Entry) -> None:
+        try:
+            while True:
+                entry.is_dirty = False
+                try:
+                    wake_at = await self._handler(key)
+                    entry.failures = 0
+                except Exception as error:  # noqa: BLE001  one key's trouble must not stop the others
+                    delay = self._delay(entry)
+                    self._on_error(key, error, delay)
+                    wake_at = self._clock.now() + delay
+                if not entry.is_dirty:
+                    break
+        finally:
+            entry.task = None
+        if wake_at is not None:
+            self.wake_at(key, wake_at)
+        else:
+            self._entries.pop(key, None)
+
+    def _delay(self, entry: _Entry) -> timedelta:
+        entry.failures += 1
+        delay = min(self._last_delay, self._first_delay * 2 ** min(entry.failures - 1, 16))
+        return timedelta(seconds=delay * random.uniform(0.5, 1.0))  # noqa: S311  jitter is no secret
+
+    def _arm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if not self._heap or self._is_closed:
+            return
+        wait = (self._heap[0][0] - self._clock.now()).total_seconds()
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_at(loop.time() + min(max(wait, 0.0), RESOLUTION), self._fire)
+
+    def _fire(self) -> None:
+        self._timer = None
+        now = self._clock.now()
+        while self._heap and self._heap[0][0] <= now:
+            instant, _, key = heapq.heappop(self._heap)
+            entry = self._entries.get(key)
+            if entry is None or entry.wake_at != instant:
+                continue  # it was moved or done meanwhile
+            entry.wake_at = None
+            self.add(key)
+        self._arm()

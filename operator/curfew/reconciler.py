@@ -1,0 +1,341 @@
+"""Gather, decide, record, act, report: the only place that orders what is asked of the API server.
+
+Each round does one thing to the world and looks again, so that a crash between any two is an ordinary start (promise P10).
+Whatever fails leaves this file as an error; the work queue brings the key back.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Container, Hashable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from curfew.api.access_request import Phase
+from curfew.audit.receipt import Receipt
+from curfew.audit.record import Record, Story
+from curfew.core import policies, stories
+from curfew.core.bindings import Binding, read_binding
+from curfew.core.facts import Facts, Intent, Read, Refusal, Removal, TrailState
+from curfew.core.lifecycle import Event
+from curfew.core.notices import Notice
+from curfew.core.plan import Close, Create, Forget, Patch, Remove, Step, plan
+from curfew.core.reasons import Reason
+from curfew.core.terms import Role, read_role
+from curfew.ports import AlreadyExists, Clock, Cluster, Conflict, Forbidden, Invalid, NotFound
+from curfew.store import PolicyKey, Store, is_closed
+
+ILLEGITIMATE = (Reason.BINDING_UNANNOUNCED, Reason.BINDING_TAMPERED, Reason.EXPIRY_MISSING)
+"""Why a binding is removed that was never a grant of ours, or is no longer the one we made."""
+
+ROUNDS = 32
+"""How many steps one turn may take before the key goes back into the queue: far more than any story needs."""
+
+
+class Trail(Protocol):
+    """What the reconciler needs of the trail. Nothing here waits."""
+
+    def submit(self, records: Iterable[Record]) -> None:
+        """Hand records over; those already handed over or durable are ignored."""
+        ...
+
+    def receipt(self, record_id: str) -> Receipt | None:
+        """Return the receipt of a durable record, or None."""
+        ...
+
+    def intent(self, uid: str) -> Record | None:
+        """Return the durable announcement of a grant whose request is not closed, or None."""
+        ...
+
+    def open_stories(self) -> Mapping[str, Record]:
+        """Return the latest record of each request, by its UID, that the trail held open when it was opened."""
+        ...
+
+    def is_own(self, record_id: str) -> bool:
+        """Whether this process appended the record."""
+        ...
+
+    def state(self) -> TrailState:
+        """Whether records become durable now."""
+        ...
+
+
+class Reporter(Protocol):
+    """Who is told what happened: Events, metrics and logs. Nothing here waits or fails."""
+
+    def notice(self, notice: Notice) -> None:
+        """Tell people who watch Kubernetes Events."""
+        ...
+
+    def transition(self, facts: Facts, event: Event) -> None:
+        """Tell that a request changed its phase."""
+        ...
+
+    def removed(self, binding: Binding, at: datetime, reason: Reason) -> None:
+        """Tell that a binding was removed, so that lateness can be measured."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Durable(Container[str]):
+    """The ids of all records that are durable, asked one at a time."""
+
+    trail: Trail
+
+    def __contains__(self, record_id: object) -> bool:
+        return isinstance(record_id, str) and self.trail.receipt(record_id) is not None
+
+
+class Reconciler:
+    """Brings one request, or one policy, a step at a time to where it should be."""
+
+    def __init__(
+        self, store: Store, cluster: Cluster, trail: Trail, clock: Clock, reporter: Reporter, *, max_grant: timedelta
+    ) -> None:
+        self._store = store
+        self._cluster = cluster
+        self._trail = trail
+        self._clock = clock
+        self._reporter = reporter
+        self._max_grant = max_grant
+        self._grants = asyncio.Semaphore(32)  # what may wait
+        self._removals = asyncio.Semaphore(64)  # what may not wait behind it (promise P3)
+
+    async def reconcile(self, key: Hashable) -> datetime | None:
+        """Work on a request (its UID) or on a policy (namespace and name). Return when to look again, or None."""
+        if isinstance(key, tuple):
+            return await self._reconcile_policy((str(key[0]), str(key[1])))
+        return await self._reconcile_request(str(key))
+
+    async def _reconcile_request(self, uid: str) -> datetime | None:
+        reads: frozenset[Read] = frozenset()
+        for _ in range(ROUNDS):
+            binding = self._store.binding(uid)
+            if self._store.request(uid) is None or not self._store.is_synced:
+                return await self._end_unclaimed(uid, binding) if binding is not None else None
+            facts = await self._gather(uid, reads)
+            if facts is None:
+                return None
+            step = plan(facts)
+            if step.reads:
+                reads |= step.reads
+                continue
+            self._record(uid, step)
+            if step.act is None:
+                self._report(step.notices)
+                return step.wake_at
+            reads = await self._act(uid, facts, step)
+        raise RuntimeError(f"request {uid} did not come to rest in {ROUNDS} steps")
+
+    # --- gather -----------------------------------------------------------------------------------------------------
+
+    async def _gather(self, uid: str, reads: frozenset[Read]) -> Facts | None:
+        """Freeze what is known about a request; read from the API server only what the decision asked for."""
+        request = self._store.request(uid)
+        if request is None:
+            return None
+        namespace = request.metadata.namespace
+        policy = self._store.policy((namespace, request.spec.policy_name))
+        if Read.BINDING in reads:
+            await self._read_binding(uid, namespace)
+        role: Role | None = None
+        if Read.ROLE in reads and policy is not None:
+            ref = policy.spec.role_ref
+            async with self._grants:
+                body = await self._cluster.get_role(str(ref.kind), namespace, ref.name)
+            role = read_role(body) if body is not None else None
+        # What was awaited may have taken a while: only now is the rest read, all of it at one instant.
+        request, memory = self._store.request(uid), self._store.memory(uid)
+        if request is None:
+            return None
+        return Facts(
+            now=self._clock.now(),
+            request=request,
+            trail=self._trail.state(),
+            is_gone=memory.is_gone,
+            policy=self._store.policy((namespace, request.spec.policy_name)),
+            role=role,
+            binding=self._store.binding(uid) or memory.stranger,
+            lost=memory.lost,
+            removal=memory.removal,
+            intent=self._intent(uid),
+            durable=_Durable(self._trail),
+            refusal=memory.refusal,
+            rivals=self._store.rivals(request),
+            max_grant=self._max_grant,
+            was_read=reads,
+        )
+
+    async def _read_binding(self, uid: str, namespace: str) -> None:
+        """Read the binding of a request back, past the watch, which may lag."""
+        from_watch = self._store.binding(uid)
+        body = await self._cluster.get_binding(namespace, f"curfew-{uid}")
+        memory, found = self._store.memory(uid), read_binding(body) if body is not None else None
+        memory.stranger = found if found is not None and found.request_uid != uid else None
+        if body is not None:
+            self._store.see_binding(body)
+        if from_watch is not None and (found is None or found.uid != from_watch.uid):
+            self._store.lose_binding(from_watch)
+
+    def _intent(self, uid: str) -> Intent | None:
+        record = self._trail.intent(uid)
+        receipt = self._trail.receipt(record.id) if record is not None else None
+        if record is None or receipt is None:
+            return None
+        return stories.read_intent(record, receipt=receipt, is_own=self._trail.is_own(record.id))
+
+    async def _reconcile_policy(self, key: PolicyKey) -> datetime | None:
+        """Say in a policy's status whether it can be asked for."""
+        policy = self._store.policy(key)
+        if policy is None:
+            return None
+        ref, meta = policy.spec.role_ref, policy.metadata
+        async with self._grants:
+            body = await self._cluster.get_role(str(ref.kind), meta.namespace, ref.name)
+        judgement = policies.judge(policy, read_role(body) if body is not None else None, now=self._clock.now())
+        if judgement.status is not None:
+            try:
+                async with self._grants:
+                    patched = await self._cluster.patch_policy_status(
+                        meta.namespace, meta.name, meta.uid, meta.resource_version, judgement.status
+                    )
+            except (Conflict, NotFound):
+                return None  # it was changed or deleted meanwhile; the watch brings it back
+            self._store.see_policy(patched)
+        self._report(judgement.notices)
+        return judgement.wake_at
+
+    # --- record -----------------------------------------------------------------------------------------------------
+
+    def _record(self, uid: str, step: Step) -> None:
+        if step.submit:
+            if any(record.event == "grant.intended" for record in step.submit):
+                self._store.memory(uid).is_announced = True
+            self._trail.submit(step.submit)
+
+    # --- act --------------------------------------------------------------------------------------------------------
+
+    async def _act(self, uid: str, facts: Facts, step: Step) -> frozenset[Read]:
+        """Do the step's one thing, report it, and return what has to be read before the next decision."""
+        reads: frozenset[Read] = frozenset()
+        match step.act:
+            case Remove() as removal:
+                await self._remove(uid, removal)
+            case Create() as create:
+                async with self._grants:
+                    reads = await self._create(uid, facts, create)
+            case Patch() as patch:
+                async with self._grants:
+                    await self._patch(uid, facts, step, patch)
+                return frozenset()
+            case Close():
+                async with self._grants:
+                    await self._close(uid, facts)
+            case Forget():
+                self._store.forget(uid)
+        self._report(step.notices)
+        return reads
+
+    async def _remove(self, uid: str, removal: Remove) -> None:
+        """Delete a binding. The one way access ends; nothing stands before it (promise P3)."""
+        binding = removal.binding
+        async with self._removals:
+            removed_by_us = await self._cluster.delete_binding(binding.namespace, binding.name, binding.uid)
+        at = self._clock.now()
+        self._store.lose_binding(binding)
+        if removed_by_us:
+            self._store.memory(uid).removal = Removal(at=at, reason=removal.reason, detail=removal.detail)
+            self._reporter.removed(binding, at, removal.reason)
+        request = self._store.request(uid)
+        if removal.reason in ILLEGITIMATE and (request is None or request.status.phase is not Phase.ACTIVE):
+            self._disown(uid, binding, removal, at)
+
+    def _disown(self, uid: str, binding: Binding, removal: Remove, at: datetime) -> None:
+        """Tell of a binding that was none of ours to adopt. What was tampered with is not made again."""
+        memory = self._store.memory(uid)
+        memory.lost = memory.removal = None
+        if removal.reason is not Reason.BINDING_UNANNOUNCED:
+            memory.refusal = Refusal(removal.reason, f"its binding was not as it was made: {removal.detail}")
+        self._trail.submit((stories.orphan_removed(binding, at=at, why=removal.detail),))
+        self._reporter.notice(stories.orphan_notice(binding, removal.detail))
+
+    async def _end_unclaimed(self, uid: str, binding: Binding) -> datetime | None:
+        """End a binding of whose request nothing is known. Its end is on it; before that its request is looked for."""
+        now = self._clock.now()
+        if binding.expires_at is not None and binding.expires_at <= now:
+            await self._remove(uid, Remove(binding, Reason.DURATION_ELAPSED, "its window is over"))
+            return None
+        if not self._store.is_synced:
+            return binding.expires_at
+        body = await self._cluster.get_request(binding.namespace, binding.request) if binding.request else None
+        if body is not None and body["metadata"]["uid"] == uid and not is_closed(body):
+            self._store.see_request(body)  # the watch had not told us yet
+            return now
+        if uid in self._trail.open_stories():  # told by close_deleted_stories, as the end of that grant
+            await self._remove(uid, Remove(binding, Reason.REQUEST_DELETED, "its request was deleted"))
+            return None
+        why = "its request is over" if body is not None else "its request does not exist"
+        await self._remove(uid, Remove(binding, Reason.BINDING_UNANNOUNCED, why))
+        return None
+
+    async def close_deleted_stories(self) -> None:
+        """Close, as deleted, what the trail holds open and the cluster no longer has: the log is the memory."""
+        for uid, record in self._trail.open_stories().items():
+            if self._store.request(uid) is not None:
+                continue
+            told = Story.of(record)
+            body = await self._cluster.get_request(told.namespace, told.request)
+            if body is not None and body["metadata"]["uid"] == uid:
+                continue
+            was_granted = record.event.startswith("grant.")
+            self._trail.submit(stories.gone(told, at=self._clock.now(), was_granted=was_granted))
+
+    async def _create(self, uid: str, facts: Facts, create: Create) -> frozenset[Read]:
+        try:
+            self._store.see_binding(await self._cluster.create_binding(create.manifest))
+        except AlreadyExists:
+            # Not success: it is read back and compared.
+            return frozenset({Read.BINDING})
+        except (Forbidden, Invalid) as error:
+            self._store.memory(uid).refusal = Refusal(
+                Reason.CANNOT_BIND, f"the API server refused the binding: {error}"
+            )
+        return frozenset()
+
+    async def _patch(self, uid: str, facts: Facts, step: Step, patch: Patch) -> None:
+        meta = facts.request.metadata
+        try:
+            body = await self._cluster.patch_request_status(
+                meta.namespace, meta.name, meta.uid, meta.resource_version, patch.status
+            )
+        except Conflict:
+            await self._reread(uid, facts)
+            return
+        except NotFound:
+            self._store.memory(uid).is_gone = True
+            return
+        self._store.see_request(body)
+        if patch.event is not None:
+            self._reporter.transition(facts, patch.event)
+        self._report(step.notices)
+
+    async def _reread(self, uid: str, facts: Facts) -> None:
+        """Read a request anew that somebody changed between our reading and our writing."""
+        meta = facts.request.metadata
+        body = await self._cluster.get_request(meta.namespace, meta.name)
+        if body is None or body["metadata"]["uid"] != uid:
+            self._store.memory(uid).is_gone = True
+        else:
+            self._store.see_request(body)
+
+    async def _close(self, uid: str, facts: Facts) -> None:
+        meta = facts.request.metadata
+        with contextlib.suppress(Conflict, NotFound):  # it is gone, or another has its name: nothing is to be closed
+            await self._cluster.label_closed(meta.namespace, meta.name, meta.uid)
+        self._store.forget(uid)
+
+    # --- report -----------------------------------------------------------------------------------------------------
+
+    def _report(self, notices: Iterable[Notice]) -> None:
+        for notice in notices:
+            self._reporter.notice(notice)

@@ -1,0 +1,215 @@
+"""What is known of the cluster right now, by the UID of the request that it is about.
+
+Handlers and our own calls put in what they saw, newest version wins; deciding reads it. Nothing here waits or decides.
+"""
+
+from collections import OrderedDict, defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from curfew.api import names
+from curfew.api.access_policy import AccessPolicy
+from curfew.api.access_request import AccessRequest, Phase
+from curfew.core.bindings import Binding, read_binding
+from curfew.core.facts import Refusal, Removal, Rivals
+
+PolicyKey = tuple[str, str]
+"""Namespace and name of a policy."""
+
+TOMBSTONES = 10_000
+"""How many deleted UIDs are remembered, so that a late event about one does not bring it back."""
+
+
+class Unreadable(Exception):
+    """An object that the schema should have refused. `str(error)` says which, and what is wrong with it."""
+
+
+@dataclass(slots=True)
+class Memory:
+    """What this process did or saw about one request, and no object tells. Losing it in a crash is safe."""
+
+    lost: Binding | None = None  # its binding, seen and gone since
+    removal: Removal | None = None  # that we removed the binding, when and why
+    stranger: Binding | None = None  # a binding of its name that Curfew did not make
+    refusal: Refusal | None = None  # the API server's refusal of the binding
+    is_gone: bool = False  # the request was deleted
+    is_announced: bool = False  # its grant was handed to the trail
+
+
+class Store:
+    """All open requests, all policies and all our bindings."""
+
+    def __init__(self) -> None:
+        self._requests: dict[str, AccessRequest] = {}
+        self._policies: dict[PolicyKey, AccessPolicy] = {}
+        self._bindings: dict[str, Binding] = {}
+        self._versions: dict[tuple[str, str], int] = {}  # kind and UID: newest resourceVersion seen
+        self._tombstones: OrderedDict[str, None] = OrderedDict()
+        self._memories: dict[str, Memory] = {}
+        self._by_policy: defaultdict[PolicyKey, set[str]] = defaultdict(set)
+        self.is_synced = False  # whether everything there is was listed once
+
+    # --- what was seen ----------------------------------------------------------------------------------------------
+
+    def see_request(self, body: Mapping[str, Any]) -> str | None:
+        """Take in an AccessRequest and return its UID, or None where it is older than what is known.
+
+        Raise `Unreadable` for one that is not what the schema says.
+        """
+        uid = self._newer("request", body)
+        if uid is None:
+            return None
+        try:
+            request = AccessRequest.model_validate(body)
+        except ValidationError as error:
+            meta = body["metadata"]
+            raise Unreadable(f"AccessRequest {meta.get('namespace')}/{meta.get('name')}: {error}") from error
+        self._requests[uid] = request
+        self._by_policy[request.metadata.namespace, request.spec.policy_name].add(uid)
+        return uid
+
+    def see_request_deleted(self, body: Mapping[str, Any]) -> str | None:
+        """Take in that an AccessRequest is gone and return its UID, or None where that was known."""
+        uid = str(body["metadata"]["uid"])
+        if uid in self._tombstones or uid not in self._requests:
+            self._bury(uid)
+            return None
+        self._bury(uid)
+        self.memory(uid).is_gone = True
+        return uid
+
+    def see_policy(self, body: Mapping[str, Any]) -> PolicyKey | None:
+        """Take in an AccessPolicy and return its key, or None where it is older than what is known."""
+        if self._newer("policy", body) is None:
+            return None
+        meta = body["metadata"]
+        key = (str(meta["namespace"]), str(meta["name"]))
+        try:
+            self._policies[key] = AccessPolicy.model_validate(body)
+        except ValidationError as error:
+            self._policies.pop(key, None)  # unreadable means no (promise P8)
+            raise Unreadable(f"AccessPolicy {key[0]}/{key[1]}: {error}") from error
+        return key
+
+    def see_policy_deleted(self, body: Mapping[str, Any]) -> PolicyKey | None:
+        """Take in that an AccessPolicy is gone and return its key, or None where another has its name by now."""
+        meta = body["metadata"]
+        key = (str(meta["namespace"]), str(meta["name"]))
+        self._bury(str(meta["uid"]))
+        known = self._policies.get(key)
+        if known is None or known.metadata.uid != meta["uid"]:
+            return None
+        del self._policies[key]
+        return key
+
+    def see_binding(self, body: Mapping[str, Any]) -> str | None:
+        """Take in a RoleBinding with our label and return the UID of its request, or None where it is old or not ours."""
+        if self._newer("binding", body) is None:
+            return None
+        binding = read_binding(body)
+        if not binding.request_uid:
+            return None
+        self._bindings[binding.request_uid] = binding
+        return binding.request_uid
+
+    def see_binding_deleted(self, body: Mapping[str, Any]) -> str | None:
+        """Take in that a RoleBinding with our label is gone and return the UID of its request."""
+        return self.lose_binding(read_binding(body))
+
+    def lose_binding(self, binding: Binding) -> str | None:
+        """Take in that exactly this binding is gone and return the UID of its request, or None where that was known."""
+        self._bury(binding.uid)
+        known = self._bindings.get(binding.request_uid)
+        if known is None or known.uid != binding.uid:
+            return None
+        del self._bindings[binding.request_uid]
+        self.memory(binding.request_uid).lost = known
+        return binding.request_uid
+
+    # --- what is known ----------------------------------------------------------------------------------------------
+
+    def request(self, uid: str) -> AccessRequest | None:
+        """Return a request as last seen; one that was deleted stays until it is forgotten."""
+        return self._requests.get(uid)
+
+    def policy(self, key: PolicyKey) -> AccessPolicy | None:
+        """Return a policy, or None."""
+        return self._policies.get(key)
+
+    def binding(self, uid: str) -> Binding | None:
+        """Return the binding of a request, or None."""
+        return self._bindings.get(uid)
+
+    def memory(self, uid: str) -> Memory:
+        """Return what this process remembers about a request."""
+        return self._memories.setdefault(uid, Memory())
+
+    def forget(self, uid: str) -> None:
+        """Forget a request whose story is over."""
+        request = self._requests.pop(uid, None)
+        if request is not None:
+            self._by_policy[request.metadata.namespace, request.spec.policy_name].discard(uid)
+        self._memories.pop(uid, None)
+        self._versions.pop(("request", uid), None)
+
+    def requests(self) -> Iterable[AccessRequest]:
+        """Return all requests that are known."""
+        return tuple(self._requests.values())
+
+    def policies(self) -> Iterable[AccessPolicy]:
+        """Return all policies that are known."""
+        return tuple(self._policies.values())
+
+    def bindings(self) -> Iterable[Binding]:
+        """Return all our bindings that are known."""
+        return tuple(self._bindings.values())
+
+    def under_policy(self, key: PolicyKey) -> frozenset[str]:
+        """Return the UIDs of the open requests that name a policy."""
+        return frozenset(self._by_policy.get(key, ()))
+
+    def rivals(self, request: AccessRequest) -> Rivals:
+        """Count what else the same person has under the same policy. A grant that is on its way counts as active."""
+        active = pending = 0
+        for uid in self._by_policy[request.metadata.namespace, request.spec.policy_name]:
+            other = self._requests[uid]
+            if uid == request.metadata.uid or other.spec.requester != request.spec.requester:
+                continue
+            memory = self._memories.get(uid)
+            if memory is not None and memory.is_gone:
+                continue
+            is_announced = memory is not None and memory.is_announced
+            if other.status.phase is Phase.ACTIVE:
+                active += 1
+            elif other.status.phase in (Phase.PENDING, Phase.APPROVED):
+                active += is_announced
+                pending += not is_announced
+        return Rivals(active=active, pending=pending)
+
+    # --- which is newer ---------------------------------------------------------------------------------------------
+
+    def _newer(self, kind: str, body: Mapping[str, Any]) -> str | None:
+        meta = body["metadata"]
+        uid, version = (
+            str(meta["uid"]),
+            int(meta["resourceVersion"]),
+        )  # comparable numbers since Kubernetes 1.35 (KEP-5504)
+        if uid in self._tombstones or self._versions.get((kind, uid), -1) >= version:
+            return None
+        self._versions[kind, uid] = version
+        return uid
+
+    def _bury(self, uid: str) -> None:
+        self._tombstones[uid] = None
+        for kind in ("request", "policy", "binding"):
+            self._versions.pop((kind, uid), None)
+        while len(self._tombstones) > TOMBSTONES:
+            self._tombstones.popitem(last=False)
+
+
+def is_closed(body: Mapping[str, Any]) -> bool:
+    """Whether an AccessRequest carries the label that takes it out of the watch."""
+    return names.LABEL_CLOSED in ((body.get("metadata") or {}).get("labels") or {})

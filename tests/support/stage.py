@@ -1,0 +1,233 @@
+"""The reconciler on the small world, driven step by step: no tasks, no sleeping, and a process that can die anywhere."""
+
+import contextlib
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from curfew.audit.receipt import Receipt
+from curfew.audit.record import Record
+from curfew.core.bindings import Binding
+from curfew.core.facts import Facts, TrailState
+from curfew.core.lifecycle import Event
+from curfew.core.notices import Notice
+from curfew.core.reasons import Reason
+from curfew.ports import ClusterError
+from curfew.reconciler import Reconciler
+from curfew.store import Store, is_closed
+from tests.support.builders import NOON, a_policy, a_role
+from tests.support.world import FailurePlan, FakeClock, FakeCluster
+
+ROUNDS = 200
+
+
+class FakeTrail:
+    """A log that is durable in itself, and a writer that dies with its process."""
+
+    def __init__(self, clock: FakeClock, log: list[Record]) -> None:
+        self._clock = clock
+        self.log = log  # outlives the process
+        self.failures = FailurePlan()
+        self._queued: dict[str, Record] = {}
+        self._own: set[str] = set()
+        self.ok = True
+        self._open = self._fold()
+
+    def submit(self, records: Iterable[Record]) -> None:
+        """Queue what is not durable yet."""
+        for record in records:
+            if self.receipt(record.id) is None:
+                self._queued.setdefault(record.id, record)
+
+    def receipt(self, record_id: str) -> Receipt | None:
+        """Return a receipt for what is in the log."""
+        for index, record in enumerate(self.log):
+            if record.id == record_id:
+                return Receipt(log="test", index=index, size=len(self.log), root="00" * 32)
+        return None
+
+    def intent(self, uid: str) -> Record | None:
+        """Return the announcement of an open request."""
+        found = None
+        for record in self.log:
+            if record.subject == uid:
+                found = record if record.event == "grant.intended" else found
+                found = None if record.event == "request.closed" else found
+        return found
+
+    def is_own(self, record_id: str) -> bool:
+        """Whether this process appended it."""
+        return record_id in self._own
+
+    def open_stories(self) -> Mapping[str, Record]:
+        """Return what was open when this process started."""
+        return self._open
+
+    def state(self) -> TrailState:
+        """Whether it takes records."""
+        return TrailState(
+            ok=self.ok, reason="Writing" if self.ok else "TrailUnavailable", message="the bucket is away", since=NOON
+        )
+
+    def flush(self) -> set[str]:
+        """Make all that is queued durable; return the requests it is about."""
+        if not self.ok or not self._queued:
+            return set()
+        records = tuple(self._queued.values())
+        self.failures.before("append")
+        self.log.extend(records)
+        self._own |= {record.id for record in records}
+        self._queued.clear()
+        with contextlib.suppress(ClusterError):  # the writer tries again, and finds its own bytes there
+            self.failures.after_effect("append")
+        return {record.subject for record in records}
+
+    def _fold(self) -> dict[str, Record]:
+        stories: dict[str, Record] = {}
+        for record in self.log:
+            if record.event == "request.closed":
+                stories.pop(record.subject, None)
+            elif record.event in ("request.accepted", "grant.intended", "grant.activated"):
+                stories[record.subject] = record
+        return stories
+
+
+class Told:
+    """Remembers what was reported."""
+
+    def __init__(self) -> None:
+        self.notices: list[Notice] = []
+        self.removals: list[tuple[str, datetime, Reason]] = []
+
+    def notice(self, notice: Notice) -> None:
+        """Remember an Event."""
+        self.notices.append(notice)
+
+    def transition(self, facts: Facts, event: Event) -> None:
+        """Hear of a transition."""
+
+    def removed(self, binding: Binding, at: datetime, reason: Reason) -> None:
+        """Remember a removal."""
+        self.removals.append((binding.name, at, reason))
+
+
+class Stage:
+    """One cluster, one log, one clock; and the operator's process, which can be started anew at any time."""
+
+    def __init__(self, *, policy: Mapping[str, Any] | None = None) -> None:
+        self.clock = FakeClock(NOON)
+        self.cluster = FakeCluster(self.clock)
+        self.log: list[Record] = []
+        self.told = Told()
+        self.failures = FailurePlan()
+        self.cluster.apply(a_role())
+        self.cluster.apply(policy or a_policy())
+        self.restart()
+
+    def plan_failure(self, failures: FailurePlan) -> None:
+        """Let one call to the world, cluster or log, fail."""
+        self.failures = failures
+        self.cluster.failures = failures
+        self.trail.failures = failures
+
+    def restart(self) -> None:
+        """Start the operator's process: all that it remembered is lost."""
+        self.store = Store()
+        self.trail = FakeTrail(self.clock, self.log)
+        self.trail.failures = self.failures
+        self.reconciler = Reconciler(
+            self.store, self.cluster, self.trail, self.clock, self.told, max_grant=timedelta(hours=24)
+        )
+        self.dirty: set[Any] = set()
+        self.wakes: dict[Any, datetime] = {}
+        self.is_listed = False
+        self.cluster.watchers = [self._see]
+
+    def _see(self, verb: str, kind: str, body: Mapping[str, Any]) -> None:
+        key: Any = None
+        if kind == "AccessRequest":
+            if verb == "DELETED":
+                key = self.store.see_request_deleted(body)
+            elif not is_closed(body):
+                key = self.store.see_request(body)
+        elif kind == "AccessPolicy":
+            key = self.store.see_policy_deleted(body) if verb == "DELETED" else self.store.see_policy(body)
+            if key is not None:
+                self.dirty |= self.store.under_policy(key)
+        elif kind == "RoleBinding":
+            key = self.store.see_binding_deleted(body) if verb == "DELETED" else self.store.see_binding(body)
+        if key is not None:
+            self.dirty.add(key)
+
+    async def settle(self) -> None:
+        """Let the operator work until there is nothing left to do at this instant; failed work is tried again."""
+        for _ in range(ROUNDS):
+            try:
+                await self._list()
+                for uid in self.trail.flush():
+                    if self.store.request(uid) is not None:
+                        self.dirty.add(uid)
+            except ClusterError:
+                continue
+            if not self.dirty:
+                return
+            key = min(self.dirty, key=str)
+            self.dirty.discard(key)
+            try:
+                wake_at = await self.reconciler.reconcile(key)
+            except ClusterError:
+                self.dirty.add(key)
+                continue
+            self.wakes.pop(key, None)
+            if wake_at is not None:
+                self.wakes[key] = wake_at
+        raise AssertionError(f"the operator does not come to rest; still to do: {self.dirty}")
+
+    async def _list(self) -> None:
+        if self.is_listed:
+            return
+        for body in await self.cluster.list_bindings():
+            self.store.see_binding(body)
+        for body in await self.cluster.list_policies():
+            self.store.see_policy(body)
+        for body in await self.cluster.list_requests():
+            self.store.see_request(body)
+        self.store.is_synced = True
+        await self.reconciler.close_deleted_stories()
+        self.is_listed = True
+        self.dirty |= {request.metadata.uid for request in self.store.requests()}
+        self.dirty |= {binding.request_uid for binding in self.store.bindings()}
+
+    async def pass_time(self, **by: float) -> None:
+        """Turn the clock, stopping at each instant at which the operator wanted to look again."""
+        until = self.clock.now() + timedelta(**by)
+        while True:
+            due = sorted(instant for instant in self.wakes.values() if instant <= until)
+            if not due:
+                break
+            self.clock.set(max(due[0], self.clock.now()))
+            for key in [key for key, instant in self.wakes.items() if instant <= self.clock.now()]:
+                del self.wakes[key]
+                self.dirty.add(key)
+            await self.settle()
+        self.clock.set(until)
+
+    # --- what a test asks about -------------------------------------------------------------------------------------
+
+    def phase(self, name: str = "inc-4711") -> str | None:
+        """Return a request's phase."""
+        found: str | None = self.cluster.status(name).get("phase")
+        return found
+
+    def events(self, uid: str | None = None) -> Sequence[str]:
+        """Return the events in the log, in order."""
+        return [record.event for record in self.log if uid is None or record.subject == uid]
+
+    def bindings(self) -> Sequence[dict[str, Any]]:
+        """Return the bindings that are there."""
+        return self.cluster.all("RoleBinding")
+
+    def condition(self, type_: str, name: str = "inc-4711") -> dict[str, Any]:
+        """Return a condition of a request."""
+        found: dict[str, Any] = next(c for c in self.cluster.status(name)["conditions"] if c["type"] == type_)
+        return found

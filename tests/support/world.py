@@ -1,0 +1,271 @@
+"""A small world that implements the ports: an API server, a trail, a clock, and a way to make any call fail.
+
+It keeps the rules that the real ones enforce (versions, UIDs, phases, create-only names), and its contract is held by the
+suites in tests/contract against the real ones.
+"""
+
+import copy
+import itertools
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from curfew.api import names
+from curfew.api.access_request import Phase
+from curfew.api.phases import PHASE_CHANGES
+from curfew.api.times import format_time
+from curfew.ports import AlreadyExists, Conflict, Forbidden, Invalid, NotFound, Unavailable
+
+Seen = Callable[[str, str, Mapping[str, Any]], None]
+Key = tuple[str, str, str]  # kind, namespace, name
+
+
+class FakeClock:
+    """A clock that a test turns."""
+
+    def __init__(self, now: datetime) -> None:
+        self._now = now
+
+    def now(self) -> datetime:
+        """Return the instant that was set."""
+        return self._now
+
+    def advance(self, **by: float) -> None:
+        """Turn the clock forward."""
+        self._now += timedelta(**by)
+
+    def set(self, now: datetime) -> None:
+        """Turn the clock to an instant."""
+        self._now = now
+
+
+class Crash(BaseException):
+    """The process dies here."""
+
+
+class FailurePlan:
+    """Counts the calls to the world and makes the n-th fail: before or after its effect, or by the death of the process."""
+
+    def __init__(self, at: int | None = None, *, how: type[BaseException] = Unavailable, after: bool = False) -> None:
+        self.at, self.how, self.after = at, how, after
+        self.calls: list[str] = []
+
+    def before(self, call: str) -> None:
+        """Count a call, and fail it before its effect where that is planned."""
+        self.calls.append(call)
+        if len(self.calls) == self.at and not self.after:
+            raise self.how(f"{call} failed, as planned")
+
+    def after_effect(self, call: str) -> None:
+        """Fail a call whose effect is there, where that is planned: the answer is lost."""
+        if len(self.calls) == self.at and self.after:
+            raise self.how(f"the answer to {call} was lost, as planned")
+
+
+class FakeCluster:
+    """An API server for the kinds that Curfew uses. `seen` is told of each change, as a watch would."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        self._clock = clock
+        self._objects: dict[Key, dict[str, Any]] = {}
+        self._versions = itertools.count(100)
+        self._uids = itertools.count(1)
+        self.watchers: list[Seen] = []
+        self.failures = FailurePlan()
+        self.refuse_bindings: str | None = None
+        self.is_down = False
+        self.bindings_made: list[str] = []
+        self.bindings_removed: list[tuple[str, datetime]] = []
+
+    # --- what people do ---------------------------------------------------------------------------------------------
+
+    def apply(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Create an object, or replace its spec or rules, as an administrator would."""
+        key = _key(body)
+        old = self._objects.get(key)
+        new = copy.deepcopy(dict(body))
+        if old is None:
+            meta = new["metadata"]
+            meta["uid"] = f"uid-{next(self._uids):04d}"
+            meta["generation"] = 1
+            meta.setdefault("creationTimestamp", format_time(self._clock.now().replace(microsecond=0)))
+            new.pop("status", None)
+        else:
+            new["metadata"] = {**old["metadata"], "generation": old["metadata"]["generation"] + 1}
+            new["status"] = old.get("status", {})
+        return self._write(key, new)
+
+    def decide(self, name: str, decision: Mapping[str, str], namespace: str = "payments") -> None:
+        """Add a decision to a request's status, as a person would with kubectl patch."""
+        body = copy.deepcopy(self._objects["AccessRequest", namespace, name])
+        body["status"].setdefault("decisions", []).append(dict(decision))
+        self._write(_key(body), body)
+
+    def delete(self, kind: str, name: str, namespace: str = "payments") -> None:
+        """Delete an object; the garbage collector removes what it owned."""
+        body = self._remove((kind, namespace, name))
+        uid = body["metadata"]["uid"]
+        for key, other in tuple(self._objects.items()):
+            if any(owner["uid"] == uid for owner in other["metadata"].get("ownerReferences", ())):
+                self._remove(key)
+
+    def edit_binding(self, name: str, change: Callable[[dict[str, Any]], None], namespace: str = "payments") -> None:
+        """Change a binding, as somebody could who had switched the admission policies off."""
+        body = copy.deepcopy(self._objects["RoleBinding", namespace, name])
+        change(body)
+        self._write(_key(body), body)
+
+    def status(self, name: str, namespace: str = "payments") -> dict[str, Any]:
+        """Return a request's status."""
+        found: dict[str, Any] = self._objects["AccessRequest", namespace, name].get("status", {})
+        return found
+
+    def all(self, kind: str) -> list[dict[str, Any]]:
+        """Return all objects of a kind."""
+        return [copy.deepcopy(body) for key, body in sorted(self._objects.items()) if key[0] == kind]
+
+    # --- the port ---------------------------------------------------------------------------------------------------
+
+    async def list_requests(self) -> list[dict[str, Any]]:
+        """List open requests."""
+        self._call("list requests")
+        return [
+            body for body in self.all("AccessRequest") if names.LABEL_CLOSED not in body["metadata"].get("labels", {})
+        ]
+
+    async def list_policies(self) -> list[dict[str, Any]]:
+        """List policies."""
+        self._call("list policies")
+        return self.all("AccessPolicy")
+
+    async def list_bindings(self) -> list[dict[str, Any]]:
+        """List our bindings."""
+        self._call("list bindings")
+        return [
+            body for body in self.all("RoleBinding") if names.LABEL_REQUEST_UID in body["metadata"].get("labels", {})
+        ]
+
+    async def get_request(self, namespace: str, name: str) -> dict[str, Any] | None:
+        """Get a request."""
+        return self._get("AccessRequest", namespace, name)
+
+    async def get_binding(self, namespace: str, name: str) -> dict[str, Any] | None:
+        """Get a binding."""
+        return self._get("RoleBinding", namespace, name)
+
+    async def get_role(self, kind: str, namespace: str, name: str) -> dict[str, Any] | None:
+        """Get a role."""
+        return self._get(kind, namespace if kind == "Role" else "", name)
+
+    async def create_binding(self, manifest: Mapping[str, Any]) -> dict[str, Any]:
+        """Create a binding."""
+        self._call("create binding")
+        key = _key(manifest)
+        if self.refuse_bindings is not None:
+            raise Forbidden(self.refuse_bindings)
+        if key in self._objects:
+            raise AlreadyExists(f"rolebindings {key[2]} already exists")
+        body = copy.deepcopy(dict(manifest))
+        body["metadata"]["uid"] = f"uid-{next(self._uids):04d}"
+        body["metadata"]["creationTimestamp"] = format_time(self._clock.now().replace(microsecond=0))
+        self.bindings_made.append(key[2])
+        created = self._write(key, body)
+        self.failures.after_effect("create binding")
+        return created
+
+    async def delete_binding(self, namespace: str, name: str, uid: str) -> bool:
+        """Delete a binding."""
+        self._call("delete binding")
+        key = ("RoleBinding", namespace, name)
+        body = self._objects.get(key)
+        if body is None or body["metadata"]["uid"] != uid:
+            return False
+        self._remove(key)
+        self.failures.after_effect("delete binding")
+        return True
+
+    async def patch_request_status(
+        self, namespace: str, name: str, uid: str, resource_version: str, status: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """Patch a request's status."""
+        self._call(f"patch status {status.get('phase', '')}".strip())
+        body = self._found("AccessRequest", namespace, name, uid, resource_version)
+        old = body.get("status", {})
+        body["status"] = {key: value for key, value in {**old, **status}.items() if value is not None}
+        _keep_history(old, body["status"])
+        patched = self._write(_key(body), body)
+        self.failures.after_effect("patch status")
+        return patched
+
+    async def patch_policy_status(
+        self, namespace: str, name: str, uid: str, resource_version: str, status: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """Patch a policy's status."""
+        self._call("patch policy status")
+        body = self._found("AccessPolicy", namespace, name, uid, resource_version)
+        body["status"] = {**body.get("status", {}), **status}
+        return self._write(_key(body), body)
+
+    async def label_closed(self, namespace: str, name: str, uid: str) -> dict[str, Any]:
+        """Label a request closed."""
+        self._call("label closed")
+        body = self._found("AccessRequest", namespace, name, uid, None)
+        body["metadata"].setdefault("labels", {})[names.LABEL_CLOSED] = "true"
+        labelled = self._write(_key(body), body)
+        self.failures.after_effect("label closed")
+        return labelled
+
+    # --- inside -----------------------------------------------------------------------------------------------------
+
+    def _call(self, call: str) -> None:
+        if self.is_down:
+            raise Unavailable("the API server does not answer")
+        self.failures.before(call)
+
+    def _get(self, kind: str, namespace: str, name: str) -> dict[str, Any] | None:
+        self._call(f"get {kind}")
+        return copy.deepcopy(self._objects.get((kind, namespace, name)))
+
+    def _found(self, kind: str, namespace: str, name: str, uid: str, version: str | None) -> dict[str, Any]:
+        body = self._objects.get((kind, namespace, name))
+        if body is None:
+            raise NotFound(f"{kind} {namespace}/{name} not found")
+        meta = body["metadata"]
+        if meta["uid"] != uid or (version is not None and meta["resourceVersion"] != version):
+            raise Conflict(f"{kind} {namespace}/{name} was changed meanwhile")
+        return copy.deepcopy(body)
+
+    def _write(self, key: Key, body: dict[str, Any]) -> dict[str, Any]:
+        verb = "MODIFIED" if key in self._objects else "ADDED"
+        body["metadata"]["resourceVersion"] = str(next(self._versions))
+        self._objects[key] = body
+        self._tell(verb, key[0], body)
+        return copy.deepcopy(body)
+
+    def _remove(self, key: Key) -> dict[str, Any]:
+        body = self._objects.pop(key)
+        body["metadata"]["resourceVersion"] = str(next(self._versions))
+        if key[0] == "RoleBinding":
+            self.bindings_removed.append((key[2], self._clock.now()))
+        self._tell("DELETED", key[0], body)
+        return body
+
+    def _tell(self, verb: str, kind: str, body: Mapping[str, Any]) -> None:
+        for seen in self.watchers:
+            seen(verb, kind, copy.deepcopy(body))
+
+
+def _key(body: Mapping[str, Any]) -> Key:
+    meta = body["metadata"]
+    return (body["kind"], meta.get("namespace", ""), meta["name"])
+
+
+def _keep_history(old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
+    """Refuse what the rules of the custom resource refuse (promise P6)."""
+    before, after = old.get("phase"), new.get("phase")
+    if before != after and (after is None or Phase(after) not in PHASE_CHANGES[Phase(before) if before else None]):
+        raise Invalid(f"phase cannot be rewound: {before} to {after}")
+    if "expiresAt" in old and new.get("expiresAt", "9") > old["expiresAt"]:
+        raise Invalid("expiresAt can never be extended or removed")
+    if old.get("decisions", []) != new.get("decisions", [])[: len(old.get("decisions", []))]:
+        raise Invalid("decisions are append-only")

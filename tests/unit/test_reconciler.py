@@ -1,0 +1,451 @@
+"""The life of a request, told as: the world before, what happens, the world after, and what is in the log."""
+
+from typing import Any
+
+import pytest
+
+from tests.support.builders import ALICE, BOB, CAROL, a_decision, a_policy, a_request, a_role
+from tests.support.stage import Stage
+
+HAPPY = [
+    "request.created",
+    "request.accepted",
+    "review.submitted",
+    "review.approved",
+    "grant.intended",
+    "grant.activated",
+    "grant.expired",
+    "request.closed",
+]
+
+
+async def pending(stage: Stage, **spec: Any) -> str:
+    """Put a request before the approvers and return its UID."""
+    uid: str = stage.cluster.apply(a_request(**spec))["metadata"]["uid"]
+    await stage.settle()
+    return uid
+
+
+async def active(stage: Stage, **spec: Any) -> str:
+    """Bring a request to Active and return its UID."""
+    uid = await pending(stage, **spec)
+    stage.cluster.decide("inc-4711", a_decision())
+    await stage.settle()
+    assert stage.phase() == "Active"
+    return uid
+
+
+async def test_a_request_lives_from_asking_to_the_end_of_its_hour() -> None:
+    """The main story: every transition is in the log exactly once, in order (promises P1, P2, P7)."""
+    stage = Stage()
+
+    uid = await pending(stage)
+    assert stage.phase() == "Pending"
+    assert stage.cluster.status("inc-4711")["decisions"] == []
+    stage.cluster.decide("inc-4711", a_decision())
+    await stage.settle()
+    assert stage.phase() == "Active"
+    assert [b["metadata"]["name"] for b in stage.bindings()] == [f"curfew-{uid}"]
+    await stage.pass_time(minutes=59, seconds=59)
+    assert stage.phase() == "Active"
+    await stage.pass_time(seconds=1)
+
+    assert stage.phase() == "Expired"
+    assert stage.bindings() == []
+    assert stage.events() == HAPPY
+
+
+async def test_a_binding_is_made_only_after_its_announcement_is_durable() -> None:
+    """No access without a record (promise P2)."""
+    stage = Stage()
+    await pending(stage)
+
+    stage.trail.ok = False
+    stage.cluster.decide("inc-4711", a_decision())
+    await stage.settle()
+
+    assert stage.phase() == "Approved"
+    assert stage.bindings() == []
+    assert stage.condition("Recorded")["reason"] == "TrailUnavailable"
+
+    stage.trail.ok = True
+    stage.dirty |= {request.metadata.uid for request in stage.store.requests()}
+    await stage.settle()
+
+    assert stage.phase() == "Active"
+    assert stage.events().index("grant.intended") < stage.events().index("grant.activated")
+
+
+async def test_an_end_does_not_wait_for_the_trail() -> None:
+    """Revocation waits for nothing (promise P3)."""
+    stage = Stage()
+    await active(stage)
+
+    stage.trail.ok = False
+    await stage.pass_time(hours=1)
+
+    assert stage.bindings() == []
+    assert stage.phase() == "Expired"
+    assert "grant.expired" not in stage.events()
+
+    stage.trail.ok = True
+    stage.dirty |= {request.metadata.uid for request in stage.store.requests()}
+    await stage.settle()
+
+    assert stage.events() == HAPPY
+
+
+@pytest.mark.parametrize(
+    ("decision", "phase", "reason", "event"),
+    [
+        pytest.param(
+            a_decision(BOB, "Revoke"), "Revoked", "RevokedByApprover", "grant.revoked", id="an approver ends it"
+        ),
+        pytest.param(
+            a_decision(ALICE, "Cancel"),
+            "Revoked",
+            "ReleasedByRequester",
+            "grant.revoked",
+            id="the requester gives it back",
+        ),
+    ],
+)
+async def test_access_ends_early(decision: dict[str, str], phase: str, reason: str, event: str) -> None:
+    """People end a grant before its time."""
+    stage = Stage()
+    await active(stage)
+
+    stage.cluster.decide("inc-4711", decision)
+    await stage.settle()
+
+    assert (stage.phase(), stage.cluster.status("inc-4711")["endReason"]) == (phase, reason)
+    assert stage.bindings() == []
+    assert stage.events()[-3:] == ["review.submitted", event, "request.closed"]
+
+
+@pytest.mark.parametrize(
+    ("decision", "phase", "event"),
+    [
+        pytest.param(a_decision(BOB, "Deny"), "Denied", "review.denied", id="denied"),
+        pytest.param(a_decision(ALICE, "Cancel"), "Cancelled", "request.cancelled", id="cancelled"),
+    ],
+)
+async def test_a_request_is_turned_down(decision: dict[str, str], phase: str, event: str) -> None:
+    """People say no before anything is granted."""
+    stage = Stage()
+    await pending(stage)
+
+    stage.cluster.decide("inc-4711", decision)
+    await stage.settle()
+
+    assert stage.phase() == phase
+    assert stage.events()[-3:] == ["review.submitted", event, "request.closed"]
+
+
+async def test_a_late_approval_is_refused() -> None:
+    """Whoever was slow: an approval that is seen after decideBy grants nothing."""
+    stage = Stage()
+    await pending(stage)
+
+    stage.wakes.clear()  # the operator was not looking
+    await stage.pass_time(hours=1)
+    stage.cluster.decide("inc-4711", a_decision())
+    await stage.settle()
+
+    assert stage.phase() == "TimedOut"
+    assert stage.bindings() == []
+    assert stage.cluster.status("inc-4711")["reviews"][0]["effect"] == "TooLate"
+
+
+async def test_nobody_decides_in_time() -> None:
+    """The pending clock runs out by itself."""
+    stage = Stage()
+    await pending(stage)
+
+    await stage.pass_time(hours=1)
+
+    assert stage.phase() == "TimedOut"
+    assert stage.events()[-2:] == ["request.timed_out", "request.closed"]
+
+
+async def test_a_policy_may_grant_without_review() -> None:
+    """Mode Automatic is still recorded and still bounded."""
+    stage = Stage(policy=a_policy(approval={"mode": "Automatic"}))
+    await pending(stage)
+
+    assert stage.phase() == "Active"
+    assert "review.auto_approved" in stage.events()
+
+
+async def test_all_stages_have_to_agree_and_a_person_counts_once() -> None:
+    """Stages are filled by different people; one without a stage fills what is left."""
+    stage = Stage(
+        policy=a_policy(
+            approval={"mode": "Review", "stages": [{"name": "owners", "count": 1}, {"name": "security", "count": 1}]}
+        )
+    )
+    await pending(stage)
+    assert stage.cluster.status("inc-4711")["approvals"] == "0/2"
+
+    stage.cluster.decide("inc-4711", a_decision(BOB, stage="owners"))
+    await stage.settle()
+    assert (stage.phase(), stage.cluster.status("inc-4711")["approvals"]) == ("Pending", "1/2")
+
+    stage.cluster.decide("inc-4711", a_decision(CAROL))
+    await stage.settle()
+    assert (stage.phase(), stage.cluster.status("inc-4711")["approvals"]) == ("Active", "2/2")
+    assert stage.events().count("review.submitted") == 2
+
+
+async def test_a_start_in_the_future_is_waited_for() -> None:
+    """The window begins at notBefore, not at the approval."""
+    stage = Stage()
+    await pending(stage, notBefore="2026-11-23T14:00:00Z")
+
+    stage.cluster.decide("inc-4711", a_decision())
+    await stage.settle()
+    assert stage.phase() == "Approved"
+    await stage.pass_time(hours=2)
+
+    assert stage.phase() == "Active"
+    assert stage.cluster.status("inc-4711")["expiresAt"] == "2026-11-23T15:00:00Z"
+    await stage.pass_time(hours=1)
+    assert stage.phase() == "Expired"
+
+
+@pytest.mark.parametrize(
+    ("spec", "reason"),
+    [
+        pytest.param({"duration": "8h"}, "DurationTooLong", id="longer than the policy allows"),
+        pytest.param({"ticket": None}, "TicketMissing", id="no ticket"),
+        pytest.param({"ticket": "later"}, "TicketMalformed", id="a ticket that is none"),
+        pytest.param({"reason": "hm"}, "ReasonTooShort", id="a reason that says nothing"),
+        pytest.param({"requester": "system:serviceaccount:a:b"}, "RequesterNotAPerson", id="not a person"),
+    ],
+)
+async def test_what_can_never_be_granted_is_refused_with_a_sentence(spec: dict[str, str], reason: str) -> None:
+    """Bad input gets one clear answer, where its reader looks."""
+    stage = Stage(policy=a_policy(reason={"minLength": 10}, ticket={"required": True, "pattern": "INC-[0-9]+"}))
+    await pending(stage, **spec)
+
+    assert (stage.phase(), stage.cluster.status("inc-4711")["endReason"]) == ("Failed", reason)
+    assert stage.condition("Ready")["reason"] == reason
+    assert stage.events() == ["request.created", "request.rejected", "request.closed"]
+
+
+async def test_a_policy_that_comes_a_moment_later_is_waited_for() -> None:
+    """One kubectl apply of a folder sends objects in any order."""
+    stage = Stage()
+    await pending(stage, policyName="late")
+    assert stage.condition("Ready")["reason"] == "PolicyNotFound"
+
+    stage.cluster.apply(a_policy("late"))
+    await stage.settle()
+
+    assert stage.phase() == "Pending"
+
+
+async def test_a_policy_that_never_comes_is_a_refusal() -> None:
+    """Unknown means no (promise P8)."""
+    stage = Stage()
+    await pending(stage, policyName="nothing")
+
+    await stage.pass_time(seconds=31)
+
+    assert stage.phase() == "Failed"
+    assert "kubectl get accesspolicies -n payments" in stage.condition("Ready")["message"]
+
+
+@pytest.mark.parametrize("what", ["policy", "role", "policy deleted", "role deleted"])
+async def test_changed_terms_grant_nothing(what: str) -> None:
+    """What was approved is what is granted (promise P5)."""
+    stage = Stage()
+    await pending(stage)
+    if what == "policy":
+        stage.cluster.apply(a_policy(maxDuration="5h"))
+    elif what == "role":
+        stage.cluster.apply(a_role(rules=[{"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}]))
+    elif what == "policy deleted":
+        stage.cluster.delete("AccessPolicy", "debug")
+    else:
+        stage.cluster.delete("ClusterRole", "payments-debug", "")
+    stage.cluster.decide("inc-4711", a_decision())
+    await stage.settle()
+
+    assert stage.phase() == "Failed"
+    assert stage.bindings() == []
+    assert stage.events()[-2:] == ["grant.activation_failed", "request.closed"]
+
+
+async def test_a_drifted_binding_is_removed_and_never_repaired() -> None:
+    """What is not as it was made has no right to exist."""
+    stage = Stage()
+    uid = await active(stage)
+
+    stage.cluster.edit_binding(f"curfew-{uid}", lambda b: b["subjects"].append({"kind": "User", "name": CAROL}))
+    await stage.settle()
+
+    assert (stage.phase(), stage.cluster.status("inc-4711")["endReason"]) == ("Revoked", "BindingTampered")
+    assert stage.bindings() == []
+    assert stage.events()[-3:] == ["grant.drifted", "grant.revoked", "request.closed"]
+    assert len(stage.cluster.bindings_made) == 1
+
+
+async def test_a_binding_without_its_end_is_removed() -> None:
+    """An Active grant without an end is revoked."""
+    stage = Stage()
+    uid = await active(stage)
+
+    stage.cluster.edit_binding(f"curfew-{uid}", lambda b: b["metadata"]["annotations"].pop("curfew.dev/expires-at"))
+    await stage.settle()
+
+    assert stage.cluster.status("inc-4711")["endReason"] == "ExpiryMissing"
+    assert stage.bindings() == []
+
+
+async def test_a_binding_that_somebody_deletes_is_a_revocation() -> None:
+    """A plain delete is fail-safe; it is seen, recorded, and not undone."""
+    stage = Stage()
+    uid = await active(stage)
+
+    stage.cluster.delete("RoleBinding", f"curfew-{uid}")
+    await stage.settle()
+
+    assert (stage.phase(), stage.cluster.status("inc-4711")["endReason"]) == ("Revoked", "BindingRemoved")
+    assert stage.events()[-2:] == ["grant.binding_removed", "request.closed"]
+    assert len(stage.cluster.bindings_made) == 1
+
+
+async def test_a_deleted_request_ends_its_access_and_its_story() -> None:
+    """Deleting a request is an end like any other, and recorded though no status is left."""
+    stage = Stage()
+    await active(stage)
+
+    stage.cluster.delete("AccessRequest", "inc-4711")
+    await stage.settle()
+
+    assert stage.bindings() == []
+    assert stage.events()[-3:] == ["request.deleted", "grant.revoked", "request.closed"]
+
+
+async def test_a_request_deleted_while_curfew_was_down_is_closed_at_the_start() -> None:
+    """The log is the memory."""
+    stage = Stage()
+    await active(stage)
+    stage.cluster.watchers = []
+    stage.cluster.delete("AccessRequest", "inc-4711")
+
+    stage.restart()
+    await stage.settle()
+
+    assert stage.events()[-3:] == ["request.deleted", "grant.revoked", "request.closed"]
+
+
+async def test_a_binding_past_its_end_is_removed_before_anything_else_is_known() -> None:
+    """The binding alone is enough, whatever cannot be listed (promise P3)."""
+    stage = Stage()
+    uid = await active(stage)
+    stage.restart()
+    stage.clock.advance(hours=2)
+
+    for body in await stage.cluster.list_bindings():
+        stage.store.see_binding(body)
+    await stage.reconciler.reconcile(uid)
+
+    assert stage.bindings() == []
+    await stage.settle()
+    assert stage.phase() == "Expired"
+
+
+async def test_a_strangers_binding_under_our_name_is_an_alarm_and_no_grant() -> None:
+    """AlreadyExists is not success."""
+    stage = Stage()
+    uid = await pending(stage)
+    stranger = {
+        "kind": "RoleBinding",
+        "metadata": {"name": f"curfew-{uid}", "namespace": "payments"},
+        "roleRef": {"kind": "ClusterRole", "name": "cluster-admin"},
+        "subjects": [{"kind": "User", "name": CAROL}],
+    }
+    stage.cluster.apply(stranger)
+
+    stage.cluster.decide("inc-4711", a_decision())
+    await stage.settle()
+
+    assert (stage.phase(), stage.cluster.status("inc-4711")["endReason"]) == ("Failed", "BindingConflict")
+    assert len(stage.bindings()) == 1
+
+
+async def test_a_labelled_binding_without_a_request_is_removed() -> None:
+    """An orphan has no right to exist, and is told of."""
+    stage = Stage()
+    orphan = {
+        "kind": "RoleBinding",
+        "metadata": {
+            "name": "curfew-nobody",
+            "namespace": "payments",
+            "labels": {"curfew.dev/request-uid": "nobody"},
+            "annotations": {"curfew.dev/expires-at": "2030-01-01T00:00:00Z"},
+        },
+        "roleRef": {"kind": "ClusterRole", "name": "payments-debug"},
+        "subjects": [{"kind": "User", "name": CAROL}],
+    }
+    await stage.settle()
+    stage.cluster.apply(orphan)
+    await stage.settle()
+
+    assert stage.bindings() == []
+    assert stage.events() == ["grant.orphan_removed"]
+
+
+async def test_what_the_api_server_refuses_to_bind_fails_with_its_words() -> None:
+    """A role Curfew may not bind is no reason to try for ever."""
+    stage = Stage()
+    await pending(stage)
+    stage.cluster.refuse_bindings = 'user "curfew" cannot bind role'
+
+    stage.cluster.decide("inc-4711", a_decision())
+    await stage.settle()
+
+    assert (stage.phase(), stage.cluster.status("inc-4711")["endReason"]) == ("Failed", "CannotBind")
+    assert "cannot bind role" in stage.condition("Active")["message"] + stage.condition("Approved")["message"]
+
+
+async def test_a_restart_grants_nothing_again() -> None:
+    """A finished request stays finished, also when somebody applies it again."""
+    stage = Stage()
+    await active(stage)
+    await stage.pass_time(hours=1)
+    assert stage.phase() == "Expired"
+
+    stage.restart()
+    await stage.settle()
+
+    assert len(stage.cluster.bindings_made) == 1
+    assert stage.events() == HAPPY
+
+
+async def test_a_person_holds_no_more_grants_than_the_policy_allows() -> None:
+    """limits.activePerRequester is kept."""
+    stage = Stage(
+        policy=a_policy(approval={"mode": "Automatic"}, limits={"activePerRequester": 1, "pendingPerRequester": 1})
+    )
+    await pending(stage)
+
+    stage.cluster.apply(a_request("second"))
+    await stage.settle()
+
+    assert stage.phase("second") == "Failed"
+    assert stage.cluster.status("second")["endReason"] == "LimitReached"
+
+
+async def test_running_twice_changes_nothing() -> None:
+    """An operator with nothing to do does nothing."""
+    stage = Stage()
+    await active(stage)
+    before = stage.cluster.all("AccessRequest")
+
+    stage.restart()
+    await stage.settle()
+
+    assert stage.cluster.all("AccessRequest") == before
