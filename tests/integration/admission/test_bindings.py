@@ -1,0 +1,250 @@
+"""A binding that carries our label is the operator's, and the operator can make no others."""
+
+import pytest
+
+from tests.integration.admission.asking import (
+    ALICE,
+    BOB,
+    DAVE,
+    RBAC,
+    Attempt,
+    Manifest,
+    World,
+    a_user,
+    changed,
+    in_hours,
+    with_meta,
+    with_owner,
+)
+from tests.integration.installed import MASTERS, OPERATOR, SWEEPER, Done
+from tools.servers.pki import ADMIN
+
+ADD_DAVE = {"op": "add", "path": "/subjects/-", "value": a_user(DAVE)}
+
+
+def made_by_operator(world: World, manifest: Manifest) -> Done:
+    """Have the operator create a binding."""
+    return world.create(manifest, OPERATOR)
+
+
+def for_the_cluster(manifest: Manifest) -> Manifest:
+    """Return a grant as a ClusterRoleBinding."""
+    meta = {key: value for key, value in manifest["metadata"].items() if key != "namespace"}
+    return changed(manifest, kind="ClusterRoleBinding", metadata=meta)
+
+
+def to_role(manifest: Manifest, kind: str, name: str) -> Manifest:
+    """Return a grant of another role."""
+    return changed(manifest, roleRef={"apiGroup": RBAC, "kind": kind, "name": name})
+
+
+BY_USERS = [
+    Attempt("labelled, by a user", lambda w: w.create(w.binding(), ALICE), "written by Curfew alone"),
+    Attempt("labelled, by a cluster admin", lambda w: w.create(w.binding(), ADMIN), "written by Curfew alone"),
+    Attempt(
+        "labelled, for the whole cluster, by a cluster admin",
+        lambda w: w.create(for_the_cluster(w.binding()), ADMIN),
+        "written by Curfew alone",
+    ),
+    Attempt(
+        "label put on one's own binding",
+        lambda w: w.kubectl(ALICE, "label", "rolebinding", "users", "curfew.dev/request-uid=x"),
+        "written by Curfew alone",
+    ),
+    Attempt("edited by an admin", lambda w: w.edit_binding(w.granted(), ADMIN, ADD_DAVE), "written by Curfew alone"),
+    Attempt(
+        "label stripped by an admin",
+        lambda w: w.kubectl(ADMIN, "label", "rolebinding", w.granted(), "curfew.dev/request-uid-"),
+        "written by Curfew alone",
+    ),
+    Attempt(
+        "its end moved by a user",
+        lambda w: w.kubectl(
+            ALICE, "annotate", "rolebinding", w.granted(), f"curfew.dev/expires-at={in_hours(20)}", "--overwrite"
+        ),
+        "written by Curfew alone",
+    ),
+    Attempt(
+        "its owner removed by a user",
+        lambda w: w.edit_binding(w.granted(), ALICE, {"op": "remove", "path": "/metadata/ownerReferences"}),
+        "written by Curfew alone",
+    ),
+    Attempt("removed by someone whom RBAC lets", lambda w: w.kubectl(ALICE, "delete", "rolebinding", w.granted())),
+    Attempt(
+        "without our label, by someone whom RBAC lets",
+        lambda w: w.create(with_meta(w.binding(), labels={}), ALICE),
+    ),
+]
+
+BY_THE_OPERATOR = [
+    Attempt("a grant", lambda w: made_by_operator(w, w.binding())),
+    Attempt(
+        "a grant of the longest time, from a clock that is a little ahead",
+        lambda w: made_by_operator(w, w.binding(starts_at=in_hours(0.005), expires_at=in_hours(24.005))),
+    ),
+    Attempt(
+        "a grant to the microsecond",
+        lambda w: made_by_operator(w, w.binding(expires_at=in_hours(1).replace("Z", ".250000Z"))),
+    ),
+    Attempt("removes a grant", lambda w: w.kubectl(OPERATOR, "delete", "rolebinding", w.granted())),
+    Attempt(
+        "edits a grant", lambda w: w.kubectl(OPERATOR, "annotate", "rolebinding", w.granted(), "x=y"), "never changed"
+    ),
+    Attempt(
+        "moves the end of a grant",
+        lambda w: w.kubectl(
+            OPERATOR, "annotate", "rolebinding", w.granted(), f"curfew.dev/expires-at={in_hours(20)}", "--overwrite"
+        ),
+        "never changed",
+    ),
+    Attempt("no label", lambda w: made_by_operator(w, with_meta(w.binding(), labels={})), "carry the label"),
+    Attempt("other name", lambda w: made_by_operator(w, with_meta(w.binding(), name="x2")), "named after its request"),
+    Attempt(
+        "two people",
+        lambda w: made_by_operator(w, changed(w.binding(), subjects=[a_user(ALICE), a_user(BOB)])),
+        "exactly one person",
+    ),
+    Attempt("nobody", lambda w: made_by_operator(w, changed(w.binding(), subjects=[])), "exactly one person"),
+    Attempt(
+        "a group",
+        lambda w: made_by_operator(
+            w,
+            changed(w.binding(), subjects=[{"apiGroup": RBAC, "kind": "Group", "name": "system:authenticated"}]),
+        ),
+        "exactly one person",
+    ),
+    Attempt(
+        "a service account",
+        lambda w: made_by_operator(
+            w,
+            changed(w.binding(), subjects=[{"kind": "ServiceAccount", "name": "default", "namespace": w.namespace}]),
+        ),
+        "exactly one person",
+    ),
+    Attempt(
+        "a service account as a user",
+        lambda w: made_by_operator(w, changed(w.binding(), subjects=[a_user(OPERATOR)])),
+        "exactly one person",
+    ),
+    Attempt("no receipt", lambda w: made_by_operator(w, w.binding(receipt=None)), "without the receipt"),
+    Attempt("empty receipt", lambda w: made_by_operator(w, w.binding(receipt="")), "without the receipt"),
+    Attempt("no end", lambda w: made_by_operator(w, w.binding(expires_at=None)), "carries its start and its end"),
+    Attempt(
+        "an end that is no time", lambda w: made_by_operator(w, w.binding(expires_at="soon")), "carries its start and"
+    ),
+    Attempt("no start", lambda w: made_by_operator(w, w.binding(starts_at=None)), "carries its start and its end"),
+    Attempt("two days", lambda w: made_by_operator(w, w.binding(expires_at=in_hours(48))), "at most 24h apart"),
+    Attempt(
+        "a day, in two days",
+        lambda w: made_by_operator(w, w.binding(starts_at=in_hours(25), expires_at=in_hours(48))),
+        "carries its end, at most 24h away",
+    ),
+    Attempt(
+        "an end before its start",
+        lambda w: made_by_operator(w, w.binding(starts_at=in_hours(2), expires_at=in_hours(1))),
+        "carries its start and its end",
+    ),
+    Attempt(
+        "a role it may not bind",
+        lambda w: made_by_operator(w, to_role(w.binding(), "ClusterRole", "cluster-admin")),
+        "attempting to grant",
+    ),
+    Attempt("for the whole cluster", lambda w: cluster_wide(w), "no ClusterRoleBindings"),
+    Attempt(
+        "no owner",
+        lambda w: made_by_operator(w, with_meta(w.binding(), ownerReferences=[])),
+        "owned by its request, and by nothing else",
+    ),
+    Attempt(
+        "owned by another request",
+        lambda w: made_by_operator(w, with_owner(w.binding(), uid="another")),
+        "owned by its request, and by nothing else",
+    ),
+    Attempt(
+        "owned by a request of another name",
+        lambda w: made_by_operator(w, with_owner(w.binding(), name="another")),
+        "owned by its request, and by nothing else",
+    ),
+    Attempt(
+        "owned by something else",
+        lambda w: made_by_operator(w, with_owner(w.binding(), kind="ConfigMap", apiVersion="v1")),
+        "owned by its request, and by nothing else",
+    ),
+    Attempt(
+        "owned, but not as by a controller",
+        lambda w: made_by_operator(w, with_owner(w.binding(), controller=False)),
+        "owned by its request, and by nothing else",
+    ),
+    Attempt(
+        "owned by two", lambda w: made_by_operator(w, owned_by_two(w)), "owned by its request, and by nothing else"
+    ),
+    Attempt(
+        "with a finalizer",
+        lambda w: made_by_operator(w, with_meta(w.binding(), finalizers=["curfew.dev/stay"])),
+        "no finalizers",
+    ),
+    Attempt("no policy", lambda w: made_by_operator(w, w.binding(policy=None)), "names its policy"),
+    Attempt("no terms", lambda w: made_by_operator(w, w.binding(terms=None)), "the digest of its terms"),
+    Attempt(
+        "terms that are no digest", lambda w: made_by_operator(w, w.binding(terms="agreed")), "the digest of its terms"
+    ),
+    Attempt("no request", lambda w: made_by_operator(w, w.binding(request=None)), "owned by its request"),
+    Attempt(
+        "deletes a stranger's binding",
+        lambda w: w.kubectl(OPERATOR, "delete", "rolebinding", "users"),
+        "carry the label",
+    ),
+    Attempt(
+        "takes a stranger's binding over",
+        lambda w: w.kubectl(OPERATOR, "label", "rolebinding", "users", "curfew.dev/request-uid=x"),
+        "never changed",
+    ),
+]
+
+BY_THE_SWEEPER = [
+    Attempt(
+        "creates", lambda w: w.create(w.binding(), SWEEPER), ("the sweeper only removes", "written by Curfew alone")
+    ),
+    Attempt(
+        "creates, without our label",
+        lambda w: w.create(with_meta(w.binding(), labels={}), SWEEPER),
+        "carry the label",
+    ),
+    Attempt("removes a grant", lambda w: w.kubectl(SWEEPER, "delete", "rolebinding", w.granted())),
+    Attempt(
+        "removes a stranger's binding",
+        lambda w: w.kubectl(SWEEPER, "delete", "rolebinding", "users"),
+        "carry the label",
+    ),
+]
+
+
+def cluster_wide(world: World) -> Done:
+    """Have the operator bind for the whole cluster, with all rights there are."""
+    return world.create(for_the_cluster(world.binding()), OPERATOR, MASTERS)
+
+
+def owned_by_two(world: World) -> Manifest:
+    """Return a grant that would outlive its request, because something else owns it too."""
+    manifest = world.binding()
+    (owner,) = manifest["metadata"]["ownerReferences"]
+    another = {"apiVersion": "v1", "kind": "ConfigMap", "name": "x", "uid": "x"}
+    return with_meta(manifest, ownerReferences=[owner, another])
+
+
+@pytest.mark.parametrize("attempt", BY_USERS, ids=str)
+def test_by_users(world: World, attempt: Attempt) -> None:
+    """People write bindings."""
+    attempt.judge(world)
+
+
+@pytest.mark.parametrize("attempt", BY_THE_OPERATOR, ids=str)
+def test_by_the_operator(world: World, attempt: Attempt) -> None:
+    """The operator writes bindings."""
+    attempt.judge(world)
+
+
+@pytest.mark.parametrize("attempt", BY_THE_SWEEPER, ids=str)
+def test_by_the_sweeper(world: World, attempt: Attempt) -> None:
+    """The sweeper writes bindings."""
+    attempt.judge(world)

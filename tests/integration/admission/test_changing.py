@@ -1,0 +1,167 @@
+"""What was asked for cannot be changed, hidden or orphaned."""
+
+import pytest
+
+from tests.integration.admission.asking import ALICE, GIT, Attempt, World, succeed
+from tests.integration.installed import MASTERS, OPERATOR
+from tools.servers.pki import ADMIN
+
+CLOSED = {"metadata": {"labels": {"curfew.dev/closed": "true"}}}
+
+
+def relabel(world: World, name: str, label: str, user: str) -> None:
+    """Label a request, which must succeed."""
+    succeed(world.kubectl(user, "label", "accessrequest", name, label, groups=MASTERS if user == OPERATOR else ()))
+
+
+def closed(world: World) -> str:
+    """Have a finished request that the operator has labelled closed, and return its name."""
+    name = world.finished()
+    relabel(world, name, "curfew.dev/closed=true", OPERATOR)
+    return name
+
+
+def labelled(world: World) -> str:
+    """Have a request with a label of alice's own, and return its name."""
+    name = world.pending()
+    relabel(world, name, "team=pay", ALICE)
+    return name
+
+
+ATTEMPTS = [
+    Attempt("spec by its owner", lambda w: w.merge(w.pending(), {"spec": {"duration": "4h"}}, ALICE), "immutable"),
+    Attempt(
+        "spec by a cluster admin", lambda w: w.merge(w.pending(), {"spec": {"duration": "4h"}}, ADMIN), "immutable"
+    ),
+    Attempt(
+        "spec by the operator",
+        lambda w: w.merge(w.pending(), {"spec": {"duration": "4h"}}, OPERATOR, MASTERS),
+        "immutable",
+    ),
+    Attempt(
+        "optional field added later", lambda w: w.merge(w.pending(), {"spec": {"ticket": "INC-1"}}, ALICE), "immutable"
+    ),
+    Attempt(
+        "finalizer by a user",
+        lambda w: w.merge(w.pending(), {"metadata": {"finalizers": ["x.example.com/stay"]}}, ALICE),
+        "managed by the operator",
+    ),
+    Attempt(
+        "owner by a user",
+        lambda w: w.merge(
+            w.pending(),
+            {"metadata": {"ownerReferences": [{"apiVersion": "v1", "kind": "ConfigMap", "name": "x", "uid": "x"}]}},
+            ALICE,
+        ),
+        "managed by the operator",
+    ),
+    Attempt("a label by a user", lambda w: w.kubectl(ALICE, "label", "accessrequest", w.pending(), "team=pay")),
+    Attempt("a label taken away by a user", lambda w: w.kubectl(ALICE, "label", "accessrequest", labelled(w), "team-")),
+    Attempt(
+        "hidden from the operator by a user", lambda w: w.merge(w.active(), CLOSED, ALICE), "written by Curfew alone"
+    ),
+    Attempt(
+        "hidden from the operator by a cluster admin",
+        lambda w: w.merge(w.active(), CLOSED, ADMIN),
+        "written by Curfew alone",
+    ),
+    Attempt(
+        "hidden from the operator by replacing it",
+        lambda w: w.kubectl(ALICE, "label", "accessrequest", w.active(), "curfew.dev/closed=", "--overwrite"),
+        "written by Curfew alone",
+    ),
+    Attempt(
+        "opened again by a user",
+        lambda w: w.kubectl(ALICE, "label", "accessrequest", closed(w), "curfew.dev/closed-"),
+        "written by Curfew alone",
+    ),
+    Attempt(
+        "the label's value changed by a user",
+        lambda w: w.kubectl(ALICE, "label", "accessrequest", closed(w), "curfew.dev/closed=no", "--overwrite"),
+        "written by Curfew alone",
+    ),
+    Attempt(
+        "a label beside ours by a user", lambda w: w.kubectl(ALICE, "label", "accessrequest", closed(w), "team=pay")
+    ),
+    Attempt(
+        "an annotation of ours by a user",
+        lambda w: w.kubectl(ALICE, "annotate", "accessrequest", w.pending(), "curfew.dev/anything=x"),
+        "written by Curfew alone",
+    ),
+    Attempt(
+        "an annotation by a user",
+        lambda w: w.kubectl(ALICE, "annotate", "accessrequest", w.pending(), "note=see ticket"),
+    ),
+    Attempt(
+        "closed by the operator once it is over",
+        lambda w: w.merge(w.finished(), CLOSED, OPERATOR, MASTERS),
+    ),
+    Attempt(
+        "closed by the operator while it is active",
+        lambda w: w.merge(w.active(), CLOSED, OPERATOR, MASTERS),
+        "only a request in a final phase is closed",
+    ),
+    Attempt(
+        "closed by the operator before it was looked at",
+        lambda w: w.merge(w.asked(), CLOSED, OPERATOR, MASTERS),
+        "only a request in a final phase is closed",
+    ),
+    Attempt(
+        "closed by the operator in other words",
+        lambda w: w.merge(w.finished(), {"metadata": {"labels": {"curfew.dev/closed": "yes"}}}, OPERATOR, MASTERS),
+        "only a request in a final phase is closed",
+    ),
+    Attempt(
+        "opened again by the operator",
+        lambda w: w.merge(closed(w), {"metadata": {"labels": {"curfew.dev/closed": None}}}, OPERATOR, MASTERS),
+        "nothing but the label",
+    ),
+    Attempt(
+        "another label by the operator",
+        lambda w: w.merge(w.finished(), {"metadata": {"labels": {"team": "x"}}}, OPERATOR, MASTERS),
+        "nothing but the label",
+    ),
+    Attempt(
+        "a user's label taken away by the operator",
+        lambda w: w.merge(labelled(w), {"metadata": {"labels": {"team": None}}}, OPERATOR, MASTERS),
+        "nothing but the label",
+    ),
+    Attempt(
+        "a finalizer by the operator",
+        lambda w: w.merge(w.active(), {"metadata": {"finalizers": ["curfew.dev/stay"]}}, OPERATOR, MASTERS),
+        "nothing but the label",
+    ),
+    Attempt(
+        "made by the operator",
+        lambda w: w.create(w.request(ALICE, OPERATOR), OPERATOR, MASTERS),
+        "neither makes nor deletes requests",
+    ),
+    Attempt(
+        "deleted by the operator",
+        lambda w: w.kubectl(OPERATOR, "delete", "accessrequest", w.active(), groups=MASTERS),
+        "neither makes nor deletes requests",
+    ),
+    Attempt(
+        "orphaning delete",
+        lambda w: w.kubectl(ALICE, "delete", "accessrequest", w.pending(), "--cascade=orphan"),
+        "may not be deleted with --cascade=orphan",
+    ),
+    Attempt(
+        "orphaning delete by a cluster admin",
+        lambda w: w.kubectl(ADMIN, "delete", "accessrequest", w.active(), "--cascade=orphan"),
+        "may not be deleted with --cascade=orphan",
+    ),
+    Attempt("delete", lambda w: w.kubectl(ALICE, "delete", "accessrequest", w.pending())),
+    Attempt(
+        # The collector removes the finalizer with which it waits; kubectl waits for that.
+        "delete in the foreground",
+        lambda w: w.kubectl(ALICE, "delete", "accessrequest", w.pending(), "--cascade=foreground", "--timeout=30s"),
+    ),
+    Attempt("a GitOps controller labels it", lambda w: w.kubectl(GIT, "label", "accessrequest", w.pending(), "app=x")),
+]
+
+
+@pytest.mark.parametrize("attempt", ATTEMPTS, ids=str)
+def test_changing(world: World, attempt: Attempt) -> None:
+    """Somebody changes or deletes an AccessRequest."""
+    attempt.judge(world)

@@ -1,0 +1,144 @@
+"""The service accounts may do what they need, and nothing else: the chart's rights, read back from the API server."""
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.integration.installed import GRANTABLE, OPERATOR, SWEEPER, Installed
+from tools.servers.cluster import run_command
+
+RBAC = "rbac.authorization.k8s.io"
+
+Right = tuple[str, str, str, str]
+"""API group, resource, verb, and the name it is limited to ("" for all)."""
+
+EVERYWHERE: dict[str, set[Right]] = {
+    OPERATOR: {
+        *(("curfew.dev", "accessrequests", verb, "") for verb in ("get", "list", "watch", "patch")),
+        ("curfew.dev", "accessrequests/status", "patch", ""),
+        *(("curfew.dev", "accesspolicies", verb, "") for verb in ("get", "list", "watch")),
+        ("curfew.dev", "accesspolicies/status", "patch", ""),
+        *((RBAC, "rolebindings", verb, "") for verb in ("get", "list", "watch", "delete")),
+        (RBAC, "roles", "get", ""),
+        (RBAC, "clusterroles", "get", ""),
+        ("events.k8s.io", "events", "create", ""),
+    },
+    SWEEPER: {(RBAC, "rolebindings", verb, "") for verb in ("list", "delete")},
+}
+WHERE_OPTED_IN: set[Right] = {
+    (RBAC, "rolebindings", "create", ""),
+    *((RBAC, "clusterroles", "bind", name) for name in GRANTABLE),
+}
+
+
+def rights(cluster: Installed, user: str, namespace: str) -> set[Right]:
+    """Return every right of a user in a namespace, as the API server's own rules review tells."""
+    review = {
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SelfSubjectRulesReview",
+        "spec": {"namespace": namespace},
+    }
+    groups = ("system:authenticated", "system:serviceaccounts", "system:serviceaccounts:curfew-system")
+    answer = cluster.kubectl_as(
+        user, "create", "--filename=-", "--output=json", "--validate=false", groups=groups, stdin=json.dumps(review)
+    )
+    assert answer.returncode == 0, answer.stderr
+    status = json.loads(answer.stdout)["status"]
+    assert not status["incomplete"]
+    return {
+        (group, resource, verb, name)
+        for rule in status["resourceRules"]
+        for group in rule.get("apiGroups", [""])
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+        for name in rule.get("resourceNames", [""])
+    }
+
+
+@pytest.fixture
+def stranger_namespace(cluster: Installed) -> Iterator[str]:
+    """Return a namespace that does not take part."""
+    name = cluster.make_namespace(opted_in=False)
+    yield name
+    cluster.drop_namespace(name)
+
+
+@pytest.mark.parametrize("user", [OPERATOR, SWEEPER], ids=["operator", "sweeper"])
+def test_rights_where_nobody_opted_in(cluster: Installed, stranger_namespace: str, user: str) -> None:
+    """Beyond what every service account has, exactly what the chart gives everywhere."""
+    everybodys = rights(cluster, "system:serviceaccount:curfew-system:somebody", stranger_namespace)
+
+    assert rights(cluster, user, stranger_namespace) - everybodys == EVERYWHERE[user]
+
+
+def test_rights_where_a_namespace_takes_part(cluster: Installed, namespace: str) -> None:
+    """The operator may bind the roles that it was given by name; the sweeper gets nothing more."""
+    everybodys = rights(cluster, "system:serviceaccount:curfew-system:somebody", namespace)
+
+    assert rights(cluster, OPERATOR, namespace) - everybodys == EVERYWHERE[OPERATOR] | WHERE_OPTED_IN
+    assert rights(cluster, SWEEPER, namespace) - everybodys == EVERYWHERE[SWEEPER]
+
+
+def test_roles_of_a_namespace_are_named_there(cluster: Installed, namespace: str) -> None:
+    """A Role can be granted where the namespace names it."""
+    everybodys = rights(cluster, "system:serviceaccount:curfew-system:somebody", namespace)
+
+    cluster.opt_in(namespace, roles=["support"])
+
+    more = rights(cluster, OPERATOR, namespace) - everybodys - EVERYWHERE[OPERATOR] - WHERE_OPTED_IN
+    assert more == {(RBAC, "roles", "bind", "support")}
+
+
+def test_a_namespace_that_leaves_keeps_revocation(cluster: Installed, namespace: str) -> None:
+    """What was granted there can still be removed, and nothing more can be granted."""
+    everybodys = rights(cluster, "system:serviceaccount:curfew-system:somebody", namespace)
+
+    cluster.opt_out(namespace)
+
+    assert rights(cluster, OPERATOR, namespace) - everybodys == EVERYWHERE[OPERATOR]
+
+
+@pytest.mark.parametrize(
+    ("question", "answer"),
+    [
+        pytest.param(("bind", "clusterroles/view"), "yes", id="bind view"),
+        pytest.param(("bind", "clusterroles/cluster-admin"), "no", id="bind cluster-admin"),
+        pytest.param(("escalate", "clusterroles/view"), "no", id="escalate"),
+        pytest.param(("create", "rolebindings"), "yes", id="create bindings"),
+        pytest.param(("patch", "rolebindings"), "no", id="patch bindings"),
+        pytest.param(("update", "rolebindings"), "no", id="update bindings"),
+        pytest.param(("delete", "rolebindings", "--all-namespaces"), "yes", id="delete bindings anywhere"),
+        pytest.param(("create", "rolebindings", "--namespace=kube-system"), "no", id="create bindings elsewhere"),
+        pytest.param(("create", "clusterrolebindings"), "no", id="bind for the cluster"),
+        pytest.param(("get", "secrets"), "no", id="read secrets"),
+        pytest.param(("get", "secrets", "--namespace=curfew-system"), "no", id="read its own secrets"),
+        pytest.param(("create", "accessrequests.curfew.dev"), "no", id="ask"),
+        pytest.param(("approve", "accesspolicies.curfew.dev"), "no", id="approve"),
+        pytest.param(("impersonate", "users"), "no", id="impersonate"),
+        pytest.param(("create", "serviceaccounts", "--subresource=token"), "no", id="mint tokens"),
+    ],
+)
+def test_can_i(cluster: Installed, namespace: str, question: tuple[str, ...], answer: str) -> None:
+    """`kubectl auth can-i` as the operator, in a namespace that takes part."""
+    asked = cluster.kubectl_as(OPERATOR, "auth", "can-i", f"--namespace={namespace}", *question)
+
+    assert asked.stdout.strip() == answer
+
+
+def test_the_token_of_the_operator_is_the_operator(cluster: Installed, tmp_path: Path) -> None:
+    """What the tests' operator runs as is what the chart's pod runs as."""
+    config = cluster.operator_kubeconfig(tmp_path / "kubeconfig")
+    whoami = [
+        str(cluster.environment.cluster.kubectl_path),
+        f"--kubeconfig={config}",
+        "auth",
+        "whoami",
+        "--output=json",
+    ]
+
+    answer = run_command(whoami, os.environ, stdin=None, check=True, timeout=30)
+
+    assert json.loads(answer.stdout)["status"]["userInfo"]["username"] == OPERATOR
