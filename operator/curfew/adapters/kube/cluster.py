@@ -191,7 +191,11 @@ class KubeCluster:
     async def _patch_status(
         self, call: str, plural: str, namespace: str, name: str, uid: str, resource_version: str, status: Json
     ) -> dict[str, Any]:
-        """Merge-patch the status of one version of one of our objects."""
+        """Merge-patch the status of one version of one of our objects.
+
+        It is the version that makes sure: the status subresource does not compare UIDs, and no two objects that ever
+        were share a version.
+        """
         return await self._call(
             call,
             "PATCH",

@@ -1,0 +1,150 @@
+"""A real API server keeps the contract that the fake one is held to, with no more rights than the chart gives."""
+
+import json
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from curfew.adapters.clock import SystemClock
+from curfew.adapters.events import event_name, render_event
+from curfew.adapters.kube import KubeCluster
+from curfew.api import names
+from curfew.api.times import format_time
+from curfew.cli.sweep import sweep_bindings
+from curfew.core.notices import Notice, Regarding
+from curfew.ports import AlreadyExists, Forbidden, Invalid, NotFound, Unavailable
+from tests.integration.installed import Installed
+from tests.support.cluster_contract import Bench, ClusterContract, mine, this_second
+
+
+@pytest.fixture
+async def api(cluster: Installed, tmp_path: Path) -> AsyncIterator[KubeCluster]:
+    """Return the API server as the operator sees it."""
+    async with KubeCluster.connect(cluster.operator_kubeconfig(tmp_path / "kubeconfig")) as connected:
+        yield connected
+
+
+@pytest.fixture
+def bench(cluster: Installed, api: KubeCluster, namespace: str) -> Bench:
+    """Return a namespace of its own on it."""
+    return bench_in(cluster, api, namespace)
+
+
+def bench_in(cluster: Installed, api: KubeCluster, namespace: str) -> Bench:
+    """Return a namespace to work in, prepared by an admin."""
+
+    def delete(kind: str, name: str, at: str) -> None:
+        cluster.kubectl("delete", kind, name, "--namespace", at)
+
+    return Bench(api, namespace, this_second(), cluster.apply, delete)
+
+
+class TestReal(ClusterContract):
+    """The real one."""
+
+
+async def test_it_knows_our_kinds(api: KubeCluster) -> None:
+    assert await api.missing_kinds() == []
+
+
+async def test_a_field_that_the_custom_resource_does_not_know_is_refused_and_not_dropped(bench: Bench) -> None:
+    """A record that an older CustomResourceDefinition dropped would be lost."""
+    with pytest.raises(Invalid, match="unknown field"):
+        await bench.written(await bench.requested(), nextYearsField="x")
+
+
+async def test_the_words_of_an_admission_policy_arrive(bench: Bench) -> None:
+    manifest = bench.binding(await bench.requested())
+    del manifest["metadata"]["annotations"][names.ANNOTATION_RECEIPT]
+
+    with pytest.raises(Forbidden, match="no grant without the receipt of its record"):
+        await bench.cluster.create_binding(manifest)
+
+
+async def test_a_namespace_that_does_not_take_part_gets_nothing(cluster: Installed, api: KubeCluster) -> None:
+    outside = cluster.make_namespace(opted_in=False)
+    bench = bench_in(cluster, api, outside)
+
+    with pytest.raises(Forbidden, match="cannot create resource"):
+        await api.create_binding(bench.binding(await bench.requested()))
+    with pytest.raises((Forbidden, NotFound)):
+        await api.create_binding(
+            bench.binding(await bench.requested()) | {"metadata": {"name": "x", "namespace": "no"}}
+        )
+    cluster.drop_namespace(outside)
+
+
+async def test_an_event_is_told_once_and_seen_by_people(cluster: Installed, api: KubeCluster, namespace: str) -> None:
+    notice = Notice(
+        namespace=namespace,
+        regarding=Regarding(names.API_VERSION, "AccessRequest", "inc-1", namespace, "uid-1"),
+        type="Normal",
+        reason="AccessGranted",
+        action="Grant",
+        note="ü" * 900,
+        key="",
+    )
+    event = render_event(notice, event_name(notice), SystemClock().now(), "curfew-0")
+
+    await api.create_event(event)
+    with pytest.raises(AlreadyExists):
+        await api.create_event(event)
+
+    told = json.loads(cluster.kubectl("get", "events", "--namespace", namespace, "--output=json").stdout)
+    assert [item["reason"] for item in told["items"]] == ["AccessGranted"]
+
+
+async def test_a_token_that_is_not_known_says_so(cluster: Installed, tmp_path: Path) -> None:
+    kubeconfig = cluster.environment.cluster.kubeconfig_for_token(tmp_path / "kubeconfig", "not-a-token")
+    async with KubeCluster.connect(kubeconfig) as stranger:
+        with pytest.raises(Unavailable, match="does not accept our credentials"):
+            await stranger.list_bindings()
+
+
+async def test_a_token_that_is_renewed_is_noticed_by_nobody(
+    cluster: Installed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("curfew.adapters.kube.connection._RENEW_PAUSE", 0.0)
+    token = tmp_path / "token"
+    token.write_text("expired")
+    kubeconfig = cluster.environment.cluster.kubeconfig_for_token(tmp_path / "kubeconfig", token)
+    async with KubeCluster.connect(kubeconfig) as api:
+        token.write_text(cluster.operator_token() + "\n")
+        await api.list_bindings()
+        server, session = await api.make_session()
+        async with session, session.get(f"{server}/apis/curfew.dev/v1alpha1/accessrequests") as response:
+            assert response.status == 200
+
+
+async def test_lists_are_read_in_pages(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("curfew.adapters.kube.cluster._PAGE", 2)
+    for number in range(5):
+        bench.apply(bench.request(f"inc-{number}"))
+
+    listed = mine(bench, await bench.cluster.list_requests())
+
+    assert listed == [f"inc-{number}" for number in range(5)]
+
+
+async def test_the_sweeper_needs_no_more_rights_than_it_has(cluster: Installed, bench: Bench, tmp_path: Path) -> None:
+    over, running = bench.binding(await bench.requested("inc-1")), bench.binding(await bench.requested("inc-2"))
+    for annotation, hours in ((names.ANNOTATION_STARTS_AT, 2), (names.ANNOTATION_EXPIRES_AT, 1)):
+        over["metadata"]["annotations"][annotation] = format_time(bench.now - timedelta(hours=hours))
+    for manifest in (over, running):
+        await bench.cluster.create_binding(manifest)
+
+    said: list[str] = []
+    async with KubeCluster.connect(cluster.sweeper_kubeconfig(tmp_path / "sweeper")) as sweeper:
+        left = await sweep_bindings(sweeper, SystemClock(), said.append)
+
+    assert left == 0
+    assert any(line.startswith(f"{bench.namespace}/{over['metadata']['name']} ended at") for line in said)
+    assert await _there(bench, over) is False
+    assert await _there(bench, running) is True
+
+
+async def _there(bench: Bench, manifest: dict[str, Any]) -> bool:
+    return await bench.cluster.get_binding(bench.namespace, manifest["metadata"]["name"]) is not None
