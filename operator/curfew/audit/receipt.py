@@ -1,5 +1,6 @@
 """A receipt: where in the log a record stands, and what the log was then. Each receipt is an independent anchor."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,8 @@ class Receipt:
 
     def __post_init__(self) -> None:
         """Refuse what no log can have said."""
+        if not self.log or "/" in self.log:
+            raise ValueError(f"a log has a name without slashes: {self.log!r}")
         if not 0 <= self.index < self.size:
             raise ValueError(f"index {self.index} is not in a log of {self.size} records")
         if len(self.root) != 64 or set(self.root) - set("0123456789abcdef"):
@@ -28,10 +31,10 @@ class Receipt:
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "Receipt":
         """Read what `to_json` wrote. Raise `ValueError` for anything else."""
-        try:
-            return cls(str(value["log"]), int(value["index"]), int(value["size"]), str(value["root"]))
-        except (KeyError, TypeError) as error:
-            raise ValueError(f"it is not a receipt: {error}") from error
+        types = {name: type(value.get(name)) for name in ("log", "index", "size", "root")}
+        if types != {"log": str, "index": int, "size": int, "root": str}:
+            raise ValueError("a receipt has a log, an index, a size and a root: text, two whole numbers, text")
+        return cls(value["log"], value["index"], value["size"], value["root"])
 
     def compact(self) -> str:
         """Return the receipt as the binding's annotation holds it: `log/index/size/root`."""
@@ -40,7 +43,12 @@ class Receipt:
     @classmethod
     def parse(cls, text: str) -> "Receipt":
         """Read what `compact` wrote. Raise `ValueError` for anything else."""
-        parts = text.split("/")
-        if len(parts) != 4:
+        match = _COMPACT.fullmatch(text)
+        if match is None:
             raise ValueError(f"a receipt has the form log/index/size/root: {text!r}")
-        return cls(parts[0], int(parts[1]), int(parts[2]), parts[3])
+        return cls(match["log"], int(match["index"]), int(match["size"]), match["root"])
+
+
+# Numbers have one form, and no more digits than JSON can say exactly.
+_NUMBER = "0|[1-9][0-9]{0,15}"
+_COMPACT = re.compile(rf"(?P<log>[^/]+)/(?P<index>{_NUMBER})/(?P<size>{_NUMBER})/(?P<root>[0-9a-f]{{64}})")

@@ -12,7 +12,7 @@ changed without changing what it holds: with it, no stored byte is without a sig
 import hashlib
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -31,18 +31,24 @@ MAX_BYTES = 64 * 1024 * 1024
 """Largest size of a segment's lines: an object that unpacks to more is refused, not unpacked."""
 
 _TRAILER_HEAD = struct.pack("<II", 0x184D2A50, 64)  # zstd skippable frame (RFC 8878, section 3.1.2), 64 bytes long
-_TRAILER_BYTES = len(_TRAILER_HEAD) + 64
+TRAILER_BYTES = len(_TRAILER_HEAD) + 64
+"""Length of the trailer."""
+
 _SIGNED_PREFIX = b"curfew segment v1\n"
 
 
 class ChainBroken(Exception):
-    """A segment that does not follow. Says which (its number and its object's name) and why."""
+    """A segment that does not follow. Says which (its number and its object's name) and why.
 
-    def __init__(self, seq: int, name: str, why: str) -> None:
+    `records` are the indexes in the log of the records that are at fault, as far as that is known; empty where it is not.
+    """
+
+    def __init__(self, seq: int, name: str, why: str, records: range = range(0)) -> None:
         super().__init__(f"segment {seq} ({name}) {why}")
         self.seq = seq
         self.name = name
         self.why = why
+        self.records = records
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +61,7 @@ class Segment:
     first: int  # index in the log of the first of them
     at: datetime
     writer: str
+    bodies: tuple[Any, ...] = field(default=(), repr=False, compare=False)  # the lines, parsed
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +87,14 @@ class Head:
             f"{self.seq + 1:012d}-{self.object_hash.hex()[:16]}{SUFFIX}"
         )
 
+    def voided(self, stored: bytes) -> "Head":
+        """Return the state after an object that holds the next segment's name and is not one of ours.
+
+        The name after it is a function of the rubbish that lies there, and the next seal commits to it: so the place is
+        void by the word of whoever holds the key, and nobody else can make it so.
+        """
+        return replace(self, seq=self.seq + 1, object_hash=hashlib.sha256(stored).digest())
+
     @property
     def checkpoint(self) -> Checkpoint:
         """What the log is, as it is signed."""
@@ -97,8 +112,12 @@ def prefix(log: str) -> str:
 
 
 def seal(head: Head, lines: Sequence[bytes], *, at: datetime, writer: str, signer: Signer) -> tuple[bytes, Head]:
-    """Return the next segment's stored bytes, and the state after it. `lines` are canonical, without newlines."""
-    at = at.astimezone(UTC)
+    """Return the next segment's stored bytes, and the state after it.
+
+    `lines` are canonical, without newlines. `at` is when it is sealed, aware; where a clock was set back to before the
+    segment before it, that one's time is used, because the time of a log never goes back.
+    """
+    at = max(at, head.at or at).astimezone(UTC)
     tree = head.range.extended(leaf_hash(line) for line in lines)
     note = sign_note(Checkpoint(origin(head.log), tree.size, tree.root()), signer)
     sealed = {
@@ -112,7 +131,7 @@ def seal(head: Head, lines: Sequence[bytes], *, at: datetime, writer: str, signe
             "at": _format_time(at),
             "writer": writer,
             "next_dt": at.date().isoformat(),
-            "range": {"size": tree.size, "hashes": [hash_.hex() for hash_ in tree.hashes]},
+            "range": _sealed_range(tree),
             "checkpoint": note,
         }
     }
@@ -137,7 +156,12 @@ def follow(head: Head, name: str, stored: bytes, verifier: Verifier) -> tuple[Se
         raise ChainBroken(seq, name, f"begins at record {sealed['first']}; the log holds {head.range.size} before it")
     tree = head.range.extended(leaf_hash(line) for line in segment.lines)
     if tree != after.range:
-        raise ChainBroken(seq, name, f"commits to other records than it holds (from record {head.range.size} on)")
+        raise ChainBroken(
+            seq,
+            name,
+            "commits to other records than the log holds up to its end",
+            range(head.range.size, head.range.size + len(segment.lines)),
+        )
     if head.at is not None and segment.at < head.at:
         raise ChainBroken(seq, name, f"is older ({_format_time(segment.at)}) than the segment before it")
     return segment, after
@@ -163,41 +187,45 @@ def sequence(name: str) -> int:
 def announced_key(stored: bytes) -> str | None:
     """Return the verifier key that the first segment of a log names for itself, or None. It proves nothing by itself."""
     try:
-        first = parse_canonical(_unpack(stored[:-_TRAILER_BYTES]).split(b"\n", 1)[0])
+        first = parse_canonical(unpack(stored[:-TRAILER_BYTES]).split(b"\n", 1)[0])
         key = first["unmapped"]["curfew"]["detail"]["verifier_key"]
-    except (NotCanonical, ValueError, KeyError, TypeError, zstandard.ZstdError):
+    except (ValueError, KeyError, TypeError):
         return None
     return key if isinstance(key, str) else None
 
 
 def _open(seq: int, name: str, stored: bytes, verifier: Verifier, log: str) -> tuple[Segment, Head, dict[str, Any]]:
-    def broken(why: str) -> ChainBroken:
-        return ChainBroken(seq, name, why)
+    def broken(why: str, records: range = range(0)) -> ChainBroken:
+        return ChainBroken(seq, name, why, records)
 
-    frame, trailer = stored[:-_TRAILER_BYTES], stored[-_TRAILER_BYTES:]
-    if len(trailer) != _TRAILER_BYTES or not trailer.startswith(_TRAILER_HEAD):
+    frame, trailer = stored[:-TRAILER_BYTES], stored[-TRAILER_BYTES:]
+    if len(trailer) != TRAILER_BYTES or not trailer.startswith(_TRAILER_HEAD):
         raise broken("does not end with a signature: it was cut off or altered at its end")
     try:
         verifier.check(trailer[len(_TRAILER_HEAD) :], _signed(frame))
     except NoteRefused as error:
         raise broken(f"was altered, or sealed by somebody else: {error}") from error
     try:
-        content = _unpack(frame)
-    except (zstandard.ZstdError, ValueError) as error:
+        content = unpack(frame)
+    except ValueError as error:
         raise broken(f"cannot be unpacked: {error}") from error
     if not content.endswith(b"\n"):
         raise broken("does not end with a whole line")
     *lines, seal_line = content[:-1].split(b"\n")
-    sealed = _parse_seal(seal_line, broken)
+    try:
+        sealed = parse_seal(seal_line)
+    except ValueError as error:
+        raise broken(str(error)) from error
     if (sealed["schema"], sealed["log"], sealed["seq"]) != (SCHEMA, log, seq):
         raise broken(f"is sealed as segment {sealed['seq']} of log {sealed['log']} ({sealed['schema']})")
     if sealed["count"] != len(lines):
         raise broken(f"holds {len(lines)} records and is sealed with {sealed['count']}")
-    for offset, line in enumerate(lines):
+    bodies = []
+    for index, line in enumerate(lines, sealed["first"]):
         try:
-            parse_canonical(line)
+            bodies.append(parse_canonical(line))
         except NotCanonical as error:
-            raise broken(f"holds record {sealed['first'] + offset}, which {error}") from error
+            raise broken(f"holds record {index}, which {error}", range(index, index + 1)) from error
     try:
         checkpoint = open_note(sealed["checkpoint"], verifier)
         tree = CompactRange(sealed["range"]["size"], tuple(bytes.fromhex(h) for h in sealed["range"]["hashes"]))
@@ -208,7 +236,9 @@ def _open(seq: int, name: str, stored: bytes, verifier: Verifier, log: str) -> t
         raise broken("is sealed with a checkpoint of another tree")
     if at.tzinfo is None or at.date() != next_day:
         raise broken("is sealed with a day that does not fit its time")
-    segment = Segment(seq, name, tuple(lines), sealed["first"], at, sealed["writer"])
+    if _sealed_range(tree) != sealed["range"] or _format_time(at) != sealed["at"]:
+        raise broken("is sealed with a range or a time that is not in its one right form")
+    segment = Segment(seq, name, tuple(lines), sealed["first"], at, sealed["writer"], tuple(bodies))
     return segment, Head(log, seq, hashlib.sha256(stored).digest(), next_day, tree, at), sealed
 
 
@@ -227,26 +257,33 @@ _SEAL_FIELDS = {
 }
 
 
-def _parse_seal(line: bytes, broken: Any) -> dict[str, Any]:
+def parse_seal(line: bytes) -> dict[str, Any]:
+    """Return what a segment's last line says, all fields there and of their types, or raise `ValueError`."""
     try:
         value = parse_canonical(line)
     except NotCanonical as error:
-        raise broken(f"ends with a seal that {error}") from error
+        raise ValueError(f"ends with a seal that {error}") from error
     sealed = value.get("seal") if isinstance(value, dict) and set(value) == {"seal"} else None
     if not isinstance(sealed, dict) or {key: type(part) for key, part in sealed.items()} != _SEAL_FIELDS:
-        raise broken("does not end with a seal")
+        raise ValueError("does not end with a seal")
     return sealed
 
 
-def _unpack(frame: bytes) -> bytes:
-    size = zstandard.frame_content_size(frame)
-    if not 0 <= size <= MAX_BYTES:
-        raise ValueError(f"it says that it unpacks to {size} bytes; at most {MAX_BYTES} are taken")
-    unpacker = zstandard.ZstdDecompressor().decompressobj()
-    content = unpacker.decompress(frame)
-    if not unpacker.eof or unpacker.unused_data:
-        raise ValueError("it is not exactly one zstd frame")
-    return content
+def unpack(frame: bytes) -> bytes:
+    """Return what exactly one zstd frame holds, or raise `ValueError`. Nothing larger than `MAX_BYTES` is unpacked."""
+    try:
+        frame_header = zstandard.get_frame_parameters(frame)
+        if not 0 <= frame_header.content_size <= MAX_BYTES:
+            raise ValueError(
+                f"it says that it unpacks to {frame_header.content_size} bytes; at most {MAX_BYTES} are taken"
+            )
+        return zstandard.ZstdDecompressor().decompress(frame, allow_extra_data=False)
+    except zstandard.ZstdError as error:
+        raise ValueError(f"it is not one zstd frame: {error}") from error
+
+
+def _sealed_range(tree: CompactRange) -> dict[str, Any]:
+    return {"size": tree.size, "hashes": [hash_.hex() for hash_ in tree.hashes]}
 
 
 def _signed(frame: bytes) -> bytes:

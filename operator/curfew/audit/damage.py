@@ -1,0 +1,82 @@
+"""What can still be said of a segment that does not verify: which of its records are at fault, and which are not.
+
+Nothing here proves anything; it points. The proof that something is wrong is the signature that does not match.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from curfew.audit.canonical import NotCanonical, parse_canonical
+from curfew.audit.checkpoint import NoteRefused, Verifier, open_note
+from curfew.audit.merkle import leaf_hash
+from curfew.audit.segment import TRAILER_BYTES, Head, parse_seal, unpack
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """Where the fault is, in words that complete "it was altered; ...", and the records at fault.
+
+    `records` is None where it cannot be told which they are, and empty where they are all as they were signed.
+    """
+
+    words: str
+    records: range | None
+
+
+def locate(head: Head, stored: bytes, verifier: Verifier) -> Damage:
+    """Return what can be said of the object that should be the segment after `head`."""
+    lines = _lines(stored[:-TRAILER_BYTES])
+    if lines is None:
+        return Damage("nothing in it can be read any more", None)
+    *records, seal_line = lines
+    first = head.range.size
+    damaged = [index for index, line in enumerate(records, first) if not _is_canonical(line)]
+    if damaged:
+        at_fault = range(damaged[0], damaged[-1] + 1)
+        return Damage(f"the fault is in {in_words(at_fault)}", at_fault)
+    try:
+        checkpoint = open_note(parse_seal(seal_line)["checkpoint"], verifier)
+    except (NoteRefused, ValueError):
+        return Damage("the fault is in its seal", None)
+    tree = head.range.extended(map(leaf_hash, records))
+    if (checkpoint.size, checkpoint.root) == (tree.size, tree.root()):
+        return Damage("its records are those that were signed; the fault is in what is around them", range(0))
+    if checkpoint.size != tree.size:
+        return Damage(
+            f"it holds {len(records)} records, and {checkpoint.size - first} were signed", range(first, checkpoint.size)
+        )
+    return Damage(f"the fault is in {in_words(range(first, tree.size))}", range(first, tree.size))
+
+
+def in_words(records: range) -> str:
+    """Return indexes of records as people say them."""
+    if not records:
+        return "no record"
+    return f"record {records[0]}" if len(records) == 1 else f"records {records[0]} to {records[-1]}"
+
+
+def _lines(frame: bytes) -> Sequence[bytes] | None:
+    try:
+        content = unpack(frame)
+    except ValueError:
+        try:
+            content = unpack(_without_checksum(frame))
+        except ValueError:
+            return None
+    return content.removesuffix(b"\n").split(b"\n") if content else None
+
+
+def _without_checksum(frame: bytes) -> bytes:
+    """Return a frame that no longer says what its content should hash to, so that altered content can be looked at."""
+    has_checksum = 0b100  # the content checksum flag of the frame header's descriptor, RFC 8878, section 3.1.1.1.1
+    if len(frame) < 9 or not frame[4] & has_checksum:
+        raise ValueError("it has no checksum to leave out")
+    return frame[:4] + bytes([frame[4] & ~has_checksum]) + frame[5:-4]
+
+
+def _is_canonical(line: bytes) -> bool:
+    try:
+        parse_canonical(line)
+    except NotCanonical:
+        return False
+    return True

@@ -1,0 +1,180 @@
+"""Canonical JSON and records: equal values have equal bytes, and what was written is read back."""
+
+import json
+from datetime import UTC, datetime
+from enum import IntEnum, StrEnum
+from typing import Any
+
+import pytest
+import rfc8785
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from curfew.audit.canonical import NotCanonical, canonical, digest, parse_canonical
+from curfew.audit.events import EVENTS
+from curfew.audit.record import BindingRef, DecisionRef, PolicyRef, Record, RoleRef, Story, make_record, record_id
+
+# All of Unicode but lone surrogates, which no UTF-8 can hold; the ends of the planes more often than chance would.
+characters = st.characters(codec="utf-8") | st.sampled_from('\x00\x1f"\\/\x7f\u2028\ud7ff\ue000\uffff\U00010000')
+texts = st.text(characters, max_size=8)
+# A float such as 1e16 is written as a whole number that a double may not hold exactly; it is written, but never read.
+floats = st.floats(allow_nan=False, allow_infinity=False).filter(lambda x: not 2**53 <= abs(x) < 10**21)
+values = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53) + 1, 2**53 - 1) | floats | texts,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(texts, inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(values)
+@example({"\ue000": 1, "\U00010000": 2})  # by code point the first comes first, in UTF-16 the second
+@example({"a": 1.0})
+@example([1e21, -0.0, 1e-7, 5e-324])
+@example(2**53 - 1)
+def test_the_fast_way_and_rfc_8785_say_the_same(value: Any) -> None:
+    assert canonical(value) == rfc8785.dumps(value)
+
+
+@given(values)
+@example({"\ue000": 1, "\U00010000": 2})
+@example([1e15, 1e21, 123456789012345])
+def test_canonical_bytes_are_read_back(value: Any) -> None:
+    line = canonical(value)
+
+    assert parse_canonical(line) == value
+    assert canonical(parse_canonical(line)) == line
+
+
+@given(values, st.data())
+def test_bytes_that_are_read_are_the_only_ones_for_their_value(value: Any, data: st.DataObject) -> None:
+    """Whatever one byte of a canonical line becomes: it is refused, or it is the canonical form of another value."""
+    line = bytearray(canonical(value))
+    line[data.draw(st.integers(0, len(line) - 1))] = data.draw(st.integers(0, 255))
+    try:
+        read = parse_canonical(bytes(line))
+    except NotCanonical:
+        return
+
+    assert rfc8785.dumps(read) == line
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        pytest.param(b'{"a": 1}', id="a space"),
+        pytest.param(b'{"b":1,"a":2}', id="keys out of order"),
+        pytest.param('{"\ue000":1,"\U00010000":2}'.encode(), id="keys in the order of code points"),
+        pytest.param(b'{"a":1,"a":2}', id="a key twice"),
+        pytest.param(b'{"a":1.0}', id="a whole number as a fraction"),
+        pytest.param(b'{"a":1e2}', id="an exponent"),
+        pytest.param(b'{"a":-0}', id="minus zero"),
+        pytest.param(b'{"a":01}', id="a leading zero"),
+        pytest.param(b'{"a":9007199254740993}', id="a number that a double does not hold"),
+        pytest.param(b"1" * 5000, id="a number of 5,000 digits"),
+        pytest.param(b'{"a":NaN}', id="not a number"),
+        pytest.param(b'"\\u0041"', id="an escape without need"),
+        pytest.param(b'"\\/"', id="an escaped slash"),
+        pytest.param(b'"\\ud800"', id="half a character"),
+        pytest.param(b'"\xff"', id="not UTF-8"),
+        pytest.param(b'\xef\xbb\xbf{"a":1}', id="a byte order mark"),
+        pytest.param(b'{"a":1}\n', id="a newline"),
+        pytest.param(b'{"a":1}{}', id="more than one value"),
+        pytest.param(b"[" * 100_000, id="deep nesting, never closed"),
+        pytest.param(b"[" * 100_000 + b"]" * 100_000, id="deep nesting"),
+        pytest.param(b"", id="nothing"),
+    ],
+)
+def test_what_is_not_in_canonical_form_is_refused(line: bytes) -> None:
+    with pytest.raises(NotCanonical):
+        parse_canonical(line)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {1: "a"},
+        {"a": {True: 1}},
+        {"a": object()},
+        b"bytes",
+        float("nan"),
+        float("inf"),
+        2**53,
+        -(2**53),
+        "\ud800",
+        {1, 2},
+    ],
+    ids=repr,
+)
+def test_what_json_cannot_say_has_no_canonical_form(value: Any) -> None:
+    with pytest.raises(NotCanonical):
+        canonical(value)
+
+
+def test_named_words_and_numbers_are_written_as_what_they_are() -> None:
+    class Word(StrEnum):
+        YES = "yes"
+
+    class Number(IntEnum):
+        ONE = 1
+
+    assert canonical({"a": Word.YES, "b": Number.ONE, "c": (True,)}) == b'{"a":"yes","b":1,"c":[true]}'
+
+
+def test_a_digest_is_of_the_canonical_bytes() -> None:
+    assert digest({"b": 1, "a": []}) == digest({"a": (), "b": 1})
+    assert digest({}) == "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"  # printf '{}' | sha256sum
+
+
+instants = st.datetimes(datetime(2020, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001  hypothesis adds the zone
+names = st.text(characters, min_size=1, max_size=12)
+decisions = st.builds(
+    DecisionRef, names, st.sampled_from(("Approve", "Deny")), st.none() | names, st.none() | names, instants
+)
+stories = st.builds(
+    Story,
+    uid=names,
+    namespace=names,
+    request=names,
+    requester=st.none() | names,
+    reason=st.none() | texts,
+    duration=st.none() | st.integers(1, 10**6),
+    policy=st.none() | st.builds(PolicyRef, names, names, st.integers(1, 9)),
+    role=st.none() | st.builds(RoleRef, names, names, names, names),
+    binding=st.none() | st.builds(BindingRef, names, names),
+    decisions=st.lists(decisions, max_size=2).map(tuple),
+    starts_at=st.none() | instants,
+    expires_at=st.none() | instants,
+    end_reason=st.none() | names,
+)
+records = st.builds(
+    make_record,
+    st.sampled_from(sorted(EVENTS)),
+    at=instants,
+    actor=names,
+    message=names,
+    story=stories,
+    qualifier=texts,
+    success=st.booleans(),
+    detail=st.none() | st.dictionaries(texts, texts | st.integers(0, 9) | st.lists(texts, max_size=2), max_size=3),
+)
+
+
+@given(records)
+def test_a_record_is_read_back_from_its_line(record: Record) -> None:
+    assert Record.parse(json.loads(record.line())) == record
+    assert b"\n" not in record.line()
+    assert Record.parse(parse_canonical(record.line())).line() == record.line()
+
+
+@given(stories, instants)
+def test_a_story_is_read_back_from_its_record(story: Story, at: datetime) -> None:
+    record = make_record("grant.activated", at=at, actor="curfew", message="it is told", story=story)
+
+    assert Story.of(Record.parse(json.loads(record.line()))) == story
+
+
+@given(st.tuples(texts, texts, texts), st.tuples(texts, texts, texts))
+@example(("ab", "c", ""), ("a", "bc", ""))
+@example(("a", "", "b"), ("a", "b", ""))
+def test_different_things_have_different_ids(one: tuple[str, str, str], other: tuple[str, str, str]) -> None:
+    assert (record_id(*one) == record_id(*other)) == (one == other)
