@@ -55,7 +55,8 @@ class Trail(Protocol):
         """Whether this process appended the record."""
         ...
 
-    def state(self) -> TrailState:
+    @property
+    def health(self) -> TrailState:
         """Whether records become durable now."""
         ...
 
@@ -151,7 +152,7 @@ class Reconciler:
         return Facts(
             now=self._clock.now(),
             request=request,
-            trail=self._trail.state(),
+            trail=self._trail.health,
             is_gone=memory.is_gone,
             policy=self._store.policy((namespace, request.spec.policy_name)),
             role=role,

@@ -105,6 +105,13 @@ class Store:
         del self._policies[key]
         return key
 
+    def lose_policy(self, policy: AccessPolicy) -> None:
+        """Take in that a policy is gone that a list did not hold; one that was made since then is a newer one."""
+        key = (policy.metadata.namespace, policy.metadata.name)
+        known = self._policies.get(key)
+        if known is not None and known.metadata.resource_version == policy.metadata.resource_version:
+            del self._policies[key]
+
     def see_binding(self, body: Mapping[str, Any]) -> str | None:
         """Take in a RoleBinding with our label and return the UID of its request, or None where it is old or not ours."""
         if self._newer("binding", body) is None:

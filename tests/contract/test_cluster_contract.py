@@ -16,8 +16,3 @@ class TestFake(ClusterContract):
         cluster = FakeCluster(FakeClock(NOON))
         cluster.apply(a_role(ROLE))
         return Bench(cluster, "payments", NOON, cluster.apply, cluster.delete)
-
-    @pytest.mark.xfail(reason="the fake replaces objects inside of a status, where the API server merges them")
-    async def test_a_status_is_merged(self, bench: Bench) -> None:
-        """Say what is not kept yet; strict, so that this goes when it is."""
-        await super().test_a_status_is_merged(bench)

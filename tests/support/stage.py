@@ -63,7 +63,8 @@ class FakeTrail:
         """Return what was open when this process started."""
         return self._open
 
-    def state(self) -> TrailState:
+    @property
+    def health(self) -> TrailState:
         """Whether it takes records."""
         return TrailState(
             ok=self.ok, reason="Writing" if self.ok else "TrailUnavailable", message="the bucket is away", since=NOON

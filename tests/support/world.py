@@ -191,7 +191,7 @@ class FakeCluster:
         self._call(f"patch status {status.get('phase', '')}".strip())
         body = self._found("AccessRequest", namespace, name, uid, resource_version)
         old = body.get("status", {})
-        body["status"] = {key: value for key, value in {**old, **status}.items() if value is not None}
+        body["status"] = _merge(old, status)
         _keep_history(old, body["status"])
         patched = self._write(_key(body), body)
         self.failures.after_effect("patch status")
@@ -203,7 +203,7 @@ class FakeCluster:
         """Patch a policy's status."""
         self._call("patch policy status")
         body = self._found("AccessPolicy", namespace, name, uid, resource_version)
-        body["status"] = {**body.get("status", {}), **status}
+        body["status"] = _merge(body.get("status", {}), status)
         return self._write(_key(body), body)
 
     async def label_closed(self, namespace: str, name: str, uid: str) -> dict[str, Any]:
@@ -258,6 +258,20 @@ class FakeCluster:
 def _key(body: Mapping[str, Any]) -> Key:
     meta = body["metadata"]
     return (body["kind"], meta.get("namespace", ""), meta["name"])
+
+
+def _merge(old: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
+    """Apply a JSON merge patch (RFC 7386)."""
+    merged = dict(old)
+    for key, value in patch.items():
+        if value is None:
+            merged.pop(key, None)
+        elif isinstance(value, Mapping):
+            before = merged.get(key)
+            merged[key] = _merge(before if isinstance(before, Mapping) else {}, value)
+        else:
+            merged[key] = value
+    return merged
 
 
 def _keep_history(old: Mapping[str, Any], new: Mapping[str, Any]) -> None:

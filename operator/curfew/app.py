@@ -1,0 +1,230 @@
+"""The operator put together: the only place, with the command line, that chooses adapters."""
+
+import asyncio
+import gc
+import signal
+import socket
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import timedelta
+from pathlib import Path
+
+import kopf
+import structlog
+
+from curfew import handlers
+from curfew.adapters.clock import SystemClock
+from curfew.adapters.events import Recorder
+from curfew.adapters.kube import KubeCluster
+from curfew.adapters.objectstore import open_store
+from curfew.adapters.telemetry import Telemetry
+from curfew.adapters.web import WebServer
+from curfew.api.access_request import Phase
+from curfew.audit.checkpoint import Ed25519Signer
+from curfew.audit.record import Record
+from curfew.audit.segment import origin
+from curfew.listing import Lister
+from curfew.ports import ClusterError
+from curfew.queue import WorkQueue
+from curfew.reconciler import Reconciler
+from curfew.reporting import Reporting
+from curfew.settings import Settings
+from curfew.store import Store
+from curfew.trail import Health, Trail
+
+log = structlog.get_logger("curfew")
+
+RELIST_SECONDS = 600.0
+"""How often everything is listed and compared: a watch reports no deletions across a gap."""
+
+SURVEY_SECONDS = 5.0
+"""How often the metrics that are a picture of everything are set."""
+
+FOLD = timedelta(hours=1)
+"""How much more of the trail than the longest grant is read at the start."""
+
+
+class Operator:
+    """Everything that runs, and how it is started and ended."""
+
+    def __init__(self, settings: Settings, cluster: KubeCluster, telemetry: Telemetry) -> None:
+        self._settings = settings
+        self._cluster = cluster
+        self._telemetry = telemetry
+        self._clock = SystemClock()
+        self._store = Store()
+        self._recorder = Recorder(cluster, self._clock, telemetry.events_dropped)
+        self._reporting = Reporting(self._recorder, telemetry)
+        self._trail = Trail(
+            open_store(settings.audit.url),
+            self._clock,
+            Ed25519Signer.from_pem(origin(settings.audit.log), settings.audit.key_file.read_bytes()),
+            settings.audit.log,
+            writer=socket.gethostname(),
+            observer=self,
+            heartbeat=settings.audit.heartbeat,
+            window=settings.limits.max_grant + FOLD,
+            worm_required=settings.audit.worm == "required",
+        )
+        self._reconciler = Reconciler(
+            self._store,
+            cluster,
+            self._trail,
+            self._clock,
+            self._reporting,
+            max_grant=settings.limits.max_grant,
+        )
+        self._queue = WorkQueue(self._reconciler.reconcile, self._clock, on_error=self._reporting.failed)
+        self._lister = Lister(self._store, cluster, self._queue.add, self._reporting.unreadable)
+        self._stop = asyncio.Event()
+        self._pulse = self._clock.now()
+        self._is_listed = asyncio.Event()
+
+    # --- what the trail tells ---------------------------------------------------------------------------------------
+
+    def durable(self, records: Sequence[Record]) -> None:
+        """Give the requests whose records became durable their turn."""
+        self._reporting.durable(records)
+        for uid in {record.subject for record in records}:
+            if self._store.request(uid) is not None:
+                self._queue.add(uid)
+
+    def health_changed(self, health: Health) -> None:
+        """Give every request that the trail's health matters to its turn."""
+        self._reporting.trail_changed(ok=health.ok, reason=health.reason, message=health.message)
+        for request in self._store.requests():
+            if request.status.outbox or request.status.phase in (None, Phase.PENDING, Phase.APPROVED):
+                self._queue.add(request.metadata.uid)
+
+    def committed(self, seconds: float, records: int, size: int) -> None:
+        """Measure a commit."""
+        self._reporting.committed(seconds, records, size)
+
+    # --- life -------------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Run until told to stop, or until something ends that must not."""
+        loop = asyncio.get_running_loop()
+        for signal_ in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(signal_, self._stop.set)
+        server = self._settings.server
+        async with WebServer(
+            server.host, server.port, alive=self._is_alive, ready=self._ready, metrics=self._telemetry.render
+        ) as web:
+            log.info("serving health and metrics", port=web.port)
+            await self._run_until_stopped()
+        log.info("stopped")
+
+    async def _run_until_stopped(self) -> None:
+        tasks = {
+            asyncio.create_task(self._recorder.run(), name="events"),
+            asyncio.create_task(self._survey(), name="survey"),
+            asyncio.create_task(self._keep_trail(), name="trail"),
+            asyncio.create_task(self._watch(), name="watch"),
+        }
+        stopping = asyncio.create_task(self._stop.wait(), name="stop")
+        try:
+            done, _ = await asyncio.wait({*tasks, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            for task in done - {stopping}:
+                await task  # raises what ended it
+                if not self._stop.is_set() and task.get_name() != "watch":
+                    raise RuntimeError(f"task {task.get_name()} ended, which it must not")
+        finally:
+            self._stop.set()
+            await self._queue.close()
+            await self._trail.close()
+            for task in (*tasks, stopping):
+                task.cancel()
+            await asyncio.gather(*tasks, stopping, return_exceptions=True)
+
+    async def _keep_trail(self) -> None:
+        """Open the trail, close what was deleted while nobody looked, and write."""
+        await self._trail.open()
+        closing = asyncio.create_task(self._close_deleted_stories())
+        try:
+            await self._trail.run()
+        finally:
+            closing.cancel()
+
+    async def _close_deleted_stories(self) -> None:
+        await self._is_listed.wait()
+        await self._insist("close the stories of deleted requests", self._reconciler.close_deleted_stories)
+
+    async def _watch(self) -> None:
+        """List everything once, end what is over, then watch."""
+        await self._insist("find the custom resources", self._find_kinds)
+        await self._insist("list what there is", self._lister.relist)
+        self._is_listed.set()
+        # What was just listed stays: the collector need not walk through it again and again.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(2000, 50, 1000)
+        log.info("everything is listed", requests=len(tuple(self._store.requests())))
+        relisting = asyncio.create_task(self._keep_relisting(), name="relist")
+        try:
+            await self._run_kopf()
+        finally:
+            relisting.cancel()
+
+    async def _run_kopf(self) -> None:
+        registry = kopf.OperatorRegistry()
+        settings = kopf.OperatorSettings()
+        handlers.configure(settings)
+        handlers.register(registry, self._store, self._queue.add, self._reporting.unreadable)
+
+        @kopf.on.login(registry=registry)
+        async def login(**_: object) -> kopf.AiohttpSession:
+            server, session = await self._cluster.make_session()
+            return kopf.AiohttpSession(server=server, aiohttp_session=session)
+
+        await kopf.operator(registry=registry, settings=settings, clusterwide=True, stop_flag=self._stop)
+
+    async def _find_kinds(self) -> None:
+        missing = await self._cluster.missing_kinds()
+        if missing:
+            raise ClusterError(
+                f"the API server does not know {' and '.join(missing)}; install Curfew's chart, or apply the files in crds/"
+            )
+
+    async def _keep_relisting(self) -> None:
+        while True:
+            await asyncio.sleep(RELIST_SECONDS)
+            await self._insist("list what there is", self._lister.relist)
+
+    async def _survey(self) -> None:
+        while True:
+            self._pulse = self._clock.now()
+            self._reporting.survey(self._store, self._pulse)
+            self._telemetry.set_queue_depth(self._queue.depth)
+            await asyncio.sleep(SURVEY_SECONDS)
+
+    async def _insist(self, what: str, act: Callable[[], Awaitable[None]]) -> None:
+        """Do it until it succeeds; say each time why it did not."""
+        delay = 0.2
+        while True:
+            try:
+                await act()
+            except ClusterError as error:
+                log.warning(f"cannot {what} yet", problem=str(error), again_in=delay)
+                await asyncio.sleep(delay)
+                delay = min(2.0, delay * 2)
+            else:
+                return
+
+    # --- health -----------------------------------------------------------------------------------------------------
+
+    def _is_alive(self) -> bool:
+        return self._clock.now() - self._pulse < timedelta(seconds=6 * SURVEY_SECONDS)
+
+    def _ready(self) -> tuple[bool, Mapping[str, str]]:
+        health = self._trail.health
+        return self._store.is_synced, {
+            "cluster": "everything is listed and watched" if self._store.is_synced else "not everything is listed yet",
+            "trail": "takes records" if health.ok else f"takes no records, nothing is granted: {health.message}",
+        }
+
+
+async def operate(settings: Settings, kubeconfig: Path | None) -> None:
+    """Run the operator until it is told to stop."""
+    telemetry = Telemetry()
+    async with KubeCluster.connect(kubeconfig, observe=telemetry.cluster_call) as cluster:
+        await Operator(settings, cluster, telemetry).run()

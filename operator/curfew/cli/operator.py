@@ -1,0 +1,54 @@
+"""`curfew operator`: runs the operator until it is told to stop."""
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from curfew.adapters.logs import configure_logs
+from curfew.app import operate
+from curfew.audit.checkpoint import KeyRefused
+from curfew.ports import ClusterError, StoreError
+from curfew.settings import SettingsRefused, load_settings
+
+
+@click.command("operator")
+@click.option(
+    "--config",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=Path("/etc/curfew/config.yaml"),
+    show_default=True,
+    help="The file with the settings.",
+)
+@click.option(
+    "--kubeconfig",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="How to reach the API server. Default: KUBECONFIG, the pod's service account, ~/.kube/config.",
+)
+def operator(config: Path, kubeconfig: Path | None) -> None:
+    """Run the operator: grant what was approved, end it on time, and record both.
+
+    \b
+    Exit code 0: it was told to stop (SIGTERM, Ctrl-C) and did.
+              1: something ended it that should not have; the log says what.
+              2: the settings cannot be used; each line says what is wrong and what would be right.
+    """  # noqa: D301  click's mark for lines that stay as they are
+    try:
+        settings = load_settings(config)
+        configure_logs(settings.log.level, settings.log.format)
+        asyncio.run(operate(settings, kubeconfig))
+    except SettingsRefused as refused:
+        for problem in refused.problems:
+            click.echo(problem, err=True)
+        sys.exit(2)
+    except KeyRefused as error:
+        click.echo(f"audit.keyFile ({settings.audit.key_file}) cannot be used: {error}.", err=True)
+        sys.exit(2)
+    except (ClusterError, StoreError) as error:
+        click.echo(f"Curfew cannot start: {error}", err=True)
+        sys.exit(2)
+    # Kopf leaves threads behind that would hold the process up after everything is done.
+    sys.stderr.flush()
+    os._exit(0)

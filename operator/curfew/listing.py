@@ -1,0 +1,75 @@
+"""Listing everything and comparing: at the start, and every while, because a watch reports no deletions across a gap."""
+
+from collections.abc import Callable, Hashable
+
+from curfew.ports import Cluster
+from curfew.store import Store, Unreadable
+
+
+class Lister:
+    """Lists all that concerns us, takes it in, finds what went away unseen, and gives everything its turn."""
+
+    def __init__(
+        self,
+        store: Store,
+        cluster: Cluster,
+        enqueue: Callable[[Hashable], None],
+        complain: Callable[[Unreadable], None],
+    ) -> None:
+        self._store = store
+        self._cluster = cluster
+        self._enqueue = enqueue
+        self._complain = complain
+
+    async def relist(self) -> None:
+        """Bring the store up to date with the API server. Raise a `ClusterError` where it does not answer."""
+        requests_before = {request.metadata.uid for request in self._store.requests()}
+        bindings_before = tuple(self._store.bindings())
+        policies_before = tuple(self._store.policies())
+        # Bindings first: one that is past its end goes at once, whatever the other lists do (promise P3).
+        bindings = await self._cluster.list_bindings()
+        for body in bindings:
+            uid = self._store.see_binding(body)
+            if uid is not None:
+                self._enqueue(uid)
+        policies = await self._cluster.list_policies()
+        for body in policies:
+            try:
+                self._store.see_policy(body)
+            except Unreadable as error:
+                self._complain(error)
+        requests = await self._cluster.list_requests()
+        for body in requests:
+            try:
+                self._store.see_request(body)
+            except Unreadable as error:
+                self._complain(error)
+        self._store.is_synced = True
+        there = {body["metadata"]["uid"] for body in (*bindings, *policies, *requests)}
+        for binding in bindings_before:
+            if binding.uid not in there:
+                found = await self._cluster.get_binding(binding.namespace, binding.name)
+                if found is None or found["metadata"]["uid"] != binding.uid:
+                    self._store.lose_binding(binding)
+        for policy in policies_before:
+            if policy.metadata.uid not in there:
+                self._store.lose_policy(policy)
+        for uid in requests_before - there:
+            await self._look_for(uid)
+        self._give_everything_its_turn()
+
+    async def _look_for(self, uid: str) -> None:
+        """Ask for a request that was not listed: it may be gone, or finished, or newer than the list."""
+        request = self._store.request(uid)
+        if request is None:
+            return
+        body = await self._cluster.get_request(request.metadata.namespace, request.metadata.name)
+        if body is None or body["metadata"]["uid"] != uid:
+            self._store.memory(uid).is_gone = True
+
+    def _give_everything_its_turn(self) -> None:
+        for policy in self._store.policies():
+            self._enqueue((policy.metadata.namespace, policy.metadata.name))
+        requests = {request.metadata.uid for request in self._store.requests()}
+        for uid in requests | {binding.request_uid for binding in self._store.bindings()}:
+            self._enqueue(uid)

@@ -1,0 +1,114 @@
+"""Telling what happened: Events for people, metrics for machines, one log line each. Never the audit trail (promise P11)."""
+
+from collections import Counter
+from collections.abc import Hashable, Sequence
+from datetime import datetime, timedelta
+
+import structlog
+
+from curfew.adapters.events import Recorder
+from curfew.adapters.telemetry import Telemetry
+from curfew.api.access_request import Phase
+from curfew.audit.record import Record
+from curfew.core.bindings import Binding
+from curfew.core.facts import Facts
+from curfew.core.lifecycle import Event
+from curfew.core.notices import Notice
+from curfew.core.reasons import Reason
+from curfew.ports import ClusterError
+from curfew.store import Store, Unreadable
+
+log = structlog.get_logger("curfew")
+
+
+class Reporting:
+    """Passes what the reconciler, the queue and the handlers tell to Events, metrics and the log."""
+
+    def __init__(self, recorder: Recorder, telemetry: Telemetry) -> None:
+        self._recorder = recorder
+        self._telemetry = telemetry
+
+    def notice(self, notice: Notice) -> None:
+        """Tell people who watch Kubernetes Events."""
+        self._recorder.post(notice)
+
+    def transition(self, facts: Facts, event: Event) -> None:
+        """Count a transition and measure how long people took to decide."""
+        request, status = facts.request, facts.request.status
+        self._telemetry.transition(str(event))
+        created = request.metadata.creation_timestamp
+        if event is Event.GRANT and created is not None:
+            self._telemetry.decided(((status.decided_at or facts.now) - created).total_seconds())
+            if facts.intent is not None:
+                self._telemetry.activated((facts.now - facts.intent.starts_at).total_seconds())
+        log.info(
+            "transition",
+            transition=str(event),
+            namespace=request.metadata.namespace,
+            request=request.metadata.name,
+            uid=request.metadata.uid,
+        )
+
+    def removed(self, binding: Binding, at: datetime, reason: Reason) -> None:
+        """Measure how late a binding was removed (promise P1)."""
+        late = timedelta(0)
+        if binding.expires_at is not None:
+            late = max(timedelta(0), at - binding.expires_at)
+        self._telemetry.revoked(late.total_seconds())
+        log.info(
+            "binding removed",
+            namespace=binding.namespace,
+            binding=binding.name,
+            reason=str(reason),
+            late_seconds=late.total_seconds(),
+        )
+
+    def failed(self, key: Hashable, error: Exception, delay: timedelta) -> None:
+        """Tell that work on a key failed and is tried again."""
+        self._telemetry.reconcile_error(type(error).__name__)
+        again = round(delay.total_seconds(), 3)
+        if isinstance(error, ClusterError):
+            log.warning("the API server did not do what was asked", key=str(key), problem=str(error), again_in=again)
+        else:
+            log.error("work on a key failed", key=str(key), problem=str(error), again_in=again, exc_info=error)
+
+    def unreadable(self, error: Unreadable) -> None:
+        """Tell of an object that cannot be read; it gets nothing, and stops nobody else."""
+        self._telemetry.reconcile_error("Unreadable")
+        log.error("an object cannot be read and is passed over", problem=str(error))
+
+    def committed(self, seconds: float, records: int, size: int) -> None:
+        """Measure a commit to the trail."""
+        self._telemetry.committed(seconds, records, size)
+
+    def trail_changed(self, *, ok: bool, reason: str, message: str) -> None:
+        """Tell that records do, or do not, become durable."""
+        self._telemetry.trail_healthy(reason if not ok else "", ok=ok)
+        if ok:
+            log.info("the trail takes records", reason=reason)
+        else:
+            log.error(
+                "the trail takes no records: nothing is granted, revocations go on", reason=reason, problem=message
+            )
+
+    def durable(self, records: Sequence[Record]) -> None:
+        """Log what became durable, by event."""
+        log.debug("records are durable", events=[record.event for record in records])
+
+    def survey(self, store: Store, now: datetime) -> None:
+        """Set the metrics that are a picture of everything: phases, what is past its end, what waits for the trail."""
+        phases: Counter[tuple[str, str, str]] = Counter()
+        waiting = 0
+        for request in store.requests():
+            phase = request.status.phase or "New"
+            phases[request.metadata.namespace, request.spec.policy_name, str(phase)] += 1
+            waiting += len(request.status.outbox)
+        past = sum(1 for b in store.bindings() if b.expires_at is None or b.expires_at < now)
+        late = sum(
+            1
+            for r in store.requests()
+            if r.status.phase is Phase.ACTIVE and r.status.expires_at is not None and r.status.expires_at < now
+        )
+        self._telemetry.set_phases(phases)
+        self._telemetry.set_past_expiry(max(past, late))
+        self._telemetry.set_outbox(waiting)

@@ -1,0 +1,152 @@
+"""The work queue: one turn at a time for each key, another when there is news, and each at its instant."""
+
+import asyncio
+from collections.abc import Hashable
+from datetime import datetime, timedelta
+
+import pytest
+
+from curfew.queue import RESOLUTION, WorkQueue
+from tests.support.builders import NOON
+from tests.support.world import FakeClock
+
+pytestmark = pytest.mark.looptime(start=0)
+
+
+class LoopClock:
+    """A wall clock that goes with the loop's fake time, and can be set forward."""
+
+    def __init__(self) -> None:
+        self.ahead = timedelta(0)
+
+    def now(self) -> datetime:
+        """Return the instant."""
+        return NOON + timedelta(seconds=asyncio.get_running_loop().time()) + self.ahead
+
+
+class Worker:
+    """Remembers its turns."""
+
+    def __init__(self) -> None:
+        self.turns: list[tuple[Hashable, float]] = []
+        self.answers: list[datetime | Exception | None] = []
+        self.takes = 0.0
+        self.errors: list[tuple[Hashable, Exception, timedelta]] = []
+
+    async def __call__(self, key: Hashable) -> datetime | None:
+        """Take a turn."""
+        self.turns.append((key, asyncio.get_running_loop().time()))
+        answer = self.answers.pop(0) if self.answers else None
+        if self.takes:
+            await asyncio.sleep(self.takes)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def failed(self, key: Hashable, error: Exception, delay: timedelta) -> None:
+        """Hear of a failure."""
+        self.errors.append((key, error, delay))
+
+
+def a_queue(worker: Worker, clock: LoopClock | FakeClock | None = None) -> WorkQueue:
+    """Return a queue that gives turns to a worker."""
+    return WorkQueue(worker, clock or LoopClock(), on_error=worker.failed)
+
+
+async def test_news_during_a_turn_means_one_more_turn() -> None:
+    """However much news there is: one more, after the present one."""
+    worker = Worker()
+    worker.takes = 1.0
+    queue = a_queue(worker)
+
+    queue.add("a")
+    await asyncio.sleep(0.5)
+    queue.add("a")
+    queue.add("a")
+    await asyncio.sleep(5)
+
+    assert worker.turns == [("a", 0.0), ("a", 1.0)]
+    await queue.close()
+
+
+async def test_keys_do_not_wait_for_each_other() -> None:
+    """A slow key stops nobody else."""
+    worker = Worker()
+    worker.takes = 10.0
+    queue = a_queue(worker)
+
+    queue.add("slow")
+    queue.add("other")
+    await asyncio.sleep(0.1)
+
+    assert {key for key, _ in worker.turns} == {"slow", "other"}
+    await queue.close()
+
+
+async def test_a_key_gets_its_turn_at_its_instant() -> None:
+    """Within the loop's own resolution, however far away it was."""
+    worker = Worker()
+    worker.answers = [NOON + timedelta(seconds=3600)]
+    queue = a_queue(worker)
+
+    queue.add("a")
+    await asyncio.sleep(3601)
+
+    assert [key for key, _ in worker.turns] == ["a", "a"]
+    assert worker.turns[1][1] == pytest.approx(3600, abs=0.01)
+    await queue.close()
+
+
+async def test_a_clock_set_forward_is_noticed() -> None:
+    """An end is not late because the wall clock moved (promise P1)."""
+    worker, clock = Worker(), LoopClock()
+    worker.answers = [NOON + timedelta(seconds=3600)]
+    queue = a_queue(worker, clock)
+
+    queue.add("a")
+    await asyncio.sleep(1)
+    clock.ahead = timedelta(hours=1)
+    await asyncio.sleep(RESOLUTION + 0.01)
+
+    assert [key for key, _ in worker.turns] == ["a", "a"]
+    await queue.close()
+
+
+async def test_a_failure_is_told_and_tried_again_with_growing_delay() -> None:
+    """Nothing is lost by an error, and nothing is hammered."""
+    worker = Worker()
+    worker.answers = [RuntimeError("no"), RuntimeError("no"), RuntimeError("no")]
+    queue = a_queue(worker)
+
+    queue.add("a")
+    await asyncio.sleep(10)
+
+    assert len(worker.turns) == 4
+    delays = [delay.total_seconds() for _, _, delay in worker.errors]
+    assert all(0.025 * 2**n <= delay <= 0.05 * 2**n for n, delay in enumerate(delays))
+    await queue.close()
+
+
+async def test_only_the_last_named_instant_counts() -> None:
+    """An end that moved earlier is not also looked at later."""
+    worker = Worker()
+    queue = a_queue(worker)
+
+    queue.wake_at("a", NOON + timedelta(seconds=10))
+    queue.wake_at("a", NOON + timedelta(seconds=5))
+    await asyncio.sleep(20)
+
+    assert [round(at) for _, at in worker.turns] == [5]
+    await queue.close()
+
+
+async def test_a_closed_queue_takes_no_more() -> None:
+    """After closing, nothing runs."""
+    worker = Worker()
+    queue = a_queue(worker)
+    await queue.close()
+
+    queue.add("a")
+    await asyncio.sleep(1)
+
+    assert worker.turns == []
