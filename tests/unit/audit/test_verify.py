@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from curfew.audit.checkpoint import open_note, sign_note
-from curfew.audit.findings import Anchor, Examined, Finding, Kind, LogRefused
+from curfew.audit.findings import Anchor, Examined, Finding, Kind, LogRefused, Silence
 from curfew.audit.segment import ChainBroken
 from curfew.audit.verify import examine, in_order, verify
 from tests.support.logs import BEGIN, ALog, a_log, a_record, a_signer
@@ -36,7 +36,9 @@ def test_a_log_that_was_left_alone_verifies() -> None:
 
     assert (verified.segments, verified.records, verified.head) == (4, 6, log.head)
     assert (verified.first_at, verified.last_at) == (BEGIN, BEGIN + timedelta(minutes=3))
-    assert (verified.voided, verified.repeated, verified.unread) == ((), (), ())
+    assert (verified.voided, verified.unread) == ((), ())
+    assert verified.heartbeats == 1
+    assert verified.longest_silence == Silence(BEGIN, BEGIN + timedelta(minutes=1))
 
 
 def test_a_log_without_segments_is_no_error_by_itself() -> None:
@@ -265,12 +267,15 @@ def test_rubbish_at_the_end_is_not_passed_over() -> None:
     assert "no good segment follows it, and the log is good up to its first 3 records" in str(only(look(log)))
 
 
-def test_a_record_that_is_there_twice_is_told() -> None:
+def test_a_record_that_is_there_twice_is_found() -> None:
+    """Each transition is in the log exactly once; nobody else than the writer can break that, and it is said all the same."""
     log = a_log(1)
     log.append([a_record(5)])
     log.append([a_record(6), a_record(5)])
 
-    assert look(log).verified.repeated == ((3, 1),)
+    finding = only(look(log))
+    assert (finding.kind, finding.seq, finding.records) == (Kind.REPEATED, 2, range(3, 4))
+    assert str(finding).endswith("holds record 3, which tells of the same thing as record 1: each is recorded once")
 
 
 def test_lines_of_a_later_version_are_counted_and_verified_all_the_same() -> None:

@@ -1,0 +1,164 @@
+"""What `curfew audit verify` says: the outcome of a verification, for people and for programs."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from curfew.audit.checkpoint import Verifier
+from curfew.audit.findings import Examined, Finding, Verified
+
+NO_KEY = (
+    "No key was given, so the one that the log names itself was used. This shows that the log is consistent, not who "
+    "wrote it. Give the operator's key with --key or --key-file."
+)
+NO_ANCHOR = (
+    "No anchor was given: a log that was cut off at its end cannot be told from a complete one. Give a receipt or a "
+    "checkpoint with --anchor."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One verification. `examined` is None where it ended before the first segment could be looked at."""
+
+    log: str
+    location: str
+    findings: tuple[Finding, ...]
+    examined: Examined | None
+    verifier: Verifier | None
+    key_was_given: bool
+    anchored: int | None  # how many records the anchors speak for; None without anchors
+
+    @property
+    def is_good(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.findings
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it for programs."""
+        verified = self.examined.verified if self.examined else None
+        return {
+            "verified": self.is_good,
+            "log": self.log,
+            "location": self.location,
+            "findings": [_finding_to_json(finding) for finding in self.findings],
+            "read": _verified_to_json(verified) if verified else None,
+            "key": str(self.verifier) if self.verifier else None,
+            "keyWasGiven": self.key_was_given,
+            "anchoredRecords": self.anchored,
+            "notes": list(self.notes()),
+        }
+
+    def to_text(self, *, show_all: bool) -> str:
+        """Return it for people; `show_all` the findings, or only the first."""
+        return "\n".join(printable(line) for line in self._lines(show_all=show_all))
+
+    def notes(self) -> Iterator[str]:
+        """Yield what the outcome does not show."""
+        if self.verifier is not None and not self.key_was_given:
+            yield NO_KEY
+        if self.anchored is None:
+            yield NO_ANCHOR
+        verified = self.examined.verified if self.examined else None
+        if verified is None:
+            return
+        if self.anchored is not None and self.is_good and (after := verified.records - self.anchored) > 0:
+            yield (
+                f"The anchors speak for the first {_count(self.anchored, 'record')}; the {_count(after, 'record')} after "
+                "them could be cut off without its being seen. A newer receipt speaks for more."
+            )
+        for name in verified.voided:
+            yield f"{name} is not ours; the log itself says that it is void and goes on after it."
+        if verified.unread:
+            yield (
+                f"{_count(len(verified.unread), 'record')} from index {verified.unread[0]} on are signed, but of a kind "
+                "that this version does not read."
+            )
+
+    def _lines(self, *, show_all: bool) -> Iterator[str]:
+        verified = self.examined.verified if self.examined else None
+        yield f"{'Verified' if self.is_good else 'NOT VERIFIED'}: log {self.log} at {self.location}"
+        if not self.is_good:
+            shown = self.findings if show_all else self.findings[:1]
+            yield ""
+            yield from (f"  {sentence(str(finding))}" for finding in shown)
+            if left := len(self.findings) - len(shown):
+                yield f"  And {left} more; --all says them all."
+            yield ""
+        if verified is not None and self.is_good:
+            yield from _summary(verified)
+        elif verified is not None:
+            yield f"  Good     {_count(verified.segments, 'segment')}, each in itself"
+        if self.verifier is not None:
+            yield f"  Key      {self.verifier}"
+        for note in self.notes():
+            yield ""
+            yield f"Note: {note}"
+
+
+def _summary(verified: Verified) -> Iterator[str]:
+    head = verified.head
+    yield f"  Holds    {_count(verified.records, 'record')} in {_count(verified.segments, 'segment')}"
+    if verified.first_at is not None and verified.last_at is not None:
+        yield f"  Sealed   from {_time(verified.first_at)} to {_time(verified.last_at)}"
+    if verified.heartbeats:
+        yield f"  Alive    {_count(verified.heartbeats, 'segment')} without records, written as a sign of life"
+    if (silence := verified.longest_silence) is not None:
+        seconds = (silence.until - silence.since).total_seconds()
+        yield f"  Silence  at most {seconds:,.0f} s, from {_time(silence.since)}"
+    yield f"  Head     segment {head.seq}, root {head.range.root().hex()}"
+
+
+def _verified_to_json(verified: Verified) -> dict[str, Any]:
+    head = verified.head
+    silence = verified.longest_silence
+    return {
+        "segments": verified.segments,
+        "records": verified.records,
+        "heartbeats": verified.heartbeats,
+        "firstAt": verified.first_at.isoformat() if verified.first_at else None,
+        "lastAt": verified.last_at.isoformat() if verified.last_at else None,
+        "longestSilence": (
+            {
+                "seconds": (silence.until - silence.since).total_seconds(),
+                "since": silence.since.isoformat(),
+                "until": silence.until.isoformat(),
+            }
+            if silence
+            else None
+        ),
+        "head": {"segment": head.seq, "size": head.range.size, "root": head.range.root().hex()},
+        "anchors": verified.anchors,
+        "voided": list(verified.voided),
+    }
+
+
+def _finding_to_json(finding: Finding) -> dict[str, Any]:
+    return {
+        "kind": finding.kind,
+        "segment": finding.seq if finding.seq >= 0 else None,
+        "object": finding.name or None,
+        "records": [finding.records[0], finding.records[-1]] if finding.records else None,
+        "message": sentence(str(finding)),
+    }
+
+
+def sentence(text: str) -> str:
+    """Return a text as a sentence: with a capital, unless it begins with a name, and a full stop."""
+    return f"{text[:1].upper()}{text[1:]}{'' if text.endswith('.') else '.'}"
+
+
+def printable(text: str) -> str:
+    """Return a text in which nothing can command the terminal it is printed on; records hold what people wrote."""
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode() for character in text
+    )
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+
+
+def _time(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M:%S} UTC"
