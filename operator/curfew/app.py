@@ -4,7 +4,7 @@ import asyncio
 import gc
 import signal
 import socket
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -176,7 +176,8 @@ class Operator:
             server, session = await self._cluster.make_session()
             return kopf.AiohttpSession(server=server, aiohttp_session=session)
 
-        await kopf.operator(registry=registry, settings=settings, clusterwide=True, stop_flag=self._stop)
+        tasks = await kopf.spawn_tasks(registry=registry, settings=settings, clusterwide=True, stop_flag=self._stop)
+        await kopf.run_tasks(tasks, ignored=_AllTasks())
 
     async def _find_kinds(self) -> None:
         missing = await self._cluster.missing_kinds()
@@ -221,6 +222,19 @@ class Operator:
             "cluster": "everything is listed and watched" if self._store.is_synced else "not everything is listed yet",
             "trail": "takes records" if health.ok else f"takes no records, nothing is granted: {health.message}",
         }
+
+
+class _AllTasks(Collection[asyncio.Task[object]]):
+    """Holds every task there is. Kopf ends, after 5 s, all tasks that are not in what it is told to ignore: ours too."""
+
+    def __contains__(self, task: object) -> bool:
+        return isinstance(task, asyncio.Task)
+
+    def __iter__(self) -> Iterator[asyncio.Task[object]]:
+        return iter(asyncio.all_tasks())
+
+    def __len__(self) -> int:
+        return len(asyncio.all_tasks())
 
 
 async def operate(settings: Settings, kubeconfig: Path | None) -> None:
