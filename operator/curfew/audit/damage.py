@@ -29,23 +29,21 @@ def locate(head: Head, stored: bytes, verifier: Verifier) -> Damage:
     if lines is None:
         return Damage("nothing in it can be read any more", None)
     *records, seal_line = lines
-    first = head.range.size
-    damaged = [index for index, line in enumerate(records, first) if not _is_canonical(line)]
-    if damaged:
-        at_fault = range(damaged[0], damaged[-1] + 1)
-        return Damage(f"the fault is in {in_words(at_fault)}", at_fault)
     try:
         checkpoint = open_note(parse_seal(seal_line)["checkpoint"], verifier)
     except (NoteRefused, ValueError):
-        return Damage("the fault is in its seal", None)
-    tree = head.range.extended(map(leaf_hash, records))
-    if (checkpoint.size, checkpoint.root) == (tree.size, tree.root()):
+        # Without a seal nobody can say how many lines there should be, so no line has an index to be named by.
+        return Damage("its seal cannot be read any more", None)
+    signed = range(head.range.size, checkpoint.size)
+    if len(records) != len(signed):
+        return Damage(f"it holds {len(records)} records, and {len(signed)} were signed: {in_words(signed)}", signed)
+    damaged = [index for index, line in zip(signed, records, strict=True) if not _is_canonical(line)]
+    if damaged:
+        at_fault = range(damaged[0], damaged[-1] + 1)
+        return Damage(f"the fault is in {in_words(at_fault)}", at_fault)
+    if head.range.extended(map(leaf_hash, records)).root() == checkpoint.root:
         return Damage("its records are those that were signed; the fault is in what is around them", range(0))
-    if checkpoint.size != tree.size:
-        return Damage(
-            f"it holds {len(records)} records, and {checkpoint.size - first} were signed", range(first, checkpoint.size)
-        )
-    return Damage(f"the fault is in {in_words(range(first, tree.size))}", range(first, tree.size))
+    return Damage(f"the fault is in {in_words(signed)}", signed)
 
 
 def in_words(records: range) -> str:

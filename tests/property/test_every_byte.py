@@ -1,0 +1,57 @@
+"""There is no byte in a stored log that could be another one: each, in turn, is altered, and each time it is said where."""
+
+import pytest
+
+from curfew.audit.findings import Finding, Kind
+from curfew.audit.verify import examine
+from tests.support.logs import ALog, a_log
+
+LOG = a_log(1, 2, 0, 2)  # 3 to 4 KB: the bytes of four objects, of which one holds no record
+RECORDS = [range(1), range(1, 3), range(3, 3), range(3, 5)]
+
+
+def findings(log: ALog, objects: dict[str, bytes]) -> tuple[Finding, ...]:
+    """Return what is wrong with a log whose objects are those."""
+    return examine(log.log, objects.items(), log.verifier).findings
+
+
+def test_the_log_is_good_as_it_is() -> None:
+    assert findings(LOG, LOG.objects) == ()
+
+
+@pytest.mark.parametrize("seq", range(4))
+@pytest.mark.parametrize("pattern", [0x01, 0x80, 0xFF], ids=["lowest bit", "highest bit", "all bits"])
+def test_any_byte_that_is_altered_is_found_where_it_is(seq: int, pattern: int) -> None:
+    name = LOG.names[seq]
+    stored = LOG.objects[name]
+    for index in range(len(stored)):
+        altered = stored[:index] + bytes([stored[index] ^ pattern]) + stored[index + 1 :]
+
+        found = findings(LOG, {**LOG.objects, name: altered})
+
+        where = f"byte {index} of segment {seq}"
+        assert [(finding.kind, finding.seq, finding.name) for finding in found] == [(Kind.ALTERED, seq, name)], where
+        assert str(found[0]).startswith(f"segment {seq} ({name}) "), where
+        # The records that are said to be at fault are of this segment. What the last one held cannot always be told.
+        at_fault = found[0].records
+        assert at_fault is not None or seq == 3, where
+        assert set(at_fault or ()) <= set(RECORDS[seq]), where
+
+
+@pytest.mark.parametrize("seq", range(4))
+def test_a_segment_that_is_cut_short_anywhere_is_found_where_it_is(seq: int) -> None:
+    name = LOG.names[seq]
+    for length in range(len(LOG.objects[name])):
+        found = findings(LOG, {**LOG.objects, name: LOG.objects[name][:length]})
+
+        assert [(finding.kind, finding.seq, finding.name) for finding in found] == [(Kind.ALTERED, seq, name)], length
+
+
+@pytest.mark.parametrize("seq", range(4))
+def test_no_character_of_a_name_can_be_another(seq: int) -> None:
+    name = LOG.names[seq]
+    for index in range(len(name)):
+        renamed = name[:index] + chr(ord(name[index]) ^ 1) + name[index + 1 :]
+        objects = {renamed if other == name else other: stored for other, stored in LOG.objects.items()}
+
+        assert findings(LOG, objects), renamed
