@@ -15,10 +15,11 @@ from curfew.api.access_request import Phase
 from curfew.audit.receipt import Receipt
 from curfew.audit.record import Record, Story
 from curfew.core import policies, stories
+from curfew.core.announcing import read_intent
 from curfew.core.bindings import Binding, read_binding
 from curfew.core.facts import Facts, Intent, Read, Refusal, Removal, TrailState
 from curfew.core.lifecycle import Event
-from curfew.core.notices import Notice
+from curfew.core.notices import Notice, about_orphan
 from curfew.core.plan import Close, Create, Forget, Patch, Remove, Step, plan
 from curfew.core.reasons import Reason
 from curfew.core.terms import Role, read_role
@@ -183,7 +184,7 @@ class Reconciler:
         receipt = self._trail.receipt(record.id) if record is not None else None
         if record is None or receipt is None:
             return None
-        return stories.read_intent(record, receipt=receipt, is_own=self._trail.is_own(record.id))
+        return read_intent(record, receipt=receipt, is_own=self._trail.is_own(record.id))
 
     async def _reconcile_policy(self, key: PolicyKey) -> datetime | None:
         """Say in a policy's status whether it can be asked for."""
@@ -258,7 +259,7 @@ class Reconciler:
         if removal.reason is not Reason.BINDING_UNANNOUNCED:
             memory.refusal = Refusal(removal.reason, f"its binding was not as it was made: {removal.detail}")
         self._trail.submit((stories.orphan_removed(binding, at=at, why=removal.detail),))
-        self._reporter.notice(stories.orphan_notice(binding, removal.detail))
+        self._reporter.notice(about_orphan(binding, removal.detail))
 
     async def _end_unclaimed(self, uid: str, binding: Binding) -> datetime | None:
         """End a binding of whose request nothing is known. Its end is on it; before that its request is looked for."""

@@ -18,6 +18,9 @@ from curfew.core.reasons import Reason
 from curfew.ports import ClusterError
 from curfew.store import Store, Unreadable
 
+STARTING = ("Opening", "NotYetProved")
+"""Why the trail takes no records for a moment after each start."""
+
 log = structlog.get_logger("curfew")
 
 
@@ -86,6 +89,8 @@ class Reporting:
         self._telemetry.trail_healthy(reason if not ok else "", ok=ok)
         if ok:
             log.info("the trail takes records", reason=reason)
+        elif reason in STARTING:
+            log.info("the trail does not take records yet", reason=reason, problem=message)
         else:
             log.error(
                 "the trail takes no records: nothing is granted, revocations go on", reason=reason, problem=message

@@ -1,7 +1,6 @@
 """`curfew operator`: runs the operator until it is told to stop."""
 
 import asyncio
-import os
 import sys
 from pathlib import Path
 
@@ -49,6 +48,3 @@ def operator(config: Path, kubeconfig: Path | None) -> None:
     except (ClusterError, StoreError) as error:
         click.echo(f"Curfew cannot start: {error}", err=True)
         sys.exit(2)
-    # Kopf leaves threads behind that would hold the process up after everything is done.
-    sys.stderr.flush()
-    os._exit(0)

@@ -3,6 +3,10 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from curfew.api.access_request import AccessRequest
+from curfew.api.names import API_VERSION
+from curfew.core.bindings import Binding
+
 
 @dataclass(frozen=True, slots=True)
 class Regarding:
@@ -26,3 +30,36 @@ class Notice:
     action: str  # what Curfew did, one CamelCase word
     note: str  # a sentence for people, at most 1,024 characters
     key: str  # unique within the object: telling the same thing twice makes one Event
+
+
+def about_request(
+    request: AccessRequest, type_: Literal["Normal", "Warning"], reason: str, action: str, note: str, *, key: str
+) -> Notice:
+    """Return a notice about a request."""
+    meta = request.metadata
+    regarding = Regarding(API_VERSION, "AccessRequest", meta.name, meta.namespace, meta.uid)
+    return Notice(meta.namespace, regarding, type_, reason, action, note[:1024], f"{meta.uid}/{key}")
+
+
+def on_namespace(notice: Notice) -> Notice:
+    """Return the same news, told of the namespace: for those who watch it and not each request."""
+    return Notice(
+        notice.namespace,
+        _namespace(notice.namespace),
+        notice.type,
+        notice.reason,
+        notice.action,
+        notice.note,
+        f"{notice.key}/namespace",
+    )
+
+
+def about_orphan(binding: Binding, why: str) -> Notice:
+    """Return the notice about a binding that carried our label and had no right to exist."""
+    note = f"RoleBinding {binding.name} was removed: {why}"[:1024]
+    where = _namespace(binding.namespace)
+    return Notice(binding.namespace, where, "Warning", "OrphanRemoved", "Remove", note, f"orphan/{binding.uid}")
+
+
+def _namespace(name: str) -> Regarding:
+    return Regarding("v1", "Namespace", name, name, "")

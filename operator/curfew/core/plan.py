@@ -20,13 +20,15 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from curfew.api.access_request import DecisionKind, Phase
+from curfew.api.times import format_time
 from curfew.audit.record import Record
-from curfew.core import bindings, checks, conditions, lifecycle, stories, wording
+from curfew.core import announcing, bindings, checks, conditions, lifecycle, reviews, stories, wording
 from curfew.core.approval import find_decision, tally
 from curfew.core.bindings import Binding
+from curfew.core.change import Change
 from curfew.core.facts import Facts, Read
 from curfew.core.lifecycle import Event
-from curfew.core.notices import Notice
+from curfew.core.notices import Notice, about_request
 from curfew.core.reasons import Reason
 from curfew.core.terms import pin
 
@@ -314,7 +316,7 @@ def grant(facts: Facts) -> Step | None:
         return _transition(facts, Event.FAIL, reason=facts.refusal.reason, detail=facts.refusal.message)
     count = tally(policy.spec.approval, request)
     if not count.is_complete:
-        return _note_reviews(facts) if status.approvals != str(count) or stories.unseen(request) else None
+        return _note_reviews(facts) if status.approvals != str(count) or reviews.unseen(request) else None
     if facts.intent is not None:
         return _bind(facts)
     starts = request.spec.not_before
@@ -327,7 +329,7 @@ def grant(facts: Facts) -> Step | None:
         return _transition(facts, Event.FAIL, reason=violation.reason, detail=violation.message)
     # The end is computed once, from here; it travels in the announcement and on the binding.
     starts_at = facts.now.replace(microsecond=0)
-    return Step(submit=stories.announced(facts, starts_at, starts_at + request.spec.duration))
+    return Step(submit=announcing.announced(facts, starts_at, starts_at + request.spec.duration))
 
 
 def _bind(facts: Facts) -> Step:
@@ -362,13 +364,13 @@ def _wait_approved(facts: Facts) -> Step | None:
 def _note_reviews(facts: Facts) -> Step:
     """Put what people decided, and when it was seen, into the status, without a change of phase."""
     assert facts.policy is not None  # noqa: S101  the caller looked
-    new = stories.new_reviews(facts)
+    new = reviews.new_reviews(facts)
     status = {
         "approvals": str(tally(facts.policy.spec.approval, facts.request)),
-        **stories.reviews_patch(facts, new),
-        **_outbox_patch(facts, stories.submitted(facts, new)),
+        **reviews.reviews_patch(facts, new),
+        **_outbox_patch(facts, reviews.submitted(facts, new)),
     }
-    return Step(act=Patch(status), notices=stories.review_notices(facts, new))
+    return Step(act=Patch(status), notices=reviews.review_notices(facts, new))
 
 
 def settle_outbox(facts: Facts) -> Step | None:
@@ -383,24 +385,32 @@ def settle_outbox(facts: Facts) -> Step | None:
     if len(waiting) < len(status.outbox) or is_news:
         patch = Patch({"outbox": [dict(record.body) for record in waiting], "conditions": _conditions(facts, recorded)})
         is_held_up = recorded.reason == facts.trail.reason and not facts.trail.ok
-        return Step(submit=waiting, act=patch, notices=(stories.trail_notice(facts),) if is_held_up else ())
+        return Step(submit=waiting, act=patch, notices=(_trail_notice(facts),) if is_held_up else ())
     if status.phase in lifecycle.FINAL:
         return Step(submit=waiting) if waiting else Step(act=Close())
     return None
 
 
+def _trail_notice(facts: Facts) -> Notice:
+    """Return the Event that says that a request waits for the trail: once an outage."""
+    name, trail = facts.request.metadata.name, facts.trail
+    note = f"request {name} waits: {trail.message}"
+    key = f"trail/{trail.reason}/{format_time(trail.since)}"
+    return about_request(facts.request, "Warning", trail.reason, "Wait", note, key=key)
+
+
 def _transition(facts: Facts, event: Event, **details: Any) -> Step:
     """Move a request along the table: phase, times, conditions and the records of it, in one write."""
-    change = stories.Change(facts, event, lifecycle.advance(facts.request.status.phase, event), **details)
+    change = Change(facts, event, lifecycle.advance(facts.request.status.phase, event), **details)
     records = change.records()
     status = {
         **change.status(),
-        **stories.reviews_patch(facts, change.reviews),
+        **reviews.reviews_patch(facts, change.reviews),
         **_outbox_patch(facts, records),
     }
     outbox_size = len(status["outbox"])
     status["conditions"] = _conditions(facts, *change.observations(), wording.recorded(outbox_size, facts.trail))
-    return Step(act=Patch(status, event), notices=(*stories.review_notices(facts, change.reviews), *change.notices()))
+    return Step(act=Patch(status, event), notices=(*reviews.review_notices(facts, change.reviews), *change.notices()))
 
 
 def _conditions(facts: Facts, *observed: conditions.Observation) -> list[dict[str, Any]]:

@@ -19,12 +19,6 @@ def role(request: AccessRequest) -> str:
     )
 
 
-def people(request: AccessRequest) -> str:
-    """Return who agreed to a request, as people say it."""
-    names = [review.by for review in request.status.reviews if review.decision == "Approve"]
-    return ", ".join(names) if names else "nobody"
-
-
 def ended(request: AccessRequest, reason: Reason, detail: str) -> str:
     """Return the sentence about the end of a grant."""
     how = "ended" if reason is Reason.DURATION_ELAPSED else "was ended early"

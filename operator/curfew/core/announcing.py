@@ -1,0 +1,56 @@
+"""The announcement of a grant: what must be durable before a binding is made (promise P2)."""
+
+from datetime import datetime
+
+from curfew.api.access_policy import Mode
+from curfew.api.access_request import DecisionKind
+from curfew.api.times import format_time
+from curfew.audit.receipt import Receipt
+from curfew.audit.record import Record, Story, make_record
+from curfew.core import wording
+from curfew.core.facts import Facts, Intent
+from curfew.core.reviews import NewReviews, new_reviews, submitted
+from curfew.core.stories import CURFEW, story
+
+
+def announced(facts: Facts, starts_at: datetime, expires_at: datetime) -> tuple[Record, ...]:
+    """Return the records that must be durable before a binding is made, the announcement last (promise P2)."""
+    request, new = facts.request, new_reviews(facts)
+    intended = make_record(
+        "grant.intended",
+        at=facts.now,
+        actor=CURFEW,
+        message=f"{request.spec.requester} will hold {wording.role(request)} in {request.metadata.namespace} "
+        f"until {format_time(expires_at)} (request {request.metadata.name})",
+        story=story(
+            facts, new, decided_at=request.status.decided_at or facts.now, starts_at=starts_at, expires_at=expires_at
+        ),
+        detail={
+            "terms": request.status.terms.digest if request.status.terms is not None else "",
+            "rules": [dict(rule) for rule in facts.role.rules] if facts.role is not None else [],
+        },
+    )
+    return (*submitted(facts, new), approved(facts, new), intended)
+
+
+def read_intent(record: Record, *, receipt: Receipt, is_own: bool) -> Intent:
+    """Read an announcement back, as the decision about the binding needs it."""
+    told = Story.of(record)
+    if told.starts_at is None or told.expires_at is None:
+        raise ValueError(f"record {record.id} announces a grant without its window")
+    return Intent(starts_at=told.starts_at, expires_at=told.expires_at, receipt=receipt, is_own=is_own)
+
+
+def approved(facts: Facts, new: NewReviews) -> Record:
+    """Return the record that says that enough people agreed, or that none had to."""
+    request = facts.request
+    is_automatic = facts.policy is not None and facts.policy.spec.approval.mode is Mode.AUTOMATIC
+    by = [decision.by for decision in request.status.decisions if decision.decision is DecisionKind.APPROVE]
+    who = "its policy grants without review" if is_automatic else f"approved by {', '.join(by)}"
+    return make_record(
+        "review.auto_approved" if is_automatic else "review.approved",
+        at=facts.now,
+        actor=CURFEW,
+        message=f"request {request.metadata.name} of {request.spec.requester} is approved: {who}",
+        story=story(facts, new, decided_at=request.status.decided_at or facts.now),
+    )

@@ -1,0 +1,271 @@
+"""One transition of one request, and all that is written because of it: status, conditions, records, Events.
+
+The word in the table is the word in the record, the reason of the condition, the Event and the docs.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+
+from curfew.api.access_request import DecisionKind, Phase, Terms
+from curfew.api.times import format_duration, format_time
+from curfew.audit.record import Record, Story, make_record
+from curfew.core import lifecycle, wording
+from curfew.core.announcing import approved
+from curfew.core.approval import tally
+from curfew.core.bindings import Binding
+from curfew.core.conditions import ACTIVE, APPROVED, READY, Observation
+from curfew.core.facts import Facts
+from curfew.core.lifecycle import Event
+from curfew.core.notices import Notice, about_request, on_namespace
+from curfew.core.reasons import Reason
+from curfew.core.reviews import NewReviews, new_reviews, submitted
+from curfew.core.stories import CURFEW, story
+
+
+@dataclass(frozen=True)
+class Change:
+    """One transition of one request, and all that is written because of it."""
+
+    facts: Facts
+    event: Event
+    phase: Phase
+    reason: Reason | None = None  # why it is over; None while it is not
+    detail: str = ""
+    ended_at: datetime | None = None
+    terms: Terms | None = None  # ACCEPT: what was pinned
+    binding: Binding | None = None  # GRANT: the binding that was read back
+    active: Observation | None = None  # what condition Active says of a grant
+
+    @cached_property
+    def reviews(self) -> NewReviews:
+        """The decisions seen for the first time."""
+        return new_reviews(self.facts)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the request ends with it."""
+        return self.phase in lifecycle.FINAL
+
+    def status(self) -> dict[str, Any]:
+        """Return what the transition changes in the status, but for reviews, outbox and conditions."""
+        facts, request, now = self.facts, self.facts.request, self.facts.now
+        status: dict[str, Any] = {"phase": str(self.phase), "observedGeneration": request.metadata.generation}
+        if self.terms is not None and facts.policy is not None:
+            status["decisions"] = []
+            status["approvals"] = str(tally(facts.policy.spec.approval, request))
+            status["terms"] = self.terms.model_dump(by_alias=True, exclude_none=True, mode="json")
+            status["decideBy"] = format_time((now + facts.policy.spec.decide_within).replace(microsecond=0))
+        if self.event in (Event.APPROVE, Event.GRANT):
+            if facts.policy is not None:
+                status["approvals"] = str(tally(facts.policy.spec.approval, request))
+            if request.status.decided_at is None:
+                status["decidedAt"] = format_time(now)
+        if self.binding is not None and self.binding.receipt is not None:
+            status["startsAt"] = format_time(self.binding.starts_at or self.binding.created_at)
+            status["grantedAt"] = format_time(self.binding.created_at)
+            if self.binding.expires_at is not None:
+                status["expiresAt"] = format_time(self.binding.expires_at)
+            status["grant"] = {
+                "binding": self.binding.name,
+                "uid": self.binding.uid,
+                "receipt": self.binding.receipt.to_json(),
+            }
+        if self.is_over:
+            status["endedAt"] = format_time(self.ended_at or now)
+            status["endReason"] = str(self.reason)
+        return status
+
+    def observations(self) -> tuple[Observation, ...]:
+        """Return what the transition makes the conditions say, but for Recorded."""
+        if self.event is Event.ACCEPT:
+            return (
+                Observation(READY, True, "Accepted", "the request is understood and its terms are pinned"),
+                Observation(APPROVED, False, "WaitingForApproval", "people have to agree"),
+                Observation(ACTIVE, False, "NotGranted", "nothing is granted yet"),
+            )
+        if self.event is Event.REJECT:
+            return (
+                Observation(READY, False, str(self.reason), self.detail),
+                Observation(APPROVED, False, str(self.reason), self.detail),
+                Observation(ACTIVE, False, str(self.reason), "nothing was granted"),
+            )
+        if self.event is Event.APPROVE:
+            waits = "its start" if self.facts.trail.ok else "the trail"
+            return (
+                Observation(APPROVED, True, "Approved", "enough people agreed"),
+                Observation(ACTIVE, False, "Waiting", f"the grant waits for {waits}"),
+            )
+        if self.event is Event.GRANT:
+            approved = Observation(APPROVED, True, "Approved", "enough people agreed")
+            return (approved, self.active) if self.active is not None else (approved,)
+        if self.active is not None:  # a grant is over; that people agreed stays true
+            return (self.active,)
+        not_active = Observation(ACTIVE, False, str(self.reason), "nothing was granted")
+        if self.facts.request.status.phase is Phase.APPROVED:
+            return (not_active,)
+        return (Observation(APPROVED, False, str(self.reason), self.detail), not_active)
+
+    def records(self) -> tuple[Record, ...]:
+        """Return the records of the transition, in the order in which they happened."""
+        before = submitted(self.facts, self.reviews)
+        made: tuple[Record, ...]
+        match self.event:
+            case Event.ACCEPT:
+                made = (self._created(), self._record("request.accepted", self._accepted_sentence()))
+            case Event.REJECT:
+                made = (
+                    self._created(),
+                    self._record("request.rejected", f"it was refused: {self.detail}", success=False),
+                )
+            case Event.APPROVE:
+                made = (approved(self.facts, self.reviews),)
+            case Event.GRANT:
+                made = (approved(self.facts, self.reviews), self._record("grant.activated", self._active_sentence()))
+            case Event.DENY:
+                made = (self._record("review.denied", self.detail, actor=self._decider(DecisionKind.DENY)),)
+            case Event.CANCEL:
+                made = (self._record("request.cancelled", self.detail, actor=self._decider(DecisionKind.CANCEL)),)
+            case Event.TIME_OUT:
+                made = (self._record("request.timed_out", self.detail),)
+            case Event.FAIL:
+                made = (self._record("grant.activation_failed", self.detail, success=False),)
+            case Event.EXPIRE:
+                made = (self._record("grant.expired", self.detail, **self._lateness()),)
+            case Event.REVOKE:
+                made = self._revoked()
+        if self.is_over and self.event is not Event.FAIL and self.facts.intent is not None and self._never_active:
+            made = (
+                *made,
+                self._record("grant.activation_failed", "it was over before the grant was made", success=False),
+            )
+        return (*before, *made, self._closed()) if self.is_over else (*before, *made)
+
+    @property
+    def _never_active(self) -> bool:
+        return self.facts.request.status.phase is not Phase.ACTIVE
+
+    def _record(self, event: str, what: str, *, actor: str = CURFEW, success: bool = True, **detail: Any) -> Record:
+        request = self.facts.request
+        return make_record(
+            event,
+            at=self.facts.now,
+            actor=actor,
+            message=f"request {request.metadata.name} of {request.spec.requester}: {what}",
+            story=self._story(),
+            success=success,
+            detail={"end_reason": str(self.reason), **detail} if self.reason is not None else detail,
+        )
+
+    def _story(self) -> Story:
+        times: dict[str, Any] = {}
+        if self.event in (Event.APPROVE, Event.GRANT):
+            times["decided_at"] = self.facts.request.status.decided_at or self.facts.now
+        if self.binding is not None:
+            times["starts_at"] = self.binding.starts_at
+            times["granted_at"] = self.binding.created_at
+            times["expires_at"] = self.binding.expires_at
+        if self.is_over:
+            times["ended_at"] = self.ended_at or self.facts.now
+            times["end_reason"] = str(self.reason)
+        return story(self.facts, self.reviews, terms=self.terms, binding=self.binding, **times)
+
+    def _created(self) -> Record:
+        request, spec = self.facts.request, self.facts.request.spec
+        ticket = f" (ticket {spec.ticket})" if spec.ticket else ""
+        return make_record(
+            "request.created",
+            at=request.metadata.creation_timestamp or self.facts.now,
+            actor=spec.submitted_by,
+            message=f"{spec.requester} asks for AccessPolicy {spec.policy_name} in {request.metadata.namespace} "
+            f"for {format_duration(spec.duration)}: {spec.reason}{ticket}",
+            story=self._story(),
+        )
+
+    def _accepted_sentence(self) -> str:
+        assert self.facts.policy is not None  # noqa: S101  ACCEPT needs a policy
+        count = tally(self.facts.policy.spec.approval, self.facts.request)
+        if not count.needed:
+            return "it was accepted; its policy grants without review"
+        stages = ", ".join(stage for stage in count.missing if stage)
+        return f"it was accepted and needs {count.needed} to agree" + (f" (stages {stages})" if stages else "")
+
+    def _active_sentence(self) -> str:
+        request, binding = self.facts.request, self.binding
+        until = format_time(binding.expires_at) if binding is not None and binding.expires_at is not None else "?"
+        return f"{request.spec.requester} holds {wording.role(request)} in {request.metadata.namespace} until {until}"
+
+    def _decider(self, kind: DecisionKind) -> str:
+        return next((d.by for d in self.facts.request.status.decisions if d.decision is kind), CURFEW)
+
+    def _lateness(self) -> dict[str, Any]:
+        expires_at, ended_at = self.facts.request.status.expires_at, self.ended_at
+        if expires_at is None or ended_at is None:
+            return {}
+        return {"late_ms": max(0, round((ended_at - expires_at).total_seconds() * 1000))}
+
+    def _revoked(self) -> tuple[Record, ...]:
+        match self.reason:
+            case Reason.BINDING_REMOVED:
+                return (self._record("grant.binding_removed", self.detail),)
+            case Reason.BINDING_TAMPERED | Reason.EXPIRY_MISSING | Reason.BINDING_UNANNOUNCED:
+                return (
+                    self._record("grant.drifted", self.detail, success=False),
+                    self._record("grant.revoked", f"the access was ended: {self.detail}"),
+                )
+            case Reason.REVOKED_BY_APPROVER:
+                return (self._record("grant.revoked", self.detail, actor=self._decider(DecisionKind.REVOKE)),)
+            case Reason.RELEASED_BY_REQUESTER:
+                return (self._record("grant.revoked", self.detail, actor=self._decider(DecisionKind.CANCEL)),)
+            case _:
+                return (self._record("grant.revoked", self.detail),)
+
+    def _closed(self) -> Record:
+        status = self.facts.request.status
+        reviews = (*status.reviews, *(review for _, review in self.reviews))
+        return self._record(
+            "request.closed",
+            f"the story ends as {self.phase}",
+            phase=str(self.phase),
+            decisions=len(reviews),
+            approvals=sum(1 for review in reviews if review.effect == "Counted"),
+        )
+
+    def notices(self) -> tuple[Notice, ...]:
+        """Return the Events of the transition: on the request, and for a grant and its end on the namespace as well."""
+        request = self.facts.request
+        reason, action, what = _EVENTS[self.event]
+        if self.event is Event.GRANT:
+            note = self._active_sentence()
+        elif self.event is Event.ACCEPT:
+            note = f"{self._created().message}; {self._accepted_sentence()}"
+        else:
+            note = f"request {request.metadata.name} of {request.spec.requester} {what}" + (
+                f": {self.detail}" if self.detail else ""
+            )
+        is_bad = self.event in (Event.REJECT, Event.FAIL) or self.reason in (
+            Reason.BINDING_REMOVED,
+            Reason.BINDING_TAMPERED,
+            Reason.BINDING_UNANNOUNCED,
+            Reason.EXPIRY_MISSING,
+        )
+        told = about_request(request, "Warning" if is_bad else "Normal", reason, action, note, key=str(self.event))
+        if self.event not in (Event.GRANT, Event.EXPIRE, Event.REVOKE):
+            return (told,)
+        return (told, on_namespace(told))
+
+
+_EVENTS: dict[Event, tuple[str, str, str]] = {
+    # event: reason of the Event, what Curfew did, how it is told
+    Event.ACCEPT: ("Accepted", "Accept", "was accepted"),
+    Event.REJECT: ("Rejected", "Reject", "can never be granted as written"),
+    Event.APPROVE: ("Approved", "Approve", "was approved and waits to begin"),
+    Event.GRANT: ("Granted", "Grant", "was granted"),
+    Event.DENY: ("Denied", "Deny", "was denied"),
+    Event.TIME_OUT: ("TimedOut", "TimeOut", "timed out"),
+    Event.CANCEL: ("Cancelled", "Cancel", "was cancelled"),
+    Event.FAIL: ("Failed", "Fail", "failed, and nothing is granted"),
+    Event.EXPIRE: ("Expired", "Expire", "expired, and its access is gone"),
+    Event.REVOKE: ("Revoked", "Revoke", "was ended early, and its access is gone"),
+}

@@ -1,0 +1,103 @@
+"""What people decided: when each decision was first seen, what became of it, and how it is told."""
+
+from typing import Any
+
+from curfew.api.access_request import AccessRequest, Decision, DecisionKind, Phase, Review
+from curfew.audit.record import Record, make_record
+from curfew.core.facts import Facts
+from curfew.core.notices import Notice, about_request
+from curfew.core.stories import story
+
+NewReviews = tuple[tuple[Decision, Review], ...]
+"""Decisions that are seen for the first time, and what became of each."""
+
+
+def unseen(request: AccessRequest) -> tuple[Decision, ...]:
+    """Return the decisions of which the status does not yet say when they were seen."""
+    seen = {(review.by, review.decision) for review in request.status.reviews}
+    return tuple(decision for decision in request.status.decisions if (decision.by, decision.decision) not in seen)
+
+
+def new_reviews(facts: Facts) -> NewReviews:
+    """Return each decision that is seen for the first time, and what became of it."""
+    return tuple(
+        (
+            decision,
+            Review(
+                by=decision.by,
+                decision=decision.decision,
+                stage=decision.stage,
+                seen_at=facts.now,
+                effect=_effect(decision, facts),
+            ),
+        )
+        for decision in unseen(facts.request)
+    )
+
+
+def _effect(decision: Decision, facts: Facts) -> str:
+    request = facts.request
+    if decision.decision is not DecisionKind.APPROVE:
+        return "TookEffect"
+    if decision.by in (request.spec.requester, request.spec.submitted_by):
+        return "OwnRequest"
+    decide_by = request.status.decide_by
+    if request.status.phase is Phase.PENDING and decide_by is not None and decide_by <= facts.now:
+        return "TooLate"
+    stages = {stage.name for stage in facts.policy.spec.approval.stages} if facts.policy is not None else set()
+    if decision.stage and decision.stage not in stages:
+        return "UnknownStage"
+    return "Counted"
+
+
+def reviews_patch(facts: Facts, new: NewReviews) -> dict[str, Any]:
+    """Return the part of the status that says when each decision was seen, if there is anything new in it."""
+    if not new:
+        return {}
+    reviews = (*facts.request.status.reviews, *(review for _, review in new))
+    return {"reviews": [review.model_dump(by_alias=True, exclude_none=True, mode="json") for review in reviews]}
+
+
+def submitted(facts: Facts, new: NewReviews) -> tuple[Record, ...]:
+    """Return a record for each decision that is seen for the first time."""
+    return tuple(
+        make_record(
+            "review.submitted",
+            at=review.seen_at,
+            actor=decision.by,
+            message=_decision_sentence(facts.request, decision, review),
+            story=story(facts, new),
+            qualifier=f"{decision.by}/{decision.decision}",
+            success=review.effect in ("Counted", "TookEffect"),
+            detail={
+                "decision": str(decision.decision),
+                "effect": review.effect,
+                **({"stage": decision.stage} if decision.stage else {}),
+                **({"reason": decision.reason} if decision.reason else {}),
+            },
+        )
+        for decision, review in new
+    )
+
+
+def review_notices(facts: Facts, new: NewReviews) -> tuple[Notice, ...]:
+    """Return an Event for each decision that is seen for the first time."""
+    return tuple(
+        about_request(
+            facts.request,
+            "Normal" if review.effect in ("Counted", "TookEffect") else "Warning",
+            "ReviewSubmitted",
+            "Review",
+            _decision_sentence(facts.request, decision, review),
+            key=f"review.submitted/{decision.by}/{decision.decision}",
+        )
+        for decision, review in new
+    )
+
+
+def _decision_sentence(request: AccessRequest, decision: Decision, review: Review) -> str:
+    verb = {"Approve": "approved", "Deny": "denied", "Revoke": "revoked", "Cancel": "cancelled"}[decision.decision]
+    stage = f" for stage {decision.stage}" if decision.stage else ""
+    why = f": {decision.reason}" if decision.reason else ""
+    lost = f" (it did not count: {review.effect})" if review.effect not in ("Counted", "TookEffect") else ""
+    return f"{decision.by} {verb} request {request.metadata.name} of {request.spec.requester}{stage}{why}{lost}"
