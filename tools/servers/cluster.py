@@ -14,6 +14,9 @@ from tools.servers.pki import ADMIN, PEOPLE
 
 COMMAND_SECONDS = 120.0
 
+Done = subprocess.CompletedProcess[str]
+"""A command that has ended: its output and its exit status."""
+
 
 class Cluster(ABC):
     """What tests and the demo ask of a cluster; each kind says how it is made and how one becomes a person there."""
@@ -72,7 +75,7 @@ class Cluster(ABC):
         stdin: str | None = None,
         check: bool = True,
         timeout: float = COMMAND_SECONDS,
-    ) -> subprocess.CompletedProcess[str]:
+    ) -> Done:
         """Run kubectl as a person; raise `CommandFailed` when it fails, unless `check` is off."""
         command = [str(self.kubectl_path), *self._as_person(known(user), "kubectl"), *args]
         return run_command(command, {**os.environ, **self.environ()}, stdin=stdin, check=check, timeout=timeout)
@@ -84,7 +87,7 @@ class Cluster(ABC):
         stdin: str | None = None,
         check: bool = True,
         timeout: float = COMMAND_SECONDS,
-    ) -> subprocess.CompletedProcess[str]:
+    ) -> Done:
         """Run helm as a person; raise `CommandFailed` when it fails, unless `check` is off."""
         command = [str(binary("helm")), *self._as_person(known(user), "helm"), *args]
         return run_command(command, {**os.environ, **self.environ()}, stdin=stdin, check=check, timeout=timeout)
@@ -110,7 +113,7 @@ def known(user: str) -> str:
 
 def run_command(
     command: Sequence[str], environ: Mapping[str, str], *, stdin: str | None, check: bool, timeout: float
-) -> subprocess.CompletedProcess[str]:
+) -> Done:
     """Run a command that ends by itself; raise `CommandFailed` with its own words when it fails."""
     words = " ".join([Path(command[0]).name, *command[1:]])
     try:

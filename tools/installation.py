@@ -1,0 +1,99 @@
+"""Curfew in a cluster, installed by its chart as a person would install it: what the demo and the tests build on."""
+
+import base64
+import json
+import uuid
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from tools import policy_probes
+from tools.servers.cluster import Done
+from tools.servers.environment import Environment
+from tools.servers.pki import ADMIN, PEOPLE, write_private
+
+CHECKOUT: Final = Path(__file__).parents[1]
+CHART: Final = CHECKOUT / "charts" / "curfew"
+SYSTEM: Final = "curfew-system"
+OPERATOR: Final = f"system:serviceaccount:{SYSTEM}:curfew"
+SWEEPER: Final = f"system:serviceaccount:{SYSTEM}:curfew-sweeper"
+SIGNING_KEY: Final = "curfew-signing-key"
+
+
+class Installation:
+    """What the demo and the tests ask of a cluster that the chart was, or will be, installed in."""
+
+    def __init__(self, environment: Environment) -> None:
+        """Install nothing yet."""
+        self.environment = environment
+
+    def install(self, *options: str) -> None:
+        """Install the chart with these options of helm's, and return when all of it is in force."""
+        self.environment.helm("install", "curfew", str(CHART), "--namespace", SYSTEM, "--create-namespace", *options)
+        self.await_in_force()
+
+    def await_in_force(self) -> None:
+        """Return when the kinds are served and each admission policy refuses what it is there to refuse."""
+        self.kubectl(
+            "wait", "--for=condition=Established", "crd/accessrequests.curfew.dev", "crd/accesspolicies.curfew.dev"
+        )
+        namespace = f"probe-{uuid.uuid4().hex[:10]}"
+        self.kubectl("create", "namespace", namespace)
+        try:
+            policy_probes.await_all(self, namespace, OPERATOR)
+        finally:
+            self.drop_namespace(namespace)
+
+    def uninstall(self) -> None:
+        """Take away what helm takes away; the definitions and the signing key stay."""
+        self.environment.helm("uninstall", "curfew", "--namespace", SYSTEM, "--ignore-not-found")
+
+    def kubectl(self, *args: str, user: str = ADMIN, stdin: str | None = None, check: bool = True) -> Done:
+        """Run kubectl as a person with a certificate of theirs (alice, bob, carol, dave, admin)."""
+        return self.environment.kubectl(*args, user=user, stdin=stdin, check=check)
+
+    def kubectl_as(self, name: str, *args: str, groups: Sequence[str] = (), stdin: str | None = None) -> Done:
+        """Run kubectl as any user, service accounts included, and let the answer speak; people come with their certificate."""
+        for person, user in {**PEOPLE, ADMIN: ADMIN}.items():
+            if user == name and not groups:
+                return self.kubectl(*args, user=person, stdin=stdin, check=False)
+        impersonated = [f"--as={name}", *(f"--as-group={group}" for group in groups)]
+        return self.kubectl(*impersonated, *args, stdin=stdin, check=False)
+
+    def apply(self, *manifests: Mapping[str, Any]) -> None:
+        """Apply manifests as the admin."""
+        items = {"apiVersion": "v1", "kind": "List", "items": list(manifests)}
+        self.kubectl("apply", "--filename=-", stdin=json.dumps(items))
+
+    def drop_namespace(self, name: str) -> None:
+        """Delete a namespace with all that is in it, without waiting for it."""
+        self.kubectl("delete", "namespace", name, "--wait=false", "--ignore-not-found")
+
+    def operator_token(self, duration_seconds: int = 3600) -> str:
+        """Return a token of the operator's service account."""
+        return self.environment.cluster.token("curfew", SYSTEM, duration_seconds)
+
+    def sweeper_token(self, duration_seconds: int = 3600) -> str:
+        """Return a token of the sweeper's service account."""
+        return self.environment.cluster.token("curfew-sweeper", SYSTEM, duration_seconds)
+
+    def operator_kubeconfig(self, path: Path) -> Path:
+        """Write a kubeconfig for the operator with a token of its service account: its rights are the chart's."""
+        return self.environment.cluster.kubeconfig_for_token(path, self.operator_token())
+
+    def sweeper_kubeconfig(self, path: Path) -> Path:
+        """Write a kubeconfig for the sweeper with a token of its service account."""
+        return self.environment.cluster.kubeconfig_for_token(path, self.sweeper_token())
+
+    def signing_key(self, path: Path) -> Path:
+        """Write the key that signs the trail, as it is in the chart's Secret."""
+        secret = self.kubectl("get", "secret", SIGNING_KEY, "--namespace", SYSTEM, "--output=json")
+        return write_private(path, base64.b64decode(json.loads(secret.stdout)["data"]["key.pem"]))
+
+    def settings(self) -> dict[str, Any]:
+        """Return the operator's settings, as they are in the chart's ConfigMap."""
+        config_map = self.kubectl("get", "configmap", "curfew", "--namespace", SYSTEM, "--output=json")
+        settings: dict[str, Any] = yaml.safe_load(json.loads(config_map.stdout)["data"]["config.yaml"])
+        return settings
