@@ -31,6 +31,7 @@ class FakeTrail:
         self._queued: dict[str, Record] = {}
         self._own: set[str] = set()
         self.ok = True
+        self.is_open = True  # False: this process has not read it yet, and knows nothing of what it holds
         self._open = self._fold()
 
     def submit(self, records: Iterable[Record]) -> None:
@@ -41,7 +42,7 @@ class FakeTrail:
 
     def receipt(self, record_id: str) -> Receipt | None:
         """Return a receipt for what is in the log."""
-        for index, record in enumerate(self.log):
+        for index, record in enumerate(self._read()):
             if record.id == record_id:
                 return Receipt(log="test", index=index, size=len(self.log), root="00" * 32)
         return None
@@ -49,7 +50,7 @@ class FakeTrail:
     def intent(self, uid: str) -> Record | None:
         """Return the announcement of an open request."""
         found = None
-        for record in self.log:
+        for record in self._read():
             if record.subject == uid:
                 found = record if record.event == "grant.intended" else found
                 found = None if record.event == "request.closed" else found
@@ -66,13 +67,13 @@ class FakeTrail:
     @property
     def health(self) -> TrailState:
         """Whether it takes records."""
-        return TrailState(
-            ok=self.ok, reason="Writing" if self.ok else "TrailUnavailable", message="the bucket is away", since=NOON
-        )
+        ok = self.ok and self.is_open
+        reason = "Writing" if ok else "TrailUnavailable"
+        return TrailState(ok=ok, reason=reason, message="the bucket is away", since=NOON, is_open=self.is_open)
 
     def flush(self) -> set[str]:
         """Make all that is queued durable; return the requests it is about."""
-        if not self.ok or not self._queued:
+        if not self.health.ok or not self._queued:
             return set()
         records = tuple(self._queued.values())
         self.failures.before("append")
@@ -82,6 +83,9 @@ class FakeTrail:
         with contextlib.suppress(ClusterError):  # the writer tries again, and finds its own bytes there
             self.failures.after_effect("append")
         return {record.subject for record in records}
+
+    def _read(self) -> list[Record]:
+        return self.log if self.is_open else []
 
     def _fold(self) -> dict[str, Record]:
         stories: dict[str, Record] = {}

@@ -157,6 +157,26 @@ async def test_a_late_approval_is_refused() -> None:
     assert stage.cluster.status("inc-4711")["reviews"][0]["effect"] == "TooLate"
 
 
+async def test_a_late_approval_is_refused_by_an_operator_that_starts_after_it() -> None:
+    """Until the trail is read nothing is known of an announcement in time, so nothing is granted and nothing refused."""
+    stage = Stage()
+    await pending(stage)
+    stage.wakes.clear()  # the operator was not running
+    await stage.pass_time(hours=1)
+    stage.cluster.decide("inc-4711", a_decision())
+
+    stage.restart()
+    stage.trail.is_open = False
+    await stage.settle()
+    assert stage.phase() == "Pending"
+    stage.trail.is_open = True
+    stage.dirty |= {request.metadata.uid for request in stage.store.requests()}
+    await stage.settle()
+
+    assert stage.phase() == "TimedOut"
+    assert stage.bindings() == []
+
+
 async def test_nobody_decides_in_time() -> None:
     """The pending clock runs out by itself."""
     stage = Stage()
