@@ -19,7 +19,7 @@ from curfew.core.announcing import read_intent
 from curfew.core.bindings import Binding, read_binding
 from curfew.core.facts import Facts, Intent, Read, Refusal, Removal, TrailState
 from curfew.core.lifecycle import Event
-from curfew.core.notices import Notice, about_orphan
+from curfew.core.notices import Notice, about_deleted, about_orphan
 from curfew.core.plan import Close, Create, Forget, Patch, Remove, Step, plan
 from curfew.core.reasons import Reason
 from curfew.core.terms import Role, read_role
@@ -291,6 +291,8 @@ class Reconciler:
                 continue
             was_granted = record.event.startswith("grant.")
             self._trail.submit(stories.gone(told, at=self._clock.now(), was_granted=was_granted))
+            if was_granted:
+                self._reporter.notice(about_deleted(told))
 
     async def _create(self, uid: str, facts: Facts, create: Create) -> frozenset[Read]:
         try:

@@ -194,7 +194,13 @@ async def test_a_policy_may_grant_without_review() -> None:
     await pending(stage)
 
     assert stage.phase() == "Active"
-    assert "review.auto_approved" in stage.events()
+    assert stage.events() == [
+        "request.created",
+        "request.accepted",
+        "review.auto_approved",
+        "grant.intended",
+        "grant.activated",
+    ]
 
 
 async def test_all_stages_have_to_agree_and_a_person_counts_once() -> None:
@@ -346,6 +352,9 @@ async def test_a_deleted_request_ends_its_access_and_its_story() -> None:
 
     assert stage.bindings() == []
     assert stage.events()[-3:] == ["request.deleted", "grant.revoked", "request.closed"]
+    told = stage.told.notices[-1]
+    assert (told.regarding.kind, told.reason) == ("Namespace", "Revoked")
+    assert told.note == f"request inc-4711 of {ALICE} was deleted, and its access is gone"
 
 
 async def test_a_request_deleted_while_curfew_was_down_is_closed_at_the_start() -> None:
@@ -359,6 +368,7 @@ async def test_a_request_deleted_while_curfew_was_down_is_closed_at_the_start() 
     await stage.settle()
 
     assert stage.events()[-3:] == ["request.deleted", "grant.revoked", "request.closed"]
+    assert stage.told.notices[-1].note == f"request inc-4711 of {ALICE} was deleted, and its access is gone"
 
 
 async def test_a_binding_past_its_end_is_removed_before_anything_else_is_known() -> None:

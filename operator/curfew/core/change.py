@@ -236,13 +236,12 @@ class Change:
         """Return the Events of the transition: on the request, and for a grant and its end on the namespace as well."""
         request = self.facts.request
         reason, action, what = _EVENTS[self.event]
-        if self.event is Event.GRANT:
-            note = self._active_sentence()
-        elif self.event is Event.ACCEPT:
+        if self.event is Event.ACCEPT:
             note = f"{self._created().message}; {self._accepted_sentence()}"
         else:
+            detail = self._active_sentence() if self.event is Event.GRANT else self.detail
             note = f"request {request.metadata.name} of {request.spec.requester} {what}" + (
-                f": {self.detail}" if self.detail else ""
+                f": {detail}" if detail else ""
             )
         is_bad = self.event in (Event.REJECT, Event.FAIL) or self.reason in (
             Reason.BINDING_REMOVED,

@@ -154,7 +154,7 @@ def close_gone(facts: Facts) -> Step | None:
     records = (*stories.outbox(facts.request), *stories.deleted(facts))
     if all(record.id in facts.durable for record in records):
         return Step(act=Forget())
-    return Step(submit=_missing(records, facts))
+    return Step(submit=_missing(records, facts), notices=stories.deleted_notices(facts))
 
 
 def _may_have_binding(facts: Facts) -> bool:
@@ -333,7 +333,8 @@ def grant(facts: Facts) -> Step | None:
         return _transition(facts, Event.FAIL, reason=violation.reason, detail=violation.message)
     # The end is computed once, from here; it travels in the announcement and on the binding.
     starts_at = facts.now.replace(microsecond=0)
-    return Step(submit=announcing.announced(facts, starts_at, starts_at + request.spec.duration))
+    announced = announcing.announced(facts, starts_at, starts_at + request.spec.duration)
+    return Step(submit=(*undurable(facts), *announced))  # what happened before comes before it in the log
 
 
 def _bind(facts: Facts) -> Step:
