@@ -59,6 +59,8 @@ async def recover(store: ObjectStore, log: str, verifier: Verifier, window: time
         async for segment, after in segments:
             head = after
             memory.learn(records_of(segment), segment.lines, head, own=False)
+            # A segment takes milliseconds, and several are at hand: what ends access need not wait for all of them.
+            await asyncio.sleep(0)
             if head.seq == end.seq and head != end:
                 raise ChainBroken(end.seq, segment.name, "is there twice: the log has been forked")
     if head.seq < end.seq:

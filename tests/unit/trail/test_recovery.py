@@ -5,12 +5,14 @@ import copy
 import functools
 from collections.abc import Sequence
 from datetime import date, timedelta
+from typing import Any
 
 import pytest
 
 from curfew.audit.record import Record
 from curfew.audit.segment import ChainBroken, Head, seal
 from curfew.trail import recovery
+from curfew.trail.memory import Memory
 from curfew.trail.recovery import Recovered, recover
 from tests.support.stores import FailingStore, MemoryStore, StallingStore
 from tests.support.trail import (
@@ -25,7 +27,6 @@ from tests.support.trail import (
     a_trail,
     records,
     running,
-    settle,
     told_once,
 )
 
@@ -291,6 +292,30 @@ async def test_objects_are_fetched_together_and_not_all_at_once(history: History
     assert asyncio.get_running_loop().time() < 1.5
 
 
+async def test_others_have_their_turn_while_a_long_log_is_read(
+    history: History, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_a_stretch = most = 0
+
+    def count(*told: Any, **how: Any) -> None:
+        nonlocal at_a_stretch, most
+        at_a_stretch += 1
+        most = max(most, at_a_stretch)
+
+    async def others() -> None:
+        nonlocal at_a_stretch
+        while True:
+            at_a_stretch = 0
+            await asyncio.sleep(0)
+
+    monkeypatch.setattr(Memory, "learn", count)
+    waiting = asyncio.create_task(others())
+    await history.recover()
+    waiting.cancel()
+
+    assert most <= 2
+
+
 # --- of a whole trail -----------------------------------------------------------------------------------------------
 
 
@@ -301,7 +326,7 @@ async def test_a_broken_log_stops_the_trail_until_it_is_whole_again(history: His
     trail = a_trail(history.store, observer, clock=LoopClock(START + 7 * 24 * HOUR))
     async with running(trail):
         trail.submit(records(1000, 1001))
-        await settle()
+        await observer.moved.wait()
         assert (trail.health.ok, trail.health.reason, trail.health.is_open) == (False, "ChainBroken", False)
         assert name in trail.health.message
         before = dict(history.store.objects)
