@@ -54,13 +54,28 @@ def the_story() -> list[Record]:
     at_decision, at_start, at_end = DECIDED - ASKED, BEGUN - ASKED, ENDED - ASKED
     return [
         tell("request.created", timedelta(), ALICE, f"{ALICE} asks for AccessPolicy debug in payments for 1m", asked),
-        tell("request.accepted", timedelta(), "curfew", f"{about}: it was accepted and needs 1 to agree", asked),
+        tell("request.accepted", timedelta(), "system:curfew", f"{about}: it was accepted and needs 1 to agree", asked),
         tell("review.submitted", at_decision, BOB, f"{BOB} approved {about}: on call", agreed, effect="Counted"),
-        tell("review.approved", at_decision, "curfew", f"{about} is approved: approved by {BOB}", agreed),
-        tell("grant.intended", at_decision, "curfew", f"{role.replace('holds', 'will hold')}", agreed, terms="7a" * 32),
-        tell("grant.activated", at_start, "curfew", f"{role} until 00:00:31", held),
-        tell("grant.expired", at_end, "curfew", f"{about}: its time is over", over, late_ms=3),
-        tell("request.closed", at_end, "curfew", f"{about}: the story ends as Expired", over, decisions=1, approvals=1),
+        tell("review.approved", at_decision, "system:curfew", f"{about} is approved: approved by {BOB}", agreed),
+        tell(
+            "grant.intended",
+            at_decision,
+            "system:curfew",
+            f"{role.replace('holds', 'will hold')}",
+            agreed,
+            terms="7a" * 32,
+        ),
+        tell("grant.activated", at_start, "system:curfew", f"{role} until 00:00:31", held),
+        tell("grant.expired", at_end, "system:curfew", f"{about}: its time is over", over, late_ms=3),
+        tell(
+            "request.closed",
+            at_end,
+            "system:curfew",
+            f"{about}: the story ends as Expired",
+            over,
+            decisions=1,
+            approvals=1,
+        ),
     ]
 
 

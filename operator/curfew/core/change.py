@@ -10,7 +10,7 @@ from typing import Any
 
 from curfew.api.access_request import DecisionKind, Phase, Terms
 from curfew.api.times import format_duration, format_time
-from curfew.audit.record import Record, Story, make_record
+from curfew.audit.record import CURFEW, Record, Story, make_record
 from curfew.core import lifecycle, wording
 from curfew.core.announcing import approved
 from curfew.core.approval import tally
@@ -21,7 +21,7 @@ from curfew.core.lifecycle import Event
 from curfew.core.notices import Notice, about_request, on_namespace
 from curfew.core.reasons import Reason
 from curfew.core.reviews import NewReviews, new_reviews, submitted
-from curfew.core.stories import CURFEW, story
+from curfew.core.stories import story
 
 
 @dataclass(frozen=True)

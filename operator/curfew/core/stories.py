@@ -5,15 +5,12 @@ from typing import Any
 
 from curfew.api.access_request import AccessRequest, Decision, Phase, Review, Terms
 from curfew.audit import record as audit
-from curfew.audit.record import Record, Story, make_record
+from curfew.audit.record import CURFEW, Record, Story, make_record
 from curfew.core import lifecycle
 from curfew.core.bindings import Binding
 from curfew.core.facts import Facts
 from curfew.core.notices import Notice, about_deleted
 from curfew.core.reasons import Reason
-
-CURFEW = "curfew"
-"""The actor of what no person did."""
 
 
 def outbox(request: AccessRequest) -> tuple[Record, ...]:

@@ -2,13 +2,10 @@
 
 from datetime import datetime
 
-from curfew.audit.record import Record, make_record
+from curfew.audit.record import CURFEW, Record, make_record
 from curfew.audit.segment import Segment
 from curfew.ports import Attestation
 from curfew.trail.health import Outage
-
-CURFEW = "curfew"
-"""The actor of what no person did."""
 
 
 def opened(log: str, *, at: datetime, verifier_key: str) -> Record:

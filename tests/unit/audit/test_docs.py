@@ -49,7 +49,7 @@ def test_each_field_of_a_seal_is_there() -> None:
 
 def test_each_field_of_a_record_is_there() -> None:
     story = Story(uid="u", namespace="n", request="r")
-    entity = make_record("request.closed", at=BEGIN, actor="curfew", message="it", story=story, detail={"a": 1})
+    entity = make_record("request.closed", at=BEGIN, actor="system:curfew", message="it", story=story, detail={"a": 1})
     access = a_record()
 
     assert fields("A record") == {*entity.body, *access.body} - {"unmapped"} | {"unmapped.curfew"}
