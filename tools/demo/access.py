@@ -58,7 +58,11 @@ class Caller:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        """Stop the proxy."""
+        """Stop."""
+        self.stop()
+
+    def stop(self) -> None:
+        """Stop the proxy; whoever still waits in `until` is told so. Stopping twice is harmless."""
         if self._proxy is not None:
             self._proxy.stop()
             give_back(self._port)

@@ -21,7 +21,7 @@ class Unmet(Exception):
 
     def __init__(self, step: str, what: str) -> None:
         """Say which step, and what was expected and seen instead."""
-        super().__init__(f"{step}: {what}")
+        super().__init__(f"{step} went wrong: {what}.")
 
 
 class Narrator:
