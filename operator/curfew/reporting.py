@@ -11,15 +11,12 @@ from curfew.adapters.telemetry import Telemetry
 from curfew.api.access_request import Phase
 from curfew.audit.record import Record
 from curfew.core.bindings import Binding
-from curfew.core.facts import Facts
+from curfew.core.facts import STARTING, Facts
 from curfew.core.lifecycle import Event
 from curfew.core.notices import Notice
 from curfew.core.reasons import Reason
 from curfew.ports import ClusterError
 from curfew.store import Store, Unreadable
-
-STARTING = ("Opening", "NotYetProved")
-"""Why the trail takes no records for a moment after each start."""
 
 log = structlog.get_logger("curfew")
 

@@ -21,6 +21,10 @@ class Read(StrEnum):
     ROLE = "role"
 
 
+STARTING = ("Opening", "NotYetProved")
+"""Why the trail takes no records for a moment after each start."""
+
+
 @dataclass(frozen=True, slots=True)
 class TrailState:
     """Whether records become durable now, and if not, why, in a word and in words."""
@@ -30,6 +34,11 @@ class TrailState:
     message: str
     since: datetime
     is_open: bool = True  # whether it was read since the start, so that what it holds is known
+
+    @property
+    def is_starting(self) -> bool:
+        """Whether that is so after every start, and no news."""
+        return self.reason in STARTING
 
 
 @dataclass(frozen=True, slots=True)

@@ -389,19 +389,20 @@ def settle_outbox(facts: Facts) -> Step | None:
     is_news = said is None or (str(said.status) == "True", said.reason) != (recorded.status, recorded.reason)
     if len(waiting) < len(status.outbox) or is_news:
         patch = Patch({"outbox": [dict(record.body) for record in waiting], "conditions": _conditions(facts, recorded)})
-        is_held_up = recorded.reason == facts.trail.reason and not facts.trail.ok
-        return Step(submit=waiting, act=patch, notices=(_trail_notice(facts),) if is_held_up else ())
+        return Step(submit=waiting, act=patch, notices=_trail_notices(facts, recorded))
     if status.phase in lifecycle.FINAL:
         return Step(submit=waiting) if waiting else Step(act=Close())
     return None
 
 
-def _trail_notice(facts: Facts) -> Notice:
-    """Return the Event that says that a request waits for the trail: once an outage."""
+def _trail_notices(facts: Facts, recorded: conditions.Observation) -> tuple[Notice, ...]:
+    """Return the Event that says that a request waits for the trail, where the condition says so: once an outage."""
     name, trail = facts.request.metadata.name, facts.trail
+    if trail.ok or trail.is_starting or recorded.reason != trail.reason:
+        return ()
     note = f"request {name} waits: {trail.message}"
     key = f"trail/{trail.reason}/{format_time(trail.since)}"
-    return about_request(facts.request, "Warning", trail.reason, "Wait", note, key=key)
+    return (about_request(facts.request, "Warning", trail.reason, "Wait", note, key=key),)
 
 
 def _transition(facts: Facts, event: Event, **details: Any) -> Step:
@@ -413,9 +414,10 @@ def _transition(facts: Facts, event: Event, **details: Any) -> Step:
         **reviews.reviews_patch(facts, change.reviews),
         **_outbox_patch(facts, records),
     }
-    outbox_size = len(status["outbox"])
-    status["conditions"] = _conditions(facts, *change.observations(), wording.recorded(outbox_size, facts.trail))
-    return Step(act=Patch(status, event), notices=(*reviews.review_notices(facts, change.reviews), *change.notices()))
+    recorded = wording.recorded(len(status["outbox"]), facts.trail)
+    status["conditions"] = _conditions(facts, *change.observations(), recorded)
+    told = (*reviews.review_notices(facts, change.reviews), *change.notices(), *_trail_notices(facts, recorded))
+    return Step(act=Patch(status, event), notices=told)
 
 
 def _conditions(facts: Facts, *observed: conditions.Observation) -> list[dict[str, Any]]:
