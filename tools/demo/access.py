@@ -101,9 +101,12 @@ class Caller:
 
 def _call(connection: http.client.HTTPConnection, path: str) -> Call:
     sent = datetime.now(UTC)
-    connection.request("GET", path)
-    response = connection.getresponse()
-    response.read()
+    try:
+        connection.request("GET", path)
+        response = connection.getresponse()
+        response.read()
+    except (OSError, http.client.HTTPException) as error:
+        raise ServersError(f"The API server cannot be called any more: {error or type(error).__name__}.") from error
     return Call(sent, datetime.now(UTC), response.status)
 
 

@@ -1,14 +1,16 @@
-"""What the demo reads out of the API server's audit log, and whom its kubeconfig speaks for."""
+"""What the demo stands on: where the trail goes, whom its contexts speak for, what it reads out of the audit log."""
 
 import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from tools.demo.access import Written, find_written
-from tools.demo.stage import write_impersonating
+from tools.demo.stage import available_store, write_impersonating
+from tools.servers.errors import ServersError
 
 BOB = "bob@example.com"
 
@@ -51,6 +53,18 @@ def test_what_was_not_carried_out_is_not_found(tmp_path: Path) -> None:
     log = a_log(tmp_path / "audit.log", an_event(code=409))
 
     assert find_written(log, "patch", "accessrequests", "inc-4711", BOB) is None
+
+
+def test_a_folder_stands_in_for_a_bucket_server_that_cannot_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And why is said."""
+
+    def build(names: list[str]) -> None:
+        raise ServersError(f"{names[0]} could not be built")
+
+    monkeypatch.setattr("tools.demo.stage.build", build)
+
+    assert available_store("s3") == ("file", "versitygw could not be built")
+    assert available_store("file") == ("file", "")
 
 
 def test_a_context_of_a_foreign_cluster_speaks_for_one_person(tmp_path: Path) -> None:
