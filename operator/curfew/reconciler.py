@@ -109,6 +109,8 @@ class Reconciler:
         self._max_grant = max_grant
         self._grants = asyncio.Semaphore(32)  # what may wait
         self._removals = asyncio.Semaphore(64)  # what may not wait behind it (promise P3)
+        self._told_deleted: set[str] = set()  # whose stories this process closed because their requests are gone
+        self._unexplained: list[tuple[Binding, str, datetime]] = []  # what was removed before the trail was read
 
     async def reconcile(self, key: Hashable) -> datetime | None:
         """Work on a request (its UID) or on a policy (namespace and name). Return when to look again, or None."""
@@ -265,8 +267,11 @@ class Reconciler:
         memory.lost = memory.removal = None
         if removal.reason is not Reason.BINDING_UNANNOUNCED:
             memory.refusal = Refusal(removal.reason, f"its binding was not as it was made: {removal.detail}")
-        self._trail.submit((stories.orphan_removed(binding, at=at, why=removal.detail),))
-        self._reporter.notice(about_orphan(binding, removal.detail))
+        self._tell_of_orphan(binding, removal.detail, at)
+
+    def _tell_of_orphan(self, binding: Binding, why: str, at: datetime) -> None:
+        self._trail.submit((stories.orphan_removed(binding, at=at, why=why),))
+        self._reporter.notice(about_orphan(binding, why))
 
     async def _end_unclaimed(self, uid: str, binding: Binding) -> datetime | None:
         """End a binding of whose request nothing is known. Its end is on it; before that its request is looked for."""
@@ -280,15 +285,21 @@ class Reconciler:
         if body is not None and body["metadata"]["uid"] == uid and not is_closed(body):
             self._store.see_request(body)  # the watch had not told us yet
             return now
-        if uid in self._trail.open_stories():  # told by close_deleted_stories, as the end of that grant
+        why = "its request is over" if body is not None else "its request does not exist"
+        is_explained = uid in self._told_deleted or uid in self._trail.open_stories()
+        if is_explained or not self._trail.health.is_open:  # told by close_deleted_stories, as the end of that grant
+            if not is_explained:
+                self._unexplained.append((binding, why, now))
             await self._remove(uid, Remove(binding, Reason.REQUEST_DELETED, "its request was deleted"))
             return None
-        why = "its request is over" if body is not None else "its request does not exist"
         await self._remove(uid, Remove(binding, Reason.BINDING_UNANNOUNCED, why))
         return None
 
     async def close_deleted_stories(self) -> None:
-        """Close, as deleted, what the trail holds open and the cluster no longer has: the log is the memory."""
+        """Close, as deleted, what the trail holds open and the cluster no longer has: the log is the memory.
+
+        A binding that was removed before the trail was read is an orphan if the trail knows nothing of it.
+        """
         for uid, record in self._trail.open_stories().items():
             if self._store.request(uid) is not None:
                 continue
@@ -298,8 +309,13 @@ class Reconciler:
                 continue
             was_granted = record.event.startswith("grant.")
             self._trail.submit(stories.gone(told, at=self._clock.now(), was_granted=was_granted))
+            self._told_deleted.add(uid)
             if was_granted:
                 self._reporter.notice(about_deleted(told))
+        for binding, why, at in self._unexplained:
+            if binding.request_uid not in self._told_deleted:
+                self._tell_of_orphan(binding, why, at)
+        self._unexplained.clear()
 
     async def _create(self, uid: str, facts: Facts, create: Create) -> frozenset[Read]:
         try:

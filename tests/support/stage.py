@@ -62,7 +62,7 @@ class FakeTrail:
 
     def open_stories(self) -> Mapping[str, Record]:
         """Return what was open when this process started."""
-        return self._open
+        return self._open if self.is_open else {}
 
     @property
     def health(self) -> TrailState:
@@ -198,7 +198,8 @@ class Stage:
         for body in await self.cluster.list_requests():
             self.store.see_request(body)
         self.store.is_synced = True
-        await self.reconciler.close_deleted_stories()
+        if self.trail.is_open:
+            await self.reconciler.close_deleted_stories()
         self.is_listed = True
         self.dirty |= {request.metadata.uid for request in self.store.requests()}
         self.dirty |= {binding.request_uid for binding in self.store.bindings()}

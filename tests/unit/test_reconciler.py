@@ -359,6 +359,34 @@ async def test_a_deleted_request_ends_its_access_and_its_story() -> None:
     assert told.note == f"request inc-4711 of {ALICE} was deleted, and its access is gone"
 
 
+@pytest.mark.parametrize("is_ours", [True, False], ids=["a grant", "an orphan"])
+async def test_a_binding_without_its_request_is_removed_before_the_trail_is_read_and_told_of_after(
+    *, is_ours: bool
+) -> None:
+    """Removing waits for nothing (promise P3); whether it was a grant, only the trail knows, and each is told as what it is."""
+    stage = Stage()
+    await active(stage)
+    (binding,) = stage.bindings()
+    stage.cluster.watchers = []
+    stage.cluster.delete("AccessRequest", "inc-4711")
+    if not is_ours:
+        stage.log.clear()
+    stage.cluster.apply(binding)  # the garbage collector has not come by yet
+    before = list(stage.events())
+
+    stage.restart()
+    stage.trail.is_open = False
+    await stage.settle()
+    assert stage.bindings() == []
+    assert stage.events() == before
+    stage.trail.is_open = True
+    await stage.reconciler.close_deleted_stories()
+    await stage.settle()
+
+    told = ["request.deleted", "grant.revoked", "request.closed"] if is_ours else ["grant.orphan_removed"]
+    assert stage.events() == [*before, *told]
+
+
 async def test_a_request_deleted_while_curfew_was_down_is_closed_at_the_start() -> None:
     """The log is the memory."""
     stage = Stage()
