@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -36,6 +36,7 @@ class Life:
 
     started: datetime
     ended: datetime | None = None
+    log_from: int = 0  # where its words begin in the log
 
 
 class OperatorProcess:
@@ -66,7 +67,6 @@ class OperatorProcess:
         self.lives: list[Life] = []
         self._environ = dict(environ or {})
         self._process: subprocess.Popen[bytes] | None = None
-        self._log_start = 0
         folder.mkdir(parents=True, exist_ok=True)
         self.log_file = folder / "operator.log"
         self.config = folder / "config.yaml"
@@ -96,8 +96,7 @@ class OperatorProcess:
         assert not self.is_running
         command: list[str | Path] = [*CURFEW, "operator", "--config", self.config, "--kubeconfig", self.kubeconfig]
         with self.log_file.open("ab") as output:
-            self._log_start = output.tell()
-            self.lives.append(Life(datetime.now(UTC)))
+            self.lives.append(Life(datetime.now(UTC), log_from=output.tell()))
             self._process = spawn(command, output=output, environ={**clean_environ(), **self._environ})
 
     def kill(self) -> None:
@@ -135,7 +134,7 @@ class OperatorProcess:
 
     def _ended(self) -> None:
         self._process = None
-        self.lives[-1] = Life(self.lives[-1].started, datetime.now(UTC))
+        self.lives[-1] = replace(self.lives[-1], ended=datetime.now(UTC))
 
     # --- what it says -----------------------------------------------------------------------------------------------
 
@@ -205,7 +204,13 @@ class OperatorProcess:
     def said(self, *, life: bool = True) -> str:
         """Return the log: of the latest process (`life`), or of all."""
         written = self.log_file.read_bytes() if self.log_file.exists() else b""
-        return written[self._log_start if life else 0 :].decode(errors="replace")
+        return written[self.lives[-1].log_from if life and self.lives else 0 :].decode(errors="replace")
+
+    def first_words(self) -> list[datetime | None]:
+        """Return for each life when it said its first word: that Python had loaded it. None: it died before that."""
+        written = self.log_file.read_bytes()
+        ends = [*(life.log_from for life in self.lives[1:]), len(written)]
+        return [_first_word(written[life.log_from : end]) for life, end in zip(self.lives, ends, strict=True)]
 
     def lines(self, *, life: bool = True) -> Iterator[dict[str, Any]]:
         """Yield the lines of the log that are JSON objects."""
@@ -223,3 +228,10 @@ class OperatorProcess:
             connection.request("GET", path)
             response = connection.getresponse()
             return response.status, response.read()
+
+
+def _first_word(said: bytes) -> datetime | None:
+    for line in said.splitlines():
+        with suppress(ValueError):
+            return datetime.fromisoformat(json.loads(line)["time"])
+    return None

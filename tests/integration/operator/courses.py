@@ -189,6 +189,15 @@ async def is_deleted_while_pending(walk: Walk) -> None:
     await walk.asked.delete(walk.requester)
 
 
+async def is_deleted_before_its_start(walk: Walk) -> None:
+    """Deleted when it was approved and had not begun."""
+    await walk.ask(notBefore=format_time((now() + timedelta(hours=1)).replace(microsecond=0)))
+    await walk.phase("Pending")
+    await walk.decide()
+    await walk.phase("Approved")
+    await walk.asked.delete(walk.requester)
+
+
 async def is_deleted_while_active(walk: Walk) -> None:
     """Deleted with its access."""
     await runs_its_time(walk)
@@ -290,6 +299,14 @@ DELETED_PENDING: Final = Course(
     "request.deleted",
     "Accepted",
 )
+DELETED_EARLY: Final = Course(
+    "is deleted before its start",
+    is_deleted_before_its_start,
+    None,
+    "RequestDeleted",
+    "review.submitted review.approved request.deleted",
+    "Accepted ReviewSubmitted Approved",
+)
 DELETED_ACTIVE: Final = Course(
     "is deleted while active",
     is_deleted_while_active,
@@ -313,6 +330,7 @@ COURSES: Final = (
     AUTOMATIC,
     STAGED,
     DELETED_PENDING,
+    DELETED_EARLY,
     DELETED_ACTIVE,
     TOO_LONG,
 )

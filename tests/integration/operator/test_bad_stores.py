@@ -107,11 +107,12 @@ async def test_a_bucket_that_does_not_exist_is_named_and_noticed_when_it_is_made
 
 
 async def test_a_server_that_is_not_there_is_named(new_operator: NewOperator, place: Place) -> None:
-    """With its port, which is what was mistyped."""
+    """With its port, which is what was mistyped; and an operator that cannot write ends all the same when it is asked to."""
     host = f"{LOOPBACK}:{free_port()}"
     async with running(new_operator(environ={"AWS_ENDPOINT_URL": f"http://{host}"})) as operator:
         asked = await place.ask(place.people.alice, "automatic")
         await assert_everybody_is_told(asked, operator, "StoreUnavailable", f"{host}, where the bucket operator-")
+        await asyncio.to_thread(operator.stop)
 
 
 async def test_wrong_credentials_are_named_and_told_to_nobody(

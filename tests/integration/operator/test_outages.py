@@ -25,10 +25,10 @@ ON_TIME: Final = timedelta(seconds=1)
 AFTER_RETURN: Final = timedelta(seconds=2)
 
 # From the end of the first grant.
-BUCKET_GOES: Final = timedelta(seconds=-20)
-BUCKET_COMES: Final = timedelta(seconds=10)
-API_SERVER_GOES: Final = timedelta(seconds=18)
-API_SERVER_COMES: Final = timedelta(seconds=28)
+BUCKET_GOES: Final = timedelta(seconds=-24)
+BUCKET_COMES: Final = timedelta(seconds=6)
+API_SERVER_GOES: Final = timedelta(seconds=11)
+API_SERVER_COMES: Final = timedelta(seconds=21)
 
 
 @dataclass
