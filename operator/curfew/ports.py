@@ -87,6 +87,14 @@ class Cluster(Protocol):
         """Return one ClusterRole (the namespace is ignored) or Role, or None where there is none."""
         ...
 
+    async def may_request(self, user: str, namespace: str, policy: str) -> bool:
+        """Whether RBAC lets a user, by name and without their groups, ask for an AccessPolicy."""
+        ...
+
+    async def may_bind(self, kind: str, namespace: str, name: str) -> bool:
+        """Whether RBAC lets Curfew itself make a RoleBinding to that role in that namespace."""
+        ...
+
     async def create_binding(self, manifest: Json) -> dict[str, Any]:
         """Create a RoleBinding and return it as stored."""
         ...

@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from curfew.api.access_request import Phase
+from curfew.api.access_policy import AccessPolicy
+from curfew.api.access_request import AccessRequest, Phase
 from curfew.audit.receipt import Receipt
 from curfew.audit.record import Record, Story
 from curfew.core import policies, stories
 from curfew.core.announcing import read_intent
 from curfew.core.bindings import Binding, read_binding
-from curfew.core.facts import Facts, Intent, Read, Refusal, Removal, TrailState
+from curfew.core.facts import Facts, Intent, Read, Refusal, Removal, Rights, TrailState
 from curfew.core.lifecycle import Event
 from curfew.core.notices import Notice, about_orphan
 from curfew.core.plan import Close, Create, Forget, Patch, Remove, Step, plan
@@ -146,6 +147,7 @@ class Reconciler:
             async with self._grants:
                 body = await self._cluster.get_role(str(ref.kind), namespace, ref.name)
             role = read_role(body) if body is not None else None
+        rights = await self._ask_rights(request, policy) if Read.RIGHTS in reads and policy is not None else None
         # What was awaited may have taken a while: only now is the rest read, all of it at one instant.
         request, memory = self._store.request(uid), self._store.memory(uid)
         if request is None:
@@ -157,6 +159,7 @@ class Reconciler:
             is_gone=memory.is_gone,
             policy=self._store.policy((namespace, request.spec.policy_name)),
             role=role,
+            rights=rights,
             binding=self._store.binding(uid) or memory.stranger,
             lost=memory.lost,
             removal=memory.removal,
@@ -167,6 +170,16 @@ class Reconciler:
             max_grant=self._max_grant,
             was_read=reads,
         )
+
+    async def _ask_rights(self, request: AccessRequest, policy: AccessPolicy) -> Rights:
+        """Ask RBAC what the requester, where somebody else asks for them, and what Curfew itself may do."""
+        namespace, spec, ref = request.metadata.namespace, request.spec, policy.spec.role_ref
+        async with self._grants:
+            may_ask = spec.submitted_by == spec.requester or await self._cluster.may_request(
+                spec.requester, namespace, spec.policy_name
+            )
+            may_bind = await self._cluster.may_bind(str(ref.kind), namespace, ref.name)
+        return Rights(requester_may_ask=may_ask, curfew_may_bind=may_bind)
 
     async def _read_binding(self, uid: str, namespace: str) -> None:
         """Read the binding of a request back, past the watch, which may lag."""
@@ -194,7 +207,9 @@ class Reconciler:
         ref, meta = policy.spec.role_ref, policy.metadata
         async with self._grants:
             body = await self._cluster.get_role(str(ref.kind), meta.namespace, ref.name)
-        judgement = policies.judge(policy, read_role(body) if body is not None else None, now=self._clock.now())
+            may_bind = await self._cluster.may_bind(str(ref.kind), meta.namespace, ref.name)
+        role = read_role(body) if body is not None else None
+        judgement = policies.judge(policy, role, may_bind=may_bind, now=self._clock.now())
         if judgement.status is not None:
             try:
                 async with self._grants:

@@ -449,3 +449,37 @@ async def test_running_twice_changes_nothing() -> None:
     await stage.settle()
 
     assert stage.cluster.all("AccessRequest") == before
+
+
+async def test_a_request_on_behalf_needs_the_persons_own_right() -> None:
+    """Nobody gets through another what they may not ask for themselves (promise P4)."""
+    stage = Stage()
+    stage.cluster.may_not_request.add(ALICE)
+    await pending(stage, submittedBy="system:serviceaccount:argocd:controller")
+
+    assert (stage.phase(), stage.cluster.status("inc-4711")["endReason"]) == ("Failed", "RequesterMayNotAsk")
+
+
+async def test_a_right_lost_before_the_grant_grants_nothing() -> None:
+    """It is asked again at the moment of the grant."""
+    stage = Stage()
+    await pending(stage, submittedBy="system:serviceaccount:argocd:controller")
+    assert stage.phase() == "Pending"
+
+    stage.cluster.may_not_request.add(ALICE)
+    stage.cluster.decide("inc-4711", a_decision())
+    await stage.settle()
+
+    assert (stage.phase(), stage.cluster.status("inc-4711")["endReason"]) == ("Failed", "RequesterMayNotAsk")
+
+
+async def test_a_role_that_curfew_was_not_given_is_said_before_anybody_decides() -> None:
+    """The policy is not Ready, and a request fails with the next step in words."""
+    stage = Stage()
+    stage.cluster.may_bind_roles = False
+    await pending(stage)
+    assert "values roles and namespaces" in stage.condition("Ready")["message"]
+
+    await stage.pass_time(seconds=31)
+
+    assert (stage.phase(), stage.cluster.status("inc-4711")["endReason"]) == ("Failed", "CannotBind")

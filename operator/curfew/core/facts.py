@@ -19,6 +19,7 @@ class Read(StrEnum):
     REQUEST = "request"
     BINDING = "binding"
     ROLE = "role"
+    RIGHTS = "rights"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,14 @@ class Rivals:
 
 
 @dataclass(frozen=True, slots=True)
+class Rights:
+    """What RBAC says: whether the requester may ask for the policy, and whether Curfew may bind its role."""
+
+    requester_may_ask: bool
+    curfew_may_bind: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """Everything that a decision about one request may look at."""
 
@@ -77,6 +86,7 @@ class Facts:
     is_gone: bool = False  # the request was deleted; `request` is how it was last seen
     policy: AccessPolicy | None = None
     role: Role | None = None
+    rights: Rights | None = None  # None where they were not asked for
     binding: Binding | None = None
     lost: Binding | None = None  # the request's binding, seen by this process and gone since
     removal: Removal | None = None

@@ -239,11 +239,11 @@ def accept(facts: Facts) -> Step | None:
     if request.status.phase is not None:
         return None
     if facts.policy is not None and Read.ROLE not in facts.was_read:
-        return Step(reads=frozenset({Read.ROLE}))
+        return Step(reads=frozenset({Read.ROLE, Read.RIGHTS}))
     violation = checks.first_violation(checks.ACCEPTANCE, facts)
     if violation is not None:
         waits_until = (request.metadata.creation_timestamp or facts.now) + POLICY_GRACE
-        may_appear = violation.reason in (Reason.POLICY_NOT_FOUND, Reason.ROLE_NOT_FOUND)
+        may_appear = violation.reason in (Reason.POLICY_NOT_FOUND, Reason.ROLE_NOT_FOUND, Reason.CANNOT_BIND)
         if may_appear and facts.now < waits_until:
             return _wait_for_policy(facts, violation, waits_until)
         return _transition(facts, Event.REJECT, reason=violation.reason, detail=violation.message)
@@ -323,7 +323,8 @@ def grant(facts: Facts) -> Step | None:
     if (starts is not None and starts > facts.now) or not facts.trail.ok:
         return _wait_approved(facts)
     if Read.ROLE not in facts.was_read:
-        return Step(reads=frozenset({Read.ROLE}))
+        is_on_behalf = request.spec.submitted_by != request.spec.requester
+        return Step(reads=frozenset({Read.ROLE, Read.RIGHTS} if is_on_behalf else {Read.ROLE}))
     violation = checks.first_violation(checks.GRANT, facts)
     if violation is not None:
         return _transition(facts, Event.FAIL, reason=violation.reason, detail=violation.message)

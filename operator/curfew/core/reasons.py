@@ -11,6 +11,8 @@ class Reason(StrEnum):
     POLICY_DELETED = "PolicyDeleted"
     POLICY_INVALID = "PolicyInvalid"
     ROLE_NOT_FOUND = "RoleNotFound"
+    ROLE_IS_PERMANENT = "RoleIsPermanent"
+    REQUESTER_MAY_NOT_ASK = "RequesterMayNotAsk"
     REQUESTER_NOT_A_PERSON = "RequesterNotAPerson"
     DURATION_TOO_LONG = "DurationTooLong"
     REASON_TOO_SHORT = "ReasonTooShort"

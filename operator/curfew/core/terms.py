@@ -7,6 +7,7 @@ from typing import Any
 from curfew.api.access_policy import AccessPolicy
 from curfew.api.access_request import AccessRequest, PinnedRole, PolicyRef, Terms
 from curfew.audit.canonical import digest
+from curfew.core.risk import risks
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ def pin(request: AccessRequest, policy: AccessPolicy, role: Role) -> Terms:
         "policy": {**_plain(pinned_policy), "spec": _plain(policy.spec)},
         "role": _plain(pinned_role),
     }
-    return Terms(digest=digest(whole), policy=pinned_policy, role=pinned_role)
+    return Terms(digest=digest(whole), policy=pinned_policy, role=pinned_role, risk=risks(role.rules))
 
 
 def difference(pinned: Terms, now: Terms) -> str | None:

@@ -181,12 +181,44 @@ class KubeCluster:
             content_type=_MERGE_PATCH,
         )
 
+    async def may_request(self, user: str, namespace: str, policy: str) -> bool:
+        """Whether RBAC lets a user, by name and without their groups, ask for an AccessPolicy."""
+        asked = {
+            "group": names.GROUP,
+            "resource": "accesspolicies",
+            "verb": "request",
+            "name": policy,
+            "namespace": namespace,
+        }
+        what = f"ask whether {user} may request AccessPolicy {namespace}/{policy}"
+        return await self._is_allowed("subjectaccessreviews", {"user": user, "resourceAttributes": asked}, what)
+
+    async def may_bind(self, kind: str, namespace: str, name: str) -> bool:
+        """Whether RBAC lets Curfew itself make a RoleBinding to that role in that namespace."""
+        plural = "clusterroles" if kind == "ClusterRole" else "roles"
+        what = f"ask whether Curfew may bind {kind} {name} in {namespace}"
+        group = "rbac.authorization.k8s.io"
+        for asked in (
+            {"group": group, "resource": plural, "verb": "bind", "name": name, "namespace": namespace},
+            {"group": group, "resource": "rolebindings", "verb": "create", "namespace": namespace},
+        ):
+            if not await self._is_allowed("selfsubjectaccessreviews", {"resourceAttributes": asked}, what):
+                return False
+        return True
+
     async def create_event(self, manifest: Json) -> None:
         """Create an Event of events.k8s.io/v1 in the namespace that it names."""
         metadata = manifest["metadata"]
         namespace, name = metadata["namespace"], metadata["name"]
         path = _path(EVENTS, namespace, "events")
         await self._call("create_event", "POST", path, manifest, what=f"create Event {namespace}/{name}")
+
+    async def _is_allowed(self, plural: str, spec: Json, what: str) -> bool:
+        """Ask RBAC. An answer without a clear yes is a no (promise P8)."""
+        answer = await self._call(
+            "access_review", "POST", f"/apis/authorization.k8s.io/v1/{plural}", {"spec": spec}, what=what
+        )
+        return (answer.get("status") or {}).get("allowed") is True
 
     async def _patch_status(
         self, call: str, plural: str, namespace: str, name: str, uid: str, resource_version: str, status: Json
