@@ -159,6 +159,7 @@ class Reconciler:
             is_gone=memory.is_gone,
             policy=self._store.policy((namespace, request.spec.policy_name)),
             role=role,
+            role_seen=self._store.role_seen(request),
             rights=rights,
             binding=self._store.binding(uid) or memory.stranger,
             lost=memory.lost,

@@ -155,6 +155,8 @@ class Stage:
             key = self.store.see_policy_deleted(body) if verb == "DELETED" else self.store.see_policy(body)
             if key is not None:
                 self.dirty |= self.store.under_policy(key)
+        elif kind in ("Role", "ClusterRole"):
+            self.dirty |= self.store.see_role_deleted(body) if verb == "DELETED" else self.store.see_role(body)
         elif kind == "RoleBinding":
             key = self.store.see_binding_deleted(body) if verb == "DELETED" else self.store.see_binding(body)
         if key is not None:

@@ -483,3 +483,36 @@ async def test_a_role_that_curfew_was_not_given_is_said_before_anybody_decides()
     await stage.pass_time(seconds=31)
 
     assert (stage.phase(), stage.cluster.status("inc-4711")["endReason"]) == ("Failed", "CannotBind")
+
+
+@pytest.mark.parametrize("what", ["edited", "deleted"])
+async def test_a_grant_ends_when_its_role_changes(what: str) -> None:
+    """What was approved is what is held, to the end (promise P5)."""
+    stage = Stage()
+    stage.cluster.apply(a_role())  # the watch has seen it
+    await active(stage)
+
+    if what == "edited":
+        stage.cluster.apply(a_role(rules=[{"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"]}]))
+    else:
+        stage.cluster.delete("ClusterRole", "payments-debug", "")
+    await stage.settle()
+
+    assert (stage.phase(), stage.cluster.status("inc-4711")["endReason"]) == ("Revoked", "RoleChanged")
+    assert stage.bindings() == []
+    assert stage.events()[-3:] == ["grant.role_changed", "grant.revoked", "request.closed"]
+
+
+async def test_a_policy_may_keep_a_grant_whose_role_changes() -> None:
+    """Recorded once, told, and kept."""
+    stage = Stage(policy=a_policy(onRoleChange="Keep"))
+    await active(stage)
+
+    stage.cluster.apply(a_role(rules=[{"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"]}]))
+    await stage.settle()
+    stage.dirty |= {request.metadata.uid for request in stage.store.requests()}
+    await stage.settle()
+
+    assert stage.phase() == "Active"
+    assert stage.condition("RoleUnchanged")["status"] == "False"
+    assert stage.events().count("grant.role_changed") == 1

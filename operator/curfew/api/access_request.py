@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from curfew.api.access_policy import RoleKind
+from curfew.api.access_policy import OnRoleChange, RoleKind
 from curfew.api.meta import Condition, Model, ObjectMeta
 from curfew.api.names import API_VERSION
 from curfew.api.times import Duration, Time
@@ -146,6 +146,10 @@ class Terms(Model):
     digest: str = Field(max_length=64, description="SHA-256 over request, policy and role, in hex.")
     policy: PolicyRef = Field(description="The policy that was asked for.")
     role: PinnedRole = Field(description="The role that will be bound.")
+    on_role_change: OnRoleChange = Field(
+        default=OnRoleChange.REVOKE,
+        description="What becomes of the grant when the role's rules are changed while it is active: Revoke or Keep.",
+    )
     risk: tuple[Annotated[str, Field(max_length=64)], ...] = Field(
         default=(),
         max_length=32,

@@ -70,6 +70,9 @@ EVENTS: Mapping[str, EventType] = MappingProxyType(
             EventType(
                 "grant.orphan_removed", "3009E", _ACCESS, REVOKE, "A binding with our label had no right to exist."
             ),
+            EventType(
+                "grant.role_changed", "3010W", _ACCESS, OTHER, "The rules of the role were changed during the grant."
+            ),
             EventType("audit.opened", "9001I", _ENTITY, CREATE, "The log begins; names the key that signs it."),
             EventType("audit.sink_failed", "9003E", _ENTITY, OTHER, "The log could not be written for a while."),
             EventType("audit.sink_recovered", "9004I", _ENTITY, OTHER, "The log can be written again."),

@@ -21,7 +21,7 @@ from curfew.core.lifecycle import Event
 from curfew.core.notices import Notice, about_request, on_namespace
 from curfew.core.reasons import Reason
 from curfew.core.reviews import NewReviews, new_reviews, submitted
-from curfew.core.stories import CURFEW, story
+from curfew.core.stories import CURFEW, role_changed, story
 
 
 @dataclass(frozen=True)
@@ -214,6 +214,12 @@ class Change:
                     self._record("grant.drifted", self.detail, success=False),
                     self._record("grant.revoked", f"the access was ended: {self.detail}"),
                 )
+            case Reason.ROLE_CHANGED:
+                seen = self.facts.role_seen
+                return (
+                    role_changed(self.facts, self.detail, seen.rules_digest if seen is not None else ""),
+                    self._record("grant.revoked", f"the access was ended: {self.detail}"),
+                )
             case Reason.REVOKED_BY_APPROVER:
                 return (self._record("grant.revoked", self.detail, actor=self._decider(DecisionKind.REVOKE)),)
             case Reason.RELEASED_BY_REQUESTER:
@@ -249,6 +255,7 @@ class Change:
             Reason.BINDING_TAMPERED,
             Reason.BINDING_UNANNOUNCED,
             Reason.EXPIRY_MISSING,
+            Reason.ROLE_CHANGED,
         )
         told = about_request(request, "Warning" if is_bad else "Normal", reason, action, note, key=str(self.event))
         if self.event not in (Event.GRANT, Event.EXPIRE, Event.REVOKE):

@@ -10,7 +10,7 @@ from curfew.api.access_request import AccessRequest
 from curfew.audit.receipt import Receipt
 from curfew.core.bindings import Binding
 from curfew.core.reasons import Reason
-from curfew.core.terms import Role
+from curfew.core.terms import Role, RoleSeen
 
 
 class Read(StrEnum):
@@ -86,6 +86,7 @@ class Facts:
     is_gone: bool = False  # the request was deleted; `request` is how it was last seen
     policy: AccessPolicy | None = None
     role: Role | None = None
+    role_seen: RoleSeen | None = None  # what the watch last saw of the role that was pinned
     rights: Rights | None = None  # None where they were not asked for
     binding: Binding | None = None
     lost: Binding | None = None  # the request's binding, seen by this process and gone since

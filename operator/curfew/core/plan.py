@@ -8,6 +8,7 @@ again, so that a crash between any two steps is an ordinary start.
     close_gone       a request that was deleted gets its last records
     conclude         a grant whose binding is gone is Expired or Revoked
     adopt            a binding that was made on our announcement is Active
+    note_role_change the role of a grant was changed that its policy keeps
     accept           a new request is checked, its terms are pinned
     turn_down        people or time said no
     grant            enough people said yes: announce, then bind
@@ -19,6 +20,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from curfew.api.access_policy import OnRoleChange
 from curfew.api.access_request import DecisionKind, Phase
 from curfew.api.times import format_time
 from curfew.audit.record import Record
@@ -30,7 +32,7 @@ from curfew.core.facts import Facts, Read
 from curfew.core.lifecycle import Event
 from curfew.core.notices import Notice, about_request
 from curfew.core.reasons import Reason
-from curfew.core.terms import pin
+from curfew.core.terms import pin, role_change
 
 POLICY_GRACE = timedelta(seconds=30)
 """How long a new request waits for its policy and role to appear: one `kubectl apply` of a folder sends them in any order."""
@@ -92,7 +94,7 @@ class Step:
 
 def plan(facts: Facts) -> Step:
     """Return the next step about a request. A step without an act means: wait for `wake_at` or for news."""
-    for rung in (end_access, close_gone, conclude, adopt, accept, turn_down, grant, settle_outbox):
+    for rung in (end_access, close_gone, conclude, adopt, note_role_change, accept, turn_down, grant, settle_outbox):
         step = rung(facts)
         if step is not None:
             return step
@@ -133,7 +135,16 @@ def why_ended(facts: Facts, binding: Binding) -> tuple[Reason, str] | None:
         return Reason.RELEASED_BY_REQUESTER, f"{decision.by} gave it back"
     if status.phase is not Phase.ACTIVE and not _may_be_ours(facts):
         return Reason.BINDING_UNANNOUNCED, "nobody agreed to it"
+    changed = role_was_changed(facts)
+    if changed is not None and status.terms is not None and status.terms.on_role_change is OnRoleChange.REVOKE:
+        return Reason.ROLE_CHANGED, changed
     return None
+
+
+def role_was_changed(facts: Facts) -> str | None:
+    """Return in words how the role of an Active grant has changed since it was pinned, or None."""
+    status = facts.request.status
+    return role_change(status.terms.role, facts.role_seen) if status.terms is not None else None
 
 
 def _may_be_ours(facts: Facts) -> bool:
@@ -194,6 +205,9 @@ def _why_gone(facts: Facts) -> tuple[Reason, str]:
     decision = find_decision(request, DecisionKind.CANCEL)
     if decision is not None:
         return Reason.RELEASED_BY_REQUESTER, f"{decision.by} gave it back"
+    changed = role_was_changed(facts)
+    if changed is not None:
+        return Reason.ROLE_CHANGED, changed
     return Reason.BINDING_REMOVED, "its binding was deleted by somebody else than Curfew"
 
 
@@ -231,6 +245,28 @@ def adopt(facts: Facts) -> Step | None:
 
 def _is_ours(binding: Binding, facts: Facts) -> bool:
     return binding.request_uid == facts.request.metadata.uid
+
+
+def note_role_change(facts: Facts) -> Step | None:
+    """Record that the role of a grant was changed which its policy keeps nevertheless."""
+    changed = role_was_changed(facts)
+    if facts.request.status.phase is not Phase.ACTIVE or changed is None or facts.role_seen is None:
+        return None
+    observed = conditions.Observation(
+        conditions.ROLE_UNCHANGED,
+        False,
+        str(Reason.ROLE_CHANGED),
+        f"{changed} (now {facts.role_seen.rules_digest[:12]})",
+    )
+    said = next((c for c in facts.request.status.conditions if c.type == conditions.ROLE_UNCHANGED), None)
+    if said is not None and said.message == observed.message:
+        return None
+    record = stories.role_changed(facts, changed, facts.role_seen.rules_digest)
+    patch = Patch({**_outbox_patch(facts, (record,)), "conditions": _conditions(facts, observed)})
+    notice = about_request(
+        facts.request, "Warning", str(Reason.ROLE_CHANGED), "Keep", record.message, key=f"role/{record.id}"
+    )
+    return Step(act=patch, notices=(notice,))
 
 
 def accept(facts: Facts) -> Step | None:

@@ -43,4 +43,5 @@ class Reason(StrEnum):
     BINDING_TAMPERED = "BindingTampered"
     BINDING_REMOVED = "BindingRemoved"
     BINDING_UNANNOUNCED = "BindingUnannounced"
+    ROLE_CHANGED = "RoleChanged"
     EXPIRY_MISSING = "ExpiryMissing"

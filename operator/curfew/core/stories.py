@@ -116,6 +116,20 @@ def gone(told: Story, *, at: datetime, was_granted: bool) -> tuple[Record, ...]:
     return tuple(records)
 
 
+def role_changed(facts: Facts, how: str, rules_digest: str) -> Record:
+    """Return the record of a role whose rules were changed during a grant."""
+    request = facts.request
+    return make_record(
+        "grant.role_changed",
+        at=facts.now,
+        actor=CURFEW,
+        message=f"request {request.metadata.name} of {request.spec.requester}: {how} during the grant",
+        story=story(facts),
+        qualifier=rules_digest,
+        detail={"rules_digest": rules_digest},
+    )
+
+
 def orphan_removed(binding: Binding, *, at: datetime, why: str) -> Record:
     """Return the record of a binding that carried our label and had no right to exist."""
     return make_record(
