@@ -36,8 +36,11 @@ def await_all(asker: Asker, namespace: str, operator: str) -> None:
     Makes a few objects in `namespace`, which is the caller's to remove.
     """
     objects = json.dumps({"apiVersion": "v1", "kind": "List", "items": canaries(namespace)})
-    # Admission knows a new kind a moment later than the API server serves it.
-    until_it_says(lambda: asker.kubectl_as(ADMIN, "apply", "--filename=-", stdin=objects), "accesspolicy.curfew.dev")
+    # Admission knows a new kind a moment later than the API server serves it, and each kind at a moment of its own.
+    for kind in ("accesspolicy", "accessrequest"):
+        until_it_says(
+            lambda: asker.kubectl_as(ADMIN, "apply", "--filename=-", stdin=objects), f"{kind}.curfew.dev/canary "
+        )
     for policy, probe in probes(asker, namespace, operator).items():
         until_it_says(probe, policy)
 

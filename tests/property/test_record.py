@@ -17,10 +17,8 @@ from curfew.audit.record import BindingRef, DecisionRef, PolicyRef, Record, Role
 # All of Unicode but lone surrogates, which no UTF-8 can hold; the ends of the planes more often than chance would.
 characters = st.characters(codec="utf-8") | st.sampled_from('\x00\x1f"\\/\x7f\u2028\ud7ff\ue000\uffff\U00010000')
 texts = st.text(characters, max_size=8)
-# A float such as 1e16 is written as a whole number that a double may not hold exactly; it is written, but never read.
-floats = st.floats(allow_nan=False, allow_infinity=False).filter(lambda x: not 2**53 <= abs(x) < 10**21)
 values = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**53) + 1, 2**53 - 1) | floats | texts,
+    st.none() | st.booleans() | st.integers(-(2**53) + 1, 2**53 - 1) | texts,
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(texts, inner, max_size=4),
     max_leaves=12,
 )
@@ -28,8 +26,7 @@ values = st.recursive(
 
 @given(values)
 @example({"\ue000": 1, "\U00010000": 2})  # by code point the first comes first, in UTF-16 the second
-@example({"a": 1.0})
-@example([1e21, -0.0, 1e-7, 5e-324])
+@example({"\U0001f600": {"\uffff": {}}})
 @example(2**53 - 1)
 def test_the_fast_way_and_rfc_8785_say_the_same(value: Any) -> None:
     assert canonical(value) == rfc8785.dumps(value)
@@ -37,7 +34,7 @@ def test_the_fast_way_and_rfc_8785_say_the_same(value: Any) -> None:
 
 @given(values)
 @example({"\ue000": 1, "\U00010000": 2})
-@example([1e15, 1e21, 123456789012345])
+@example([123456789012345, -(2**53) + 1])
 def test_canonical_bytes_are_read_back(value: Any) -> None:
     line = canonical(value)
 
@@ -66,6 +63,7 @@ def test_bytes_that_are_read_are_the_only_ones_for_their_value(value: Any, data:
         pytest.param('{"\ue000":1,"\U00010000":2}'.encode(), id="keys in the order of code points"),
         pytest.param(b'{"a":1,"a":2}', id="a key twice"),
         pytest.param(b'{"a":1.0}', id="a whole number as a fraction"),
+        pytest.param(b'{"a":1.5}', id="a fraction"),
         pytest.param(b'{"a":1e2}', id="an exponent"),
         pytest.param(b'{"a":-0}', id="minus zero"),
         pytest.param(b'{"a":01}', id="a leading zero"),
@@ -105,7 +103,7 @@ def test_what_is_not_in_canonical_form_is_refused(line: bytes) -> None:
     ],
     ids=repr,
 )
-def test_what_json_cannot_say_has_no_canonical_form(value: Any) -> None:
+def test_what_not_every_json_reader_understands_has_no_canonical_form(value: Any) -> None:
     with pytest.raises(NotCanonical):
         canonical(value)
 

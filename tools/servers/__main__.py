@@ -1,41 +1,8 @@
-"""Where `python -m tools.servers` begins: signals become exit statuses, with one line said."""
+"""Where `python -m tools.servers` begins."""
 
-import os
-import signal
 import sys
 
-STOP_SIGNALS = {signal.SIGINT, signal.SIGTERM}
-
-
-class Terminated(KeyboardInterrupt):
-    """Somebody asked us to end: tear down as after Ctrl-C."""
-
-
-def _terminate(*_: object) -> None:
-    raise Terminated
-
-
-def run() -> int:
-    """Run the command; return 130 after Ctrl-C and 143 after SIGTERM."""
-    try:
-        signal.signal(signal.SIGTERM, _terminate)
-        # An exception that a signal raises while modules load may be lost in the import system; so it has to wait.
-        signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
-        from tools.servers.commands import main
-
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
-        return main()
-    except Terminated:
-        print("\nAsked to end; nothing is left half done.", file=sys.stderr)
-        return 128 + signal.SIGTERM
-    except KeyboardInterrupt:
-        print("\nInterrupted; nothing is left half done.", file=sys.stderr)
-        return 128 + signal.SIGINT
-    except BrokenPipeError:
-        # Whoever read our output has heard enough; without this the interpreter complains once more as it ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 128 + signal.SIGPIPE
-
+from tools.signals import run
 
 if __name__ == "__main__":
-    sys.exit(run())
+    sys.exit(run("tools.servers.commands"))

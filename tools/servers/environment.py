@@ -42,12 +42,14 @@ class Environment:
         folder: Path | None = None,
         *,
         choice: str | None = None,
+        bucket_server: bool = True,
         durable: bool = False,
         mutating_admission: bool = True,
         apiserver_args: Sequence[str] = (),
     ) -> None:
         """Start nothing yet. Without a folder, one is made for the run and removed after it."""
         self.choice = choice or chosen_cluster()
+        self._bucket_server = bucket_server
         self._own_folder: OwnFolder | None = None
         if folder is None:
             self._own_folder = OwnFolder()
@@ -83,7 +85,7 @@ class Environment:
 
     def environ(self) -> dict[str, str]:
         """Return the variables by which kubectl, helm and S3 clients find all of it."""
-        return {**self.cluster.environ(), **self.s3.env()}
+        return {**self.cluster.environ(), **(self.s3.env() if self._bucket_server else {})}
 
     def kubectl(
         self,
@@ -110,8 +112,9 @@ class Environment:
     def start(self) -> None:
         """Build what is missing and return when all of it is ready; leave nothing running when that fails."""
         try:
-            build(NEEDED[self.choice])
-            self.s3.start()
+            build([name for name in NEEDED[self.choice] if self._bucket_server or name != "versitygw"])
+            if self._bucket_server:
+                self.s3.start()
             self.cluster.start()
         except BaseException as error:
             # An interrupted start is nobody's riddle; a failed one is, and its logs are in the folder.

@@ -106,20 +106,10 @@ class S3Server:
         retention_days: int = 1,
         mode: LockMode | None = "COMPLIANCE",
     ) -> str:
-        """Make a bucket and return its name; with a `mode`, its default rule locks each new version.
-
-        Object Lock brings versioning with it. Without either, anything may be overwritten and deleted for good.
-        """
-        client = self.client()
-        client.create_bucket(Bucket=name, ObjectLockEnabledForBucket=object_lock)
-        if versioning and not object_lock:
-            client.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
-        if object_lock and mode is not None:
-            rule = {"DefaultRetention": {"Mode": mode, "Days": retention_days}}
-            client.put_object_lock_configuration(
-                Bucket=name, ObjectLockConfiguration={"ObjectLockEnabled": "Enabled", "Rule": rule}
-            )
-        return name
+        """Make a bucket and return its name, as `make_bucket` does."""
+        return make_bucket(
+            self.client(), name, object_lock=object_lock, versioning=versioning, retention_days=retention_days, mode=mode
+        )
 
     def _launch_on_new_port(self) -> Server:
         self._port = free_port()
@@ -161,6 +151,30 @@ class S3Server:
             server.stop()
             raise
         return server
+
+
+def make_bucket(
+    client: Any,
+    name: str,
+    *,
+    object_lock: bool = True,
+    versioning: bool = True,
+    retention_days: int = 1,
+    mode: LockMode | None = "COMPLIANCE",
+) -> str:
+    """Make a bucket and return its name; with a `mode`, its default rule locks each new version.
+
+    Object Lock brings versioning with it. Without either, anything may be overwritten and deleted for good.
+    """
+    client.create_bucket(Bucket=name, ObjectLockEnabledForBucket=object_lock)
+    if versioning and not object_lock:
+        client.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+    if object_lock and mode is not None:
+        rule = {"DefaultRetention": {"Mode": mode, "Days": retention_days}}
+        client.put_object_lock_configuration(
+            Bucket=name, ObjectLockConfiguration={"ObjectLockEnabled": "Enabled", "Rule": rule}
+        )
+    return name
 
 
 def _keeps_attributes(folder: Path) -> bool:

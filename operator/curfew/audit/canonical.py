@@ -1,4 +1,7 @@
-"""Canonical JSON: equal values have equal bytes, and the bytes are the evidence (RFC 8785)."""
+"""Canonical JSON: equal values have equal bytes, and the bytes are the evidence (RFC 8785).
+
+Numbers are whole and fit a double exactly, which leaves out what JSON readers disagree about: fractions, and large numbers.
+"""
 
 import hashlib
 import json
@@ -15,7 +18,7 @@ class NotCanonical(ValueError):
 
 
 def canonical(value: Any) -> bytes:
-    """Return a JSON value's canonical bytes. Raise `NotCanonical` for what JSON cannot say."""
+    """Return a JSON value's canonical bytes. Raise `NotCanonical` for fractions, and for what JSON cannot say."""
     try:
         return _ENCODER.encode(value).encode() if _is_plain(value) else rfc8785.dumps(value)
     except (rfc8785.CanonicalizationError, UnicodeEncodeError, RecursionError) as error:
@@ -26,19 +29,17 @@ def parse_canonical(line: bytes) -> Any:
     """Return the JSON value of bytes that are in canonical form, or raise `NotCanonical`."""
     try:
         text = line.decode()
-        value = _parse_plain(text)
-    except _NotPlain:
-        value = _parse(line)
+        value = _DECODER.decode(text)
+    except NotCanonical:
+        raise
     except (ValueError, RecursionError) as error:
         raise NotCanonical(f"is not JSON: {error}") from error
-    else:
-        # The text is JSON of text and whole numbers. If the fast encoder writes the same text again, the keys of the
-        # value are those in the text; and if those are of the basic plane, both orders of keys are the same.
-        if (text.isascii() or max(text) < "\U00010000") and _ENCODER.encode(value) == text:
-            return value
-    if canonical(value) != line:
-        raise NotCanonical("is JSON, but not in canonical form")
-    return value
+    # If the fast encoder writes the same text again, the keys of the value are those in the text; and if those are of the
+    # basic plane, it has put them in the right order.
+    is_basic = text.isascii() or max(text) < "\U00010000"
+    if _ENCODER.encode(value) == text if is_basic else canonical(value) == line:
+        return value
+    raise NotCanonical("is JSON, but not in canonical form")
 
 
 def digest(value: Any) -> str:
@@ -48,8 +49,8 @@ def digest(value: Any) -> str:
 
 # The standard library's encoder is written in C and many times as fast as rfc8785's. It differs from RFC 8785 in three
 # things only: how fractions are written, whole numbers that do not fit a double (the RFC has no form for them), and the
-# order of keys, which is by code point instead of UTF-16 unit: the same order within the basic plane. So it is used
-# where none of the three can occur, and rfc8785 has the word elsewhere. tests/property/test_record.py holds them equal.
+# order of keys, which is by code point instead of UTF-16 unit: the same order within the basic plane. The first two are
+# refused here; where the third can occur, rfc8785 has the word. tests/property/test_record.py holds them equal.
 _ENCODER = json.JSONEncoder(
     ensure_ascii=False, allow_nan=False, separators=(",", ":"), sort_keys=True, check_circular=False
 )
@@ -62,6 +63,8 @@ def _is_plain(value: Any) -> bool:
             return True
         case int():
             return -MAX_WHOLE <= value <= MAX_WHOLE
+        case float():
+            raise NotCanonical(f"has no canonical form: {value} is not a whole number")
         case list() | tuple():
             return all(map(_is_plain, value))
         case dict():
@@ -69,25 +72,15 @@ def _is_plain(value: Any) -> bool:
     return False
 
 
-class _NotPlain(Exception):
-    """There is a number in the text that the fast encoder might write in another way."""
-
-
-def _fraction(_: str) -> NoReturn:
-    raise _NotPlain
+def _fraction(text: str) -> NoReturn:
+    raise NotCanonical(f"holds a number that is not whole: {text[:40]}")
 
 
 def _whole(text: str) -> int:
-    if len(text) > 15:  # 15 digits, or 14 and a sign, are below 2**53
-        raise _NotPlain
-    return int(text)
+    number = int(text) if len(text) <= 17 else MAX_WHOLE + 1  # 2**53 has 16 digits, and there may be a sign
+    if not -MAX_WHOLE <= number <= MAX_WHOLE:
+        raise NotCanonical(f"holds a number that not every reader reads exactly: {text[:40]}")
+    return number
 
 
-_parse_plain = json.JSONDecoder(parse_float=_fraction, parse_int=_whole, parse_constant=_fraction).decode
-
-
-def _parse(line: bytes) -> Any:
-    try:
-        return json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise NotCanonical(f"is not JSON: {error}") from error
+_DECODER = json.JSONDecoder(parse_float=_fraction, parse_int=_whole, parse_constant=_fraction)

@@ -16,7 +16,7 @@ class OcsfClass(IntEnum):
     USER_ACCESS_MANAGEMENT = 3005
 
 
-CREATE, READ, UPDATE, DELETE = 1, 2, 3, 4  # activities of Entity Management
+CREATE, UPDATE, DELETE = 1, 3, 4  # activities of Entity Management
 ASSIGN, REVOKE = 1, 2  # activities of User Access Management
 OTHER = 99
 
@@ -32,10 +32,23 @@ class EventType:
     meaning: str
 
     @property
+    def activity_name(self) -> str:
+        """What OCSF calls the activity; where it has no word for it, ours."""
+        return _ACTIVITIES.get((self.ocsf_class, self.activity_id), self.name)
+
+    @property
     def severity_id(self) -> int:
         """OCSF severity: 1 informational, 3 medium, 4 high."""
         return {"I": 1, "W": 3, "E": 4}[self.code[-1]]
 
+
+_ACTIVITIES = {
+    (OcsfClass.ENTITY_MANAGEMENT, CREATE): "Create",
+    (OcsfClass.ENTITY_MANAGEMENT, UPDATE): "Update",
+    (OcsfClass.ENTITY_MANAGEMENT, DELETE): "Delete",
+    (OcsfClass.USER_ACCESS_MANAGEMENT, ASSIGN): "Assign Privileges",
+    (OcsfClass.USER_ACCESS_MANAGEMENT, REVOKE): "Revoke Privileges",
+}
 
 _ENTITY, _ACCESS = OcsfClass.ENTITY_MANAGEMENT, OcsfClass.USER_ACCESS_MANAGEMENT
 
@@ -58,7 +71,7 @@ EVENTS: Mapping[str, EventType] = MappingProxyType(
             EventType("review.approved", "2002I", _ENTITY, UPDATE, "Enough people agreed."),
             EventType("review.denied", "2003I", _ENTITY, UPDATE, "A person said no."),
             EventType("review.auto_approved", "2004I", _ENTITY, UPDATE, "The policy grants without review."),
-            EventType("grant.intended", "3001I", _ACCESS, ASSIGN, "A grant is announced; no binding is made before."),
+            EventType("grant.intended", "3001I", _ACCESS, OTHER, "A grant is announced; no binding is made before."),
             EventType("grant.activated", "3002I", _ACCESS, ASSIGN, "The binding was made and read back."),
             EventType("grant.activation_failed", "3003E", _ACCESS, ASSIGN, "What was approved was not granted."),
             EventType(

@@ -6,17 +6,20 @@ are strings, integers, booleans, lists and objects; what is not known is left ou
 
 import dataclasses
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from curfew.audit.canonical import canonical
-from curfew.audit.events import EVENTS, OcsfClass
+from curfew.audit.events import EVENTS, OTHER, OcsfClass
 
 SCHEMA = "curfew.audit/v1"
 OCSF_VERSION = "1.8.0"
 PRODUCT = {"name": "Curfew", "vendor_name": "Curfew"}
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LAST_TIME = 253_402_300_799_999  # the last millisecond of the year 9999, in milliseconds since 1970
 
 
 class RecordRefused(ValueError):
@@ -92,35 +95,16 @@ class Story:
         told = record.block.get("story")
         if not isinstance(told, Mapping):
             raise RecordRefused(f"record {record.id} ({record.event}) is not about a request")
-        known = dict(told)
-        for name, type_ in (("policy", PolicyRef), ("role", RoleRef), ("binding", BindingRef)):
-            if name in known:
-                known[name] = type_(**known[name])
-        known["decisions"] = tuple(
-            DecisionRef(
-                by=decision["by"],
-                decision=decision["decision"],
-                stage=decision.get("stage"),
-                reason=decision.get("reason"),
-                seen_at=_parse_time(decision["seen_at"]),
-            )
-            for decision in known.get("decisions", ())
-        )
-        for name in _TIMES:
-            if name in known:
-                known[name] = _parse_time(known[name])
         try:
+            known = {name: _READ.get(name, _as_it_is)(told[name]) for name in _FIELDS if name in told}
             return cls(**known)
-        except TypeError as error:
-            raise RecordRefused(f"record {record.id} tells a story with words that are not known: {error}") from error
+        except (KeyError, TypeError, ValueError) as error:
+            raise RecordRefused(f"record {record.id} tells a story that cannot be read: {error}") from error
 
     def to_json(self) -> dict[str, Any]:
         """Return what is known of the story."""
         told: dict[str, Any] = _plain(self)
         return told
-
-
-_TIMES = ("not_before", "decide_by", "decided_at", "starts_at", "granted_at", "expires_at", "ended_at")
 
 
 @dataclass(frozen=True)
@@ -134,16 +118,19 @@ class Record:
 
     @classmethod
     def parse(cls, body: Mapping[str, Any]) -> "Record":
-        """Read a record's JSON object, or raise `RecordRefused`."""
+        """Read a record's JSON object, or raise `RecordRefused`. What a later version adds to it is no hindrance."""
         try:
             block = body["unmapped"]["curfew"]
-            id_, event, subject, schema = block["id"], block["event"], block["subject"], block["schema"]
-        except (KeyError, TypeError) as error:
-            raise RecordRefused(f"it is not a record: {error} is missing") from error
+            schema, id_, event, subject = block["schema"], block["id"], block["event"], block["subject"]
+            message, time = body["message"], body["time"]
+        except (KeyError, TypeError, IndexError) as error:
+            raise RecordRefused(f"it is not a record: {error}") from error
         if schema != SCHEMA:
-            raise RecordRefused(f"record {id_} has schema {schema}; this version reads {SCHEMA}")
-        if not all(isinstance(word, str) for word in (id_, event, subject)):
-            raise RecordRefused("a record's id, event and subject are strings")
+            raise RecordRefused(f"it has schema {schema}, and this version reads {SCHEMA}")
+        if not (type(id_) is type(event) is type(subject) is type(message) is str):
+            raise RecordRefused("a record's id, event, subject and message are strings")
+        if type(time) is not int or not 0 <= time <= _LAST_TIME:
+            raise RecordRefused(f"a record's time is in milliseconds since 1970, and {time!r} is not")
         return cls(id_, event, subject, body)
 
     @property
@@ -159,8 +146,8 @@ class Record:
 
     @property
     def at(self) -> datetime:
-        """When it happened, in UTC."""
-        return datetime.fromtimestamp(self.body["time"] / 1000, UTC)
+        """When it happened, in UTC, to the millisecond."""
+        return _EPOCH + timedelta(milliseconds=self.body["time"])
 
     def line(self) -> bytes:
         """Return its bytes in the log, without the newline: canonical JSON, the leaf of the Merkle tree."""
@@ -189,10 +176,14 @@ def make_record(
     """Return the record of an event.
 
     `at` is when it happened (aware, UTC); `actor` who did it; `message` a sentence for people; `qualifier` tells apart
-    several events of one name about one subject. Raise `KeyError` for an event that is not in the catalogue.
+    several events of one name about one subject. Without a story there has to be a `subject`, such as the id of the log.
+    `detail` holds strings, whole numbers, booleans, and lists and objects of these. Raise `KeyError` for an event that is
+    not in the catalogue.
     """
     kind = EVENTS[event]
     subject = subject or (story.uid if story is not None else "")
+    if not subject:
+        raise ValueError(f"{event} is about nothing: it has neither a story nor a subject")
     id_ = record_id(subject, event, qualifier)
     metadata: dict[str, Any] = {
         "product": PRODUCT,
@@ -217,7 +208,7 @@ def make_record(
         block["detail"] = dict(detail)
     body: dict[str, Any] = {
         "activity_id": kind.activity_id,
-        "activity_name": event,
+        "activity_name": kind.activity_name,
         "actor": {"user": {"name": actor}} if actor != "curfew" else {"app_name": "curfew"},
         "category_uid": 3,
         "class_uid": int(kind.ocsf_class),
@@ -225,7 +216,7 @@ def make_record(
         "metadata": metadata,
         "severity_id": kind.severity_id,
         "status_id": 1 if success else 2,
-        "time": round(at.timestamp() * 1000),
+        "time": (at - _EPOCH) // timedelta(milliseconds=1),
         "type_uid": int(kind.ocsf_class) * 100 + kind.activity_id,
         "unmapped": {"curfew": block},
     }
@@ -240,8 +231,10 @@ def with_end(story: Story, *, ended_at: datetime, end_reason: str) -> Story:
 
 def _entity(story: Story | None, subject: str) -> dict[str, Any]:
     if story is None:
-        return {"entity": {"name": subject, "type": "Log", "uid": subject}}
-    return {"entity": {"name": f"{story.namespace}/{story.request}", "type": "AccessRequest", "uid": story.uid}}
+        name, type_, uid = subject, "Log", subject
+    else:
+        name, type_, uid = f"{story.namespace}/{story.request}", "AccessRequest", story.uid
+    return {"entity": {"name": name, "type": type_, "type_id": OTHER, "uid": uid}}
 
 
 def _access(story: Story | None) -> dict[str, Any]:
@@ -274,3 +267,27 @@ def _format_time(at: datetime) -> str:
 
 def _parse_time(text: str) -> datetime:
     return datetime.fromisoformat(text)
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
+_FIELDS = tuple(field.name for field in dataclasses.fields(Story))
+_READ: Mapping[str, Callable[[Any], Any]] = {
+    "policy": lambda told: PolicyRef(told["name"], told["uid"], told["generation"]),
+    "role": lambda told: RoleRef(told["kind"], told["name"], told["uid"], told["rules_digest"]),
+    "binding": lambda told: BindingRef(told["name"], told["uid"]),
+    "decisions": lambda told: tuple(
+        DecisionRef(one["by"], one["decision"], one.get("stage"), one.get("reason"), _parse_time(one["seen_at"]))
+        for one in told
+    ),
+    "not_before": _parse_time,
+    "decide_by": _parse_time,
+    "decided_at": _parse_time,
+    "starts_at": _parse_time,
+    "granted_at": _parse_time,
+    "expires_at": _parse_time,
+    "ended_at": _parse_time,
+}
+"""How the fields of a story are read that are not just text or a number."""

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import aclosing, contextmanager
 from datetime import date
 from pathlib import Path
+from typing import NoReturn
 
 import click
 
@@ -35,7 +36,7 @@ from curfew.cli.reading import (
     unreadable,
 )
 from curfew.cli.report import Report, printable, sentence
-from curfew.ports import ObjectMissing, ObjectStore
+from curfew.ports import ObjectMissing, ObjectStore, StoreUnavailable
 
 _POLL = 1.0  # seconds between two looks for the next segment
 
@@ -234,24 +235,36 @@ async def _tail(
     for line in lines[len(lines) - min(count, len(lines)) :]:
         show(line)
     if is_followed and head is not None:
-        is_good = await _follow(store, head, verifier, show) and is_good
+        await _follow(store, head, verifier, show)
     return is_good
 
 
-async def _follow(store: ObjectStore, head: Head, verifier: Verifier, show: Callable[[bytes], None]) -> bool:
-    """Show what is appended, until there is something that cannot be followed."""
+async def _follow(store: ObjectStore, head: Head, verifier: Verifier, show: Callable[[bytes], None]) -> NoReturn:
+    """Show what is appended, for ever."""
+    reachable = True
     while True:
+        name = head.next_name()
         try:
-            name = head.next_name()
-            segment, head = follow(head, name, await store.get(name), verifier)
+            stored = await store.get(name)
         except ObjectMissing:
+            reachable = True
             await asyncio.sleep(_POLL)
+            continue
+        except StoreUnavailable as error:
+            if reachable:
+                click.echo(f"{error} Trying on.", err=True)
+            reachable = False
+            await asyncio.sleep(_POLL)
+            continue
+        try:
+            segment, head = follow(head, name, stored, verifier)
         except ChainBroken as broken:
-            click.echo(printable(sentence(str(broken))), err=True)
-            return False
-        else:
-            for line in segment.lines:
-                show(line)
+            click.echo(printable(sentence(f"{broken}, and is not shown")), err=True)
+            # The operator goes on after what is not its own; so does this.
+            head = head.voided(stored)
+            continue
+        for line in segment.lines:
+            show(line)
 
 
 def show_json(line: bytes) -> None:

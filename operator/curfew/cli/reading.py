@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from curfew.adapters.objectstore import open_store
+from curfew.adapters.objectstore import BUCKET_SCHEMES, open_store
 from curfew.audit.checkpoint import KeyRefused, NoteRefused, Verifier, open_note
 from curfew.audit.findings import Anchor
 from curfew.audit.receipt import Receipt
@@ -43,13 +43,14 @@ def unreadable() -> Iterator[None]:
 
 
 def open_location(location: str) -> ObjectStore:
-    """Return the store at an address or in a folder, or raise `CannotRead`."""
+    """Return the store at an address or in a folder. Raise `click.UsageError` or `CannotRead` where there is none."""
+    scheme, is_address, _ = location.partition("://")
+    if is_address and scheme not in ("file", *BUCKET_SCHEMES):
+        raise click.UsageError(f"{location} is neither a folder nor an address; those begin with s3, gs, az or file.")
     with unreadable():
-        store = open_store(location if "://" in location else f"file://{Path(location).absolute()}")
+        store = open_store(location if is_address else f"file://{Path(location).absolute()}")
         if store.url.startswith("file://") and not (folder := Path(store.url.removeprefix("file://"))).is_dir():
-            raise StoreUnavailable(
-                f"There is no folder {folder}. Give the folder that holds v1/, or a bucket's address."
-            )
+            raise StoreUnavailable(f"There is no folder {folder}. Give the one that holds v1/, or a bucket's address.")
         return store
 
 
@@ -130,12 +131,12 @@ def read_anchor(text: str, log: str) -> Callable[[Verifier], Anchor]:
 
     What is returned raises `Forged` for a checkpoint that the key did not sign.
     """
-    path = Path(text)
-    try:
-        content, where = (path.read_text(), path.name) if path.is_file() else (text, "")
-    except (OSError, ValueError) as error:
-        raise click.UsageError(f"The anchor {text} cannot be read: {error}.") from error
-    inside = f" in {where}" if where else ""
+    content, inside = text, ""
+    if _is_file(text):
+        try:
+            content, inside = Path(text).read_text(), f" in {Path(text).name}"
+        except (OSError, ValueError) as error:
+            raise click.UsageError(f"The anchor in {text} cannot be read: {error}.") from error
     if content.startswith(f"{origin(log)}\n"):
         return lambda verifier: _open_checkpoint(content, f"the checkpoint{inside}", verifier)
     try:
@@ -143,13 +144,21 @@ def read_anchor(text: str, log: str) -> Callable[[Verifier], Anchor]:
             Receipt.from_json(_receipt_in(json.loads(content))) if "{" in content else Receipt.parse(content.strip())
         )
     except (ValueError, RecursionError) as error:
+        no_file = "" if inside else "there is no file of that name, and "
         raise click.UsageError(
-            f"The anchor{inside} cannot be used: {error}. An anchor is a receipt (log/index/size/root, or JSON), a signed "
-            f"checkpoint of {origin(log)}, or a file that holds one of these."
+            f"The anchor{inside} cannot be used: {no_file}{error}. An anchor is a receipt "
+            f"(log/index/size/root, or JSON), a signed checkpoint of {origin(log)}, or a file that holds one of these."
         ) from error
     if receipt.log != log:
         raise click.UsageError(f"The receipt{inside} is of log {receipt.log}; choose that with --log {receipt.log}.")
     return lambda _: Anchor.of_receipt(receipt, f"the receipt of record {receipt.index}{inside}")
+
+
+def _is_file(text: str) -> bool:
+    try:
+        return Path(text).is_file()
+    except (OSError, ValueError):  # too long for a name, or with a zero byte in it
+        return False
 
 
 def _receipt_in(value: object) -> dict[str, object]:

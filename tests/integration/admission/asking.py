@@ -17,6 +17,7 @@ CAROL: Final = "carol@example.com"
 DAVE: Final = "dave@example.com"
 ROOT: Final = "root@example.com"
 GIT: Final = "system:serviceaccount:argocd:argocd-application-controller"
+EVERYBODY: Final = (ALICE, BOB, CAROL, DAVE, GIT, OPERATOR, SWEEPER)
 RBAC: Final = "rbac.authorization.k8s.io"
 
 Manifest = dict[str, Any]
@@ -40,9 +41,12 @@ class World:
         self.cluster = cluster
         self.namespace = cluster.make_namespace()
         cluster.apply(*self._rights())
+        for user in EVERYBODY:
+            cluster.await_right(user, "patch", "accessrequests.curfew.dev", namespace=self.namespace)
+        # The last that is applied.
+        cluster.await_right(CAROL, "approve", "accesspolicies.curfew.dev/debug", namespace=self.namespace)
 
     def _rights(self) -> list[Manifest]:
-        everybody = (ALICE, BOB, CAROL, DAVE, GIT, OPERATOR, SWEEPER)
         rules = [
             _rule("curfew.dev", ["accessrequests"], ["create", "get", "list", "watch", "update", "patch", "delete"]),
             _rule("curfew.dev", ["accessrequests/status", "accesspolicies/status"], ["get", "patch", "update"]),
@@ -51,7 +55,7 @@ class World:
             {**_rule(RBAC, ["clusterroles"], ["bind"]), "resourceNames": ["view"]},
         ]
         return [
-            *self._role("users", rules, everybody),
+            *self._role("users", rules, EVERYBODY),
             *self._role("ask", [_on_debug("accesspolicies", "request")], (ALICE, BOB)),
             *self._role("behalf", [_on_debug("accesspolicies", "request-on-behalf")], (GIT,)),
             *self._role("owners", [_on_debug("accesspolicies/owners", "approve")], (BOB, ALICE, GIT)),

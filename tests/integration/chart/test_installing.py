@@ -1,0 +1,147 @@
+"""The chart on a real API server: installed, upgraded, taken away and put back."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.integration.chart.helm import one, rendered
+from tests.integration.installed import CHART, SYSTEM, Installed
+from tools.servers.control_plane import ControlPlane
+from tools.servers.errors import CommandFailed
+from tools.servers.pki import ADMIN
+
+KEY = ("get", "secret", "curfew-signing-key", "--namespace", SYSTEM, "--output=jsonpath={.data.key\\.pem}")
+
+
+def test_the_signing_key_survives_upgrades(cluster: Installed) -> None:
+    """What was signed before is verified with the same key after."""
+    before = cluster.kubectl(*KEY).stdout
+
+    cluster.environment.helm("upgrade", "curfew", str(CHART), "--namespace", SYSTEM, "--reuse-values")
+
+    assert before
+    assert cluster.kubectl(*KEY).stdout == before
+
+
+def test_a_second_curfew_is_refused(cluster: Installed) -> None:
+    """Its policies would be those of the first."""
+    with pytest.raises(CommandFailed, match="exists and cannot be imported"):
+        cluster.environment.helm("install", "another", str(CHART), "--namespace", "another", "--create-namespace")
+
+    cluster.kubectl("delete", "namespace", "another", "--wait=false", "--ignore-not-found")
+
+
+@pytest.fixture(scope="module")
+def restricted(cluster: Installed) -> Iterator[str]:
+    """Return a namespace where only restricted pods may run, with our service accounts in it."""
+    name = cluster.make_namespace(opted_in=False)
+    cluster.kubectl("label", "namespace", name, "pod-security.kubernetes.io/enforce=restricted")
+    for account in ("curfew", "curfew-sweeper"):
+        cluster.kubectl("create", "serviceaccount", account, "--namespace", name)
+    yield name
+    cluster.drop_namespace(name)
+
+
+@pytest.mark.parametrize("which", ["operator", "sweeper"])
+def test_pods_are_fit_for_restricted_namespaces(cluster: Installed, restricted: str, which: str) -> None:
+    """The API server's own pod security admission has nothing to object to."""
+    manifests = rendered()
+    if which == "operator":
+        spec = one(manifests, "Deployment")["spec"]["template"]["spec"]
+    else:
+        spec = one(manifests, "CronJob", "curfew-sweeper")["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": which, "namespace": restricted}, "spec": spec}
+
+    answer = cluster.kubectl("create", "--dry-run=server", "--filename=-", stdin=json.dumps(pod), check=False)
+
+    assert answer.returncode == 0, answer.stderr
+    assert "Warning" not in answer.stderr
+
+
+def test_fields_explain_themselves(cluster: Installed) -> None:
+    """`kubectl explain` has our words."""
+    explained = cluster.kubectl("explain", "accessrequest.spec.duration").stdout
+
+    assert "How long the access shall last once it is granted" in " ".join(explained.split())
+
+
+def test_requests_are_listed_with_their_columns(cluster: Installed, namespace: str) -> None:
+    """By their short name, and with policies by their category."""
+    request = {
+        "apiVersion": "curfew.dev/v1alpha1",
+        "kind": "AccessRequest",
+        "metadata": {"name": "shown", "namespace": namespace},
+        "spec": {"policyName": "p", "requester": ADMIN, "submittedBy": ADMIN, "duration": "1h", "reason": "to be seen"},
+    }
+    cluster.apply(request)
+
+    header, line = cluster.kubectl("get", "areq", "--namespace", namespace).stdout.splitlines()
+
+    assert header.split() == ["NAME", "PHASE", "REQUESTER", "POLICY", "APPROVALS", "EXPIRES", "AGE"]
+    assert line.split()[:3] == ["shown", ADMIN, "p"]
+    assert "accessrequest.curfew.dev/shown" in cluster.kubectl("get", "curfew", "--namespace", namespace).stdout
+
+
+@pytest.fixture(scope="module")
+def older(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    """Return a control plane of its own that cannot fill in who asks, as before Kubernetes 1.36."""
+    with ControlPlane(tmp_path_factory.mktemp("older"), mutating_admission=False) as running:
+        yield running
+
+
+def install(older: ControlPlane, *arguments: str) -> str:
+    """Install the chart there and return what helm says to people."""
+    done = older.helm("install", "curfew", str(CHART), "--namespace", SYSTEM, "--create-namespace", *arguments)
+    return done.stdout
+
+
+def test_an_older_cluster_is_told_what_to_write(older: ControlPlane, tmp_path: Path) -> None:
+    """Nothing is filled in, which is said at installation, and what is missing is named; by hand it works."""
+    notes = install(older)
+    asked = {
+        "apiVersion": "curfew.dev/v1alpha1",
+        "kind": "AccessRequest",
+        "metadata": {"name": "a", "namespace": "default"},
+        "spec": {"policyName": "p", "duration": "1h", "reason": "by hand"},
+    }
+    by_hand = {**asked, "spec": {**asked["spec"], "requester": ADMIN, "submittedBy": ADMIN}}  # type: ignore[dict-item]  # a mapping, see above
+    older.kubectl("wait", "--for=condition=Established", "crd/accessrequests.curfew.dev", user=ADMIN)
+
+    def create(manifest: object) -> tuple[int, str]:
+        create = ("create", "--filename=-", "--dry-run=server")
+        done = older.kubectl(*create, user=ADMIN, stdin=json.dumps(manifest), check=False)
+        return done.returncode, done.stderr
+
+    code, refusal = create(asked)
+
+    assert "write spec.requester and spec.submittedBy" in notes
+    assert code != 0
+    assert "spec.requester: Required value" in refusal
+    assert "spec.submittedBy: Required value" in refusal
+    assert create(by_hand)[0] == 0
+
+
+def test_what_is_taken_away_leaves_requests_and_key_behind(older: ControlPlane) -> None:
+    """Uninstalled by mistake, it is installed again and nothing is lost."""
+    if "curfew" not in older.helm("list", "--namespace", SYSTEM, "--short").stdout:
+        install(older)
+    request = {
+        "apiVersion": "curfew.dev/v1alpha1",
+        "kind": "AccessRequest",
+        "metadata": {"name": "kept", "namespace": "default"},
+        "spec": {"policyName": "p", "requester": ADMIN, "submittedBy": ADMIN, "duration": "1h", "reason": "to be kept"},
+    }
+    older.kubectl("create", "--filename=-", user=ADMIN, stdin=json.dumps(request))
+    key = older.kubectl(*KEY, user=ADMIN).stdout
+
+    older.helm("uninstall", "curfew", "--namespace", SYSTEM)
+    left = older.kubectl(
+        "get", "validatingadmissionpolicies,deployments", "--all-namespaces", "--output=name", user=ADMIN
+    )
+    install(older)
+
+    assert left.stdout == ""
+    assert older.kubectl("get", "accessrequest", "kept", user=ADMIN).returncode == 0
+    assert older.kubectl(*KEY, user=ADMIN).stdout == key

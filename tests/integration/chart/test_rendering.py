@@ -1,0 +1,202 @@
+"""What the chart makes of values, good and bad."""
+
+import base64
+import json
+
+import pytest
+import yaml
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from tests.integration.chart.helm import STAMPING, kinds, one, rendered, template
+from tests.integration.installed import SYSTEM
+
+
+def test_the_defaults_are_whole() -> None:
+    """One of everything that there is to be one of, and no right to grant anything."""
+    manifests = rendered()
+
+    assert kinds(manifests) == {
+        "CustomResourceDefinition": 2,
+        "ValidatingAdmissionPolicy": 10,
+        "ValidatingAdmissionPolicyBinding": 10,
+        "ServiceAccount": 2,
+        "ClusterRole": 3,
+        "ClusterRoleBinding": 2,
+        "ConfigMap": 1,
+        "Secret": 1,
+        "Deployment": 1,
+        "Service": 1,
+        "CronJob": 1,
+    }
+    (rule,) = one(manifests, "ClusterRole", "curfew-granter")["rules"]
+    assert rule["verbs"] == ["create"]
+
+
+def test_everything_is_labelled_as_ours() -> None:
+    """So that it can be listed; but the definitions, which outlive the release."""
+    for manifest in rendered("--set", "roles={a}", "--set", "namespaces[0].name=n", STAMPING):
+        if manifest["kind"] != "CustomResourceDefinition":
+            assert manifest["metadata"]["labels"]["app.kubernetes.io/name"] == "curfew", manifest["metadata"]["name"]
+
+
+def test_every_policy_is_enforced() -> None:
+    """Each has a binding of its own name that denies."""
+    manifests = rendered()
+    names = {one["metadata"]["name"] for one in manifests if one["kind"] == "ValidatingAdmissionPolicy"}
+    enforced = {
+        one["spec"]["policyName"]
+        for one in manifests
+        if one["kind"] == "ValidatingAdmissionPolicyBinding" and one["spec"]["validationActions"] == ["Deny", "Audit"]
+    }
+
+    assert names == enforced
+
+
+def test_service_accounts_and_namespace_can_have_other_names() -> None:
+    """The policies mean them, and nobody else."""
+    done = template(
+        "--set", "serviceAccount.name=op", "--set", "sweeper.serviceAccount.name=broom", "--namespace", "elsewhere"
+    )
+
+    assert "system:serviceaccount:elsewhere:op'" in done.stdout
+    assert "system:serviceaccount:elsewhere:broom'" in done.stdout
+    assert "system:serviceaccount:curfew-system" not in done.stdout
+
+
+def test_the_longest_grant_is_the_api_servers_business() -> None:
+    """What the settings say, admission enforces."""
+    manifests = rendered("--set", "config.limits.maxGrant=8h")
+
+    policy = one(manifests, "ValidatingAdmissionPolicy", "curfew-operator-containment")
+    assert "duration('8h')" in json.dumps(policy)
+    assert "24h" not in json.dumps(policy)
+    assert yaml.safe_load(one(manifests, "ConfigMap")["data"]["config.yaml"])["limits"] == {"maxGrant": "8h"}
+
+
+def test_who_asks_is_filled_in_where_the_api_server_can() -> None:
+    """By itself the chart looks; false and true are obeyed."""
+    assert "MutatingAdmissionPolicy" not in kinds(rendered())
+    assert kinds(rendered(STAMPING))["MutatingAdmissionPolicy"] == 1
+    assert kinds(rendered(STAMPING, "--set", "stampIdentity=true"))["MutatingAdmissionPolicy"] == 1
+    assert "MutatingAdmissionPolicy" not in kinds(rendered(STAMPING, "--set", "stampIdentity=false"))
+
+
+def test_the_signing_key_is_one() -> None:
+    """Ed25519, as the audit trail wants it, under the name that the settings give."""
+    manifests = rendered()
+
+    pem = base64.b64decode(one(manifests, "Secret", "curfew-signing-key")["data"]["key.pem"])
+    config = yaml.safe_load(one(manifests, "ConfigMap")["data"]["config.yaml"])
+    pod = one(manifests, "Deployment")["spec"]["template"]["spec"]
+    (mount,) = [mount for mount in pod["containers"][0]["volumeMounts"] if mount["name"] == "signing-key"]
+    (volume,) = [volume for volume in pod["volumes"] if volume["name"] == "signing-key"]
+    assert isinstance(load_pem_private_key(pem, None), Ed25519PrivateKey)
+    assert f"{mount['mountPath']}/{volume['secret']['items'][0]['path']}" == config["audit"]["keyFile"]
+    assert volume["secret"]["secretName"] == "curfew-signing-key"
+
+
+def test_a_signing_key_of_ones_own() -> None:
+    """Then none is made."""
+    manifests = rendered("--set", "signingKey.existingSecret=mine")
+
+    pod = one(manifests, "Deployment")["spec"]["template"]["spec"]
+    assert "Secret" not in kinds(manifests)
+    assert [volume["secret"]["secretName"] for volume in pod["volumes"] if "secret" in volume] == ["mine"]
+
+
+def test_the_operator_runs_the_command_with_the_settings() -> None:
+    """The pod's command, its probes and its credentials."""
+    manifests = rendered("--set", "audit.credentialsSecret=keys", "--set", "config.audit.url=s3://trail/curfew")
+
+    (container,) = one(manifests, "Deployment")["spec"]["template"]["spec"]["containers"]
+    assert container["command"] == ["curfew", "operator", "--config", "/etc/curfew/config.yaml"]
+    assert container["envFrom"] == [{"secretRef": {"name": "keys"}}]
+    assert container["livenessProbe"]["httpGet"] == {"path": "/healthz", "port": "http"}
+    assert container["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": "http"}
+    assert "trail" not in {mount["name"] for mount in container["volumeMounts"]}
+
+
+def test_a_trail_in_a_folder_has_a_place_to_be() -> None:
+    """The root of the pod is read-only."""
+    (container,) = one(rendered(), "Deployment")["spec"]["template"]["spec"]["containers"]
+
+    assert {"name": "trail", "mountPath": "/var/lib/curfew"} in container["volumeMounts"]
+
+
+def test_the_sweeper_runs_on_its_own() -> None:
+    """Each minute, as somebody who can only list and delete."""
+    manifests = rendered()
+
+    job = one(manifests, "CronJob", "curfew-sweeper")["spec"]
+    pod = job["jobTemplate"]["spec"]["template"]["spec"]
+    assert job["schedule"] == "* * * * *"
+    assert pod["serviceAccountName"] == "curfew-sweeper"
+    assert pod["containers"][0]["command"] == ["curfew", "sweep"]
+    assert "volumes" not in pod
+
+
+def test_settings_that_change_restart_the_pod() -> None:
+    """They are read at start."""
+
+    def checksum(*arguments: str) -> str:
+        pod = one(rendered(*arguments), "Deployment")["spec"]["template"]
+        return str(pod["metadata"]["annotations"]["checksum/config"])
+
+    assert checksum() == checksum()
+    assert checksum() != checksum("--set", "config.log.level=debug")
+
+
+@pytest.mark.parametrize(
+    ("value", "complaint"),
+    [
+        pytest.param("config.audit.url=", "/config/audit/url", id="no place for the trail"),
+        pytest.param("config.audit.url=http://bucket", "/config/audit/url", id="a place that cannot be"),
+        pytest.param("config.audit.worm=maybe", "value must be one of 'required', 'advisory'", id="worm maybe"),
+        pytest.param("config.audit.log=Main Log", "/config/audit/log", id="a log with a blank"),
+        pytest.param("config.audit.heartbeat=often", "/config/audit/heartbeat", id="a heartbeat that is no duration"),
+        pytest.param("config.audit.kyeFile=/k", "additional properties 'kyeFile' not allowed", id="a misspelt setting"),
+        pytest.param("config.limits.maxGrant=25h", "/config/limits/maxGrant", id="grants of more than a day"),
+        pytest.param("config.limits.maxGrant=24h1m", "/config/limits/maxGrant", id="grants of a day and a minute"),
+        pytest.param("config.limits.maxGrant=soon", "/config/limits/maxGrant", id="grants of no duration"),
+        pytest.param("config.server.port=http", "/config/server/port", id="a port that is a word"),
+        pytest.param("config.log.level=loud", "value must be one of 'debug'", id="a loud log"),
+        pytest.param("roles=view", "/roles", id="roles that are no list"),
+        pytest.param("roles={*}", "/roles/0", id="all roles"),
+        pytest.param("namespaces={payments}", "/namespaces/0", id="namespaces by name only"),
+        pytest.param("namespaces[0].roles={x}", "missing property 'name'", id="a namespace without a name"),
+        pytest.param("stampIdentity=perhaps", "/stampIdentity", id="stamping perhaps"),
+        pytest.param(
+            "stampIdentity=true", "does not serve MutatingAdmissionPolicy v1", id="stamping where it cannot be"
+        ),
+        pytest.param(
+            "replicaCount=2", "additional properties 'replicaCount' not allowed", id="a value that is not ours"
+        ),
+    ],
+)
+def test_a_wrong_value_is_named(value: str, complaint: str) -> None:
+    """Before anything is installed, with the path of the value."""
+    done = template("--set", value)
+
+    assert done.returncode != 0
+    assert complaint in done.stderr
+
+
+@pytest.mark.parametrize("longest", ["24h", "8h", "1h30m", "23h59m", "45m", "1m"])
+def test_the_longest_grant_can_be(longest: str) -> None:
+    """Whole hours and minutes."""
+    assert template("--set", f"config.limits.maxGrant={longest}").returncode == 0
+
+
+def test_the_namespace_of_the_release_is_everywhere() -> None:
+    """Rendered for GitOps, nothing may land in whatever namespace is current."""
+    cluster_wide = {
+        "CustomResourceDefinition",
+        "ValidatingAdmissionPolicy",
+        "ValidatingAdmissionPolicyBinding",
+        "ClusterRole",
+        "ClusterRoleBinding",
+    }
+    for manifest in rendered():
+        if manifest["kind"] not in cluster_wide:
+            assert manifest["metadata"]["namespace"] == SYSTEM, manifest["metadata"]["name"]

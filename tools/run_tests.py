@@ -1,0 +1,65 @@
+"""`make test`: build the servers that the tests need, run all tests, and end with one line of counts."""
+
+import sys
+import time
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tools.servers.build import build
+from tools.servers.environment import NEEDED, chosen_cluster
+from tools.servers.errors import ServersError
+
+TESTS: Final = Path(__file__).parents[1] / "tests"
+
+ORDER: Final = ("unit", "property", "contract", "docs", "integration")
+"""The quick ones first: what fails there need not be waited for."""
+
+
+class Counts:
+    """Counts tests as pytest reports them. What fails before or after a test counts as failed too."""
+
+    def __init__(self) -> None:
+        """Begin at nothing."""
+        self.passed = self.failed = self.skipped = 0
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Count one phase of one test."""
+        if report.failed:
+            self.failed += 1
+        elif report.skipped:
+            self.skipped += 1
+        elif report.when == "call":
+            self.passed += 1
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Count a file that cannot be read as a test."""
+        if report.failed:
+            self.failed += 1
+        elif report.skipped:
+            self.skipped += 1
+
+    def __str__(self) -> str:
+        """Return the counts as CI reads them."""
+        return f"{self.passed} passed, {self.failed} failed, {self.skipped} skipped"
+
+
+def main(arguments: list[str]) -> int:
+    """Run the tests, with more arguments for pytest, and return the exit status."""
+    started = time.monotonic()
+    try:
+        # Here and not in a fixture, so that whoever waits sees how it goes.
+        build(NEEDED[chosen_cluster()])
+    except ServersError as error:
+        print(error, file=sys.stderr)
+        return 1
+    counts = Counts()
+    folders = [str(TESTS / name) for name in ORDER if (TESTS / name).is_dir()]
+    status = int(pytest.main(["--quiet", *arguments, *folders], plugins=[counts]))
+    print(f"{counts} in {time.monotonic() - started:.0f} s", flush=True)
+    return status or (0 if counts.passed else 1)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
