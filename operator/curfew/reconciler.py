@@ -305,7 +305,7 @@ class Reconciler:
             body = await self._cluster.get_request(told.namespace, told.request)
             if body is not None and body["metadata"]["uid"] == uid:
                 continue
-            was_granted = record.event.startswith("grant.")
+            was_granted = record.event in ("grant.intended", "grant.activated")
             self._trail.submit(stories.gone(told, at=self._clock.now(), was_granted=was_granted))
 
     async def _create(self, uid: str, facts: Facts, create: Create) -> frozenset[Read]:

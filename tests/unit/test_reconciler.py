@@ -516,3 +516,66 @@ async def test_a_policy_may_keep_a_grant_whose_role_changes() -> None:
     assert stage.phase() == "Active"
     assert stage.condition("RoleUnchanged")["status"] == "False"
     assert stage.events().count("grant.role_changed") == 1
+
+
+BREAK_GLASS = a_policy(approval={"mode": "BreakGlass"})
+
+
+async def test_breaking_the_glass_grants_at_once_and_tells_everybody() -> None:
+    """Nobody is asked; a Warning on request and namespace, a record of its own, and a review is owed."""
+    stage = Stage(policy=BREAK_GLASS)
+    await pending(stage)
+
+    assert stage.phase() == "Active"
+    assert "review.break_glass_invoked" in stage.events()
+    told = [notice for notice in stage.told.notices if notice.reason == "BreakGlassInvoked"]
+    assert [(notice.type, notice.regarding.kind) for notice in told] == [
+        ("Warning", "AccessRequest"),
+        ("Warning", "Namespace"),
+    ]
+    assert stage.condition("Reviewed")["reason"] == "ReviewOwed"
+
+
+async def test_a_broken_glass_stays_open_until_somebody_else_has_looked_at_it() -> None:
+    """The review is a decision of its own, by somebody else, and closes the story."""
+    stage = Stage(policy=BREAK_GLASS)
+    await pending(stage)
+    await stage.pass_time(hours=1)
+    assert stage.phase() == "Expired"
+    assert "request.closed" not in stage.events()
+
+    stage.cluster.decide("inc-4711", a_decision(ALICE, "Review"))
+    await stage.settle()
+    assert stage.condition("Reviewed")["status"] == "False"
+    await stage.pass_time(hours=24)
+    assert stage.condition("Reviewed")["reason"] == "ReviewOverdue"
+
+    stage.cluster.decide("inc-4711", a_decision(BOB, "Review", reason="it was right"))
+    await stage.settle()
+    assert stage.condition("Reviewed")["status"] == "True"
+    assert stage.events()[-2:] == ["review.submitted", "request.closed"]
+    assert stage.cluster.all("AccessRequest")[0]["metadata"]["labels"] == {"curfew.dev/closed": "true"}
+
+
+async def test_a_review_while_it_is_active_closes_the_story_at_its_end() -> None:
+    """Nobody has to wait for the end to look."""
+    stage = Stage(policy=BREAK_GLASS)
+    await pending(stage)
+    stage.cluster.decide("inc-4711", a_decision(BOB, "Review"))
+    await stage.settle()
+
+    await stage.pass_time(hours=1)
+
+    assert stage.events()[-2:] == ["grant.expired", "request.closed"]
+
+
+async def test_a_broken_glass_that_is_deleted_is_told_to_the_end() -> None:
+    """Deleting the request does not make the debt invisible."""
+    stage = Stage(policy=BREAK_GLASS)
+    await pending(stage)
+    await stage.pass_time(hours=1)
+
+    stage.cluster.delete("AccessRequest", "inc-4711")
+    await stage.settle()
+
+    assert stage.events()[-2:] == ["request.deleted", "request.closed"]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import re2
 
-from curfew.api.access_policy import AccessPolicy, Mode
+from curfew.api.access_policy import AccessPolicy
 from curfew.api.times import format_duration
 from curfew.core.facts import Facts
 from curfew.core.reasons import Reason
@@ -33,17 +33,6 @@ def policy_is_missing(facts: Facts) -> Violation | None:
         Reason.POLICY_NOT_FOUND,
         f"there is no AccessPolicy {name} in namespace {namespace}; "
         f"kubectl get accesspolicies -n {namespace} lists those that can be asked for",
-    )
-
-
-def mode_is_not_supported(facts: Facts) -> Violation | None:
-    """The policy grants at once and reviews later, which this version does not do."""
-    if facts.policy is None or facts.policy.spec.approval.mode is not Mode.BREAK_GLASS:
-        return None
-    return Violation(
-        Reason.MODE_NOT_SUPPORTED,
-        f"AccessPolicy {facts.policy.metadata.name} has mode BreakGlass, which this version of Curfew does not grant; "
-        "ask for a policy with mode Review or Automatic",
     )
 
 
@@ -224,7 +213,6 @@ def terms_have_changed(facts: Facts) -> Violation | None:
 
 ACCEPTANCE: tuple[Check, ...] = (
     policy_is_missing,  # somebody must offer it
-    mode_is_not_supported,
     role_is_missing,  # and what is offered must exist
     role_is_permanent,  # and must not outlive the grant, unless that is meant
     role_cannot_be_bound,

@@ -9,6 +9,7 @@ again, so that a crash between any two steps is an ordinary start.
     conclude         a grant whose binding is gone is Expired or Revoked
     adopt            a binding that was made on our announcement is Active
     note_role_change the role of a grant was changed that its policy keeps
+    review_afterwards  what is owed after breaking the glass
     accept           a new request is checked, its terms are pinned
     turn_down        people or time said no
     grant            enough people said yes: announce, then bind
@@ -25,7 +26,7 @@ from curfew.api.access_request import DecisionKind, Phase
 from curfew.api.times import format_time
 from curfew.audit.record import Record
 from curfew.core import announcing, bindings, checks, conditions, lifecycle, reviews, stories, wording
-from curfew.core.approval import find_decision, tally
+from curfew.core.approval import find_decision, owes_review, tally
 from curfew.core.bindings import Binding
 from curfew.core.change import Change
 from curfew.core.facts import Facts, Read
@@ -36,6 +37,8 @@ from curfew.core.terms import pin, role_change
 
 POLICY_GRACE = timedelta(seconds=30)
 """How long a new request waits for its policy and role to appear: one `kubectl apply` of a folder sends them in any order."""
+
+REVIEW_OVERDUE = "the glass was broken, and nobody has reviewed it in time"
 
 POLICY_RECHECK = timedelta(seconds=2)
 """How often a role that is missing is looked for meanwhile; a policy that appears is seen at once."""
@@ -94,7 +97,18 @@ class Step:
 
 def plan(facts: Facts) -> Step:
     """Return the next step about a request. A step without an act means: wait for `wake_at` or for news."""
-    for rung in (end_access, close_gone, conclude, adopt, note_role_change, accept, turn_down, grant, settle_outbox):
+    for rung in (
+        end_access,
+        close_gone,
+        conclude,
+        adopt,
+        note_role_change,
+        review_afterwards,
+        accept,
+        turn_down,
+        grant,
+        settle_outbox,
+    ):
         step = rung(facts)
         if step is not None:
             return step
@@ -424,7 +438,36 @@ def settle_outbox(facts: Facts) -> Step | None:
         is_held_up = recorded.reason == facts.trail.reason and not facts.trail.ok
         return Step(submit=waiting, act=patch, notices=(_trail_notice(facts),) if is_held_up else ())
     if status.phase in lifecycle.FINAL:
-        return Step(submit=waiting) if waiting else Step(act=Close())
+        if waiting or owes_review(facts.request):
+            return Step(submit=waiting, wake_at=next_look(facts))
+        return Step(act=Close())
+    return None
+
+
+def review_afterwards(facts: Facts) -> Step | None:
+    """Take in what people say of a broken glass: the review that was owed, and that it is late."""
+    request, status = facts.request, facts.request.status
+    if status.review_by is None:
+        return None
+    new = reviews.new_reviews(facts)
+    if new:
+        records = reviews.submitted(facts, new)
+        observed: tuple[conditions.Observation, ...] = ()
+        if not owes_review(request):
+            observed = (
+                conditions.Observation(conditions.REVIEWED, True, "Reviewed", "somebody else has looked at it"),
+            )
+            if status.phase in lifecycle.FINAL:
+                records = (*records, reviews.closed(facts, new, str(status.phase), stories.story(facts, new)))
+        patch = {**reviews.reviews_patch(facts, new), **_outbox_patch(facts, records)}
+        patch["conditions"] = _conditions(facts, *observed, wording.recorded(len(patch["outbox"]), facts.trail))
+        return Step(act=Patch(patch), notices=reviews.review_notices(facts, new))
+    said = next((c for c in status.conditions if c.type == conditions.REVIEWED), None)
+    if owes_review(request) and status.review_by <= facts.now and (said is None or said.reason != "ReviewOverdue"):
+        observed = (conditions.Observation(conditions.REVIEWED, False, "ReviewOverdue", REVIEW_OVERDUE),)
+        note = f"request {request.metadata.name} of {request.spec.requester}: {REVIEW_OVERDUE}"
+        notice = about_request(request, "Warning", "ReviewOverdue", "Review", note, key="review-overdue")
+        return Step(act=Patch({"conditions": _conditions(facts, *observed)}), notices=(notice,))
     return None
 
 
@@ -483,4 +526,6 @@ def next_look(facts: Facts) -> datetime | None:
         instants.append(status.decide_by)
     if status.phase is Phase.APPROVED:
         instants.append(request.spec.not_before)
+    if owes_review(request):
+        instants.append(status.review_by)
     return min((instant for instant in instants if instant is not None and instant > facts.now), default=None)

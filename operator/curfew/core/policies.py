@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from curfew.api.access_policy import AccessPolicy, Mode
+from curfew.api.access_policy import AccessPolicy
 from curfew.api.names import API_VERSION
 from curfew.core import conditions
 from curfew.core.checks import compile_pattern, not_given, permanence
@@ -70,13 +70,6 @@ def _ready(policy: AccessPolicy, role: Role | None, *, may_bind: bool) -> Observ
             False,
             str(Reason.POLICY_INVALID),
             f"spec.ticket.pattern is not a regular expression in RE2 syntax: {spec.ticket.pattern}",
-        )
-    if spec.approval.mode is Mode.BREAK_GLASS:
-        return Observation(
-            conditions.READY,
-            False,
-            str(Reason.MODE_NOT_SUPPORTED),
-            "spec.approval.mode BreakGlass is not granted by this version of Curfew; use Review or Automatic",
         )
     return Observation(conditions.READY, True, "Offered", f"{ref.kind} {ref.name} can be asked for")
 

@@ -19,7 +19,6 @@ class Reason(StrEnum):
     TICKET_MISSING = "TicketMissing"
     TICKET_MALFORMED = "TicketMalformed"
     LIMIT_REACHED = "LimitReached"
-    MODE_NOT_SUPPORTED = "ModeNotSupported"
 
     # People said so.
     DENIED_BY_APPROVER = "DeniedByApprover"

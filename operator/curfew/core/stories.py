@@ -7,6 +7,7 @@ from curfew.api.access_request import AccessRequest, Decision, Phase, Review, Te
 from curfew.audit import record as audit
 from curfew.audit.record import Record, Story, make_record
 from curfew.core import lifecycle
+from curfew.core.approval import owes_review
 from curfew.core.bindings import Binding
 from curfew.core.facts import Facts
 from curfew.core.reasons import Reason
@@ -86,13 +87,16 @@ def story(
 def deleted(facts: Facts) -> tuple[Record, ...]:
     """Return the last records of a request that was deleted before its story was over."""
     status = facts.request.status
-    if status.phase is None or status.phase in lifecycle.FINAL:
+    if status.phase is None or (status.phase in lifecycle.FINAL and not owes_review(facts.request)):
         return ()
     return gone(story(facts), at=facts.now, was_granted=_was_granted(facts))
 
 
 def _was_granted(facts: Facts) -> bool:
-    return facts.request.status.phase is Phase.ACTIVE or facts.lost is not None or facts.binding is not None
+    phase = facts.request.status.phase
+    return phase not in lifecycle.FINAL and (
+        phase is Phase.ACTIVE or facts.lost is not None or facts.binding is not None
+    )
 
 
 def gone(told: Story, *, at: datetime, was_granted: bool) -> tuple[Record, ...]:

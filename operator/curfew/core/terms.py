@@ -53,6 +53,7 @@ def pin(request: AccessRequest, policy: AccessPolicy, role: Role) -> Terms:
         policy=pinned_policy,
         role=pinned_role,
         risk=risks(role.rules),
+        mode=policy.spec.approval.mode,
         on_role_change=policy.spec.on_role_change,
     )
 
