@@ -6,7 +6,7 @@ Whatever fails leaves this file as an error; the work queue brings the key back.
 
 import asyncio
 import contextlib
-from collections.abc import Container, Hashable, Iterable, Mapping
+from collections.abc import Callable, Container, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -18,7 +18,7 @@ from curfew.audit.record import Record, Story
 from curfew.core import policies, stories
 from curfew.core.announcing import read_intent
 from curfew.core.bindings import Binding, read_binding
-from curfew.core.facts import Facts, Intent, Read, Refusal, Removal, Rights, TrailState
+from curfew.core.facts import EnforcementState, Facts, Intent, Read, Refusal, Removal, Rights, TrailState
 from curfew.core.lifecycle import Event
 from curfew.core.notices import Notice, about_orphan
 from curfew.core.plan import Close, Create, Forget, Patch, Remove, Step, plan
@@ -93,13 +93,22 @@ class Reconciler:
     """Brings one request, or one policy, a step at a time to where it should be."""
 
     def __init__(
-        self, store: Store, cluster: Cluster, trail: Trail, clock: Clock, reporter: Reporter, *, max_grant: timedelta
+        self,
+        store: Store,
+        cluster: Cluster,
+        trail: Trail,
+        clock: Clock,
+        reporter: Reporter,
+        *,
+        enforcement: Callable[[], EnforcementState],
+        max_grant: timedelta,
     ) -> None:
         self._store = store
         self._cluster = cluster
         self._trail = trail
         self._clock = clock
         self._reporter = reporter
+        self._enforcement = enforcement
         self._max_grant = max_grant
         self._grants = asyncio.Semaphore(32)  # what may wait
         self._removals = asyncio.Semaphore(64)  # what may not wait behind it (promise P3)
@@ -156,6 +165,7 @@ class Reconciler:
             now=self._clock.now(),
             request=request,
             trail=self._trail.health,
+            enforcement=self._enforcement(),
             is_gone=memory.is_gone,
             policy=self._store.policy((namespace, request.spec.policy_name)),
             role=role,

@@ -8,7 +8,7 @@ from typing import Any
 from curfew.audit.receipt import Receipt
 from curfew.audit.record import Record
 from curfew.core.bindings import Binding
-from curfew.core.facts import Facts, TrailState
+from curfew.core.facts import EnforcementState, Facts, TrailState
 from curfew.core.lifecycle import Event
 from curfew.core.notices import Notice
 from curfew.core.reasons import Reason
@@ -121,6 +121,7 @@ class Stage:
         self.log: list[Record] = []
         self.told = Told()
         self.failures = FailurePlan()
+        self.enforcement = EnforcementState(ok=True, reason="Enforced", message="", since=NOON)
         self.cluster.apply(a_role())
         self.cluster.apply(policy or a_policy())
         self.restart()
@@ -137,7 +138,13 @@ class Stage:
         self.trail = FakeTrail(self.clock, self.log)
         self.trail.failures = self.failures
         self.reconciler = Reconciler(
-            self.store, self.cluster, self.trail, self.clock, self.told, max_grant=timedelta(hours=24)
+            self.store,
+            self.cluster,
+            self.trail,
+            self.clock,
+            self.told,
+            enforcement=lambda: self.enforcement,
+            max_grant=timedelta(hours=24),
         )
         self.dirty: set[Any] = set()
         self.wakes: dict[Any, datetime] = {}

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from curfew.core.facts import EnforcementState
 from tests.support.builders import ALICE, BOB, CAROL, a_decision, a_policy, a_request, a_role
 from tests.support.stage import Stage
 
@@ -579,3 +580,31 @@ async def test_a_broken_glass_that_is_deleted_is_told_to_the_end() -> None:
     await stage.settle()
 
     assert stage.events()[-2:] == ["request.deleted", "request.closed"]
+
+
+async def test_nothing_is_granted_while_our_rules_are_not_in_force() -> None:
+    """Policies cannot protect themselves: switched off, nothing is granted; ends go on (promises P3 and P8)."""
+    stage = Stage()
+    stage.cluster.apply(a_request("active"))
+    await stage.settle()
+    stage.cluster.decide("active", a_decision())
+    await stage.settle()
+    assert stage.phase("active") == "Active"
+    await pending(stage)
+
+    stage.enforcement = EnforcementState(
+        ok=False, reason="NotEnforced", message="curfew-request-decision is not in force", since=stage.clock.now()
+    )
+    stage.cluster.decide("inc-4711", a_decision())
+    await stage.settle()
+    await stage.pass_time(hours=1)
+
+    assert (stage.phase(), stage.phase("active")) == ("Approved", "Expired")
+    assert stage.condition("Active")["reason"] == "NotEnforced"
+    assert stage.bindings() == []
+
+    stage.enforcement = EnforcementState(ok=True, reason="Enforced", message="", since=stage.clock.now())
+    stage.dirty |= {request.metadata.uid for request in stage.store.requests()}
+    await stage.settle()
+
+    assert stage.phase() == "Active"

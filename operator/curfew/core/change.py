@@ -100,11 +100,8 @@ class Change:
                 Observation(ACTIVE, False, str(self.reason), "nothing was granted"),
             )
         if self.event is Event.APPROVE:
-            waits = "its start" if self.facts.trail.ok else "the trail"
-            return (
-                Observation(APPROVED, True, "Approved", "enough people agreed"),
-                Observation(ACTIVE, False, "Waiting", f"the grant waits for {waits}"),
-            )
+            approved = Observation(APPROVED, True, "Approved", "enough people agreed")
+            return (approved, wording.waiting(self.facts.obstacle))
         if self.event is Event.GRANT:
             observed = [Observation(APPROVED, True, "Approved", "enough people agreed")]
             if self._breaks_glass:

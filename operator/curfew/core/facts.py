@@ -34,6 +34,16 @@ class TrailState:
 
 
 @dataclass(frozen=True, slots=True)
+class EnforcementState:
+    """Whether our admission policies were found in force, and if not, why, in a word and in words."""
+
+    ok: bool
+    reason: str
+    message: str
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Intent:
     """The durable announcement of a grant. The window is counted from it, once: a restart never restarts the clock."""
 
@@ -83,6 +93,7 @@ class Facts:
     now: datetime
     request: AccessRequest
     trail: TrailState
+    enforcement: EnforcementState
     is_gone: bool = False  # the request was deleted; `request` is how it was last seen
     policy: AccessPolicy | None = None
     role: Role | None = None
@@ -97,3 +108,8 @@ class Facts:
     rivals: Rivals = Rivals()
     max_grant: timedelta = timedelta(hours=24)
     was_read: frozenset[Read] = field(default_factory=frozenset)  # what was read from the API server for this decision
+
+    @property
+    def obstacle(self) -> TrailState | EnforcementState | None:
+        """What keeps every grant waiting, or None. An end never looks at it (promise P3)."""
+        return next((state for state in (self.trail, self.enforcement) if not state.ok), None)

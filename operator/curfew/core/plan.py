@@ -29,7 +29,7 @@ from curfew.core import announcing, bindings, checks, conditions, lifecycle, rev
 from curfew.core.approval import find_decision, owes_review, tally
 from curfew.core.bindings import Binding
 from curfew.core.change import Change
-from curfew.core.facts import Facts, Read
+from curfew.core.facts import EnforcementState, Facts, Read, TrailState
 from curfew.core.lifecycle import Event
 from curfew.core.notices import Notice, about_request
 from curfew.core.reasons import Reason
@@ -370,7 +370,7 @@ def grant(facts: Facts) -> Step | None:
     if facts.intent is not None:
         return _bind(facts)
     starts = request.spec.not_before
-    if (starts is not None and starts > facts.now) or not facts.trail.ok:
+    if (starts is not None and starts > facts.now) or facts.obstacle is not None:
         return _wait_approved(facts)
     if Read.ROLE not in facts.was_read:
         is_on_behalf = request.spec.submitted_by != request.spec.requester
@@ -408,8 +408,15 @@ def _bind(facts: Facts) -> Step:
 
 
 def _wait_approved(facts: Facts) -> Step | None:
-    """Wait in Approved, for the start time or for the trail."""
-    return _transition(facts, Event.APPROVE) if facts.request.status.phase is Phase.PENDING else None
+    """Wait in Approved, for the start time, for the trail, or for our own rules to be in force; and say for which."""
+    if facts.request.status.phase is Phase.PENDING:
+        return _transition(facts, Event.APPROVE)
+    waiting = wording.waiting(facts.obstacle)
+    said = next((c for c in facts.request.status.conditions if c.type == conditions.ACTIVE), None)
+    if said is not None and said.reason == waiting.reason:
+        return None
+    notices = () if facts.obstacle is None else (_obstacle_notice(facts, facts.obstacle),)
+    return Step(act=Patch({"conditions": _conditions(facts, waiting)}), notices=notices)
 
 
 def _note_reviews(facts: Facts) -> Step:
@@ -436,7 +443,7 @@ def settle_outbox(facts: Facts) -> Step | None:
     if len(waiting) < len(status.outbox) or is_news:
         patch = Patch({"outbox": [dict(record.body) for record in waiting], "conditions": _conditions(facts, recorded)})
         is_held_up = recorded.reason == facts.trail.reason and not facts.trail.ok
-        return Step(submit=waiting, act=patch, notices=(_trail_notice(facts),) if is_held_up else ())
+        return Step(submit=waiting, act=patch, notices=(_obstacle_notice(facts, facts.trail),) if is_held_up else ())
     if status.phase in lifecycle.FINAL:
         if waiting or owes_review(facts.request):
             return Step(submit=waiting, wake_at=next_look(facts))
@@ -471,12 +478,12 @@ def review_afterwards(facts: Facts) -> Step | None:
     return None
 
 
-def _trail_notice(facts: Facts) -> Notice:
-    """Return the Event that says that a request waits for the trail: once an outage."""
-    name, trail = facts.request.metadata.name, facts.trail
-    note = f"request {name} waits: {trail.message}"
-    key = f"trail/{trail.reason}/{format_time(trail.since)}"
-    return about_request(facts.request, "Warning", trail.reason, "Wait", note, key=key)
+def _obstacle_notice(facts: Facts, obstacle: TrailState | EnforcementState) -> Notice:
+    """Return the Event that says that a request waits for something that is not its own: once an outage."""
+    name = facts.request.metadata.name
+    note = f"request {name} waits: {obstacle.message}"
+    key = f"obstacle/{obstacle.reason}/{format_time(obstacle.since)}"
+    return about_request(facts.request, "Warning", obstacle.reason, "Wait", note, key=key)
 
 
 def _transition(facts: Facts, event: Event, **details: Any) -> Step:
@@ -490,7 +497,10 @@ def _transition(facts: Facts, event: Event, **details: Any) -> Step:
     }
     outbox_size = len(status["outbox"])
     status["conditions"] = _conditions(facts, *change.observations(), wording.recorded(outbox_size, facts.trail))
-    return Step(act=Patch(status, event), notices=(*reviews.review_notices(facts, change.reviews), *change.notices()))
+    notices = (*reviews.review_notices(facts, change.reviews), *change.notices())
+    if event is Event.APPROVE and facts.obstacle is not None:
+        notices = (*notices, _obstacle_notice(facts, facts.obstacle))
+    return Step(act=Patch(status, event), notices=notices)
 
 
 def _conditions(facts: Facts, *observed: conditions.Observation) -> list[dict[str, Any]]:
