@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from curfew.audit.receipt import Receipt
-from curfew.audit.record import Record
+from curfew.audit.record import Record, record_id
 from curfew.core.bindings import Binding
 from curfew.core.facts import EnforcementState, Facts, TrailState
 from curfew.core.lifecycle import Event
@@ -31,6 +31,8 @@ class FakeTrail:
         self._queued: dict[str, Record] = {}
         self._own: set[str] = set()
         self.ok = True
+        self._index = {record.id: index for index, record in enumerate(log)}
+        self._intents = {record.subject: record for record in log if record.event == "grant.intended"}
         self._open = self._fold()
 
     def submit(self, records: Iterable[Record]) -> None:
@@ -39,25 +41,18 @@ class FakeTrail:
             if self.receipt(record.id) is None:
                 self._queued.setdefault(record.id, record)
 
-    def receipt(self, record_id: str) -> Receipt | None:
+    def receipt(self, id_: str) -> Receipt | None:
         """Return a receipt for what is in the log."""
-        for index, record in enumerate(self.log):
-            if record.id == record_id:
-                return Receipt(log="test", index=index, size=len(self.log), root="00" * 32)
-        return None
+        index = self._index.get(id_)
+        return None if index is None else Receipt(log="test", index=index, size=len(self.log), root="00" * 32)
 
     def intent(self, uid: str) -> Record | None:
         """Return the announcement of an open request."""
-        found = None
-        for record in self.log:
-            if record.subject == uid:
-                found = record if record.event == "grant.intended" else found
-                found = None if record.event == "request.closed" else found
-        return found
+        return None if record_id(uid, "request.closed") in self._index else self._intents.get(uid)
 
-    def is_own(self, record_id: str) -> bool:
+    def is_own(self, id_: str) -> bool:
         """Whether this process appended it."""
-        return record_id in self._own
+        return id_ in self._own
 
     def open_stories(self) -> Mapping[str, Record]:
         """Return what was open when this process started."""
@@ -76,7 +71,11 @@ class FakeTrail:
             return set()
         records = tuple(self._queued.values())
         self.failures.before("append")
-        self.log.extend(records)
+        for record in records:
+            self._index[record.id] = len(self.log)
+            self.log.append(record)
+            if record.event == "grant.intended":
+                self._intents[record.subject] = record
         self._own |= {record.id for record in records}
         self._queued.clear()
         with contextlib.suppress(ClusterError):  # the writer tries again, and finds its own bytes there
