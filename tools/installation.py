@@ -44,6 +44,8 @@ class Installation:
         try:
             policy_probes.await_all(self, namespace, OPERATOR)
         finally:
+            # A namespace goes slowly, and what is left in it would be the first thing that the operator sees.
+            self.kubectl("delete", "accessrequests,accesspolicies", "--all", "--namespace", namespace, check=False)
             self.drop_namespace(namespace)
 
     def uninstall(self) -> None:

@@ -20,7 +20,7 @@ from curfew.core.announcing import read_intent
 from curfew.core.bindings import Binding, read_binding
 from curfew.core.facts import EnforcementState, Facts, Intent, Read, Refusal, Removal, Rights, TrailState
 from curfew.core.lifecycle import Event
-from curfew.core.notices import Notice, about_orphan
+from curfew.core.notices import Notice, about_deleted, about_orphan
 from curfew.core.plan import Close, Create, Forget, Patch, Remove, Step, plan
 from curfew.core.reasons import Reason
 from curfew.core.terms import Role, read_role
@@ -317,6 +317,8 @@ class Reconciler:
                 continue
             was_granted = record.event in ("grant.intended", "grant.activated")
             self._trail.submit(stories.gone(told, at=self._clock.now(), was_granted=was_granted))
+            if was_granted:
+                self._reporter.notice(about_deleted(told))
 
     async def _create(self, uid: str, facts: Facts, create: Create) -> frozenset[Read]:
         try:

@@ -254,6 +254,18 @@ class World(RuleBasedStateMachine):
                 assert "grant.activated" in told
 
     @invariant()
+    def p8_a_no_is_the_end_and_silence_too(self) -> None:
+        """Whoever may say no ends a request at once; whoever is not agreed to in time has nothing."""
+        refused = {
+            name
+            for name, said in self.decided.items()
+            if any(kind in ("Deny", "Revoke", "Cancel") for _, kind, _ in said)
+        }
+        assert not refused & set(self.names("Pending", "Approved", "Active"))
+        for name in self.names("Pending"):
+            assert self.stage.clock.now() < self.asked[name]["at"] + timedelta(minutes=30)
+
+    @invariant()
     def the_phase_is_what_the_bindings_say(self) -> None:
         """A request is Active when, and only when, its binding is there."""
         bound = {body["metadata"]["annotations"]["curfew.dev/request"] for body in self.stage.bindings()}
@@ -297,7 +309,7 @@ def terms_are_not_compared(patch: pytest.MonkeyPatch) -> None:
 
 def late_approvals_count(patch: pytest.MonkeyPatch) -> None:
     """P8: a yes after the time is up is a yes."""
-    patch.setattr(plan, "_is_too_late", lambda facts: False)
+    patch.setattr(plan, "_time_is_up", lambda facts: False)
 
 
 def refusals_are_ignored(patch: pytest.MonkeyPatch) -> None:

@@ -33,6 +33,7 @@ class FakeTrail:
         self.ok = True
         self._index = {record.id: index for index, record in enumerate(log)}
         self._intents = {record.subject: record for record in log if record.event == "grant.intended"}
+        self.is_open = True  # False: this process has not read it yet, and knows nothing of what it holds
         self._open = self._fold()
 
     def submit(self, records: Iterable[Record]) -> None:
@@ -43,12 +44,12 @@ class FakeTrail:
 
     def receipt(self, id_: str) -> Receipt | None:
         """Return a receipt for what is in the log."""
-        index = self._index.get(id_)
+        index = self._index.get(id_) if self.is_open else None
         return None if index is None else Receipt(log="test", index=index, size=len(self.log), root="00" * 32)
 
     def intent(self, uid: str) -> Record | None:
         """Return the announcement of an open request."""
-        return None if record_id(uid, "request.closed") in self._index else self._intents.get(uid)
+        return None if not self.is_open or record_id(uid, "request.closed") in self._index else self._intents.get(uid)
 
     def is_own(self, id_: str) -> bool:
         """Whether this process appended it."""
@@ -61,13 +62,13 @@ class FakeTrail:
     @property
     def health(self) -> TrailState:
         """Whether it takes records."""
-        return TrailState(
-            ok=self.ok, reason="Writing" if self.ok else "TrailUnavailable", message="the bucket is away", since=NOON
-        )
+        ok = self.ok and self.is_open
+        reason = "Writing" if ok else "TrailUnavailable"
+        return TrailState(ok=ok, reason=reason, message="the bucket is away", since=NOON, is_open=self.is_open)
 
     def flush(self) -> set[str]:
         """Make all that is queued durable; return the requests it is about."""
-        if not self.ok or not self._queued:
+        if not self.health.ok or not self._queued:
             return set()
         records = tuple(self._queued.values())
         self.failures.before("append")

@@ -158,6 +158,26 @@ async def test_a_late_approval_is_refused() -> None:
     assert stage.cluster.status("inc-4711")["reviews"][0]["effect"] == "TooLate"
 
 
+async def test_a_late_approval_is_refused_by_an_operator_that_starts_after_it() -> None:
+    """Until the trail is read nothing is known of an announcement in time, so nothing is granted and nothing refused."""
+    stage = Stage()
+    await pending(stage)
+    stage.wakes.clear()  # the operator was not running
+    await stage.pass_time(hours=1)
+    stage.cluster.decide("inc-4711", a_decision())
+
+    stage.restart()
+    stage.trail.is_open = False
+    await stage.settle()
+    assert stage.phase() == "Pending"
+    stage.trail.is_open = True
+    stage.dirty |= {request.metadata.uid for request in stage.store.requests()}
+    await stage.settle()
+
+    assert stage.phase() == "TimedOut"
+    assert stage.bindings() == []
+
+
 async def test_nobody_decides_in_time() -> None:
     """The pending clock runs out by itself."""
     stage = Stage()
@@ -175,7 +195,13 @@ async def test_a_policy_may_grant_without_review() -> None:
     await pending(stage)
 
     assert stage.phase() == "Active"
-    assert "review.auto_approved" in stage.events()
+    assert stage.events() == [
+        "request.created",
+        "request.accepted",
+        "review.auto_approved",
+        "grant.intended",
+        "grant.activated",
+    ]
 
 
 async def test_all_stages_have_to_agree_and_a_person_counts_once() -> None:
@@ -327,6 +353,9 @@ async def test_a_deleted_request_ends_its_access_and_its_story() -> None:
 
     assert stage.bindings() == []
     assert stage.events()[-3:] == ["request.deleted", "grant.revoked", "request.closed"]
+    told = stage.told.notices[-1]
+    assert (told.regarding.kind, told.reason) == ("Namespace", "Revoked")
+    assert told.note == f"request inc-4711 of {ALICE} was deleted, and its access is gone"
 
 
 async def test_a_request_deleted_while_curfew_was_down_is_closed_at_the_start() -> None:
@@ -340,6 +369,7 @@ async def test_a_request_deleted_while_curfew_was_down_is_closed_at_the_start() 
     await stage.settle()
 
     assert stage.events()[-3:] == ["request.deleted", "grant.revoked", "request.closed"]
+    assert stage.told.notices[-1].note == f"request inc-4711 of {ALICE} was deleted, and its access is gone"
 
 
 async def test_a_binding_past_its_end_is_removed_before_anything_else_is_known() -> None:

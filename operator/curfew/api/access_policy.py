@@ -177,8 +177,8 @@ class AccessPolicySpec(Model):
         default=False,
         description=(
             "Dangerous. Allows a role with which a person could make access that outlives the grant (bind, escalate, "
-            "impersonate, wildcards, minting tokens, writing bindings). By default false. This version does not look "
-            "for such roles yet: until then, offer none."
+            "impersonate, wildcards, minting tokens, writing bindings). Such a role is refused "
+            "without it. By default false."
         ),
     )
 

@@ -16,6 +16,9 @@ from curfew.audit.events import EVENTS, OTHER, OcsfClass
 
 SCHEMA = "curfew.audit/v1"
 OCSF_VERSION = "1.8.0"
+CURFEW = "system:curfew"
+"""The actor of what no person did. Nobody who may hold or decide anything has a name that begins with `system:`."""
+
 PRODUCT = {"name": "Curfew", "vendor_name": "Curfew"}
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -209,7 +212,7 @@ def make_record(
     body: dict[str, Any] = {
         "activity_id": kind.activity_id,
         "activity_name": kind.activity_name,
-        "actor": {"user": {"name": actor}} if actor != "curfew" else {"app_name": "curfew"},
+        "actor": {"user": {"name": actor}} if actor != CURFEW else {"app_name": CURFEW},
         "category_uid": 3,
         "class_uid": int(kind.ocsf_class),
         "message": message,

@@ -27,6 +27,7 @@ from curfew.cli.reading import (
     TAMPERED,
     VERIFIED,
     Forged,
+    Unfounded,
     announced,
     given_key,
     list_log,
@@ -142,10 +143,8 @@ async def _verify(
     try:
         verifier = given or await announced(store, log, names)
         anchors += (check(verifier) for check in checks)
-    except ChainBroken as broken:
-        return report(
-            Finding(Kind.ALTERED, f"segment {broken.seq} ({broken.name})", broken.why, broken.seq, broken.name)
-        )
+    except Unfounded as error:
+        return report(error.finding)
     except Forged as error:
         return report(Finding(Kind.REWRITTEN, f"log {log}", str(error)))
     walk = Walk(log, verifier, anchors)
@@ -211,8 +210,8 @@ async def _tail(
     names = [name for name in await list_log(store, log) if place(log, name) >= 0]
     try:
         verifier = verifier or await announced(store, log, names)
-    except ChainBroken as broken:
-        click.echo(printable(sentence(str(broken))), err=True)
+    except Unfounded as error:
+        click.echo(printable(sentence(str(error))), err=True)
         return False
     is_good = True
     newest: deque[Segment] = deque()

@@ -11,9 +11,9 @@ import click
 
 from curfew.adapters.objectstore import BUCKET_SCHEMES, open_store
 from curfew.audit.checkpoint import KeyRefused, NoteRefused, Verifier, open_note
-from curfew.audit.findings import Anchor
+from curfew.audit.findings import Anchor, Finding, Kind
 from curfew.audit.receipt import Receipt
-from curfew.audit.segment import ChainBroken, Head, announced_key, origin, prefix
+from curfew.audit.segment import Head, announced_key, origin, prefix
 from curfew.audit.verify import in_order, place
 from curfew.ports import ObjectStore, StoreError, StoreUnavailable
 
@@ -27,6 +27,15 @@ class CannotRead(click.ClickException):
     """The log cannot be read, which says nothing about whether it was tampered with."""
 
     exit_code = UNREADABLE
+
+
+class Unfounded(Exception):
+    """A log that does not even begin as logs do."""
+
+    def __init__(self, finding: Finding) -> None:
+        """`finding` says what is wrong."""
+        super().__init__(str(finding))
+        self.finding = finding
 
 
 class Forged(Exception):
@@ -108,21 +117,23 @@ def given_key(text: str | None, file: Path | None, log: str) -> Verifier | None:
 
 
 async def announced(store: ObjectStore, log: str, names: Sequence[str]) -> Verifier:
-    """Return the key that the log names in its first record, or raise `ChainBroken` where it names none that can be."""
+    """Return the key that the log names in its first record, or raise `Unfounded` where it names none that can be."""
     first = Head.genesis(log).next_name()
+
+    def unfounded(kind: Kind, why: str) -> Unfounded:
+        why += ". What else there is can be checked with --key"
+        return Unfounded(Finding(kind, f"segment 0 ({first})", why, 0, first))
+
     if first not in names:
         seq = next((seq for seq in (place(log, name) for name in names) if seq >= 0), None)
         there = "no segment is there" if seq is None else f"the first that is there is segment {seq}"
-        raise ChainBroken(0, first, f"is missing: {there}. What is left can be checked with --key")
-    stored = await store.get(first)
-    text = announced_key(stored)
+        raise unfounded(Kind.MISSING, f"is missing: {there}")
     try:
-        verifier = Verifier.parse(text or "")
+        verifier = Verifier.parse(announced_key(await store.get(first)) or "")
     except KeyRefused as error:
-        why = "names no key that can be read: it was altered or cut off. What is left can be checked with --key"
-        raise ChainBroken(0, first, why) from error
+        raise unfounded(Kind.ALTERED, "names no key that can be read: it was altered or cut off") from error
     if verifier.name != origin(log):
-        raise ChainBroken(0, first, f"names a key of {verifier.name}, which is another log")
+        raise unfounded(Kind.ALTERED, f"names a key of {verifier.name}, which is another log")
     return verifier
 
 

@@ -6,11 +6,11 @@ from curfew.api.access_policy import Mode
 from curfew.api.access_request import DecisionKind
 from curfew.api.times import format_time
 from curfew.audit.receipt import Receipt
-from curfew.audit.record import Record, Story, make_record
+from curfew.audit.record import CURFEW, Record, Story, make_record
 from curfew.core import wording
 from curfew.core.facts import Facts, Intent
 from curfew.core.reviews import NewReviews, new_reviews, submitted
-from curfew.core.stories import CURFEW, story
+from curfew.core.stories import story
 
 
 def announced(facts: Facts, starts_at: datetime, expires_at: datetime) -> tuple[Record, ...]:

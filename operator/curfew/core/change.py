@@ -11,7 +11,7 @@ from typing import Any
 from curfew.api.access_policy import Mode
 from curfew.api.access_request import DecisionKind, Phase, Terms
 from curfew.api.times import format_duration, format_time
-from curfew.audit.record import Record, Story, make_record
+from curfew.audit.record import CURFEW, Record, Story, make_record
 from curfew.core import lifecycle, wording
 from curfew.core.announcing import approved
 from curfew.core.approval import owes_review, tally
@@ -22,7 +22,7 @@ from curfew.core.lifecycle import Event
 from curfew.core.notices import Notice, about_request, on_namespace
 from curfew.core.reasons import Reason
 from curfew.core.reviews import NewReviews, closed, new_reviews, submitted
-from curfew.core.stories import CURFEW, role_changed, story
+from curfew.core.stories import role_changed, story
 
 REVIEW_WITHIN = timedelta(hours=24)
 """How soon after breaking the glass somebody else has to have looked at it."""
@@ -249,13 +249,12 @@ class Change:
         """Return the Events of the transition: on the request, and for a grant and its end on the namespace as well."""
         request = self.facts.request
         reason, action, what = _EVENTS[self.event]
-        if self.event is Event.GRANT:
-            note = self._active_sentence()
-        elif self.event is Event.ACCEPT:
+        if self.event is Event.ACCEPT:
             note = f"{self._created().message}; {self._accepted_sentence()}"
         else:
+            detail = self._active_sentence() if self.event is Event.GRANT else self.detail
             note = f"request {request.metadata.name} of {request.spec.requester} {what}" + (
-                f": {self.detail}" if self.detail else ""
+                f": {detail}" if detail else ""
             )
         is_bad = self.event in (Event.REJECT, Event.FAIL) or self.reason in (
             Reason.BINDING_REMOVED,

@@ -5,6 +5,7 @@ from typing import Literal
 
 from curfew.api.access_request import AccessRequest
 from curfew.api.names import API_VERSION
+from curfew.audit.record import Story
 from curfew.core.bindings import Binding
 
 
@@ -59,6 +60,13 @@ def about_orphan(binding: Binding, why: str) -> Notice:
     note = f"RoleBinding {binding.name} was removed: {why}"[:1024]
     where = _namespace(binding.namespace)
     return Notice(binding.namespace, where, "Warning", "OrphanRemoved", "Remove", note, f"orphan/{binding.uid}")
+
+
+def about_deleted(told: Story) -> Notice:
+    """Return the notice about access that ended because its request was deleted; only the namespace is left to tell."""
+    note = f"request {told.request} of {told.requester} was deleted, and its access is gone"
+    where = _namespace(told.namespace)
+    return Notice(told.namespace, where, "Normal", "Revoked", "Revoke", note[:1024], f"{told.uid}/deleted")
 
 
 def _namespace(name: str) -> Regarding:

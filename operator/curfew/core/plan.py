@@ -179,7 +179,7 @@ def close_gone(facts: Facts) -> Step | None:
     records = (*stories.outbox(facts.request), *stories.deleted(facts))
     if all(record.id in facts.durable for record in records):
         return Step(act=Forget())
-    return Step(submit=_missing(records, facts))
+    return Step(submit=_missing(records, facts), notices=stories.deleted_notices(facts))
 
 
 def _may_have_binding(facts: Facts) -> bool:
@@ -333,7 +333,7 @@ def turn_down(facts: Facts) -> Step | None:
     if deny is not None and status.phase is Phase.PENDING:
         return _transition(facts, Event.DENY, reason=Reason.DENIED_BY_APPROVER, detail=f"{deny.by} denied it")
     # A late approval is refused, whoever was slow. What was announced before the instant was decided before it.
-    if status.phase is Phase.PENDING and _is_too_late(facts):
+    if status.phase is Phase.PENDING and _time_is_up(facts) and not _may_be_announced(facts):
         return _transition(
             facts,
             Event.TIME_OUT,
@@ -346,15 +346,17 @@ def turn_down(facts: Facts) -> Step | None:
     return None
 
 
-def _is_too_late(facts: Facts) -> bool:
+def _time_is_up(facts: Facts) -> bool:
+    """Whether the time to decide is over, and no announcement is known that was made in it."""
     decide_by = facts.request.status.decide_by
     # Without an instant to decide by there is no time in which anybody may decide.
-    if decide_by is not None and decide_by > facts.now:
-        return False
-    if facts.intent is not None:
-        return False
+    return (decide_by is None or decide_by <= facts.now) and facts.intent is None
+
+
+def _may_be_announced(facts: Facts) -> bool:
+    """Whether a trail that is not read yet may hold the announcement of a request that enough people agreed to."""
     is_decided = facts.policy is not None and tally(facts.policy.spec.approval, facts.request).is_complete
-    return facts.trail.is_open or not is_decided  # a trail that is not read yet may hold the announcement
+    return is_decided and not facts.trail.is_open
 
 
 def grant(facts: Facts) -> Step | None:
@@ -369,6 +371,8 @@ def grant(facts: Facts) -> Step | None:
         return _note_reviews(facts) if status.approvals != str(count) or reviews.unseen(request) else None
     if facts.intent is not None:
         return _bind(facts)
+    if status.phase is Phase.PENDING and _time_is_up(facts):
+        return None  # only the trail can tell whether they agreed in time, and it is not read yet
     starts = request.spec.not_before
     if (starts is not None and starts > facts.now) or facts.obstacle is not None:
         return _wait_approved(facts)
@@ -380,7 +384,8 @@ def grant(facts: Facts) -> Step | None:
         return _transition(facts, Event.FAIL, reason=violation.reason, detail=violation.message)
     # The end is computed once, from here; it travels in the announcement and on the binding.
     starts_at = facts.now.replace(microsecond=0)
-    return Step(submit=announcing.announced(facts, starts_at, starts_at + request.spec.duration))
+    announced = announcing.announced(facts, starts_at, starts_at + request.spec.duration)
+    return Step(submit=(*undurable(facts), *announced))  # what happened before comes before it in the log
 
 
 def _bind(facts: Facts) -> Step:

@@ -3,10 +3,10 @@
 from typing import Any
 
 from curfew.api.access_request import AccessRequest, Decision, DecisionKind, Phase, Review
-from curfew.audit.record import Record, Story, make_record
+from curfew.audit.record import CURFEW, Record, Story, make_record
 from curfew.core.facts import Facts
 from curfew.core.notices import Notice, about_request
-from curfew.core.stories import CURFEW, story
+from curfew.core.stories import story
 
 NewReviews = tuple[tuple[Decision, Review], ...]
 """Decisions that are seen for the first time, and what became of each."""

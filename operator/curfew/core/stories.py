@@ -5,15 +5,13 @@ from typing import Any
 
 from curfew.api.access_request import AccessRequest, Decision, Phase, Review, Terms
 from curfew.audit import record as audit
-from curfew.audit.record import Record, Story, make_record
+from curfew.audit.record import CURFEW, Record, Story, make_record
 from curfew.core import lifecycle
 from curfew.core.approval import owes_review
 from curfew.core.bindings import Binding
 from curfew.core.facts import Facts
+from curfew.core.notices import Notice, about_deleted
 from curfew.core.reasons import Reason
-
-CURFEW = "curfew"
-"""The actor of what no person did."""
 
 
 def outbox(request: AccessRequest) -> tuple[Record, ...]:
@@ -90,6 +88,13 @@ def deleted(facts: Facts) -> tuple[Record, ...]:
     if status.phase is None or (status.phase in lifecycle.FINAL and not owes_review(facts.request)):
         return ()
     return gone(story(facts), at=facts.now, was_granted=_was_granted(facts))
+
+
+def deleted_notices(facts: Facts) -> tuple[Notice, ...]:
+    """Return the Event about access that ended because its request was deleted."""
+    if facts.request.status.phase in lifecycle.FINAL or not _was_granted(facts):
+        return ()
+    return (about_deleted(story(facts)),)
 
 
 def _was_granted(facts: Facts) -> bool:

@@ -153,9 +153,9 @@ ATTEMPTS = [
     ),
     Attempt("delete", lambda w: w.kubectl(ALICE, "delete", "accessrequest", w.pending())),
     Attempt(
-        # The collector removes the finalizer with which it waits; kubectl waits for that.
+        # The collector removes the finalizer with which it waits; it looks for new kinds every 30 s.
         "delete in the foreground",
-        lambda w: w.kubectl(ALICE, "delete", "accessrequest", w.pending(), "--cascade=foreground", "--timeout=30s"),
+        lambda w: w.kubectl(ALICE, "delete", "accessrequest", w.pending(), "--cascade=foreground", "--timeout=90s"),
     ),
     Attempt("a GitOps controller labels it", lambda w: w.kubectl(GIT, "label", "accessrequest", w.pending(), "app=x")),
 ]

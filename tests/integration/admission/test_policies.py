@@ -53,7 +53,7 @@ OFFERS = [
     ),
     Attempt(
         "nothing any more: deleted in the foreground",
-        lambda w: w.kubectl(DAVE, "delete", "accesspolicy", offered(w), "--cascade=foreground", "--timeout=30s"),
+        lambda w: w.kubectl(DAVE, "delete", "accesspolicy", offered(w), "--cascade=foreground", "--timeout=90s"),
     ),
 ]
 

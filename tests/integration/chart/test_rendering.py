@@ -2,12 +2,15 @@
 
 import base64
 import json
+from datetime import timedelta
+from pathlib import Path
 
 import pytest
 import yaml
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from curfew.settings import load_settings
 from tests.integration.chart.helm import STAMPING, kinds, one, rendered, template
 from tests.integration.installed import SYSTEM
 
@@ -136,6 +139,21 @@ def test_the_sweeper_runs_on_its_own() -> None:
     assert "volumes" not in pod
 
 
+@pytest.mark.parametrize("url", ["file:///var/lib/curfew", "s3://trail/curfew", "gs://trail", "az://trail/a/b"])
+def test_the_operator_understands_its_settings(tmp_path: Path, url: str) -> None:
+    """What the chart writes is what the operator reads, to the last key."""
+    text = one(rendered("--set", f"config.audit.url={url}"), "ConfigMap")["data"]["config.yaml"]
+    key = tmp_path / "key.pem"
+    key.touch()
+    (tmp_path / "config.yaml").write_text(text.replace("/etc/curfew/key/key.pem", str(key)))
+
+    settings = load_settings(tmp_path / "config.yaml")
+
+    assert settings.audit.url == url
+    assert settings.audit.worm == "required"
+    assert settings.limits.max_grant == timedelta(hours=24)
+
+
 def test_settings_that_change_restart_the_pod() -> None:
     """They are read at start."""
 
@@ -158,6 +176,8 @@ def test_settings_that_change_restart_the_pod() -> None:
         pytest.param("config.audit.kyeFile=/k", "additional properties 'kyeFile' not allowed", id="a misspelt setting"),
         pytest.param("config.limits.maxGrant=25h", "/config/limits/maxGrant", id="grants of more than a day"),
         pytest.param("config.limits.maxGrant=24h1m", "/config/limits/maxGrant", id="grants of a day and a minute"),
+        pytest.param("config.limits.maxGrant=0h", "/config/limits/maxGrant", id="grants of no time"),
+        pytest.param("config.audit.url=s3://key@bucket", "/config/audit/url", id="credentials in an address"),
         pytest.param("config.limits.maxGrant=soon", "/config/limits/maxGrant", id="grants of no duration"),
         pytest.param("config.server.port=http", "/config/server/port", id="a port that is a word"),
         pytest.param("config.log.level=loud", "value must be one of 'debug'", id="a loud log"),

@@ -65,7 +65,7 @@ def validate(record: Record) -> None:
 
 
 @pytest.mark.parametrize("event", EVENTS)
-@pytest.mark.parametrize("actor", ["curfew", "bob@example.com"])
+@pytest.mark.parametrize("actor", ["system:curfew", "bob@example.com"])
 @pytest.mark.parametrize("story", [STORY, MINIMAL, None], ids=["a whole story", "the least of a story", "no story"])
 def test_each_event_is_ocsf(event: str, actor: str, story: Story | None) -> None:
     validate(a_record(event, actor=actor, story=story, subject="main", success=False, detail={"a": [1, {"b": True}]}))

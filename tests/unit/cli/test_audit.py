@@ -20,7 +20,7 @@ from curfew.cli import audit as command
 from curfew.cli import main
 from curfew.cli.report import NO_ANCHOR, NO_KEY, printable
 from curfew.ports import ObjectMissing, StoreUnavailable
-from tests.support.logs import BEGIN, ALog, a_log, a_record, a_signer
+from tests.support.logs import BEGIN, ALog, a_log, a_record, a_signer, opened
 from tests.support.stores import MemoryStore
 
 Run = Callable[..., Result]
@@ -135,6 +135,21 @@ def test_a_key_may_come_from_a_file(run: Run, log: ALog, tmp_path: Path) -> None
 
     assert result.exit_code == 0
     assert NO_KEY not in result.stdout
+
+
+def test_the_log_that_comes_with_the_specification_verifies() -> None:
+    """tests/vectors/README.md names this command."""
+    vectors = Path(__file__).parents[2] / "vectors"
+    told = json.loads((vectors / "log_v1.json").read_text())
+    anchors = [part for receipt in told["receipts"] for part in ("--anchor", receipt)]
+
+    result = CliRunner().invoke(
+        main, ["audit", "verify", str(vectors / "log_v1"), "--key", told["verifierKey"], *anchors]
+    )
+
+    assert result.exit_code == 0
+    assert told["heads"][-1]["root"] in result.stdout
+    assert "Note:" not in result.stdout
 
 
 # --- anchors, in each of their forms
@@ -262,6 +277,19 @@ def test_a_log_without_its_beginning_is_found_without_a_key(run: Run, log: ALog)
 
     assert result.exit_code == 1
     assert f"Segment 0 ({name}) is missing: the first that is there is segment 1." in result.stdout
+    assert json.loads(run("verify", "-o", "json").stdout)["findings"][0]["kind"] == "missing"
+
+
+@pytest.mark.parametrize("name", ["verify", "tail"])
+def test_a_log_that_names_the_key_of_another_is_not_believed(run: Run, log: ALog, name: str) -> None:
+    log.objects.clear()
+    log.heads[1:] = []
+    log.append([opened(a_signer("other"))])
+
+    result = run(name)
+
+    assert result.exit_code == 1
+    assert "names a key of curfew.dev/log/other, which is another log." in result.output
 
 
 def test_an_object_that_is_no_segment_is_named_without_commanding_the_terminal(run: Run, log: ALog) -> None:

@@ -1,0 +1,48 @@
+# Type `make` to see what there is.
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+BIN := .venv/bin
+# Which Python makes .venv; by default the first on PATH that is new enough.
+PYTHON ?=
+# Anything: the demo stays up when it is done.
+KEEP ?=
+# s3, or file where the S3 server cannot be had.
+STORE ?=
+
+.PHONY: help venv demo test up down check generate clean
+
+help: ## Say what there is
+	@echo "Curfew: just-in-time access for Kubernetes. What you can make:"
+	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/    make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-20s%s\n", $$1, $$2}'
+	@echo "The first time, the servers are built: about 12 minutes on two cores. Nothing needs containers or root."
+
+demo: venv ## Show the whole story on real servers, in under 90 s (KEEP=1: it stays up)
+	@$(BIN)/python -m tools.demo $(if $(KEEP),--keep) $(if $(STORE),--store=$(STORE))
+
+test: venv ## Run all tests; the last line counts them (ARGS="-k word" for some)
+	@$(BIN)/python -m tools.run_tests $(ARGS)
+
+check: venv ## Check style, types, layers, and that generated files are fresh
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m tools.generate --check
+
+up: venv ## Start a Kubernetes control plane and an S3 server in the background
+	@$(BIN)/python -m tools.servers up
+
+down: venv ## Stop them
+	@$(BIN)/python -m tools.servers down
+
+generate: venv ## Write the files that are made from the code
+	$(BIN)/python -m tools.generate
+
+venv: ## Make the Python environment .venv, if it is not there or is old
+	@tools/venv.sh $(PYTHON)
+
+clean: ## Remove .venv and what tools left here; the servers' cache stays
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find operator tests tools bench -name __pycache__ -type d -prune -exec rm -rf {} +

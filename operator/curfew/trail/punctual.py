@@ -1,0 +1,52 @@
+"""A store each of whose calls ends in time, whatever is behind it."""
+
+import asyncio
+from collections.abc import Awaitable, Sequence
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from curfew.ports import Attestation, ObjectStore, StoreUnavailable
+
+R = TypeVar("R")
+
+
+class PunctualStore:
+    """An `ObjectStore` that raises `StoreUnavailable` where another would not come back."""
+
+    def __init__(self, store: ObjectStore, timeout: timedelta) -> None:
+        """Give each call to `store` so much time; an attestation is several calls and gets more."""
+        self._store = store
+        self._seconds = timeout.total_seconds()
+
+    @property
+    def url(self) -> str:
+        """Where it is."""
+        return self._store.url
+
+    async def create(self, name: str, body: bytes) -> None:
+        """Store a new object in time."""
+        await self._in_time(self._store.create(name, body))
+
+    async def get(self, name: str) -> bytes:
+        """Return an object's bytes in time."""
+        return await self._in_time(self._store.get(name))
+
+    async def list(self, prefix: str) -> Sequence[str]:
+        """Return names in time."""
+        return await self._in_time(self._store.list(prefix))
+
+    async def list_partitions(self, prefix: str) -> Sequence[str]:
+        """Return partitions in time."""
+        return await self._in_time(self._store.list_partitions(prefix))
+
+    async def attest(self, name: str, at: datetime) -> Attestation:
+        """Attest in three times the time of a call."""
+        return await self._in_time(self._store.attest(name, at), times=3)
+
+    async def _in_time(self, call: Awaitable[R], *, times: int = 1) -> R:
+        seconds = self._seconds * times
+        try:
+            async with asyncio.timeout(seconds):
+                return await call
+        except TimeoutError as error:
+            raise StoreUnavailable(f"{self.url} has not answered within {seconds:g} s.") from error

@@ -1,0 +1,413 @@
+"""The writer: whatever is handed over while a segment is on its way becomes the next one.
+
+A segment is tried with the same bytes, under the same name, until it is known what became of it. Its name is the only one
+that it can have, and a store gives a name once; so whoever dies, whoever comes late and however often an answer is lost,
+each record is in the log once.
+"""
+
+import asyncio
+import itertools
+import random
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Protocol
+
+from curfew.audit.checkpoint import Ed25519Signer
+from curfew.audit.receipt import Receipt
+from curfew.audit.record import Record
+from curfew.audit.segment import ChainBroken, Head, Segment, follow, seal
+from curfew.ports import (
+    Attestation,
+    Clock,
+    Evidence,
+    ObjectExists,
+    ObjectMissing,
+    ObjectStore,
+    StoreError,
+    StoreUnavailable,
+)
+from curfew.trail import records
+from curfew.trail.health import Health, HealthKeeper, Outage, Reason, Trouble
+from curfew.trail.memory import Memory
+from curfew.trail.punctual import PunctualStore
+from curfew.trail.recovery import Recovered, records_of, recover
+
+MOST_RECORDS = 1000
+MOST_BYTES = 1024 * 1024
+"""How much one segment holds, before compression; one record is taken however large it is."""
+
+FIRST_PAUSE = 0.05
+LONGEST_PAUSE = 2.0
+LASTING_PAUSE = 30.0
+"""Seconds between two tries: at first, at most, and where the trouble does not pass by itself."""
+
+PROVE_AGAIN = timedelta(seconds=30)
+"""How soon the store is asked again where it could not be proved to be write-once."""
+
+
+class TrailObserver(Protocol):
+    """Who is told. The calls come from the event loop and must not block."""
+
+    def durable(self, records: Sequence[Record]) -> None:
+        """These records have become durable, or were found to be."""
+        ...
+
+    def health_changed(self, health: Health) -> None:
+        """Records become durable now, or do not, or for another reason."""
+        ...
+
+    def committed(self, seconds: float, records: int, size: int) -> None:
+        """A segment of so many records and stored bytes took so long, from the first try on."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """A record on its way, and its bytes."""
+
+    record: Record
+    line: bytes
+
+
+class _SlotTaken(Exception):
+    """The only name that the next segment can have is taken by what cannot be gone on from.
+
+    `stored` is what stands there, if it is no segment, so that the place can be left to it.
+    """
+
+    def __init__(self, name: str, why: str, stored: bytes | None = None) -> None:
+        super().__init__(f"The object {name} stands where the next segment belongs, and {why}.")
+        self.stored = stored
+
+
+@dataclass(frozen=True, slots=True)
+class _Void:
+    """A place in the log that is left to what stands there: the next segment commits to it, and goes on after it."""
+
+    stored: bytes
+
+
+class Trail:
+    """The log of one operator process: it remembers, it takes records, and it makes them durable, in order."""
+
+    def __init__(
+        self,
+        store: ObjectStore,
+        clock: Clock,
+        signer: Ed25519Signer,
+        log: str,
+        writer: str,
+        *,
+        observer: TrailObserver,
+        heartbeat: timedelta = timedelta(seconds=60),
+        window: timedelta = timedelta(hours=25),
+        worm_required: bool = True,
+        prove_every: timedelta = timedelta(minutes=15),
+        call_timeout: timedelta = timedelta(seconds=12),
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        """Nothing is read or written before `open`.
+
+        `writer` names this process in each segment; `heartbeat` is how long the log may be silent before an empty
+        segment proves life; `window` is how much of the log's end is remembered; with `worm_required` the store has to
+        be proved write-once for the trail to be healthy. `call_timeout` is longer than the store's own, which can say
+        more about what did not answer.
+        """
+        self._store = PunctualStore(store, call_timeout)
+        self._clock = clock
+        self._signer = signer
+        self._log = log
+        self._writer = writer
+        self._observer = observer
+        self._heartbeat = heartbeat.total_seconds()
+        self._window = window
+        self._worm_required = worm_required
+        self._prove_every = prove_every
+        self._jitter = jitter
+        self._keeper = HealthKeeper(clock, observer.health_changed, worm_required=worm_required)
+        self._head: Head | None = None
+        self._memory = Memory(log, window)
+        self._queue: dict[str, _Entry] = {}
+        self._in_flight: dict[str, _Entry] = {}
+        self._newest = ""  # the name of the last segment
+        self._is_begun = asyncio.Event()  # there is one
+        self._work = asyncio.Event()
+        self._is_closing = False
+        self._ended: asyncio.Event | None = None
+
+    # --- what others ask -------------------------------------------------------------------------------------------------
+
+    @property
+    def health(self) -> Health:
+        """Whether records become durable now, and if not, why."""
+        return self._keeper.health
+
+    def state(self) -> Health:
+        """Return the health, as facts are gathered."""
+        return self.health
+
+    def submit(self, records: Iterable[Record]) -> None:
+        """Hand records over; those that are durable or on their way are ignored. Never waits.
+
+        Raise `NotCanonical` for one that cannot be written.
+        """
+        for record in records:
+            if record.id in self._queue or record.id in self._in_flight or self.receipt(record.id) is not None:
+                continue
+            self._queue[record.id] = _Entry(record, record.line())
+        if self._queue:
+            self._work.set()
+
+    def receipt(self, record_id: str) -> Receipt | None:
+        """Return the receipt of a durable record, or None where it is not known to be durable."""
+        return self._memory.receipt(record_id)
+
+    def is_own(self, record_id: str) -> bool:
+        """Whether this process appended the record; not so for what was found at the start or came from another writer."""
+        return self._memory.is_own(record_id)
+
+    def intent(self, uid: str) -> Record | None:
+        """Return the durable announcement of the grant to a request that is not closed, or None."""
+        return self._memory.intent(uid)
+
+    def open_stories(self) -> Mapping[str, Record]:
+        """Return, by UID, the last milestone of each request that the log holds accepted and not closed, as of now."""
+        return self._memory.open_stories()
+
+    # --- life ------------------------------------------------------------------------------------------------------------
+
+    async def open(self) -> None:
+        """Read the log back. Tried until it succeeds; the health says meanwhile what is wrong."""
+        pauses = self._pauses()
+        while True:
+            try:
+                recovered = await recover(self._store, self._log, self._signer.verifier, self._window)
+            except StoreError as error:
+                trouble = Trouble(Reason.STORE_UNAVAILABLE, str(error))
+            except ChainBroken as error:
+                trouble = Trouble(
+                    Reason.CHAIN_BROKEN, f"The log at {self._store.url} is not whole: {error}.", lasts=True
+                )
+            else:
+                break
+            self._keeper.failed(trouble)
+            await asyncio.sleep(LASTING_PAUSE if trouble.lasts else next(pauses))
+        self._take_over(recovered)
+
+    async def run(self) -> None:
+        """Write, until `close` is called or the task is cancelled; open first where that was not done."""
+        if self._head is None:
+            await self.open()
+        self._ended = asyncio.Event()
+        try:
+            await _first_of(self._write_until_closed(), self._prove_again_and_again())
+        except Exception as error:
+            self._keeper.stopped(f"The writer ended: {error}")
+            raise
+        finally:
+            self._keeper.rest()
+            self._ended.set()
+
+    async def close(self, within: timedelta = timedelta(seconds=5)) -> None:
+        """Write what is queued, if that takes no longer than `within`, and let `run` end."""
+        self._is_closing = True
+        self._work.set()
+        if self._ended is not None:
+            # What is left after that stands in the outboxes of the requests, and is handed over again.
+            with suppress(TimeoutError):
+                async with asyncio.timeout(within.total_seconds()):
+                    await self._ended.wait()
+
+    def _take_over(self, recovered: Recovered) -> None:
+        """Go on from what was read back."""
+        self._head, self._memory = recovered.head, recovered.memory
+        known = self._drop_known()
+        outage = self._keeper.opened()
+        if outage is not None:
+            self._tell_of(outage)
+        if recovered.newest is None:
+            # The key that signs the log stands in its first line.
+            self._put_first(records.opened(self._log, at=self._clock.now(), verifier_key=self._signer.verifier_key))
+        else:
+            self._newest = recovered.newest
+            self._is_begun.set()
+        if known:
+            self._observer.durable(known)
+
+    # --- writing ---------------------------------------------------------------------------------------------------------
+
+    async def _write_until_closed(self) -> None:
+        loop = asyncio.get_running_loop()
+        written_at = loop.time()
+        while True:
+            await self._wait_for_work(until=written_at + self._heartbeat)
+            if self._is_closing and not self._queue:
+                return
+            await self._commit()
+            written_at = loop.time()
+
+    async def _wait_for_work(self, until: float) -> None:
+        """Return when there is something to write, or when it is time for a sign of life."""
+        if self._queue or self._is_closing:
+            return
+        self._work.clear()
+        with suppress(TimeoutError):
+            async with asyncio.timeout_at(until):
+                await self._work.wait()
+
+    async def _commit(self) -> None:
+        """Write what is queued, as much as goes into one segment; where there is nothing, write that."""
+        if self._head is None:
+            raise RuntimeError("the trail is written before it was opened")
+        self._in_flight = self._next_batch()
+        lines = [entry.line for entry in self._in_flight.values()]
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        head, is_void = self._head, False
+        while True:
+            name = head.next_name()
+            body, after = seal(head, lines, at=self._clock.now(), writer=self._writer, signer=self._signer)
+            match await self._put(head, body, may_void=not is_void):
+                case None:
+                    written = [entry.record for entry in self._in_flight.values()]
+                    self._advance(name, after, written, lines, own=True)
+                    self._observer.committed(loop.time() - started, len(lines), len(body))
+                    return
+                case segment, after:
+                    self._advance(name, after, records_of(segment), segment.lines, own=False)
+                    told = records.writer_changed(self._log, segment, at=self._clock.now(), writer=self._writer)
+                    self.submit([told])
+                    return
+                case _Void() as void:
+                    head, is_void = head.voided(void.stored), True
+
+    def _next_batch(self) -> dict[str, _Entry]:
+        batch: dict[str, _Entry] = {}
+        size = 0
+        for id_, entry in itertools.islice(self._queue.items(), MOST_RECORDS):
+            size += len(entry.line)
+            if batch and size > MOST_BYTES:
+                break
+            batch[id_] = entry
+        for id_ in batch:
+            del self._queue[id_]
+        return batch
+
+    async def _put(self, head: Head, body: bytes, *, may_void: bool) -> tuple[Segment, Head] | _Void | None:
+        """Return None when these bytes are the next segment, another writer's segment that is, or what is in its way."""
+        pauses = self._pauses()
+        while True:
+            self._keeper.trying()
+            try:
+                return await self._try(head, body)
+            except _SlotTaken as taken:
+                trouble = Trouble(Reason.SLOT_TAKEN, str(taken), lasts=True)
+                if may_void and taken.stored is not None:
+                    self._keeper.failed(trouble)
+                    return _Void(taken.stored)
+            except StoreError as error:
+                trouble = Trouble(Reason.STORE_UNAVAILABLE, str(error))
+            self._keeper.failed(trouble)
+            await asyncio.sleep(LASTING_PAUSE if trouble.lasts else next(pauses))
+
+    async def _try(self, head: Head, body: bytes) -> tuple[Segment, Head] | None:
+        name = head.next_name()
+        try:
+            await self._store.create(name, body)
+        except ObjectExists:
+            pass
+        else:
+            return None
+        try:
+            stored = await self._store.get(name)
+            if stored == body:
+                return None  # an earlier try of ours had arrived
+            segment, after = follow(head, name, stored, self._signer.verifier)
+        except ObjectMissing as error:
+            raise _SlotTaken(name, "cannot be read; it may have been deleted") from error
+        except ChainBroken as error:
+            # The next name would be made of these bytes for ever, so they are not taken from one reading.
+            if await self._store.get(name) != stored:
+                raise StoreUnavailable(f"{name} was read twice and was not the same.") from error
+            raise _SlotTaken(name, error.why, stored) from error
+        try:
+            records_of(segment)
+        except ChainBroken as error:
+            raise _SlotTaken(name, error.why) from error
+        return segment, after
+
+    def _advance(self, name: str, after: Head, told: Sequence[Record], lines: Sequence[bytes], *, own: bool) -> None:
+        """Take a segment for the last one, ours or another's."""
+        self._head, self._newest = after, name
+        self._memory.learn(told, lines, after, own=own)
+        if not own:
+            # What was on its way and is not in there goes first into the next one.
+            self._queue = {**self._in_flight, **self._queue}
+            self._drop_known()
+        self._in_flight = {}
+        self._is_begun.set()
+        outage = self._keeper.succeeded()
+        if outage is not None:
+            self._tell_of(outage)
+        if told:
+            self._observer.durable(told)
+
+    def _drop_known(self) -> list[Record]:
+        """Take what is durable out of the queue, and return it."""
+        known = [entry.record for id_, entry in self._queue.items() if self.receipt(id_) is not None]
+        for record in known:
+            del self._queue[record.id]
+        return known
+
+    def _tell_of(self, outage: Outage) -> None:
+        self._put_first(*records.outage(self._log, outage, writer=self._writer))
+
+    def _put_first(self, *told: Record) -> None:
+        self._queue = {**{record.id: _Entry(record, record.line()) for record in told}, **self._queue}
+        self._work.set()
+
+    def _pauses(self) -> Iterator[float]:
+        """Yield how long to wait before each further try: twice as long each time, and not all at the same moment."""
+        pause = FIRST_PAUSE
+        while True:
+            yield pause * (0.5 + self._jitter() / 2)
+            pause = min(2 * pause, LONGEST_PAUSE)
+
+    # --- proving ---------------------------------------------------------------------------------------------------------
+
+    async def _prove_again_and_again(self) -> None:
+        """Ask again and again what proves the store write-once, with the newest segment as the sample."""
+        known: tuple[object, ...] | None = None
+        while True:
+            await self._is_begun.wait()
+            try:
+                attestation = await self._store.attest(self._newest, self._clock.now())
+            except ObjectMissing:
+                finding = "The newest segment was stored and cannot be read any more."
+                attestation = Attestation(self._clock.now(), Evidence.NONE, sufficient=False, findings=(finding,))
+            except StoreError as error:
+                self._keeper.not_attested(f"That the store is write-once cannot be proved yet: {error}")
+                await asyncio.sleep(LONGEST_PAUSE)
+                continue
+            told = (attestation.evidence, attestation.sufficient, attestation.findings)
+            if told != known:
+                known = told
+                self.submit([records.attested(self._log, attestation, url=self._store.url, writer=self._writer)])
+            self._keeper.attested(attestation)
+            is_enough = attestation.sufficient or not self._worm_required
+            await asyncio.sleep((self._prove_every if is_enough else PROVE_AGAIN).total_seconds())
+
+
+async def _first_of(*coroutines: Coroutine[Any, Any, None]) -> None:
+    """Return when one of them does, or raise what it raises; the others are cancelled."""
+    tasks = [asyncio.ensure_future(one) for one in coroutines]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

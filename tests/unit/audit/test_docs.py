@@ -1,0 +1,96 @@
+"""The specification says what the code does: events, fields, and what can be typed."""
+
+import dataclasses
+import json
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from curfew.audit.canonical import canonical
+from curfew.audit.checkpoint import open_note
+from curfew.audit.events import EVENTS
+from curfew.audit.record import Story, make_record, record_id
+from curfew.audit.segment import _SEAL_FIELDS
+from tests.support.logs import BEGIN, a_record
+from tests.vectors.make_vectors import the_log
+
+VECTORS = Path(__file__).parents[2] / "vectors"
+PAGE = (Path(__file__).parents[3] / "docs" / "audit-record.md").read_text()
+
+
+def part(heading: str) -> str:
+    """Return what stands under a heading, up to the next."""
+    found = re.search(rf"^#+ {re.escape(heading)}\n(.*?)(?=^#|\Z)", PAGE, re.MULTILINE | re.DOTALL)
+    assert found is not None, heading
+    return found[1]
+
+
+def fields(heading: str) -> set[str]:
+    """Return the names in the first column of the table under a heading."""
+    rows = re.findall(r"^\| (`.*?) \|", part(heading), re.MULTILINE)
+    return {name for row in rows for name in re.findall(r"`([^`]+)`", row)}
+
+
+def test_the_table_of_events_is_the_catalogue() -> None:
+    rows = re.findall(r"^\| `(\S+)` \| (\w+) \| (.+) \|$", part("Events"), re.MULTILINE)
+
+    assert rows == [(event.name, event.code, event.meaning) for event in EVENTS.values()]
+
+
+def test_each_field_of_a_story_is_there() -> None:
+    assert fields("The story") == {field.name for field in dataclasses.fields(Story)}
+
+
+def test_each_field_of_a_seal_is_there() -> None:
+    assert fields("The seal") == set(_SEAL_FIELDS)
+
+
+def test_each_field_of_a_record_is_there() -> None:
+    story = Story(uid="u", namespace="n", request="r")
+    entity = make_record("request.closed", at=BEGIN, actor="system:curfew", message="it", story=story, detail={"a": 1})
+    access = a_record()
+
+    assert fields("A record") == {*entity.body, *access.body} - {"unmapped"} | {"unmapped.curfew"}
+    assert fields("Our own block") == set(entity.block)
+
+
+def test_the_example_of_a_record_is_one() -> None:
+    example = re.search(r"```json\n(.*?)```", part("A record"), re.DOTALL)
+    assert example is not None
+
+    assert canonical(json.loads(example[1])) in (VECTORS / "records_v1.jsonl").read_bytes().splitlines()
+
+
+def test_the_example_of_an_id_is_what_it_says() -> None:
+    assert record_id("6f1e8c1e", "grant.intended") in part("Our own block")
+
+
+def test_the_example_of_an_id_can_be_typed() -> None:
+    command = re.search(r"```sh\n(.*?)\s*#.*?```", part("Our own block"), re.DOTALL)
+    assert command is not None
+
+    told = subprocess.run(["/bin/sh", "-c", command[1]], capture_output=True, text=True, check=True)  # noqa: S603  ours
+
+    assert told.stdout.strip() == record_id("6f1e8c1e", "grant.intended")
+
+
+def test_the_example_of_a_checkpoint_opens() -> None:
+    note = re.search(r"```\n(curfew\.dev/.*?)```", part("Receipts, checkpoints, keys"), re.DOTALL)
+    assert note is not None
+
+    assert open_note(note[1], the_log().verifier) == the_log().head.checkpoint
+
+
+@pytest.mark.parametrize("target", re.findall(r"\]\(([^)#]+)\)", PAGE))
+def test_links_lead_somewhere(target: str) -> None:
+    if not target.startswith("https://"):
+        assert (Path(__file__).parents[3] / "docs" / target).exists(), target
+
+
+@pytest.mark.parametrize("anchor", re.findall(r"\]\(#([^)]+)\)", PAGE))
+def test_links_within_the_page_lead_somewhere(anchor: str) -> None:
+    headings = re.findall(r"^#+ (.+)$", PAGE, re.MULTILINE)
+
+    assert anchor in {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}

@@ -1,0 +1,137 @@
+"""What is remembered of the log, for how long, and at what cost."""
+
+import tracemalloc
+from collections.abc import Sequence
+from datetime import timedelta
+
+import pytest
+
+from curfew.audit.record import Record
+from curfew.audit.segment import Head, seal
+from curfew.trail.memory import Memory
+from tests.support.trail import LOG, SIGNER, START, a_record, a_story, records
+
+HOUR = timedelta(hours=1)
+
+
+class Teacher:
+    """Appends segments to a log that nobody stores, and has a memory learn them."""
+
+    def __init__(self, window: timedelta = 24 * HOUR) -> None:
+        self.memory = Memory(LOG, window)
+        self.head = Head.genesis(LOG)
+
+    def teach(self, told: Sequence[Record], *, hours: float = 0, own: bool = True) -> Head:
+        lines = [record.line() for record in told]
+        _, self.head = seal(self.head, lines, at=START + hours * HOUR, writer="curfew-1", signer=SIGNER)
+        self.memory.learn(told, lines, self.head, own=own)
+        return self.head
+
+
+def test_a_receipt_names_the_place_and_the_log_as_it_was_after_that_segment() -> None:
+    teacher = Teacher()
+    heads = [teacher.teach(records(0, 2)), teacher.teach([]), teacher.teach(records(3, 4))]
+    teacher.teach(records(5, 9))
+
+    for number, head in ((0, heads[0]), (2, heads[0]), (3, heads[2]), (4, heads[2])):
+        receipt = teacher.memory.receipt(a_record(number).id)
+        assert receipt is not None
+        assert (receipt.log, receipt.index, receipt.size) == (LOG, number, head.range.size)
+        assert receipt.root == head.range.root().hex()
+    assert teacher.memory.receipt(a_record(10).id) is None
+
+
+def test_own_records_are_told_from_others() -> None:
+    teacher = Teacher()
+    teacher.teach(records(0, 1), own=False)
+    teacher.teach(records(2, 3), own=True)
+
+    assert [teacher.memory.is_own(a_record(number).id) for number in range(5)] == [False, False, True, True, False]
+    assert [receipt.index for n in range(4) if (receipt := teacher.memory.receipt(a_record(n).id))] == [0, 1, 2, 3]
+
+
+def test_nothing_within_the_window_is_forgotten_and_what_is_long_past_is() -> None:
+    teacher = Teacher()
+    for hour in range(200):
+        teacher.teach([a_record(hour)], hours=hour)
+        known = [n for n in range(hour + 1) if n > hour - 24]
+        last = known[0]
+        assert teacher.memory.receipt(a_record(last).id) is not None, f"forgot {last} at {hour}"
+        assert len(teacher.memory) <= 24 * 5 // 4 + 6 + len(range(max(0, hour - 24)))
+    assert teacher.memory.receipt(a_record(100).id) is None
+
+
+def test_a_long_silence_forgets_nothing_of_what_was_before_it_at_once() -> None:
+    teacher = Teacher()
+    teacher.teach(records(0, 5), hours=0)
+    teacher.teach([a_record(6)], hours=1000)
+
+    assert teacher.memory.receipt(a_record(6).id) is not None
+    # The window is behind the newest segment now; what lies before it may go with the next one.
+    teacher.teach([a_record(7)], hours=1025)
+    assert teacher.memory.receipt(a_record(0).id) is None
+
+
+def test_what_is_asked_for_again_and_again_stays() -> None:
+    teacher = Teacher()
+    teacher.teach(records(0, 1), hours=0)
+    receipt = teacher.memory.receipt(a_record(0).id)
+    for hour in range(1, 300):
+        teacher.teach([], hours=hour)
+        assert teacher.memory.receipt(a_record(0).id) == receipt
+        assert teacher.memory.is_own(a_record(0).id)
+    assert teacher.memory.receipt(a_record(1).id) is None
+
+
+@pytest.mark.parametrize("event", ["request.accepted", "grant.intended", "grant.activated"])
+def test_a_milestone_opens_a_story_and_its_closing_ends_it(event: str) -> None:
+    teacher = Teacher()
+    teacher.teach([a_record(1, event=event, story=a_story("a")), a_record(2, event=event, story=a_story("b"))])
+    assert set(teacher.memory.open_stories()) == {"a", "b"}
+    teacher.teach([a_record(3, event="request.closed", story=a_story("a"))])
+
+    assert dict(teacher.memory.open_stories()) == {"b": a_record(2, event=event, story=a_story("b"))}
+
+
+def test_the_last_milestone_is_the_one_that_is_shown() -> None:
+    teacher = Teacher()
+    accepted, intended, activated = (
+        a_record(0, event=event) for event in ("request.accepted", "grant.intended", "grant.activated")
+    )
+    teacher.teach([accepted])
+    assert teacher.memory.intent("uid-0001") is None
+    teacher.teach([intended])
+    assert teacher.memory.intent("uid-0001") == intended
+    teacher.teach([activated, a_record(1, event="review.submitted")])
+
+    assert teacher.memory.open_stories()["uid-0001"] == activated
+    assert teacher.memory.intent("uid-0001") == intended
+
+
+def test_a_story_can_be_looked_through_while_it_goes_on() -> None:
+    teacher = Teacher()
+    teacher.teach([a_record(1, event="request.accepted", story=a_story("a"))])
+    stories = teacher.memory.open_stories()
+    teacher.teach([a_record(2, event="request.closed", story=a_story("a"))])
+
+    assert "a" in stories
+    assert len(stories) == 1
+    assert [record.event for record in stories.values()] == ["request.accepted"]
+
+
+def test_a_record_costs_little() -> None:
+    memory = Memory(LOG, 24 * HOUR)
+    head = Head.genesis(LOG)
+    batches = [records(start, start + 99) for start in range(0, 5000, 100)]
+    segments = []
+    for batch in batches:
+        lines = [record.line() for record in batch]
+        _, head = seal(head, lines, at=START, writer="curfew-1", signer=SIGNER)
+        segments.append((batch, lines, head))
+    tracemalloc.start()
+    for batch, lines, head in segments:
+        memory.learn(batch, lines, head, own=True)
+    used, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert used / 5000 < 250  # bytes

@@ -1,0 +1,71 @@
+"""`python -m tools.demo`: the arguments, the end, and what to type next."""
+
+import argparse
+import signal
+import sys
+
+from tools.demo.narration import Narrator, Unmet
+from tools.demo.stage import Stage, available_store
+from tools.demo.story import Story
+from tools.installation import CHECKOUT
+from tools.servers.build import build
+from tools.servers.environment import NEEDED, chosen_cluster
+from tools.servers.errors import ServersError
+
+NEXT = """\
+    . {env}
+    sed 's/inc-4711/inc-4712/; s/1m/1h/' examples/request.yaml | kubectl --context alice apply -f -
+    kubectl --context bob patch accessrequest inc-4712 -n payments --subresource=status --type=json -p '[
+      {{"op": "add", "path": "/status/decisions/-",
+       "value": {{"by": "bob@example.com", "decision": "Approve", "stage": "owners"}}}}]'
+    kubectl --context alice get pods -n payments
+    kubectl --context carol patch accessrequest inc-4712 -n payments --subresource=status --type=json -p '[
+      {{"op": "add", "path": "/status/decisions/-", "value": {{"by": "carol@example.com", "decision": "Revoke"}}}}]'
+    curfew audit tail {url} --follow"""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Tell the story and return the exit status: 1 where a step did not show what it should."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tools.demo", description="Curfew's whole story on real servers, each step checked."
+    )
+    parser.add_argument("--keep", action="store_true", help="stay up at the end, until Ctrl-C")
+    parser.add_argument(
+        "--store", choices=("s3", "file"), default="s3", help="where the trail is kept; file needs no S3 server"
+    )
+    chosen = parser.parse_args(arguments)
+    narrator = Narrator(CHECKOUT)
+    try:
+        store, why = available_store(chosen.store)
+        if why:
+            print(f"There is no S3 server here, so the trail goes to a folder, which is not write-once.\n{why}")
+        build([name for name in NEEDED[chosen_cluster()] if store == "s3" or name != "versitygw"])
+        # Building is not part of the story.
+        narrator = Narrator(CHECKOUT)
+        with Stage(store) as stage:
+            return _tell(Story(stage, narrator), stage, narrator, keep=chosen.keep)
+    except ServersError as error:
+        print(f"\n{narrator.step} went wrong: {error}", file=sys.stderr)
+        return 1
+
+
+def _tell(story: Story, stage: Stage, narrator: Narrator, *, keep: bool) -> int:
+    try:
+        story.tell()
+    except Unmet as error:
+        print(f"\n{error}", file=sys.stderr)
+        print(stage.operator_log_end(), file=sys.stderr)
+        return 1
+    narrator.end(
+        f"All {narrator.steps} steps showed what they should: {narrator.commands} commands, {narrator.checks} checks."
+    )
+    narrator.show(story.figures)
+    if keep:
+        print("\nIt stays up until Ctrl-C. What to type next, in another terminal:\n")
+        print(NEXT.format(env=stage.env_file, url=stage.url))
+        try:
+            while True:
+                signal.pause()
+        except KeyboardInterrupt:
+            print("\nEnding everything.")
+    return 0
