@@ -16,7 +16,7 @@ STORE ?=
 help: ## Say what there is
 	@echo "Curfew: just-in-time access for Kubernetes. What you can make:"
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/    make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-20s%s\n", $$1, $$2}'
-	@echo "The first time, the servers are built: about 12 minutes on two cores. Nothing needs containers or root."
+	@echo "The first time, the servers are built: about 10 minutes on two cores. Nothing needs containers or root."
 
 demo: venv ## Show the whole story on real servers, in under 90 s (KEEP=1: it stays up)
 	@$(BIN)/python -m tools.demo $(if $(KEEP),--keep) $(if $(STORE),--store=$(STORE))

@@ -81,9 +81,9 @@ class Installation:
         """Return a token of the sweeper's service account."""
         return self.environment.cluster.token("curfew-sweeper", SYSTEM, duration_seconds)
 
-    def operator_kubeconfig(self, path: Path) -> Path:
+    def operator_kubeconfig(self, path: Path, duration_seconds: int = 3600) -> Path:
         """Write a kubeconfig for the operator with a token of its service account: its rights are the chart's."""
-        return self.environment.cluster.kubeconfig_for_token(path, self.operator_token())
+        return self.environment.cluster.kubeconfig_for_token(path, self.operator_token(duration_seconds))
 
     def sweeper_kubeconfig(self, path: Path) -> Path:
         """Write a kubeconfig for the sweeper with a token of its service account."""

@@ -41,9 +41,13 @@ fi
 
 echo "Making .venv with $("$python" --version) from requirements-dev.lock; about half a minute, once."
 rm -f "$stamp"
-if ! "$python" -m venv --clear .venv; then
-    echo "$python cannot make virtual environments; on Debian and Ubuntu: apt install python3-venv" >&2
-    exit 1
+# What is there is brought up to date where it can be: something may be running from it.
+version() { "$1" -c 'import sys; print(sys.version, sys.base_prefix)' 2>/dev/null || true; }
+if [ "$(version .venv/bin/python)" != "$(version "$python")" ] || ! grep -q "^#!$PWD/.venv/" .venv/bin/pip 2>/dev/null; then
+    if ! "$python" -m venv --clear .venv; then
+        echo "$python cannot make virtual environments; on Debian and Ubuntu: apt install python3-venv" >&2
+        exit 1
+    fi
 fi
 pip() { .venv/bin/python -m pip --quiet --disable-pip-version-check "$@"; }
 pip install --require-hashes --requirement requirements-dev.lock

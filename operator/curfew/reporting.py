@@ -11,15 +11,12 @@ from curfew.adapters.telemetry import Telemetry
 from curfew.api.access_request import Phase
 from curfew.audit.record import Record
 from curfew.core.bindings import Binding
-from curfew.core.facts import EnforcementState, Facts
+from curfew.core.facts import STARTING, EnforcementState, Facts
 from curfew.core.lifecycle import Event
 from curfew.core.notices import Notice, about_enforcement
 from curfew.core.reasons import Reason
 from curfew.ports import ClusterError
 from curfew.store import Store, Unreadable
-
-STARTING = ("Opening", "NotYetProved")
-"""Why the trail takes no records for a moment after each start."""
 
 log = structlog.get_logger("curfew")
 
@@ -100,6 +97,9 @@ class Reporting:
         """Tell that our admission policies are, or are not, in force: where people look, once a change."""
         if state.ok:
             log.info("admission policies are in force", reason=state.reason)
+            return
+        if state.is_starting:
+            log.info("admission policies are being tried", reason=state.reason, problem=state.message)
             return
         log.error(
             "admission policies are not in force: nothing is granted, revocations go on",

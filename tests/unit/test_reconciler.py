@@ -68,6 +68,8 @@ async def test_a_binding_is_made_only_after_its_announcement_is_durable() -> Non
     assert stage.phase() == "Approved"
     assert stage.bindings() == []
     assert stage.condition("Recorded")["reason"] == "TrailUnavailable"
+    told = [notice for notice in stage.told.notices if notice.type == "Warning"]
+    assert [notice.note for notice in told] == ["request inc-4711 waits: the bucket is away"]
 
     stage.trail.ok = True
     stage.dirty |= {request.metadata.uid for request in stage.store.requests()}

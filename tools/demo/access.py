@@ -58,7 +58,11 @@ class Caller:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        """Stop the proxy."""
+        """Stop."""
+        self.stop()
+
+    def stop(self) -> None:
+        """Stop the proxy; whoever still waits in `until` is told so. Stopping twice is harmless."""
         if self._proxy is not None:
             self._proxy.stop()
             give_back(self._port)
@@ -97,9 +101,12 @@ class Caller:
 
 def _call(connection: http.client.HTTPConnection, path: str) -> Call:
     sent = datetime.now(UTC)
-    connection.request("GET", path)
-    response = connection.getresponse()
-    response.read()
+    try:
+        connection.request("GET", path)
+        response = connection.getresponse()
+        response.read()
+    except (OSError, http.client.HTTPException) as error:
+        raise ServersError(f"The API server cannot be called any more: {error or type(error).__name__}.") from error
     return Call(sent, datetime.now(UTC), response.status)
 
 

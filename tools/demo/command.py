@@ -45,7 +45,8 @@ def main(arguments: list[str] | None = None) -> int:
         with Stage(store) as stage:
             return _tell(Story(stage, narrator), stage, narrator, keep=chosen.keep)
     except ServersError as error:
-        print(f"\n{narrator.step} went wrong: {error}", file=sys.stderr)
+        where = f"\n{narrator.step} went wrong: " if narrator.steps else ""
+        print(f"{where}{error}", file=sys.stderr)
         return 1
 
 
@@ -62,7 +63,7 @@ def _tell(story: Story, stage: Stage, narrator: Narrator, *, keep: bool) -> int:
     narrator.show(story.figures)
     if keep:
         print("\nIt stays up until Ctrl-C. What to type next, in another terminal:\n")
-        print(NEXT.format(env=stage.env_file, url=stage.url))
+        print(NEXT.format(env=stage.env_file, url=stage.url), flush=True)
         try:
             while True:
                 signal.pause()

@@ -21,7 +21,7 @@ class Unmet(Exception):
 
     def __init__(self, step: str, what: str) -> None:
         """Say which step, and what was expected and seen instead."""
-        super().__init__(f"{step}: {what}")
+        super().__init__(f"{step} went wrong: {what}.")
 
 
 class Narrator:
@@ -103,17 +103,20 @@ class Narrator:
 
     def quietly(self, command: str) -> "subprocess.CompletedProcess[str]":
         """Run a command of the shell without a word; its output is what it said on either stream."""
-        return subprocess.run(
-            ["/bin/sh", "-c", command],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            env=self.environ,
-            cwd=self._folder,
-            check=False,
-            timeout=COMMAND_SECONDS,
-        )
+        try:
+            return subprocess.run(
+                ["/bin/sh", "-c", command],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                env=self.environ,
+                cwd=self._folder,
+                check=False,
+                timeout=COMMAND_SECONDS,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise Unmet(self.step, f"`{command}` had not ended after {COMMAND_SECONDS:.0f} s") from error
 
     def expect(self, is_so: bool, otherwise: str) -> None:
         """Raise `Unmet` with a sentence unless something is so."""

@@ -27,6 +27,9 @@ NAMESPACE: Final = "payments"
 BUCKET: Final = "curfew-trail"
 HEARTBEAT: Final = "10s"
 
+TOKEN_SECONDS: Final = 24 * 3600
+"""Nothing renews the operator's token, as a pod's is; it lasts as long as somebody may keep the demo up."""
+
 Store = Literal["s3", "file"]
 
 
@@ -104,7 +107,7 @@ class Stage:
         }
         settings["server"] = {"host": LOOPBACK, "port": 0}
         self._settings = settings
-        self.installation.operator_kubeconfig(self.folder / "operator.kubeconfig")
+        self.installation.operator_kubeconfig(self.folder / "operator.kubeconfig", TOKEN_SECONDS)
 
     def start_operator(self) -> dict[str, str]:
         """Start the operator and return what its parts say when it is ready and its trail takes records."""
@@ -202,13 +205,14 @@ class Stage:
 
     def _clean(self) -> None:
         """Take away what the demo has made in a cluster that is not ours."""
+        print("Taking away what the demo has made in the cluster...", flush=True)
         self.installation.uninstall()
         for kind, *found in (
             ("namespace", NAMESPACE, SYSTEM),
             ("clusterrole", "payments-debug"),
             ("customresourcedefinition", "accessrequests.curfew.dev", "accesspolicies.curfew.dev"),
         ):
-            self.installation.kubectl("delete", kind, *found, "--ignore-not-found", "--wait=false")
+            self.installation.kubectl("delete", kind, *found, "--ignore-not-found", "--timeout=60s", check=False)
 
 
 def write_impersonating(source: Path, target: Path) -> Path:

@@ -26,6 +26,8 @@ WITHIN: Final = timedelta(seconds=1)
 HURRY: Final = timedelta(seconds=2)
 """How long before the end alice's calls begin to follow each other without a pause."""
 
+PATIENCE_SECONDS: Final = 10.0
+
 LIFE: Final = (
     "request.created",
     "request.accepted",
@@ -89,15 +91,20 @@ class Story:
     def servers(self) -> None:
         """Start a control plane and a bucket server."""
         tell, stage = self._tell, self._stage
-        tell.title("A real control plane and a real bucket server")
+        tell.title("A real control plane and a real bucket server" if stage.store == "s3" else "A real control plane")
         stage.start_servers()
         tell.environ = stage.environ
         tell.show([", ".join(stage.processes())])
         tell.run("kubectl version", says="Server Version: v1.")
-        tell.say(
-            "Stock servers, built from their pinned sources, on loopback. Each person has a certificate and a context: alice, "
-            "bob, carol, dave and the admin, whose context is the default."
-        )
+        if stage.environment.choice == "local":
+            tell.say(
+                "Stock servers, built from their pinned sources, on loopback. Each person has a certificate and a context: "
+                "alice, bob, carol, dave and the admin, whose context is the default."
+            )
+        else:
+            tell.say(
+                "A cluster that was there, or is in containers. In each context you speak for one person, by impersonation."
+            )
         tell.say(f"To type along, in another terminal: . {stage.env_file}")
 
     def bucket(self) -> None:
@@ -193,7 +200,11 @@ class Story:
         with ThreadPoolExecutor(max_workers=1) as alice:
             begins = alice.submit(self._alice.until, PODS, HTTPStatus.OK, 30.0)
             self._approved_at = datetime.now(UTC)
-            tell.run(APPROVE.format(who="bob"), says="patched")
+            try:
+                tell.run(APPROVE.format(who="bob"), says="patched")
+            except BaseException:
+                self._alice.stop()  # or the pool would wait for her
+                raise
             self._begun = begins.result()
         self._request = self._read_request()
         late = self._begun.after.answered - self._approved_at
@@ -318,6 +329,11 @@ class Story:
             "kubectl wait -n payments --for=jsonpath='{.status.phase}'=Expired accessrequest/inc-4711",
             says="condition met",
         )
+        events = "kubectl get events -n payments --field-selector involvedObject.kind=Namespace"
+        # Events are told in the background.
+        self._await(lambda: "Expired" in tell.quietly(events).stdout)
+        tell.run(events, says=("Granted", "Expired"))
+        tell.say("Whoever watches the namespace has seen the grant and its end; the request has told all its steps.")
 
     def how_exact(self) -> None:
         """Compare what was promised with what was measured, by alice and by the API server."""
@@ -376,13 +392,25 @@ class Story:
         """Return what was measured, one line each."""
         return self._figures
 
+    def _await(self, is_so: Callable[[], bool]) -> None:
+        """Ask again and again for a while; each question takes a process its time. What follows shows whether it became so."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not is_so() and time.monotonic() < deadline:
+            pass
+
     def _read_request(self) -> dict[str, Any]:
-        for _ in range(50):
-            asked = self._tell.quietly("kubectl get accessrequest inc-4711 -n payments -o json")
-            request: dict[str, Any] = json.loads(asked.stdout)
-            if request.get("status", {}).get("expiresAt"):
-                return request
-        raise LookupError("the request does not say when it ends")
+        """Return the request, once it is granted."""
+        request: dict[str, Any] = {}
+
+        def is_granted() -> bool:
+            request.update(
+                json.loads(self._tell.quietly("kubectl get accessrequest inc-4711 -n payments -o json").stdout)
+            )
+            return "expiresAt" in request.get("status", {})
+
+        self._await(is_granted)
+        self._tell.expect("expiresAt" in request["status"], "the request does not say when it ends")
+        return request
 
     def _expires_at(self) -> datetime:
         return datetime.fromisoformat(self._request["status"]["expiresAt"])
@@ -397,11 +425,13 @@ class Story:
         """Return the events of the request, once the last of them is in the trail."""
         uid = self._request["metadata"]["uid"]
         events: list[str] = []
-        for _ in range(20):
+
+        def is_closed() -> bool:
             ours = [record["unmapped"]["curfew"] for record in self._records()]
-            events = [record["event"] for record in ours if record["subject"] == uid]
-            if "request.closed" in events:
-                break
+            events[:] = [record["event"] for record in ours if record["subject"] == uid]
+            return LIFE[-1] in events
+
+        self._await(is_closed)
         return events
 
     def _segment_of(self, event: str) -> str:

@@ -108,7 +108,12 @@ class S3Server:
     ) -> str:
         """Make a bucket and return its name, as `make_bucket` does."""
         return make_bucket(
-            self.client(), name, object_lock=object_lock, versioning=versioning, retention_days=retention_days, mode=mode
+            self.client(),
+            name,
+            object_lock=object_lock,
+            versioning=versioning,
+            retention_days=retention_days,
+            mode=mode,
         )
 
     def _launch_on_new_port(self) -> Server:

@@ -22,6 +22,10 @@ class Read(StrEnum):
     RIGHTS = "rights"
 
 
+STARTING = ("Opening", "NotYetProved", "NotYetProbed")
+"""Why the trail takes no records for a moment after each start."""
+
+
 @dataclass(frozen=True, slots=True)
 class TrailState:
     """Whether records become durable now, and if not, why, in a word and in words."""
@@ -32,6 +36,11 @@ class TrailState:
     since: datetime
     is_open: bool = True  # whether it was read since the start, so that what it holds is known
 
+    @property
+    def is_starting(self) -> bool:
+        """Whether that is so after every start, and no news."""
+        return self.reason in STARTING
+
 
 @dataclass(frozen=True, slots=True)
 class EnforcementState:
@@ -41,6 +50,11 @@ class EnforcementState:
     reason: str
     message: str
     since: datetime
+
+    @property
+    def is_starting(self) -> bool:
+        """Whether it is so for a moment after every start: no news for anybody."""
+        return self.reason in STARTING
 
 
 @dataclass(frozen=True, slots=True)

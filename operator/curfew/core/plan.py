@@ -29,7 +29,7 @@ from curfew.core import announcing, bindings, checks, conditions, lifecycle, rev
 from curfew.core.approval import find_decision, owes_review, tally
 from curfew.core.bindings import Binding
 from curfew.core.change import Change
-from curfew.core.facts import EnforcementState, Facts, Read, TrailState
+from curfew.core.facts import Facts, Read
 from curfew.core.lifecycle import Event
 from curfew.core.notices import Notice, about_request
 from curfew.core.reasons import Reason
@@ -420,7 +420,7 @@ def _wait_approved(facts: Facts) -> Step | None:
     said = next((c for c in facts.request.status.conditions if c.type == conditions.ACTIVE), None)
     if said is not None and said.reason == waiting.reason:
         return None
-    notices = () if facts.obstacle is None else (_obstacle_notice(facts, facts.obstacle),)
+    notices = _enforcement_notices(facts) if facts.obstacle is facts.enforcement else ()
     return Step(act=Patch({"conditions": _conditions(facts, waiting)}), notices=notices)
 
 
@@ -447,8 +447,7 @@ def settle_outbox(facts: Facts) -> Step | None:
     is_news = said is None or (str(said.status) == "True", said.reason) != (recorded.status, recorded.reason)
     if len(waiting) < len(status.outbox) or is_news:
         patch = Patch({"outbox": [dict(record.body) for record in waiting], "conditions": _conditions(facts, recorded)})
-        is_held_up = recorded.reason == facts.trail.reason and not facts.trail.ok
-        return Step(submit=waiting, act=patch, notices=(_obstacle_notice(facts, facts.trail),) if is_held_up else ())
+        return Step(submit=waiting, act=patch, notices=_trail_notices(facts, recorded))
     if status.phase in lifecycle.FINAL:
         if waiting or owes_review(facts.request):
             return Step(submit=waiting, wake_at=next_look(facts))
@@ -483,12 +482,24 @@ def review_afterwards(facts: Facts) -> Step | None:
     return None
 
 
-def _obstacle_notice(facts: Facts, obstacle: TrailState | EnforcementState) -> Notice:
-    """Return the Event that says that a request waits for something that is not its own: once an outage."""
-    name = facts.request.metadata.name
-    note = f"request {name} waits: {obstacle.message}"
-    key = f"obstacle/{obstacle.reason}/{format_time(obstacle.since)}"
-    return about_request(facts.request, "Warning", obstacle.reason, "Wait", note, key=key)
+def _trail_notices(facts: Facts, recorded: conditions.Observation) -> tuple[Notice, ...]:
+    """Return the Event that says that a request waits for the trail, where the condition says so: once an outage."""
+    name, trail = facts.request.metadata.name, facts.trail
+    if trail.ok or trail.is_starting or recorded.reason != trail.reason:
+        return ()
+    note = f"request {name} waits: {trail.message}"
+    key = f"trail/{trail.reason}/{format_time(trail.since)}"
+    return (about_request(facts.request, "Warning", trail.reason, "Wait", note, key=key),)
+
+
+def _enforcement_notices(facts: Facts) -> tuple[Notice, ...]:
+    """Return the Event that says that a request waits for our own rules to be in force: once an outage."""
+    name, enforcement = facts.request.metadata.name, facts.enforcement
+    if enforcement.ok or enforcement.is_starting:
+        return ()
+    note = f"request {name} waits: {enforcement.message}"
+    key = f"enforcement/{enforcement.reason}/{format_time(enforcement.since)}"
+    return (about_request(facts.request, "Warning", enforcement.reason, "Wait", note, key=key),)
 
 
 def _transition(facts: Facts, event: Event, **details: Any) -> Step:
@@ -500,12 +511,12 @@ def _transition(facts: Facts, event: Event, **details: Any) -> Step:
         **reviews.reviews_patch(facts, change.reviews),
         **_outbox_patch(facts, records),
     }
-    outbox_size = len(status["outbox"])
-    status["conditions"] = _conditions(facts, *change.observations(), wording.recorded(outbox_size, facts.trail))
-    notices = (*reviews.review_notices(facts, change.reviews), *change.notices())
-    if event is Event.APPROVE and facts.obstacle is not None:
-        notices = (*notices, _obstacle_notice(facts, facts.obstacle))
-    return Step(act=Patch(status, event), notices=notices)
+    recorded = wording.recorded(len(status["outbox"]), facts.trail)
+    status["conditions"] = _conditions(facts, *change.observations(), recorded)
+    told = (*reviews.review_notices(facts, change.reviews), *change.notices(), *_trail_notices(facts, recorded))
+    if event is Event.APPROVE:
+        told = (*told, *_enforcement_notices(facts))
+    return Step(act=Patch(status, event), notices=told)
 
 
 def _conditions(facts: Facts, *observed: conditions.Observation) -> list[dict[str, Any]]:

@@ -1,0 +1,53 @@
+"""The demo shows what it should, and leaves nothing behind, however it ends."""
+
+import signal
+
+import pytest
+
+from tests.docs.telling import Told, demo, left_of, listen
+
+pytestmark = pytest.mark.integration
+
+QUICK_SECONDS = 120
+"""On an idle machine it is 70; this one has other things to do."""
+
+
+def test_every_step_shows_what_it_should(told: Told) -> None:
+    """A step that does not would end the demo with its name."""
+    assert "steps showed what they should" in told.output, told.output
+
+
+def test_it_takes_little_more_than_the_grant_itself(told: Told) -> None:
+    """One minute is the shortest grant."""
+    assert 60 < told.seconds < QUICK_SECONDS
+
+
+def test_what_it_says_to_type_next_can_be_typed(told: Told) -> None:
+    """A second request is asked for, approved, used and revoked."""
+    ask, approve, use, revoke, tail = told.typed.values()
+
+    assert "created" in ask.stdout, ask.stderr
+    assert "patched" in approve.stdout, approve.stderr
+    assert "worker" in use.stdout, use.stderr
+    assert "patched" in revoke.stdout, revoke.stderr
+    assert "carol@example.com revoked request inc-4712" in tail.stdout, tail.stderr
+    assert all(done.returncode == 0 for done in told.typed.values())
+
+
+def test_ctrl_c_ends_what_stays_up(told: Told) -> None:
+    """It was done, so this is no failure; and nothing of it runs or lies about."""
+    assert told.status == 0
+    assert told.left == []
+
+
+@pytest.mark.parametrize("moment", ["To type along", "Curfew's chart", "The operator"])
+def test_ctrl_c_ends_everything_at_any_moment(moment: str) -> None:
+    """Nothing runs or lies about after it."""
+    with demo() as process:
+        before = listen(process, moment)
+        assert left_of(before), "this test would not notice what is left"
+        process.send_signal(signal.SIGINT)
+        after, _ = process.communicate()
+
+    assert process.returncode == 128 + signal.SIGINT, before + after
+    assert left_of(before) == []

@@ -1,0 +1,103 @@
+"""What the README says to type is typed, what it says to be seen is seen, and what it points to is there."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.docs.telling import CHECKOUT, Told
+
+README = CHECKOUT / "README.md"
+PAGES = sorted([README, *(CHECKOUT / "docs").rglob("*.md")])
+
+
+def blocks(language: str) -> list[str]:
+    """Return the README's fenced blocks of a language."""
+    return re.findall(rf"^```{language}\n(.*?)^```", README.read_text(), re.MULTILINE | re.DOTALL)
+
+
+def commands() -> list[str]:
+    """Return what the README says to type, without what is said about it. A line that is indented belongs to the one before."""
+    found: list[str] = []
+    for line in "".join(blocks("sh")).splitlines():
+        if line.startswith(" "):
+            found[-1] += f"\n{line}"
+        else:
+            found.append(re.sub(r"\s+# .*", "", line))
+    return found
+
+
+def of_make(command: str) -> bool:
+    """Tell whether a command is one of make's, which run the demo and these tests."""
+    return command.startswith("make ")
+
+
+def squeezed(text: str) -> str:
+    """Return a text with single spaces."""
+    return " ".join(text.split())
+
+
+def masked(text: str) -> str:
+    """Return a text without what differs from run to run."""
+    return re.sub(r"[0-9]+", "#", squeezed(text))
+
+
+def test_there_is_something_to_type() -> None:
+    """A typo in a fence would make the tests below say yes to nothing."""
+    assert len(commands()) >= 10
+    assert blocks("console")
+    assert blocks("yaml")
+
+
+@pytest.mark.parametrize("command", [command for command in commands() if of_make(command)])
+def test_make_knows_its_commands(command: str) -> None:
+    asked = [*command.split(), "--dry-run"]
+    done = subprocess.run(asked, cwd=CHECKOUT, capture_output=True, text=True, check=False)  # noqa: S603  it is our README
+
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("command", [command for command in commands() if not of_make(command)])
+def test_the_demo_runs_each_command(told: Told, command: str) -> None:
+    """To the letter; and the demo has checked what came of it."""
+    assert f"$ {squeezed(command)}" in squeezed(told.output)
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("line", [line for block in blocks("console") for line in block.splitlines()])
+def test_the_demo_says_what_is_shown(told: Told, line: str) -> None:
+    """But for times and counts."""
+    assert masked(line) in masked(told.output)
+
+
+@pytest.mark.parametrize("block", blocks("yaml"))
+def test_manifests_are_those_of_the_examples(block: str) -> None:
+    examples = {
+        path.name: list(yaml.safe_load_all(path.read_text())) for path in (CHECKOUT / "examples").glob("*.yaml")
+    }
+
+    assert list(yaml.safe_load_all(block)) in examples.values()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(CHECKOUT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    """Those within the checkout; a heading is looked for where one is named."""
+    broken = []
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
+        path, _, heading = target.partition("#")
+        if "://" in target:
+            continue
+        file = (page.parent / path) if path else page
+        if not file.exists() or (heading and heading not in headings(file)):
+            broken.append(target)
+
+    assert broken == []
+
+
+def headings(page: Path) -> set[str]:
+    """Return the names under which a page's headings can be linked to, as GitHub makes them."""
+    found = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-") for heading in found}

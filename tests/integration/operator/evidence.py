@@ -1,0 +1,60 @@
+"""What the bucket holds: the whole log, verified, and the story of each request in it."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from curfew.audit.checkpoint import Ed25519Signer
+from curfew.audit.findings import Verified
+from curfew.audit.record import Record
+from curfew.audit.segment import Head, follow, origin, prefix
+from curfew.audit.verify import in_order, verify
+from curfew.trail.recovery import records_of
+from tests.support.operator_process import OperatorProcess
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """A verified log and its records, in order."""
+
+    verified: Verified
+    records: tuple[Record, ...]
+    by_request: dict[str, tuple[Record, ...]] = field(default_factory=dict)
+
+    def story(self, uid: str) -> list[str]:
+        """Return the events that the log tells of a request, in order."""
+        return [record.event for record in self.by_request.get(uid, ())]
+
+    def record(self, uid: str, event: str) -> Record:
+        """Return the one record of an event of a request."""
+        (found,) = (record for record in self.by_request[uid] if record.event == event)
+        return found
+
+    @property
+    def twice(self) -> list[str]:
+        """Return the ids that the log holds more than once."""
+        return [id_ for id_, count in Counter(record.id for record in self.records).items() if count > 1]
+
+
+def read_evidence(client: Any, operator: OperatorProcess) -> Evidence:
+    """Return what an operator's bucket holds; a log that does not verify raises. `client` is a botocore S3 client."""
+    bucket, _, folder = operator.store.removeprefix("s3://").partition("/")
+    objects: dict[str, bytes] = {}
+    for page in client.get_paginator("list_objects_v2").paginate(
+        Bucket=bucket, Prefix=f"{folder}/{prefix(operator.log_id)}"
+    ):
+        for found in page.get("Contents", ()):
+            body = client.get_object(Bucket=bucket, Key=found["Key"])["Body"]
+            objects[found["Key"].removeprefix(f"{folder}/")] = body.read()
+    name = origin(operator.log_id)
+    verifier = Ed25519Signer.from_pem(name, operator.signing_key.encode()).verifier
+    ordered = in_order(operator.log_id, objects)
+    verified = verify(operator.log_id, ((one, objects[one]) for one in ordered), verifier)
+    head, records = Head.genesis(operator.log_id), list[Record]()
+    for one in ordered:
+        segment, head = follow(head, one, objects[one], verifier)
+        records += records_of(segment)
+    by_request: dict[str, list[Record]] = {}
+    for record in records:
+        by_request.setdefault(record.subject, []).append(record)
+    return Evidence(verified, tuple(records), {uid: tuple(story) for uid, story in by_request.items()})

@@ -1,0 +1,139 @@
+"""Requests and policies that are no good: each is answered in the words of whoever has to do something about it."""
+
+from typing import Any
+
+import pytest
+
+from tests.integration.installed import Installed
+from tests.integration.operator.minute import MISSING_ROLE, Minute
+from tests.integration.operator.place import Place
+from tests.integration.operator.stage import Stage
+from tests.support.operator_process import OperatorProcess
+
+
+def test_a_policy_that_does_not_exist_is_named(minute: Minute) -> None:
+    """At once in the condition, while there is still time to apply it; then the request has failed for good."""
+    told = minute.request_without_policy
+    assert told is not None
+    sentence = (
+        f"there is no AccessPolicy debugg in namespace {minute.place.namespace}; "
+        f"kubectl get accesspolicies -n {minute.place.namespace} lists those that can be asked for"
+    )
+
+    assert minute.first_words["policy"] == sentence
+    assert (told.status["phase"], told.status["endReason"]) == ("Failed", "PolicyNotFound")
+    assert told.asked.condition("Ready")["message"] == sentence
+    assert [(event["reason"], event["type"]) for event in told.events] == [("Rejected", "Warning")]
+    assert sentence in told.events[0]["note"]
+
+
+def test_a_policy_without_its_role_says_so_before_anybody_asks(minute: Minute) -> None:
+    """On the policy, where its owner looks; and it takes that back by itself when the role is there."""
+    before, after = minute.policy_without_role
+
+    assert before == (
+        "False",
+        "RoleNotFound",
+        f"spec.roleRef names ClusterRole {MISSING_ROLE}, which does not exist; create it, or name one that does",
+    )
+    assert after == ("True", "Offered", f"ClusterRole {MISSING_ROLE} can be asked for")
+
+
+def test_a_request_for_a_role_that_does_not_exist_fails_with_a_sentence(minute: Minute) -> None:
+    """The requester learns that it is not their mistake, and whose it is."""
+    told = minute.request_without_role
+    assert told is not None
+    sentence = (
+        f"AccessPolicy ghost offers ClusterRole {MISSING_ROLE}, which does not exist; "
+        "create it, or ask the owner of the policy to name one that does"
+    )
+
+    assert minute.first_words["role"] == sentence
+    assert (told.status["phase"], told.status["endReason"]) == ("Failed", "RoleNotFound")
+    assert told.asked.condition("Ready")["message"] == sentence
+
+
+@pytest.mark.parametrize(
+    ("policy", "spec", "reason", "sentence"),
+    [
+        pytest.param(
+            "debug",
+            {"duration": "5h"},
+            "DurationTooLong",
+            "spec.duration asks for 5h; AccessPolicy debug allows at most 4h",
+            id="too long",
+        ),
+        pytest.param(
+            "debug",
+            {"reason": "because"},
+            "ReasonTooShort",
+            "spec.reason has 7 characters; AccessPolicy debug asks for at least 10",
+            id="no reason",
+        ),
+        pytest.param(
+            "ticketed",
+            {},
+            "TicketMissing",
+            "spec.ticket is missing; AccessPolicy ticketed asks for a ticket of the form INC-[0-9]+",
+            id="no ticket",
+        ),
+        pytest.param(
+            "ticketed",
+            {"ticket": "CHG-12"},
+            "TicketMalformed",
+            "spec.ticket CHG-12 is not of the form INC-[0-9]+ that AccessPolicy ticketed asks for",
+            id="bad ticket",
+        ),
+    ],
+)
+async def test_what_can_never_be_granted_is_refused_at_once(
+    operator: OperatorProcess, place: Place, policy: str, spec: dict[str, Any], reason: str, sentence: str
+) -> None:
+    """In the condition, in an Event, and as the reason of the end; the next request is not held up by it."""
+    bad = await place.ask(place.people.alice, policy, **spec)
+    good = await place.ask(place.people.alice, "automatic")
+    await good.phase("Active")
+    await bad.closed()
+
+    assert (bad.status["phase"], bad.status["endReason"]) == ("Failed", reason)
+    for condition in ("Ready", "Approved"):
+        assert (bad.condition(condition)["reason"], bad.condition(condition)["message"]) == (reason, sentence)
+    (event,) = await place.events(bad.uid)
+    assert event["note"] == f"request {bad.name} of alice@example.com can never be granted as written: {sentence}"
+    assert "Failed" in await place.kubectl("get", "accessrequest", bad.name, user="alice")
+
+
+@pytest.mark.parametrize(
+    ("spec", "sentence"),
+    [
+        pytest.param({"duration": ""}, "duration must be a duration in whole hours, minutes and seconds", id="empty"),
+        pytest.param({"duration": "25h"}, "duration must be between 1m and 24h", id="over a day"),
+        pytest.param({"duration": "30s"}, "duration must be between 1m and 24h", id="too short"),
+        pytest.param({"duration": "soon"}, "duration must be a duration in whole hours", id="no duration"),
+    ],
+)
+async def test_a_duration_that_is_none_is_refused_by_the_api_server(
+    cluster: Installed, place: Place, spec: dict[str, Any], sentence: str
+) -> None:
+    """The answer to kubectl says what would be right; nothing is stored."""
+    said = await place.kubectl(
+        "apply", "--filename=-", user="alice", stdin=place.request(place.people.alice, **spec), check=False
+    )
+
+    assert sentence in said
+
+
+async def test_a_namespace_that_does_not_take_part_gets_the_api_servers_words(
+    operator: OperatorProcess, stage: Stage
+) -> None:
+    """Promise P9: the operator cannot bind there, and the request says which right is missing."""
+    place = await stage.place(opted_in=False)
+    asked = await place.ask(place.people.alice, "automatic")
+    await asked.closed()
+
+    assert (asked.status["phase"], asked.status["endReason"]) == ("Failed", "CannotBind")
+    message = asked.condition("Approved")["message"]
+    assert message.startswith("the API server refused the binding: rolebindings.rbac.authorization.k8s.io is forbidden")
+    assert f'in the namespace "{place.namespace}"' in message
+    assert [event["reason"] for event in await place.events(asked.uid)] == ["Accepted", "Failed"]
+    assert place.sights.bindings_of(asked.uid) == []

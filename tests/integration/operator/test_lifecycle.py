@@ -1,0 +1,202 @@
+"""The life of a request on real servers, every course of it: access begins, ends on time, and each step is told once."""
+
+from collections import Counter
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+
+from curfew.api.times import parse_time
+from tests.integration.operator.courses import COURSES, Course
+from tests.integration.operator.evidence import Evidence
+from tests.integration.operator.minute import Minute, Told
+from tests.support.operator_process import OperatorProcess
+
+A_SECOND = timedelta(seconds=1)
+
+Measured = Callable[[str, timedelta], None]
+
+
+@pytest.fixture(scope="module")
+def evidence(minute: Minute, read_log: Callable[[OperatorProcess], Evidence]) -> Evidence:
+    """Return the log of the minute; one that does not verify fails every test here (promise P7)."""
+    return read_log(minute.operator)
+
+
+@pytest.fixture
+def bare(minute: Minute) -> Told:
+    """Return what was seen of the request that was made and approved with kubectl alone."""
+    assert minute.bare is not None
+    return minute.bare
+
+
+def test_access_is_there_within_a_second_of_the_approval(minute: Minute, bare: Told, measured: Measured) -> None:
+    """A bare kubectl patch of bob's is all that it takes; kubectl, the reviews and a real call go from no to yes."""
+    assert minute.patched is not None
+    assert minute.patch_began is not None
+    for told in (minute.access.can_i, minute.access.real_call):
+        (_, before), (since, meanwhile), *_ = told
+
+        assert (before, meanwhile) == (False, True)
+        assert since - minute.patched < A_SECOND
+    assert minute.can_i[:2] == ["no", "yes"]
+
+    made = bare.bindings[0]
+    decided = next(
+        sight.at
+        for sight in bare.asked.place.sights.requests.history[bare.asked.uid]
+        if sight.body.get("status", {}).get("decisions")
+    )
+    measured("from the approval seen to the binding seen", made.at - decided)
+    assert made.at - decided < A_SECOND
+
+
+def test_access_is_gone_within_a_second_of_its_end(minute: Minute, bare: Told, measured: Measured) -> None:
+    """Promise P1, on the API server's answers to alice herself."""
+    expires_at = bare.asked.time("expiresAt")
+    for told in (minute.access.can_i, minute.access.real_call):
+        (*_, (until, afterwards)) = told
+
+        assert len(told) == 3  # it went once, and did not come back
+        assert not afterwards
+        assert timedelta(0) <= until - expires_at < A_SECOND
+        measured("from expiresAt to the first no", until - expires_at)
+    assert minute.can_i[2] == "no"
+
+
+def test_a_grant_lasts_as_long_as_was_asked_for(bare: Told) -> None:
+    """The window is what the announcement says, whatever the making of the binding took."""
+    status = bare.asked
+    assert status.time("expiresAt") - status.time("startsAt") == timedelta(minutes=1)
+    assert status.time("endedAt") - status.time("expiresAt") < A_SECOND
+
+
+@pytest.mark.parametrize("course", COURSES, ids=str)
+def test_each_course_ends_as_it_should(minute: Minute, course: Course) -> None:
+    """The last phase and its reason; a request that is over has no binding, owes no record and is out of the watch."""
+    told = minute.courses[course.name]
+    if course.phase is not None:
+        assert (told.status["phase"], told.status["endReason"]) == (course.phase, course.reason)
+        assert told.status["outbox"] == []
+        assert told.is_closed
+    assert [sight.type for sight in told.bindings if sight.type != "MODIFIED"] == (
+        ["ADDED", "DELETED"] if course.is_granted else []
+    )
+
+
+@pytest.mark.parametrize("course", [course for course in COURSES if course.reason == "DurationElapsed"], ids=str)
+def test_no_binding_outlives_its_end(minute: Minute, course: Course, measured: Measured) -> None:
+    """Promise P1, as somebody sees it who watches the bindings."""
+    told = minute.courses[course.name]
+    made, removed = told.bindings[0], told.bindings[-1]
+    expires_at = parse_time(made.body["metadata"]["annotations"]["curfew.dev/expires-at"])
+    late = removed.at - expires_at
+
+    assert expires_at == told.asked.time("expiresAt")
+    measured("from expiresAt to the binding gone", late)
+    assert timedelta(0) <= late < A_SECOND
+
+
+@pytest.mark.parametrize("course", COURSES, ids=str)
+def test_each_step_is_in_the_log_once_and_in_order(minute: Minute, evidence: Evidence, course: Course) -> None:
+    """Promise P7: the story of each request is complete, and nothing is told twice."""
+    assert evidence.story(minute.courses[course.name].asked.uid) == course.story
+
+
+def test_the_log_tells_nothing_twice(evidence: Evidence) -> None:
+    """Promise P7, over all that is in the bucket."""
+    assert evidence.twice == []
+    assert evidence.verified.unread == ()
+
+
+@pytest.mark.parametrize("course", [course for course in COURSES if course.is_granted], ids=str)
+def test_no_access_without_a_record(minute: Minute, evidence: Evidence, course: Course) -> None:
+    """Promise P2: the binding carries the receipt of the record that announced it, made before it."""
+    told = minute.courses[course.name]
+    log, index, size, root = told.bindings[0].body["metadata"]["annotations"]["curfew.dev/receipt"].split("/")
+    intended = evidence.record(told.asked.uid, "grant.intended")
+
+    assert log == "main"
+    assert evidence.records[int(index)] == intended
+    assert int(index) < int(size)
+    assert len(root) == 64
+    assert intended.at <= parse_time(told.bindings[0].body["metadata"]["creationTimestamp"]) + A_SECOND
+    if course.phase is not None:
+        receipt = told.status["grant"]["receipt"]
+        assert (receipt["index"], receipt["size"], receipt["root"]) == (int(index), int(size), root)
+
+
+@pytest.mark.parametrize("course", COURSES, ids=str)
+def test_each_step_is_told_as_an_event(minute: Minute, course: Course) -> None:
+    """Promise P11: people who watch Kubernetes Events see each step, once."""
+    told = minute.courses[course.name]
+
+    assert Counter(event["reason"] for event in told.events) == Counter(course.events.split())
+    assert all(event["regarding"]["name"] == told.asked.name for event in told.events)
+
+
+@pytest.mark.parametrize("course", [course for course in COURSES if course.is_granted], ids=str)
+def test_a_grant_and_its_end_are_told_to_the_namespace(minute: Minute, course: Course) -> None:
+    """Whoever watches the namespace sees who got in and that they are out again, also when the request is gone."""
+    told = minute.courses[course.name]
+    about = [
+        event["reason"]
+        for event in minute.namespace_events
+        if event["regarding"]["kind"] == "Namespace" and f"request {told.asked.name} " in f"{event['note']} "
+    ]
+
+    assert len(about) == 2
+
+
+def test_one_who_waits_for_the_start_gets_nothing_before(minute: Minute, measured: Measured) -> None:
+    """A notBefore is kept to the second, and the window counts from there."""
+    asked = minute.courses["waits for its start"].asked
+    not_before = parse_time(asked.body["spec"]["notBefore"])
+    binding = minute.courses["waits for its start"].bindings[0]
+
+    assert asked.time("startsAt") == not_before
+    assert timedelta(0) <= binding.at - not_before < A_SECOND
+    measured("from notBefore to the binding", binding.at - not_before)
+
+
+def test_nobody_decided_means_no(minute: Minute) -> None:
+    """The time-out comes when it was announced, and nothing was granted."""
+    asked = minute.courses["times out"].asked
+
+    assert timedelta(0) <= asked.time("endedAt") - asked.time("decideBy") < A_SECOND
+
+
+def test_an_approval_after_the_time_is_up_is_refused_whoever_was_slow(minute: Minute, evidence: Evidence) -> None:
+    """An approver decides while the operator is away, after decideBy; the operator that comes back does not make it good."""
+    late = minute.late
+    assert late is not None
+    assert minute.late_approved is not None
+    assert minute.late_approved > late.asked.time("decideBy")
+
+    assert (late.status["phase"], late.status["endReason"]) == ("TimedOut", "NobodyDecided")
+    assert [review["effect"] for review in late.status["reviews"]] == ["TooLate"]
+    assert late.bindings == []
+    assert evidence.story(late.asked.uid) == [
+        *("request.created", "request.accepted", "review.submitted", "request.timed_out", "request.closed"),
+    ]
+
+
+def test_the_operator_ends_when_it_is_asked_to(minute: Minute, measured: Measured) -> None:
+    """SIGTERM: exit code 0, in a time that Kubernetes allows, with nothing lost (`OperatorProcess.stop` sees to both)."""
+    assert minute.stopped_in is not None
+    measured("from SIGTERM to the end", minute.stopped_in)
+    assert minute.stopped_in < timedelta(seconds=10)
+
+
+def test_the_numbers_tell_of_it(minute: Minute) -> None:
+    """Promise P11, and P12: the metrics count what happened and name nobody."""
+
+    def total(name: str, **labels: str) -> float:
+        return sum(v for (known, set_), v in minute.metrics.items() if known == name and labels.items() <= set(set_))
+
+    granted = 1 + sum(course.is_granted for course in COURSES)
+    assert total("curfew_transitions_total", event="grant") >= granted
+    assert total("curfew_revocation_lateness_seconds_count") >= granted - 1  # one was collected with its request
+    assert total("curfew_past_expiry") == 0
+    assert total("curfew_trail_healthy") == 1
+    assert not [key for key in minute.metrics if "example.com" in str(key)]

@@ -1,0 +1,225 @@
+"""The operator as a process of its own, as in a pod: started, killed, asked to stop, looked at from outside."""
+
+import http.client
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+from prometheus_client.parser import text_string_to_metric_families
+
+from tools.servers.ports import LOOPBACK, free_port
+from tools.servers.processes import clean_environ
+from tools.servers.spawn import spawn
+from tools.servers.toolchain import last_lines
+
+READY_SECONDS: Final = 30.0
+STOP_SECONDS: Final = 15.0
+"""Within which the operator ends when it is asked to: half of what Kubernetes grants it."""
+
+PAUSE: Final = 0.02
+
+CURFEW: Final = (sys.executable, "-m", "curfew")
+
+
+@dataclass(frozen=True, slots=True)
+class Life:
+    """One process, from its start to its end."""
+
+    started: datetime
+    ended: datetime | None = None
+
+
+class OperatorProcess:
+    """One operator after another, at one port and with one log file. It ends with us, however we end."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        kubeconfig: Path,
+        signing_key: str,
+        store: str,
+        environ: Mapping[str, str] | None = None,
+        log: str = "main",
+        worm: str = "required",
+        heartbeat: str = "60s",
+    ) -> None:
+        """Write the settings; start nothing yet.
+
+        `store` is the address of the trail's store, `environ` what is needed to reach it; `signing_key` is a PEM.
+        """
+        self.folder = folder
+        self.store = store
+        self.log_id = log
+        self.signing_key = signing_key
+        self.kubeconfig = kubeconfig
+        self.port = free_port()
+        self.lives: list[Life] = []
+        self._environ = dict(environ or {})
+        self._process: subprocess.Popen[bytes] | None = None
+        self._log_start = 0
+        folder.mkdir(parents=True, exist_ok=True)
+        self.log_file = folder / "operator.log"
+        self.config = folder / "config.yaml"
+        (folder / "key.pem").touch(mode=0o600)
+        (folder / "key.pem").write_text(signing_key)
+        settings = {
+            "audit": {"url": store, "log": log, "worm": worm, "keyFile": "key.pem", "heartbeat": heartbeat},
+            "server": {"host": LOOPBACK, "port": self.port},
+            "log": {"level": "info", "format": "json"},
+        }
+        self.config.write_text(yaml.safe_dump(settings))
+
+    # --- start and end ----------------------------------------------------------------------------------------------
+
+    @property
+    def is_running(self) -> bool:
+        """Tell whether there is a process."""
+        return self._process is not None and self._process.poll() is None
+
+    @property
+    def started(self) -> datetime:
+        """Return when the latest process was started."""
+        return self.lives[-1].started
+
+    def start(self) -> None:
+        """Start the process and return at once."""
+        assert not self.is_running
+        command: list[str | Path] = [*CURFEW, "operator", "--config", self.config, "--kubeconfig", self.kubeconfig]
+        with self.log_file.open("ab") as output:
+            self._log_start = output.tell()
+            self.lives.append(Life(datetime.now(UTC)))
+            self._process = spawn(command, output=output, environ={**clean_environ(), **self._environ})
+
+    def kill(self) -> None:
+        """End the process as a power cut would: SIGKILL."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._ended()
+
+    def stop(self) -> None:
+        """Ask the process to end (SIGTERM) and fail unless it does so, well, within `STOP_SECONDS`."""
+        if self._process is None:
+            return
+        self._process.send_signal(signal.SIGTERM)
+        try:
+            code = self._process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise AssertionError(f"the operator did not end within {STOP_SECONDS:g} s{self._log_end()}") from None
+        self._ended()
+        assert code == 0, f"the operator ended with {code}{self._log_end()}"
+
+    def restart(self) -> None:
+        """Stop, start, and return when it is ready."""
+        self.stop()
+        self.start()
+        self.await_ready()
+
+    def await_exit(self, seconds: float = READY_SECONDS) -> int:
+        """Return the exit code of a process that ends by itself."""
+        assert self._process is not None
+        code = self._process.wait(seconds)
+        self._ended()
+        return code
+
+    def _ended(self) -> None:
+        self._process = None
+        self.lives[-1] = Life(self.lives[-1].started, datetime.now(UTC))
+
+    # --- what it says -----------------------------------------------------------------------------------------------
+
+    def await_ready(self, seconds: float = READY_SECONDS) -> None:
+        """Return when /readyz answers 200."""
+        self.await_answer(lambda status, _: status == http.HTTPStatus.OK, "be ready", seconds)
+
+    def await_granting(self, seconds: float = READY_SECONDS) -> None:
+        """Return when it is ready and its trail takes records."""
+        self.await_answer(
+            lambda status, said: status == http.HTTPStatus.OK and said["parts"]["trail"] == "takes records",
+            "be ready with a trail that takes records",
+            seconds,
+        )
+
+    def await_answer(
+        self, is_so: Callable[[int, Mapping[str, Any]], bool], what: str, seconds: float = READY_SECONDS
+    ) -> None:
+        """Return when /readyz says what is asked for; fail when the process ends first or takes too long."""
+        said: object = "nothing"
+
+        def asked() -> bool:
+            nonlocal said
+            with suppress(OSError, http.client.HTTPException):
+                said = self.readyz()
+                return is_so(*said)
+            return False
+
+        self.await_so(asked, what, seconds, lambda: f"; /readyz says {said}")
+
+    def await_said(self, words: str, seconds: float = READY_SECONDS) -> None:
+        """Return when the words are in the log since the latest start."""
+        self.await_so(lambda: words in self.said(), f"say {words!r}", seconds)
+
+    def await_so(
+        self, is_so: Callable[[], bool], what: str, seconds: float, more: Callable[[], str] = lambda: ""
+    ) -> None:
+        """Return when something is so of a process that runs. A pause between two questions is a wait for its end."""
+        deadline = time.monotonic() + seconds
+        while not is_so():
+            assert self._process is not None, "the operator was not started"
+            with suppress(subprocess.TimeoutExpired):
+                code = self._process.wait(PAUSE)
+                raise AssertionError(f"the operator ended with {code} before it could {what}{self._log_end()}")
+            assert time.monotonic() < deadline, f"the operator did not {what} in {seconds:g} s{more()}{self._log_end()}"
+
+    def readyz(self) -> tuple[int, dict[str, Any]]:
+        """Return the status and the body of /readyz."""
+        status, body = self._get("/readyz")
+        return status, json.loads(body)
+
+    def metrics(self) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
+        """Return all metrics, by name and labels."""
+        _, body = self._get("/metrics")
+        return {
+            (sample.name, frozenset(sample.labels.items())): sample.value
+            for family in text_string_to_metric_families(body.decode())
+            for sample in family.samples
+        }
+
+    def metric(self, name: str, **labels: str) -> float:
+        """Return the sum of a metric over all series with these labels."""
+        return sum(
+            value for (known, set_), value in self.metrics().items() if known == name and labels.items() <= set(set_)
+        )
+
+    def said(self, *, life: bool = True) -> str:
+        """Return the log: of the latest process (`life`), or of all."""
+        written = self.log_file.read_bytes() if self.log_file.exists() else b""
+        return written[self._log_start if life else 0 :].decode(errors="replace")
+
+    def lines(self, *, life: bool = True) -> Iterator[dict[str, Any]]:
+        """Yield the lines of the log that are JSON objects."""
+        for line in self.said(life=life).splitlines():
+            with suppress(ValueError):
+                parsed = json.loads(line)
+                if isinstance(parsed, dict):
+                    yield parsed
+
+    def _log_end(self) -> str:
+        return f"; its log ends with:\n{last_lines(self.said(life=False))}"
+
+    def _get(self, path: str) -> tuple[int, bytes]:
+        with closing(http.client.HTTPConnection(LOOPBACK, self.port, timeout=5)) as connection:
+            connection.request("GET", path)
+            response = connection.getresponse()
+            return response.status, response.read()

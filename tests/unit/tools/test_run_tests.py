@@ -1,0 +1,42 @@
+"""The last line of `make test` counts what pytest reported."""
+
+from pathlib import Path
+
+import pytest
+
+from tools.run_tests import Counts
+
+OUTCOMES = """
+import pytest
+
+def test_passes(): pass
+def test_passes_too(): pass
+def test_fails(): assert False
+def test_is_skipped(): pytest.skip("not here")
+
+@pytest.fixture
+def broken(): raise RuntimeError
+
+def test_cannot_begin(broken): pass
+"""
+
+
+def counted(folder: Path, capsys: pytest.CaptureFixture[str]) -> str:
+    """Return the counts of the tests in a folder, which know nothing of our settings and plugins."""
+    counts = Counts()
+    alone = ["-p", "no:cacheprovider", "-p", "no:asyncio", "-c", "/dev/null", "--rootdir", str(folder)]
+    pytest.main([*alone, str(folder)], plugins=[counts])
+    capsys.readouterr()  # it is not these tests that fail
+    return str(counts)
+
+
+def test_each_outcome_is_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "test_outcomes.py").write_text(OUTCOMES)
+
+    assert counted(tmp_path, capsys) == "2 passed, 2 failed, 1 skipped"
+
+
+def test_a_file_that_cannot_be_read_is_a_failure(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "test_broken.py").write_text("import nothing_of_this_name")
+
+    assert counted(tmp_path, capsys) == "0 passed, 1 failed, 0 skipped"
