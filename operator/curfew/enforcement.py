@@ -122,10 +122,11 @@ class Enforcement:
         if wrong:
             several = len(wrong) > 1
             found = "; ".join(f"{policy} ({fault})" for policy, fault in wrong.items())
+            bindings = f"ValidatingAdmissionPolicyBinding{'s' if several else ''} {', '.join(wrong)}"
             return Reason.NOT_ENFORCED, (
                 f"Admission {'policies that are' if several else 'policy'} not in force: {found}. "
-                f"Run helm upgrade curfew, or restore ValidatingAdmissionPolicyBinding{'s' if several else ''} "
-                f"{', '.join(wrong)} with validationActions [Deny]."
+                f"Run helm upgrade curfew, or restore {bindings} with validationActions [Deny]. "
+                f"Should helm say that validationActions is invalid, delete {bindings} before."
             )
         if len(self._faults) < len(self._attempts):
             why = f": {_short(self._silence)}" if self._silence else ""
