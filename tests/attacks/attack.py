@@ -75,12 +75,12 @@ class Attack:
     def judge(self, stage: Stage) -> None:
         """Try it, then its twin. Fail unless the one is refused for the reason meant, without a trace, and the other done."""
         scene = self.on(stage)
-        before = scene.version()
+        before = scene.versions()
 
         answer = stage.send(self.attempt(scene))
         assert not answer.accepted, f"the attack succeeded: {answer.body}"
         assert self.refused.fits(answer), f"refused otherwise than meant: {answer.code} {answer.message}"
-        assert scene.version() == before, "the request is not as it was"
+        assert scene.versions() == before, "request or binding are not as they were"
 
         answer = stage.send(self.twin(scene))
         assert answer.accepted, f"the legitimate twin was refused: {answer.code} {answer.message}"

@@ -92,15 +92,15 @@ class Switchboard:
         """Connect to nobody yet; `folder` is where keys are kept, as the TLS library reads files only."""
         self._server = urlsplit(cluster.server)
         self._tokens = tokens
-        self._logins = {ADMIN: _context(cluster.ca)}
+        self._logins: dict[str, ssl.SSLContext] = {}
         config = yaml.safe_load(cluster.kubeconfig.read_text())
         for user in config["users"]:
             context = _context(cluster.ca)
-            files = [
+            certificate, key = (
                 write_private(folder / f"{user['name']}.{kind}", base64.b64decode(user["user"][f"client-{kind}-data"]))
                 for kind in ("certificate", "key")
-            ]
-            context.load_cert_chain(*files)
+            )
+            context.load_cert_chain(certificate, key)
             self._logins[user["name"]] = context
         self._without_certificate = _context(cluster.ca)
         self._connections: dict[str, http.client.HTTPSConnection] = {}
@@ -108,6 +108,13 @@ class Switchboard:
     def send(self, call: Call) -> Answer:
         """Make a call and return what was answered, whatever it was."""
         connection = self._connection(call.who.login)
+        try:
+            return self._exchange(connection, call)
+        except (OSError, http.client.HTTPException):
+            connection.close()  # so that the next call does not read the answer to this one
+            raise
+
+    def _exchange(self, connection: http.client.HTTPSConnection, call: Call) -> Answer:
         path = f"{call.path}?{urlencode(call.query)}" if call.query else call.path
         connection.putrequest(call.verb, path)
         connection.putheader("Accept", "application/json")

@@ -288,10 +288,10 @@ class Scene:
         """Return where its binding is or would be."""
         return self.stage.path("rolebindings", self.grant_name)
 
-    def version(self) -> str | None:
-        """Return the version that is stored now; none if there is none."""
-        answer = self.stage.send(Call(ROOT, "GET", self.path))
-        return str(answer.body["metadata"]["resourceVersion"]) if answer.accepted else None
+    def versions(self) -> list[str]:
+        """Return the versions of the request and of its binding that are stored now; empty for what is not there."""
+        answers = [self.stage.send(Call(ROOT, "GET", path)) for path in (self.path, self.grant_path)]
+        return [str(answer.body["metadata"]["resourceVersion"]) if answer.accepted else "" for answer in answers]
 
     def operator_writes(self, fields: Manifest) -> "Scene":
         """Write status as the operator does, with its token."""

@@ -101,6 +101,12 @@ POLICY_RULES: Final[Mapping[str, tuple[Rule, ...]]] = {
             "approval.stages are for mode Review; no other mode asks people before it grants",
             ".stages",
         ),
+        # Whoever may do everything with accesspolicies/status could approve for it; of other stages nobody has such rights.
+        Rule(
+            "!has(self.stages) || self.stages.all(s, s.name != 'status')",
+            "a stage cannot be named status: that is where Curfew writes what it finds",
+            ".stages",
+        ),
         Rule(
             "!has(self.stages) || self.stages.map(s, s.count).sum() <= 10",
             "all stages together may ask for at most 10 approvals",

@@ -1,7 +1,9 @@
 """Server-side apply, with one's own field manager and with forged ones, and with force."""
 
+from typing import Any
+
 from tests.attacks.attack import Attack, conflict, policy, schema, unreadable
-from tests.attacks.calling import ALICE, BOB, CAROL, ROOT, Call
+from tests.attacks.calling import ALICE, BOB, CAROL, ROOT, Call, Who
 from tests.attacks.stage import EARLIER, Scene, Stage, in_hours
 from tests.attacks.ways import apply, apply_new, apply_status
 
@@ -27,16 +29,15 @@ def approval(by: str, decision: str = "Approve", stage: str = "owners") -> dict[
     return {"by": by, "decision": decision, **({"stage": stage} if stage else {})}
 
 
-def grant_applied(scene: Scene, who: object, **annotations: str) -> Call:
+def grant_applied(scene: Scene, who: Who, **annotations: str) -> Call:
     """Return an apply of annotations to the binding of a request."""
-    assert who in (ALICE, ROOT)
     body = {
         "apiVersion": "rbac.authorization.k8s.io/v1",
         "kind": "RoleBinding",
         "metadata": {"name": scene.grant_name, "annotations": annotations},
         "roleRef": scene.grant()["roleRef"],
     }
-    return apply_new(scene.stage, ALICE if who is ALICE else ROOT, "rolebindings", body, manager="curfew")
+    return apply_new(scene.stage, who, "rolebindings", body, manager="curfew")
 
 
 ATTACKS = [
@@ -243,7 +244,7 @@ ATTACKS = [
 ]
 
 
-def applied_spec(stage: Stage, **spec: str) -> Scene:
+def applied_spec(stage: Stage, **spec: Any) -> Scene:
     """Have a request of alice's that she has made by applying it."""
     made = stage.do(apply_new(stage, ALICE, "accessrequests", stage.request(ALICE, **spec), manager="alice"))
     return Scene(stage, made)

@@ -11,6 +11,7 @@ from tests.integration.installed import MASTERS
 NOT_ALICE = policy("request-identity", "spec.requester must be alice@example.com")
 MARKS = policy("request-identity", "labels and annotations that begin with curfew.dev/ are written by Curfew alone")
 BARE = policy("request-identity", "an AccessRequest is created without finalizers and ownerReferences")
+NOBODY = ROOT.as_("system:anonymous", *MASTERS)
 PEOPLE_ONLY = policy("request-identity", "only people may hold a grant")
 
 
@@ -143,7 +144,7 @@ IDENTITY = [
     Attack(
         "an admin as nobody in particular",
         pending,
-        lambda s: ask(s, ROOT.as_("system:anonymous", *MASTERS), s.stage.request(requester="system:anonymous")),
+        lambda s: ask(s, NOBODY, s.stage.request(NOBODY)),
         PEOPLE_ONLY,
         lambda s: ask(s, ROOT, s.stage.request(ROOT)),
     ),
