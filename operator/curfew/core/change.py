@@ -110,7 +110,7 @@ class Change:
             return (*observed, self.active) if self.active is not None else tuple(observed)
         if self.active is not None:  # a grant is over; that people agreed stays true
             return (self.active,)
-        not_active = Observation(ACTIVE, False, str(self.reason), "nothing was granted")
+        not_active = Observation(ACTIVE, False, str(self.reason), f"nothing was granted: {self.detail}")
         if self.facts.request.status.phase is Phase.APPROVED:
             return (not_active,)
         return (Observation(APPROVED, False, str(self.reason), self.detail), not_active)
