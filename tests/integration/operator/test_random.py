@@ -1,7 +1,7 @@
 """Random people doing random things on a real API server, and the promises looked at after each step.
 
-The model is a few lines: who asked, who agreed, what must never be let through. Steps that must be refused are tried as often as
-those that are allowed.
+The model is a few lines: who asked, who agreed, what must never be let through. Steps that must be refused are tried as
+often as those that are allowed.
 """
 
 import asyncio
@@ -9,7 +9,7 @@ import os
 import random
 import secrets
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -63,21 +63,21 @@ class Model:
     # --- what people do ----------------------------------------------------------------------------------------------
 
     async def ask(self) -> None:
-        """alice or carol asks."""
+        """Somebody who may ask does."""
         who = self.chance.choice([self.place.people.alice, self.place.people.carol])
         policy = self.chance.choice(list(NEEDED))
         made = await self.place.ask(who, policy)
         self.asked[made.uid], self.policy[made.uid], self.by[made.uid] = made, policy, who.name
 
     async def ask_for_another(self) -> None:
-        """alice asks in carol's name: never."""
+        """Alice asks in carol's name: never."""
         people = self.place.people
         body = self.place.request(people.carol)
         answer = await people.alice.post(f"{GROUP}/namespaces/{self.place.namespace}/accessrequests", body)
         self.must_be_refused(answer, "requester must be")
 
     async def agree(self) -> None:
-        """bob or dave agrees, for a stage where there are any."""
+        """Somebody who may agree does, for a stage where there are any."""
         asked = self.pick()
         if asked is not None:
             who = self.chance.choice([self.place.people.bob, self.place.people.dave])
@@ -100,7 +100,7 @@ class Model:
             self.must_be_refused(await asked.decide(other), "")
 
     async def agree_in_anothers_name(self) -> None:
-        """bob writes dave's name: never."""
+        """Bob writes dave's name: never."""
         asked = self.pick()
         if asked is not None:
             said = {"by": self.place.people.dave.name, "decision": "Approve"}
@@ -108,7 +108,7 @@ class Model:
             self.must_be_refused(await self.place.people.bob.patch(f"{asked.path}/status", operations), "")
 
     async def say_no(self) -> None:
-        """bob denies or revokes, or who asked gives up."""
+        """An approver denies or revokes, or who asked gives up."""
         asked = self.pick()
         if asked is None:
             return
@@ -251,15 +251,13 @@ WEIGHTS: Final[dict[str, int]] = {
 
 
 @pytest.fixture(scope="module")
-def model(
-    cluster: Installed, certificates: Path, operator: OperatorProcess
-) -> Iterator[Model]:
+def model(cluster: Installed, certificates: Path, operator: OperatorProcess) -> Model:
     """Let people do what they do, once."""
-    print(f"CURFEW_SEED={SEED}")  # shown where something fails
+    print(f"CURFEW_SEED={SEED}")  # noqa: T201  shown where something fails
 
     async def play() -> Model:
         async with a_stage(cluster, certificates) as stage:
-            model = Model(await stage.place(), operator, random.Random(SEED))
+            model = Model(await stage.place(), operator, random.Random(SEED))  # noqa: S311  to be had again, not secret
             crashes = {model.chance.randrange(STEPS) for _ in range(CRASHES)}
             for number in range(STEPS):
                 if number in crashes:
@@ -279,12 +277,12 @@ def model(
             await model.look()
             return model
 
-    yield asyncio.run(play())
+    return asyncio.run(play())
 
 
 def test_no_step_broke_a_promise(model: Model) -> None:
     """P1 to P6, P8 and P9 were looked at after each of the steps; here they are counted."""
-    print(f"CURFEW_SEED={SEED}: {dict(model.steps)}; refused {dict(model.refused)}; {len(model.asked)} requests")
+    print(f"CURFEW_SEED={SEED}: {dict(model.steps)}; refused {dict(model.refused)}; {len(model.asked)} requests")  # noqa: T201  shown with -s
     assert sum(model.steps.values()) == STEPS
     assert model.refused["forged"] > STEPS // 10
 
