@@ -68,9 +68,11 @@ class Narrator:
         return self._number
 
     def say(self, sentence: str) -> None:
-        """Say what was seen."""
+        """Say what was seen, so that nobody takes it for a command's words."""
         for paragraph in sentence.split("\n"):
-            self._write(textwrap.fill(paragraph, WIDTH, initial_indent=INDENT, subsequent_indent=INDENT) + "\n")
+            self._write(
+                textwrap.fill(paragraph, WIDTH, initial_indent=f"{INDENT}=> ", subsequent_indent=INDENT * 2) + "\n"
+            )
 
     def show(self, lines: Sequence[str]) -> None:
         """Show lines as they are."""

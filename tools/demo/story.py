@@ -105,7 +105,7 @@ class Story:
             tell.say(
                 "A cluster that was there, or is in containers. In each context you speak for one person, by impersonation."
             )
-        tell.say(f"To type along, in another terminal: . {stage.env_file}")
+        tell.show([f"To type along, in another terminal: . {stage.env_file}"])
 
     def bucket(self) -> None:
         """Make the bucket."""
