@@ -122,15 +122,14 @@ class Model:
         if asked is None:
             return
         who = self.chance.choice([self.place.people.alice, self.place.people.bob, self.place.people.admin])
-        path, operation = self.chance.choice(
-            [
-                (asked.path, {"op": "replace", "path": "/spec/duration", "value": "4h"}),
-                (asked.path, {"op": "add", "path": "/metadata/labels", "value": {"curfew.dev/closed": "true"}}),
-                (f"{asked.path}/status", {"op": "add", "path": "/status/phase", "value": "Active"}),
-                (f"{asked.path}/status", {"op": "add", "path": "/status/expiresAt", "value": "2099-01-01T00:00:00Z"}),
-                (f"{asked.path}/status", {"op": "add", "path": "/status/decisions", "value": []}),
-            ]
-        )
+        changes: list[tuple[str, Body]] = [
+            (asked.path, {"op": "replace", "path": "/spec/duration", "value": "4h"}),
+            (asked.path, {"op": "add", "path": "/metadata/labels", "value": {"curfew.dev/closed": "true"}}),
+            (f"{asked.path}/status", {"op": "add", "path": "/status/phase", "value": "Active"}),
+            (f"{asked.path}/status", {"op": "add", "path": "/status/expiresAt", "value": "2099-01-01T00:00:00Z"}),
+            (f"{asked.path}/status", {"op": "add", "path": "/status/decisions", "value": []}),
+        ]
+        path, operation = self.chance.choice(changes)
         before = (await self.place.people.admin.get(asked.path)).body
         answer = await who.patch(path, [operation])
         if answer.is_ok:  # what changes nothing is let through: the label or the empty list were there already
@@ -212,6 +211,7 @@ class Model:
         was = self.before.get(uid, {})
         phase, before = status.get("phase"), was.get("phase")
         if phase != before:
+            assert phase is not None
             assert _leads_to(Phase(before) if before else None, Phase(phase)), f"{uid} went from {before} to {phase}"
         assert status.get("decisions", [])[: len(was.get("decisions", []))] == was.get("decisions", [])
         assert status.get("expiresAt", "") <= was.get("expiresAt", "9")
