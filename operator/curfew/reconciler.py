@@ -30,6 +30,13 @@ from curfew.store import PolicyKey, Store, is_closed
 ILLEGITIMATE = (Reason.BINDING_UNANNOUNCED, Reason.BINDING_TAMPERED, Reason.EXPIRY_MISSING)
 """Why a binding is removed that was never a grant of ours, or is no longer the one we made."""
 
+RIGHTS_GRACE = timedelta(seconds=5)
+"""How long a binding that is forbidden is tried again: an API server that was just started answers before it knows our rights,
+and rights that were just given take it a moment."""
+
+RIGHTS_PAUSE = timedelta(seconds=0.5)
+"""How long to wait between two of these tries."""
+
 ROUNDS = 32
 """How many steps one turn may take before the key goes back into the queue: far more than any story needs."""
 
@@ -327,8 +334,13 @@ class Reconciler:
             # Not success: it is read back and compared.
             return frozenset({Read.BINDING})
         except (Forbidden, Invalid) as error:
-            self._store.memory(uid).refusal = Refusal(
-                Reason.CANNOT_BIND, f"the API server refused the binding: {error}"
+            memory, now = self._store.memory(uid), self._clock.now()
+            memory.refused_since = memory.refused_since or now
+            may_pass = isinstance(error, Forbidden) and now < memory.refused_since + RIGHTS_GRACE
+            memory.refusal = Refusal(
+                Reason.CANNOT_BIND,
+                f"the API server refused the binding: {error}",
+                again_at=now + RIGHTS_PAUSE if may_pass else None,
             )
         return frozenset()
 

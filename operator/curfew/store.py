@@ -6,6 +6,7 @@ Handlers and our own calls put in what they saw, newest version wins; deciding r
 from collections import OrderedDict, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from pydantic import ValidationError
@@ -39,6 +40,7 @@ class Memory:
     removal: Removal | None = None  # that we removed the binding, when and why
     stranger: Binding | None = None  # a binding of its name that Curfew did not make
     refusal: Refusal | None = None  # the API server's refusal of the binding
+    refused_since: datetime | None = None  # when it was first refused
     is_gone: bool = False  # the request was deleted
     is_announced: bool = False  # its grant was handed to the trail
 

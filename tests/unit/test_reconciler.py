@@ -439,9 +439,26 @@ async def test_what_the_api_server_refuses_to_bind_fails_with_its_words() -> Non
 
     stage.cluster.decide("inc-4711", a_decision())
     await stage.settle()
+    await stage.pass_time(seconds=6)
 
     assert (stage.phase(), stage.cluster.status("inc-4711")["endReason"]) == ("Failed", "CannotBind")
     assert "cannot bind role" in stage.condition("Active")["message"] + stage.condition("Approved")["message"]
+
+
+async def test_an_api_server_that_does_not_know_our_rights_yet_loses_no_grant() -> None:
+    """For a moment after its start it refuses everything; what people agreed to is tried again."""
+    stage = Stage()
+    await pending(stage)
+    stage.cluster.refuse_bindings = 'user "curfew" cannot create resource "rolebindings"'
+    stage.cluster.decide("inc-4711", a_decision())
+    await stage.settle()
+    await stage.pass_time(seconds=2)
+    assert (stage.phase(), stage.bindings()) == ("Pending", [])
+
+    stage.cluster.refuse_bindings = None
+    await stage.pass_time(seconds=1)
+
+    assert stage.phase() == "Active"
 
 
 async def test_a_restart_grants_nothing_again() -> None:

@@ -1,6 +1,8 @@
 """Steps told on a terminal: a title, the commands as a reader could type them, what they said, and what that means."""
 
+import contextlib
 import os
+import signal
 import subprocess
 import sys
 import textwrap
@@ -105,20 +107,26 @@ class Narrator:
 
     def quietly(self, command: str) -> "subprocess.CompletedProcess[str]":
         """Run a command of the shell without a word; its output is what it said on either stream."""
-        try:
-            return subprocess.run(
-                ["/bin/sh", "-c", command],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                env=self.environ,
-                cwd=self._folder,
-                check=False,
-                timeout=COMMAND_SECONDS,
-            )
-        except subprocess.TimeoutExpired as error:
-            raise Unmet(self.step, f"`{command}` had not ended after {COMMAND_SECONDS:.0f} s") from error
+        with subprocess.Popen(
+            ["/bin/sh", "-c", command],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env=self.environ,
+            cwd=self._folder,
+            start_new_session=True,  # so that the shell and all that it started can be ended together
+        ) as process:
+            try:
+                said, _ = process.communicate(timeout=COMMAND_SECONDS)
+            except BaseException as error:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                process.communicate()  # returns when nobody is left who could say anything
+                if isinstance(error, subprocess.TimeoutExpired):
+                    raise Unmet(self.step, f"`{command}` had not ended after {COMMAND_SECONDS:.0f} s") from error
+                raise
+        return subprocess.CompletedProcess(command, process.returncode, said, "")
 
     def expect(self, is_so: bool, otherwise: str) -> None:
         """Raise `Unmet` with a sentence unless something is so."""

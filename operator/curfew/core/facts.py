@@ -82,6 +82,7 @@ class Refusal:
 
     reason: Reason
     message: str
+    again_at: datetime | None = None  # when to try once more, as the refusal may pass; None: it is the last word
 
 
 @dataclass(frozen=True, slots=True)

@@ -364,7 +364,7 @@ def grant(facts: Facts) -> Step | None:
     request, status, policy = facts.request, facts.request.status, facts.policy
     if status.phase not in (Phase.PENDING, Phase.APPROVED) or policy is None:
         return None
-    if facts.refusal is not None:
+    if facts.refusal is not None and facts.refusal.again_at is None:
         return _transition(facts, Event.FAIL, reason=facts.refusal.reason, detail=facts.refusal.message)
     count = tally(policy.spec.approval, request)
     if not count.is_complete:
@@ -406,6 +406,8 @@ def _bind(facts: Facts) -> Step:
             detail="Curfew was interrupted while making the grant and cannot tell whether it was ended since; "
             "apply a new AccessRequest",
         )
+    if facts.refusal is not None and facts.refusal.again_at is not None and facts.refusal.again_at > facts.now:
+        return Step(wake_at=facts.refusal.again_at)
     manifest = bindings.write_binding(
         facts.request, starts_at=intent.starts_at, expires_at=intent.expires_at, receipt=intent.receipt
     )

@@ -1,6 +1,7 @@
 """What the demo shows is what it runs, and what it runs is checked."""
 
 import io
+import os
 from pathlib import Path
 
 import pytest
@@ -65,3 +66,18 @@ def test_a_file_gets_no_colours(narrator: Narrator, told: io.StringIO) -> None:
     narrator.run("true")
 
     assert "\x1b" not in told.getvalue()
+
+
+def test_a_command_that_does_not_end_is_ended_with_all_that_it_started(
+    narrator: Narrator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A shell that is killed would leave its children behind."""
+    monkeypatch.setattr("tools.demo.narration.COMMAND_SECONDS", 0.2)
+    os.mkfifo(tmp_path / "held")
+
+    with pytest.raises(Unmet, match="had not ended"):
+        narrator.quietly("exec 3<>held; sleep 20 & sleep 20; true")
+
+    # When nobody is left who has it open to read, it cannot be opened to write.
+    with pytest.raises(OSError, match="No such device"):
+        os.open(tmp_path / "held", os.O_WRONLY | os.O_NONBLOCK)
