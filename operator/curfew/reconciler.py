@@ -21,7 +21,7 @@ from curfew.core.bindings import Binding, read_binding
 from curfew.core.facts import EnforcementState, Facts, Intent, Read, Refusal, Removal, Rights, TrailState
 from curfew.core.lifecycle import Event
 from curfew.core.notices import Notice, about_deleted, about_orphan
-from curfew.core.plan import Close, Create, Forget, Patch, Remove, Step, plan
+from curfew.core.plan import RIGHTS_GRACE, Close, Create, Forget, Patch, Remove, Step, plan
 from curfew.core.reasons import Reason
 from curfew.core.terms import Role, read_role
 from curfew.ports import AlreadyExists, Clock, Cluster, Conflict, Forbidden, Invalid, NotFound
@@ -29,10 +29,6 @@ from curfew.store import PolicyKey, Store, is_closed
 
 ILLEGITIMATE = (Reason.BINDING_UNANNOUNCED, Reason.BINDING_TAMPERED, Reason.EXPIRY_MISSING)
 """Why a binding is removed that was never a grant of ours, or is no longer the one we made."""
-
-RIGHTS_GRACE = timedelta(seconds=5)
-"""How long a binding that is forbidden is tried again: an API server that was just started answers before it knows our rights,
-and rights that were just given take it a moment."""
 
 RIGHTS_PAUSE = timedelta(seconds=0.5)
 """How long to wait between two of these tries."""

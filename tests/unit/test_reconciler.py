@@ -530,7 +530,7 @@ async def test_a_role_that_curfew_was_not_given_is_said_before_anybody_decides()
     await pending(stage)
     assert "values roles and namespaces" in stage.condition("Ready")["message"]
 
-    await stage.pass_time(seconds=31)
+    await stage.pass_time(seconds=6)
 
     assert (stage.phase(), stage.cluster.status("inc-4711")["endReason"]) == ("Failed", "CannotBind")
 

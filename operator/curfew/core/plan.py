@@ -40,6 +40,9 @@ POLICY_GRACE = timedelta(seconds=30)
 
 REVIEW_OVERDUE = "the glass was broken, and nobody has reviewed it in time"
 
+RIGHTS_GRACE = timedelta(seconds=5)
+"""How long it waits for a right of Curfew's own: the API server learns of new bindings a moment late."""
+
 POLICY_RECHECK = timedelta(seconds=2)
 """How often a role that is missing is looked for meanwhile; a policy that appears is seen at once."""
 
@@ -292,7 +295,8 @@ def accept(facts: Facts) -> Step | None:
         return Step(reads=frozenset({Read.ROLE, Read.RIGHTS}))
     violation = checks.first_violation(checks.ACCEPTANCE, facts)
     if violation is not None:
-        waits_until = (request.metadata.creation_timestamp or facts.now) + POLICY_GRACE
+        grace = RIGHTS_GRACE if violation.reason is Reason.CANNOT_BIND else POLICY_GRACE
+        waits_until = (request.metadata.creation_timestamp or facts.now) + grace
         may_appear = violation.reason in (Reason.POLICY_NOT_FOUND, Reason.ROLE_NOT_FOUND, Reason.CANNOT_BIND)
         if may_appear and facts.now < waits_until:
             return _wait_for_policy(facts, violation, waits_until)
