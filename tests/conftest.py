@@ -1,8 +1,41 @@
-"""What holds for all tests."""
+"""What holds for all tests, and the real servers: one control plane and one bucket server for whoever asks for them."""
 
 import asyncio
+from collections.abc import Iterator
+
+import pytest
+
+from tests.integration.installed import Installed
+from tools.servers.environment import Environment
 
 
 def pytest_configure() -> None:
     """Start without an event loop: one that was made by merely asking for it is never closed, and that is a warning."""
     asyncio.set_event_loop(None)
+
+
+@pytest.fixture(scope="session")
+def environment() -> Iterator[Environment]:
+    """Return running servers; the first time ever, they are built, which takes minutes."""
+    with Environment() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def cluster(environment: Environment) -> Iterator[Installed]:
+    """Return the cluster with the chart installed and its policies in force."""
+    installed = Installed(environment)
+    try:
+        installed.install()
+        yield installed
+    finally:
+        if environment.choice != "local":  # ours goes with the servers
+            installed.uninstall()
+
+
+@pytest.fixture
+def namespace(cluster: Installed) -> Iterator[str]:
+    """Return a new namespace that takes part."""
+    name = cluster.make_namespace()
+    yield name
+    cluster.drop_namespace(name)

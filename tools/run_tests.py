@@ -13,7 +13,7 @@ from tools.servers.errors import ServersError
 
 TESTS: Final = Path(__file__).parents[1] / "tests"
 
-ORDER: Final = ("unit", "property", "contract", "docs", "integration")
+ORDER: Final = ("unit", "property", "contract", "docs", "integration", "attacks")
 """The quick ones first: what fails there need not be waited for."""
 
 

@@ -22,6 +22,8 @@ from curfew.api.access_request import Phase
 from curfew.audit.checkpoint import Ed25519Signer
 from curfew.audit.record import Record
 from curfew.audit.segment import origin
+from curfew.core.facts import EnforcementState
+from curfew.enforcement import Enforcement
 from curfew.listing import Lister
 from curfew.ports import ClusterError
 from curfew.queue import WorkQueue
@@ -65,12 +67,22 @@ class Operator:
             window=settings.limits.max_grant + FOLD,
             worm_required=settings.audit.worm == "required",
         )
+        self._enforcement = Enforcement(
+            cluster.prober(settings.enforcement.namespace, settings.enforcement.service_account),
+            self._clock,
+            namespace=settings.enforcement.namespace,
+            account=settings.enforcement.service_account,
+            every=settings.enforcement.every,
+            changed=self.enforcement_changed,
+            told=telemetry.enforced,
+        )
         self._reconciler = Reconciler(
             self._store,
             cluster,
             self._trail,
             self._clock,
             self._reporting,
+            enforcement=lambda: self._enforcement.state,
             max_grant=settings.limits.max_grant,
         )
         self._queue = WorkQueue(self._reconciler.reconcile, self._clock, on_error=self._reporting.failed)
@@ -91,6 +103,14 @@ class Operator:
     def health_changed(self, health: Health) -> None:
         """Give every request that the trail's health matters to its turn."""
         self._reporting.trail_changed(ok=health.ok, reason=health.reason, message=health.message)
+        self._wake_waiting()
+
+    def enforcement_changed(self, state: EnforcementState) -> None:
+        """Tell that our admission policies are, or are not, in force, and give every request that waits its turn."""
+        self._reporting.enforcement_changed(state, self._settings.enforcement.namespace)
+        self._wake_waiting()
+
+    def _wake_waiting(self) -> None:
         for request in self._store.requests():
             if request.status.outbox or request.status.phase in (None, Phase.PENDING, Phase.APPROVED):
                 self._queue.add(request.metadata.uid)
@@ -119,6 +139,7 @@ class Operator:
             asyncio.create_task(self._recorder.run(), name="events"),
             asyncio.create_task(self._survey(), name="survey"),
             asyncio.create_task(self._keep_trail(), name="trail"),
+            asyncio.create_task(self._enforcement.run(), name="enforcement"),
             asyncio.create_task(self._watch(), name="watch"),
         }
         stopping = asyncio.create_task(self._stop.wait(), name="stop")
@@ -220,6 +241,7 @@ class Operator:
         health = self._trail.health
         return self._store.is_synced, {
             "cluster": "everything is listed and watched" if self._store.is_synced else "not everything is listed yet",
+            "enforcement": self._enforcement.state.message,
             "trail": "takes records" if health.ok else f"takes no records, nothing is granted: {health.message}",
         }
 

@@ -46,6 +46,12 @@ def register(registry: kopf.OperatorRegistry, store: Store, enqueue: Enqueue, co
             for uid in store.under_policy(key) if key is not None else ():
                 enqueue(uid)
 
+    @kopf.on.event("rbac.authorization.k8s.io", "v1", "roles", registry=registry)
+    @kopf.on.event("rbac.authorization.k8s.io", "v1", "clusterroles", registry=registry)
+    async def role_was_seen(type: str | None, body: kopf.Body, **_: Any) -> None:  # noqa: A002  Kopf's name for it
+        for uid in store.see_role_deleted(body) if type == "DELETED" else store.see_role(body):
+            enqueue(uid)
+
     @kopf.on.event("rbac.authorization.k8s.io", "v1", "rolebindings", registry=registry)
     async def binding_was_seen(type: str | None, body: kopf.Body, **_: Any) -> None:  # noqa: A002  Kopf's name for it
         turn(store.see_binding_deleted(body) if type == "DELETED" else store.see_binding(body))

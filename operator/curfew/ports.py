@@ -20,6 +20,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
+from curfew.core.probes import Attempt, Canary
+
 Json = Mapping[str, Any]
 """A JSON object as the API server speaks it."""
 
@@ -87,6 +89,14 @@ class Cluster(Protocol):
         """Return one ClusterRole (the namespace is ignored) or Role, or None where there is none."""
         ...
 
+    async def may_request(self, user: str, namespace: str, policy: str) -> bool:
+        """Whether RBAC lets a user, by name and without their groups, ask for an AccessPolicy."""
+        ...
+
+    async def may_bind(self, kind: str, namespace: str, name: str) -> bool:
+        """Whether RBAC lets Curfew itself make a RoleBinding to that role in that namespace."""
+        ...
+
     async def create_binding(self, manifest: Json) -> dict[str, Any]:
         """Create a RoleBinding and return it as stored."""
         ...
@@ -109,6 +119,21 @@ class Cluster(Protocol):
 
     async def label_closed(self, namespace: str, name: str, uid: str) -> dict[str, Any]:
         """Put the label that takes a finished AccessRequest out of our watches."""
+        ...
+
+
+class Prober(Protocol):
+    """Tries what must be refused, to see that it is. Each call has a deadline and raises a `ClusterError`."""
+
+    async def attempt(self, attempt: Attempt) -> str | None:
+        """Try it without effect. Return the refusal in the API server's words, or None where it was let through.
+
+        Only "Forbidden" is a refusal. Everything else that keeps it from being tried is raised.
+        """
+        ...
+
+    async def place(self, canary: Canary) -> None:
+        """Create, as the probe's service account, what attempts are made on; it may be there already."""
         ...
 
 

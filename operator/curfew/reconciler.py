@@ -6,21 +6,22 @@ Whatever fails leaves this file as an error; the work queue brings the key back.
 
 import asyncio
 import contextlib
-from collections.abc import Container, Hashable, Iterable, Mapping
+from collections.abc import Callable, Container, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from curfew.api.access_request import Phase
+from curfew.api.access_policy import AccessPolicy
+from curfew.api.access_request import AccessRequest, Phase
 from curfew.audit.receipt import Receipt
 from curfew.audit.record import Record, Story
 from curfew.core import policies, stories
 from curfew.core.announcing import read_intent
 from curfew.core.bindings import Binding, read_binding
-from curfew.core.facts import Facts, Intent, Read, Refusal, Removal, TrailState
+from curfew.core.facts import EnforcementState, Facts, Intent, Read, Refusal, Removal, Rights, TrailState
 from curfew.core.lifecycle import Event
 from curfew.core.notices import Notice, about_deleted, about_orphan
-from curfew.core.plan import Close, Create, Forget, Patch, Remove, Step, plan
+from curfew.core.plan import RIGHTS_GRACE, Close, Create, Forget, Patch, Remove, Step, plan
 from curfew.core.reasons import Reason
 from curfew.core.terms import Role, read_role
 from curfew.ports import AlreadyExists, Clock, Cluster, Conflict, Forbidden, Invalid, NotFound
@@ -28,10 +29,6 @@ from curfew.store import PolicyKey, Store, is_closed
 
 ILLEGITIMATE = (Reason.BINDING_UNANNOUNCED, Reason.BINDING_TAMPERED, Reason.EXPIRY_MISSING)
 """Why a binding is removed that was never a grant of ours, or is no longer the one we made."""
-
-RIGHTS_GRACE = timedelta(seconds=5)
-"""How long a binding that is forbidden is tried again: an API server that was just started answers before it knows our rights,
-and rights that were just given take it a moment."""
 
 RIGHTS_PAUSE = timedelta(seconds=0.5)
 """How long to wait between two of these tries."""
@@ -99,13 +96,22 @@ class Reconciler:
     """Brings one request, or one policy, a step at a time to where it should be."""
 
     def __init__(
-        self, store: Store, cluster: Cluster, trail: Trail, clock: Clock, reporter: Reporter, *, max_grant: timedelta
+        self,
+        store: Store,
+        cluster: Cluster,
+        trail: Trail,
+        clock: Clock,
+        reporter: Reporter,
+        *,
+        enforcement: Callable[[], EnforcementState],
+        max_grant: timedelta,
     ) -> None:
         self._store = store
         self._cluster = cluster
         self._trail = trail
         self._clock = clock
         self._reporter = reporter
+        self._enforcement = enforcement
         self._max_grant = max_grant
         self._grants = asyncio.Semaphore(32)  # what may wait
         self._removals = asyncio.Semaphore(64)  # what may not wait behind it (promise P3)
@@ -155,6 +161,7 @@ class Reconciler:
             async with self._grants:
                 body = await self._cluster.get_role(str(ref.kind), namespace, ref.name)
             role = read_role(body) if body is not None else None
+        rights = await self._ask_rights(request, policy) if Read.RIGHTS in reads and policy is not None else None
         # What was awaited may have taken a while: only now is the rest read, all of it at one instant.
         request, memory = self._store.request(uid), self._store.memory(uid)
         if request is None:
@@ -163,9 +170,12 @@ class Reconciler:
             now=self._clock.now(),
             request=request,
             trail=self._trail.health,
+            enforcement=self._enforcement(),
             is_gone=memory.is_gone,
             policy=self._store.policy((namespace, request.spec.policy_name)),
             role=role,
+            role_seen=self._store.role_seen(request),
+            rights=rights,
             binding=self._store.binding(uid) or memory.stranger,
             lost=memory.lost,
             removal=memory.removal,
@@ -176,6 +186,16 @@ class Reconciler:
             max_grant=self._max_grant,
             was_read=reads,
         )
+
+    async def _ask_rights(self, request: AccessRequest, policy: AccessPolicy) -> Rights:
+        """Ask RBAC what the requester, where somebody else asks for them, and what Curfew itself may do."""
+        namespace, spec, ref = request.metadata.namespace, request.spec, policy.spec.role_ref
+        async with self._grants:
+            may_ask = spec.submitted_by == spec.requester or await self._cluster.may_request(
+                spec.requester, namespace, spec.policy_name
+            )
+            may_bind = await self._cluster.may_bind(str(ref.kind), namespace, ref.name)
+        return Rights(requester_may_ask=may_ask, curfew_may_bind=may_bind)
 
     async def _read_binding(self, uid: str, namespace: str) -> None:
         """Read the binding of a request back, past the watch, which may lag."""
@@ -203,7 +223,9 @@ class Reconciler:
         ref, meta = policy.spec.role_ref, policy.metadata
         async with self._grants:
             body = await self._cluster.get_role(str(ref.kind), meta.namespace, ref.name)
-        judgement = policies.judge(policy, read_role(body) if body is not None else None, now=self._clock.now())
+            may_bind = await self._cluster.may_bind(str(ref.kind), meta.namespace, ref.name)
+        role = read_role(body) if body is not None else None
+        judgement = policies.judge(policy, role, may_bind=may_bind, now=self._clock.now())
         if judgement.status is not None:
             try:
                 async with self._grants:
@@ -307,7 +329,7 @@ class Reconciler:
             body = await self._cluster.get_request(told.namespace, told.request)
             if body is not None and body["metadata"]["uid"] == uid:
                 continue
-            was_granted = record.event.startswith("grant.")
+            was_granted = record.event in ("grant.intended", "grant.activated")
             self._trail.submit(stories.gone(told, at=self._clock.now(), was_granted=was_granted))
             self._told_deleted.add(uid)
             if was_granted:

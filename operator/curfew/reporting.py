@@ -11,9 +11,9 @@ from curfew.adapters.telemetry import Telemetry
 from curfew.api.access_request import Phase
 from curfew.audit.record import Record
 from curfew.core.bindings import Binding
-from curfew.core.facts import STARTING, Facts
+from curfew.core.facts import STARTING, EnforcementState, Facts
 from curfew.core.lifecycle import Event
-from curfew.core.notices import Notice
+from curfew.core.notices import Notice, about_enforcement
 from curfew.core.reasons import Reason
 from curfew.ports import ClusterError
 from curfew.store import Store, Unreadable
@@ -92,6 +92,21 @@ class Reporting:
             log.error(
                 "the trail takes no records: nothing is granted, revocations go on", reason=reason, problem=message
             )
+
+    def enforcement_changed(self, state: EnforcementState, namespace: str) -> None:
+        """Tell that our admission policies are, or are not, in force: where people look, once a change."""
+        if state.ok:
+            log.info("admission policies are in force", reason=state.reason)
+            return
+        if state.is_starting:
+            log.info("admission policies are being tried", reason=state.reason, problem=state.message)
+            return
+        log.error(
+            "admission policies are not in force: nothing is granted, revocations go on",
+            reason=state.reason,
+            problem=state.message,
+        )
+        self._recorder.post(about_enforcement(state, namespace))
 
     def durable(self, records: Sequence[Record]) -> None:
         """Log what became durable, by event."""

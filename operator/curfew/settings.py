@@ -8,6 +8,10 @@ audit:
   keyFile: signing.pem            # the Ed25519 private key (PEM) that signs the log, beside this file or absolute
   heartbeat: 60s                  # how often an empty segment proves life
 limits: {maxGrant: 24h}           # no grant is longer, whatever its policy says
+enforcement:                      # whether our admission policies are in force is tried again and again
+  namespace: curfew-system        # where Curfew is installed
+  serviceAccount: curfew-probe    # who tries, there
+  every: 30s
 server: {host: 0.0.0.0, port: 8080}    # health and metrics
 log: {level: info, format: json}  # debug | info | warning | error; json | console
 ```
@@ -113,6 +117,16 @@ class LimitSettings(_Settings):
     )
 
 
+class EnforcementSettings(_Settings):
+    """How it is found out that our admission policies are in force."""
+
+    namespace: Annotated[str, AfterValidator(_dns_label)] = Field(default="curfew-system", examples=["curfew-system"])
+    service_account: str = Field(default="curfew-probe", min_length=1, examples=["curfew-probe"])
+    every: Annotated[Duration, _between(timedelta(seconds=1), timedelta(minutes=5))] = Field(
+        default=timedelta(seconds=30), examples=["30s"]
+    )
+
+
 class ServerSettings(_Settings):
     """Where health and metrics are served. Port 0: any that is free."""
 
@@ -132,6 +146,7 @@ class Settings(_Settings):
 
     audit: Annotated[AuditSettings, BeforeValidator(_section)]
     limits: Annotated[LimitSettings, BeforeValidator(_section)] = LimitSettings()
+    enforcement: Annotated[EnforcementSettings, BeforeValidator(_section)] = EnforcementSettings()
     server: Annotated[ServerSettings, BeforeValidator(_section)] = ServerSettings()
     log: Annotated[LogSettings, BeforeValidator(_section)] = LogSettings()
 

@@ -12,13 +12,17 @@ from typing import Any
 from pydantic import ValidationError
 
 from curfew.api import names
-from curfew.api.access_policy import AccessPolicy
+from curfew.api.access_policy import AccessPolicy, RoleKind
 from curfew.api.access_request import AccessRequest, Phase
 from curfew.core.bindings import Binding, read_binding
 from curfew.core.facts import Refusal, Removal, Rivals
+from curfew.core.terms import RoleSeen, read_role, role_change
 
 PolicyKey = tuple[str, str]
 """Namespace and name of a policy."""
+
+RoleKey = tuple[str, str, str]
+"""Kind, namespace (empty for a ClusterRole) and name of a role."""
 
 TOMBSTONES = 10_000
 """How many deleted UIDs are remembered, so that a late event about one does not bring it back."""
@@ -51,6 +55,7 @@ class Store:
         self._versions: dict[tuple[str, str], int] = {}  # kind and UID: newest resourceVersion seen
         self._tombstones: OrderedDict[str, None] = OrderedDict()
         self._memories: dict[str, Memory] = {}
+        self._roles: dict[RoleKey, RoleSeen] = {}
         self._by_policy: defaultdict[PolicyKey, set[str]] = defaultdict(set)
         self.is_synced = False  # whether everything there is was listed once
 
@@ -113,6 +118,35 @@ class Store:
         known = self._policies.get(key)
         if known is not None and known.metadata.resource_version == policy.metadata.resource_version:
             del self._policies[key]
+
+    def see_role(self, body: Mapping[str, Any]) -> frozenset[str]:
+        """Take in a Role or ClusterRole and return the UIDs of the requests whose pinned role differs from it now."""
+        if self._newer("role", body) is None:
+            return frozenset()
+        role = read_role(body)
+        return self._see_role(_role_key(body), RoleSeen(role.uid, role.rules_digest))
+
+    def see_role_deleted(self, body: Mapping[str, Any]) -> frozenset[str]:
+        """Take in that a Role or ClusterRole is gone and return the UIDs of the requests that had pinned it."""
+        key, known = _role_key(body), self._roles.get(_role_key(body))
+        self._bury(str(body["metadata"]["uid"]))
+        if known is None or known.uid != body["metadata"]["uid"]:
+            return frozenset()
+        return self._see_role(key, RoleSeen("", ""))
+
+    def _see_role(self, key: RoleKey, seen: RoleSeen) -> frozenset[str]:
+        self._roles[key] = seen
+        return frozenset(
+            uid
+            for uid, request in self._requests.items()
+            if request.status.terms is not None
+            and role_key(request) == key
+            and role_change(request.status.terms.role, seen) is not None
+        )
+
+    def role_seen(self, request: AccessRequest) -> RoleSeen | None:
+        """Return what the watch last saw of the role that a request has pinned, or None."""
+        return self._roles.get(role_key(request)) if request.status.terms is not None else None
 
     def see_binding(self, body: Mapping[str, Any]) -> str | None:
         """Take in a RoleBinding with our label and return the UID of its request, or None where it is old or not ours."""
@@ -213,10 +247,23 @@ class Store:
 
     def _bury(self, uid: str) -> None:
         self._tombstones[uid] = None
-        for kind in ("request", "policy", "binding"):
+        for kind in ("request", "policy", "binding", "role"):
             self._versions.pop((kind, uid), None)
         while len(self._tombstones) > TOMBSTONES:
             self._tombstones.popitem(last=False)
+
+
+def role_key(request: AccessRequest) -> RoleKey:
+    """Return the key of the role that a request has pinned."""
+    if request.status.terms is None:
+        raise ValueError(f"request {request.metadata.name} has pinned no role")
+    role = request.status.terms.role
+    return (str(role.kind), request.metadata.namespace if role.kind is RoleKind.ROLE else "", role.name)
+
+
+def _role_key(body: Mapping[str, Any]) -> RoleKey:
+    meta = body["metadata"]
+    return (str(body["kind"]), str(meta.get("namespace") or ""), str(meta["name"]))
 
 
 def is_closed(body: Mapping[str, Any]) -> bool:

@@ -66,7 +66,7 @@ class Bench:
                     names.ANNOTATION_TERMS: "0" * 64,
                     names.ANNOTATION_STARTS_AT: format_time(self.now),
                     names.ANNOTATION_EXPIRES_AT: format_time(self.now + timedelta(hours=1)),
-                    names.ANNOTATION_RECEIPT: "main/1/2/00",
+                    names.ANNOTATION_RECEIPT: "main/1/2/" + "0" * 64,
                 },
                 "ownerReferences": [
                     {

@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from curfew.audit.receipt import Receipt
-from curfew.audit.record import Record
+from curfew.audit.record import Record, record_id
 from curfew.core.bindings import Binding
-from curfew.core.facts import Facts, TrailState
+from curfew.core.facts import EnforcementState, Facts, TrailState
 from curfew.core.lifecycle import Event
 from curfew.core.notices import Notice
 from curfew.core.reasons import Reason
@@ -31,6 +31,8 @@ class FakeTrail:
         self._queued: dict[str, Record] = {}
         self._own: set[str] = set()
         self.ok = True
+        self._index = {record.id: index for index, record in enumerate(log)}
+        self._intents = {record.subject: record for record in log if record.event == "grant.intended"}
         self.is_open = True  # False: this process has not read it yet, and knows nothing of what it holds
         self._open = self._fold()
 
@@ -40,25 +42,18 @@ class FakeTrail:
             if self.receipt(record.id) is None:
                 self._queued.setdefault(record.id, record)
 
-    def receipt(self, record_id: str) -> Receipt | None:
+    def receipt(self, id_: str) -> Receipt | None:
         """Return a receipt for what is in the log."""
-        for index, record in enumerate(self._read()):
-            if record.id == record_id:
-                return Receipt(log="test", index=index, size=len(self.log), root="00" * 32)
-        return None
+        index = self._index.get(id_) if self.is_open else None
+        return None if index is None else Receipt(log="test", index=index, size=len(self.log), root="00" * 32)
 
     def intent(self, uid: str) -> Record | None:
         """Return the announcement of an open request."""
-        found = None
-        for record in self._read():
-            if record.subject == uid:
-                found = record if record.event == "grant.intended" else found
-                found = None if record.event == "request.closed" else found
-        return found
+        return None if not self.is_open or record_id(uid, "request.closed") in self._index else self._intents.get(uid)
 
-    def is_own(self, record_id: str) -> bool:
+    def is_own(self, id_: str) -> bool:
         """Whether this process appended it."""
-        return record_id in self._own
+        return id_ in self._own
 
     def open_stories(self) -> Mapping[str, Record]:
         """Return what was open when this process started."""
@@ -77,15 +72,16 @@ class FakeTrail:
             return set()
         records = tuple(self._queued.values())
         self.failures.before("append")
-        self.log.extend(records)
+        for record in records:
+            self._index[record.id] = len(self.log)
+            self.log.append(record)
+            if record.event == "grant.intended":
+                self._intents[record.subject] = record
         self._own |= {record.id for record in records}
         self._queued.clear()
         with contextlib.suppress(ClusterError):  # the writer tries again, and finds its own bytes there
             self.failures.after_effect("append")
         return {record.subject for record in records}
-
-    def _read(self) -> list[Record]:
-        return self.log if self.is_open else []
 
     def _fold(self) -> dict[str, Record]:
         stories: dict[str, Record] = {}
@@ -125,6 +121,7 @@ class Stage:
         self.log: list[Record] = []
         self.told = Told()
         self.failures = FailurePlan()
+        self.enforcement = EnforcementState(ok=True, reason="Enforced", message="", since=NOON)
         self.cluster.apply(a_role())
         self.cluster.apply(policy or a_policy())
         self.restart()
@@ -141,7 +138,13 @@ class Stage:
         self.trail = FakeTrail(self.clock, self.log)
         self.trail.failures = self.failures
         self.reconciler = Reconciler(
-            self.store, self.cluster, self.trail, self.clock, self.told, max_grant=timedelta(hours=24)
+            self.store,
+            self.cluster,
+            self.trail,
+            self.clock,
+            self.told,
+            enforcement=lambda: self.enforcement,
+            max_grant=timedelta(hours=24),
         )
         self.dirty: set[Any] = set()
         self.wakes: dict[Any, datetime] = {}
@@ -159,6 +162,8 @@ class Stage:
             key = self.store.see_policy_deleted(body) if verb == "DELETED" else self.store.see_policy(body)
             if key is not None:
                 self.dirty |= self.store.under_policy(key)
+        elif kind in ("Role", "ClusterRole"):
+            self.dirty |= self.store.see_role_deleted(body) if verb == "DELETED" else self.store.see_role(body)
         elif kind == "RoleBinding":
             key = self.store.see_binding_deleted(body) if verb == "DELETED" else self.store.see_binding(body)
         if key is not None:

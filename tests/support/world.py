@@ -74,6 +74,8 @@ class FakeCluster:
         self.failures = FailurePlan()
         self.refuse_bindings: str | None = None
         self.is_down = False
+        self.may_not_request: set[str] = set()
+        self.may_bind_roles = True
         self.bindings_made: list[str] = []
         self.bindings_removed: list[tuple[str, datetime]] = []
 
@@ -156,6 +158,16 @@ class FakeCluster:
     async def get_role(self, kind: str, namespace: str, name: str) -> dict[str, Any] | None:
         """Get a role."""
         return self._get(kind, namespace if kind == "Role" else "", name)
+
+    async def may_request(self, user: str, namespace: str, policy: str) -> bool:
+        """Ask RBAC about a user."""
+        self._call("may request")
+        return user not in self.may_not_request
+
+    async def may_bind(self, kind: str, namespace: str, name: str) -> bool:
+        """Ask RBAC about ourselves."""
+        self._call("may bind")
+        return self.may_bind_roles
 
     async def create_binding(self, manifest: Mapping[str, Any]) -> dict[str, Any]:
         """Create a binding."""

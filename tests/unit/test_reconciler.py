@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from curfew.core.facts import EnforcementState
 from tests.support.builders import ALICE, BOB, CAROL, a_decision, a_policy, a_request, a_role
 from tests.support.stage import Stage
 
@@ -526,3 +527,161 @@ async def test_running_twice_changes_nothing() -> None:
     await stage.settle()
 
     assert stage.cluster.all("AccessRequest") == before
+
+
+async def test_a_request_on_behalf_needs_the_persons_own_right() -> None:
+    """Nobody gets through another what they may not ask for themselves (promise P4)."""
+    stage = Stage()
+    stage.cluster.may_not_request.add(ALICE)
+    await pending(stage, submittedBy="system:serviceaccount:argocd:controller")
+
+    assert (stage.phase(), stage.cluster.status("inc-4711")["endReason"]) == ("Failed", "RequesterMayNotAsk")
+
+
+async def test_a_right_lost_before_the_grant_grants_nothing() -> None:
+    """It is asked again at the moment of the grant."""
+    stage = Stage()
+    await pending(stage, submittedBy="system:serviceaccount:argocd:controller")
+    assert stage.phase() == "Pending"
+
+    stage.cluster.may_not_request.add(ALICE)
+    stage.cluster.decide("inc-4711", a_decision())
+    await stage.settle()
+
+    assert (stage.phase(), stage.cluster.status("inc-4711")["endReason"]) == ("Failed", "RequesterMayNotAsk")
+
+
+async def test_a_role_that_curfew_was_not_given_is_said_before_anybody_decides() -> None:
+    """The policy is not Ready, and a request fails with the next step in words."""
+    stage = Stage()
+    stage.cluster.may_bind_roles = False
+    await pending(stage)
+    assert "values roles and namespaces" in stage.condition("Ready")["message"]
+
+    await stage.pass_time(seconds=6)
+
+    assert (stage.phase(), stage.cluster.status("inc-4711")["endReason"]) == ("Failed", "CannotBind")
+
+
+@pytest.mark.parametrize("what", ["edited", "deleted"])
+async def test_a_grant_ends_when_its_role_changes(what: str) -> None:
+    """What was approved is what is held, to the end (promise P5)."""
+    stage = Stage()
+    stage.cluster.apply(a_role())  # the watch has seen it
+    await active(stage)
+
+    if what == "edited":
+        stage.cluster.apply(a_role(rules=[{"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"]}]))
+    else:
+        stage.cluster.delete("ClusterRole", "payments-debug", "")
+    await stage.settle()
+
+    assert (stage.phase(), stage.cluster.status("inc-4711")["endReason"]) == ("Revoked", "RoleChanged")
+    assert stage.bindings() == []
+    assert stage.events()[-3:] == ["grant.role_changed", "grant.revoked", "request.closed"]
+
+
+async def test_a_policy_may_keep_a_grant_whose_role_changes() -> None:
+    """Recorded once, told, and kept."""
+    stage = Stage(policy=a_policy(onRoleChange="Keep"))
+    await active(stage)
+
+    stage.cluster.apply(a_role(rules=[{"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"]}]))
+    await stage.settle()
+    stage.dirty |= {request.metadata.uid for request in stage.store.requests()}
+    await stage.settle()
+
+    assert stage.phase() == "Active"
+    assert stage.condition("RoleUnchanged")["status"] == "False"
+    assert stage.events().count("grant.role_changed") == 1
+
+
+BREAK_GLASS = a_policy(approval={"mode": "BreakGlass"})
+
+
+async def test_breaking_the_glass_grants_at_once_and_tells_everybody() -> None:
+    """Nobody is asked; a Warning on request and namespace, a record of its own, and a review is owed."""
+    stage = Stage(policy=BREAK_GLASS)
+    await pending(stage)
+
+    assert stage.phase() == "Active"
+    assert "review.break_glass_invoked" in stage.events()
+    told = [notice for notice in stage.told.notices if notice.reason == "BreakGlassInvoked"]
+    assert [(notice.type, notice.regarding.kind) for notice in told] == [
+        ("Warning", "AccessRequest"),
+        ("Warning", "Namespace"),
+    ]
+    assert stage.condition("Reviewed")["reason"] == "ReviewOwed"
+
+
+async def test_a_broken_glass_stays_open_until_somebody_else_has_looked_at_it() -> None:
+    """The review is a decision of its own, by somebody else, and closes the story."""
+    stage = Stage(policy=BREAK_GLASS)
+    await pending(stage)
+    await stage.pass_time(hours=1)
+    assert stage.phase() == "Expired"
+    assert "request.closed" not in stage.events()
+
+    stage.cluster.decide("inc-4711", a_decision(ALICE, "Review"))
+    await stage.settle()
+    assert stage.condition("Reviewed")["status"] == "False"
+    await stage.pass_time(hours=24)
+    assert stage.condition("Reviewed")["reason"] == "ReviewOverdue"
+
+    stage.cluster.decide("inc-4711", a_decision(BOB, "Review", reason="it was right"))
+    await stage.settle()
+    assert stage.condition("Reviewed")["status"] == "True"
+    assert stage.events()[-2:] == ["review.submitted", "request.closed"]
+    assert stage.cluster.all("AccessRequest")[0]["metadata"]["labels"] == {"curfew.dev/closed": "true"}
+
+
+async def test_a_review_while_it_is_active_closes_the_story_at_its_end() -> None:
+    """Nobody has to wait for the end to look."""
+    stage = Stage(policy=BREAK_GLASS)
+    await pending(stage)
+    stage.cluster.decide("inc-4711", a_decision(BOB, "Review"))
+    await stage.settle()
+
+    await stage.pass_time(hours=1)
+
+    assert stage.events()[-2:] == ["grant.expired", "request.closed"]
+
+
+async def test_a_broken_glass_that_is_deleted_is_told_to_the_end() -> None:
+    """Deleting the request does not make the debt invisible."""
+    stage = Stage(policy=BREAK_GLASS)
+    await pending(stage)
+    await stage.pass_time(hours=1)
+
+    stage.cluster.delete("AccessRequest", "inc-4711")
+    await stage.settle()
+
+    assert stage.events()[-2:] == ["request.deleted", "request.closed"]
+
+
+async def test_nothing_is_granted_while_our_rules_are_not_in_force() -> None:
+    """Policies cannot protect themselves: switched off, nothing is granted; ends go on (promises P3 and P8)."""
+    stage = Stage()
+    stage.cluster.apply(a_request("active"))
+    await stage.settle()
+    stage.cluster.decide("active", a_decision())
+    await stage.settle()
+    assert stage.phase("active") == "Active"
+    await pending(stage)
+
+    stage.enforcement = EnforcementState(
+        ok=False, reason="NotEnforced", message="curfew-request-decision is not in force", since=stage.clock.now()
+    )
+    stage.cluster.decide("inc-4711", a_decision())
+    await stage.settle()
+    await stage.pass_time(hours=1)
+
+    assert (stage.phase(), stage.phase("active")) == ("Approved", "Expired")
+    assert stage.condition("Active")["reason"] == "NotEnforced"
+    assert stage.bindings() == []
+
+    stage.enforcement = EnforcementState(ok=True, reason="Enforced", message="", since=stage.clock.now())
+    stage.dirty |= {request.metadata.uid for request in stage.store.requests()}
+    await stage.settle()
+
+    assert stage.phase() == "Active"

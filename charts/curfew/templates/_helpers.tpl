@@ -20,6 +20,12 @@ system:serviceaccount:{{ .Release.Namespace }}:{{ .Values.serviceAccount.name }}
 system:serviceaccount:{{ .Release.Namespace }}:{{ .Values.sweeper.serviceAccount.name }}
 {{- end }}
 
+{{- /* The settings: the values, and what the chart alone knows. */}}
+{{- define "curfew.config" -}}
+{{- $known := dict "enforcement" (dict "namespace" .Release.Namespace "serviceAccount" "curfew-probe") }}
+{{- toYaml (mustMergeOverwrite (deepCopy .Values.config) $known) }}
+{{- end }}
+
 {{- define "curfew.image" -}}
 {{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
 {{- end }}

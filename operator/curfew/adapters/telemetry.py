@@ -52,6 +52,7 @@ class Telemetry:
         self._outbox = self._gauge("outbox_records", "Records not yet known to be durable.")
         self._oldest = self._gauge("outbox_oldest_seconds", "Age of the oldest record not yet known to be durable.")
         self._trail = self._gauge("trail_healthy", "1 while records can be made durable, else 0.", "reason")
+        self._enforced = self._gauge("enforced", "1 while an admission policy was found in force, else 0.", "policy")
         self._calls = self._histogram(
             "cluster_call_seconds", "Calls of our own to the API server.", MACHINE_BUCKETS, "call", "outcome"
         )
@@ -103,6 +104,10 @@ class Telemetry:
         """Say whether records can be made durable, and where not, why, in one CamelCase word."""
         self._trail.clear()
         self._trail.labels(reason).set(int(ok))
+
+    def enforced(self, policy: str, ok: bool) -> None:
+        """Say whether an admission policy of ours was found in force."""
+        self._enforced.labels(policy).set(int(ok))
 
     def cluster_call(self, call: str, outcome: str, seconds: float) -> None:
         """Tell of one call to the API server: which, how it ended, how long it took."""

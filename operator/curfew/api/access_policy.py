@@ -28,6 +28,13 @@ class Mode(StrEnum):
     BREAK_GLASS = "BreakGlass"
 
 
+class OnRoleChange(StrEnum):
+    """What becomes of a grant whose role is edited or deleted meanwhile."""
+
+    REVOKE = "Revoke"
+    KEEP = "Keep"
+
+
 class RoleRef(Model):
     """The one role that a grant binds, in the policy's own namespace."""
 
@@ -158,12 +165,20 @@ class AccessPolicySpec(Model):
     limits: Limits = Field(
         default_factory=Limits, description="How much one person may have at a time.", json_schema_extra={"default": {}}
     )
+    on_role_change: OnRoleChange = Field(
+        default=OnRoleChange.REVOKE,
+        description=(
+            "What becomes of a grant when the rules of its role are changed while it is active: Revoke ends it, Keep "
+            "lets it go on with the new rules. Both are recorded. By default Revoke."
+        ),
+        json_schema_extra={"default": "Revoke"},
+    )
     allow_permanence: bool = Field(
         default=False,
         description=(
             "Dangerous. Allows a role with which a person could make access that outlives the grant (bind, escalate, "
-            "impersonate, wildcards, minting tokens, writing bindings). By default false. This version does not look "
-            "for such roles yet: until then, offer none."
+            "impersonate, wildcards, minting tokens, writing bindings). Such a role is refused "
+            "without it. By default false."
         ),
     )
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from curfew.api.access_policy import RoleKind
+from curfew.api.access_policy import Mode, OnRoleChange, RoleKind
 from curfew.api.meta import Condition, Model, ObjectMeta
 from curfew.api.names import API_VERSION
 from curfew.api.times import Duration, Time
@@ -34,6 +34,7 @@ class DecisionKind(StrEnum):
     DENY = "Deny"
     REVOKE = "Revoke"
     CANCEL = "Cancel"
+    REVIEW = "Review"
 
 
 class AccessRequestSpec(Model):
@@ -91,7 +92,8 @@ class Decision(Model):
     decision: DecisionKind = Field(
         description=(
             "Approve or Deny while Pending; Revoke to end what is Approved or Active; Cancel is for the requester and "
-            "is possible until the end."
+            "is possible until the end; Review says that somebody has looked at a grant that was taken by breaking the "
+            "glass."
         )
     )
     stage: str | None = Field(
@@ -146,6 +148,11 @@ class Terms(Model):
     digest: str = Field(max_length=64, description="SHA-256 over request, policy and role, in hex.")
     policy: PolicyRef = Field(description="The policy that was asked for.")
     role: PinnedRole = Field(description="The role that will be bound.")
+    mode: Mode = Field(default=Mode.REVIEW, description="How the policy has requests decided.")
+    on_role_change: OnRoleChange = Field(
+        default=OnRoleChange.REVOKE,
+        description="What becomes of the grant when the role's rules are changed while it is active: Revoke or Keep.",
+    )
     risk: tuple[Annotated[str, Field(max_length=64)], ...] = Field(
         default=(),
         max_length=32,
@@ -209,6 +216,10 @@ class AccessRequestStatus(Model):
     starts_at: Time | None = Field(default=None, description="When the granted window begins.")
     granted_at: Time | None = Field(default=None, description="When the binding was there.")
     expires_at: Time | None = Field(default=None, description="When the access ends. It is never moved to later.")
+    review_by: Time | None = Field(
+        default=None,
+        description="After breaking the glass: when somebody must have reviewed it, with a Review decision.",
+    )
     ended_at: Time | None = Field(
         default=None, description="When the binding was known to be gone, or the request was over."
     )

@@ -29,6 +29,16 @@ class Rule:
 # Digits are bounded so that no duration overflows; fractions and units below the second are of no use to anybody.
 WHOLE: Final = "self.matches('^([0-9]{1,4}h)?([0-9]{1,5}m)?([0-9]{1,6}s)?$') && self != ''"
 
+# Such characters erase or rewrite, on the terminal of whoever decides, what stands before them; or they turn it around.
+_UNSEEN: Final = r"\x7f-\x9f\x{202a}-\x{202e}\x{2066}-\x{2069}"
+
+
+def shows_as_written(name: str, *, lines: bool = False) -> tuple[Rule, ...]:
+    """Return the rule for a text that people read before they decide: what they see is all there is."""
+    hidden = r"\x00-\x08\x0b-\x1f" if lines else r"\x00-\x1f"
+    return (Rule(f"self.matches(r'^[^{hidden}{_UNSEEN}]*$')", f"{name} must not have control characters"),)
+
+
 NAME_IS_SHORT: Final = Rule("size(self.metadata.name) <= 63", "metadata.name must be at most 63 characters")
 
 
@@ -91,6 +101,12 @@ POLICY_RULES: Final[Mapping[str, tuple[Rule, ...]]] = {
             "approval.stages are for mode Review; no other mode asks people before it grants",
             ".stages",
         ),
+        # Whoever may do everything with accesspolicies/status could approve for it; of other stages nobody has such rights.
+        Rule(
+            "!has(self.stages) || self.stages.all(s, s.name != 'status')",
+            "a stage cannot be named status: that is where Curfew writes what it finds",
+            ".stages",
+        ),
         Rule(
             "!has(self.stages) || self.stages.map(s, s.count).sum() <= 10",
             "all stages together may ask for at most 10 approvals",
@@ -109,6 +125,10 @@ REQUEST_RULES: Final[Mapping[str, tuple[Rule, ...]]] = {
     ),
     # On spec as a whole: rules on optional fields are not asked when the field comes or goes.
     "spec": (Rule("self == oldSelf", "spec is immutable; create a new AccessRequest"),),
+    "spec.policyName": shows_as_written("policyName"),
+    "spec.requester": shows_as_written("requester"),
+    "spec.reason": shows_as_written("reason", lines=True),
+    "spec.ticket": shows_as_written("ticket"),
     "spec.duration": duration_between("duration", "1m", "24h"),
     "spec.notBefore": (
         Rule(
@@ -116,6 +136,8 @@ REQUEST_RULES: Final[Mapping[str, tuple[Rule, ...]]] = {
             "notBefore must be a time between the years 2020 and 2100, such as 2026-11-23T20:00:00Z",
         ),
     ),
+    "status.decisions[].stage": shows_as_written("stage"),
+    "status.decisions[].reason": shows_as_written("reason", lines=True),
     "status": (
         Rule(phase_changes(), "phase cannot be rewound", ".phase"),
         Rule("!has(self.phase) || self.phase != 'Active' || has(self.expiresAt)", "Active needs expiresAt", ".phase"),

@@ -38,9 +38,10 @@ def structural_schema(model: type[Model]) -> dict[str, Any]:
 
 
 def at(schema: dict[str, Any], path: str) -> dict[str, Any]:
-    """Return the schema at a dotted path such as spec.ticket.pattern; the empty path is the root itself."""
+    """Return the schema at a dotted path such as spec.ticket.pattern or spec.list[].item; the empty path is the root."""
     for name in path.split(".") if path else []:
-        schema = schema["properties"][name]
+        schema = schema["properties"][name.removesuffix("[]")]
+        schema = schema["items"] if name.endswith("[]") else schema
     return schema
 
 

@@ -71,6 +71,9 @@ EVENTS: Mapping[str, EventType] = MappingProxyType(
             EventType("review.approved", "2002I", _ENTITY, UPDATE, "Enough people agreed."),
             EventType("review.denied", "2003I", _ENTITY, UPDATE, "A person said no."),
             EventType("review.auto_approved", "2004I", _ENTITY, UPDATE, "The policy grants without review."),
+            EventType(
+                "review.break_glass_invoked", "2006W", _ENTITY, UPDATE, "A person took the access without asking first."
+            ),
             EventType("grant.intended", "3001I", _ACCESS, OTHER, "A grant is announced; no binding is made before."),
             EventType("grant.activated", "3002I", _ACCESS, ASSIGN, "The binding was made and read back."),
             EventType("grant.activation_failed", "3003E", _ACCESS, ASSIGN, "What was approved was not granted."),
@@ -82,6 +85,9 @@ EVENTS: Mapping[str, EventType] = MappingProxyType(
             EventType("grant.drifted", "3008E", _ACCESS, OTHER, "The binding was not as it was made, and was removed."),
             EventType(
                 "grant.orphan_removed", "3009E", _ACCESS, REVOKE, "A binding with our label had no right to exist."
+            ),
+            EventType(
+                "grant.role_changed", "3010W", _ACCESS, OTHER, "The rules of the role were changed during the grant."
             ),
             EventType("audit.opened", "9001I", _ENTITY, CREATE, "The log begins; names the key that signs it."),
             EventType("audit.sink_failed", "9003E", _ENTITY, OTHER, "The log could not be written for a while."),

@@ -44,13 +44,20 @@ def read_intent(record: Record, *, receipt: Receipt, is_own: bool) -> Intent:
 def approved(facts: Facts, new: NewReviews) -> Record:
     """Return the record that says that enough people agreed, or that none had to."""
     request = facts.request
-    is_automatic = facts.policy is not None and facts.policy.spec.approval.mode is Mode.AUTOMATIC
+    mode = request.status.terms.mode if request.status.terms is not None else Mode.REVIEW
     by = [decision.by for decision in request.status.decisions if decision.decision is DecisionKind.APPROVE]
-    who = "its policy grants without review" if is_automatic else f"approved by {', '.join(by)}"
+    event, how = {
+        Mode.REVIEW: ("review.approved", f"is approved by {', '.join(by)}"),
+        Mode.AUTOMATIC: ("review.auto_approved", "is approved: its policy grants without review"),
+        Mode.BREAK_GLASS: (
+            "review.break_glass_invoked",
+            "breaks the glass: granted at once, to be reviewed afterwards",
+        ),
+    }[mode]
     return make_record(
-        "review.auto_approved" if is_automatic else "review.approved",
+        event,
         at=facts.now,
         actor=CURFEW,
-        message=f"request {request.metadata.name} of {request.spec.requester} is approved: {who}",
+        message=f"request {request.metadata.name} of {request.spec.requester} {how}",
         story=story(facts, new, decided_at=request.status.decided_at or facts.now),
     )

@@ -28,8 +28,8 @@ class Tally:
 
 
 def tally(approval: Approval, request: AccessRequest) -> Tally:
-    """Count the people who agreed. What nobody has to agree to is complete only in mode Automatic."""
-    if approval.mode is Mode.AUTOMATIC:
+    """Count the people who agreed. Nobody has to only in the modes Automatic and BreakGlass."""
+    if approval.mode in (Mode.AUTOMATIC, Mode.BREAK_GLASS):
         return Tally(given=0, needed=0, missing=())
     needed = {stage.name: stage.count for stage in approval.stages} or {"": approval.count}
     people = _approvers(request)
@@ -56,6 +56,17 @@ def _approvers(request: AccessRequest) -> Sequence[Decision]:
         if decision.decision is DecisionKind.APPROVE and decision.by not in involved:
             by_person.setdefault(decision.by, decision)
     return tuple(by_person.values())
+
+
+def owes_review(request: AccessRequest) -> bool:
+    """Whether the glass was broken and nobody else has looked at it since."""
+    if request.status.review_by is None:
+        return False
+    involved = {request.spec.requester, request.spec.submitted_by}
+    return not any(
+        decision.decision is DecisionKind.REVIEW and decision.by not in involved
+        for decision in request.status.decisions
+    )
 
 
 def find_decision(request: AccessRequest, *kinds: DecisionKind) -> Decision | None:

@@ -4,24 +4,30 @@ The word in the table is the word in the record, the reason of the condition, th
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
 
+from curfew.api.access_policy import Mode
 from curfew.api.access_request import DecisionKind, Phase, Terms
 from curfew.api.times import format_duration, format_time
 from curfew.audit.record import CURFEW, Record, Story, make_record
 from curfew.core import lifecycle, wording
 from curfew.core.announcing import approved
-from curfew.core.approval import tally
+from curfew.core.approval import owes_review, tally
 from curfew.core.bindings import Binding
-from curfew.core.conditions import ACTIVE, APPROVED, READY, Observation
+from curfew.core.conditions import ACTIVE, APPROVED, READY, REVIEWED, Observation
 from curfew.core.facts import Facts
 from curfew.core.lifecycle import Event
 from curfew.core.notices import Notice, about_request, on_namespace
 from curfew.core.reasons import Reason
-from curfew.core.reviews import NewReviews, new_reviews, submitted
-from curfew.core.stories import story
+from curfew.core.reviews import NewReviews, closed, new_reviews, submitted
+from curfew.core.stories import role_changed, story
+
+REVIEW_WITHIN = timedelta(hours=24)
+"""How soon after breaking the glass somebody else has to have looked at it."""
+
+REVIEW_OWED = "somebody who may approve has to look at it and add a Review decision within 24 hours"
 
 
 @dataclass(frozen=True)
@@ -65,6 +71,8 @@ class Change:
         if self.binding is not None and self.binding.receipt is not None:
             status["startsAt"] = format_time(self.binding.starts_at or self.binding.created_at)
             status["grantedAt"] = format_time(self.binding.created_at)
+            if self._breaks_glass:
+                status["reviewBy"] = format_time(self.binding.created_at + REVIEW_WITHIN)
             if self.binding.expires_at is not None:
                 status["expiresAt"] = format_time(self.binding.expires_at)
             status["grant"] = {
@@ -92,17 +100,17 @@ class Change:
                 Observation(ACTIVE, False, str(self.reason), "nothing was granted"),
             )
         if self.event is Event.APPROVE:
-            waits = "its start" if self.facts.trail.ok else "the trail"
-            return (
-                Observation(APPROVED, True, "Approved", "enough people agreed"),
-                Observation(ACTIVE, False, "Waiting", f"the grant waits for {waits}"),
-            )
-        if self.event is Event.GRANT:
             approved = Observation(APPROVED, True, "Approved", "enough people agreed")
-            return (approved, self.active) if self.active is not None else (approved,)
+            return (approved, wording.waiting(self.facts.obstacle))
+        if self.event is Event.GRANT:
+            observed = [Observation(APPROVED, True, "Approved", "enough people agreed")]
+            if self._breaks_glass:
+                observed[0] = Observation(APPROVED, True, "BreakGlass", "nobody was asked: the glass was broken")
+                observed.append(Observation(REVIEWED, False, "ReviewOwed", REVIEW_OWED))
+            return (*observed, self.active) if self.active is not None else tuple(observed)
         if self.active is not None:  # a grant is over; that people agreed stays true
             return (self.active,)
-        not_active = Observation(ACTIVE, False, str(self.reason), "nothing was granted")
+        not_active = Observation(ACTIVE, False, str(self.reason), f"nothing was granted: {self.detail}")
         if self.facts.request.status.phase is Phase.APPROVED:
             return (not_active,)
         return (Observation(APPROVED, False, str(self.reason), self.detail), not_active)
@@ -140,7 +148,17 @@ class Change:
                 *made,
                 self._record("grant.activation_failed", "it was over before the grant was made", success=False),
             )
-        return (*before, *made, self._closed()) if self.is_over else (*before, *made)
+        is_told = self.is_over and not owes_review(self.facts.request)  # a broken glass is closed by its review
+        return (
+            (*before, *made, closed(self.facts, self.reviews, str(self.phase), self._story()))
+            if is_told
+            else (*before, *made)
+        )
+
+    @property
+    def _breaks_glass(self) -> bool:
+        terms = self.facts.request.status.terms
+        return terms is not None and terms.mode is Mode.BREAK_GLASS
 
     @property
     def _never_active(self) -> bool:
@@ -214,23 +232,18 @@ class Change:
                     self._record("grant.drifted", self.detail, success=False),
                     self._record("grant.revoked", f"the access was ended: {self.detail}"),
                 )
+            case Reason.ROLE_CHANGED:
+                seen = self.facts.role_seen
+                return (
+                    role_changed(self.facts, self.detail, seen.rules_digest if seen is not None else ""),
+                    self._record("grant.revoked", f"the access was ended: {self.detail}"),
+                )
             case Reason.REVOKED_BY_APPROVER:
                 return (self._record("grant.revoked", self.detail, actor=self._decider(DecisionKind.REVOKE)),)
             case Reason.RELEASED_BY_REQUESTER:
                 return (self._record("grant.revoked", self.detail, actor=self._decider(DecisionKind.CANCEL)),)
             case _:
                 return (self._record("grant.revoked", self.detail),)
-
-    def _closed(self) -> Record:
-        status = self.facts.request.status
-        reviews = (*status.reviews, *(review for _, review in self.reviews))
-        return self._record(
-            "request.closed",
-            f"the story ends as {self.phase}",
-            phase=str(self.phase),
-            decisions=len(reviews),
-            approvals=sum(1 for review in reviews if review.effect == "Counted"),
-        )
 
     def notices(self) -> tuple[Notice, ...]:
         """Return the Events of the transition: on the request, and for a grant and its end on the namespace as well."""
@@ -248,7 +261,12 @@ class Change:
             Reason.BINDING_TAMPERED,
             Reason.BINDING_UNANNOUNCED,
             Reason.EXPIRY_MISSING,
+            Reason.ROLE_CHANGED,
         )
+        if self.event is Event.GRANT and self._breaks_glass:
+            reason, action = "BreakGlassInvoked", "BreakGlass"
+            note = f"{request.spec.requester} broke the glass: {note}; {REVIEW_OWED}"
+            is_bad = True
         told = about_request(request, "Warning" if is_bad else "Normal", reason, action, note, key=str(self.event))
         if self.event not in (Event.GRANT, Event.EXPIRE, Event.REVOKE):
             return (told,)

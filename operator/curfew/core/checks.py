@@ -5,11 +5,12 @@ from dataclasses import dataclass
 
 import re2
 
-from curfew.api.access_policy import Mode
+from curfew.api.access_policy import AccessPolicy
 from curfew.api.times import format_duration
 from curfew.core.facts import Facts
 from curfew.core.reasons import Reason
-from curfew.core.terms import difference, pin
+from curfew.core.risk import PERMANENT, risks
+from curfew.core.terms import Role, difference, pin
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,17 +36,6 @@ def policy_is_missing(facts: Facts) -> Violation | None:
     )
 
 
-def mode_is_not_supported(facts: Facts) -> Violation | None:
-    """The policy grants at once and reviews later, which this version does not do."""
-    if facts.policy is None or facts.policy.spec.approval.mode is not Mode.BREAK_GLASS:
-        return None
-    return Violation(
-        Reason.MODE_NOT_SUPPORTED,
-        f"AccessPolicy {facts.policy.metadata.name} has mode BreakGlass, which this version of Curfew does not grant; "
-        "ask for a policy with mode Review or Automatic",
-    )
-
-
 def role_is_missing(facts: Facts) -> Violation | None:
     """The role that the policy offers does not exist."""
     if facts.policy is None or facts.role is not None:
@@ -55,6 +45,37 @@ def role_is_missing(facts: Facts) -> Violation | None:
         Reason.ROLE_NOT_FOUND,
         f"AccessPolicy {facts.policy.metadata.name} offers {ref.kind} {ref.name}, which does not exist; "
         "create it, or ask the owner of the policy to name one that does",
+    )
+
+
+def role_is_permanent(facts: Facts) -> Violation | None:
+    """With the role one could make access that outlives the grant, and the policy does not say that this is meant."""
+    if facts.policy is None or facts.role is None:
+        return None
+    message = permanence(facts.policy, facts.role)
+    return Violation(Reason.ROLE_IS_PERMANENT, message) if message is not None else None
+
+
+def role_cannot_be_bound(facts: Facts) -> Violation | None:
+    """Curfew was not given the role by name in this namespace."""
+    if facts.policy is None or facts.rights is None or facts.rights.curfew_may_bind:
+        return None
+    ref = facts.policy.spec.role_ref
+    return Violation(Reason.CANNOT_BIND, not_given(str(ref.kind), ref.name, facts.request.metadata.namespace))
+
+
+def requester_may_not_ask(facts: Facts) -> Violation | None:
+    """Somebody asked on behalf of a person who may not ask for the policy themselves (promise P4)."""
+    request = facts.request
+    if request.spec.submitted_by == request.spec.requester:
+        return None  # the API server let them ask
+    if facts.rights is not None and facts.rights.requester_may_ask:
+        return None
+    return Violation(
+        Reason.REQUESTER_MAY_NOT_ASK,
+        f"{request.spec.submitted_by} asks on behalf of {request.spec.requester}, who needs the verb request on "
+        f"accesspolicies/{request.spec.policy_name} by a binding to their own name (the groups of somebody who is not "
+        "calling are not known)",
     )
 
 
@@ -192,9 +213,11 @@ def terms_have_changed(facts: Facts) -> Violation | None:
 
 ACCEPTANCE: tuple[Check, ...] = (
     policy_is_missing,  # somebody must offer it
-    mode_is_not_supported,
     role_is_missing,  # and what is offered must exist
+    role_is_permanent,  # and must not outlive the grant, unless that is meant
+    role_cannot_be_bound,
     requester_is_not_a_person,
+    requester_may_not_ask,
     duration_is_too_long,
     reason_is_too_short,
     ticket_is_missing,
@@ -215,6 +238,7 @@ GRANT: tuple[Check, ...] = (
     role_is_missing,
     terms_have_changed,  # what was approved is what is granted
     requester_is_not_a_person,
+    requester_may_not_ask,
     duration_is_too_long,
     too_many_are_active,
 )
@@ -226,6 +250,25 @@ def first_violation(checks: Sequence[Check], facts: Facts) -> Violation | None:
     if not checks:
         return Violation(Reason.POLICY_INVALID, "there are no rules to keep: nothing may be granted")
     return next((violation for check in checks if (violation := check(facts)) is not None), None)
+
+
+def not_given(kind: str, name: str, namespace: str) -> str:
+    """Return the sentence about a role that Curfew may not bind."""
+    return (
+        f"Curfew was not given {kind} {name} to bind in namespace {namespace}; "
+        "name both in the values roles and namespaces of its chart"
+    )
+
+
+def permanence(policy: AccessPolicy, role: Role) -> str | None:
+    """Return in words why a policy may not offer a role with which access could be made permanent, or None."""
+    words = [word for word in risks(role.rules) if word in PERMANENT]
+    if not words or policy.spec.allow_permanence:
+        return None
+    return (
+        f"with {role.kind} {role.name} a person could make access that outlives the grant ({', '.join(words)}); "
+        "offer a smaller role, or say spec.allowPermanence: true if that is meant"
+    )
 
 
 def compile_pattern(pattern: str) -> "re2._Regexp | None":

@@ -1,4 +1,4 @@
-"""What a request's status says to people and to tools: four conditions.
+"""What a request's status says to people and to tools: four conditions, and others where there is something to say.
 
 They are observations, sorted, without times in their messages; a condition's time changes only when its status does.
 Ready follows kstatus: it says that Curfew has understood the request, not that access is granted, so that a GitOps tool
@@ -17,6 +17,8 @@ READY = "Ready"
 APPROVED = "Approved"
 ACTIVE = "Active"
 RECORDED = "Recorded"
+REVIEWED = "Reviewed"
+ROLE_UNCHANGED = "RoleUnchanged"
 ORDER = (READY, APPROVED, ACTIVE, RECORDED)
 
 

@@ -10,7 +10,7 @@ from curfew.api.access_request import AccessRequest
 from curfew.audit.receipt import Receipt
 from curfew.core.bindings import Binding
 from curfew.core.reasons import Reason
-from curfew.core.terms import Role
+from curfew.core.terms import Role, RoleSeen
 
 
 class Read(StrEnum):
@@ -19,9 +19,10 @@ class Read(StrEnum):
     REQUEST = "request"
     BINDING = "binding"
     ROLE = "role"
+    RIGHTS = "rights"
 
 
-STARTING = ("Opening", "NotYetProved")
+STARTING = ("Opening", "NotYetProved", "NotYetProbed")
 """Why the trail takes no records for a moment after each start."""
 
 
@@ -38,6 +39,21 @@ class TrailState:
     @property
     def is_starting(self) -> bool:
         """Whether that is so after every start, and no news."""
+        return self.reason in STARTING
+
+
+@dataclass(frozen=True, slots=True)
+class EnforcementState:
+    """Whether our admission policies were found in force, and if not, why, in a word and in words."""
+
+    ok: bool
+    reason: str
+    message: str
+    since: datetime
+
+    @property
+    def is_starting(self) -> bool:
+        """Whether it is so for a moment after every start: no news for anybody."""
         return self.reason in STARTING
 
 
@@ -78,15 +94,26 @@ class Rivals:
 
 
 @dataclass(frozen=True, slots=True)
+class Rights:
+    """What RBAC says: whether the requester may ask for the policy, and whether Curfew may bind its role."""
+
+    requester_may_ask: bool
+    curfew_may_bind: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """Everything that a decision about one request may look at."""
 
     now: datetime
     request: AccessRequest
     trail: TrailState
+    enforcement: EnforcementState
     is_gone: bool = False  # the request was deleted; `request` is how it was last seen
     policy: AccessPolicy | None = None
     role: Role | None = None
+    role_seen: RoleSeen | None = None  # what the watch last saw of the role that was pinned
+    rights: Rights | None = None  # None where they were not asked for
     binding: Binding | None = None
     lost: Binding | None = None  # the request's binding, seen by this process and gone since
     removal: Removal | None = None
@@ -96,3 +123,8 @@ class Facts:
     rivals: Rivals = Rivals()
     max_grant: timedelta = timedelta(hours=24)
     was_read: frozenset[Read] = field(default_factory=frozenset)  # what was read from the API server for this decision
+
+    @property
+    def obstacle(self) -> TrailState | EnforcementState | None:
+        """What keeps every grant waiting, or None. An end never looks at it (promise P3)."""
+        return next((state for state in (self.trail, self.enforcement) if not state.ok), None)

@@ -5,8 +5,10 @@ from typing import Literal
 
 from curfew.api.access_request import AccessRequest
 from curfew.api.names import API_VERSION
+from curfew.api.times import format_time
 from curfew.audit.record import Story
 from curfew.core.bindings import Binding
+from curfew.core.facts import EnforcementState
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,13 @@ def about_deleted(told: Story) -> Notice:
     note = f"request {told.request} of {told.requester} was deleted, and its access is gone"
     where = _namespace(told.namespace)
     return Notice(told.namespace, where, "Normal", "Revoked", "Revoke", note[:1024], f"{told.uid}/deleted")
+
+
+def about_enforcement(state: EnforcementState, namespace: str) -> Notice:
+    """Return the notice that our own rules are not in force, told of the namespace that Curfew lives in."""
+    note = f"Nothing is granted, revocations go on: {state.message}"[:1024]
+    key = f"enforcement/{state.reason}/{format_time(state.since)}"
+    return Notice(namespace, _namespace(namespace), "Warning", state.reason, "Probe", note, key)
 
 
 def _namespace(name: str) -> Regarding:

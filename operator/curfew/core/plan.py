@@ -8,6 +8,8 @@ again, so that a crash between any two steps is an ordinary start.
     close_gone       a request that was deleted gets its last records
     conclude         a grant whose binding is gone is Expired or Revoked
     adopt            a binding that was made on our announcement is Active
+    note_role_change the role of a grant was changed that its policy keeps
+    review_afterwards  what is owed after breaking the glass
     accept           a new request is checked, its terms are pinned
     turn_down        people or time said no
     grant            enough people said yes: announce, then bind
@@ -19,21 +21,27 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from curfew.api.access_policy import OnRoleChange
 from curfew.api.access_request import DecisionKind, Phase
 from curfew.api.times import format_time
 from curfew.audit.record import Record
 from curfew.core import announcing, bindings, checks, conditions, lifecycle, reviews, stories, wording
-from curfew.core.approval import find_decision, tally
+from curfew.core.approval import find_decision, owes_review, tally
 from curfew.core.bindings import Binding
 from curfew.core.change import Change
 from curfew.core.facts import Facts, Read
 from curfew.core.lifecycle import Event
 from curfew.core.notices import Notice, about_request
 from curfew.core.reasons import Reason
-from curfew.core.terms import pin
+from curfew.core.terms import pin, role_change
 
 POLICY_GRACE = timedelta(seconds=30)
 """How long a new request waits for its policy and role to appear: one `kubectl apply` of a folder sends them in any order."""
+
+REVIEW_OVERDUE = "the glass was broken, and nobody has reviewed it in time"
+
+RIGHTS_GRACE = timedelta(seconds=5)
+"""How long it waits for a right of Curfew's own: the API server learns of new bindings a moment late."""
 
 POLICY_RECHECK = timedelta(seconds=2)
 """How often a role that is missing is looked for meanwhile; a policy that appears is seen at once."""
@@ -92,7 +100,18 @@ class Step:
 
 def plan(facts: Facts) -> Step:
     """Return the next step about a request. A step without an act means: wait for `wake_at` or for news."""
-    for rung in (end_access, close_gone, conclude, adopt, accept, turn_down, grant, settle_outbox):
+    for rung in (
+        end_access,
+        close_gone,
+        conclude,
+        adopt,
+        note_role_change,
+        review_afterwards,
+        accept,
+        turn_down,
+        grant,
+        settle_outbox,
+    ):
         step = rung(facts)
         if step is not None:
             return step
@@ -133,7 +152,16 @@ def why_ended(facts: Facts, binding: Binding) -> tuple[Reason, str] | None:
         return Reason.RELEASED_BY_REQUESTER, f"{decision.by} gave it back"
     if status.phase is not Phase.ACTIVE and not _may_be_ours(facts):
         return Reason.BINDING_UNANNOUNCED, "nobody agreed to it"
+    changed = role_was_changed(facts)
+    if changed is not None and status.terms is not None and status.terms.on_role_change is OnRoleChange.REVOKE:
+        return Reason.ROLE_CHANGED, changed
     return None
+
+
+def role_was_changed(facts: Facts) -> str | None:
+    """Return in words how the role of an Active grant has changed since it was pinned, or None."""
+    status = facts.request.status
+    return role_change(status.terms.role, facts.role_seen) if status.terms is not None else None
 
 
 def _may_be_ours(facts: Facts) -> bool:
@@ -194,6 +222,9 @@ def _why_gone(facts: Facts) -> tuple[Reason, str]:
     decision = find_decision(request, DecisionKind.CANCEL)
     if decision is not None:
         return Reason.RELEASED_BY_REQUESTER, f"{decision.by} gave it back"
+    changed = role_was_changed(facts)
+    if changed is not None:
+        return Reason.ROLE_CHANGED, changed
     return Reason.BINDING_REMOVED, "its binding was deleted by somebody else than Curfew"
 
 
@@ -233,17 +264,40 @@ def _is_ours(binding: Binding, facts: Facts) -> bool:
     return binding.request_uid == facts.request.metadata.uid
 
 
+def note_role_change(facts: Facts) -> Step | None:
+    """Record that the role of a grant was changed which its policy keeps nevertheless."""
+    changed = role_was_changed(facts)
+    if facts.request.status.phase is not Phase.ACTIVE or changed is None or facts.role_seen is None:
+        return None
+    observed = conditions.Observation(
+        conditions.ROLE_UNCHANGED,
+        False,
+        str(Reason.ROLE_CHANGED),
+        f"{changed} (now {facts.role_seen.rules_digest[:12]})",
+    )
+    said = next((c for c in facts.request.status.conditions if c.type == conditions.ROLE_UNCHANGED), None)
+    if said is not None and said.message == observed.message:
+        return None
+    record = stories.role_changed(facts, changed, facts.role_seen.rules_digest)
+    patch = Patch({**_outbox_patch(facts, (record,)), "conditions": _conditions(facts, observed)})
+    notice = about_request(
+        facts.request, "Warning", str(Reason.ROLE_CHANGED), "Keep", record.message, key=f"role/{record.id}"
+    )
+    return Step(act=patch, notices=(notice,))
+
+
 def accept(facts: Facts) -> Step | None:
     """Check a new request and pin its terms, or say what is wrong with it."""
     request = facts.request
     if request.status.phase is not None:
         return None
     if facts.policy is not None and Read.ROLE not in facts.was_read:
-        return Step(reads=frozenset({Read.ROLE}))
+        return Step(reads=frozenset({Read.ROLE, Read.RIGHTS}))
     violation = checks.first_violation(checks.ACCEPTANCE, facts)
     if violation is not None:
-        waits_until = (request.metadata.creation_timestamp or facts.now) + POLICY_GRACE
-        may_appear = violation.reason in (Reason.POLICY_NOT_FOUND, Reason.ROLE_NOT_FOUND)
+        grace = RIGHTS_GRACE if violation.reason is Reason.CANNOT_BIND else POLICY_GRACE
+        waits_until = (request.metadata.creation_timestamp or facts.now) + grace
+        may_appear = violation.reason in (Reason.POLICY_NOT_FOUND, Reason.ROLE_NOT_FOUND, Reason.CANNOT_BIND)
         if may_appear and facts.now < waits_until:
             return _wait_for_policy(facts, violation, waits_until)
         return _transition(facts, Event.REJECT, reason=violation.reason, detail=violation.message)
@@ -324,10 +378,11 @@ def grant(facts: Facts) -> Step | None:
     if status.phase is Phase.PENDING and _time_is_up(facts):
         return None  # only the trail can tell whether they agreed in time, and it is not read yet
     starts = request.spec.not_before
-    if (starts is not None and starts > facts.now) or not facts.trail.ok:
+    if (starts is not None and starts > facts.now) or facts.obstacle is not None:
         return _wait_approved(facts)
     if Read.ROLE not in facts.was_read:
-        return Step(reads=frozenset({Read.ROLE}))
+        is_on_behalf = request.spec.submitted_by != request.spec.requester
+        return Step(reads=frozenset({Read.ROLE, Read.RIGHTS} if is_on_behalf else {Read.ROLE}))
     violation = checks.first_violation(checks.GRANT, facts)
     if violation is not None:
         return _transition(facts, Event.FAIL, reason=violation.reason, detail=violation.message)
@@ -364,8 +419,15 @@ def _bind(facts: Facts) -> Step:
 
 
 def _wait_approved(facts: Facts) -> Step | None:
-    """Wait in Approved, for the start time or for the trail."""
-    return _transition(facts, Event.APPROVE) if facts.request.status.phase is Phase.PENDING else None
+    """Wait in Approved, for the start time, for the trail, or for our own rules to be in force; and say for which."""
+    if facts.request.status.phase is Phase.PENDING:
+        return _transition(facts, Event.APPROVE)
+    waiting = wording.waiting(facts.obstacle)
+    said = next((c for c in facts.request.status.conditions if c.type == conditions.ACTIVE), None)
+    if said is not None and said.reason == waiting.reason:
+        return None
+    notices = _enforcement_notices(facts) if facts.obstacle is facts.enforcement else ()
+    return Step(act=Patch({"conditions": _conditions(facts, waiting)}), notices=notices)
 
 
 def _note_reviews(facts: Facts) -> Step:
@@ -393,7 +455,36 @@ def settle_outbox(facts: Facts) -> Step | None:
         patch = Patch({"outbox": [dict(record.body) for record in waiting], "conditions": _conditions(facts, recorded)})
         return Step(submit=waiting, act=patch, notices=_trail_notices(facts, recorded))
     if status.phase in lifecycle.FINAL:
-        return Step(submit=waiting) if waiting else Step(act=Close())
+        if waiting or owes_review(facts.request):
+            return Step(submit=waiting, wake_at=next_look(facts))
+        return Step(act=Close())
+    return None
+
+
+def review_afterwards(facts: Facts) -> Step | None:
+    """Take in what people say of a broken glass: the review that was owed, and that it is late."""
+    request, status = facts.request, facts.request.status
+    if status.review_by is None:
+        return None
+    new = reviews.new_reviews(facts)
+    if new:
+        records = reviews.submitted(facts, new)
+        observed: tuple[conditions.Observation, ...] = ()
+        if not owes_review(request):
+            observed = (
+                conditions.Observation(conditions.REVIEWED, True, "Reviewed", "somebody else has looked at it"),
+            )
+            if status.phase in lifecycle.FINAL:
+                records = (*records, reviews.closed(facts, new, str(status.phase), stories.story(facts, new)))
+        patch = {**reviews.reviews_patch(facts, new), **_outbox_patch(facts, records)}
+        patch["conditions"] = _conditions(facts, *observed, wording.recorded(len(patch["outbox"]), facts.trail))
+        return Step(act=Patch(patch), notices=reviews.review_notices(facts, new))
+    said = next((c for c in status.conditions if c.type == conditions.REVIEWED), None)
+    if owes_review(request) and status.review_by <= facts.now and (said is None or said.reason != "ReviewOverdue"):
+        observed = (conditions.Observation(conditions.REVIEWED, False, "ReviewOverdue", REVIEW_OVERDUE),)
+        note = f"request {request.metadata.name} of {request.spec.requester}: {REVIEW_OVERDUE}"
+        notice = about_request(request, "Warning", "ReviewOverdue", "Review", note, key="review-overdue")
+        return Step(act=Patch({"conditions": _conditions(facts, *observed)}), notices=(notice,))
     return None
 
 
@@ -405,6 +496,16 @@ def _trail_notices(facts: Facts, recorded: conditions.Observation) -> tuple[Noti
     note = f"request {name} waits: {trail.message}"
     key = f"trail/{trail.reason}/{format_time(trail.since)}"
     return (about_request(facts.request, "Warning", trail.reason, "Wait", note, key=key),)
+
+
+def _enforcement_notices(facts: Facts) -> tuple[Notice, ...]:
+    """Return the Event that says that a request waits for our own rules to be in force: once an outage."""
+    name, enforcement = facts.request.metadata.name, facts.enforcement
+    if enforcement.ok or enforcement.is_starting:
+        return ()
+    note = f"request {name} waits: {enforcement.message}"
+    key = f"enforcement/{enforcement.reason}/{format_time(enforcement.since)}"
+    return (about_request(facts.request, "Warning", enforcement.reason, "Wait", note, key=key),)
 
 
 def _transition(facts: Facts, event: Event, **details: Any) -> Step:
@@ -419,6 +520,8 @@ def _transition(facts: Facts, event: Event, **details: Any) -> Step:
     recorded = wording.recorded(len(status["outbox"]), facts.trail)
     status["conditions"] = _conditions(facts, *change.observations(), recorded)
     told = (*reviews.review_notices(facts, change.reviews), *change.notices(), *_trail_notices(facts, recorded))
+    if event is Event.APPROVE:
+        told = (*told, *_enforcement_notices(facts))
     return Step(act=Patch(status, event), notices=told)
 
 
@@ -455,4 +558,6 @@ def next_look(facts: Facts) -> datetime | None:
         instants.append(status.decide_by)
     if status.phase is Phase.APPROVED:
         instants.append(request.spec.not_before)
+    if owes_review(request):
+        instants.append(status.review_by)
     return min((instant for instant in instants if instant is not None and instant > facts.now), default=None)

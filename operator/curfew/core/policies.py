@@ -4,13 +4,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from curfew.api.access_policy import AccessPolicy, Mode
+from curfew.api.access_policy import AccessPolicy
 from curfew.api.names import API_VERSION
 from curfew.core import conditions
-from curfew.core.checks import compile_pattern
+from curfew.core.checks import compile_pattern, not_given, permanence
 from curfew.core.conditions import Observation
 from curfew.core.notices import Notice, Regarding
 from curfew.core.reasons import Reason
+from curfew.core.risk import risks
 from curfew.core.terms import Role
 
 RECHECK = timedelta(seconds=30)
@@ -26,26 +27,29 @@ class Judgement:
     wake_at: datetime | None = None
 
 
-def judge(policy: AccessPolicy, role: Role | None, *, now: datetime) -> Judgement:
+def judge(policy: AccessPolicy, role: Role | None, *, may_bind: bool, now: datetime) -> Judgement:
     """Return what a policy's status has to say; nothing where it says so already."""
-    ready = _ready(policy, role)
+    ready = _ready(policy, role, may_bind=may_bind)
     wake_at = None if ready.status else now + RECHECK
     said = next((c for c in policy.status.conditions if c.type == conditions.READY), None)
     generation = policy.metadata.generation
+    risk = risks(role.rules) if role is not None else ()
     if (
         said is not None
+        and policy.status.risk == risk
         and policy.status.observed_generation == generation
         and (str(said.status) == "True", said.reason, said.message) == (ready.status, ready.reason, ready.message)
     ):
         return Judgement(None, wake_at=wake_at)
     status = {
         "observedGeneration": generation,
+        "risk": list(risk),
         "conditions": conditions.update(policy.status.conditions, (ready,), now=now, generation=generation),
     }
     return Judgement(status, () if ready.status else (_notice(policy, ready),), wake_at)
 
 
-def _ready(policy: AccessPolicy, role: Role | None) -> Observation:
+def _ready(policy: AccessPolicy, role: Role | None, *, may_bind: bool) -> Observation:
     spec, ref = policy.spec, policy.spec.role_ref
     if role is None:
         return Observation(
@@ -54,19 +58,18 @@ def _ready(policy: AccessPolicy, role: Role | None) -> Observation:
             str(Reason.ROLE_NOT_FOUND),
             f"spec.roleRef names {ref.kind} {ref.name}, which does not exist; create it, or name one that does",
         )
+    if not may_bind:
+        message = not_given(str(ref.kind), ref.name, policy.metadata.namespace)
+        return Observation(conditions.READY, False, str(Reason.CANNOT_BIND), message)
+    too_much = permanence(policy, role)
+    if too_much is not None:
+        return Observation(conditions.READY, False, str(Reason.ROLE_IS_PERMANENT), too_much)
     if spec.ticket.pattern and compile_pattern(spec.ticket.pattern) is None:
         return Observation(
             conditions.READY,
             False,
             str(Reason.POLICY_INVALID),
             f"spec.ticket.pattern is not a regular expression in RE2 syntax: {spec.ticket.pattern}",
-        )
-    if spec.approval.mode is Mode.BREAK_GLASS:
-        return Observation(
-            conditions.READY,
-            False,
-            str(Reason.MODE_NOT_SUPPORTED),
-            "spec.approval.mode BreakGlass is not granted by this version of Curfew; use Review or Automatic",
         )
     return Observation(conditions.READY, True, "Offered", f"{ref.kind} {ref.name} can be asked for")
 

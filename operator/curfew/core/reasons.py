@@ -11,13 +11,14 @@ class Reason(StrEnum):
     POLICY_DELETED = "PolicyDeleted"
     POLICY_INVALID = "PolicyInvalid"
     ROLE_NOT_FOUND = "RoleNotFound"
+    ROLE_IS_PERMANENT = "RoleIsPermanent"
+    REQUESTER_MAY_NOT_ASK = "RequesterMayNotAsk"
     REQUESTER_NOT_A_PERSON = "RequesterNotAPerson"
     DURATION_TOO_LONG = "DurationTooLong"
     REASON_TOO_SHORT = "ReasonTooShort"
     TICKET_MISSING = "TicketMissing"
     TICKET_MALFORMED = "TicketMalformed"
     LIMIT_REACHED = "LimitReached"
-    MODE_NOT_SUPPORTED = "ModeNotSupported"
 
     # People said so.
     DENIED_BY_APPROVER = "DeniedByApprover"
@@ -41,4 +42,5 @@ class Reason(StrEnum):
     BINDING_TAMPERED = "BindingTampered"
     BINDING_REMOVED = "BindingRemoved"
     BINDING_UNANNOUNCED = "BindingUnannounced"
+    ROLE_CHANGED = "RoleChanged"
     EXPIRY_MISSING = "ExpiryMissing"

@@ -3,7 +3,7 @@
 from typing import Any
 
 from curfew.api.access_request import AccessRequest, Decision, DecisionKind, Phase, Review
-from curfew.audit.record import Record, make_record
+from curfew.audit.record import CURFEW, Record, Story, make_record
 from curfew.core.facts import Facts
 from curfew.core.notices import Notice, about_request
 from curfew.core.stories import story
@@ -37,10 +37,12 @@ def new_reviews(facts: Facts) -> NewReviews:
 
 def _effect(decision: Decision, facts: Facts) -> str:
     request = facts.request
-    if decision.decision is not DecisionKind.APPROVE:
+    if decision.decision not in (DecisionKind.APPROVE, DecisionKind.REVIEW):
         return "TookEffect"
     if decision.by in (request.spec.requester, request.spec.submitted_by):
         return "OwnRequest"
+    if decision.decision is DecisionKind.REVIEW:
+        return "TookEffect"
     decide_by = request.status.decide_by
     if request.status.phase is Phase.PENDING and decide_by is not None and decide_by <= facts.now:
         return "TooLate"
@@ -96,8 +98,29 @@ def review_notices(facts: Facts, new: NewReviews) -> tuple[Notice, ...]:
 
 
 def _decision_sentence(request: AccessRequest, decision: Decision, review: Review) -> str:
-    verb = {"Approve": "approved", "Deny": "denied", "Revoke": "revoked", "Cancel": "cancelled"}[decision.decision]
+    verb = {"Approve": "approved", "Deny": "denied", "Revoke": "revoked", "Cancel": "cancelled", "Review": "reviewed"}[
+        decision.decision
+    ]
     stage = f" for stage {decision.stage}" if decision.stage else ""
     why = f": {decision.reason}" if decision.reason else ""
     lost = f" (it did not count: {review.effect})" if review.effect not in ("Counted", "TookEffect") else ""
     return f"{decision.by} {verb} request {request.metadata.name} of {request.spec.requester}{stage}{why}{lost}"
+
+
+def closed(facts: Facts, new: NewReviews, phase: str, told: Story) -> Record:
+    """Return the last word on a request, with its counts, so that a reader knows that the story is complete."""
+    request = facts.request
+    reviews = (*request.status.reviews, *(review for _, review in new))
+    return make_record(
+        "request.closed",
+        at=facts.now,
+        actor=CURFEW,
+        message=f"request {request.metadata.name} of {request.spec.requester}: the story ends as {phase}",
+        story=told,
+        detail={
+            "phase": phase,
+            "decisions": len(reviews),
+            "approvals": sum(1 for review in reviews if review.effect == "Counted"),
+            **({"end_reason": told.end_reason} if told.end_reason else {}),
+        },
+    )

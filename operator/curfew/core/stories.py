@@ -7,6 +7,7 @@ from curfew.api.access_request import AccessRequest, Decision, Phase, Review, Te
 from curfew.audit import record as audit
 from curfew.audit.record import CURFEW, Record, Story, make_record
 from curfew.core import lifecycle
+from curfew.core.approval import owes_review
 from curfew.core.bindings import Binding
 from curfew.core.facts import Facts
 from curfew.core.notices import Notice, about_deleted
@@ -84,7 +85,7 @@ def story(
 def deleted(facts: Facts) -> tuple[Record, ...]:
     """Return the last records of a request that was deleted before its story was over."""
     status = facts.request.status
-    if status.phase is None or status.phase in lifecycle.FINAL:
+    if status.phase is None or (status.phase in lifecycle.FINAL and not owes_review(facts.request)):
         return ()
     return gone(story(facts), at=facts.now, was_granted=_was_granted(facts))
 
@@ -97,7 +98,10 @@ def deleted_notices(facts: Facts) -> tuple[Notice, ...]:
 
 
 def _was_granted(facts: Facts) -> bool:
-    return facts.request.status.phase is Phase.ACTIVE or facts.lost is not None or facts.binding is not None
+    phase = facts.request.status.phase
+    return phase not in lifecycle.FINAL and (
+        phase is Phase.ACTIVE or facts.lost is not None or facts.binding is not None
+    )
 
 
 def gone(told: Story, *, at: datetime, was_granted: bool) -> tuple[Record, ...]:
@@ -119,6 +123,20 @@ def gone(told: Story, *, at: datetime, was_granted: bool) -> tuple[Record, ...]:
         records.append(tell("grant.revoked", "its access ended with it"))
     records.append(tell("request.closed", "the story ends with its deletion"))
     return tuple(records)
+
+
+def role_changed(facts: Facts, how: str, rules_digest: str) -> Record:
+    """Return the record of a role whose rules were changed during a grant."""
+    request = facts.request
+    return make_record(
+        "grant.role_changed",
+        at=facts.now,
+        actor=CURFEW,
+        message=f"request {request.metadata.name} of {request.spec.requester}: {how} during the grant",
+        story=story(facts),
+        qualifier=rules_digest,
+        detail={"rules_digest": rules_digest},
+    )
 
 
 def orphan_removed(binding: Binding, *, at: datetime, why: str) -> Record:

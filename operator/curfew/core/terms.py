@@ -7,6 +7,15 @@ from typing import Any
 from curfew.api.access_policy import AccessPolicy
 from curfew.api.access_request import AccessRequest, PinnedRole, PolicyRef, Terms
 from curfew.audit.canonical import digest
+from curfew.core.risk import risks
+
+
+@dataclass(frozen=True, slots=True)
+class RoleSeen:
+    """What the watch last saw of a role: enough to tell that it changed. An empty UID: it was deleted."""
+
+    uid: str
+    rules_digest: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +48,14 @@ def pin(request: AccessRequest, policy: AccessPolicy, role: Role) -> Terms:
         "policy": {**_plain(pinned_policy), "spec": _plain(policy.spec)},
         "role": _plain(pinned_role),
     }
-    return Terms(digest=digest(whole), policy=pinned_policy, role=pinned_role)
+    return Terms(
+        digest=digest(whole),
+        policy=pinned_policy,
+        role=pinned_role,
+        risk=risks(role.rules),
+        mode=policy.spec.approval.mode,
+        on_role_change=policy.spec.on_role_change,
+    )
 
 
 def difference(pinned: Terms, now: Terms) -> str | None:
@@ -54,13 +70,22 @@ def difference(pinned: Terms, now: Terms) -> str | None:
         )
     if (pinned.role.kind, pinned.role.name) != (now.role.kind, now.role.name):
         changes.append(f"the role is {now.role.kind} {now.role.name}, was {pinned.role.kind} {pinned.role.name}")
-    elif pinned.role.uid != now.role.uid:
-        changes.append(f"{pinned.role.kind} {pinned.role.name} was deleted and made anew")
-    elif pinned.role.rules_digest != now.role.rules_digest:
-        changes.append(f"the rules of {pinned.role.kind} {pinned.role.name} were changed")
+    elif (changed := role_change(pinned.role, RoleSeen(now.role.uid, now.role.rules_digest))) is not None:
+        changes.append(changed)
     if not changes and pinned.digest != now.digest:
         changes.append("the request is not the one whose terms were pinned")
     return "; ".join(changes) or None
+
+
+def role_change(pinned: PinnedRole, seen: RoleSeen | None) -> str | None:
+    """Return in words how a role differs from what was pinned, or None; also None where nothing was seen of it."""
+    if seen is None or (seen.uid, seen.rules_digest) == (pinned.uid, pinned.rules_digest):
+        return None
+    if not seen.uid:
+        return f"{pinned.kind} {pinned.name} was deleted"
+    if seen.uid != pinned.uid:
+        return f"{pinned.kind} {pinned.name} was deleted and made anew"
+    return f"the rules of {pinned.kind} {pinned.name} were changed"
 
 
 def _plain(model: Any) -> dict[str, Any]:

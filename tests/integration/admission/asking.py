@@ -198,7 +198,7 @@ class World:
         marks = {
             "expires_at": in_hours(1),
             "starts_at": in_hours(0),
-            "receipt": "main/7/8/00",
+            "receipt": f"main/7/8/{'0' * 64}",
             "request": name,
             "policy": "debug",
             "terms": "0" * 64,

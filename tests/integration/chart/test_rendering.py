@@ -23,9 +23,11 @@ def test_the_defaults_are_whole() -> None:
         "CustomResourceDefinition": 2,
         "ValidatingAdmissionPolicy": 10,
         "ValidatingAdmissionPolicyBinding": 10,
-        "ServiceAccount": 2,
+        "ServiceAccount": 3,
         "ClusterRole": 3,
         "ClusterRoleBinding": 2,
+        "Role": 3,
+        "RoleBinding": 2,
         "ConfigMap": 1,
         "Secret": 1,
         "Deployment": 1,
@@ -75,6 +77,19 @@ def test_the_longest_grant_is_the_api_servers_business() -> None:
     assert "duration('8h')" in json.dumps(policy)
     assert "24h" not in json.dumps(policy)
     assert yaml.safe_load(one(manifests, "ConfigMap")["data"]["config.yaml"])["limits"] == {"maxGrant": "8h"}
+
+
+def test_the_operator_is_told_where_it_is() -> None:
+    """There it tries whether the policies are in force, as often as the values say."""
+    manifests = rendered("--namespace", "elsewhere", "--set", "config.enforcement.every=1m")
+
+    assert yaml.safe_load(one(manifests, "ConfigMap")["data"]["config.yaml"])["enforcement"] == {
+        "namespace": "elsewhere",
+        "serviceAccount": "curfew-probe",
+        "every": "1m",
+    }
+    assert one(manifests, "ServiceAccount", "curfew-probe")["automountServiceAccountToken"] is False
+    assert one(manifests, "Role", "curfew-probe")["rules"] == []
 
 
 def test_who_asks_is_filled_in_where_the_api_server_can() -> None:
@@ -152,6 +167,7 @@ def test_the_operator_understands_its_settings(tmp_path: Path, url: str) -> None
     assert settings.audit.url == url
     assert settings.audit.worm == "required"
     assert settings.limits.max_grant == timedelta(hours=24)
+    assert settings.enforcement.every == timedelta(seconds=30)
 
 
 def test_settings_that_change_restart_the_pod() -> None:
@@ -179,6 +195,11 @@ def test_settings_that_change_restart_the_pod() -> None:
         pytest.param("config.limits.maxGrant=0h", "/config/limits/maxGrant", id="grants of no time"),
         pytest.param("config.audit.url=s3://key@bucket", "/config/audit/url", id="credentials in an address"),
         pytest.param("config.limits.maxGrant=soon", "/config/limits/maxGrant", id="grants of no duration"),
+        pytest.param("config.enforcement.every=6m", "/config/enforcement/every", id="a look now and then"),
+        pytest.param(
+            "config.enforcement.every=301s", "/config/enforcement/every", id="a look now and then, in seconds"
+        ),
+        pytest.param("config.enforcement.namespace=x", "additional properties 'namespace'", id="another namespace"),
         pytest.param("config.server.port=http", "/config/server/port", id="a port that is a word"),
         pytest.param("config.log.level=loud", "value must be one of 'debug'", id="a loud log"),
         pytest.param("roles=view", "/roles", id="roles that are no list"),

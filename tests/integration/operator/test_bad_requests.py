@@ -123,17 +123,17 @@ async def test_a_duration_that_is_none_is_refused_by_the_api_server(
     assert sentence in said
 
 
-async def test_a_namespace_that_does_not_take_part_gets_the_api_servers_words(
+async def test_a_namespace_that_does_not_take_part_is_told_what_would_change_that(
     operator: OperatorProcess, stage: Stage
 ) -> None:
-    """Promise P9: the operator cannot bind there, and the request says which right is missing."""
+    """Promise P9: the operator cannot bind there, and the request says so before anybody decides."""
     place = await stage.place(opted_in=False)
     asked = await place.ask(place.people.alice, "automatic")
     await asked.closed()
 
     assert (asked.status["phase"], asked.status["endReason"]) == ("Failed", "CannotBind")
     message = asked.condition("Approved")["message"]
-    assert message.startswith("the API server refused the binding: rolebindings.rbac.authorization.k8s.io is forbidden")
-    assert f'in the namespace "{place.namespace}"' in message
-    assert [event["reason"] for event in await place.events(asked.uid)] == ["Accepted", "Failed"]
+    assert message.startswith(f"Curfew was not given ClusterRole view to bind in namespace {place.namespace}")
+    assert "values roles and namespaces" in message
+    assert [event["reason"] for event in await place.events(asked.uid)] == ["Rejected"]
     assert place.sights.bindings_of(asked.uid) == []

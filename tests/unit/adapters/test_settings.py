@@ -42,6 +42,8 @@ def test_little_has_to_be_said(folder: Path) -> None:
     assert settings.audit.key_file == folder / "signing.pem"
     assert settings.audit.heartbeat == timedelta(seconds=60)
     assert settings.limits.max_grant == timedelta(hours=24)
+    assert (settings.enforcement.namespace, settings.enforcement.service_account) == ("curfew-system", "curfew-probe")
+    assert settings.enforcement.every == timedelta(seconds=30)
     assert (settings.server.host, settings.server.port) == ("0.0.0.0", 8080)  # noqa: S104  the default, not a listener
     assert (settings.log.level, settings.log.format) == ("info", "json")
 
@@ -52,12 +54,15 @@ def test_everything_can_be_said(folder: Path) -> None:
         f"""\
 audit: {{url: "s3://trail/prod", log: team-a, worm: advisory, keyFile: {folder}/signing.pem, heartbeat: 1m30s}}
 limits: {{maxGrant: 8h}}
+enforcement: {{namespace: security, serviceAccount: prober, every: 10s}}
 server: {{host: "127.0.0.1", port: 0}}
 log: {{level: debug, format: console}}
 """,
     )
     assert settings.audit.heartbeat == timedelta(seconds=90)
     assert settings.limits.max_grant == timedelta(hours=8)
+    assert (settings.enforcement.namespace, settings.enforcement.service_account) == ("security", "prober")
+    assert settings.enforcement.every == timedelta(seconds=10)
     assert settings.server.port == 0
     assert settings.log.format == "console"
 
@@ -98,6 +103,7 @@ def test_all_problems_are_told_at_once(folder: Path) -> None:
             ),
         ),
         ("limits: {maxGrant: 25h}", "limits.maxGrant is 25h; write a duration from 1m to 24h."),
+        ("enforcement: {every: 6m}", "enforcement.every is 6m; write a duration from 1s to 5m."),
         ("limits: 24h", "limits is '24h'; write beneath it: maxGrant."),
         (
             "server: {port: 65536}",

@@ -25,6 +25,8 @@ def everything(telemetry: Telemetry) -> None:
     telemetry.committed(0.01, 3, 900)
     telemetry.set_outbox(4, 7)
     telemetry.trail_healthy("StoreUnavailable", ok=False)
+    telemetry.enforced("curfew-request-decision", ok=False)
+    telemetry.enforced("curfew-request-identity", ok=True)
     telemetry.cluster_call("create_binding", "Ok", 0.003)
     telemetry.events_dropped("QueueFull")
     telemetry.reconcile_error("Unavailable")
@@ -45,6 +47,8 @@ def test_what_is_told_can_be_read(telemetry: Telemetry) -> None:
     assert value(telemetry, "curfew_audit_bytes_total") == 900
     assert value(telemetry, "curfew_outbox_records") == 4
     assert value(telemetry, "curfew_outbox_oldest_seconds") == 7
+    assert value(telemetry, "curfew_enforced", policy="curfew-request-decision") == 0
+    assert value(telemetry, "curfew_enforced", policy="curfew-request-identity") == 1
     assert value(telemetry, "curfew_cluster_call_seconds_count", call="create_binding", outcome="Ok") == 1
     assert value(telemetry, "curfew_events_dropped_total", reason="QueueFull") == 1
     assert value(telemetry, "curfew_reconcile_errors_total", kind="Unavailable") == 1

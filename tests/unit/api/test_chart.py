@@ -6,6 +6,7 @@ from pathlib import Path
 from curfew.api import names
 from curfew.api.access_request import AccessRequestStatus, DecisionKind, Phase
 from curfew.api.phases import PHASE_CHANGES
+from curfew.core.probes import CANARY_POLICY, CANARY_REQUEST, attempts
 
 POLICIES = Path(__file__).parents[3] / "charts" / "curfew" / "templates" / "policies"
 
@@ -50,3 +51,18 @@ def test_room_for_ending_a_request_is_kept() -> None:
     assert kept_below is not None
 
     assert int(kept_below[1]) < holds
+
+
+def test_every_policy_is_tried() -> None:
+    """A new one without an attempt would be out of force unseen."""
+    shipped = {path.stem for path in POLICIES.glob("*.yaml") if "ValidatingAdmissionPolicy" in path.read_text()}
+
+    assert {attempt.policy for attempt in attempts("n", "a")} == {f"curfew-{name}" for name in shipped}
+
+
+def test_the_probe_may_reach_what_it_is_tried_on() -> None:
+    """The rights in the chart name the objects that the code names."""
+    text = (POLICIES.parent / "probe.yaml").read_text()
+
+    assert f"resources: [accessrequests/status], verbs: [patch], resourceNames: [{CANARY_REQUEST}]" in text
+    assert f"resources: [accesspolicies/status], verbs: [patch], resourceNames: [{CANARY_POLICY}]" in text

@@ -122,6 +122,14 @@ class Connection:
             read_bufsize=_READ_BUFFER,
         )
 
+    def bearing(self, token: Token) -> "Connection":
+        """Return another way to the same API server, on which this token alone says who speaks."""
+        configuration = copy.deepcopy(self._configuration)
+        configuration.cert_file = configuration.key_file = None  # a certificate would take precedence
+        configuration.username = configuration.password = ""
+        configuration.api_key = {}
+        return Connection(configuration, token)
+
     async def close(self) -> None:
         """Close the connections of all clients."""
         for connector in self._connectors:

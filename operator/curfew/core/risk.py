@@ -1,0 +1,87 @@
+"""What is risky in a role's rules, one CamelCase word each, for those who offer it, ask for it and agree to it.
+
+Verbs are as RBAC knows them: `*` stands for every verb, every resource, every group. What makes access outlive a grant is
+`PERMANENT`: a policy offers such a role only when it says so by name.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+RBAC = "rbac.authorization.k8s.io"
+READING = ("get", "list", "watch")
+WRITING = ("create", "update", "patch")
+WORKLOADS = {
+    "": ("pods", "replicationcontrollers"),
+    "apps": ("daemonsets", "deployments", "replicasets", "statefulsets"),
+    "batch": ("cronjobs", "jobs"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Risk:
+    """A word, and the verbs on resources of a group that earn it."""
+
+    word: str
+    group: str
+    resources: tuple[str, ...]
+    verbs: tuple[str, ...]
+
+
+RISKS: tuple[Risk, ...] = (
+    Risk("ReadsSecrets", "", ("secrets",), READING),
+    Risk("ExecsIntoPods", "", ("pods/exec", "pods/attach", "pods/ephemeralcontainers"), ("create", "get", *WRITING)),
+    Risk("ForwardsPorts", "", ("pods/portforward", "pods/proxy", "services/proxy"), ("create", "get", *WRITING)),
+    Risk("EntersNodes", "", ("nodes/proxy",), ("create", "get", *WRITING)),
+    Risk("MintsTokens", "", ("serviceaccounts/token",), ("create",)),
+    Risk("Impersonates", "", ("users", "groups", "serviceaccounts"), ("impersonate",)),
+    Risk("Impersonates", "authentication.k8s.io", ("users", "groups", "serviceaccounts", "uids"), ("impersonate",)),
+    Risk("Binds", RBAC, ("roles", "clusterroles"), ("bind",)),
+    Risk("Escalates", RBAC, ("roles", "clusterroles"), ("escalate",)),
+    Risk("WritesRBAC", RBAC, ("roles", "rolebindings", "clusterroles", "clusterrolebindings"), WRITING),
+    Risk("WritesAccessPolicies", "curfew.dev", ("accesspolicies",), WRITING),
+    Risk("Decides", "curfew.dev", ("accesspolicies",), ("approve", "request-on-behalf")),
+    *(Risk("CreatesPods", group, resources, WRITING) for group, resources in WORKLOADS.items()),
+)
+
+WILDCARD = "Wildcard"
+
+PERMANENT = frozenset(
+    {
+        WILDCARD,
+        "Binds",
+        "Decides",
+        "Escalates",
+        "Impersonates",
+        "MintsTokens",
+        "WritesAccessPolicies",
+        "WritesRBAC",
+    }
+)
+"""The words of what could make access that outlives its grant."""
+
+
+def risks(rules: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    """Return what is risky in a role's rules, sorted; nothing for a role that only looks at harmless things."""
+    words = {risk.word for rule in rules for risk in RISKS if _allows(rule, risk)}
+    if any("*" in (*rule.get("verbs", ()), *rule.get("resources", ())) for rule in rules):
+        words.add(WILDCARD)
+    return tuple(sorted(words))
+
+
+def _allows(rule: Mapping[str, Any], risk: Risk) -> bool:
+    return (
+        _names(rule.get("apiGroups", ()), (risk.group,))
+        and _names(rule.get("verbs", ()), risk.verbs)
+        and any(_names(rule.get("resources", ()), _forms(resource)) for resource in risk.resources)
+    )
+
+
+def _forms(resource: str) -> tuple[str, ...]:
+    """Return how a rule can name a resource; `*/scale` names a subresource of every resource."""
+    _, slash, subresource = resource.partition("/")
+    return (resource, f"*/{subresource}") if slash else (resource,)
+
+
+def _names(given: Iterable[str], wanted: Sequence[str]) -> bool:
+    return any(name == "*" or name in wanted for name in given)

@@ -1,0 +1,25 @@
+"""Each attack is refused for the reason meant, and its twin is done."""
+
+import pytest
+
+from tests.attacks.attack import Attack
+from tests.attacks.families import FAMILIES
+from tests.attacks.stage import Stage
+
+FEWEST = 150
+
+CASES = [pytest.param(attack, id=f"{family}: {attack}") for family, attacks in FAMILIES.items() for attack in attacks]
+
+
+@pytest.mark.parametrize("attack", CASES)
+def test_attack(stage: Stage, attack: Attack) -> None:
+    """Somebody tries something, and somebody does nearly the same and may."""
+    attack.judge(stage)
+
+
+def test_there_are_enough_of_them() -> None:
+    """No two have the same title, and even without those made from a table there are enough."""
+    titles = [attack.title for attacks in FAMILIES.values() for attack in attacks]
+
+    assert len(set(titles)) == len(titles)
+    assert len(titles) >= FEWEST

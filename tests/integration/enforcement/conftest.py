@@ -1,0 +1,105 @@
+"""The probe as the operator runs it, on the real API server, with the chart's rights and no more."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from curfew.adapters.clock import SystemClock
+from curfew.adapters.kube import KubeCluster
+from curfew.core.facts import EnforcementState
+from curfew.enforcement import Enforcement
+from tests.integration.installed import SYSTEM, Installed
+
+PROBE = f"system:serviceaccount:{SYSTEM}:curfew-probe"
+SECONDS = 30.0  # the API server learns of a change to its policies a moment later, on a busy machine many moments
+
+
+@dataclass
+class Probing:
+    """What runs in the operator, and what it told."""
+
+    enforcement: Enforcement
+    states: list[EnforcementState] = field(default_factory=list)
+    policies: dict[str, bool] = field(default_factory=dict)
+
+    async def until(self, answer: Callable[[EnforcementState], bool]) -> EnforcementState:
+        """Probe until the answer is as wanted, and return it."""
+        async with asyncio.timeout(SECONDS):
+            while not answer(state := await self.enforcement.probe()):
+                pass
+        return state
+
+    async def until_enforced(self) -> EnforcementState:
+        """Probe until all is in force."""
+        return await self.until(lambda state: state.ok)
+
+    def missing(self) -> set[str]:
+        """Return the policies that were last found not to be in force."""
+        return {policy for policy, ok in self.policies.items() if not ok}
+
+
+@pytest.fixture
+async def probing(cluster: Installed, tmp_path: Path) -> AsyncIterator[Probing]:
+    """Return the probe, of which nothing is known yet."""
+    async with KubeCluster.connect(cluster.operator_kubeconfig(tmp_path / "kubeconfig")) as api:
+        states: list[EnforcementState] = []
+        policies: dict[str, bool] = {}
+        enforcement = Enforcement(
+            api.prober(SYSTEM, "curfew-probe"),
+            SystemClock(),
+            namespace=SYSTEM,
+            account="curfew-probe",
+            every=timedelta(seconds=30),
+            changed=states.append,
+            told=policies.__setitem__,
+        )
+        yield Probing(enforcement, states, policies)
+
+
+class Vandal:
+    """An admin who takes policies out of force, and repents."""
+
+    def __init__(self, cluster: Installed) -> None:
+        """Do nothing yet."""
+        self._cluster = cluster
+        self._saved: list[dict[str, Any]] = []
+
+    def take(self, kind: str, name: str) -> None:
+        """Delete an object."""
+        self._save(kind, name)
+        self._cluster.kubectl("delete", kind, name)
+
+    def only_warn(self, name: str) -> None:
+        """Have a policy warn and refuse nothing."""
+        self._save("validatingadmissionpolicybinding", name)
+        patch = json.dumps({"spec": {"validationActions": ["Warn"]}})
+        self._cluster.kubectl("patch", "validatingadmissionpolicybinding", name, "--type=merge", f"--patch={patch}")
+
+    def restore(self) -> None:
+        """Put everything back as helm had it, so that helm finds its own work again."""
+        if self._saved:
+            items = json.dumps({"apiVersion": "v1", "kind": "List", "items": self._saved})
+            self._cluster.kubectl("delete", "--ignore-not-found", "--filename=-", stdin=items)
+            self._cluster.kubectl("apply", "--server-side", "--field-manager=helm", "--filename=-", stdin=items)
+            self._saved.clear()
+
+    def _save(self, kind: str, name: str) -> None:
+        saved = json.loads(self._cluster.kubectl("get", kind, name, "--output=json").stdout)
+        meta = saved["metadata"]
+        kept = {key: meta[key] for key in ("name", "labels", "annotations") if key in meta}
+        self._saved.append({**{key: saved[key] for key in ("apiVersion", "kind", "spec")}, "metadata": kept})
+
+
+@pytest.fixture
+def vandal(cluster: Installed) -> Iterator[Vandal]:
+    """Return somebody whose deeds are undone, so that the next test finds all policies in force again."""
+    someone = Vandal(cluster)
+    yield someone
+    someone.restore()
+    cluster.await_in_force()

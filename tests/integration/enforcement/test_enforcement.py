@@ -1,0 +1,154 @@
+"""An admission policy that somebody takes out of force is missed, by its name, and found again when it is back."""
+
+import json
+from typing import Any
+
+import pytest
+
+from curfew.core.probes import CANARY_POLICY, CANARY_REQUEST, attempts
+from tests.integration.enforcement.conftest import Probing, Vandal
+from tests.integration.installed import CHART, SYSTEM, Installed
+from tools.servers.errors import CommandFailed
+
+POLICIES = tuple(attempt.policy for attempt in attempts(SYSTEM, "curfew-probe"))
+BINDING = "validatingadmissionpolicybinding"
+
+
+def read(cluster: Installed, kind: str, name: str) -> dict[str, Any]:
+    """Return an object of Curfew's own namespace."""
+    shown = cluster.kubectl("get", kind, name, "--namespace", SYSTEM, "--output=json")
+    return dict(json.loads(shown.stdout))
+
+
+async def test_all_is_in_force_after_the_installation(cluster: Installed, probing: Probing) -> None:
+    """Every policy that the chart installs is tried, and refuses."""
+    state = await probing.enforcement.probe()
+
+    installed = cluster.kubectl("get", "validatingadmissionpolicies", "--output=jsonpath={.items[*].metadata.name}")
+    assert (state.ok, state.reason, state.message) == (True, "Enforced", "All admission policies are in force.")
+    assert probing.policies == dict.fromkeys(installed.stdout.split(), True)
+    assert probing.states == [state]
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+async def test_a_policy_whose_binding_is_deleted_is_missed(probing: Probing, vandal: Vandal, policy: str) -> None:
+    """It alone; put back, all is in force again."""
+    await probing.until_enforced()
+    vandal.take(BINDING, policy)
+
+    state = await probing.until(lambda state: not state.ok)
+
+    assert state.reason == "NotEnforced"
+    assert probing.missing() == {policy}
+    assert f"not in force: {policy} (" in state.message
+    assert f"restore ValidatingAdmissionPolicyBinding {policy} with validationActions [Deny]" in state.message
+
+    vandal.restore()
+    await probing.until_enforced()
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+async def test_a_policy_that_only_warns_is_missed(probing: Probing, vandal: Vandal, policy: str) -> None:
+    """A warning stops nobody."""
+    await probing.until_enforced()
+    vandal.only_warn(policy)
+
+    state = await probing.until(lambda state: not state.ok)
+
+    assert probing.missing() == {policy}
+    assert "was not refused" in state.message
+
+    vandal.restore()
+    await probing.until_enforced()
+
+
+async def test_a_policy_that_is_deleted_is_missed(probing: Probing, vandal: Vandal) -> None:
+    """A binding alone refuses nothing."""
+    await probing.until_enforced()
+    vandal.take("validatingadmissionpolicy", "curfew-request-decision")
+
+    await probing.until(lambda state: not state.ok)
+
+    assert probing.missing() == {"curfew-request-decision"}
+
+
+def upgrade(cluster: Installed) -> None:
+    """Do what the message says."""
+    cluster.environment.helm("upgrade", "curfew", str(CHART), "--namespace", SYSTEM, "--reuse-values")
+
+
+async def test_helm_puts_back_what_was_deleted(cluster: Installed, probing: Probing, vandal: Vandal) -> None:
+    """What the message says first."""
+    await probing.until_enforced()
+    vandal.take(BINDING, "curfew-managed-bindings")
+    await probing.until(lambda state: not state.ok)
+
+    upgrade(cluster)
+
+    await probing.until_enforced()
+    assert [state.reason for state in probing.states] == ["Enforced", "NotEnforced", "Enforced"]
+
+
+async def test_helm_cannot_put_back_what_only_warns_until_it_is_deleted(
+    cluster: Installed, probing: Probing, vandal: Vandal
+) -> None:
+    """What the message says then: helm would add Deny to Warn, which the API server refuses."""
+    await probing.until_enforced()
+    vandal.only_warn("curfew-managed-bindings")
+    state = await probing.until(lambda state: not state.ok)
+    with pytest.raises(CommandFailed, match="must not contain both Deny and Warn"):
+        upgrade(cluster)
+
+    cluster.kubectl("delete", BINDING, "curfew-managed-bindings")
+    upgrade(cluster)
+
+    await probing.until_enforced()
+    assert "delete ValidatingAdmissionPolicyBinding curfew-managed-bindings before" in state.message
+
+
+async def test_attempts_that_are_let_through_change_nothing(
+    cluster: Installed, probing: Probing, vandal: Vandal
+) -> None:
+    """With every policy out of force, what is tried succeeds, and leaves no trace."""
+    await probing.until_enforced()
+    for policy in POLICIES:
+        vandal.take(BINDING, policy)
+    await probing.until(lambda _: probing.missing() == set(POLICIES))
+    kinds = "accessrequests,accesspolicies,rolebindings"
+    listing = ("get", kinds, "--namespace", SYSTEM, "--output=json", "--sort-by=metadata.name")
+    before = json.loads(cluster.kubectl(*listing).stdout)["items"]
+
+    await probing.enforcement.probe()
+
+    assert probing.missing() == set(POLICIES)
+    assert json.loads(cluster.kubectl(*listing).stdout)["items"] == before
+    assert {"curfew-probe", CANARY_POLICY} <= {item["metadata"]["name"] for item in before}
+
+
+async def test_what_it_is_tried_on_is_made_again(cluster: Installed, probing: Probing) -> None:
+    """Whoever deletes it does not stop anything."""
+    await probing.until_enforced()
+    uid = read(cluster, "accessrequest", CANARY_REQUEST)["metadata"]["uid"]
+    cluster.kubectl("delete", "accessrequest", CANARY_REQUEST, "--namespace", SYSTEM)
+    cluster.kubectl("delete", "accesspolicy", CANARY_POLICY, "--namespace", SYSTEM)
+
+    assert (await probing.enforcement.probe()).ok
+
+    assert read(cluster, "accessrequest", CANARY_REQUEST)["metadata"]["uid"] != uid
+    assert read(cluster, "accesspolicy", CANARY_POLICY)["spec"]["roleRef"] == {"kind": "Role", "name": "curfew-probe"}
+    assert len(probing.states) == 1
+
+
+async def test_without_its_service_account_nothing_is_known_and_so_nothing_is_in_force(
+    cluster: Installed, probing: Probing
+) -> None:
+    """Unknown means no (promise P8). Only what Curfew itself may try is known still."""
+    await probing.until_enforced()
+    cluster.kubectl("delete", "serviceaccount", "curfew-probe", "--namespace", SYSTEM)
+    try:
+        state = await probing.until(lambda _: len(probing.missing()) == 7)
+        assert 'serviceaccounts "curfew-probe" not found' in state.message
+        assert "helm upgrade curfew" in state.message
+    finally:
+        upgrade(cluster)
+    await probing.until_enforced()

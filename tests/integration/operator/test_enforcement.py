@@ -1,0 +1,70 @@
+"""Our admission policies cannot protect themselves: switched off, nothing is granted, and everybody is told (promise P8)."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from tests.integration.installed import SYSTEM
+from tests.integration.operator.place import SOON, Place
+from tests.support.operator_process import OperatorProcess
+
+KIND = "validatingadmissionpolicybinding"
+NOTICED = 35.0
+"""Seconds from the change of a policy to the end of granting: one round of the probe, and a little."""
+
+
+@asynccontextmanager
+async def disarmed(place: Place, policy: str, how: str) -> AsyncIterator[None]:
+    """Take a policy out of force, as an administrator could, and put it back."""
+    kept = json.loads(await place.kubectl("get", KIND, policy, "--output=json", user="admin"))
+    kept["metadata"] = {"name": policy, "labels": kept["metadata"]["labels"]}
+    if how == "deleted":
+        await place.kubectl("delete", KIND, policy, user="admin")
+    else:
+        patch = '[{"op": "replace", "path": "/spec/validationActions", "value": ["Warn"]}]'
+        await place.kubectl("patch", KIND, policy, "--type=json", f"--patch={patch}", user="admin")
+    try:
+        yield
+    finally:
+        await place.kubectl("delete", KIND, policy, "--ignore-not-found", user="admin")
+        await place.apply(kept)
+
+
+async def until_metric(operator: OperatorProcess, policy: str, value: float, seconds: float) -> None:
+    """Return when the metric says so."""
+    async with asyncio.timeout(seconds):
+        while await asyncio.to_thread(operator.metric, "curfew_enforced", policy=policy) != value:
+            pass
+
+
+@pytest.mark.parametrize(
+    ("policy", "how"), [("curfew-request-decision", "deleted"), ("curfew-operator-containment", "set to Warn")]
+)
+async def test_nothing_is_granted_while_a_policy_is_out_of_force(
+    operator: OperatorProcess, place: Place, policy: str, how: str
+) -> None:
+    """Within 35 s no new grants, with a condition, an Event and a metric; ends go on; restored, grants go on."""
+    active = await place.active(place.people.alice)
+    waiting = await place.pending(place.people.carol)
+    async with disarmed(place, policy, how):
+        await until_metric(operator, policy, 0.0, NOTICED)
+
+        (await waiting.decide(place.people.bob)).done()
+        await waiting.said("Active", "NotEnforced")
+        assert policy in waiting.condition("Active")["message"]
+        assert (await waiting.binding_now()).status == 404
+        async with asyncio.timeout(SOON):
+            while "NotEnforced" not in {event["reason"] for event in await place.events(waiting.uid)}:
+                pass
+        told = await place.people.admin.get(f"/apis/events.k8s.io/v1/namespaces/{SYSTEM}/events?limit=5000")
+        assert any(event["reason"] == "NotEnforced" for event in told.done()["items"])
+
+        (await active.decide(place.people.bob, "Revoke")).done()
+        await active.phase("Revoked")
+        assert (await waiting.binding_now()).status == 404
+
+    await until_metric(operator, policy, 1.0, NOTICED)
+    await waiting.phase("Active", seconds=NOTICED)

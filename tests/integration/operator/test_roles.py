@@ -1,0 +1,100 @@
+"""What was approved is what is held: a role that is edited between approval and grant, and during a grant (promise P5)."""
+
+import asyncio
+import uuid
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from curfew.api.times import format_time
+from tests.integration.operator.evidence import Evidence
+from tests.integration.operator.place import SOON, Place, now
+from tests.support.operator_process import OperatorProcess
+
+ROLE = "curfew-test"
+WITHIN = 2.0
+"""Seconds from the edit of a role to the end of what was granted of it."""
+
+
+def a_role(*verbs: str) -> dict[str, Any]:
+    """Return the ClusterRole with these verbs on pods."""
+    return {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "ClusterRole",
+        "metadata": {"name": ROLE},
+        "rules": [{"apiGroups": [""], "resources": ["pods"], "verbs": list(verbs)}],
+    }
+
+
+async def test_a_role_that_is_edited_before_the_grant_grants_nothing(operator: OperatorProcess, place: Place) -> None:
+    """The difference is named where people look."""
+    name = f"p-{uuid.uuid4().hex[:6]}"
+    await place.apply(a_role("get"), place.policy(name, role=ROLE))
+    start = format_time((now() + timedelta(seconds=4)).replace(microsecond=0))
+    asked = await place.pending(place.people.alice, name, notBefore=start)
+    (await asked.decide(place.people.bob)).done()
+    await asked.phase("Approved")
+
+    await place.apply(a_role("get", "delete"))
+    await asked.phase("Failed")
+
+    assert asked.status["endReason"] == "TermsChanged"
+    assert f"the rules of ClusterRole {ROLE} were changed" in asked.condition("Active")["message"]
+    assert (await asked.binding_now()).status == 404
+
+
+async def test_a_role_that_is_edited_during_a_grant_ends_it(
+    operator: OperatorProcess, place: Place, read_log: Callable[[OperatorProcess], Evidence]
+) -> None:
+    """Within two seconds, and recorded with the reason."""
+    name = f"p-{uuid.uuid4().hex[:6]}"
+    await place.apply(a_role("get"), place.policy(name, role=ROLE))
+    asked = await place.pending(place.people.alice, name)
+    (await asked.decide(place.people.bob)).done()
+    await asked.phase("Active")
+
+    edited = now()
+    await place.apply(a_role("get", "list", "delete"))
+    ended = await asked.unbound()
+    await asked.closed()
+
+    assert (ended - edited).total_seconds() < WITHIN
+    assert (asked.status["phase"], asked.status["endReason"]) == ("Revoked", "RoleChanged")
+    assert "grant.role_changed" in read_log(operator).story(asked.uid)
+
+
+async def test_a_policy_may_keep_what_was_granted(operator: OperatorProcess, place: Place) -> None:
+    """Then it is recorded and told, and goes on."""
+    name = f"p-{uuid.uuid4().hex[:6]}"
+    await place.apply(a_role("get"), place.policy(name, role=ROLE, onRoleChange="Keep"))
+    asked = await place.pending(place.people.alice, name)
+    (await asked.decide(place.people.bob)).done()
+    await asked.phase("Active")
+
+    await place.apply(a_role("get", "watch"))
+    await asked.said("RoleUnchanged", "RoleChanged")
+
+    assert asked.status["phase"] == "Active"
+    assert (await asked.binding_now()).is_ok
+
+
+async def test_the_glass_is_broken_at_once_and_reviewed_afterwards(operator: OperatorProcess, place: Place) -> None:
+    """Granted without anybody, told as a warning, and open until somebody else has looked at it."""
+    name = f"p-{uuid.uuid4().hex[:6]}"
+    await place.apply(place.policy(name, approval={"mode": "BreakGlass"}))
+    asked = await place.ask(place.people.alice, name)
+    await asked.phase("Active")
+    async with asyncio.timeout(SOON):
+        while "BreakGlassInvoked" not in {event["reason"] for event in await place.events(asked.uid)}:
+            pass
+    (await asked.decide(place.people.alice, "Cancel")).done()
+    await asked.phase("Revoked")
+    assert not asked.is_closed
+
+    own = await asked.decide(place.people.alice, "Review")
+    assert not own.is_ok
+    assert "you cannot review a request that you made" in own.message
+    (await asked.decide(place.people.bob, "Review")).done()
+    await asked.closed()
+
+    assert asked.condition("Reviewed")["status"] == "True"
