@@ -3,53 +3,19 @@
 A subcommand's module is loaded when it is called and not before, so that the command starts fast.
 """
 
-import importlib
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
 
+from curfew.cli.lazy import LazyGroup, Subcommand
+
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells have it: 128 and the number of the signal."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Subcommand:
-    """A command named in the help before its module is loaded; the module holds it under the same name."""
-
-    name: str
-    help: str
-
-    def load(self) -> click.Command:
-        command: click.Command = getattr(importlib.import_module(f"curfew.cli.{self.name}"), self.name)
-        return command
-
-
-SUBCOMMANDS: Mapping[str, _Subcommand] = {
-    command.name: command
-    for command in (
-        _Subcommand("audit", "Check the record of all access, and read it."),
-        _Subcommand("operator", "Run the operator: grant, watch and end access."),
-        _Subcommand("sweep", "Remove every grant whose time is over, without the operator."),
-    )
-}
-"""In the order of the help: what people type first."""
-
-
-class _Commands(click.Group):
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(SUBCOMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        return SUBCOMMANDS[cmd_name].load() if cmd_name in SUBCOMMANDS else None
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(command.name, command.help) for command in SUBCOMMANDS.values()])
-
+class _Commands(LazyGroup):
     def main(self, *args: Any, **kwargs: Any) -> Any:
         # As a plugin of kubectl it is called kubectl-curfew, and people type it with a space.
         if not kwargs.get("prog_name"):
@@ -64,7 +30,16 @@ class _Commands(click.Group):
             ctx.exit(INTERRUPTED)
 
 
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=_Commands,
+    package=__name__,
+    subcommands=(
+        Subcommand("audit", "Check the record of all access, and read it."),
+        Subcommand("operator", "Run the operator: grant, watch and end access."),
+        Subcommand("sweep", "Remove every grant whose time is over, without the operator."),
+    ),
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(package_name="curfew", message="curfew %(version)s")
 def main() -> None:
     """Access to Kubernetes that somebody agreed to, that ends on time, and that leaves a record nobody can rewrite.

@@ -16,9 +16,10 @@ from curfew.audit.checkpoint import Checkpoint, sign_note
 from curfew.audit.events import EVENTS
 from curfew.audit.record import Story, make_record
 from curfew.audit.segment import Head
-from curfew.cli import audit as command
 from curfew.cli import main
-from curfew.cli.report import NO_ANCHOR, NO_KEY, printable
+from curfew.cli.audit import audit, showing, tail
+from curfew.cli.audit.showing import printable
+from curfew.cli.audit.verdict import NO_ANCHOR, NO_KEY
 from curfew.ports import ObjectMissing, StoreUnavailable
 from tests.support.logs import BEGIN, ALog, a_log, a_record, a_signer, opened
 from tests.support.stores import MemoryStore
@@ -469,10 +470,10 @@ def test_following_shows_what_is_appended(
         log.append([a_record(8)])
 
     store = GrowingStore(log, grow, away, away, squat, grow_again)
-    monkeypatch.setattr(command, "_POLL", 0)
+    monkeypatch.setattr(tail, "_POLL", 0)
 
     with pytest.raises(KeyboardInterrupt):
-        asyncio.run(command._follow(store, log.head, log.verifier, command.Table()))
+        asyncio.run(tail._follow(store, log.head, log.verifier, showing.Table()))
 
     shown = capsys.readouterr()
     assert [line.rpartition("(")[2] for line in shown.out.splitlines()] == [
@@ -529,18 +530,17 @@ def test_help_has_examples_and_exit_codes(name: str) -> None:
 
 
 def test_help_begins_with_what_people_type_first() -> None:
-    group = command.audit
-    assert group.list_commands(click.Context(group)) == ["verify", "tail", "key"]
+    assert audit.list_commands(click.Context(audit)) == ["verify", "tail", "key"]
 
 
 def test_progress_is_said_after_a_second_on_a_terminal_only(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = iter((0.0, 0.5, 1.05, 1.1, 1.2))
-    monkeypatch.setattr("curfew.cli.audit.time.monotonic", lambda: next(now))
+    monkeypatch.setattr("curfew.cli.audit.showing.time.monotonic", lambda: next(now))
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
 
-    with command.progress(4000, "objects") as advance:
+    with showing.progress(4000, "objects") as advance:
         for _ in range(4):
             advance()
 

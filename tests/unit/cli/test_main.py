@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from curfew import cli
+from curfew.cli import lazy
 
 
 def test_help_names_all_commands_in_a_sensible_order() -> None:
@@ -18,10 +19,11 @@ def test_help_names_all_commands_in_a_sensible_order() -> None:
     assert [line.split()[0] for line in commands] == ["audit", "operator", "sweep"]
 
 
-@pytest.mark.parametrize("name", list(cli.SUBCOMMANDS))
+@pytest.mark.parametrize("name", cli.main.list_commands(click.Context(cli.main)))
 def test_each_command_is_there_under_its_name(name: str) -> None:
-    command = cli.SUBCOMMANDS[name].load()
+    command = cli.main.get_command(click.Context(cli.main), name)
 
+    assert command is not None
     assert command.name == name
     assert command.help
 
@@ -65,7 +67,7 @@ def test_ctrl_c_ends_it_in_one_line_with_the_shells_exit_code(monkeypatch: pytes
     def interrupted() -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli._Subcommand, "load", lambda self: interrupted)
+    monkeypatch.setattr(lazy.Subcommand, "load", lambda self, package: interrupted)
 
     result = CliRunner().invoke(cli.main, ["audit"])
 

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from curfew.audit.checkpoint import Verifier
 from curfew.audit.findings import Examined, Finding, Verified
+from curfew.cli.audit.showing import count, in_utc, printable, sentence
 
 NO_KEY = (
     "No key was given, so the one that the log names itself was used. This shows that the log is consistent, not who "
@@ -65,14 +65,14 @@ class Report:
             return
         if self.anchored is not None and self.is_good and (after := verified.records - self.anchored) > 0:
             yield (
-                f"The anchors speak for the first {_count(self.anchored, 'record')}; the {_count(after, 'record')} after "
+                f"The anchors speak for the first {count(self.anchored, 'record')}; the {count(after, 'record')} after "
                 "them could be cut off without its being seen. A newer receipt speaks for more."
             )
         for name in verified.voided:
             yield f"{name} is not ours; the log itself says that it is void and goes on after it."
         if verified.unread:
             yield (
-                f"{_count(len(verified.unread), 'record')} from index {verified.unread[0]} on are signed, but of a kind "
+                f"{count(len(verified.unread), 'record')} from index {verified.unread[0]} on are signed, but of a kind "
                 "that this version does not read."
             )
 
@@ -89,7 +89,7 @@ class Report:
         if verified is not None and self.is_good:
             yield from _summary(verified)
         elif verified is not None:
-            yield f"  Good     {_count(verified.segments, 'segment')}, each in itself"
+            yield f"  Good     {count(verified.segments, 'segment')}, each in itself"
         if self.verifier is not None:
             yield f"  Key      {self.verifier}"
         for note in self.notes():
@@ -99,14 +99,14 @@ class Report:
 
 def _summary(verified: Verified) -> Iterator[str]:
     head = verified.head
-    yield f"  Holds    {_count(verified.records, 'record')} in {_count(verified.segments, 'segment')}"
+    yield f"  Holds    {count(verified.records, 'record')} in {count(verified.segments, 'segment')}"
     if verified.first_at is not None and verified.last_at is not None:
-        yield f"  Sealed   from {_time(verified.first_at)} to {_time(verified.last_at)}"
+        yield f"  Sealed   from {in_utc(verified.first_at)} to {in_utc(verified.last_at)}"
     if verified.heartbeats:
-        yield f"  Alive    {_count(verified.heartbeats, 'segment')} without records, written as a sign of life"
+        yield f"  Alive    {count(verified.heartbeats, 'segment')} without records, written as a sign of life"
     if (silence := verified.longest_silence) is not None:
         seconds = (silence.until - silence.since).total_seconds()
-        yield f"  Silence  at most {seconds:,.0f} s, from {_time(silence.since)}"
+        yield f"  Silence  at most {seconds:,.0f} s, from {in_utc(silence.since)}"
     yield f"  Head     segment {head.seq}, root {head.range.root().hex()}"
 
 
@@ -142,23 +142,3 @@ def _finding_to_json(finding: Finding) -> dict[str, Any]:
         "records": [finding.records[0], finding.records[-1]] if finding.records else None,
         "message": sentence(str(finding)),
     }
-
-
-def sentence(text: str) -> str:
-    """Return a text as a sentence: with a capital, unless it begins with a name, and a full stop."""
-    return f"{text[:1].upper()}{text[1:]}{'' if text.endswith('.') else '.'}"
-
-
-def printable(text: str) -> str:
-    """Return a text in which nothing can command the terminal it is printed on; records hold what people wrote."""
-    return "".join(
-        character if character.isprintable() else character.encode("unicode_escape").decode() for character in text
-    )
-
-
-def _count(number: int, thing: str) -> str:
-    return f"{number:,} {thing}{'' if number == 1 else 's'}"
-
-
-def _time(at: datetime) -> str:
-    return f"{at:%Y-%m-%d %H:%M:%S} UTC"

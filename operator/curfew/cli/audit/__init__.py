@@ -1,0 +1,26 @@
+"""`curfew audit`: checks a log, and shows it to people. Needs the log and no cluster. One module a command.
+
+Exit codes: 0 it verifies, 1 it does not, 2 the command was wrong, 3 the log cannot be read.
+"""
+
+import click
+
+from curfew.cli.lazy import LazyGroup, Subcommand
+
+
+@click.group(
+    "audit",
+    cls=LazyGroup,
+    package=__name__,
+    subcommands=(
+        Subcommand("verify", "Prove that a log is whole."),
+        Subcommand("tail", "Show the newest records, and go on with -f."),
+        Subcommand("key", "Print the public key of a signing key."),
+    ),
+)
+def audit() -> None:
+    """Check the record of all access, and read it.
+
+    The operator writes each step of each request to a log in an object store: signed, chained, and never changed again.
+    These commands read that log where it lies. They need no cluster and change nothing.
+    """

@@ -1,0 +1,20 @@
+"""What the audit commands have in common on the command line."""
+
+from pathlib import Path
+
+import click
+
+location = click.argument("location")
+log = click.option("--log", default="main", show_default=True, metavar="NAME", help="The log's name at that place.")
+key = click.option("--key", metavar="KEY", help="The public key of the log: name+hash+base64.")
+key_file = click.option(
+    "--key-file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A file that holds the key."
+)
+output = click.option(
+    "-o",
+    "--output",
+    type=click.Choice(("table", "json")),
+    default="table",
+    show_default=True,
+    help="For people or programs.",
+)

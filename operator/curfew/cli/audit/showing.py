@@ -1,0 +1,83 @@
+"""How the audit commands show things to people: records, sentences, times, and how far they are."""
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import date, datetime
+
+import click
+
+from curfew.audit.canonical import parse_canonical
+from curfew.audit.events import EVENTS
+from curfew.audit.record import Record, RecordRefused
+
+
+def show_json(line: bytes) -> None:
+    """Print a record as it is stored."""
+    click.echo(line)
+
+
+class Table:
+    """Prints records for people, with the day wherever it changes."""
+
+    def __init__(self) -> None:
+        self._day: date | None = None
+        self._width = max(map(len, EVENTS))
+
+    def __call__(self, line: bytes) -> None:
+        """Print a record."""
+        try:
+            record = Record.parse(parse_canonical(line))
+        except RecordRefused as error:
+            click.echo(printable(f"--:--:--  a line that this version cannot read: {error}"))
+            return
+        if record.at.date() != self._day:
+            self._day = record.at.date()
+            click.echo(f"{self._day:%A, %d %B %Y} (UTC)")
+        click.echo(printable(f"{record.at:%H:%M:%S}  {record.event:<{self._width}}  {record.message}"))
+
+
+@contextmanager
+def progress(total: int, things: str) -> Iterator[Callable[[], None]]:
+    """Say on a terminal how far it is, once it has taken a second."""
+    started = shown = time.monotonic()
+    done = 0
+    is_seen = sys.stderr.isatty()
+    has_said = False
+
+    def advance() -> None:
+        nonlocal done, shown, has_said
+        done += 1
+        now = time.monotonic()
+        if is_seen and now - started > 1 and now - shown > 0.1:
+            shown, has_said = now, True
+            click.echo(f"\r  {done:,} of {total:,} {things}", err=True, nl=False)
+
+    try:
+        yield advance
+    finally:
+        if has_said:
+            click.echo("\r\x1b[2K", err=True, nl=False)
+
+
+def sentence(text: str) -> str:
+    """Return a text as a sentence: with a capital, unless it begins with a name, and a full stop."""
+    return f"{text[:1].upper()}{text[1:]}{'' if text.endswith('.') else '.'}"
+
+
+def printable(text: str) -> str:
+    """Return a text in which nothing can command the terminal it is printed on; records hold what people wrote."""
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode() for character in text
+    )
+
+
+def count(number: int, thing: str) -> str:
+    """Return how many there are of a thing."""
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+
+
+def in_utc(at: datetime) -> str:
+    """Return an instant as people read it."""
+    return f"{at:%Y-%m-%d %H:%M:%S} UTC"

@@ -1,0 +1,45 @@
+"""Groups whose subcommands are loaded when they are called and not before, so that the command starts fast."""
+
+import importlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+
+@dataclass(frozen=True, slots=True)
+class Subcommand:
+    """A command named in the help before its module is loaded. Module and variable have its name, with underscores."""
+
+    name: str
+    help: str
+
+    def load(self, package: str) -> click.Command:
+        """Return the command."""
+        name = self.name.replace("-", "_")
+        command: click.Command = getattr(importlib.import_module(f"{package}.{name}"), name)
+        return command
+
+
+class LazyGroup(click.Group):
+    """Lists its subcommands in the order given: what people type first."""
+
+    def __init__(self, *args: Any, package: str, subcommands: Sequence[Subcommand], **kwargs: Any) -> None:
+        """`package` holds a module for each subcommand; the rest is `click.Group`'s."""
+        super().__init__(*args, **kwargs)
+        self._package = package
+        self._subcommands = {subcommand.name: subcommand for subcommand in subcommands}
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names."""
+        return list(self._subcommands)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Load the command of that name."""
+        return self._subcommands[cmd_name].load(self._package) if cmd_name in self._subcommands else None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands without loading any."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(command.name, command.help) for command in self._subcommands.values()])
