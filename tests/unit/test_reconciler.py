@@ -285,9 +285,18 @@ async def test_a_policy_that_never_comes_is_a_refusal() -> None:
     assert "kubectl get accesspolicies -n payments" in stage.condition("Ready")["message"]
 
 
-@pytest.mark.parametrize("what", ["policy", "role", "policy deleted", "role deleted"])
-async def test_changed_terms_grant_nothing(what: str) -> None:
-    """What was approved is what is granted (promise P5)."""
+@pytest.mark.parametrize(
+    ("what", "reason", "words"),
+    [
+        ("policy", "TermsChanged", "AccessPolicy debug was changed"),
+        ("role", "TermsChanged", "the rules of ClusterRole payments-debug were changed"),
+        ("policy deleted", "PolicyDeleted", "AccessPolicy debug was deleted"),
+        ("role deleted", "TermsChanged", "ClusterRole payments-debug was deleted"),
+        ("role made anew", "TermsChanged", "ClusterRole payments-debug was deleted and made anew"),
+    ],
+)
+async def test_changed_terms_grant_nothing(what: str, reason: str, words: str) -> None:
+    """What was approved is what is granted (promise P5), and the difference is named."""
     stage = Stage()
     await pending(stage)
     if what == "policy":
@@ -298,10 +307,13 @@ async def test_changed_terms_grant_nothing(what: str) -> None:
         stage.cluster.delete("AccessPolicy", "debug")
     else:
         stage.cluster.delete("ClusterRole", "payments-debug", "")
+    if what == "role made anew":
+        stage.cluster.apply(a_role())
     stage.cluster.decide("inc-4711", a_decision())
     await stage.settle()
 
-    assert stage.phase() == "Failed"
+    assert (stage.phase(), stage.cluster.status("inc-4711")["endReason"]) == ("Failed", reason)
+    assert words in stage.condition("Approved")["message"]
     assert stage.bindings() == []
     assert stage.events()[-2:] == ["grant.activation_failed", "request.closed"]
 

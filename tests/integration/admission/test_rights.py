@@ -19,7 +19,7 @@ EVERYWHERE: dict[str, set[Right]] = {
     OPERATOR: {
         *(("curfew.dev", "accessrequests", verb, "") for verb in ("get", "list", "watch", "patch")),
         ("curfew.dev", "accessrequests/status", "patch", ""),
-        *(("curfew.dev", "accesspolicies", verb, "") for verb in ("get", "list", "watch")),
+        *(("curfew.dev", "accesspolicies", verb, "") for verb in ("list", "watch")),
         ("curfew.dev", "accesspolicies/status", "patch", ""),
         *((RBAC, "rolebindings", verb, "") for verb in ("get", "list", "watch", "delete")),
         *((RBAC, kind, verb, "") for kind in ("roles", "clusterroles") for verb in ("get", "list", "watch")),

@@ -35,12 +35,14 @@ POLICIES: Final[Mapping[str, Mapping[str, Any]]] = {
 class Place:
     """The namespace. alice and carol ask; bob and dave decide, bob for the owners, dave for security."""
 
-    def __init__(self, cluster: Installed, people: People, sights: Sights, *, opted_in: bool = True) -> None:
-        """Make the namespace."""
+    def __init__(
+        self, cluster: Installed, people: People, sights: Sights, *, named: str = "", opted_in: bool = True
+    ) -> None:
+        """Make the namespace, of a new name unless one is given."""
         self.cluster = cluster
         self.people = people
         self.sights = sights
-        self.namespace = cluster.make_namespace(opted_in=opted_in)
+        self.namespace = cluster.make_namespace(named, opted_in=opted_in)
         self._numbers = itertools.count(1)
         cluster.apply(*self._rights(), *(self.policy(name, **spec) for name, spec in POLICIES.items()))
 
