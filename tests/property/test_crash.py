@@ -110,7 +110,27 @@ async def is_deleted(teller: Teller) -> None:
     await teller.settle()
 
 
+async def policies_come_and_go(teller: Teller) -> None:
+    """A policy is changed twice, and deleted; another comes and goes while the operator is dead."""
+    cluster = teller.stage.cluster
+    await teller.settle()
+    cluster.apply(a_policy(maxDuration="8h"))
+    await teller.settle()
+    cluster.apply(a_policy(maxDuration="2h"))
+    await teller.settle()
+    cluster.apply(a_policy("other"))
+    await teller.settle()
+    cluster.delete("AccessPolicy", "debug")
+    await teller.settle()
+    teller.stage.restart()
+    cluster.watchers = []  # nobody looks
+    cluster.delete("AccessPolicy", "other")
+    teller.stage.restart()
+    await teller.settle()
+
+
 STORIES: list[Story] = [
+    policies_come_and_go,
     runs_its_time,
     is_revoked,
     is_denied,
@@ -143,8 +163,9 @@ def the_end(stage: Stage) -> object:
             )
             for body in requests
         ],
+        [body["status"].get("recorded") for body in stage.cluster.all("AccessPolicy")],
         stage.bindings(),
-        sorted(stage.events()),
+        sorted((record.event, record.id) for record in stage.log),
     )
 
 
