@@ -177,7 +177,7 @@ def test_an_approval_after_the_time_is_up_is_refused_whoever_was_slow(minute: Mi
     assert [review["effect"] for review in late.status["reviews"]] == ["TooLate"]
     assert late.bindings == []
     assert evidence.story(late.asked.uid) == [
-        *("request.created", "request.accepted", "review.submitted", "request.timed_out", "request.closed"),
+        *("request.created", "request.accepted", "review.refused", "request.timed_out", "request.closed"),
     ]
 
 
