@@ -75,7 +75,7 @@ class Store:
             request = AccessRequest.model_validate(body)
         except ValidationError as error:
             meta = body["metadata"]
-            raise Unreadable(f"AccessRequest {meta.get('namespace')}/{meta.get('name')}: {error}") from error
+            raise Unreadable(f"AccessRequest {meta.get('namespace')}/{meta.get('name')}: {_problems(error)}") from None
         self._requests[uid] = request
         self._by_policy[request.metadata.namespace, request.spec.policy_name].add(uid)
         return uid
@@ -103,7 +103,7 @@ class Store:
             self._policies[key] = AccessPolicy.model_validate(body)
         except ValidationError as error:
             self._policies.pop(key, None)  # unreadable means no (promise P8)
-            raise Unreadable(f"AccessPolicy {key[0]}/{key[1]}: {error}") from error
+            raise Unreadable(f"AccessPolicy {key[0]}/{key[1]}: {_problems(error)}") from None
         return key
 
     def see_policy_deleted(self, body: Mapping[str, Any]) -> PolicyKey | None:
@@ -269,6 +269,12 @@ class Store:
             self._versions.pop((kind, uid), None)
         while len(self._tombstones) > TOMBSTONES:
             self._tombstones.popitem(last=False)
+
+
+def _problems(error: ValidationError) -> str:
+    """Return what is wrong where, without what stands there: it may be anything."""
+    found = error.errors(include_url=False, include_context=False, include_input=False)
+    return "; ".join(f"{'.'.join(str(part) for part in one['loc'])}: {one['msg']}" for one in found)
 
 
 def role_key(request: AccessRequest) -> RoleKey:

@@ -83,7 +83,7 @@ class FakeCluster:
     # --- what people do ---------------------------------------------------------------------------------------------
 
     def apply(self, body: Mapping[str, Any]) -> dict[str, Any]:
-        """Create an object, or replace its spec or rules, as an administrator would."""
+        """Create an object, or replace its spec, rules and marks, as an administrator would."""
         key = _key(body)
         old = self._objects.get(key)
         new = copy.deepcopy(dict(body))
@@ -94,7 +94,7 @@ class FakeCluster:
             meta.setdefault("creationTimestamp", format_time(self._clock.now().replace(microsecond=0)))
             new.pop("status", None)
         else:
-            new["metadata"] = {**old["metadata"], "generation": old["metadata"]["generation"] + 1}
+            new["metadata"] = {**old["metadata"], **new["metadata"], "generation": old["metadata"]["generation"] + 1}
             new["status"] = old.get("status", {})
         return self._write(key, new)
 

@@ -24,7 +24,7 @@ def emitted() -> set[str]:
         for text in WORDS.values()
         if "make_record(" in text
         for node in ast.walk(ast.parse(text))
-        if isinstance(node, ast.Constant) and node.value in EVENTS
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value in EVENTS
     }
 
 
