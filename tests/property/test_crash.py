@@ -10,6 +10,7 @@ import pytest
 
 from curfew.ports import Unavailable
 from tests.support.builders import ALICE, BOB, a_decision, a_policy, a_request
+from tests.support.ocsf import validate
 from tests.support.stage import Stage
 from tests.support.world import Crash, FailurePlan
 
@@ -177,6 +178,8 @@ async def test_whatever_fails_the_story_ends_the_same(story: Story, how: type[Ba
     await story(undisturbed)
     expected, calls = the_end(undisturbed.stage), len(undisturbed.stage.failures.calls)
     assert calls > 3
+    for record in undisturbed.stage.log:
+        validate(record)
 
     for n in range(1, calls + 1):
         teller = Teller(FailurePlan(n, how=how, after=after))

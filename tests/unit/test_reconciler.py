@@ -7,7 +7,24 @@ import pytest
 from curfew.core.facts import EnforcementState
 from curfew.ports import Forbidden
 from tests.support.builders import ALICE, BOB, CAROL, a_decision, a_policy, a_request, a_role
-from tests.support.stage import Stage
+from tests.support.ocsf import validate
+from tests.support.stage import FakeTrail, Stage
+
+
+@pytest.fixture(autouse=True)
+def every_record_is_what_the_catalogue_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Look at each record that any test here makes durable."""
+    flush = FakeTrail.flush
+
+    def flush_and_look(trail: FakeTrail) -> set[Any]:
+        known = len(trail.log)
+        keys = flush(trail)
+        for record in trail.log[known:]:
+            validate(record)
+        return keys
+
+    monkeypatch.setattr(FakeTrail, "flush", flush_and_look)
+
 
 HAPPY = [
     "request.created",
