@@ -146,7 +146,7 @@ def of_binding(binding: Binding) -> Story:
         uid=binding.request_uid,
         namespace=binding.namespace,
         request=binding.request,
-        requester=", ".join(name for _, name in binding.subjects) or None,
+        requester=binding.subjects[0][1] if len(binding.subjects) == 1 else None,
         binding=audit.BindingRef(name=binding.name, uid=binding.uid),
         expires_at=binding.expires_at,
     )
