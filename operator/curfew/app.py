@@ -23,6 +23,7 @@ from curfew.audit.checkpoint import Ed25519Signer
 from curfew.audit.record import Record
 from curfew.audit.segment import origin
 from curfew.core.facts import EnforcementState
+from curfew.core.policy_records import is_about_policy, place_of
 from curfew.enforcement import Enforcement
 from curfew.listing import Lister
 from curfew.ports import ClusterError
@@ -95,11 +96,13 @@ class Operator:
     # --- what the trail tells ---------------------------------------------------------------------------------------
 
     def durable(self, records: Sequence[Record]) -> None:
-        """Give the requests whose records became durable their turn."""
+        """Give the requests and policies whose records became durable their turn."""
         self._reporting.durable(records)
         for uid in {record.subject for record in records}:
             if self._store.request(uid) is not None:
                 self._queue.add(uid)
+        for record in filter(is_about_policy, records):
+            self._queue.add(place_of(record))
 
     def health_changed(self, health: Health) -> None:
         """Give every request that the trail's health matters to its turn."""
@@ -159,7 +162,7 @@ class Operator:
             await asyncio.gather(*tasks, stopping, return_exceptions=True)
 
     async def _keep_trail(self) -> None:
-        """Open the trail, close what was deleted while nobody looked, and write."""
+        """Open the trail, tell what was deleted while nobody looked, and write."""
         await self._trail.open()
         closing = asyncio.create_task(self._close_deleted_stories())
         try:
@@ -169,6 +172,7 @@ class Operator:
 
     async def _close_deleted_stories(self) -> None:
         await self._is_listed.wait()
+        self._reconciler.tell_deleted_policies()
         await self._insist("close the stories of deleted requests", self._reconciler.close_deleted_stories)
 
     async def _watch(self) -> None:

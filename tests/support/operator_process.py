@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -235,3 +235,13 @@ def _first_word(said: bytes) -> datetime | None:
         with suppress(ValueError):
             return datetime.fromisoformat(json.loads(line)["time"])
     return None
+
+
+@contextmanager
+def dead(operator: OperatorProcess) -> Iterator[None]:
+    """Kill the operator, and start it again afterwards, whatever happened."""
+    operator.kill()
+    try:
+        yield
+    finally:
+        operator.start()

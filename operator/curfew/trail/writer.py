@@ -182,6 +182,10 @@ class Trail:
         """Return, by UID, the last milestone of each request that the log holds accepted and not closed, as of now."""
         return self._memory.open_stories()
 
+    def open_policies(self) -> Mapping[str, Record]:
+        """Return, by UID, the last record of each policy that the log does not hold deleted, as of now."""
+        return self._memory.open_policies()
+
     # --- life ------------------------------------------------------------------------------------------------------------
 
     async def open(self) -> None:

@@ -10,6 +10,7 @@ from curfew.audit.record import Record
 from curfew.audit.segment import Head, follow, origin, prefix
 from curfew.audit.verify import in_order, verify
 from curfew.trail.recovery import records_of
+from tests.integration.emitting import was_read
 from tests.support.operator_process import OperatorProcess
 
 
@@ -54,6 +55,7 @@ def read_evidence(client: Any, operator: OperatorProcess) -> Evidence:
     for one in ordered:
         segment, head = follow(head, one, objects[one], verifier)
         records += records_of(segment)
+    was_read(records)
     by_request: dict[str, list[Record]] = {}
     for record in records:
         by_request.setdefault(record.subject, []).append(record)
