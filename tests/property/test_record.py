@@ -50,10 +50,10 @@ anything = st.recursive(
 )
 
 
-@settings(max_examples=400)
+@settings(max_examples=200)
 @given(st.dictionaries(texts, anything, max_size=4), st.booleans(), st.data())
 @example({"\ue000": 1, "\U00010000": 2}, False, None)
-@example({'\U00010000"b': 2, "\ue000": 1}, False, None)
+@example({"\ue000": 1, '\U00010000"b': 2}, False, None)
 @example({"a": [1, 2.5]}, False, None)
 @example({"a": -1e-9}, False, None)
 @example({"a": {"b": [True, 1e16]}}, False, None)
