@@ -50,6 +50,7 @@ SHOWN_BY: Final[Mapping[str, str]] = {
     "audit.sink_failed": _OUTAGES,
     "audit.sink_recovered": _OUTAGES,
     "audit.attested": _OUTAGES,
+    "audit.key_rotated": "operator/test_keys.py::test_a_key_is_exchanged_and_the_log_goes_on",
     "audit.writer_changed": "trail/test_trail_on_a_bucket.py::test_two_writers_on_one_bucket_write_one_chain",
 }
 """By event: the test, from this folder."""

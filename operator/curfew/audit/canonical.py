@@ -5,8 +5,11 @@ Numbers are whole and fit a double exactly, which leaves out what JSON readers d
 
 import hashlib
 import json
+import re
+from collections.abc import Iterable
 from typing import Any, NoReturn
 
+import orjson
 import rfc8785
 
 MAX_WHOLE = 2**53 - 1
@@ -27,6 +30,21 @@ def canonical(value: Any) -> bytes:
 
 def parse_canonical(line: bytes) -> Any:
     """Return the JSON value of bytes that are in canonical form, or raise `NotCanonical`."""
+    try:
+        value = orjson.loads(line)
+        if (
+            orjson.dumps(value, option=orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER) == line
+            and not _holds_fraction((value,))
+            and (line.isascii() or _has_common_keys(line))
+        ):
+            return value
+    except (ValueError, TypeError):  # the careful way knows why
+        pass
+    return parse_carefully(line)
+
+
+def parse_carefully(line: bytes) -> Any:
+    """Do the same as `parse_canonical`, by the letter of the RFC and many times slower."""
     try:
         text = line.decode()
         value = _DECODER.decode(text)
@@ -82,5 +100,30 @@ def _whole(text: str) -> int:
         raise NotCanonical(f"holds a number that not every reader reads exactly: {text[:40]}")
     return number
 
+
+# What orjson writes for what it has read is canonical but for two things. It knows fractions; and it puts keys in the order
+# of code points, which is another outside the basic plane.
+
+
+def _holds_fraction(values: Iterable[Any]) -> bool:
+    for value in values:
+        kind = type(value)
+        if kind is str or kind is int:
+            continue
+        if kind is dict:
+            if _holds_fraction(value.values()):
+                return True
+        elif kind is float or (kind is list and _holds_fraction(value)):
+            return True
+    return False
+
+
+def _has_common_keys(line: bytes) -> bool:
+    """Whether no key of a line is outside the basic plane. Where that is not plain to see it is denied."""
+    return _ASTRAL_KEY.search(line) is None and (b"\\" not in line or _ASTRAL.search(line) is None)
+
+
+_ASTRAL = re.compile(rb"[\xf0-\xf7]")
+_ASTRAL_KEY = re.compile(rb'[\xf0-\xf7][^"]*":')
 
 _DECODER = json.JSONDecoder(parse_float=_fraction, parse_int=_whole, parse_constant=_fraction)

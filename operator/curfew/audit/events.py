@@ -228,6 +228,14 @@ EVENTS: Mapping[str, EventType] = MappingProxyType(
                 "Another writer appended to the log.",
                 ("other", "segment", "records", "writer"),
             ),
+            EventType(
+                "audit.key_rotated",
+                "9008I",
+                _ENTITY,
+                UPDATE,
+                "Another key signs the log from here on.",
+                ("verifier_key", "previous_key", "proof"),
+            ),
         )
     }
 )
