@@ -8,7 +8,7 @@ checkpoint that was kept elsewhere.
 
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -86,8 +86,17 @@ class _Tally:
 class Walk:
     """Takes a log object by object, for whoever reads it from afar. `examine` is the same in one call."""
 
-    def __init__(self, log: str, verifier: Verifier, anchors: Iterable[Anchor] = ()) -> None:
+    def __init__(
+        self,
+        log: str,
+        verifier: Verifier,
+        anchors: Iterable[Anchor] = (),
+        *,
+        accepted: Callable[[Segment], None] = lambda _: None,
+    ) -> None:
+        """`accepted` is called for each segment that is found good, in order."""
         self._log = log
+        self._accepted = accepted
         self._verifier = verifier
         self._anchors = sorted(anchors, key=lambda anchor: anchor.size)
         self._head = Head.genesis(log)  # after the last good segment
@@ -107,6 +116,11 @@ class Walk:
         if self._here and place(self._log, self._here[0][0]) != seq:
             self._flush()
         self._here.append((name, stored))
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing has been found wrong with what was looked at so far."""
+        return not self._findings
 
     def finish(self) -> Examined:
         """Say what was found, all objects having been taken."""
@@ -273,6 +287,7 @@ class Walk:
                     records=range(anchor.size),
                 )
         self._head = after
+        self._accepted(segment)
 
     # --- what is wrong
 
