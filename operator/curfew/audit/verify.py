@@ -92,9 +92,9 @@ class Walk:
         verifier: Verifier,
         anchors: Iterable[Anchor] = (),
         *,
-        accepted: Callable[[Segment], None] = lambda _: None,
+        accepted: Callable[[Segment], None] | None = None,
     ) -> None:
-        """`accepted` is called for each segment that is found good, in order."""
+        """`accepted` is called with each segment that was found good, in order."""
         self._log = log
         self._accepted = accepted
         self._verifier = verifier
@@ -287,7 +287,8 @@ class Walk:
                     records=range(anchor.size),
                 )
         self._head = after
-        self._accepted(segment)
+        if self._accepted is not None:
+            self._accepted(segment)
 
     # --- what is wrong
 
