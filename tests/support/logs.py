@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -72,6 +73,13 @@ class ALog:
         self.heads.append(head)
         self.lines += lines
         return name
+
+    def lay(self, folder: Path) -> Path:
+        """Write the objects into a folder, and return it."""
+        for name, stored in self.objects.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_bytes(stored)
+        return folder
 
     def receipt(self, index: int) -> Receipt:
         """Return the receipt of a record, as the writer would have made it."""

@@ -72,6 +72,7 @@ def every_text(value: Any) -> Texts:
 
 
 FIELDS: Mapping[str, Callable[[Mapping[str, Any]], Texts]] = {
+    "id": lambda body: _texts(body["unmapped"]["curfew"].get("id")),
     "person": _people,  # asked, submitted, decided, or did it
     "request": _request,  # its name, namespace/name, or UID
     "role": _role,  # its name, or kind/name

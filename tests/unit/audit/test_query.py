@@ -28,13 +28,11 @@ STORY = Story(
 )
 
 
-def a_record(event: str = "grant.activated", story: Story | None = STORY, **how: Any) -> Record:
-    """Return a record with a story."""
+def a_record(event: str = "grant.activated", story: Story | None = STORY, detail: Any = None) -> Record:
+    """Return a record; without a story it is about the log."""
+    about = "" if story else "main"
     return make_record(
-        event,
-        **{"at": BEGIN, "actor": "carol@example.com", "message": "Alice holds it", "story": story}
-        | ({} if story else {"subject": "main"})
-        | how,
+        event, at=BEGIN, actor="carol@example.com", message="Alice holds it", story=story, subject=about, detail=detail
     )
 
 

@@ -55,8 +55,14 @@ async def verified_records(
     """Yield the records of a log, in order. Raise as `verified_segments` does."""
     async with aclosing(verified_segments(store, log, verifier, anchors)) as links:
         async for link in links:
-            for index, line in enumerate(link.segment.lines, link.segment.first):
-                yield Told(index, line, link.segment, read_record(line))
+            for index in range(link.segment.first, link.segment.first + len(link.segment.lines)):
+                yield told_at(link.segment, index)
+
+
+def told_at(segment: Segment, index: int) -> Told:
+    """Return the record of a verified segment that has this index in the log."""
+    line = segment.lines[index - segment.first]
+    return Told(index, line, segment, read_record(line))
 
 
 async def verified_segments(
