@@ -4,8 +4,9 @@ A pattern is a text in which `*` stands for any characters and `?` for any one; 
 """
 
 import functools
+import itertools
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,48 +16,6 @@ from curfew.audit.record import Record
 from curfew.audit.when import ALWAYS, Span
 
 Texts = Iterator[str]
-
-
-def _people(body: Mapping[str, Any]) -> Texts:
-    block = body["unmapped"]["curfew"]
-    story = block.get("story", {})
-    yield from _texts(block.get("actor"), story.get("requester"), story.get("submitted_by"))
-    for decision in story.get("decisions", ()):
-        yield from _texts(decision.get("by"))
-
-
-def _request(body: Mapping[str, Any]) -> Texts:
-    block = body["unmapped"]["curfew"]
-    story = block.get("story", {})
-    yield from _texts(block.get("subject"), story.get("request"))
-    if "request" in story:
-        yield f"{story.get('namespace')}/{story['request']}"
-
-
-def _role(body: Mapping[str, Any]) -> Texts:
-    role = body["unmapped"]["curfew"].get("story", {}).get("role", {})
-    yield from _texts(role.get("name"))
-    if "name" in role:
-        yield f"{role.get('kind')}/{role['name']}"
-
-
-def _event(body: Mapping[str, Any]) -> Texts:
-    block = body["unmapped"]["curfew"]
-    yield from _texts(block.get("event"), block.get("code"))
-
-
-def _in_story(*path: str) -> Callable[[Mapping[str, Any]], Texts]:
-    def look(body: Mapping[str, Any]) -> Texts:
-        value: Any = body["unmapped"]["curfew"].get("story", {})
-        for key in path:
-            value = value.get(key, {}) if isinstance(value, Mapping) else {}
-        yield from _texts(value)
-
-    return look
-
-
-def _texts(*values: Any) -> Texts:
-    return (value for value in values if isinstance(value, str))
 
 
 def every_text(value: Any) -> Texts:
@@ -71,18 +30,22 @@ def every_text(value: Any) -> Texts:
             yield from every_text(part)
 
 
-FIELDS: Mapping[str, Callable[[Mapping[str, Any]], Texts]] = {
-    "id": lambda body: _texts(body["unmapped"]["curfew"].get("id")),
-    "person": _people,  # asked, submitted, decided, or did it
-    "request": _request,  # its name, namespace/name, or UID
-    "role": _role,  # its name, or kind/name
-    "policy": _in_story("policy", "name"),
-    "namespace": _in_story("namespace"),
-    "event": _event,  # its name or its code
-    "ticket": _in_story("ticket"),
-    "anything": every_text,  # an id of another system, wherever it stands
+FIELDS: Mapping[str, tuple[str, ...]] = {
+    "id": ("id",),
+    "person": ("actor", "story.requester", "story.submitted_by", "story.decisions[*].by"),
+    "request": ("subject", "story.request", "story.namespace/story.request"),
+    "role": ("story.role.name", "story.role.kind/story.role.name"),
+    "policy": ("story.policy.name",),
+    "namespace": ("story.namespace",),
+    "event": ("event", "code"),
+    "ticket": ("story.ticket",),
+    "anything": (),
 }
-"""What can be asked for, and which texts of a record answer it."""
+"""What can be asked for, and where in our block of a record the texts are that answer it.
+
+`[*]` is each of a list, and a slash joins two texts. `anything` is every text of the record, wherever it stands: the id of
+another system.
+"""
 
 PHASES: Mapping[str, tuple[str, ...]] = {
     "Pending": ("request.accepted",),
@@ -96,6 +59,27 @@ PHASES: Mapping[str, tuple[str, ...]] = {
     "Failed": ("request.rejected", "grant.activation_failed"),
 }
 """The events that say that a request has come to a phase."""
+
+
+def answers(name: str, body: Mapping[str, Any]) -> Texts:
+    """Yield the texts of a record's JSON that answer what is asked for."""
+    if name == "anything":
+        yield from every_text(body)
+        return
+    block = body["unmapped"]["curfew"]
+    for path in FIELDS[name]:
+        joined = [list(_at(block, part.split("."))) for part in path.split("/")]
+        yield from ("/".join(parts) for parts in itertools.product(*joined))
+
+
+def _at(value: Any, keys: Sequence[str]) -> Texts:
+    """Yield the texts at a place in a JSON value; none where there is no such place."""
+    if not keys:
+        yield from (value,) if isinstance(value, str) else ()
+    elif isinstance(value, Mapping):
+        key, is_list, _ = keys[0].partition("[")
+        for part in value.get(key, ()) if is_list else [value.get(key)]:
+            yield from _at(part, keys[1:])
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +101,7 @@ class Query:
             return False
         for name, patterns in self.patterns.items():
             compiled = [as_regex(pattern) for pattern in patterns]
-            if not any(regex.fullmatch(text) for text in FIELDS[name](record.body) for regex in compiled):
+            if not any(regex.fullmatch(text) for text in answers(name, record.body) for regex in compiled):
                 return False
         if self.words:
             text = "\n".join(every_text(record.body)).casefold()
