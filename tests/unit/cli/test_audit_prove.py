@@ -141,6 +141,20 @@ def test_a_proof_that_cannot_be_written_is_told_so(folder: Path, tmp_path: Path)
     assert "Choose another file with --to." in result.stderr
 
 
+def test_after_a_rotation_the_proof_is_made_under_the_key_that_signed_the_end(tmp_path: Path, proof: Path) -> None:
+    log = a_log(2)
+    old, new = log.signer, a_signer(seed=2)
+    log.hand_over(new)
+    log.append([a_record(9)])
+    folder = log.lay(tmp_path / "trail")
+
+    assert audit("prove", folder, 1, "--key", old.verifier_key, "--to", proof).exit_code == 0
+    assert audit("check-proof", proof, "--key", new.verifier_key).exit_code == 0
+    refused = audit("check-proof", proof, "--key", old.verifier_key)
+    assert refused.exit_code == 1
+    assert f"It was made under key {new.verifier_key}, and is checked with {old.verifier_key}." in refused.stdout
+
+
 # --- what check-proof says
 
 

@@ -13,7 +13,6 @@ from curfew.audit.findings import Anchor
 from curfew.audit.merkle import leaf_hash
 from curfew.audit.proof import Proof, Tree, inclusion_path
 from curfew.audit.query import Query
-from curfew.audit.rotation import successor
 from curfew.audit.segment import TRAILER_BYTES, Segment, parse_seal, unpack
 from curfew.cli.audit import options
 from curfew.cli.audit.reading import USAGE, given_key, open_location, read_receipt, unreadable
@@ -126,20 +125,18 @@ _ID = re.compile("[0-9a-f]{32}")
 
 
 async def _prove(store: ObjectStore, log: str, given: Verifier | None, wanted: _Wanted) -> tuple[Told, Proof]:
-    signer = await known_key(store, log, given)
+    verifier = await known_key(store, log, given)
     tree, found = Tree(), list[Told]()
     last: Link | None = None
-    async with aclosing(verified_segments(store, log, signer, wanted.anchors)) as links:
+    async with aclosing(verified_segments(store, log, verifier, wanted.anchors)) as links:
         async for link in links:
-            if last is not None:
-                signer = successor(last.segment, signer)
             last = link
             tree.extend(map(leaf_hash, link.segment.lines))
             found += wanted.among(link.segment)
     told = _the_one(found, wanted, tree.size)
     assert last is not None  # noqa: S101  there is a record, so there is a segment
     path = inclusion_path(tree, told.index, tree.size)
-    return told, Proof(log, told.index, told.line, path, _checkpoint(last.stored), str(signer))
+    return told, Proof(log, told.index, told.line, path, _checkpoint(last.stored), str(last.verifier))
 
 
 def _the_one(found: Sequence[Told], wanted: _Wanted, size: int) -> Told:

@@ -11,7 +11,7 @@ from curfew.audit.checkpoint import Verifier
 from curfew.audit.findings import Anchor, Finding
 from curfew.audit.record import Record, RecordRefused
 from curfew.audit.segment import Segment
-from curfew.audit.verify import Walk
+from curfew.audit.verify import Begin, Walk
 from curfew.cli.audit.reading import TAMPERED, Unfounded, announced, list_log, read
 from curfew.cli.audit.showing import printable, progress, sentence
 from curfew.ports import ObjectStore
@@ -33,10 +33,16 @@ class NotVerified(click.ClickException):
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A verified segment and its object."""
+    """A verified segment, its object, and how far the walk is with it."""
 
     segment: Segment
     stored: bytes
+    reached: Begin
+
+    @property
+    def verifier(self) -> Verifier:
+        """The key that sealed it."""
+        return self.reached.tenures[-1].verifier
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +92,13 @@ async def verified_segments(
                 if not walk.is_whole:
                     break
                 for segment in good:
-                    yield Link(segment, taken[segment.name])
+                    yield Link(segment, taken[segment.name], walk.reached)
                     del taken[segment.name]
                 good.clear()
     if findings := walk.finish().findings:
         raise NotVerified(findings[0])
     for segment in good:
-        yield Link(segment, taken[segment.name])
+        yield Link(segment, taken[segment.name], walk.reached)
 
 
 async def known_key(store: ObjectStore, log: str, given: Verifier | None) -> Verifier:
