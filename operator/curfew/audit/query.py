@@ -108,9 +108,19 @@ class Query:
             return all(word.casefold() in text for word in self.words)
         return True
 
+    def needles(self, name: str) -> list[list[bytes]]:
+        """Return, for each pattern of a field, what a line has to hold for it to fit.
+
+        A slash parts a pattern too: `namespace/name` and `kind/name` do not stand in one piece in every record.
+        """
+        return [
+            [canonical(part)[1:-1] for literal in literals(pattern) for part in literal.split("/") if part]
+            for pattern in self.patterns[name]
+        ]
+
     def sieve(self) -> Callable[[bytes], bool]:
         """Return what tells from a record's line, quickly and without reading it, that it can be no answer."""
-        needles = [[_needles(pattern) for pattern in patterns] for patterns in self.patterns.values()]
+        needles = [self.needles(name) for name in self.patterns]
         words = [canonical(word.casefold())[1:-1].decode() for word in self.words]
 
         def may_match(line: bytes) -> bool:
@@ -134,12 +144,9 @@ def as_regex(pattern: str) -> re.Pattern[str]:
 _WILD = {"*": ".*", "?": "."}
 
 
-def _needles(pattern: str) -> list[bytes]:
-    """Return what a line has to hold: the parts of a pattern that are no wildcards, as canonical JSON writes them.
-
-    A slash parts too: `namespace/name` and `kind/name` do not stand in one piece in every record.
-    """
-    return [canonical(part)[1:-1] for part in re.split(r"[*?/]", pattern) if part]
+def literals(pattern: str) -> list[str]:
+    """Return the parts of a pattern that are no wildcards, in order."""
+    return [part for part in re.split(r"[*?]", pattern) if part]
 
 
 def events_like(pattern: str) -> list[str]:

@@ -24,6 +24,14 @@ def audit(*arguments: object) -> Result:
     return CliRunner().invoke(main, ["audit", *map(str, arguments)], prog_name="curfew")
 
 
+@pytest.fixture(autouse=True, params=["with an index", "without the extra"])
+def index(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Search in both ways: all that is here holds for each."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    if request.param == "without the extra":
+        monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+
+
 def another(event: str = "request.created", story: Story = NOBODY, days: int = 7) -> Record:
     """Return a record of another request, a week later."""
     message = f"dora@example.com asks\x1b[31m ({story.request})"

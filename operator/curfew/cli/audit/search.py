@@ -1,12 +1,13 @@
 """`curfew audit search`: finds records by person, request, role, time or words, and tells the story of one request."""
 
 import asyncio
+import importlib.util
 from collections import deque
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,12 +18,15 @@ from curfew.audit.record import Record
 from curfew.cli.audit import options
 from curfew.cli.audit.asking import TIMES, questions, read_query
 from curfew.cli.audit.listing import LISTINGS, Listing, TableListing
-from curfew.cli.audit.reading import USAGE, given_key, open_location, unreadable
+from curfew.cli.audit.reading import USAGE, given_key, list_log, open_location, unreadable
 from curfew.cli.audit.showing import count, printable
 from curfew.cli.audit.story import tell
 from curfew.cli.audit.stream import NotVerified, known_key, read_record, verified_segments
 from curfew.cli.audit.verdict import NO_KEY
 from curfew.ports import ObjectStore
+
+if TYPE_CHECKING:
+    from curfew.cli.audit.index import Index
 
 _ROWS = 1000  # that a table has, unless --limit says something else
 
@@ -75,15 +79,25 @@ def search(
     """  # noqa: D301  click's mark for lines that stay as they are
     verifier = given_key(key, key_file, log)
     query = read_query(asked, SystemClock().now())
-    store = open_location(location)
+    source = _Source(open_location(location), log, verifier, has_index=not no_index)
     with unreadable():
         if is_story or (is_story is None and output == "table" and _names_one_request(query)):
-            asyncio.run(_tell(store, log, verifier, query, or_list=not is_story))
+            asyncio.run(_tell(source, query, or_list=not is_story))
         else:
             rows = limit if limit is not None else _ROWS if output == "table" else 0
-            asyncio.run(_list(store, log, verifier, query, LISTINGS[output](), rows, is_table=output == "table"))
+            asyncio.run(_list(source, query, LISTINGS[output](), rows, is_table=output == "table"))
     if verifier is None:
         click.echo(f"Note: {NO_KEY}", err=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """Where it is searched."""
+
+    store: ObjectStore
+    log: str
+    given: Verifier | None
+    has_index: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,15 +107,13 @@ class _Found:
     record: Record
 
 
-async def _list(
-    store: ObjectStore, log: str, given: Verifier | None, query: Query, listing: Listing, rows: int, *, is_table: bool
-) -> None:
+async def _list(source: _Source, query: Query, listing: Listing, rows: int, *, is_table: bool) -> None:
     """Print what is found; `rows` at most, the newest, where that is not 0."""
     kept: deque[_Found] = deque(maxlen=rows or None)
     number = 0
     refused: NotVerified | None = None
     try:
-        async with aclosing(_find(store, log, given, query)) as found:
+        async with aclosing(_find(source, query)) as found:
             async for one in found:
                 number += 1
                 if rows:
@@ -121,9 +133,9 @@ async def _list(
         click.echo(f"{count(number - rows, 'older record')} not shown; --limit 0 shows all.", err=True)
 
 
-async def _tell(store: ObjectStore, log: str, given: Verifier | None, query: Query, *, or_list: bool) -> None:
+async def _tell(source: _Source, query: Query, *, or_list: bool) -> None:
     """Print the story of the one request that is found; where there are several, list them or refuse."""
-    found = [one async for one in _find(store, log, given, query) if "story" in one.record.block]
+    found = [one async for one in _find(source, query) if "story" in one.record.block]
     subjects = {one.record.subject: one for one in found}
     if not subjects:
         click.echo("Nothing was found: the log verifies, and no record of a request in it is such.")
@@ -138,7 +150,7 @@ async def _tell(store: ObjectStore, log: str, given: Verifier | None, query: Que
         return
     if query.patterns.keys() != {"request"} or len(query.patterns["request"]) > 1:
         whole = Query({"request": tuple(subjects)})
-        found = [one async for one in _find(store, log, given, whole)]
+        found = [one async for one in _find(source, whole)]
     for line in tell([(one.index, one.record) for one in found]):
         click.echo(printable(line))
 
@@ -165,12 +177,55 @@ def _names_one_request(query: Query) -> bool:
     return len(names) == 1 and not set("*?") & set(names[0])
 
 
-async def _find(store: ObjectStore, log: str, given: Verifier | None, query: Query) -> AsyncGenerator[_Found]:
+async def _find(source: _Source, query: Query) -> AsyncGenerator[_Found]:
     """Yield the answers to a query, in the order of the log. Raise as `verified_segments` does."""
+    verifier = await known_key(source.store, source.log, source.given)
+    path = _index_path(source, verifier)
+    if path is not None:
+        from curfew.cli.audit.index import IndexUnusable, open_index
+
+        try:
+            with open_index(path) as index:
+                async with aclosing(_find_in_index(index, source, verifier, query)) as found:
+                    async for one in found:
+                        yield one
+                return
+        except IndexUnusable as error:
+            click.echo(f"Note: the index cannot be used, and the whole log is read. {error}", err=True)
     may_match = query.sieve()
-    verifier = await known_key(store, log, given)
-    async with aclosing(verified_segments(store, log, verifier)) as links:
+    async with aclosing(verified_segments(source.store, source.log, verifier)) as links:
         async for link in links:
-            for index, line in enumerate(link.segment.lines, link.segment.first):
-                if may_match(line) and (record := read_record(line)) is not None and query.matches(record):
-                    yield _Found(index, line, record)
+            for index_, line in enumerate(link.segment.lines, link.segment.first):
+                if may_match(line) and (answer := _answer(query, index_, line)):
+                    yield answer
+
+
+async def _find_in_index(index: "Index", source: _Source, verifier: Verifier, query: Query) -> AsyncGenerator[_Found]:
+    """Bring the index up to date, and yield what it holds; also where the log does not verify any further."""
+    refused: NotVerified | None = None
+    names = await list_log(source.store, source.log)
+    begin = await index.begin(source.store, source.log, names)
+    try:
+        await index.extend(source.log, names, verified_segments(source.store, source.log, verifier, begin=begin))
+    except NotVerified as error:
+        refused = error
+    may_match = query.sieve()
+    for number, line in index.find(query):
+        if may_match(line) and (answer := _answer(query, number, line)):
+            yield answer
+    if refused is not None:
+        raise refused
+
+
+def _index_path(source: _Source, verifier: Verifier) -> Path | None:
+    """Return where the index is kept, or None where there is none: not wanted, or without the extra."""
+    if not source.has_index or importlib.util.find_spec("duckdb") is None:
+        return None
+    from curfew.cli.audit.index import index_path
+
+    return index_path(source.store.url, source.log, verifier)
+
+
+def _answer(query: Query, index: int, line: bytes) -> _Found | None:
+    record = read_record(line)
+    return _Found(index, line, record) if record is not None and query.matches(record) else None

@@ -11,7 +11,7 @@ from curfew.audit.checkpoint import Verifier
 from curfew.audit.findings import Anchor, Finding
 from curfew.audit.record import Record, RecordRefused
 from curfew.audit.segment import Segment
-from curfew.audit.verify import Begin, Walk
+from curfew.audit.verify import Begin, Walk, place
 from curfew.cli.audit.reading import TAMPERED, Unfounded, announced, list_log, read
 from curfew.cli.audit.showing import printable, progress, sentence
 from curfew.ports import ObjectStore
@@ -72,17 +72,19 @@ def told_at(segment: Segment, index: int) -> Told:
 
 
 async def verified_segments(
-    store: ObjectStore, log: str, verifier: Verifier, anchors: Iterable[Anchor] = ()
+    store: ObjectStore, log: str, verifier: Verifier, anchors: Iterable[Anchor] = (), *, begin: Begin | None = None
 ) -> AsyncGenerator[Link]:
-    """Yield the segments of a log, in order, and say on a terminal how far it is.
+    """Yield the segments of a log, in order, and say on a terminal how far it is; from where another walk ended, if told.
 
     Raise `NotVerified` at the first bad place, having yielded all that is before it; `CannotRead` where there is no such
     log; `StoreError` where it cannot be read. Whoever does not come to the end of it has not verified the log.
     """
-    names = await list_log(store, log)
+    names = [
+        name for name in await list_log(store, log) if begin is None or not 0 <= place(log, name) <= begin.head.seq
+    ]
     good: list[Segment] = []
     taken: dict[str, bytes] = {}
-    walk = Walk(log, verifier, anchors, accepted=good.append)
+    walk = Walk(log, verifier, anchors, accepted=good.append, begin=begin)
     with progress(len(names), "objects") as advance:
         async with aclosing(read(store, names)) as objects:
             async for name, stored in objects:
