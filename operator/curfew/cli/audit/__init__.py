@@ -17,6 +17,7 @@ from curfew.cli.lazy import LazyGroup, Subcommand
         Subcommand("search", "Find records, or tell one request's story."),
         Subcommand("prove", "Write the proof of one record into one file."),
         Subcommand("check-proof", "Check such a file, without the log."),
+        Subcommand("export", "Hand over the evidence of a period."),
         Subcommand("tail", "Show the newest records, and go on with -f."),
         Subcommand("key", "Print the public key of a signing key."),
     ),
