@@ -1,5 +1,8 @@
 """An auditor reads a real bucket: what `curfew audit` says of a log in it, and of one that cannot be read."""
 
+import json
+from pathlib import Path
+
 import pytest
 from click.testing import CliRunner, Result
 
