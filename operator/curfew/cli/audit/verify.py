@@ -34,6 +34,7 @@ from curfew.cli.audit.reading import (
 )
 from curfew.cli.audit.showing import count, progress
 from curfew.cli.audit.verdict import Report
+from curfew.cli.audit.verify_bundle import find_bundle, verify_bundle
 from curfew.ports import ObjectStore
 
 
@@ -78,8 +79,9 @@ def verify(
 ) -> None:
     """Prove that a log is whole: nothing altered, lost, added, moved or forked.
 
-    LOCATION is a bucket (s3://BUCKET/PREFIX, gs://…, az://…) or a folder: where the operator writes, or a copy. Every
-    byte of it is checked, from the first segment to the last, and what is wrong is said with its place.
+    LOCATION is a bucket (s3://BUCKET/PREFIX, gs://…, az://…) or a folder: where the operator writes, or a copy; or a
+    bundle that `curfew audit export` wrote. Every byte of it is checked, from the first segment to the last, and what is
+    wrong is said with its place.
 
     Two things cannot come from the log itself. Who wrote it: give the key (--key), which `curfew audit key` prints. And
     whether it was cut off at its end: give an anchor (--anchor), which is what somebody kept of it elsewhere. Each grant
@@ -105,6 +107,10 @@ def verify(
               3: the log cannot be read: no such bucket or log, wrong credentials.
             130: it was interrupted with Ctrl-C.
     """  # noqa: D301  click's mark for lines that stay as they are
+    if (bundle := find_bundle(location)) is not None:
+        if save is not None or resume is not None:
+            raise click.UsageError("--save and --resume are for logs, and not for a bundle of one.")
+        sys.exit(verify_bundle(bundle, location, key, key_file, anchors, output))
     since = read_witness(resume, log) if resume is not None else None
     kept = [read_anchor(anchor, log) for anchor in anchors]
     if since is not None:
