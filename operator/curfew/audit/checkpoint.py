@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -22,6 +23,10 @@ class NoteRefused(ValueError):
 
 class KeyRefused(ValueError):
     """A key that cannot be used. `str(error)` says why."""
+
+
+class SigningFailed(Exception):
+    """Whoever holds the key did not sign. `str(error)` is a sentence for people."""
 
 
 class Signer(Protocol):
@@ -167,6 +172,16 @@ def open_note(text: str, verifier: Verifier) -> Checkpoint:
         verifier.check(signature[4:], body.encode())
         return _parse_body(body)
     raise NoteRefused(f"it is not signed by key {verifier.name} ({verifier.key_hash.hex()})")
+
+
+def signed_by(text: str, name: str) -> bytes | None:
+    """Return the hash of the key of that name that a note says it is signed with, or None. It proves nothing by itself."""
+    for line in text.partition("\n\n")[2].splitlines():
+        parts = line.split(" ")
+        if len(parts) == 3 and parts[1] == name:
+            with suppress(NoteRefused):
+                return _decode(parts[2], "a signature")[:4]
+    return None
 
 
 def _parse_body(body: str) -> Checkpoint:

@@ -6,17 +6,19 @@ each record is in the log once.
 """
 
 import asyncio
+import functools
 import itertools
 import random
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
-from curfew.audit.checkpoint import Ed25519Signer
+from curfew.audit.checkpoint import Signer, SigningFailed
 from curfew.audit.receipt import Receipt
 from curfew.audit.record import Record
+from curfew.audit.rotation import successor
 from curfew.audit.segment import ChainBroken, Head, Segment, follow, seal
 from curfew.ports import (
     Attestation,
@@ -30,9 +32,12 @@ from curfew.ports import (
 )
 from curfew.trail import records
 from curfew.trail.health import Health, HealthKeeper, Outage, Reason, Trouble
+from curfew.trail.keys import Keys, KeyUnknown
 from curfew.trail.memory import Memory
 from curfew.trail.punctual import PunctualStore
 from curfew.trail.recovery import Recovered, records_of, recover
+
+R = TypeVar("R")
 
 MOST_RECORDS = 1000
 MOST_BYTES = 1024 * 1024
@@ -60,6 +65,10 @@ class TrailObserver(Protocol):
 
     def committed(self, seconds: float, records: int, size: int) -> None:
         """A segment of so many records and stored bytes took so long, from the first try on."""
+        ...
+
+    def appended(self, first: int, records: Sequence[Record], stored: bytes) -> None:
+        """This process has appended a segment: the index of its first record, its records, and its bytes."""
         ...
 
 
@@ -96,11 +105,12 @@ class Trail:
         self,
         store: ObjectStore,
         clock: Clock,
-        signer: Ed25519Signer,
+        signer: Signer,
         log: str,
         writer: str,
         *,
         observer: TrailObserver,
+        previous: Signer | None = None,
         heartbeat: timedelta = timedelta(seconds=60),
         window: timedelta = timedelta(hours=25),
         worm_required: bool = True,
@@ -110,14 +120,15 @@ class Trail:
     ) -> None:
         """Nothing is read or written before `open`.
 
-        `writer` names this process in each segment; `heartbeat` is how long the log may be silent before an empty
+        `signer` is the key to be used from now on, `previous` the one before it: where the log is still signed with that,
+        it is handed over. `writer` names this process in each segment; `heartbeat` is how long the log may be silent before an empty
         segment proves life; `window` is how much of the log's end is remembered; with `worm_required` the store has to
         be proved write-once for the trail to be healthy. `call_timeout` is longer than the store's own, which can say
         more about what did not answer.
         """
         self._store = PunctualStore(store, call_timeout)
         self._clock = clock
-        self._signer = signer
+        self._keys = Keys(signer, previous, patience=call_timeout)
         self._log = log
         self._writer = writer
         self._observer = observer
@@ -183,9 +194,12 @@ class Trail:
         pauses = self._pauses()
         while True:
             try:
-                recovered = await recover(self._store, self._log, self._signer.verifier, self._window)
+                recovered = await recover(self._store, self._log, self._keys.verifiers, self._window)
+                self._keys.use(recovered.verifier)
             except StoreError as error:
                 trouble = Trouble(Reason.STORE_UNAVAILABLE, str(error))
+            except KeyUnknown as error:
+                trouble = Trouble(Reason.KEY_UNKNOWN, str(error), lasts=True)
             except ChainBroken as error:
                 trouble = Trouble(
                     Reason.CHAIN_BROKEN, f"The log at {self._store.url} is not whole: {error}.", lasts=True
@@ -208,6 +222,7 @@ class Trail:
             raise
         finally:
             self._keeper.rest()
+            self._keys.close()
             self._ended.set()
 
     async def close(self, within: timedelta = timedelta(seconds=5)) -> None:
@@ -229,7 +244,7 @@ class Trail:
             self._tell_of(outage)
         if recovered.newest is None:
             # The key that signs the log stands in its first line.
-            self._put_first(records.opened(self._log, at=self._clock.now(), verifier_key=self._signer.verifier_key))
+            self._put_first(records.opened(self._log, at=self._clock.now(), verifier_key=str(self._keys.verifier)))
         else:
             self._newest = recovered.newest
             self._is_begun.set()
@@ -245,43 +260,84 @@ class Trail:
             await self._wait_for_work(until=written_at + self._heartbeat)
             if self._is_closing and not self._queue:
                 return
-            await self._commit()
+            try:
+                if self._keys.is_old:
+                    await self._hand_over()
+                else:
+                    await self._commit(self._next_batch())
+            except KeyUnknown as error:
+                # Ending the process would end what ends access; so nothing is written, and that is said.
+                self._keeper.failed(Trouble(Reason.KEY_UNKNOWN, str(error), lasts=True))
+                await self._until_closing()
+                return
             written_at = loop.time()
+
+    async def _until_closing(self) -> None:
+        while not self._is_closing:
+            self._work.clear()
+            await self._work.wait()
 
     async def _wait_for_work(self, until: float) -> None:
         """Return when there is something to write, or when it is time for a sign of life."""
-        if self._queue or self._is_closing:
+        if self._queue or self._is_closing or self._keys.is_old:
             return
         self._work.clear()
         with suppress(TimeoutError):
             async with asyncio.timeout_at(until):
                 await self._work.wait()
 
-    async def _commit(self) -> None:
-        """Write what is queued, as much as goes into one segment; where there is nothing, write that."""
+    async def _hand_over(self) -> None:
+        """Write the last segment of the old key: it holds nothing but the rotation, which both keys have signed.
+
+        Where another writer was faster nothing was written, and what that one wrote says which key signs now.
+        """
+        told = await self._signed(lambda: self._keys.rotation(self._log, at=self._clock.now()))
+        if await self._commit({told.id: _Entry(told, told.line())}):
+            self._keys.handed_over()
+        self._queue.pop(told.id, None)
+
+    async def _commit(self, batch: dict[str, _Entry]) -> bool:
+        """Write these records as one segment; where there are none, write that. False: it is another writer's segment."""
         if self._head is None:
             raise RuntimeError("the trail is written before it was opened")
-        self._in_flight = self._next_batch()
-        lines = [entry.line for entry in self._in_flight.values()]
+        self._in_flight = batch
+        lines = [entry.line for entry in batch.values()]
         loop = asyncio.get_running_loop()
         started = loop.time()
         head, is_void = self._head, False
         while True:
             name = head.next_name()
-            body, after = seal(head, lines, at=self._clock.now(), writer=self._writer, signer=self._signer)
+            body, after = await self._signed(functools.partial(self._seal, head, lines))
             match await self._put(head, body, may_void=not is_void):
                 case None:
-                    written = [entry.record for entry in self._in_flight.values()]
+                    written = [entry.record for entry in batch.values()]
                     self._advance(name, after, written, lines, own=True)
                     self._observer.committed(loop.time() - started, len(lines), len(body))
-                    return
+                    self._observer.appended(head.range.size, written, body)
+                    return True
                 case segment, after:
                     self._advance(name, after, records_of(segment), segment.lines, own=False)
                     told = records.writer_changed(self._log, segment, at=self._clock.now(), writer=self._writer)
                     self.submit([told])
-                    return
+                    self._keys.use(successor(segment, self._keys.verifier))
+                    return False
                 case _Void() as void:
                     head, is_void = head.voided(void.stored), True
+
+    async def _seal(self, head: Head, lines: Sequence[bytes]) -> tuple[bytes, Head]:
+        at = self._clock.now()
+        return await self._keys.sign(lambda signer: seal(head, lines, at=at, writer=self._writer, signer=signer))
+
+    async def _signed(self, sign: Callable[[], Awaitable[R]]) -> R:
+        """Have something signed; tried until it succeeds."""
+        pauses = self._pauses()
+        while True:
+            self._keeper.trying(Reason.SIGNING_FAILED, "The signing key")
+            try:
+                return await sign()
+            except SigningFailed as error:
+                self._keeper.failed(Trouble(Reason.SIGNING_FAILED, str(error)))
+            await asyncio.sleep(next(pauses))
 
     def _next_batch(self) -> dict[str, _Entry]:
         batch: dict[str, _Entry] = {}
@@ -299,7 +355,7 @@ class Trail:
         """Return None when these bytes are the next segment, another writer's segment that is, or what is in its way."""
         pauses = self._pauses()
         while True:
-            self._keeper.trying()
+            self._keeper.trying(Reason.STORE_UNAVAILABLE, "The store")
             try:
                 return await self._try(head, body)
             except _SlotTaken as taken:
@@ -324,7 +380,7 @@ class Trail:
             stored = await self._store.get(name)
             if stored == body:
                 return None  # an earlier try of ours had arrived
-            segment, after = follow(head, name, stored, self._signer.verifier)
+            segment, after = follow(head, name, stored, self._keys.verifier)
         except ObjectMissing as error:
             raise _SlotTaken(name, "cannot be read; it may have been deleted") from error
         except ChainBroken as error:
@@ -334,6 +390,7 @@ class Trail:
             raise _SlotTaken(name, error.why, stored) from error
         try:
             records_of(segment)
+            successor(segment, self._keys.verifier)
         except ChainBroken as error:
             raise _SlotTaken(name, error.why) from error
         return segment, after
