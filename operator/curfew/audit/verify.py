@@ -8,7 +8,7 @@ checkpoint that was kept elsewhere.
 
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -86,8 +86,17 @@ class _Tally:
 class Walk:
     """Takes a log object by object, for whoever reads it from afar. `examine` is the same in one call."""
 
-    def __init__(self, log: str, verifier: Verifier, anchors: Iterable[Anchor] = ()) -> None:
+    def __init__(
+        self,
+        log: str,
+        verifier: Verifier,
+        anchors: Iterable[Anchor] = (),
+        *,
+        accepted: Callable[[Segment], None] | None = None,
+    ) -> None:
+        """`accepted` is called with each segment that was found good, in order."""
         self._log = log
+        self._accepted = accepted
         self._verifier = verifier
         self._anchors = sorted(anchors, key=lambda anchor: anchor.size)
         self._head = Head.genesis(log)  # after the last good segment
@@ -273,6 +282,8 @@ class Walk:
                     records=range(anchor.size),
                 )
         self._head = after
+        if self._accepted is not None:
+            self._accepted(segment)
 
     # --- what is wrong
 

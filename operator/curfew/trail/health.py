@@ -109,7 +109,7 @@ class HealthKeeper:
         self._not_asked = message
         self._update()
 
-    def trying(self, reason: Reason, who: str) -> None:
+    def trying(self, reason: Reason = Reason.STORE_UNAVAILABLE, who: str = "The store") -> None:
         """Note that a call begins, to somebody whose silence is trouble for that reason."""
         self._began = self._began or self._clock.now()
         if self._trouble is None:

@@ -355,7 +355,7 @@ class Trail:
         """Return None when these bytes are the next segment, another writer's segment that is, or what is in its way."""
         pauses = self._pauses()
         while True:
-            self._keeper.trying(Reason.STORE_UNAVAILABLE, "The store")
+            self._keeper.trying()
             try:
                 return await self._try(head, body)
             except _SlotTaken as taken:

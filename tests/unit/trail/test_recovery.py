@@ -53,7 +53,7 @@ class History:
         return name
 
     async def recover(self) -> Recovered:
-        return await recover(self.store, LOG, SIGNER.verifier, WINDOW)
+        return await recover(self.store, LOG, [SIGNER.verifier], WINDOW)
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ def six_days() -> History:
 
 
 async def test_a_log_that_has_not_begun_is_at_its_genesis() -> None:
-    recovered = await recover(MemoryStore(), LOG, SIGNER.verifier, WINDOW)
+    recovered = await recover(MemoryStore(), LOG, [SIGNER.verifier], WINDOW)
 
     assert (recovered.head, recovered.newest, len(recovered.memory)) == (Head.genesis(LOG), None, 0)
 
@@ -90,7 +90,7 @@ async def test_the_end_and_the_window_before_it_are_found(history: History) -> N
 
 async def test_no_more_is_read_than_is_needed(history: History) -> None:
     store = FailingStore(history.store)
-    await recover(store, LOG, SIGNER.verifier, WINDOW)
+    await recover(store, LOG, [SIGNER.verifier], WINDOW)
 
     assert store.calls.count("list_partitions") == 1
     assert store.calls.count("list") <= 4
@@ -146,7 +146,7 @@ async def test_a_listing_that_is_behind_does_not_matter(history: History) -> Non
         async def list(self, prefix: str) -> Sequence[str]:
             return [name for name in await super().list(prefix) if name not in history.names[-5:]]
 
-    recovered = await recover(Behind(history.store.objects), LOG, SIGNER.verifier, WINDOW)
+    recovered = await recover(Behind(history.store.objects), LOG, [SIGNER.verifier], WINDOW)
     assert recovered.head == history.head
 
 
@@ -176,7 +176,7 @@ async def test_an_empty_partition_changes_nothing(history: History) -> None:
         async def list_partitions(self, prefix: str) -> Sequence[str]:
             return [*await super().list_partitions(prefix), "v1/log=main/dt=2026-12-24/"]
 
-    recovered = await recover(WithEmptyFolder(history.store.objects), LOG, SIGNER.verifier, WINDOW)
+    recovered = await recover(WithEmptyFolder(history.store.objects), LOG, [SIGNER.verifier], WINDOW)
     assert recovered.head == history.head
 
 
@@ -271,7 +271,7 @@ async def test_too_many_strays_are_not_read_for_ever(history: History, monkeypat
     store = FailingStore(history.store)
 
     with pytest.raises(ChainBroken):
-        await recover(store, LOG, SIGNER.verifier, WINDOW)
+        await recover(store, LOG, [SIGNER.verifier], WINDOW)
     assert store.calls.count("get") == 10
 
 
@@ -287,7 +287,7 @@ async def test_objects_are_fetched_together_and_not_all_at_once(history: History
             now -= 1
             return await super().get(name)
 
-    await recover(Counting(history.store), LOG, SIGNER.verifier, WINDOW)
+    await recover(Counting(history.store), LOG, [SIGNER.verifier], WINDOW)
     assert most == recovery.AT_ONCE
     assert asyncio.get_running_loop().time() < 1.5
 
