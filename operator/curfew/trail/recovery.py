@@ -175,9 +175,7 @@ async def _first_key(listing: _Listing, verifiers: Sequence[Verifier]) -> Verifi
     return next((known for known in verifiers if known.key_hash == claimed), verifiers[0])
 
 
-async def _segments(
-    listing: _Listing, chain: "_Chain", first_day: date
-) -> AsyncGenerator[tuple[Segment, Head], None]:
+async def _segments(listing: _Listing, chain: "_Chain", first_day: date) -> AsyncGenerator[tuple[Segment, Head], None]:
     """Yield what a chain goes on with until a name is missing: first what is listed since a day, then what came after."""
     listed = []
     for day, folder in await listing.partitions():

@@ -12,6 +12,7 @@ import pytest
 from curfew.audit.record import Record
 from curfew.audit.segment import ChainBroken, Head, seal
 from curfew.trail import recovery
+from curfew.trail.keys import KeyUnknown
 from curfew.trail.memory import Memory
 from curfew.trail.recovery import Recovered, recover
 from tests.support.stores import FailingStore, MemoryStore, StallingStore
@@ -227,16 +228,16 @@ async def test_two_void_places_in_a_row_are_one_too_many(history: History) -> No
 
 
 async def test_a_log_of_another_key_is_not_gone_on_with(history: History) -> None:
-    with pytest.raises(ChainBroken, match="sealed by somebody else"):
-        await recover(history.store, LOG, OTHER_SIGNER.verifier, WINDOW)
+    with pytest.raises(KeyUnknown, match=f"is signed with key {SIGNER.verifier.key_hash.hex()}"):
+        await recover(history.store, LOG, [OTHER_SIGNER.verifier], WINDOW)
 
 
 async def test_a_short_log_of_another_key_is_not_begun_anew() -> None:
     history = History()
     history.write([a_record(1)], 0)
 
-    with pytest.raises(ChainBroken, match="sealed by somebody else"):
-        await recover(history.store, LOG, OTHER_SIGNER.verifier, WINDOW)
+    with pytest.raises(KeyUnknown, match=f"is signed with key {SIGNER.verifier.key_hash.hex()}"):
+        await recover(history.store, LOG, [OTHER_SIGNER.verifier], WINDOW)
 
 
 async def test_a_forked_log_is_found(history: History) -> None:
