@@ -56,12 +56,14 @@ class Collector:
     answer: Callable[[int], int] = lambda _: 200
     text: str = ""
     held: asyncio.Event | None = None
+    asked: asyncio.Event = field(default_factory=asyncio.Event)
     port: int = 0
 
     async def take(self, request: web.Request) -> web.Response:
         """Answer a POST."""
         self.bodies.append(await request.read())
         self.headers.append(dict(request.headers))
+        self.asked.set()
         if self.held is not None:
             await self.held.wait()
         return web.Response(status=self.answer(len(self.bodies)), text=self.text, headers={"Location": "/elsewhere"})
@@ -231,8 +233,7 @@ async def test_a_collector_that_is_slow_keeps_nobody_waiting() -> None:
     assert collector.held is not None
     async with collector.listening() as url, forwarding(HttpCollector(url, "cloudevents"), counts) as forwarder:
         forwarder.appended(0, records(1, 1))
-        while not collector.bodies:
-            await asyncio.sleep(0)
+        await collector.asked.wait()
         started = asyncio.get_running_loop().time()
         for number in range(2, 200):
             forwarder.appended(number, [a_record(number)])

@@ -105,8 +105,10 @@ def test_all_problems_are_told_at_once(folder: Path) -> None:
         ),
         (
             "  previousKeyFile: absent.pem",
-            "audit.previousKeyFile names absent.pem, which is not there; make it with: "
-            "openssl genpkey -algorithm ed25519 -out absent.pem.",
+            (
+                "audit.previousKeyFile names absent.pem, which is not there; make it with: "
+                "openssl genpkey -algorithm ed25519 -out absent.pem."
+            ),
         ),
         (
             "  previousSigner: {uri: vault, publicKey: pem}",
@@ -171,8 +173,10 @@ def test_each_problem_is_one_sentence_that_says_what_is_right(folder: Path, line
         (
             "  forward: {}",
             [
-                "settings.yaml: audit.forward.url is missing; "
-                "write, for example, https://COLLECTOR/PATH, or stdout instead of it."
+                (
+                    "settings.yaml: audit.forward.url is missing; "
+                    "write, for example, https://COLLECTOR/PATH, or stdout instead of it."
+                )
             ],
         ),
     ],

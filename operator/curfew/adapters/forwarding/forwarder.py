@@ -141,7 +141,8 @@ class Forwarder:
 
     def _next_batch(self, at_once: int) -> list[Forwarded]:
         """Return the first that wait; one is sent however large it is."""
-        batch, size = [], 0
+        batch: list[Forwarded] = []
+        size = 0
         for one in itertools.islice(self._waiting, at_once):
             size += len(one.line)
             if batch and size > BYTES_AT_ONCE:

@@ -146,6 +146,8 @@ def _write(text: bytes) -> None:
 def _said(error: Exception) -> str:
     if isinstance(error, TimeoutError):
         return f"it has not answered within {DEADLINE:g} s"
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return "its name cannot be resolved"
     if isinstance(error, OSError) and error.errno is not None and error.errno > 0:
         return os.strerror(error.errno)
     return type(error).__name__
