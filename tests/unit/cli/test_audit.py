@@ -486,6 +486,51 @@ def test_following_shows_what_is_appended(
     assert shown.err.count("and is not shown.") == 1
 
 
+@pytest.mark.parametrize("given", ["no key", "the first key", "the newest key"])
+def test_tail_follows_a_log_from_key_to_key(run: Run, log: ALog, given: str) -> None:
+    first = key_of(log)
+    for number in range(6, 12):
+        log.append([a_record(number)])
+        if number % 2:
+            log.hand_over(a_signer(seed=number))
+    key = {"no key": (), "the first key": ("--key", first), "the newest key": ("--key", key_of(log))}[given]
+
+    result = run("tail", *key)
+
+    assert (result.exit_code, result.stderr) == (0, "")
+    told = [line for line in result.stdout.splitlines() if "UTC" not in line]
+    assert [line.split()[1] for line in told] == [
+        "audit.opened",
+        *["grant.activated"] * 5,
+        *["grant.activated", "grant.activated", "audit.key_rotated"] * 3,
+    ]
+
+
+def test_tail_shows_what_the_first_key_opens_where_a_segment_is_altered(run: Run, log: ALog) -> None:
+    log.objects[log.names[3]] = log.objects[log.names[3]][:-1]
+
+    result = run("tail", "--key", key_of(log))
+
+    assert result.exit_code == 1
+    assert len(result.stdout.splitlines()) == 4
+
+
+def test_following_goes_on_with_the_next_key(
+    log: ALog, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    verifier, head = log.verifier, log.head
+
+    def hand_over() -> None:
+        log.hand_over(a_signer(seed=7))
+        log.append([a_record(7)])
+
+    monkeypatch.setattr(tail, "_POLL", 0)
+    with pytest.raises(KeyboardInterrupt):
+        asyncio.run(tail._follow(GrowingStore(log, hand_over), head, verifier, showing.Table()))
+
+    assert "request inc-7" in capsys.readouterr().out
+
+
 # --- key
 
 

@@ -13,7 +13,8 @@ from curfew.adapters.objectstore import BUCKET_SCHEMES, open_store
 from curfew.audit.checkpoint import KeyRefused, NoteRefused, Verifier, open_note
 from curfew.audit.findings import Anchor, Finding, Kind
 from curfew.audit.receipt import Receipt
-from curfew.audit.segment import Head, announced_key, origin, prefix
+from curfew.audit.rotation import successor
+from curfew.audit.segment import ChainBroken, Head, Segment, announced_key, origin, prefix, resume
 from curfew.audit.verify import in_order, place
 from curfew.ports import ObjectStore, StoreError, StoreUnavailable
 
@@ -135,6 +136,45 @@ async def announced(store: ObjectStore, log: str, names: Sequence[str]) -> Verif
     if verifier.name != origin(log):
         raise unfounded(Kind.ALTERED, f"names a key of {verifier.name}, which is another log")
     return verifier
+
+
+async def last_key(store: ObjectStore, log: str, names: Sequence[str], first: Verifier) -> Verifier:
+    """Return the key that seals what comes next in a log, to which the key of its first segment leads.
+
+    Each handing over is looked for by halves, because a key seals all up to it and nothing after. Where none is found,
+    that of the last key that was is returned, and whoever reads the end with it hears what is wrong.
+    """
+
+    async def opened(place: int, verifier: Verifier) -> Segment | None:
+        try:
+            return resume(names[place], await store.get(names[place]), verifier, log)[0]
+        except ChainBroken:
+            return None
+
+    verifier, low = first, 0
+    while True:
+        segment = await opened(len(names) - 1, verifier)
+        high = len(names)
+        if segment is None:
+            high -= 1
+            segment = await opened(low, verifier)
+            while segment is not None and high - low > 1:
+                middle = (low + high) // 2
+                found = await opened(middle, verifier)
+                segment, low, high = (found, middle, high) if found is not None else (segment, low, middle)
+        following = _after(segment, verifier)
+        if following == verifier:
+            return verifier
+        verifier, low = following, high
+        if high == len(names):
+            return verifier
+
+
+def _after(segment: Segment | None, verifier: Verifier) -> Verifier:
+    try:
+        return successor(segment, verifier) if segment is not None else verifier
+    except ChainBroken:
+        return verifier
 
 
 def read_anchor(text: str, log: str) -> Callable[[Verifier], Anchor]:

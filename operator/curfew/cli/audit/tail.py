@@ -11,6 +11,7 @@ from typing import NoReturn
 import click
 
 from curfew.audit.checkpoint import Verifier
+from curfew.audit.rotation import predecessor, successor
 from curfew.audit.segment import ChainBroken, Head, Segment, follow, resume
 from curfew.audit.verify import place
 from curfew.cli.audit import options
@@ -20,6 +21,7 @@ from curfew.cli.audit.reading import (
     Unfounded,
     announced,
     given_key,
+    last_key,
     list_log,
     open_location,
     read,
@@ -91,10 +93,13 @@ async def _tail(
     newest: deque[Segment] = deque()
     head: Head | None = None
     wanted = count
+    sealing = following = await last_key(store, log, names, verifier)
     async with aclosing(read(store, names[::-1])) as objects:
         async for name, stored in objects:
+            # Backwards, the record that hands the log over says by which key it was sealed before.
+            sealing = predecessor(stored, sealing) or sealing
             try:
-                segment, after = resume(name, stored, verifier, log)
+                segment, after = resume(name, stored, sealing, log)
             except ChainBroken as broken:
                 is_good = False
                 click.echo(printable(sentence(f"{broken}, and is not shown")), err=True)
@@ -108,7 +113,7 @@ async def _tail(
     for line in lines[len(lines) - min(count, len(lines)) :]:
         show(line)
     if is_followed and head is not None:
-        await _follow(store, head, verifier, show)
+        await _follow(store, head, following, show)
     return is_good
 
 
@@ -131,6 +136,7 @@ async def _follow(store: ObjectStore, head: Head, verifier: Verifier, show: Call
             continue
         try:
             segment, head = follow(head, name, stored, verifier)
+            verifier = successor(segment, verifier)
         except ChainBroken as broken:
             click.echo(printable(sentence(f"{broken}, and is not shown")), err=True)
             # The operator goes on after what is not its own; so does this.
