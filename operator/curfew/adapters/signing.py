@@ -7,7 +7,6 @@ signed notes are made of: `hv:KEY/VERSION` (Vault's or OpenBao's Transit engine)
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from curfew.audit.checkpoint import Ed25519Signer, KeyRefused, NoteRefused, Signer, SigningFailed, Verifier
@@ -71,8 +70,11 @@ class HeldSigner:
         scheme = uri.partition(":")[0]
         if scheme not in SIGNER_FOR_URI_SCHEME:
             raise KeyRefused(f"there is no signer for {scheme}: URIs; there are {', '.join(SIGNER_FOR_URI_SCHEME)}")
-        key = _read(public_key)
-        verifier = Verifier(name, key.public_bytes_raw())
+        try:
+            verifier = Verifier.from_pem(name, public_key.encode())
+        except KeyRefused as error:
+            raise KeyRefused(f"publicKey is not right: {error}") from error
+        key = Ed25519PublicKey.from_public_bytes(verifier.public_key)
         try:
             holder = Holders.from_priv_key_uri(uri, SSlibKey.from_crypto(key))
         except Exception as error:
@@ -97,16 +99,6 @@ class HeldSigner:
                 "Whoever holds the signing key signed with another key than the settings say (audit.signer.publicKey)."
             ) from error
         return signature
-
-
-def _read(pem: str) -> Ed25519PublicKey:
-    try:
-        key = serialization.load_pem_public_key(pem.encode())
-    except (ValueError, TypeError) as error:
-        raise KeyRefused("publicKey is not a public key in PEM") from error
-    if not isinstance(key, Ed25519PublicKey):
-        raise KeyRefused("publicKey is a public key, but not an Ed25519 key, and the log is signed with no other")
-    return key
 
 
 def _said(error: Exception) -> str:

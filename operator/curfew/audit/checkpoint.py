@@ -54,6 +54,17 @@ class Verifier:
             raise KeyRefused(f"verifier key {name} was altered: its hash is {verifier.key_hash.hex()}, not {hash_}")
         return verifier
 
+    @classmethod
+    def from_pem(cls, name: str, pem: bytes) -> "Verifier":
+        """Read a public key in PEM, or raise `KeyRefused`."""
+        try:
+            key = serialization.load_pem_public_key(pem)
+        except (ValueError, TypeError) as error:
+            raise KeyRefused("it is not a public key in PEM") from error
+        if not isinstance(key, Ed25519PublicKey):
+            raise KeyRefused("it is a public key, but not an Ed25519 key, and a log is signed with no other")
+        return cls(name, key.public_bytes_raw())
+
     @property
     def key_hash(self) -> bytes:
         """The first four bytes of SHA-256(name || newline || algorithm || public key)."""

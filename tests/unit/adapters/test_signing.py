@@ -47,11 +47,11 @@ def test_it_signs_as_the_key_itself_would(uri: str) -> None:
         ("file2:/nowhere/key.pem", public_pem(KEY.public_key()), "file2: does not take it: .*not found in '/nowhere"),
         ("vault:x", public_pem(KEY.public_key()), "no signer for vault: URIs; there are file2, gcpkms, "),
         ("hv:curfew/1", public_pem(KEY.public_key()), "hv: does not take it: .*hvac"),
-        ("file2:{}", "rubbish", "publicKey is not a public key in PEM"),
+        ("file2:{}", "rubbish", "publicKey is not right: it is not a public key in PEM"),
         (
             "file2:{}",
             public_pem(rsa.generate_private_key(65537, 2048).public_key()),
-            "publicKey is a public key, but not an Ed25519 key",
+            "publicKey is not right: it is a public key, but not an Ed25519 key",
         ),
         ("file2:{}", public_pem(ANOTHER.public_key()), "file2: does not take it: .*does not match"),
     ],

@@ -15,7 +15,7 @@ from curfew.cli.lazy import LazyGroup, Subcommand
     subcommands=(
         Subcommand("verify", "Prove that a log is whole."),
         Subcommand("tail", "Show the newest records, and go on with -f."),
-        Subcommand("key", "Print the public key of a signing key."),
+        Subcommand("key", "Print the public key of a signing key, or the keys of a log."),
     ),
 )
 def audit() -> None:
