@@ -122,9 +122,9 @@ class Trail:
 
         `signer` is the key to be used from now on, `previous` the one before it: where the log is still signed with that,
         it is handed over. `writer` names this process in each segment; `heartbeat` is how long the log may be silent
-        before an empty segment proves life; `window` is how much of the log's end is remembered; with `worm_required`
-        the store has to be proved write-once for the trail to be healthy. `call_timeout` is longer than the store's own, which can say
-        more about what did not answer.
+        before an empty segment proves life; `window` is how much of the log's end is remembered; with `worm_required` the
+        store has to be proved write-once for the trail to be healthy. `call_timeout` is longer than the store's own, which
+        can say more about what did not answer.
         """
         self._store = PunctualStore(store, call_timeout)
         self._clock = clock
