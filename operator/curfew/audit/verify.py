@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from hashlib import sha256
 
 from curfew.audit.checkpoint import Verifier
 from curfew.audit.damage import Damage, in_words, locate
@@ -19,6 +20,7 @@ from curfew.audit.merkle import CompactRange, leaf_hash
 from curfew.audit.seen import Seen
 from curfew.audit.segment import SUFFIX, ChainBroken, Head, Segment, open_segment, prefix
 from curfew.audit.succession import Succession
+from curfew.audit.witness import Witness
 
 
 def in_order(log: str, names: Iterable[str]) -> list[str]:
@@ -77,6 +79,8 @@ class _Tally:
     segments: int = 0
     first_at: datetime | None = None
     heartbeats: int = 0
+    newest: str | None = None
+    note: str | None = None
     longest_silence: Silence | None = None
     anchors: int = 0
     voided: list[str] = field(default_factory=list)
@@ -104,10 +108,16 @@ class Walk:
         verifier: Verifier,
         anchors: Iterable[Anchor] = (),
         *,
+        since: Witness | None = None,
         accepted: Callable[[Segment], None] | None = None,
     ) -> None:
-        """`accepted` is called with each segment that was found good, in order."""
+        """`accepted` is called with each segment that was found good, in order.
+
+        With a witness the first object to be taken is the one that it ends with; what is before is not looked at.
+        """
         self._log = log
+        self._since = since  # until its last segment was looked for
+        self._before = since.segments if since is not None else 0
         self._accepted = accepted
         self._keys = Succession(verifier)
         self._anchors = sorted(anchors, key=lambda anchor: anchor.size)
@@ -119,6 +129,10 @@ class Walk:
         self._findings: list[Finding] = []
         self._tally = _Tally()
         self._seen = Seen()
+        if since is not None:
+            self._head, self._slot = since.head, since.head.seq
+            self._keys = Succession(verifier, since.keys, since.following)
+            self._tally = _Tally(since.segments, since.first_at, since.heartbeats, since.newest, since.note)
 
     @property
     def verifier(self) -> Verifier:
@@ -138,6 +152,8 @@ class Walk:
     def finish(self) -> Examined:
         """Say what was found, all objects having been taken."""
         self._flush()
+        if self._since is not None:
+            self._recall(self._since, ())
         is_whole = not self._troubles
         self._settle(None)
         for anchor in self._anchors:
@@ -177,6 +193,10 @@ class Walk:
             voided=tuple(tally.voided),
             unread=tuple(tally.unread),
             keys=tuple(self._keys.tenures),
+            following=self._keys.current,
+            newest=tally.newest,
+            note=tally.note,
+            before=self._before,
         )
         return Examined(tuple(self._findings), verified)
 
@@ -188,6 +208,11 @@ class Walk:
             return
         objects, self._here = self._here, []
         seq = place(self._log, objects[0].name)
+        if self._since is not None:
+            since, self._since = self._since, None
+            objects = list(self._recall(since, objects))
+            if not objects:
+                return
         if seq < self._slot:
             self._turn_away(seq, objects)
             return
@@ -196,6 +221,22 @@ class Walk:
         self._slot = seq + 1
         taken = self._pick_up(seq, objects) if self._troubles else self._follow(seq, objects)
         self._turn_away(seq, [one for one in objects if one is not taken])
+
+    def _recall(self, since: Witness, objects: Sequence[_Object]) -> Sequence[_Object]:
+        """Look for the segment that a witness has seen last, and return the objects that are not in its place."""
+        head = since.head
+        where = f"segment {head.seq} ({since.newest})"
+        self._slot = head.seq + 1
+        if not any(place(self._log, one.name) == head.seq for one in objects):
+            why = "which is in the saved state, is missing: the log was cut off before its end, or replaced by another"
+            self._find(Kind.CUT_OFF, where, why, seq=head.seq, name=since.newest)
+            return objects
+        same = [one for one in objects if one.name == since.newest and sha256(one.stored).digest() == head.object_hash]
+        if not same:
+            why = "is not the one that is in the saved state: the log was rewritten"
+            self._find(Kind.REWRITTEN, where, why, seq=head.seq, name=since.newest)
+        self._turn_away(head.seq, [one for one in objects if one not in same])
+        return ()
 
     def _follow(self, seq: int, objects: Sequence[_Object]) -> _Object | None:
         """Go on from a good segment. Return the object that was taken for the next, good or not."""
@@ -312,6 +353,7 @@ class Walk:
         tally, after = self._tally, gist.link.after
         tally.segments += 1
         tally.heartbeats += not gist.link.count
+        tally.newest, tally.note = gist.link.name, gist.link.note
         tally.first_at = tally.first_at or after.at
         if before is not None and self._head.at is not None and after.at is not None:
             silence = Silence(self._head.at, after.at)

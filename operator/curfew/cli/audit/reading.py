@@ -3,22 +3,25 @@
 import asyncio
 import json
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
 from curfew.adapters.objectstore import BUCKET_SCHEMES, open_store
-from curfew.audit.checkpoint import KeyRefused, NoteRefused, Verifier, open_note
+from curfew.audit.checkpoint import KeyRefused, NoteRefused, Verifier, claimed, open_note
 from curfew.audit.findings import Anchor, Finding, Kind
 from curfew.audit.receipt import Receipt
 from curfew.audit.rotation import successor
 from curfew.audit.segment import ChainBroken, Head, Segment, announced_key, origin, prefix, resume
 from curfew.audit.verify import in_order, place
+from curfew.audit.witness import Witness
+from curfew.cli.audit.anchors import FORMS, anchors_in
 from curfew.ports import ObjectStore, StoreError, StoreUnavailable
 
-VERIFIED, TAMPERED, USAGE, UNREADABLE = 0, 1, 2, 3
+VERIFIED, TAMPERED, USAGE, UNREADABLE, INTERRUPTED = 0, 1, 2, 3, 130
 """Exit codes of the audit commands."""
 
 _AHEAD = 32  # objects asked for before their turn
@@ -37,10 +40,6 @@ class Unfounded(Exception):
         """`finding` says what is wrong."""
         super().__init__(str(finding))
         self.finding = finding
-
-
-class Forged(Exception):
-    """An anchor that the log's key did not sign. `str(error)` says which."""
 
 
 @contextmanager
@@ -177,32 +176,68 @@ def _after(segment: Segment | None, verifier: Verifier) -> Verifier:
         return verifier
 
 
-def read_anchor(text: str, log: str) -> Callable[[Verifier], Anchor]:
-    """Read an anchor, in any of its forms, and return what checks it. Raise `click.UsageError` for what is none.
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """An anchor as it was given."""
 
-    What is returned raises `Forged` for a checkpoint that the key did not sign.
-    """
+    anchor: Anchor
+    note: str | None = None  # the signed checkpoint that it was read from, if it was
+
+    def forgery(self, keys: Iterable[Verifier]) -> str | None:
+        """Return the sentence about a checkpoint that none of a log's keys has signed, or None."""
+        refusal: NoteRefused | None = None
+        for verifier in keys if self.note is not None else ():
+            try:
+                open_note(self.note or "", verifier)
+            except NoteRefused as error:
+                refusal = refusal or error
+            else:
+                return None
+        if refusal is None:
+            return None
+        return (
+            f"{self.anchor.source} does not belong to this log: {refusal}. Either the log was replaced by another, or the "
+            "checkpoint was"
+        )
+
+
+def read_anchors(text: str, log: str) -> list[Kept]:
+    """Read an anchor, or all that are in a file, in any of their forms. Raise `click.UsageError` where there is none."""
     content, inside = text, ""
     if _is_file(text):
         try:
             content, inside = Path(text).read_text(), f" in {Path(text).name}"
         except (OSError, ValueError) as error:
             raise click.UsageError(f"The anchor in {text} cannot be read: {error}.") from error
-    if content.startswith(f"{origin(log)}\n"):
-        return lambda verifier: _open_checkpoint(content, f"the checkpoint{inside}", verifier)
     try:
-        receipt = (
-            Receipt.from_json(_receipt_in(json.loads(content))) if "{" in content else Receipt.parse(content.strip())
-        )
+        return [_kept(anchor, log, inside) for anchor in anchors_in(content)]
     except (ValueError, RecursionError) as error:
         no_file = "" if inside else "there is no file of that name, and "
+        raise click.UsageError(f"The anchor{inside} cannot be used: {no_file}{error}. {FORMS}.") from error
+
+
+def _kept(anchor: Receipt | str, log: str, inside: str) -> Kept:
+    if isinstance(anchor, Receipt):
+        if anchor.log != log:
+            raise click.UsageError(f"The receipt{inside} is of log {anchor.log}; choose that with --log {anchor.log}.")
+        return Kept(Anchor.of_receipt(anchor, f"the receipt of record {anchor.index}{inside}"))
+    checkpoint = claimed(anchor)
+    if checkpoint.origin != origin(log):
+        raise click.UsageError(f"The checkpoint{inside} is of {checkpoint.origin}; log {log} is {origin(log)}.")
+    return Kept(Anchor.of_checkpoint(checkpoint, f"the checkpoint{inside}"), anchor)
+
+
+def read_witness(file: Path, log: str) -> Witness:
+    """Read the state that an earlier verification has saved. Raise `click.UsageError` for what is none of this log."""
+    try:
+        witness = Witness.from_json(json.loads(file.read_text()))
+    except (OSError, ValueError, RecursionError) as error:
         raise click.UsageError(
-            f"The anchor{inside} cannot be used: {no_file}{error}. An anchor is a receipt "
-            f"(log/index/size/root, or JSON), a signed checkpoint of {origin(log)}, or a file that holds one of these."
+            f"The saved state in {file} cannot be used: {error}. Verify the whole log again, with --save {file}."
         ) from error
-    if receipt.log != log:
-        raise click.UsageError(f"The receipt{inside} is of log {receipt.log}; choose that with --log {receipt.log}.")
-    return lambda _: Anchor.of_receipt(receipt, f"the receipt of record {receipt.index}{inside}")
+    if witness.head.log != log:
+        raise click.UsageError(f"The saved state in {file} is of log {witness.head.log}, and not of {log}.")
+    return witness
 
 
 def _is_file(text: str) -> bool:
@@ -210,25 +245,3 @@ def _is_file(text: str) -> bool:
         return Path(text).is_file()
     except (OSError, ValueError):  # too long for a name, or with a zero byte in it
         return False
-
-
-def _receipt_in(value: object) -> dict[str, object]:
-    """Return the receipt in JSON, which may be a whole AccessRequest as kubectl prints it."""
-    if not isinstance(value, dict):
-        raise ValueError("it is JSON, but no receipt")  # noqa: TRY004  the caller knows one way of being wrong
-    for path in (("status", "grant", "receipt"), ("grant", "receipt"), ("receipt",)):
-        inner: object = value
-        for key in path:
-            inner = inner.get(key) if isinstance(inner, dict) else None
-        if isinstance(inner, dict):
-            return inner
-    return value
-
-
-def _open_checkpoint(content: str, source: str, verifier: Verifier) -> Anchor:
-    try:
-        return Anchor.of_checkpoint(open_note(content, verifier), source)
-    except NoteRefused as error:
-        raise Forged(
-            f"{source} does not belong to this log: {error}. Either the log was replaced by another, or the checkpoint was"
-        ) from error
