@@ -102,7 +102,11 @@ async def test_the_newest_checkpoint_is_an_anchor_on_a_config_map(
     read_log: Callable[[OperatorProcess], Evidence],
     tmp_path: Path,
 ) -> None:
-    """With the rights of the chart and no more; the log holds that very note, and `verify --anchor` takes it."""
+    """With the rights of the chart and no more; the log holds that very note, and `verify --anchor` takes it.
+
+    Beside that, its records are on standard output, each as the log holds it.
+    """
+    operator.configure(forward={"stdout": True})
     operator.start()
     operator.await_granting()
     await place.active(place.people.alice)
@@ -118,7 +122,11 @@ async def test_the_newest_checkpoint_is_an_anchor_on_a_config_map(
     anchored = audit("verify", "--key", str(verifier), "--anchor", str(tmp_path / "anchor.json"))
     assert anchored.exit_code == 0, anchored.output
     assert "cut off" not in anchored.output.split("Note:")[0]
-    assert read_log(operator).verified.records >= checkpoint.size > 3
+    evidence = read_log(operator)
+    assert evidence.verified.records >= checkpoint.size > 3
+    sent = [line for line in operator.lines() if line.get("curfew") == "audit"]
+    assert [line["index"] for line in sent] == list(range(evidence.verified.records))
+    assert [line["record"] for line in sent] == [record.body for record in evidence.records]
 
     # A chart that is upgraded leaves it where it is.
     cluster.environment.helm("upgrade", "curfew", str(CHART), "--namespace", SYSTEM, "--reuse-values")
