@@ -55,7 +55,7 @@ async def recover(store: ObjectStore, log: str, verifiers: Sequence[Verifier], w
     # the window's first day: the last one there. From it on, each is verified.
     before = await _newest(listing, verifiers, before=first_day)
     if before is None:
-        head, verifier = Head.genesis(log), await _first_key(listing, verifiers)
+        head, verifier = Head.genesis(log), verifiers[-1]
     else:
         segment, head, verifier = before
         memory.learn(records_of(segment), segment.lines, head, own=False)
@@ -164,15 +164,6 @@ def _unknown(name: str, claimed: bytes, verifiers: Sequence[Verifier]) -> str:
         f"Segment {name} is signed with key {claimed.hex()}, and the settings name {ours}. If the key was exchanged, name "
         "the one before it in audit.previousKeyFile for three days; if it was not, put the former key back"
     )
-
-
-async def _first_key(listing: _Listing, verifiers: Sequence[Verifier]) -> Verifier:
-    """Return which of these keys a log begins with, as far as its first segment says."""
-    try:
-        claimed = claimed_key(await listing.store.get(Head.genesis(listing.log).next_name()), origin(listing.log))
-    except ObjectMissing:
-        claimed = None
-    return next((known for known in verifiers if known.key_hash == claimed), verifiers[0])
 
 
 async def _segments(listing: _Listing, chain: "_Chain", first_day: date) -> AsyncGenerator[tuple[Segment, Head], None]:

@@ -12,14 +12,16 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from curfew.adapters.clock import SystemClock
 from curfew.audit.checkpoint import Ed25519Signer, SigningFailed, Verifier, open_note
-from curfew.audit.rotation import EVENT
-from curfew.audit.segment import checkpoint_in, claimed_key, origin
+from curfew.audit.rotation import EVENT, rotation
+from curfew.audit.segment import Head, checkpoint_in, claimed_key, origin, seal
 from curfew.trail import Trail
+from curfew.trail.recovery import recover
 from tests.support.stores import FailingStore, MemoryStore, PowerCut, StallingStore, When
 from tests.support.trail import (
     LOG,
     OTHER_SIGNER,
     SIGNER,
+    START,
     Observer,
     a_record,
     a_trail,
@@ -90,7 +92,7 @@ async def a_log_of(signer: Ed25519Signer = OLD) -> MemoryStore:
 
 async def test_a_slow_key_keeps_nothing_else_waiting() -> None:
     let_go = threading.Event()
-    signer = Elsewhere(answer=lambda: let_go.wait(30))
+    signer = Elsewhere(answer=lambda: let_go.wait(5))
     observer = Observer()
     trail = a_trail(MemoryStore(), observer, signer=signer, clock=SystemClock())
     async with running(trail):
@@ -119,6 +121,7 @@ async def test_a_key_that_refuses_for_a_while_costs_no_record() -> None:
     async with running(trail):
         trail.submit(records(1, 3))
         await until(observer, lambda: trail.receipt(a_record(3).id) is not None and trail.health.ok, within=30)
+        await trail.close()
 
     assert told_once(store.objects) == [record.id for record in records(1, 3)]
     (said,) = (health for health in observer.healths if health.reason == "SigningFailed")
@@ -191,9 +194,9 @@ async def test_a_new_key_takes_over_and_the_chain_goes_on() -> None:
     assert told_once(store.objects) == [record.id for record in records(1, 5)]
     (handing_over,) = (segment for segment in segments(store.objects) if b'"audit.key_rotated"' in segment.lines[-1])
     assert len(handing_over.lines) == 1
-    (rotation,) = (record for record in log_of(store.objects) if record.event == EVENT)
-    assert rotation.block["detail"]["previous_key"] == OLD.verifier_key
-    assert rotation.block["detail"]["verifier_key"] == NEW.verifier_key
+    (told,) = (record for record in log_of(store.objects) if record.event == EVENT)
+    assert told.block["detail"]["previous_key"] == OLD.verifier_key
+    assert told.block["detail"]["verifier_key"] == NEW.verifier_key
 
 
 @pytest.mark.looptime
@@ -272,6 +275,23 @@ async def test_two_rotations_are_one_chain() -> None:
     assert trail.health.reason == "KeyUnknown"
 
 
+async def test_what_is_read_back_may_begin_with_the_rotation() -> None:
+    """The last segment before the window is the one that hands over."""
+    objects: dict[str, bytes] = {}
+    head = Head.genesis(LOG)
+    days = {0.0: OLD, 4.0: OLD, 4.5: NEW, 5.0: NEW}
+    for day, signer in days.items():
+        at = START + timedelta(days=day)
+        told = rotation(LOG, at=at, old=OLD, new=NEW) if day == 4 else a_record(int(day * 2))
+        name = head.next_name()
+        objects[name], head = seal(head, [told.line()], at=at, writer="curfew-1", signer=signer)
+
+    for verifiers in ([NEW.verifier, OLD.verifier], [NEWER.verifier, NEW.verifier, OLD.verifier]):
+        recovered = await recover(MemoryStore(objects), LOG, verifiers, timedelta(hours=25))
+
+        assert (recovered.head, recovered.verifier) == (head, NEW.verifier)
+
+
 @pytest.mark.looptime
 async def test_an_old_writer_that_still_lives_writes_nothing_after_the_rotation() -> None:
     store = await a_log_of(OLD)
@@ -302,6 +322,7 @@ async def test_another_writer_may_hand_the_log_over_first() -> None:
     stalling = StallingStore(store)
     async with running(late := a_trail(stalling, signer=NEW, previous=OLD, writer="curfew-late")):
         await late_is_about_to_hand_over(late, stalling)
+        await asyncio.sleep(1)
         async with running(first := a_trail(store, signer=NEW, previous=OLD, writer="curfew-first")):
             first.submit(records(4, 4))
             await settle()
