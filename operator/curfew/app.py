@@ -32,7 +32,7 @@ from curfew.reconciler import Reconciler
 from curfew.reporting import Reporting
 from curfew.settings import Settings
 from curfew.store import Store
-from curfew.trail import Health, Trail
+from curfew.trail import Health, People, Trail
 
 log = structlog.get_logger("curfew")
 
@@ -72,6 +72,7 @@ class Operator:
             heartbeat=settings.audit.heartbeat,
             window=settings.limits.max_grant + FOLD,
             worm_required=settings.audit.worm == "required",
+            people=People(open_store(settings.audit.people), self._clock) if settings.audit.people else None,
         )
         verifiers = [each.verifier for each in (signer, previous) if each is not None]
         self._anchoring = Anchoring(cluster, settings.enforcement.namespace, verifiers, telemetry)
@@ -131,11 +132,11 @@ class Operator:
         """Measure a commit."""
         self._reporting.committed(seconds, records, size)
 
-    def appended(self, first: int, records: Sequence[Record], stored: bytes) -> None:
+    def appended(self, first: int, lines: Sequence[bytes], stored: bytes) -> None:
         """Hand a segment to those who tell of it elsewhere."""
-        self._anchoring.appended(first + len(records), stored)
+        self._anchoring.appended(first + len(lines), stored)
         if self._forwarder is not None:
-            self._forwarder.appended(first, records)
+            self._forwarder.appended(first, lines)
 
     # --- life -------------------------------------------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ audit:
   previousKeyFile: old.pem        # the key before it, while the log is handed over from one to the other
   previousSigner: {uri: …, publicKey: …}  # the same, where somebody else holds that
   heartbeat: 60s                  # how often an empty segment proves life
+  people: s3://curfew-people/prod # where people's names lie, if the log is to hold pseudonyms instead
   forward:                        # where records are sent to as well, once they are in the log
     url: https://collector/events # an HTTP collector; or, instead of it, stdout: true, a line for each record
     format: cloudevents           # cloudevents | otlp
@@ -44,6 +45,7 @@ from pydantic import (
     Field,
     ValidationError,
     ValidationInfo,
+    field_validator,
 )
 from pydantic.alias_generators import to_camel
 from pydantic_core import ErrorDetails
@@ -73,6 +75,12 @@ def _store_url(url: str) -> str:
     if parts.scheme in {"s3", "gs", "az"} and parts.netloc:
         return url
     raise ValueError(f"is {url!r}, which is not the address of a store; write {_STORES}")
+
+
+def _place(url: str) -> str:
+    """Return the bucket of an address, or its folder."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc or parts.path.rstrip('/')}"
 
 
 def _dns_label(name: str) -> str:
@@ -205,6 +213,17 @@ class AuditSettings(_Settings):
     heartbeat: Annotated[Duration, _between(timedelta(seconds=1), timedelta(hours=1))] = Field(
         default=timedelta(seconds=60), examples=["60s"]
     )
+    people: Annotated[str, AfterValidator(_store_url)] | None = Field(default=None, examples=["s3://BUCKET/PREFIX"])
+
+    @field_validator("people")
+    @classmethod
+    def _people_lie_elsewhere(cls, people: str | None, info: ValidationInfo) -> str | None:
+        """Refuse the log's own bucket or folder: what is to be forgotten cannot lie where nothing is ever deleted."""
+        url = info.data.get("url")
+        if people is not None and url is not None and _place(people) == _place(url):
+            raise ValueError(f"is {people!r}, where the log is written too; write the address of another bucket")
+        return people
+
     forward: ForwardSettings | None = None
 
 

@@ -42,7 +42,7 @@ class Observer:
     told: list[Record] = field(default_factory=list)
     healths: list[Health] = field(default_factory=list)
     commits: list[tuple[float, int, int]] = field(default_factory=list)
-    segments: list[tuple[int, list[Record], bytes]] = field(default_factory=list)
+    segments: list[tuple[int, tuple[bytes, ...], bytes]] = field(default_factory=list)
     moved: asyncio.Event = field(default_factory=asyncio.Event)
 
     def durable(self, records: Sequence[Record]) -> None:
@@ -60,9 +60,9 @@ class Observer:
         self.commits.append((seconds, records, size))
         self.moved.set()
 
-    def appended(self, first: int, records: Sequence[Record], stored: bytes) -> None:
+    def appended(self, first: int, lines: Sequence[bytes], stored: bytes) -> None:
         """Note a segment."""
-        self.segments.append((first, list(records), stored))
+        self.segments.append((first, tuple(lines), stored))
         self.moved.set()
 
     @property

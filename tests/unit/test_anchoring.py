@@ -82,7 +82,7 @@ async def segments(number: int) -> list[tuple[int, bytes]]:
         for each in range(number):
             trail.submit(records(each, each))
             await settle()
-    return [(first + len(told), stored) for first, told, stored in observer.segments]
+    return [(first + len(lines), stored) for first, lines, stored in observer.segments]
 
 
 def note(size: int, root: bytes = bytes(32), *, signer: Any = SIGNER) -> str:

@@ -7,12 +7,14 @@ listing nor a stray object matters. What is read is verified, link by link, from
 import asyncio
 import re
 from collections import deque
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import date, timedelta
+from types import MappingProxyType
 
 from curfew.audit.checkpoint import Verifier
+from curfew.audit.pseudonyms import Person, revealed
 from curfew.audit.record import Record, RecordRefused
 from curfew.audit.rotation import successor
 from curfew.audit.segment import ChainBroken, Head, Segment, claimed_key, follow, origin, prefix, resume, sequence
@@ -37,14 +39,28 @@ class Recovered:
     verifier: Verifier  # the key that signs what follows
 
 
-async def recover(store: ObjectStore, log: str, verifiers: Sequence[Verifier], window: timedelta) -> Recovered:
-    """Find the end of a log, and remember its last `window`.
+async def recover(
+    store: ObjectStore,
+    log: str,
+    verifiers: Sequence[Verifier],
+    window: timedelta,
+    people: Mapping[str, Person] = MappingProxyType({}),
+) -> Recovered:
+    """Find the end of a log, and remember its last `window`, with the names of `people` for their pseudonyms.
 
     `verifiers` are the keys that may have signed that part of it, the newest first, which is the one that begins a log.
     The window is measured from the last segment and not from now. Raise `ChainBroken` where that part of the log is not
     whole, `KeyUnknown` where another key has signed it, and a `StoreError` where it cannot be read.
     """
     memory = Memory(log, window)
+
+    def remember(segment: Segment, after: Head) -> None:
+        told, lines = records_of(segment), segment.lines
+        if people:
+            told = tuple(revealed(record, people) for record in told)
+            lines = tuple(record.line() for record in told)
+        memory.learn(told, lines, after, own=False)
+
     listing = _Listing(store, log)
     newest = await _newest(listing, verifiers)
     if newest is None:
@@ -58,12 +74,12 @@ async def recover(store: ObjectStore, log: str, verifiers: Sequence[Verifier], w
         head, verifier = Head.genesis(log), verifiers[-1]
     else:
         segment, head, verifier = before
-        memory.learn(records_of(segment), segment.lines, head, own=False)
+        remember(segment, head)
     chain = _Chain(head, verifier)
     async with aclosing(_segments(listing, chain, first_day)) as segments:
         async for segment, after in segments:
             head = after
-            memory.learn(records_of(segment), segment.lines, head, own=False)
+            remember(segment, head)
             # A segment takes milliseconds, and several are at hand: what ends access need not wait for all of them.
             await asyncio.sleep(0)
             if head.seq == end.seq and head != end:

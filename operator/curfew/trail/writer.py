@@ -34,6 +34,7 @@ from curfew.trail import records
 from curfew.trail.health import Health, HealthKeeper, Outage, Reason, Trouble
 from curfew.trail.keys import Keys, KeyUnknown
 from curfew.trail.memory import Memory
+from curfew.trail.people import People
 from curfew.trail.punctual import PunctualStore
 from curfew.trail.recovery import Recovered, records_of, recover
 
@@ -67,8 +68,8 @@ class TrailObserver(Protocol):
         """A segment of so many records and stored bytes took so long, from the first try on."""
         ...
 
-    def appended(self, first: int, records: Sequence[Record], stored: bytes) -> None:
-        """A segment of our own is durable: the index of its first record, its records, and its bytes."""
+    def appended(self, first: int, lines: Sequence[bytes], stored: bytes) -> None:
+        """A segment of our own is durable: the index of its first record, its records as lines of the log, and its bytes."""
         ...
 
 
@@ -114,6 +115,7 @@ class Trail:
         heartbeat: timedelta = timedelta(seconds=60),
         window: timedelta = timedelta(hours=25),
         worm_required: bool = True,
+        people: People | None = None,
         prove_every: timedelta = timedelta(minutes=15),
         call_timeout: timedelta = timedelta(seconds=12),
         jitter: Callable[[], float] = random.random,
@@ -123,8 +125,9 @@ class Trail:
         `signer` is the key to be used from now on, `previous` the one before it: where the log is still signed with that,
         it is handed over. `writer` names this process in each segment; `heartbeat` is how long the log may be silent
         before an empty segment proves life; `window` is how much of the log's end is remembered; with `worm_required` the
-        store has to be proved write-once for the trail to be healthy. `call_timeout` is longer than the store's own, which
-        can say more about what did not answer.
+        store has to be proved write-once for the trail to be healthy. With `people`, the log holds pseudonyms instead of
+        names; here and in the memory are the names. `call_timeout` is longer than the store's own, which can say more about
+        what did not answer.
         """
         self._store = PunctualStore(store, call_timeout)
         self._clock = clock
@@ -135,6 +138,7 @@ class Trail:
         self._heartbeat = heartbeat.total_seconds()
         self._window = window
         self._worm_required = worm_required
+        self._people = people
         self._prove_every = prove_every
         self._jitter = jitter
         self._keeper = HealthKeeper(clock, observer.health_changed, worm_required=worm_required)
@@ -194,7 +198,8 @@ class Trail:
         pauses = self._pauses()
         while True:
             try:
-                recovered = await recover(self._store, self._log, self._keys.verifiers, self._window)
+                known = await self._people.by_pseudonym() if self._people is not None else {}
+                recovered = await recover(self._store, self._log, self._keys.verifiers, self._window, known)
                 self._keys.use(recovered.verifier)
             except StoreError as error:
                 trouble = Trouble(Reason.STORE_UNAVAILABLE, str(error))
@@ -301,7 +306,7 @@ class Trail:
         if self._head is None:
             raise RuntimeError("the trail is written before it was opened")
         self._in_flight = batch
-        lines = [entry.line for entry in batch.values()]
+        lines = await self._lines_to_store()
         loop = asyncio.get_running_loop()
         started = loop.time()
         head, is_void = self._head, False
@@ -310,13 +315,12 @@ class Trail:
             body, after = await self._signed(functools.partial(self._seal, head, lines))
             match await self._put(head, body, may_void=not is_void):
                 case None:
-                    written = [entry.record for entry in batch.values()]
-                    self._advance(name, after, written, lines, own=True)
+                    self._advance(name, after, list(batch.values()), own=True)
                     self._observer.committed(loop.time() - started, len(lines), len(body))
-                    self._observer.appended(head.range.size, written, body)
+                    self._observer.appended(head.range.size, lines, body)
                     return True
                 case segment, after:
-                    self._advance(name, after, records_of(segment), segment.lines, own=False)
+                    self._advance(name, after, await self._entries_of(segment), own=False)
                     told = records.writer_changed(self._log, segment, at=self._clock.now(), writer=self._writer)
                     self.submit([told])
                     self._keys.use(successor(segment, self._keys.verifier))
@@ -329,15 +333,8 @@ class Trail:
         return await self._keys.sign(lambda signer: seal(head, lines, at=at, writer=self._writer, signer=signer))
 
     async def _signed(self, sign: Callable[[], Awaitable[R]]) -> R:
-        """Have something signed; tried until it succeeds."""
-        pauses = self._pauses()
-        while True:
-            self._keeper.trying(Reason.SIGNING_FAILED, "The signing key")
-            try:
-                return await sign()
-            except SigningFailed as error:
-                self._keeper.failed(Trouble(Reason.SIGNING_FAILED, str(error)))
-            await asyncio.sleep(next(pauses))
+        """Have something signed, which may be done by somebody who does not answer."""
+        return await self._insist(sign, Reason.SIGNING_FAILED, "The signing key")
 
     def _next_batch(self) -> dict[str, _Entry]:
         batch: dict[str, _Entry] = {}
@@ -350,6 +347,34 @@ class Trail:
         for id_ in batch:
             del self._queue[id_]
         return batch
+
+    async def _lines_to_store(self) -> list[bytes]:
+        """Return the lines of what is on its way: with pseudonyms where the log is to have them (promise P12)."""
+        people, entries = self._people, self._in_flight.values()
+        if people is None:
+            return [entry.line for entry in entries]
+        hidden = await self._insist(lambda: people.hide(entry.record for entry in entries))
+        return [record.line() for record in hidden]
+
+    async def _entries_of(self, segment: Segment) -> list[_Entry]:
+        """Return what another writer has appended, with the names of people."""
+        people, told = self._people, records_of(segment)
+        if people is None:
+            return [_Entry(record, line) for record, line in zip(told, segment.lines, strict=True)]
+        return [_Entry(record, record.line()) for record in await self._insist(lambda: people.reveal(told))]
+
+    async def _insist(
+        self, call: Callable[[], Awaitable[R]], reason: Reason = Reason.STORE_UNAVAILABLE, who: str = "The store"
+    ) -> R:
+        """Call until it succeeds; the health says meanwhile why nothing can be written, and who does not answer."""
+        pauses = self._pauses()
+        while True:
+            self._keeper.trying(reason, who)
+            try:
+                return await call()
+            except (StoreError, SigningFailed) as error:
+                self._keeper.failed(Trouble(reason, str(error)))
+            await asyncio.sleep(next(pauses))
 
     async def _put(self, head: Head, body: bytes, *, may_void: bool) -> tuple[Segment, Head] | _Void | None:
         """Return None when these bytes are the next segment, another writer's segment that is, or what is in its way."""
@@ -395,10 +420,11 @@ class Trail:
             raise _SlotTaken(name, error.why) from error
         return segment, after
 
-    def _advance(self, name: str, after: Head, told: Sequence[Record], lines: Sequence[bytes], *, own: bool) -> None:
+    def _advance(self, name: str, after: Head, entries: Sequence[_Entry], *, own: bool) -> None:
         """Take a segment for the last one, ours or another's."""
+        told = [entry.record for entry in entries]
         self._head, self._newest = after, name
-        self._memory.learn(told, lines, after, own=own)
+        self._memory.learn(told, [entry.line for entry in entries], after, own=own)
         if not own:
             # What was on its way and is not in there goes first into the next one.
             self._queue = {**self._in_flight, **self._queue}

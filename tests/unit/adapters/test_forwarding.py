@@ -109,7 +109,12 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def waiting(record: Record, index: int) -> Forwarded:
     """Return a record that waits."""
-    return Forwarded(LOG, index, record, record.line(), START)
+    return Forwarded(LOG, index, record.line(), START)
+
+
+def lines(first: int, last: int) -> list[bytes]:
+    """Return the records of these numbers, both included, as lines of the log."""
+    return [record.line() for record in records(first, last)]
 
 
 # --- the forms ---------------------------------------------------------------------------------------------------------
@@ -121,7 +126,7 @@ async def test_a_collector_gets_cloudevents_that_hold_the_records() -> None:
         collector.listening() as url,
         forwarding(open_sink(ForwardSettings(url=url)), counts) as forwarder,
     ):
-        forwarder.appended(41, records(1, 3))
+        forwarder.appended(41, lines(1, 3))
         await counts.until(lambda: counts.sent == 3)
 
     assert collector.headers[0]["Content-Type"] == "application/cloudevents-batch+json"
@@ -148,7 +153,7 @@ async def test_a_collector_gets_otlp_that_holds_the_lines_of_the_log() -> None:
         collector.listening() as url,
         forwarding(open_sink(ForwardSettings(url=url, format="otlp")), counts) as forwarder,
     ):
-        forwarder.appended(7, [a_record(1), alarm])
+        forwarder.appended(7, [a_record(1).line(), alarm.line()])
         await counts.until(lambda: counts.sent == 2)
 
     assert collector.headers[0]["Content-Type"] == "application/json"
@@ -167,7 +172,7 @@ async def test_a_collector_gets_otlp_that_holds_the_lines_of_the_log() -> None:
 async def test_what_otlp_says_it_did_not_take_is_counted() -> None:
     collector, counts = Collector(text='{"partialSuccess": {"rejectedLogRecords": "2"}}'), Counts()
     async with collector.listening() as url, forwarding(HttpCollector(url, "otlp"), counts) as forwarder:
-        forwarder.appended(0, records(1, 5))
+        forwarder.appended(0, lines(1, 5))
         await counts.until(lambda: counts.sent == 3)
 
     assert counts.lost == {"Refused": 2}
@@ -177,11 +182,10 @@ async def test_standard_output_gets_a_line_for_each_record_that_is_no_log_line()
     written: list[bytes] = []
     counts = Counts()
     async with forwarding(StandardOutput(written.append), counts) as forwarder:
-        forwarder.appended(5, records(1, 2))
+        forwarder.appended(5, lines(1, 2))
         await counts.until(lambda: counts.sent == 2)
 
-    lines = b"".join(written).splitlines()
-    assert [json.loads(line) for line in lines] == [
+    assert [json.loads(line) for line in b"".join(written).splitlines()] == [
         {"curfew": "audit", "log": LOG, "index": 5, "record": a_record(1).body},
         {"curfew": "audit", "log": LOG, "index": 6, "record": a_record(2).body},
     ]
@@ -201,9 +205,9 @@ async def test_a_collector_that_is_away_gets_all_of_it_later() -> None:
         pass
     with capture_logs() as logs:
         async with forwarding(HttpCollector(url, "cloudevents"), counts) as forwarder:
-            forwarder.appended(0, records(1, 3))
+            forwarder.appended(0, lines(1, 3))
             await asyncio.sleep(0.05)
-            forwarder.appended(3, records(4, 5))
+            forwarder.appended(3, lines(4, 5))
             assert (counts.sent, forwarder.waiting) == (0, 5)
             assert forwarder.lag > timedelta(0)
             async with collector.listening():
@@ -221,7 +225,7 @@ async def test_a_collector_that_is_away_gets_all_of_it_later() -> None:
 async def test_a_collector_that_refuses_for_a_while_gets_all_of_it_later(status: int) -> None:
     collector, counts = Collector(answer=lambda call: status if call < 4 else 202), Counts()
     async with collector.listening() as url, forwarding(HttpCollector(url, "cloudevents"), counts) as forwarder:
-        forwarder.appended(0, records(1, 3))
+        forwarder.appended(0, lines(1, 3))
         await counts.until(lambda: counts.sent == 3)
 
     assert len(collector.bodies) == 4
@@ -232,11 +236,11 @@ async def test_a_collector_that_is_slow_keeps_nobody_waiting() -> None:
     collector, counts = Collector(held=asyncio.Event()), Counts()
     assert collector.held is not None
     async with collector.listening() as url, forwarding(HttpCollector(url, "cloudevents"), counts) as forwarder:
-        forwarder.appended(0, records(1, 1))
+        forwarder.appended(0, lines(1, 1))
         await collector.asked.wait()
         started = asyncio.get_running_loop().time()
         for number in range(2, 200):
-            forwarder.appended(number, [a_record(number)])
+            forwarder.appended(number, lines(number, number))
         took = asyncio.get_running_loop().time() - started
         assert (counts.sent, forwarder.waiting) == (0, 199)
         collector.held.set()
@@ -263,7 +267,7 @@ async def test_only_the_record_that_is_refused_is_lost() -> None:
     collector, counts = Collector(), Counts()
     collector.answer = lambda call: 400 if poison in collector.bodies[call - 1] else 200
     async with collector.listening() as url, forwarding(HttpCollector(url, "cloudevents"), counts) as forwarder:
-        forwarder.appended(0, records(1, 8))
+        forwarder.appended(0, lines(1, 8))
         await counts.until(lambda: counts.sent == 7)
 
     assert counts.lost == {"Refused": 1}
@@ -275,7 +279,7 @@ async def test_where_too_much_waits_the_oldest_give_way_and_are_counted() -> Non
     async with collector.listening() as url:
         pass
     async with forwarding(HttpCollector(url, "cloudevents"), counts, capacity=room) as forwarder:
-        forwarder.appended(0, records(10, 29))
+        forwarder.appended(0, lines(10, 29))
         assert (forwarder.waiting, counts.lost) == (5, {"QueueFull": 15})
         async with collector.listening():
             await counts.until(lambda: counts.sent == 5)
@@ -288,7 +292,7 @@ async def test_large_records_are_sent_in_small_batches(monkeypatch: pytest.Monke
     collector, counts = Collector(), Counts()
     huge = a_record(99, detail={"text": "x" * 3_000_000})
     async with collector.listening() as url, forwarding(HttpCollector(url, "cloudevents"), counts) as forwarding_:
-        forwarding_.appended(0, [*records(10, 14), huge])
+        forwarding_.appended(0, [*lines(10, 14), huge.line()])
         await counts.until(lambda: counts.sent == 6)
 
     assert [len(json.loads(body)) for body in collector.bodies] == [2, 2, 1, 1]
@@ -297,11 +301,11 @@ async def test_large_records_are_sent_in_small_batches(monkeypatch: pytest.Monke
 async def test_at_the_end_what_waits_gets_a_last_chance_and_no_more() -> None:
     collector, counts = Collector(), Counts()
     async with collector.listening() as url, forwarding(HttpCollector(url, "cloudevents"), counts) as forwarder:
-        forwarder.appended(0, records(1, 3))
+        forwarder.appended(0, lines(1, 3))
         await forwarder.drain()
         assert counts.sent == 3
     async with forwarding(HttpCollector(url, "cloudevents"), counts) as forwarder:
-        forwarder.appended(3, records(4, 4))
+        forwarder.appended(3, lines(4, 4))
         await forwarder.drain(timedelta(milliseconds=20))
         assert (counts.sent, forwarder.waiting) == (3, 1)
 
@@ -322,9 +326,9 @@ class Deaf:
 async def test_the_lag_is_the_age_of_the_oldest_that_waits() -> None:
     made = Forwarder(Deaf(), LoopClock(), LOG, Counts())
     assert made.lag == timedelta(0)
-    made.appended(0, records(1, 1))
+    made.appended(0, lines(1, 1))
     await asyncio.sleep(40)
-    made.appended(1, records(2, 2))
+    made.appended(1, lines(2, 2))
 
     assert made.lag == timedelta(seconds=40)
 
@@ -337,10 +341,10 @@ async def test_credentials_come_from_a_file_and_may_be_exchanged(tmp_path: Path)
     headers.write_text("Authorization: Bearer s3cr3t\n\nX-Tenant:  payments \n")
     collector, counts = Collector(), Counts()
     async with collector.listening() as url, forwarding(HttpCollector(url, "otlp", headers), counts) as forwarder:
-        forwarder.appended(0, records(1, 1))
+        forwarder.appended(0, lines(1, 1))
         await counts.until(lambda: counts.sent == 1)
         headers.write_text("Authorization: Bearer n3w\n")
-        forwarder.appended(1, records(2, 2))
+        forwarder.appended(1, lines(2, 2))
         await counts.until(lambda: counts.sent == 2)
 
     assert [sent["Authorization"] for sent in collector.headers] == ["Bearer s3cr3t", "Bearer n3w"]
@@ -369,7 +373,7 @@ async def test_credentials_are_not_in_what_is_logged(tmp_path: Path) -> None:
     collector, counts = Collector(answer=lambda call: (401, 400, 200)[call % 3]), Counts()
     with capture_logs() as logs:
         async with collector.listening() as url, forwarding(HttpCollector(url, "otlp", headers), counts) as forwarder:
-            forwarder.appended(0, records(1, 4))
+            forwarder.appended(0, lines(1, 4))
             await counts.until(lambda: counts.sent + sum(counts.lost.values()) == 4)
 
     assert logs

@@ -171,11 +171,9 @@ async def test_what_is_told_of_a_segment_is_what_the_log_holds() -> None:
     assert [stored for _, _, stored in observer.segments] == [
         store.objects[segment.name] for segment in segments(store.objects)
     ]
-    assert [told for _, told, _ in observer.segments] == [
-        log_of(store.objects)[segment.first : segment.first + len(segment.lines)] for segment in segments(store.objects)
-    ]
-    first, told, stored = observer.segments[-1]
-    assert open_note(checkpoint_in(stored), SIGNER.verifier).size == first + len(told)
+    assert [lines for _, lines, _ in observer.segments] == [segment.lines for segment in segments(store.objects)]
+    first, lines, stored = observer.segments[-1]
+    assert open_note(checkpoint_in(stored), SIGNER.verifier).size == first + len(lines)
 
 
 # --- one key takes over from another -----------------------------------------------------------------------------------

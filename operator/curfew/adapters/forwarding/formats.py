@@ -7,6 +7,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
+from curfew.audit.canonical import parse_canonical
 from curfew.audit.record import Record
 from curfew.audit.segment import origin
 
@@ -18,13 +19,17 @@ _SEVERITIES = {1: (9, "INFO"), 3: (13, "WARN"), 4: (17, "ERROR")}  # OCSF's seve
 
 @dataclass(frozen=True, slots=True)
 class Forwarded:
-    """A durable record to be sent on: where it stands in the log, its canonical line, and when it became durable."""
+    """A durable record to be sent on: where it stands in the log, its line there, and when it became durable."""
 
     log: str
     index: int
-    record: Record
     line: bytes
     since: datetime
+
+    @property
+    def record(self) -> Record:
+        """The record, as the log holds it: with pseudonyms where the log does."""
+        return Record.parse(parse_canonical(self.line))
 
 
 def stdout_line(one: Forwarded) -> bytes:
@@ -81,13 +86,14 @@ FORMATS: Mapping[str, Format] = MappingProxyType(
 
 
 def _cloudevent(one: Forwarded) -> bytes:
+    record = one.record
     attributes = {
         "specversion": "1.0",
-        "id": one.record.id,
+        "id": record.id,
         "source": origin(one.log),
-        "type": TYPE_PREFIX + one.record.event,
-        "subject": one.record.subject,
-        "time": one.record.block["at"],
+        "type": TYPE_PREFIX + record.event,
+        "subject": record.subject,
+        "time": record.block["at"],
         "datacontenttype": "application/json",
         "sequence": f"{one.index:016d}",  # the extension of that name: its strings sort as the records do
     }
@@ -95,14 +101,15 @@ def _cloudevent(one: Forwarded) -> bytes:
 
 
 def _log_record(one: Forwarded) -> dict[str, Any]:
-    body = one.record.body
+    record = one.record
+    body = record.body
     number, text = _SEVERITIES[body["severity_id"]]
     attributes = {
         "curfew.log": one.log,
         "curfew.index": one.index,
-        "curfew.id": one.record.id,
-        "curfew.subject": one.record.subject,
-        "curfew.actor": one.record.block["actor"],
+        "curfew.id": record.id,
+        "curfew.subject": record.subject,
+        "curfew.actor": record.block["actor"],
         "curfew.message": body["message"],
     }
     return {
@@ -110,7 +117,7 @@ def _log_record(one: Forwarded) -> dict[str, Any]:
         "observedTimeUnixNano": str(int(one.since.timestamp() * 1_000_000) * 1_000),
         "severityNumber": number,
         "severityText": text,
-        "eventName": TYPE_PREFIX + one.record.event,
+        "eventName": TYPE_PREFIX + record.event,
         "body": {"stringValue": one.line.decode()},
         "attributes": [_attribute(key, value) for key, value in attributes.items()],
     }

@@ -13,7 +13,6 @@ import structlog
 
 from curfew.adapters.forwarding.formats import Forwarded
 from curfew.adapters.forwarding.sinks import Sink, SinkRefused, SinkUnavailable
-from curfew.audit.record import Record
 from curfew.ports import Clock
 
 CAPACITY = 16 * 1024 * 1024
@@ -80,12 +79,11 @@ class Forwarder:
         """How long the oldest of them has waited since it became durable; zero where none waits."""
         return self._clock.now() - self._waiting[0].since if self._waiting else timedelta(0)
 
-    def appended(self, first: int, records: Sequence[Record]) -> None:
+    def appended(self, first: int, lines: Sequence[bytes]) -> None:
         """Take records that have just become durable, the first of which has this index. Returns at once."""
         now = self._clock.now()
-        for index, record in enumerate(records, first):
-            line = record.line()
-            self._waiting.append(Forwarded(self._log, index, record, line, now))
+        for index, line in enumerate(lines, first):
+            self._waiting.append(Forwarded(self._log, index, line, now))
             self._bytes += len(line)
         dropped = 0
         while self._bytes > self._capacity and len(self._waiting) > 1:
