@@ -18,7 +18,7 @@ from curfew.audit.segment import seal
 from curfew.ports import ObjectStore
 from curfew.trail import Trail
 from tests.support.stores import FailingStore, MemoryStore, PowerCut, StallingStore, When
-from tests.support.trail import LoopClock, Observer, a_trail, records, running, settle, told_once, until
+from tests.support.trail import SIGNER, LoopClock, Observer, a_trail, records, running, settle, told_once, until
 
 WAVES = (records(1, 3), records(4, 4), records(5, 9), records(10, 10))
 ALL = [record.id for wave in WAVES for record in wave]
@@ -142,7 +142,7 @@ def in_flight(trail: Trail) -> dict[str, bytes]:
     head = trail._head
     assert head is not None
     lines = [entry.line for entry in trail._in_flight.values()]
-    body, _ = seal(head, lines, at=LoopClock().now(), writer=trail._writer, signer=trail._signer)
+    body, _ = seal(head, lines, at=LoopClock().now(), writer=trail._writer, signer=SIGNER)
     return {head.next_name(): body}
 
 
