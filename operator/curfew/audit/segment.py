@@ -11,15 +11,16 @@ changed without changing what it holds: with it, no stored byte is without a sig
 
 import hashlib
 import struct
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from typing import Any
 
+import orjson
 import zstandard
 
 from curfew.audit.canonical import NotCanonical, canonical, parse_canonical
-from curfew.audit.checkpoint import Checkpoint, NoteRefused, Signer, Verifier, open_note, sign_note, signed_by
+from curfew.audit.checkpoint import Checkpoint, NoteRefused, Signer, Verifier, open_note, sign_note
 from curfew.audit.merkle import CompactRange, leaf_hash, subtrees
 
 SCHEMA = "curfew.segment/v1"
@@ -61,7 +62,11 @@ class Segment:
     first: int  # index in the log of the first of them
     at: datetime
     writer: str
-    bodies: tuple[Any, ...] = field(default=(), repr=False, compare=False)  # the lines, parsed
+
+    @property
+    def bodies(self) -> Iterator[Any]:
+        """The lines, parsed, one by one: a parsed record takes twenty times the memory of its line."""
+        return map(orjson.loads, self.lines)
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,24 +220,13 @@ def announced_key(stored: bytes) -> str | None:
     return key if isinstance(key, str) else None
 
 
-def checkpoint_in(stored: bytes) -> str:
-    """Return the signed note in a segment's seal, as it stands there and unchecked, or raise `ValueError`."""
-    checkpoint: str = parse_seal(unpack(stored[:-TRAILER_BYTES])[:-1].rsplit(b"\n", 1)[-1])["checkpoint"]
-    return checkpoint
-
-
-def claimed_key(stored: bytes, name: str) -> bytes | None:
-    """Return the hash of the key of that name that a segment says it is signed with, or None. It proves nothing by itself."""
-    try:
-        return signed_by(checkpoint_in(stored), name)
-    except ValueError:
-        return None
-
-
-def open_segment(name: str, stored: bytes, verifier: Verifier, log: str) -> tuple[Segment, Link]:
+def open_segment(
+    name: str, stored: bytes, verifier: Verifier, log: str, visit: Callable[[int, Any], None] | None = None
+) -> tuple[Segment, Link]:
     """Return a segment that is good in itself, and its place in the chain as it says, or raise `ChainBroken`.
 
-    All that can be checked of a segment without the one before it is checked here; `Link.check` does the rest.
+    All that can be checked of a segment without the one before it is checked here; `Link.check` does the rest. `visit`
+    is called with the index in the log and the body of each record, good or not being known only at the end.
     """
     seq = sequence(name)
 
@@ -261,12 +255,13 @@ def open_segment(name: str, stored: bytes, verifier: Verifier, log: str) -> tupl
         raise broken(f"is sealed as segment {sealed['seq']} of log {sealed['log']} ({sealed['schema']})")
     if sealed["count"] != len(lines):
         raise broken(f"holds {len(lines)} records and is sealed with {sealed['count']}")
-    bodies = []
     for index, line in enumerate(lines, sealed["first"]):
         try:
-            bodies.append(parse_canonical(line))
+            body = parse_canonical(line)
         except NotCanonical as error:
             raise broken(f"holds record {index}, which {error}", range(index, index + 1)) from error
+        if visit is not None:
+            visit(index, body)
     try:
         checkpoint = open_note(sealed["checkpoint"], verifier)
         tree = CompactRange(sealed["range"]["size"], tuple(bytes.fromhex(h) for h in sealed["range"]["hashes"]))
@@ -280,7 +275,7 @@ def open_segment(name: str, stored: bytes, verifier: Verifier, log: str) -> tupl
     if _sealed_range(tree) != sealed["range"] or _format_time(at) != sealed["at"]:
         raise broken("is sealed with a range or a time that is not in its one right form")
     first = sealed["first"]
-    segment = Segment(seq, name, tuple(lines), first, at, sealed["writer"], tuple(bodies))
+    segment = Segment(seq, name, tuple(lines), first, at, sealed["writer"])
     after = Head(log, seq, hashlib.sha256(stored).digest(), next_day, tree, at)
     parts = tuple(subtrees(first, list(map(leaf_hash, lines))))
     return segment, Link(name, sealed["previous"], first, len(lines), parts, after, sealed["checkpoint"])
