@@ -12,7 +12,7 @@ from typing import Final, Protocol
 import structlog
 
 from curfew.audit.checkpoint import Checkpoint, NoteRefused, Verifier, open_note
-from curfew.audit.segment import checkpoint_in
+from curfew.audit.claims import checkpoint_in
 from curfew.ports import ClusterError, Noticeboard, Unavailable
 
 CONFIG_MAP: Final = "curfew-checkpoint"

@@ -2,7 +2,6 @@
 
 import base64
 import hashlib
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -180,16 +179,6 @@ def open_note(text: str, verifier: Verifier) -> Checkpoint:
         verifier.check(signature[4:], body.encode())
         return _parse_body(body)
     raise NoteRefused(f"it is not signed by key {verifier.name} ({verifier.key_hash.hex()})")
-
-
-def signed_by(text: str, name: str) -> bytes | None:
-    """Return the hash of the key of that name that a note says it is signed with, or None. It proves nothing by itself."""
-    for line in text.partition("\n\n")[2].splitlines():
-        parts = line.split(" ")
-        if len(parts) == 3 and parts[1] == name:
-            with suppress(NoteRefused):
-                return decode_base64(parts[2], "a signature")[:4]
-    return None
 
 
 def claimed(text: str) -> Checkpoint:

@@ -20,7 +20,7 @@ import orjson
 import zstandard
 
 from curfew.audit.canonical import NotCanonical, canonical, parse_canonical
-from curfew.audit.checkpoint import Checkpoint, NoteRefused, Signer, Verifier, open_note, sign_note, signed_by
+from curfew.audit.checkpoint import Checkpoint, NoteRefused, Signer, Verifier, open_note, sign_note
 from curfew.audit.merkle import CompactRange, leaf_hash, subtrees
 
 SCHEMA = "curfew.segment/v1"
@@ -218,20 +218,6 @@ def announced_key(stored: bytes) -> str | None:
     except (ValueError, KeyError, TypeError):
         return None
     return key if isinstance(key, str) else None
-
-
-def checkpoint_in(stored: bytes) -> str:
-    """Return the signed note in a segment's seal, as it stands there and unchecked, or raise `ValueError`."""
-    checkpoint: str = parse_seal(unpack(stored[:-TRAILER_BYTES])[:-1].rsplit(b"\n", 1)[-1])["checkpoint"]
-    return checkpoint
-
-
-def claimed_key(stored: bytes, name: str) -> bytes | None:
-    """Return the hash of the key of that name that a segment says it is signed with, or None. It proves nothing by itself."""
-    try:
-        return signed_by(checkpoint_in(stored), name)
-    except ValueError:
-        return None
 
 
 def open_segment(

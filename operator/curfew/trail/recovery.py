@@ -14,10 +14,11 @@ from datetime import date, timedelta
 from types import MappingProxyType
 
 from curfew.audit.checkpoint import Verifier
+from curfew.audit.claims import claimed_key
 from curfew.audit.pseudonyms import Person, revealed
 from curfew.audit.record import Record, RecordRefused
 from curfew.audit.rotation import successor
-from curfew.audit.segment import ChainBroken, Head, Segment, claimed_key, follow, origin, prefix, resume, sequence
+from curfew.audit.segment import ChainBroken, Head, Segment, follow, origin, prefix, resume, sequence
 from curfew.ports import ObjectMissing, ObjectStore
 from curfew.trail.keys import KeyUnknown
 from curfew.trail.memory import Memory

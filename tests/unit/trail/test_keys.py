@@ -12,8 +12,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from curfew.adapters.clock import SystemClock
 from curfew.audit.checkpoint import Ed25519Signer, SigningFailed, Verifier, open_note
+from curfew.audit.claims import checkpoint_in, claimed_key
 from curfew.audit.rotation import EVENT, rotation
-from curfew.audit.segment import Head, checkpoint_in, claimed_key, origin, seal
+from curfew.audit.segment import Head, origin, seal
 from curfew.trail import Trail
 from curfew.trail.recovery import recover
 from tests.support.stores import FailingStore, MemoryStore, PowerCut, StallingStore, When

@@ -130,4 +130,4 @@ def _attribute(key: str, value: str | int) -> dict[str, Any]:
 
 def _inner(members: Mapping[str, str | int]) -> bytes:
     """Return the members of a JSON object without its braces."""
-    return json.dumps(members, ensure_ascii=False)[1:-1].encode()
+    return json.dumps(members, ensure_ascii=False, separators=(",", ":"))[1:-1].encode()
