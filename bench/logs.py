@@ -23,7 +23,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from bench.stories import Company
+from bench.stories import DURATIONS, Company
 from curfew.audit.canonical import canonical
 from curfew.audit.checkpoint import Ed25519Signer
 from curfew.audit.record import CURFEW, make_record
@@ -33,7 +33,7 @@ from tools.servers.folders import cache_folder
 from tools.servers.progress import Progress
 
 BEGIN = datetime(2026, 8, 1, tzinfo=UTC)
-TOGETHER = timedelta(milliseconds=200)
+TOGETHER = timedelta(milliseconds=300)
 """What comes so soon after the first record of a segment goes into it: about as long as a slow PUT takes."""
 
 STORY = 7.85
@@ -53,8 +53,9 @@ class Shape:
 
     records: int
     days: int = 90
-    wave: int = 60  # how many requests come together on average; 1 makes segments of one or two records
+    wave: int = 100  # how many requests come together on average, when they do; with 1 they never do
     heartbeat: int = 0  # seconds after which a silent log shows a sign of life; 0: it shows none
+    heartbeat_days: int = 0  # it does so in so many of the last days; 0: in all
     people: int = 400
     seed: int = 1
     log: str = "main"
@@ -88,13 +89,23 @@ def segments(shape: Shape) -> Iterator[tuple[str, bytes, Head]]:
     key = signer(shape.log)
     head = Head.genesis(shape.log)
     for at, lines in _groups(shape, itertools.islice(_all_lines(shape), shape.records)):
-        while shape.heartbeat and head.at and (beat := head.at + timedelta(seconds=shape.heartbeat)) < at:
+        while (beat := _beat(shape, head)) is not None and beat < at:
             name = head.next_name()
             stored, head = seal(head, (), at=beat, writer="curfew-1", signer=key)
             yield name, stored, head
         name = head.next_name()
         stored, head = seal(head, lines, at=at, writer="curfew-1", signer=key)
         yield name, stored, head
+
+
+def _beat(shape: Shape, head: Head) -> datetime | None:
+    """Return when a silent log shows a sign of life after this, if it does."""
+    if not shape.heartbeat or head.at is None:
+        return None
+    beat = head.at + timedelta(seconds=shape.heartbeat)
+    if shape.heartbeat_days:
+        beat = max(beat, BEGIN + timedelta(days=shape.days - shape.heartbeat_days))
+    return beat
 
 
 def made(shape: Shape, cache: Path | None = None) -> Made:
@@ -201,14 +212,16 @@ def _draw(part: _Part) -> tuple[datetime, list[Timed]]:
     lines: list[Timed] = []
     left = part.stories
     while left:
-        # Requests come in waves: an incident, a release. Who acts in one, acts about when the others do.
-        wave = min(left, max(1, round(chance.expovariate(1 / shape.wave))))
+        # Requests come alone or in waves: an incident, a release. Who acts in one, acts about when the others do.
+        largest = min(shape.wave, shape.records / STORY / 20)
+        wave = min(left, max(1, round(chance.expovariate(1 / largest))) if chance.random() < 0.7 else 1)
         left -= wave
         at = part.begin + part.length * chance.random()
         shift = timedelta(seconds=chance.uniform(2, 1800))
+        duration = chance.choice(DURATIONS)
         for _ in range(wave):
-            start = at + timedelta(milliseconds=chance.randrange(300) if wave > 1 else 0)
-            lines += ((when, record.line()) for when, record in company.story(start, shift))
+            start = at + timedelta(milliseconds=chance.randrange(200) if wave > 1 else 0)
+            lines += ((when, record.line()) for when, record in company.story(start, shift, duration))
     lines.sort()
     return part.begin, lines
 
@@ -246,8 +259,10 @@ def main(arguments: list[str]) -> int:
     """Make a log and say where it is."""
     parser = argparse.ArgumentParser(prog="python -m bench.logs", description="Make a large log to measure with.")
     defaults = Shape(1_000_000)
-    for name in ("records", "days", "wave", "heartbeat", "people", "seed"):
-        parser.add_argument(f"--{name}", type=int, default=getattr(defaults, name), help="(default: %(default)s)")
+    for name in ("records", "days", "wave", "heartbeat", "heartbeat_days", "people", "seed"):
+        parser.add_argument(
+            f"--{name.replace('_', '-')}", type=int, default=getattr(defaults, name), help="(default: %(default)s)"
+        )
     about = made(replace(defaults, **vars(parser.parse_args(arguments))))
     print(about.folder)
     print(f"--log {about.log} --key {about.key}")

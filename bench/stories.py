@@ -65,7 +65,7 @@ _SINCE = (
 )
 _WHY = ("on call", "agreed in the channel", "I know the ticket", "looks right", "incident is open", None)
 _NO = ("use the read-only role", "not during the freeze", "ask the owners first", "no ticket")
-_DURATIONS = tuple(timedelta(minutes=minutes) for minutes in (15, 30, 60, 60, 120, 240))
+DURATIONS = tuple(timedelta(minutes=minutes) for minutes in (15, 30, 60, 60, 120, 240))
 _RULES = (
     {"apiGroups": [""], "resources": ["pods", "pods/log"], "verbs": ["get", "list", "watch"]},
     {"apiGroups": [""], "resources": ["pods/exec"], "verbs": ["create"]},
@@ -106,17 +106,18 @@ class Company:
         self._chance = random.Random(f"{self._seed}/{part}")  # noqa: S311  the same
         self._part, self._number = part, 0
 
-    def story(self, at: datetime, shift: timedelta = timedelta(0)) -> Iterator[tuple[datetime, Record]]:
+    def story(
+        self, at: datetime, shift: timedelta = timedelta(0), duration: timedelta = timedelta(hours=1)
+    ) -> Iterator[tuple[datetime, Record]]:
         """Yield the records of one request that is made at an instant, each with its time, in order.
 
-        `shift` is how long people take to decide beyond what they always take: those of one incident act together.
+        `shift` is how long people take to decide, and to give back early, beyond what they always take.
         """
         chance = self._chance
         self._number += 1
         requester, approver, second = chance.sample(self.people, 3)
         place = chance.choice(self._places)
         name = f"inc-{self._part}-{self._number}"
-        duration = chance.choice(_DURATIONS)
         told = Story(
             uid=self._uuid(),
             namespace=place.namespace,
@@ -169,7 +170,7 @@ class Company:
                 "request.timed_out", "TimedOut", "NotDecidedInTime", told.decide_by, "nobody decided in time"
             )
             return
-        at += shift + timedelta(milliseconds=chance.randrange(0, 300))
+        at += shift + timedelta(milliseconds=chance.randrange(0, 200))
         if ends < 0.09:
             no = chance.choice(_NO)
             yield from decide(approver, "Deny", at, None, no)
@@ -182,7 +183,7 @@ class Company:
         yield from decide(approver, "Approve", at, "owners", chance.choice(_WHY))
         by = approver
         if place.policy.generation % 3 == 0:
-            at += timedelta(milliseconds=chance.randrange(0, 300))
+            at += timedelta(milliseconds=chance.randrange(0, 200))
             yield from decide(second, "Approve", at, "security", chance.choice(_WHY))
             by = f"{approver}, {second}"
         told = replace(told, decided_at=at)
@@ -196,7 +197,7 @@ class Company:
         yield tell("grant.activated", at, f"{what}: {requester} holds {held}")
         assert told.expires_at is not None
         if ends < 0.20:
-            early = at + (told.expires_at - at) * chance.uniform(0.1, 0.9)
+            early = at + min(shift, duration * 0.9) + timedelta(milliseconds=chance.randrange(0, 200))
             who, reason = (approver, "RevokedByApprover") if ends < 0.14 else (requester, "ReleasedByRequester")
             yield from decide(who, "Revoke", early, None, None)
             yield from end("grant.revoked", "Revoked", reason, early, "the access was ended early", who)
