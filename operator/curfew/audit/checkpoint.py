@@ -24,24 +24,6 @@ class KeyRefused(ValueError):
     """A key that cannot be used. `str(error)` says why."""
 
 
-class Signer(Protocol):
-    """Who signs: a name, the hash that tells keys apart, and the signature."""
-
-    @property
-    def name(self) -> str:
-        """The key's name: the log's origin."""
-        ...
-
-    @property
-    def key_hash(self) -> bytes:
-        """The four bytes that tell keys of one name apart."""
-        ...
-
-    def sign(self, message: bytes) -> bytes:
-        """Return the Ed25519 signature of a message, 64 bytes."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class Verifier:
     """A public key under a name."""
@@ -83,6 +65,29 @@ class Verifier:
             raise NoteRefused(f"the signature is not that of key {self.name} ({self.key_hash.hex()})") from error
 
 
+class Signer(Protocol):
+    """Who signs: a name, the hash that tells keys apart, and the signature."""
+
+    @property
+    def name(self) -> str:
+        """The key's name: the log's origin."""
+        ...
+
+    @property
+    def key_hash(self) -> bytes:
+        """The four bytes that tell keys of one name apart."""
+        ...
+
+    @property
+    def verifier(self) -> Verifier:
+        """The public key that goes with it."""
+        ...
+
+    def sign(self, message: bytes) -> bytes:
+        """Return the Ed25519 signature of a message, 64 bytes."""
+        ...
+
+
 class Ed25519Signer:
     """Signs with a private key that is held in memory."""
 
@@ -90,7 +95,7 @@ class Ed25519Signer:
         if not name or "+" in name or any(character.isspace() for character in name):
             raise KeyRefused(f"a key's name has neither spaces nor plus signs: {name!r}")
         self._key = key
-        self.verifier = Verifier(
+        self._verifier = Verifier(
             name, key.public_key().public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
         )
 
@@ -106,6 +111,11 @@ class Ed25519Signer:
                 "it is a private key, but not an Ed25519 key; openssl genpkey -algorithm ed25519 makes one"
             )
         return cls(name, key)
+
+    @property
+    def verifier(self) -> Verifier:
+        """The public key."""
+        return self._verifier
 
     @property
     def name(self) -> str:
@@ -161,7 +171,7 @@ def open_note(text: str, verifier: Verifier) -> Checkpoint:
             raise NoteRefused(f"a signature line is malformed: {line!r}")
         if parts[1] != verifier.name:
             continue
-        signature = _decode(parts[2], "a signature")
+        signature = decode_base64(parts[2], "a signature")
         if signature[:4] != verifier.key_hash:
             continue
         verifier.check(signature[4:], body.encode())
@@ -176,13 +186,14 @@ def _parse_body(body: str) -> Checkpoint:
     origin, size, root, *extensions = lines
     if not size.isascii() or not size.isdigit() or len(size) > MAX_DIGITS or str(int(size)) != size:
         raise NoteRefused(f"the size of the log is not a plain number: {size!r}")
-    decoded = _decode(root, "the root")
+    decoded = decode_base64(root, "the root")
     if len(decoded) != 32:
         raise NoteRefused(f"the root has {len(decoded)} bytes, not 32")
     return Checkpoint(origin, int(size), decoded, tuple(extensions))
 
 
-def _decode(text: str, what: str) -> bytes:
+def decode_base64(text: str, what: str) -> bytes:
+    """Return what base64 says, if it is in its one right form; else raise `NoteRefused` about `what`."""
     try:
         decoded = base64.b64decode(text, validate=True)
     except ValueError as error:

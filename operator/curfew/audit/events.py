@@ -94,6 +94,7 @@ EVENTS: Mapping[str, EventType] = MappingProxyType(
             EventType("audit.sink_recovered", "9004I", _ENTITY, OTHER, "The log can be written again."),
             EventType("audit.attested", "9005I", _ENTITY, OTHER, "What was proved of the store's being write-once."),
             EventType("audit.writer_changed", "9007W", _ENTITY, OTHER, "Another writer appended to the log."),
+            EventType("audit.key_rotated", "9008I", _ENTITY, UPDATE, "Another key signs the log from here on."),
         )
     }
 )

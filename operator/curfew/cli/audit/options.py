@@ -18,3 +18,11 @@ output = click.option(
     show_default=True,
     help="For people or programs.",
 )
+listing = click.option(
+    "-o",
+    "--output",
+    type=click.Choice(("table", "json", "jsonl", "csv")),
+    default="table",
+    show_default=True,
+    help="For people, programs or spreadsheets.",
+)
