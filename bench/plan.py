@@ -23,10 +23,9 @@ class Plan:
     seconds: float = SECONDS  # how long a rate is kept up
     cache: Path | None = None  # for the logs; None: the user's
 
-    def log(self, records: int | None = None, *, heartbeat_days: int = 0) -> Made:
-        """Return a log of 90 days to read, the last of which may have signs of life."""
-        shape = Shape(records or self.records, heartbeat=60 if heartbeat_days else 0, heartbeat_days=heartbeat_days)
-        return made(shape, self.cache)
+    def log(self, records: int | None = None) -> Made:
+        """Return a log of 90 days to read; in the last three, it shows a sign of life each minute that it is silent."""
+        return made(Shape(records or self.records, heartbeat=60, heartbeat_days=3), self.cache)
 
     def progress(self, what: str) -> AbstractContextManager[Progress]:
         """Return what shows people that it goes on."""

@@ -21,7 +21,7 @@ ABOUT = "start a leader; 10 s"
 
 def measure(plan: Plan) -> Iterator[Figure]:
     """Open a log of 90 days, the last of which shows a sign of life each minute."""
-    log = plan.log(heartbeat_days=3)
+    log = plan.log()
     with plan.progress(f"starting on a log of {log.records:,} records"):
         yield asyncio.run(_open(log))
 
