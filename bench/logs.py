@@ -19,6 +19,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from multiprocessing import get_context
+from operator import itemgetter
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -36,7 +37,7 @@ BEGIN = datetime(2026, 8, 1, tzinfo=UTC)
 TOGETHER = timedelta(milliseconds=300)
 """What comes so soon after the first record of a segment goes into it: about as long as a slow PUT takes."""
 
-STORY = 7.85
+STORY = 7.9
 """How many records a story has on average."""
 
 SAMPLE = 300
@@ -222,7 +223,7 @@ def _draw(part: _Part) -> tuple[datetime, list[Timed]]:
         for _ in range(wave):
             start = at + timedelta(milliseconds=chance.randrange(200) if wave > 1 else 0)
             lines += ((when, record.line()) for when, record in company.story(start, shift, duration))
-    lines.sort()
+    lines.sort(key=itemgetter(0))  # what happens at one time stays in its order
     return part.begin, lines
 
 

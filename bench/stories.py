@@ -5,7 +5,7 @@ All is drawn from one seed, so that a log can be had again. What a story says is
 
 import random
 import uuid
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -65,6 +65,10 @@ _SINCE = (
 )
 _WHY = ("on call", "agreed in the channel", "I know the ticket", "looks right", "incident is open", None)
 _NO = ("use the read-only role", "not during the freeze", "ask the owners first", "no ticket")
+_VERBS = {"Approve": "approved", "Deny": "denied", "Revoke": "revoked", "Cancel": "cancelled"}
+_ENDS = {"Expired": 80, "Released": 6, "Denied": 5, "TimedOut": 4, "Cancelled": 3, "Revoked": 2}
+"""How stories end, and how many of a hundred end so."""
+
 DURATIONS = tuple(timedelta(minutes=minutes) for minutes in (15, 30, 60, 60, 120, 240))
 _RULES = (
     {"apiGroups": [""], "resources": ["pods", "pods/log"], "verbs": ["get", "list", "watch"]},
@@ -72,6 +76,8 @@ _RULES = (
     {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["get", "list", "patch"]},
     {"apiGroups": ["batch"], "resources": ["jobs"], "verbs": ["create", "delete", "get", "list"]},
 )
+
+Timed = tuple[datetime, Record]
 
 PEOPLE = tuple(f"{first}.{last}@example.com" for first in _FIRST for last in _LAST)
 """Everybody who might ask or agree."""
@@ -85,6 +91,7 @@ class _Place:
     policy: PolicyRef
     role: RoleRef
     rules: tuple[dict[str, Any], ...]
+    has_two_stages: bool
 
 
 class Company:
@@ -108,102 +115,87 @@ class Company:
 
     def story(
         self, at: datetime, shift: timedelta = timedelta(0), duration: timedelta = timedelta(hours=1)
-    ) -> Iterator[tuple[datetime, Record]]:
-        """Yield the records of one request that is made at an instant, each with its time, in order.
+    ) -> Sequence[Timed]:
+        """Return the records of one request that is made at an instant, each with its time, in order.
 
         `shift` is how long people take to decide, and to give back early, beyond what they always take.
         """
-        chance = self._chance
+        requester, approver, second = self._chance.sample(self.people, 3)
+        place = self._chance.choice(self._places)
+        telling = self._ask(place, requester, duration, at)
+        at = telling.at + shift + self._moment(200)
+        match self._chance.choices(tuple(_ENDS), tuple(_ENDS.values()))[0]:
+            case "TimedOut":
+                telling.end("request.timed_out", "TimedOut", "NotDecidedInTime", telling.decide_by, "nobody decided")
+            case "Denied":
+                no = self._chance.choice(_NO)
+                telling.decide(approver, "Deny", at, why=no)
+                telling.end("review.denied", "Denied", "DeniedByApprover", at, f"{approver} said no: {no}", approver)
+            case "Cancelled":
+                telling.decide(requester, "Cancel", at)
+                telling.end("request.cancelled", "Cancelled", "CancelledByRequester", at, "withdrawn", requester)
+            case "Revoked":
+                self._grant(telling, place, at, (approver, second))
+                self._end_early(telling, approver, "RevokedByApprover", min(shift, duration * 0.9))
+            case "Released":
+                self._grant(telling, place, at, (approver, second))
+                self._end_early(telling, requester, "ReleasedByRequester", min(shift, duration * 0.9))
+            case _:
+                over = self._grant(telling, place, at, (approver, second)) + self._moment(60)
+                telling.end("grant.expired", "Expired", "DurationElapsed", over, "its time is over")
+        return telling.records
+
+    def _ask(self, place: _Place, requester: str, duration: timedelta, at: datetime) -> "_Telling":
+        """Begin a story: it is asked for and understood."""
         self._number += 1
-        requester, approver, second = chance.sample(self.people, 3)
-        place = chance.choice(self._places)
-        name = f"inc-{self._part}-{self._number}"
-        told = Story(
-            uid=self._uuid(),
-            namespace=place.namespace,
-            request=name,
-            requester=requester,
-            submitted_by=requester,
-            reason=f"{place.policy.name}: {chance.choice(_SYMPTOMS)} since {chance.choice(_SINCE)}",
-            ticket=f"INC-{chance.randrange(1000, 99999)}",
-            duration=int(duration.total_seconds()),
-            policy=place.policy,
-            role=place.role,
-        )
-        what = f"request {name} of {requester}"
-
-        def tell(
-            event: str, when: datetime, sentence: str, actor: str = CURFEW, **more: Any
-        ) -> tuple[datetime, Record]:
-            return when, make_record(event, at=when, actor=actor, message=sentence, story=told, **more)
-
-        def decide(by: str, decision: str, when: datetime, stage: str | None, why: str | None) -> Iterator[Any]:
-            nonlocal told
-            told = replace(told, decisions=(*told.decisions, DecisionRef(by, decision, stage, why, when)))
-            verb = {"Approve": "approved", "Deny": "denied", "Revoke": "revoked", "Cancel": "cancelled"}[decision]
-            detail = {"decision": decision, "effect": "Counted" if decision == "Approve" else "TookEffect"}
-            detail |= {key: value for key, value in (("stage", stage), ("reason", why)) if value}
-            sentence = f"{by} {verb} {what}" + (f" for stage {stage}" if stage else "") + (f": {why}" if why else "")
-            yield tell("review.submitted", when, sentence, by, qualifier=f"{by}/{decision}", detail=detail)
-
-        def close(phase: str, when: datetime) -> Iterator[tuple[datetime, Record]]:
-            approvals = sum(one.decision == "Approve" for one in told.decisions)
-            counts = {"phase": phase, "decisions": len(told.decisions), "approvals": approvals}
-            detail = {**counts, "end_reason": told.end_reason}
-            yield tell("request.closed", when, f"{what}: the story ends as {phase}", detail=detail)
-
-        def end(event: str, phase: str, reason: str, when: datetime, why: str, actor: str = CURFEW) -> Iterator[Any]:
-            nonlocal told
-            told = with_end(told, ended_at=when, end_reason=reason)
-            yield tell(event, when, f"{what}: {why}", actor, detail={"end_reason": reason})
-            yield from close(phase, when)
-
-        sentence = f"{requester} asks for AccessPolicy {place.policy.name} in {place.namespace}: {told.reason}"
-        yield tell("request.created", at, sentence, requester)
-        at += timedelta(milliseconds=chance.randrange(3, 40))
-        told = replace(told, decide_by=at + timedelta(hours=1))
-        yield tell("request.accepted", at, f"{what}: it is understood and its terms are pinned; people have to agree")
-
-        ends = chance.random()
-        if ends < 0.04 and told.decide_by is not None:
-            yield from end(
-                "request.timed_out", "TimedOut", "NotDecidedInTime", told.decide_by, "nobody decided in time"
+        telling = _Telling(
+            Story(
+                uid=self._uuid(),
+                namespace=place.namespace,
+                request=f"inc-{self._part}-{self._number}",
+                requester=requester,
+                submitted_by=requester,
+                reason=f"{place.policy.name}: {self._chance.choice(_SYMPTOMS)} since {self._chance.choice(_SINCE)}",
+                ticket=f"INC-{self._chance.randrange(1000, 99999)}",
+                duration=int(duration.total_seconds()),
+                policy=place.policy,
+                role=place.role,
             )
-            return
-        at += shift + timedelta(milliseconds=chance.randrange(0, 200))
-        if ends < 0.09:
-            no = chance.choice(_NO)
-            yield from decide(approver, "Deny", at, None, no)
-            yield from end("review.denied", "Denied", "DeniedByApprover", at, f"{approver} said no: {no}", approver)
-            return
-        if ends < 0.12:
-            yield from decide(requester, "Cancel", at, None, None)
-            yield from end("request.cancelled", "Cancelled", "CancelledByRequester", at, "withdrawn", requester)
-            return
-        yield from decide(approver, "Approve", at, "owners", chance.choice(_WHY))
-        by = approver
-        if place.policy.generation % 3 == 0:
-            at += timedelta(milliseconds=chance.randrange(0, 200))
-            yield from decide(second, "Approve", at, "security", chance.choice(_WHY))
-            by = f"{approver}, {second}"
-        told = replace(told, decided_at=at)
-        yield tell("review.approved", at, f"{what} is approved by {by}")
-        told = replace(told, starts_at=at, expires_at=at.replace(microsecond=0) + duration)
-        held = f"{place.role.kind} {place.role.name} in {place.namespace} until {told.expires_at:%H:%M:%S}"
-        detail = {"terms": sha256(told.uid.encode()).hexdigest(), "rules": list(place.rules)}
-        yield tell("grant.intended", at, f"{requester} will hold {held} (request {name})", detail=detail)
-        at += timedelta(milliseconds=chance.randrange(8, 60))
-        told = replace(told, granted_at=at, binding=BindingRef(f"curfew-{told.uid}", self._uuid()))
-        yield tell("grant.activated", at, f"{what}: {requester} holds {held}")
-        assert told.expires_at is not None
-        if ends < 0.20:
-            early = at + min(shift, duration * 0.9) + timedelta(milliseconds=chance.randrange(0, 200))
-            who, reason = (approver, "RevokedByApprover") if ends < 0.14 else (requester, "ReleasedByRequester")
-            yield from decide(who, "Revoke", early, None, None)
-            yield from end("grant.revoked", "Revoked", reason, early, "the access was ended early", who)
-            return
-        over = told.expires_at + timedelta(milliseconds=chance.randrange(3, 60))
-        yield from end("grant.expired", "Expired", "DurationElapsed", over, "its time is over")
+        )
+        asks = f"{requester} asks for AccessPolicy {place.policy.name} in {place.namespace}: {telling.story.reason}"
+        telling.tell("request.created", at, asks, requester)
+        at += self._moment(40)
+        telling.learn(decide_by=at + timedelta(hours=1))
+        telling.tell("request.accepted", at, f"{telling.what}: its terms are pinned; people have to agree")
+        return telling
+
+    def _grant(self, telling: "_Telling", place: _Place, at: datetime, approvers: tuple[str, str]) -> datetime:
+        """Let people agree and the access begin; return when it is over."""
+        by = approvers if place.has_two_stages else approvers[:1]
+        for approver, stage in zip(by, ("owners", "security"), strict=False):
+            telling.decide(approver, "Approve", at, stage, self._chance.choice(_WHY))
+            at += self._moment(200)
+        telling.learn(decided_at=at)
+        telling.tell("review.approved", at, f"{telling.what} is approved by {', '.join(by)}")
+        story = telling.story
+        expires_at = at.replace(microsecond=0) + timedelta(seconds=story.duration or 0)
+        telling.learn(starts_at=at, expires_at=expires_at)
+        held = f"{place.role.kind} {place.role.name} in {place.namespace} until {expires_at:%H:%M:%S}"
+        detail = {"terms": sha256(story.uid.encode()).hexdigest(), "rules": list(place.rules)}
+        sentence = f"{story.requester} will hold {held} (request {story.request})"
+        telling.tell("grant.intended", at, sentence, detail=detail)
+        at += self._moment(60)
+        telling.learn(granted_at=at, binding=BindingRef(f"curfew-{story.uid}", self._uuid()))
+        telling.tell("grant.activated", at, f"{telling.what}: {story.requester} holds {held}")
+        return expires_at
+
+    def _end_early(self, telling: "_Telling", by: str, reason: str, after: timedelta) -> None:
+        at = telling.at + after + self._moment(200)
+        telling.decide(by, "Revoke", at)
+        telling.end("grant.revoked", "Revoked", reason, at, "the access was ended early", by)
+
+    def _moment(self, most: int) -> timedelta:
+        return timedelta(milliseconds=self._chance.randrange(3, most))
 
     def _place(self, namespace: str, role: str) -> _Place:
         rules = tuple(self._chance.sample(_RULES, self._chance.randrange(1, 4)))
@@ -213,7 +205,54 @@ class Company:
             PolicyRef(role, self._uuid(), self._chance.randrange(1, 9)),
             RoleRef("ClusterRole", f"{namespace}-{role}", self._uuid(), digest),
             rules,
+            has_two_stages=self._chance.random() < 0.3,
         )
 
     def _uuid(self) -> str:
         return str(uuid.UUID(int=self._chance.getrandbits(128), version=4))
+
+
+class _Telling:
+    """One story while it is told: what is known by now, and the records so far."""
+
+    def __init__(self, story: Story) -> None:
+        self.story = story
+        self.what = f"request {story.request} of {story.requester}"
+        self.records: list[Timed] = []
+
+    @property
+    def at(self) -> datetime:
+        """When the last thing happened."""
+        return self.records[-1][0]
+
+    @property
+    def decide_by(self) -> datetime:
+        """Until when people may decide."""
+        return self.story.decide_by or self.at
+
+    def learn(self, **known: Any) -> None:
+        """Let all further records say this too."""
+        self.story = replace(self.story, **known)
+
+    def tell(self, event: str, at: datetime, sentence: str, actor: str = CURFEW, **more: Any) -> None:
+        """Tell what happens."""
+        self.records.append((at, make_record(event, at=at, actor=actor, message=sentence, story=self.story, **more)))
+
+    def decide(self, by: str, decision: str, at: datetime, stage: str | None = None, why: str | None = None) -> None:
+        """Tell what somebody decides."""
+        self.learn(decisions=(*self.story.decisions, DecisionRef(by, decision, stage, why, at)))
+        effect = "Counted" if decision == "Approve" else "TookEffect"
+        detail = {"decision": decision, "effect": effect, "stage": stage, "reason": why}
+        sentence = f"{by} {_VERBS[decision]} {self.what}"
+        sentence += (f" for stage {stage}" if stage else "") + (f": {why}" if why else "")
+        known = {name: value for name, value in detail.items() if value}
+        self.tell("review.submitted", at, sentence, by, qualifier=f"{by}/{decision}", detail=known)
+
+    def end(self, event: str, phase: str, reason: str, at: datetime, why: str, actor: str = CURFEW) -> None:
+        """Tell how it ends, and that there is no more to tell."""
+        self.story = with_end(self.story, ended_at=at, end_reason=reason)
+        self.tell(event, at, f"{self.what}: {why}", actor, detail={"end_reason": reason})
+        decisions = [one.decision for one in self.story.decisions]
+        counts = {"decisions": len(decisions), "approvals": decisions.count("Approve")}
+        detail = {"phase": phase, "end_reason": reason, **counts}
+        self.tell("request.closed", at, f"{self.what}: the story ends as {phase}", detail=detail)

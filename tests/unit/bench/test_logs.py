@@ -85,6 +85,16 @@ def test_stories_are_told_to_their_end_and_end_in_many_ways() -> None:
     assert len(ends) == 6
 
 
+def test_what_happens_at_one_time_stays_in_its_order() -> None:
+    stories: dict[str, list[str]] = {}
+    for record in records(Shape(3_000, days=5))[1:]:
+        stories.setdefault(record.subject, []).append(record.event)
+
+    whole = [events for events in stories.values() if "request.closed" in events]
+    assert len(whole) > 200
+    assert all(events[-1] == "request.closed" for events in whole)
+
+
 def test_nobody_agrees_to_what_they_asked_for() -> None:
     company = Company(seed=1)
     for _ in range(300):
