@@ -39,6 +39,7 @@ class ALog:
     signer: Ed25519Signer = field(default_factory=a_signer)
     objects: dict[str, bytes] = field(default_factory=dict)  # name: stored bytes, in the order of writing
     heads: list[Head] = field(default_factory=list)  # after each segment
+    lines: list[bytes] = field(default_factory=list)  # all records
 
     def __post_init__(self) -> None:
         """Begin where a log begins."""
@@ -69,6 +70,7 @@ class ALog:
         name = self.head.next_name()
         self.objects[name], head = seal(self.head, lines, at=at, writer="tests", signer=self.signer)
         self.heads.append(head)
+        self.lines += lines
         return name
 
     def receipt(self, index: int) -> Receipt:

@@ -8,6 +8,9 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+from curfew.audit.checkpoint import sign_note
+from curfew.audit.merkle import leaf_hash
+from curfew.audit.proof import Proof, Tree, inclusion_path
 from curfew.audit.record import BindingRef, DecisionRef, PolicyRef, Record, RoleRef, Story, make_record, with_end
 from curfew.audit.segment import Head
 from tests.support.logs import BEGIN, ALog, opened
@@ -103,6 +106,17 @@ def write_vectors() -> None:
         "receipts": [log.receipt(index).compact() for index in range(log.head.range.size)],
     }
     (HERE / "log_v1.json").write_text(json.dumps(expected, indent=2) + "\n")
+    (HERE / "proofs_v1.jsonl").write_bytes(b"".join(proof.to_bytes() for proof in the_proofs()))
+
+
+def the_proofs() -> list[Proof]:
+    """Return a proof of each record of the log under its last checkpoint."""
+    log = the_log()
+    tree, note = Tree(map(leaf_hash, log.lines)), sign_note(log.head.checkpoint, log.signer)
+    return [
+        Proof(log.log, index, line, inclusion_path(tree, index, tree.size), note, str(log.verifier))
+        for index, line in enumerate(log.lines)
+    ]
 
 
 def _head(head: Head) -> dict[str, object]:

@@ -11,6 +11,7 @@ import pytest
 from curfew.audit.canonical import canonical
 from curfew.audit.checkpoint import open_note
 from curfew.audit.events import EVENTS
+from curfew.audit.proof import _FIELDS
 from curfew.audit.record import Story, make_record, record_id
 from curfew.audit.segment import _SEAL_FIELDS
 from tests.support.logs import BEGIN, a_record
@@ -45,6 +46,10 @@ def test_each_field_of_a_story_is_there() -> None:
 
 def test_each_field_of_a_seal_is_there() -> None:
     assert fields("The seal") == set(_SEAL_FIELDS)
+
+
+def test_each_field_of_a_proof_is_there() -> None:
+    assert fields("A proof") == set(_FIELDS)
 
 
 def test_each_field_of_a_record_is_there() -> None:

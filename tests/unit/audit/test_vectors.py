@@ -11,11 +11,13 @@ from cryptography.exceptions import InvalidSignature
 from curfew.audit.canonical import parse_canonical
 from curfew.audit.checkpoint import Verifier
 from curfew.audit.findings import Anchor
+from curfew.audit.proof import Proof
 from curfew.audit.receipt import Receipt
 from curfew.audit.record import Record, Story, make_record
 from curfew.audit.segment import Head, follow
 from curfew.audit.verify import examine, in_order
 from tests.vectors.independent import read_log
+from tests.vectors.independent_proof import read_proof
 from tests.vectors.make_vectors import the_story
 
 VECTORS = Path(__file__).parents[2] / "vectors"
@@ -69,6 +71,18 @@ def test_a_reader_that_is_not_ours_reads_the_same() -> None:
 
     assert (size, root) == (LOG["heads"][-1]["size"], LOG["heads"][-1]["root"])
     assert lines[1:] == (VECTORS / "records_v1.jsonl").read_text().splitlines()
+
+
+PROOFS = (VECTORS / "proofs_v1.jsonl").read_bytes().splitlines(keepends=True)
+
+
+@pytest.mark.parametrize("index", range(len(PROOFS)))
+def test_each_proof_holds_as_it_did_and_for_a_reader_that_is_not_ours(index: int) -> None:
+    proof = Proof.from_bytes(PROOFS[index])
+    proved = proof.check(VERIFIER)
+
+    assert (proved.index, proved.checkpoint.size, proof.to_bytes()) == (index, len(PROOFS), PROOFS[index])
+    assert read_proof(PROOFS[index], LOG["verifierKey"]) == proved.line.decode()
 
 
 def attacked(steps: list[dict[str, Any]]) -> dict[str, bytes]:
