@@ -117,6 +117,11 @@ class Walk:
             self._flush()
         self._here.append((name, stored))
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing has been found wrong with what was looked at so far."""
+        return not self._findings
+
     def finish(self) -> Examined:
         """Say what was found, all objects having been taken."""
         self._flush()
