@@ -93,11 +93,13 @@ ATTRIBUTES = (
         _needs_approval,
         _approved,
     ),
+    Attribute("C", "Policy and role were pinned by identity and content", Kind.UNPINNED, lambda g: g.began_at, _pinned),
     Attribute(
-        "C", "Policy and role were pinned by identity and content", Kind.UNPINNED, lambda g: g.began_at, _pinned
-    ),
-    Attribute(
-        "D", "It was given for no longer than was asked", Kind.LONGER_THAN_ASKED, lambda g: g.began_at, _as_long_as_asked
+        "D",
+        "It was given for no longer than was asked",
+        Kind.LONGER_THAN_ASKED,
+        lambda g: g.began_at,
+        _as_long_as_asked,
     ),
     Attribute("E", "Its end is in the log", Kind.END_MISSING, _must_end, lambda g: g.end is not None),
     Attribute("F", "It ended no later than 60 s after the promised end", Kind.LATE_END, _has_to_be_on_time, _on_time),

@@ -40,7 +40,9 @@ def columns(frame: Frame, bars: Bars, *, alert: str = "") -> str:
         x, height = left + slot * place, tall * value / peak
         middle = x + slot / 2
         if value:
-            parts.append(_bar(x + slot * 0.14, top + tall - height, slot * 0.72, height, f"{label}: {value:,}", label == alert))
+            parts.append(
+                _bar(x + slot * 0.14, top + tall - height, slot * 0.72, height, f"{label}: {value:,}", label == alert)
+            )
         if value and slot > 24:
             parts.append(_text(middle, top + tall - height - 4, f"{value:,}", "middle"))
         if place % every == 0:

@@ -27,7 +27,10 @@ class Kind(Enum):
     """The kinds, worst first."""
 
     UNANNOUNCED = _Meaning(
-        "unannounced", Severity.HIGH, "Access without announcement", "Access existed that the log had not announced before."
+        "unannounced",
+        Severity.HIGH,
+        "Access without announcement",
+        "Access existed that the log had not announced before.",
     )
     UNAPPROVED = _Meaning(
         "unapproved",
@@ -36,16 +39,25 @@ class Kind(Enum):
         "No approval by somebody other than who asked is recorded, and the policy did not waive it.",
     )
     LONGER_THAN_ASKED = _Meaning(
-        "longer-than-asked", Severity.HIGH, "Longer than asked", "The access was given for longer than was asked and agreed."
+        "longer-than-asked",
+        Severity.HIGH,
+        "Longer than asked",
+        "The access was given for longer than was asked and agreed.",
     )
     LATE_END = _Meaning(
         "late-end", Severity.HIGH, "Ended late", "The access was still there more than 60 s after its promised end."
     )
     END_MISSING = _Meaning(
-        "end-missing", Severity.HIGH, "No end recorded", "The promised end is over, and the log does not say that the access is."
+        "end-missing",
+        Severity.HIGH,
+        "No end recorded",
+        "The promised end is over, and no record says that the access is.",
     )
     REMOVAL_FAILED = _Meaning(
-        "removal-failed", Severity.HIGH, "Removal failed", "The access had to end, and its binding could not be removed."
+        "removal-failed",
+        Severity.HIGH,
+        "Removal failed",
+        "The access had to end, and its binding could not be removed.",
     )
     NOT_REVIEWED = _Meaning(
         "not-reviewed",
@@ -72,7 +84,10 @@ class Kind(Enum):
         "For this time nothing proves that what was written could not be deleted or replaced.",
     )
     VERIFICATION_FAILED = _Meaning(
-        "verification-failed", Severity.HIGH, "Log failed its own check", "Curfew verified its own log, and it did not hold."
+        "verification-failed",
+        Severity.HIGH,
+        "Log failed its own check",
+        "Curfew verified its own log, and it did not hold.",
     )
     SILENCE = _Meaning(
         "log-silent",
@@ -81,10 +96,16 @@ class Kind(Enum):
         "Nothing was written for longer than three signs of life: Curfew was not running, or could not write.",
     )
     OUTAGE = _Meaning(
-        "log-outage", Severity.MEDIUM, "Log could not be written", "The store did not take what Curfew wrote; no new access meanwhile."
+        "log-outage",
+        Severity.MEDIUM,
+        "Log could not be written",
+        "The store did not take what Curfew wrote. Nothing is granted meanwhile.",
     )
     NOT_COVERED = _Meaning(
-        "not-covered", Severity.MEDIUM, "Part of the period without log", "The log begins after the period does, or ends before it."
+        "not-covered",
+        Severity.MEDIUM,
+        "Part of the period without log",
+        "The log begins after the period does, or ends before it.",
     )
     SELF_APPROVAL = _Meaning(
         "self-approval",
@@ -108,7 +129,10 @@ class Kind(Enum):
         "Somebody other than Curfew deleted a binding. The access ended early.",
     )
     UNPINNED = _Meaning(
-        "unpinned", Severity.MEDIUM, "Terms not pinned", "The records do not say which policy and which rules were agreed."
+        "unpinned",
+        Severity.MEDIUM,
+        "Terms not pinned",
+        "The records do not say which policy and which rules were agreed.",
     )
     WRITER_CHANGED = _Meaning(
         "writer-changed",

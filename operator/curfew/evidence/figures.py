@@ -13,11 +13,11 @@ from curfew.evidence.grants import Grant, Mode
 
 DECIDED_WITHIN = (
     (timedelta(minutes=1), "under 1 min"),
-    (timedelta(minutes=5), "1–5 min"),
-    (timedelta(minutes=15), "5–15 min"),
-    (timedelta(hours=1), "15–60 min"),
-    (timedelta(hours=4), "1–4 h"),
-    (timedelta(days=1), "4–24 h"),
+    (timedelta(minutes=5), "1 to 5 min"),
+    (timedelta(minutes=15), "5 to 15 min"),
+    (timedelta(hours=1), "15 to 60 min"),
+    (timedelta(hours=4), "1 to 4 h"),
+    (timedelta(days=1), "4 to 24 h"),
     (timedelta.max, "over 24 h"),
 )
 """The classes of the histogram of decisions: up to, and how it is called."""
@@ -25,10 +25,10 @@ DECIDED_WITHIN = (
 LATE_BY = (
     (timedelta(0), "not late"),
     (timedelta(milliseconds=10), "up to 10 ms"),
-    (timedelta(milliseconds=100), "10–100 ms"),
-    (timedelta(seconds=1), "0.1–1 s"),
-    (timedelta(seconds=10), "1–10 s"),
-    (timedelta(seconds=60), "10–60 s"),
+    (timedelta(milliseconds=100), "10 to 100 ms"),
+    (timedelta(seconds=1), "0.1 to 1 s"),
+    (timedelta(seconds=10), "1 to 10 s"),
+    (timedelta(seconds=60), "10 to 60 s"),
     (timedelta.max, "over 60 s"),
 )
 """The classes of the histogram of ends, each ten times as wide as the one before it."""
@@ -83,6 +83,11 @@ class Figures:
     def tests(self) -> tuple[Tested, ...]:
         """The attributes, put to the whole population."""
         return tuple(examine(self.account))
+
+    def outcome(self, kind: Kind) -> tuple[int, int]:
+        """Return how many grants were tested for a kind of exception, and how many of them passed."""
+        one = next(one for one in self.tests if one.attribute.kind is kind)
+        return one.tested, one.tested - len(one.failed)
 
     @cached_property
     def modes(self) -> Counter[Mode]:

@@ -124,7 +124,9 @@ def _of_the_log(account: Account, now: datetime) -> Iterator[Exceptional]:
     outages = tuple(_outages(account))
     for since, until, told in outages:
         records = tuple(one.record for one in told)
-        yield Exceptional(Kind.OUTAGE, since, f"{told[0].message} It lasted {duration(until - since)}.", records=records)
+        yield Exceptional(
+            Kind.OUTAGE, since, f"{told[0].message} It lasted {duration(until - since)}.", records=records
+        )
     for gap in account.gaps:
         if not any(since <= gap.until and until >= gap.since for since, until, _ in outages):
             yield _silent(gap)

@@ -56,9 +56,9 @@ class Period:
 def _days(text: str, whole: str) -> tuple[date, date]:
     """Return the first day of a period without dots, and the day after its last."""
     match = _FORM.fullmatch(text.strip())
+    if match is None:
+        raise PeriodRefused(f"{whole!r} is not a period; write {FORMS}")
     try:
-        if match is None:
-            raise ValueError("it is not of a form that is known")
         year = int(match["year"])
         if match["half"]:
             return _months(year, int(match["half"]) * 6 - 5, 6)

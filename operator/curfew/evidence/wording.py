@@ -3,9 +3,13 @@
 from datetime import datetime, timedelta
 
 
+NONE = "\N{EN DASH}"
+"""What stands where there is nothing to say."""
+
+
 def instant(at: datetime | None) -> str:
     """Return an instant as people read it, in UTC to the second."""
-    return f"{at:%Y-%m-%d %H:%M:%S}" if at is not None else "–"
+    return f"{at:%Y-%m-%d %H:%M:%S}" if at is not None else NONE
 
 
 def duration(length: timedelta) -> str:
@@ -36,5 +40,5 @@ def count(number: int, thing: str, things: str = "") -> str:
 def share(part: int, whole: int) -> str:
     """Return a part as a percentage that never rounds up to all."""
     if not whole:
-        return "–"
+        return NONE
     return "100 %" if part == whole else f"{min(99.99, 100 * part / whole):.4g} %"

@@ -40,7 +40,7 @@ ISO27001 = Framework(
             "Identity management",
             "Identities are managed over their whole life.",
             (ASKING,),
-            ("The life of accounts: the identity provider keeps them. Curfew takes the name that the API server authenticated.",),
+            ("The life of accounts, which the identity provider keeps; Curfew takes the name that was authenticated.",),
         ),
         Control(
             "A.5.18",

@@ -101,9 +101,7 @@ NIST = Framework(
             "Non-repudiation",
             "It can be proved that somebody did something.",
             (INTEGRITY, APPROVAL),
-            (
-                "A signature by the person: records say whom the API server authenticated, and are signed by Curfew.",
-            ),
+            ("A signature by the person: records say whom the API server authenticated, and are signed by Curfew.",),
         ),
         Control(
             "AU-11",
