@@ -16,8 +16,11 @@ from curfew.audit.segment import Segment
 from curfew.evidence.grants import ENDS, Decision, Grant, Mention
 from curfew.evidence.period import Period
 
-LONGEST_SILENCE = timedelta(seconds=180)
-"""Three signs of life at their default distance: a log that is silent for longer was not written to."""
+HEARTBEAT = timedelta(seconds=60)
+"""How often a silent log shows a sign of life, unless the operator's settings say otherwise (audit.heartbeat)."""
+
+MISSED = 3
+"""So many signs of life have to be missing before a silence is an exception: one may be late."""
 
 REVIEW_WITHIN = timedelta(hours=24)
 """How soon after breaking the glass somebody else has to have looked at it."""
@@ -65,7 +68,8 @@ class Account:
     decisions: tuple[Decision, ...]  # in the period
     happenings: tuple[Happening, ...]  # in the period
     attestations: tuple[Happening, ...]  # in the period, and the last before it
-    gaps: tuple[Gap, ...]  # longer than `LONGEST_SILENCE`, touching the period
+    longest_allowed: timedelta  # a longer silence is a gap
+    gaps: tuple[Gap, ...]  # those that touch the period
     longest_silence: timedelta | None  # between two segments of the period
     unread: tuple[int, ...]  # indexes of lines that this version cannot read
 
@@ -99,8 +103,10 @@ class _Case:
 class Ledger:
     """Takes the segments of a verified log, in order, and keeps what a report needs."""
 
-    def __init__(self, log: str, period: Period) -> None:
+    def __init__(self, log: str, period: Period, heartbeat: timedelta = HEARTBEAT) -> None:
+        """`heartbeat` is how often the log shows a sign of life when nothing happens."""
         self._log = log
+        self._longest_allowed = MISSED * heartbeat
         self._period = period
         self._cases: dict[str, _Case] = {}
         self._first_at: datetime | None = None
@@ -134,7 +140,7 @@ class Ledger:
         if before is not None and period.touches(before, segment.at):
             silence = segment.at - before
             self._longest = max(silence, self._longest or silence)
-            if silence > LONGEST_SILENCE:
+            if silence > self._longest_allowed:
                 known = (self._last,) if self._last is not None else ()
                 self._gaps.append(Gap(before, segment.at, self._last_seq, segment.seq, known))
                 self._is_gap_open = True
@@ -248,6 +254,7 @@ class Ledger:
             decisions=tuple(self._decisions),
             happenings=tuple(self._happenings),
             attestations=tuple(self._attestations),
+            longest_allowed=self._longest_allowed,
             gaps=tuple(self._gaps),
             longest_silence=self._longest,
             unread=tuple(sorted(set(self._unread))),

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from curfew.evidence.account import LONGEST_SILENCE, Account, Gap, Happening
+from curfew.evidence.account import Account, Gap, Happening
 from curfew.evidence.attributes import examine
 from curfew.evidence.exceptions import Exceptional, Kind
 from curfew.evidence.grants import Decision, Grant, Mention
@@ -94,7 +94,7 @@ def _of_decision(decision: Decision) -> Exceptional:
         Kind.SELF_APPROVAL if is_own else Kind.DECISION_REFUSED,
         decision.record.at,
         f"{decision.by} decided {decision.decision or 'something'}{stage} on request {decision.request} of "
-        f"{decision.requester}: {decision.effect}",
+        f"{decision.requester}: {decision.outcome}",
         who=decision.by,
         namespace=decision.namespace,
         request=decision.request,
@@ -152,7 +152,7 @@ def _uncovered(account: Account, now: datetime) -> Iterator[Exceptional]:
             period.begin,
             f"The log begins at {instant(first)}, {duration(first - period.begin)} after the period",
         )
-    if account.last_at < until - LONGEST_SILENCE:
+    if account.last_at < until - account.longest_allowed:
         since = max(account.last_at, period.begin)
         yield Exceptional(
             Kind.NOT_COVERED,

@@ -145,6 +145,20 @@ class Decision:
         """Whether it had an effect."""
         return self.effect in ("Counted", "TookEffect")
 
+    @property
+    def outcome(self) -> str:
+        """What became of it, in words."""
+        return _OUTCOMES.get(self.effect, f"did not count: {self.effect}")
+
+
+_OUTCOMES = {
+    "Counted": "counted",
+    "TookEffect": "took effect",
+    "OwnRequest": "did not count: it is their own request",
+    "TooLate": "did not count: it came too late",
+    "UnknownStage": "did not count: the policy has no such stage",
+}
+
 
 def _index(mention: Mention) -> int:
     return mention.index

@@ -2,7 +2,6 @@
 
 from datetime import datetime, timedelta
 
-
 NONE = "\N{EN DASH}"
 """What stands where there is nothing to say."""
 

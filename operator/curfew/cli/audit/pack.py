@@ -131,12 +131,24 @@ def render(pack: Pack) -> str:
             ATTRIBUTES=ATTRIBUTES,
             Kind=Kind,
             METHOD=sampling.METHOD,
+            PHASES=_PHASES,
             Mode=Mode,
             SHOWN=SHOWN,
             Severity=Severity,
             outcome=lambda attribute, grant: tables.outcome(verdict(attribute, grant, numbers.account)),
         )
     )
+
+
+_PHASES = {
+    "Cancelled": "cancelled",
+    "Denied": "denied",
+    "Expired": "expired",
+    "Failed": "failed",
+    "Open": "still open",
+    "Revoked": "ended early",
+    "TimedOut": "timed out",
+}
 
 
 def _environment() -> Environment:

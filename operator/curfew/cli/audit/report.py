@@ -3,12 +3,14 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
+from datetime import timedelta
 from importlib.metadata import version
 from pathlib import Path
 
 import click
 
 from curfew.adapters.clock import SystemClock
+from curfew.api.times import format_duration, parse_duration
 from curfew.audit.checkpoint import Verifier
 from curfew.audit.findings import Anchor
 from curfew.audit.rotation import successor
@@ -25,7 +27,7 @@ from curfew.cli.audit.reading import (
 )
 from curfew.cli.audit.showing import count, printable
 from curfew.cli.audit.stream import known_key, verified_segments
-from curfew.evidence.account import Ledger
+from curfew.evidence.account import HEARTBEAT, Ledger
 from curfew.evidence.figures import Figures
 from curfew.evidence.findings import find
 from curfew.evidence.frameworks import FRAMEWORKS
@@ -44,6 +46,13 @@ def _period(_: click.Context, __: click.Parameter, value: str) -> Period:
     try:
         return Period.parse(value)
     except PeriodRefused as error:
+        raise click.BadParameter(f"{error}.") from error
+
+
+def _heartbeat(_: click.Context, __: click.Parameter, value: str) -> timedelta:
+    try:
+        return parse_duration(value)
+    except ValueError as error:
         raise click.BadParameter(f"{error}.") from error
 
 
@@ -91,6 +100,14 @@ def _empty_folder(_: click.Context, __: click.Parameter, value: Path) -> Path:
     show_default=True,
     help="How many grants to draw as samples.",
 )
+@click.option(
+    "--heartbeat",
+    default=format_duration(HEARTBEAT),
+    callback=_heartbeat,
+    show_default=True,
+    metavar="DURATION",
+    help="How often the log shows a sign of life (audit.heartbeat of the operator); three that are missing are a gap.",
+)
 @click.option("--seed", metavar="TEXT", help="What the draw begins with; by default the log's root.")
 def report(
     location: str,
@@ -102,6 +119,7 @@ def report(
     period: Period,
     folder: Path,
     size: int,
+    heartbeat: timedelta,
     seed: str | None,
 ) -> None:
     """Make the evidence that an auditor asks for.
@@ -129,7 +147,16 @@ def report(
     store = open_location(location)
     with unreadable():
         pack = asyncio.run(
-            _report(store, log, verifier, checks, framework=framework, period=period, size=size, seed=seed)
+            _report(
+                store,
+                log,
+                verifier,
+                checks,
+                framework=framework,
+                ledger=Ledger(log, period, heartbeat),
+                size=size,
+                seed=seed,
+            )
         )
     write(pack, folder)
     numbers = (
@@ -147,7 +174,7 @@ async def _report(
     checks: Sequence[Callable[[Verifier], Anchor]],
     *,
     framework: str,
-    period: Period,
+    ledger: Ledger,
     size: int,
     seed: str | None,
 ) -> Pack:
@@ -156,7 +183,7 @@ async def _report(
         anchors = [check(verifier) for check in checks]
     except Forged as error:
         raise NotAnchored(f"{printable(str(error))}. No report is made.") from error
-    ledger, shelf = Ledger(log, period), Shelf(log)
+    shelf = Shelf(log)
     sealed_by = following = verifier
     async with aclosing(verified_segments(store, log, verifier, anchors)) as links:
         async for link in links:
