@@ -34,7 +34,7 @@ BEGIN = datetime(2026, 6, 29, tzinfo=UTC)
 PERIOD_BEGIN = datetime(2026, 7, 1, tzinfo=UTC)
 END = datetime(2026, 10, 1, 12, tzinfo=UTC)
 
-HEARTBEAT = timedelta(hours=1)
+HEARTBEAT = timedelta(hours=6)
 """How often a segment is sealed, with or without records: rarely, to keep tests short. A report has to be told."""
 
 ORDINARY = (
@@ -324,7 +324,7 @@ def _plant(
     told.append((after, about_log("audit.attested", after, {"evidence": "lock", "sufficient": True})))
     planted.append(Planted("not-write-once"))
 
-    silent = [(at, at + times_as_long * heartbeat) for times_as_long in (3.1, 20) for at in (next(times),)]
+    silent = [(at, at + times_as_long * heartbeat) for times_as_long in (3.1, 4) for at in (next(times),)]
     planted += [Planted("log-silent")] * len(silent)
 
     since = next(times)

@@ -22,16 +22,23 @@ class Topic:
     cannot: tuple[str, ...] = ()
 
 
+NOTHING_IN_FORCE = "No access was in force in the period."
+
+
 def _asking(figures: Figures) -> Iterator[str]:
     stories = [grant.story for grant in figures.population]
     reasons, tickets = sum(bool(one.reason) for one in stories), sum(bool(one.ticket) for one in stories)
     asked = count(figures.account.asked, "request")
     yield f"{asked} for access made in the period, each under the name that the Kubernetes API server authenticated."
-    yield f"{share(reasons, len(stories))} of the grants state a reason and {share(tickets, len(stories))} a ticket."
+    if stories:
+        yield f"{share(reasons, len(stories))} of the grants state a reason and {share(tickets, len(stories))} a ticket."
 
 
 def _approval(figures: Figures) -> Iterator[str]:
     modes, decided = figures.modes, Spread.of(figures.decision_times)
+    if not figures.population:
+        yield NOTHING_IN_FORCE
+        return
     yield (
         f"Of {count(len(figures.population), 'grant')} in force, {modes[Mode.REVIEW]:,} were approved by other people, "
         f"{modes[Mode.AUTOMATIC]:,} were granted by a policy that waives approval, and {modes[Mode.BREAK_GLASS]:,} were "
@@ -50,6 +57,9 @@ def _separation(figures: Figures) -> Iterator[str]:
 
 def _least(figures: Figures) -> Iterator[str]:
     spread = figures.durations
+    if not figures.population:
+        yield NOTHING_IN_FORCE
+        return
     yield (
         f"Each of {count(len(figures.population), 'grant')} gives one person one role in one namespace, with an end: "
         f"{count(len(figures.by_role), 'role')}, {count(len(figures.by_namespace), 'namespace')}, "
@@ -61,6 +71,9 @@ def _least(figures: Figures) -> Iterator[str]:
 
 def _ending(figures: Figures) -> Iterator[str]:
     tested, passed = figures.outcome(Kind.LATE_END)
+    if not tested:
+        yield "No access came to its end in the period."
+        return
     yield (
         f"{passed:,} of {tested:,} ends of access ({share(passed, tested)}) came no later than 60 s after the promised end; "
         f"{figures.ended_early:,} came before it."

@@ -43,7 +43,7 @@ def test_each_control_says_what_the_log_shows_in_whole_sentences(framework: Fram
         for control in framework.controls:
             sentences = [control.asks, *control.shows(figures), *control.cannot]
 
-            assert [text for text in sentences if not re.fullmatch(r"[A-Z0-9].*[.]", text)] == []
+            assert [text for text in sentences if not re.fullmatch(r"[A-Z0-9][^\N{EN DASH}]*[.]", text)] == []
 
 
 @every_framework

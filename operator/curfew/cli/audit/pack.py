@@ -188,7 +188,9 @@ def _charts(numbers: Figures) -> dict[str, Markup]:
     step = "day" if period.days <= 35 else "week"
     drawn = {
         "time": charts.columns(
-            charts.Frame(f"Grants by {step}", f"{step}s in which they began, each named after its first day", height=150),
+            charts.Frame(
+                f"Grants by {step}", f"{step}s in which they began, each named after its first day", height=150
+            ),
             numbers.by_time,
         ),
         "decided": charts.columns(

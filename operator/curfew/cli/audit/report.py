@@ -51,9 +51,12 @@ def _period(_: click.Context, __: click.Parameter, value: str) -> Period:
 
 def _heartbeat(_: click.Context, __: click.Parameter, value: str) -> timedelta:
     try:
-        return parse_duration(value)
+        heartbeat = parse_duration(value)
     except ValueError as error:
         raise click.BadParameter(f"{error}.") from error
+    if heartbeat <= timedelta(0):
+        raise click.BadParameter("A log shows a sign of life after some time, such as 60s.")
+    return heartbeat
 
 
 def _empty_folder(_: click.Context, __: click.Parameter, value: Path) -> Path:
