@@ -5,8 +5,10 @@ Numbers are whole and fit a double exactly, which leaves out what JSON readers d
 
 import hashlib
 import json
+import re
 from typing import Any, NoReturn
 
+import orjson
 import rfc8785
 
 MAX_WHOLE = 2**53 - 1
@@ -27,6 +29,18 @@ def canonical(value: Any) -> bytes:
 
 def parse_canonical(line: bytes) -> Any:
     """Return the JSON value of bytes that are in canonical form, or raise `NotCanonical`."""
+    if _is_common(line):
+        try:
+            value = orjson.loads(line)
+            if orjson.dumps(value, option=orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER) == line:
+                return value
+        except (ValueError, TypeError):  # the careful way knows why
+            pass
+    return parse_carefully(line)
+
+
+def parse_carefully(line: bytes) -> Any:
+    """Do the same as `parse_canonical`, by the letter of the RFC and many times slower."""
     try:
         text = line.decode()
         value = _DECODER.decode(text)
@@ -82,5 +96,23 @@ def _whole(text: str) -> int:
         raise NotCanonical(f"holds a number that not every reader reads exactly: {text[:40]}")
     return number
 
+
+def _is_common(line: bytes) -> bool:
+    """Whether a line is an object in which orjson and RFC 8785 cannot disagree.
+
+    They disagree about fractions, which the one reads and writes and the other has no form for here: with all digits and
+    other idle bytes left out, a fraction has its point (or the e of its exponent) right behind the colon of a key, a
+    bracket or a comma. And about the order of keys outside the basic plane: so there must be none. Text that only looks
+    like one of these costs time, and no more.
+    """
+    bones = line.translate(_BONES, _FLESH)
+    if not line.startswith(b"{") or b'":.' in bones or b",." in bones:
+        return False
+    return b"\0" not in bones or (b"\\" not in line and _ASTRAL_KEY.search(line) is None)
+
+
+_BONES = bytes.maketrans(b"eE[" + bytes(range(0xF0, 0xF8)), b"..," + bytes(8))
+_FLESH = bytes(set(range(0xF0)) - set(b'":,[.eE tf'))  # t and f tell an exponent from the e of true and false
+_ASTRAL_KEY = re.compile(rb'[\xf0-\xf7][^"]*":')
 
 _DECODER = json.JSONDecoder(parse_float=_fraction, parse_int=_whole, parse_constant=_fraction)

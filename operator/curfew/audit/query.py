@@ -4,8 +4,9 @@ A pattern is a text in which `*` stands for any characters and `?` for any one; 
 """
 
 import functools
+import itertools
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,48 +16,6 @@ from curfew.audit.record import Record
 from curfew.audit.when import ALWAYS, Span
 
 Texts = Iterator[str]
-
-
-def _people(body: Mapping[str, Any]) -> Texts:
-    block = body["unmapped"]["curfew"]
-    story = block.get("story", {})
-    yield from _texts(block.get("actor"), story.get("requester"), story.get("submitted_by"))
-    for decision in story.get("decisions", ()):
-        yield from _texts(decision.get("by"))
-
-
-def _request(body: Mapping[str, Any]) -> Texts:
-    block = body["unmapped"]["curfew"]
-    story = block.get("story", {})
-    yield from _texts(block.get("subject"), story.get("request"))
-    if "request" in story:
-        yield f"{story.get('namespace')}/{story['request']}"
-
-
-def _role(body: Mapping[str, Any]) -> Texts:
-    role = body["unmapped"]["curfew"].get("story", {}).get("role", {})
-    yield from _texts(role.get("name"))
-    if "name" in role:
-        yield f"{role.get('kind')}/{role['name']}"
-
-
-def _event(body: Mapping[str, Any]) -> Texts:
-    block = body["unmapped"]["curfew"]
-    yield from _texts(block.get("event"), block.get("code"))
-
-
-def _in_story(*path: str) -> Callable[[Mapping[str, Any]], Texts]:
-    def look(body: Mapping[str, Any]) -> Texts:
-        value: Any = body["unmapped"]["curfew"].get("story", {})
-        for key in path:
-            value = value.get(key, {}) if isinstance(value, Mapping) else {}
-        yield from _texts(value)
-
-    return look
-
-
-def _texts(*values: Any) -> Texts:
-    return (value for value in values if isinstance(value, str))
 
 
 def every_text(value: Any) -> Texts:
@@ -71,17 +30,22 @@ def every_text(value: Any) -> Texts:
             yield from every_text(part)
 
 
-FIELDS: Mapping[str, Callable[[Mapping[str, Any]], Texts]] = {
-    "person": _people,  # asked, submitted, decided, or did it
-    "request": _request,  # its name, namespace/name, or UID
-    "role": _role,  # its name, or kind/name
-    "policy": _in_story("policy", "name"),
-    "namespace": _in_story("namespace"),
-    "event": _event,  # its name or its code
-    "ticket": _in_story("ticket"),
-    "anything": every_text,  # an id of another system, wherever it stands
+FIELDS: Mapping[str, tuple[str, ...]] = {
+    "id": ("id",),
+    "person": ("actor", "story.requester", "story.submitted_by", "story.decisions[*].by"),
+    "request": ("subject", "story.request", "story.namespace/story.request"),
+    "role": ("story.role.name", "story.role.kind/story.role.name"),
+    "policy": ("story.policy.name",),
+    "namespace": ("story.namespace",),
+    "event": ("event", "code"),
+    "ticket": ("story.ticket",),
+    "anything": (),
 }
-"""What can be asked for, and which texts of a record answer it."""
+"""What can be asked for, and where in our block of a record the texts are that answer it.
+
+`[*]` is each of a list, and a slash joins two texts. `anything` is every text of the record, wherever it stands: the id of
+another system.
+"""
 
 PHASES: Mapping[str, tuple[str, ...]] = {
     "Pending": ("request.accepted",),
@@ -95,6 +59,27 @@ PHASES: Mapping[str, tuple[str, ...]] = {
     "Failed": ("request.rejected", "grant.activation_failed"),
 }
 """The events that say that a request has come to a phase."""
+
+
+def answers(name: str, body: Mapping[str, Any]) -> Texts:
+    """Yield the texts of a record's JSON that answer what is asked for."""
+    if name == "anything":
+        yield from every_text(body)
+        return
+    block = body["unmapped"]["curfew"]
+    for path in FIELDS[name]:
+        joined = [list(_at(block, part.split("."))) for part in path.split("/")]
+        yield from ("/".join(parts) for parts in itertools.product(*joined))
+
+
+def _at(value: Any, keys: Sequence[str]) -> Texts:
+    """Yield the texts at a place in a JSON value; none where there is no such place."""
+    if not keys:
+        yield from (value,) if isinstance(value, str) else ()
+    elif isinstance(value, Mapping):
+        key, is_list, _ = keys[0].partition("[")
+        for part in value.get(key, ()) if is_list else [value.get(key)]:
+            yield from _at(part, keys[1:])
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,16 +101,26 @@ class Query:
             return False
         for name, patterns in self.patterns.items():
             compiled = [as_regex(pattern) for pattern in patterns]
-            if not any(regex.fullmatch(text) for text in FIELDS[name](record.body) for regex in compiled):
+            if not any(regex.fullmatch(text) for text in answers(name, record.body) for regex in compiled):
                 return False
         if self.words:
             text = "\n".join(every_text(record.body)).casefold()
             return all(word.casefold() in text for word in self.words)
         return True
 
+    def needles(self, name: str) -> list[list[bytes]]:
+        """Return, for each pattern of a field, what a line has to hold for it to fit.
+
+        A slash parts a pattern too: `namespace/name` and `kind/name` do not stand in one piece in every record.
+        """
+        return [
+            [canonical(part)[1:-1] for literal in literals(pattern) for part in literal.split("/") if part]
+            for pattern in self.patterns[name]
+        ]
+
     def sieve(self) -> Callable[[bytes], bool]:
         """Return what tells from a record's line, quickly and without reading it, that it can be no answer."""
-        needles = [[_needles(pattern) for pattern in patterns] for patterns in self.patterns.values()]
+        needles = [self.needles(name) for name in self.patterns]
         words = [canonical(word.casefold())[1:-1].decode() for word in self.words]
 
         def may_match(line: bytes) -> bool:
@@ -149,12 +144,9 @@ def as_regex(pattern: str) -> re.Pattern[str]:
 _WILD = {"*": ".*", "?": "."}
 
 
-def _needles(pattern: str) -> list[bytes]:
-    """Return what a line has to hold: the parts of a pattern that are no wildcards, as canonical JSON writes them.
-
-    A slash parts too: `namespace/name` and `kind/name` do not stand in one piece in every record.
-    """
-    return [canonical(part)[1:-1] for part in re.split(r"[*?/]", pattern) if part]
+def literals(pattern: str) -> list[str]:
+    """Return the parts of a pattern that are no wildcards, in order."""
+    return [part for part in re.split(r"[*?]", pattern) if part]
 
 
 def events_like(pattern: str) -> list[str]:

@@ -519,7 +519,7 @@ def test_a_key_of_another_kind_is_refused(tmp_path: Path) -> None:
 # --- help
 
 
-@pytest.mark.parametrize("name", ["verify", "tail"])
+@pytest.mark.parametrize("name", ["verify", "search", "prove", "tail"])
 def test_help_has_examples_and_exit_codes(name: str) -> None:
     result = CliRunner().invoke(main, ["audit", name, "--help"])
 
@@ -530,7 +530,17 @@ def test_help_has_examples_and_exit_codes(name: str) -> None:
 
 
 def test_help_begins_with_what_people_type_first() -> None:
-    assert audit.list_commands(click.Context(audit)) == ["verify", "tail", "key", "who", "forget"]
+    assert audit.list_commands(click.Context(audit)) == [
+        "verify",
+        "search",
+        "prove",
+        "check-proof",
+        "report",
+        "tail",
+        "key",
+        "who",
+        "forget",
+    ]
 
 
 def test_progress_is_said_after_a_second_on_a_terminal_only(

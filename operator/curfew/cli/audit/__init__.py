@@ -14,6 +14,9 @@ from curfew.cli.lazy import LazyGroup, Subcommand
     package=__name__,
     subcommands=(
         Subcommand("verify", "Prove that a log is whole."),
+        Subcommand("search", "Find records, or tell one request's story."),
+        Subcommand("prove", "Write the proof of one record into one file."),
+        Subcommand("check-proof", "Check such a file, without the log."),
         Subcommand("report", "Make the evidence for an audit of a period."),
         Subcommand("tail", "Show the newest records, and go on with -f."),
         Subcommand("key", "Print the public key of a signing key."),

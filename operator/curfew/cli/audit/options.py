@@ -25,3 +25,11 @@ people = click.option(
     show_envvar=True,
     help="Where people's names lie, if the log holds pseudonyms: audit.people in the operator's settings.",
 )
+listing = click.option(
+    "-o",
+    "--output",
+    type=click.Choice(("table", "json", "jsonl", "csv")),
+    default="table",
+    show_default=True,
+    help="For people, programs or spreadsheets.",
+)

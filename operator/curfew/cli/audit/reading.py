@@ -118,6 +118,14 @@ async def read(store: ObjectStore, names: Sequence[str]) -> AsyncGenerator[tuple
 
 def given_key(text: str | None, file: Path | None, log: str) -> Verifier | None:
     """Return the key that was given, or None. Raise `click.UsageError` for one that cannot be this log's."""
+    verifier = read_key(text, file)
+    if verifier is not None and verifier.name != origin(log):
+        raise click.UsageError(f"The key is of {verifier.name}; log {log} has one of {origin(log)}.")
+    return verifier
+
+
+def read_key(text: str | None, file: Path | None) -> Verifier | None:
+    """Return the key that was given, of whatever log, or None. Raise `click.UsageError` for one that is malformed."""
     if text is not None and file is not None:
         raise click.UsageError("Give --key or --key-file, not both.")
     if file is not None:
@@ -125,12 +133,9 @@ def given_key(text: str | None, file: Path | None, log: str) -> Verifier | None:
     if text is None:
         return None
     try:
-        verifier = Verifier.parse(text)
+        return Verifier.parse(text)
     except KeyRefused as error:
         raise click.UsageError(f"The key cannot be used: {error}.") from error
-    if verifier.name != origin(log):
-        raise click.UsageError(f"The key is of {verifier.name}; log {log} has one of {origin(log)}.")
-    return verifier
 
 
 async def announced(store: ObjectStore, log: str, names: Sequence[str]) -> Verifier:
@@ -180,6 +185,15 @@ def read_anchor(text: str, log: str) -> Callable[[Verifier], Anchor]:
     if receipt.log != log:
         raise click.UsageError(f"The receipt{inside} is of log {receipt.log}; choose that with --log {receipt.log}.")
     return lambda _: Anchor.of_receipt(receipt, f"the receipt of record {receipt.index}{inside}")
+
+
+def read_receipt(text: str) -> Receipt | None:
+    """Return the receipt that a text is, or that the file of that name holds; None where it is neither."""
+    try:
+        content = Path(text).read_text() if _is_file(text) else text
+        return Receipt.from_json(_receipt_in(json.loads(content))) if "{" in content else Receipt.parse(content.strip())
+    except (OSError, ValueError, RecursionError):
+        return None
 
 
 def _is_file(text: str) -> bool:

@@ -11,7 +11,7 @@ from curfew.audit.checkpoint import Verifier
 from curfew.audit.findings import Anchor, Finding
 from curfew.audit.record import Record, RecordRefused
 from curfew.audit.segment import Segment
-from curfew.audit.verify import Walk
+from curfew.audit.verify import Begin, Walk, place
 from curfew.cli.audit.reading import TAMPERED, Unfounded, announced, list_log, read
 from curfew.cli.audit.showing import printable, progress, sentence
 from curfew.ports import ObjectStore
@@ -33,10 +33,16 @@ class NotVerified(click.ClickException):
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A verified segment and its object."""
+    """A verified segment, its object, and how far the walk is with it."""
 
     segment: Segment
     stored: bytes
+    reached: Begin
+
+    @property
+    def verifier(self) -> Verifier:
+        """The key that sealed it."""
+        return self.reached.tenures[-1].verifier
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,22 +61,30 @@ async def verified_records(
     """Yield the records of a log, in order. Raise as `verified_segments` does."""
     async with aclosing(verified_segments(store, log, verifier, anchors)) as links:
         async for link in links:
-            for index, line in enumerate(link.segment.lines, link.segment.first):
-                yield Told(index, line, link.segment, read_record(line))
+            for index in range(link.segment.first, link.segment.first + len(link.segment.lines)):
+                yield told_at(link.segment, index)
+
+
+def told_at(segment: Segment, index: int) -> Told:
+    """Return the record of a verified segment that has this index in the log."""
+    line = segment.lines[index - segment.first]
+    return Told(index, line, segment, read_record(line))
 
 
 async def verified_segments(
-    store: ObjectStore, log: str, verifier: Verifier, anchors: Iterable[Anchor] = ()
+    store: ObjectStore, log: str, verifier: Verifier, anchors: Iterable[Anchor] = (), *, begin: Begin | None = None
 ) -> AsyncGenerator[Link]:
-    """Yield the segments of a log, in order, and say on a terminal how far it is.
+    """Yield the segments of a log, in order, and say on a terminal how far it is; from where another walk ended, if told.
 
     Raise `NotVerified` at the first bad place, having yielded all that is before it; `CannotRead` where there is no such
     log; `StoreError` where it cannot be read. Whoever does not come to the end of it has not verified the log.
     """
-    names = await list_log(store, log)
+    names = [
+        name for name in await list_log(store, log) if begin is None or not 0 <= place(log, name) <= begin.head.seq
+    ]
     good: list[Segment] = []
     taken: dict[str, bytes] = {}
-    walk = Walk(log, verifier, anchors, accepted=good.append)
+    walk = Walk(log, verifier, anchors, accepted=good.append, begin=begin)
     with progress(len(names), "objects") as advance:
         async with aclosing(read(store, names)) as objects:
             async for name, stored in objects:
@@ -80,13 +94,13 @@ async def verified_segments(
                 if not walk.is_whole:
                     break
                 for segment in good:
-                    yield Link(segment, taken[segment.name])
+                    yield Link(segment, taken[segment.name], walk.reached)
                     del taken[segment.name]
                 good.clear()
     if findings := walk.finish().findings:
         raise NotVerified(findings[0])
     for segment in good:
-        yield Link(segment, taken[segment.name])
+        yield Link(segment, taken[segment.name], walk.reached)
 
 
 async def known_key(store: ObjectStore, log: str, given: Verifier | None) -> Verifier:

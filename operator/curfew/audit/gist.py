@@ -1,0 +1,58 @@
+"""The gist of a segment: all that is needed of it to verify the log, in a few bytes a record.
+
+A segment's own checks need nothing of the log but the key, and are nearly all of the work. So they can be done anywhere
+and in any order; only the gists have to come in order.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from curfew.audit.checkpoint import Verifier
+from curfew.audit.record import Record, RecordRefused
+from curfew.audit.rotation import successor
+from curfew.audit.segment import ChainBroken, Link, Segment, open_segment
+
+ID_BYTES = 16
+"""How much is kept of a record's id: enough for no two ids ever to be the same in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gist:
+    """A segment that is good in itself."""
+
+    verifier: Verifier  # whose key sealed it
+    successor: Verifier  # whose key seals the next
+    link: Link
+    ids: bytes  # `ID_BYTES` for each record
+    unread: tuple[int, ...]  # the indexes of the lines that this version cannot read as records
+
+
+def gist_of(segment: Segment, link: Link, verifier: Verifier) -> Gist:
+    """Return the gist of a segment that was opened, or raise `ChainBroken` for a rotation that does not hold."""
+    ids, unread = [], []
+    for index, body in enumerate(segment.bodies, segment.first):
+        try:
+            ids.append(_short(Record.parse(body).id))
+        except RecordRefused:
+            ids.append(_short(f"line {index}"))  # which no other line has
+            unread.append(index)
+    return Gist(verifier, successor(segment, verifier), link, b"".join(ids), tuple(unread))
+
+
+def _short(id_: str) -> bytes:
+    return hashlib.sha256(id_.encode()).digest()[:ID_BYTES]
+
+
+def gists(objects: Sequence[tuple[str, bytes]], verifier: Verifier, log: str) -> list[Gist | None]:
+    """Return the gist of each object, or None for one that is not good in itself, or not sealed by this key.
+
+    What is wrong with it is said by whoever looks at it in its place.
+    """
+    found: list[Gist | None] = []
+    for name, stored in objects:
+        try:
+            found.append(gist_of(*open_segment(name, stored, verifier, log), verifier))
+        except ChainBroken:
+            found.append(None)
+    return found
