@@ -177,7 +177,9 @@ class Ledger:
             if record.at >= self._period.end:
                 return  # it began after the period
             case = self._cases[record.subject] = _Case()
-        case.told = record.block["story"]
+        told = record.block["story"]
+        if len(told) >= len(case.told):  # a story only grows; what knows less of it comes from a binding alone
+            case.told = told
         is_new = mention.event not in case.mentions
         case.mentions.setdefault(mention.event, mention)
         self._asked += is_new and mention.event == "request.created" and self._period.has(mention.at)

@@ -2,8 +2,9 @@
 
 from datetime import timedelta
 
+from curfew.audit.record import Story
 from curfew.evidence.figures import Figures
-from tests.support.quarter import company
+from tests.support.quarter import company, tell
 from tests.unit.evidence.telling import NOON, PERIOD, granted, told
 
 
@@ -59,3 +60,14 @@ def test_weeks_begin_on_mondays_and_cover_the_period() -> None:
     assert [label for label, _ in by_week][:2] == ["29 Jun", "6 Jul"]
     assert by_week[2] == ("13 Jul", 1)
     assert len(by_week) == 14
+
+
+def test_a_record_that_knows_less_of_a_request_takes_nothing_away() -> None:
+    records = granted()
+    story = Story.of(records[-1][1])
+    bare = Story(uid=story.uid, namespace=story.namespace, request=story.request)
+    late = tell("grant.removal_failed", records[-1][0], bare)
+
+    (grant,) = told([*records, late]).grants
+
+    assert grant.story == story

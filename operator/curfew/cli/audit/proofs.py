@@ -20,12 +20,13 @@ class Shelf:
         self._firsts: list[int] = []  # of each segment that holds records, the index of its first
         self._names: list[str] = []
         self._newest = b""  # the object that was taken last
+        self.key = ""  # whose the newest checkpoint is
         self.segments = 0
 
     def take(self, link: Link) -> None:
         """Take the next verified segment."""
         self.segments += 1
-        self._newest = link.stored
+        self._newest, self.key = link.stored, str(link.verifier)
         if link.segment.lines:
             self._firsts.append(link.segment.first)
             self._names.append(link.segment.name)
@@ -46,8 +47,8 @@ class Shelf:
         """The signed note of its newest segment."""
         return str(parse_seal(_lines(self._newest)[-1])["checkpoint"])
 
-    async def proofs(self, store: ObjectStore, indexes: Sequence[int], key: str) -> AsyncGenerator[Proof]:
-        """Yield the proofs of these records, which are in ascending order. `key` is that of the newest checkpoint.
+    async def proofs(self, store: ObjectStore, indexes: Sequence[int]) -> AsyncGenerator[Proof]:
+        """Yield the proofs of these records, which are in ascending order.
 
         Raise `CannotRead` where an object is not any more what was verified.
         """
@@ -59,7 +60,7 @@ class Shelf:
             line = lines[index - self._firsts[place]]
             if leaf_hash(line) != self._tree.root_of(index, index + 1):
                 raise CannotRead(f"{self._names[place]} was changed while the report was made. Make it again.")
-            yield Proof(self._log, index, line, inclusion_path(self._tree, index, self.size), checkpoint, key)
+            yield Proof(self._log, index, line, inclusion_path(self._tree, index, self.size), checkpoint, self.key)
 
 
 def _lines(stored: bytes) -> list[bytes]:

@@ -13,7 +13,6 @@ from curfew.adapters.clock import SystemClock
 from curfew.api.times import format_duration, parse_duration
 from curfew.audit.checkpoint import Verifier
 from curfew.audit.findings import Anchor
-from curfew.audit.rotation import successor
 from curfew.cli.audit import options
 from curfew.cli.audit.pack import REPORT, Basis, Pack, write
 from curfew.cli.audit.proofs import Shelf
@@ -187,12 +186,10 @@ async def _report(
     except Forged as error:
         raise NotAnchored(f"{printable(str(error))}. No report is made.") from error
     shelf = Shelf(log)
-    sealed_by = following = verifier
     async with aclosing(verified_segments(store, log, verifier, anchors)) as links:
         async for link in links:
             ledger.take(link.segment)
             shelf.take(link)
-            sealed_by, following = following, successor(link.segment, following)
     account, now = ledger.account(), SystemClock().now()
     exceptions = find(account, now=now)
     figures = Figures(account, exceptions)
@@ -205,7 +202,7 @@ async def _report(
             location=store.url,
             log=log,
             key=str(verifier),
-            proof_key=str(sealed_by),
+            proof_key=shelf.key,
             key_was_given=given is not None,
             anchors=tuple((anchor.source, anchor.size) for anchor in anchors),
             records=shelf.size,
@@ -222,5 +219,5 @@ async def _report(
         figures=figures,
         exceptions=exceptions,
         samples=samples,
-        proofs=[proof async for proof in shelf.proofs(store, sorted(wanted), str(sealed_by))],
+        proofs=[proof async for proof in shelf.proofs(store, sorted(wanted))],
     )
