@@ -189,7 +189,7 @@ def _charts(numbers: Figures) -> dict[str, Markup]:
     drawn = {
         "time": charts.columns(
             charts.Frame(
-                f"Grants by {step}", f"{step}s in which they began, each named after its first day", height=150
+                f"Grants by {step}", f"{step}s in which they began, each named after its first day", height=190
             ),
             numbers.by_time,
         ),
