@@ -24,6 +24,8 @@ from tests.unit.evidence.telling import NOON
 FETCHING = ("src", "srcset", "data", "action", "background", "poster")
 """Attributes that make a browser fetch something."""
 
+DOCS = Path(__file__).parents[3] / "docs" / "evidence.md"
+
 Rows = list[dict[str, str]]
 
 
@@ -185,6 +187,28 @@ def assert_each_row_is_proved(quarter: Quarter, folder: Path) -> None:
 
 def test_each_row_is_proved(made: Path, quarter: Quarter) -> None:
     assert_each_row_is_proved(quarter, made)
+
+
+def test_a_proof_is_checked_by_the_command_that_the_report_names(made: Path, quarter: Quarter) -> None:
+    proof = next((made / "proofs").iterdir())
+
+    result = CliRunner().invoke(main, ["audit", "check-proof", str(proof), "--key", str(quarter.log.verifier)])
+
+    assert result.exit_code == 0, result.output
+    assert f"record {proof.stem} of log main" in result.output
+
+
+def test_samples_are_drawn_again_as_the_docs_say(
+    made: Path, quarter: Quarter, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (code,) = re.findall(r"^```python\n(.*?)^```", DOCS.read_text(), re.MULTILINE | re.DOTALL)
+    root = quarter.log.head.range.root().hex()
+    (tmp_path / "evidence").symlink_to(made)
+    monkeypatch.chdir(tmp_path)
+
+    exec(code.replace("1c1a4f45…", root), {})  # noqa: S102  it is our page
+
+    assert capsys.readouterr().out.strip() == str([row["index"] for row in rows(made, "samples")])
 
 
 def test_the_report_names_its_files_by_their_hashes(made: Path) -> None:

@@ -28,8 +28,8 @@ PROOFS = "proofs"
 SHOWN = 500
 """So many rows of a table at most are in the report itself; the whole table is always in its CSV file."""
 
-LONGEST = 400
-"""So many characters of what a person wrote are shown; the whole is in the CSV file and in the proofs."""
+LONGEST, LONGEST_NAME = 400, 80
+"""So many characters of what a person wrote, and of a name, are shown; the whole is in the CSV file and in the proofs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,10 +164,15 @@ def _environment() -> Environment:
         "count": wording.count,
         "duration": lambda length: wording.duration(length) if length is not None else wording.NONE,
         "instant": wording.instant,
-        "short": lambda text: text if len(text) <= LONGEST else f"{text[:LONGEST]}… (cut here; whole in the CSV file)",
+        "name": lambda text: _cut(text, LONGEST_NAME, "…"),
+        "short": lambda text: _cut(text, LONGEST, "… (cut here; whole in the CSV file)"),
     }
     environment.globals["share"] = wording.share
     return environment
+
+
+def _cut(text: str, length: int, mark: str) -> str:
+    return text if len(text) <= length else f"{text[:length]}{mark}"
 
 
 def _legible(value: Any) -> Any:
@@ -189,7 +194,9 @@ def _charts(numbers: Figures) -> dict[str, Markup]:
     drawn = {
         "time": charts.columns(
             charts.Frame(
-                f"Grants by {step}", f"{step}s in which they began, each named after its first day", height=190
+                f"Grants by {step}",
+                f"{step}s, each named after its first day; only days of the period count",
+                height=190,
             ),
             numbers.by_time,
         ),
