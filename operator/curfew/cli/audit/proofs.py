@@ -26,7 +26,7 @@ class Shelf:
     def take(self, link: Link) -> None:
         """Take the next verified segment."""
         self.segments += 1
-        self._newest, self.key = link.stored, str(link.verifier)
+        self._newest, self.key = link.stored, str(link.verified.keys[-1].verifier)
         if link.segment.lines:
             self._firsts.append(link.segment.first)
             self._names.append(link.segment.name)

@@ -1,7 +1,7 @@
 """`curfew audit report`: makes the evidence that an auditor asks for, from a log that was verified for it."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import aclosing
 from datetime import timedelta
 from importlib.metadata import version
@@ -12,16 +12,15 @@ import click
 from curfew.adapters.clock import SystemClock
 from curfew.api.times import format_duration, parse_duration
 from curfew.audit.checkpoint import Verifier
-from curfew.audit.findings import Anchor
 from curfew.cli.audit import options
 from curfew.cli.audit.pack import REPORT, Basis, Pack, write
 from curfew.cli.audit.proofs import Shelf
 from curfew.cli.audit.reading import (
     TAMPERED,
-    Forged,
+    Kept,
     given_key,
     open_location,
-    read_anchor,
+    read_anchors,
     unreadable,
 )
 from curfew.cli.audit.showing import count, printable
@@ -145,7 +144,7 @@ def report(
               3: the log cannot be read.
     """  # noqa: D301  click's mark for lines that stay as they are
     verifier = given_key(key, key_file, log)
-    checks = [read_anchor(anchor, log) for anchor in anchors]
+    kept = [one for anchor in anchors for one in read_anchors(anchor, log)]
     store = open_location(location)
     with unreadable():
         pack = asyncio.run(
@@ -153,7 +152,7 @@ def report(
                 store,
                 log,
                 verifier,
-                checks,
+                kept,
                 framework=framework,
                 ledger=Ledger(log, period, heartbeat),
                 size=size,
@@ -173,7 +172,7 @@ async def _report(
     store: ObjectStore,
     log: str,
     given: Verifier | None,
-    checks: Sequence[Callable[[Verifier], Anchor]],
+    kept: Sequence[Kept],
     *,
     framework: str,
     ledger: Ledger,
@@ -181,15 +180,16 @@ async def _report(
     seed: str | None,
 ) -> Pack:
     verifier = await known_key(store, log, given)
-    try:
-        anchors = [check(verifier) for check in checks]
-    except Forged as error:
-        raise NotAnchored(f"{printable(str(error))}. No report is made.") from error
+    anchors, keys = [one.anchor for one in kept], [verifier]
     shelf = Shelf(log)
     async with aclosing(verified_segments(store, log, verifier, anchors)) as links:
         async for link in links:
             ledger.take(link.segment)
             shelf.take(link)
+            keys = [verifier, *(tenure.verifier for tenure in link.verified.keys)]
+    for one in kept:
+        if (forgery := one.forgery(keys)) is not None:
+            raise NotAnchored(f"{printable(forgery)}. No report is made.")
     account, now = ledger.account(), SystemClock().now()
     exceptions = find(account, now=now)
     figures = Figures(account, exceptions)
