@@ -1,5 +1,7 @@
 """The life of a request, told as: the world before, what happens, the world after, and what is in the log."""
 
+import itertools
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -697,3 +699,40 @@ async def test_nothing_is_granted_while_our_rules_are_not_in_force() -> None:
     await stage.settle()
 
     assert stage.phase() == "Active"
+
+
+KINDS = ("AccessRequest", "AccessPolicy", "RoleBinding")
+
+
+@pytest.mark.parametrize("at_once", [True, False], ids=["at once", "one by one"])
+@pytest.mark.parametrize("phase", ["Pending", "Approved", "Active"])
+@pytest.mark.parametrize("order", list(itertools.permutations(KINDS)), ids=" then ".join)
+async def test_a_namespace_goes_in_any_order(order: tuple[str, ...], phase: str, at_once: bool) -> None:
+    """Nothing of it is left, its end is told once, and what is made anew under the same names inherits nothing (P1, P7)."""
+    stage = Stage()
+    starts = {"notBefore": "2026-11-23T14:00:00Z"} if phase == "Approved" else {}
+    uid = await pending(stage, **starts)
+    if phase != "Pending":
+        stage.cluster.decide("inc-4711", a_decision())
+        await stage.settle()
+    assert stage.phase() == phase
+
+    for kind in order:
+        for body in stage.cluster.all(kind):
+            stage.cluster.delete(kind, body["metadata"]["name"])
+        if not at_once:
+            await stage.settle()
+    stage.cluster.apply(a_policy())
+    again = await pending(stage, **starts)
+    await stage.pass_time(minutes=50)
+
+    told = Counter(stage.events(uid))
+    assert stage.bindings() == []
+    assert (told.total(), stage.events(uid)[-1]) == (len(told), "request.closed")
+    assert told["grant.revoked"] + told["grant.binding_removed"] == (phase == "Active")
+    assert phase == "Active" or told["request.deleted"] + told["grant.activation_failed"] == 1
+
+    stage.cluster.decide("inc-4711", a_decision())
+    await stage.settle()
+    assert [body["metadata"]["labels"]["curfew.dev/request-uid"] for body in stage.bindings()] in ([again], [])
+    assert stage.phase() == ("Approved" if starts else "Active")
