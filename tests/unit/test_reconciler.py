@@ -736,3 +736,36 @@ async def test_a_namespace_goes_in_any_order(order: tuple[str, ...], phase: str,
     await stage.settle()
     assert [body["metadata"]["labels"]["curfew.dev/request-uid"] for body in stage.bindings()] in ([again], [])
     assert stage.phase() == ("Approved" if starts else "Active")
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("what", ["Deny", "Cancel", "deletion"])
+async def test_what_races_the_binding_ends_it(what: str, when: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A no that comes while the grant is being made is carried out; the story has one beginning and one end."""
+    stage = Stage()
+    uid = await pending(stage)
+    create_binding = stage.cluster.create_binding
+
+    def race() -> None:
+        if what == "deletion":
+            stage.cluster.delete("AccessRequest", "inc-4711")
+        else:
+            stage.cluster.decide("inc-4711", a_decision(ALICE if what == "Cancel" else CAROL, what))
+
+    async def create(manifest: Any) -> Any:
+        if when == "before":
+            race()
+        made = await create_binding(manifest)
+        if when == "after":
+            race()
+        return made
+
+    monkeypatch.setattr(stage.cluster, "create_binding", create)
+    stage.cluster.decide("inc-4711", a_decision())
+    await stage.settle()
+
+    assert stage.bindings() == []
+    assert len(stage.cluster.bindings_made) == 1
+    assert stage.events(uid)[-2:] == ["grant.revoked", "request.closed"]
+    assert stage.events(uid).count("grant.revoked") == 1
+    assert what == "deletion" or stage.phase() == "Revoked"
