@@ -109,7 +109,7 @@ def verify(
     kept = [read_anchor(anchor, log) for anchor in anchors]
     if since is not None:
         _refuse_older(kept, since)
-    asked = _Asked(given_key(key, key_file, log), kept, since, jobs or os.cpu_count() or 1)
+    asked = _Asked(given_key(key, key_file, log), kept, since, jobs or len(os.sched_getaffinity(0)))
     store = open_location(location)
     try:
         with unreadable():
