@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import sys
 from collections.abc import Sequence
 from contextlib import aclosing
@@ -16,7 +15,7 @@ from curfew.audit.findings import Examined, Finding, Kind
 from curfew.audit.verify import Walk, place
 from curfew.audit.witness import Witness
 from curfew.cli.audit import options
-from curfew.cli.audit.parallel import with_gists
+from curfew.cli.audit.parallel import processors, with_gists
 from curfew.cli.audit.reading import (
     INTERRUPTED,
     TAMPERED,
@@ -109,7 +108,7 @@ def verify(
     kept = [read_anchor(anchor, log) for anchor in anchors]
     if since is not None:
         _refuse_older(kept, since)
-    asked = _Asked(given_key(key, key_file, log), kept, since, jobs or len(os.sched_getaffinity(0)))
+    asked = _Asked(given_key(key, key_file, log), kept, since, jobs or processors())
     store = open_location(location)
     try:
         with unreadable():
