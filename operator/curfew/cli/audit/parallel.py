@@ -2,7 +2,9 @@
 
 import asyncio
 import gc
+import os
 import signal
+import sys
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
@@ -21,6 +23,13 @@ _BATCH_OBJECTS = 64
 """How much goes to a process at once: enough to be worth it, and not so much that others wait long for it."""
 
 _SMALL = 512 * 1024  # bytes of a log, stored, that are verified sooner than processes are started
+
+
+def processors() -> int:
+    """Return how many processors this process may use."""
+    if sys.platform == "linux":
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 async def with_gists(
