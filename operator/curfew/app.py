@@ -31,7 +31,7 @@ from curfew.reconciler import Reconciler
 from curfew.reporting import Reporting
 from curfew.settings import Settings
 from curfew.store import Store
-from curfew.trail import Health, Trail
+from curfew.trail import Health, People, Trail
 
 log = structlog.get_logger("curfew")
 
@@ -66,6 +66,7 @@ class Operator:
             heartbeat=settings.audit.heartbeat,
             window=settings.limits.max_grant + FOLD,
             worm_required=settings.audit.worm == "required",
+            people=People(open_store(settings.audit.people), self._clock) if settings.audit.people else None,
         )
         self._enforcement = Enforcement(
             cluster.prober(settings.enforcement.namespace, settings.enforcement.service_account),

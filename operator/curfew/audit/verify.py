@@ -15,10 +15,10 @@ from hashlib import sha256
 from curfew.audit.checkpoint import Verifier
 from curfew.audit.damage import Damage, in_words, locate
 from curfew.audit.findings import Anchor, Examined, Finding, Kind, LogRefused, Silence, Verified
-from curfew.audit.gist import Gist, gist_of
+from curfew.audit.gist import Gist, open_gist
 from curfew.audit.merkle import CompactRange, leaf_hash
 from curfew.audit.seen import Seen
-from curfew.audit.segment import SUFFIX, ChainBroken, Head, Segment, open_segment, prefix
+from curfew.audit.segment import SUFFIX, ChainBroken, Head, Segment, prefix
 from curfew.audit.succession import Succession
 from curfew.audit.witness import Witness
 
@@ -336,8 +336,7 @@ class Walk:
         self._accept(gist, segment, head.range)
 
     def _open(self, one: _Object, verifier: Verifier) -> tuple[Gist, Segment]:
-        segment, link = open_segment(one.name, one.stored, verifier, self._log)
-        return gist_of(segment, link, verifier), segment
+        return open_gist(one.name, one.stored, verifier, self._log)
 
     def _resume(self, one: _Object, keys: Iterable[Verifier]) -> tuple[Gist, Segment]:
         """Open an object that one of some keys has sealed, whatever is before it, or raise `ChainBroken`."""

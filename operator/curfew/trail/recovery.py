@@ -7,12 +7,14 @@ listing nor a stray object matters. What is read is verified, link by link, from
 import asyncio
 import re
 from collections import deque
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import date, timedelta
+from types import MappingProxyType
 
 from curfew.audit.checkpoint import Verifier
+from curfew.audit.pseudonyms import Person, revealed
 from curfew.audit.record import Record, RecordRefused
 from curfew.audit.segment import ChainBroken, Head, Segment, follow, prefix, resume, sequence
 from curfew.ports import ObjectMissing, ObjectStore
@@ -34,13 +36,27 @@ class Recovered:
     memory: Memory
 
 
-async def recover(store: ObjectStore, log: str, verifier: Verifier, window: timedelta) -> Recovered:
-    """Find the end of a log, and remember its last `window`.
+async def recover(
+    store: ObjectStore,
+    log: str,
+    verifier: Verifier,
+    window: timedelta,
+    people: Mapping[str, Person] = MappingProxyType({}),
+) -> Recovered:
+    """Find the end of a log, and remember its last `window`, with the names of `people` for their pseudonyms.
 
     The window is measured from the last segment and not from now. Raise `ChainBroken` where that part of the log is not
     whole, and a `StoreError` where it cannot be read.
     """
     memory = Memory(log, window)
+
+    def remember(segment: Segment, after: Head) -> None:
+        told, lines = records_of(segment), segment.lines
+        if people:
+            told = tuple(revealed(record, people) for record in told)
+            lines = tuple(record.line() for record in told)
+        memory.learn(told, lines, after, own=False)
+
     listing = _Listing(store, log)
     newest = await _newest(listing, verifier)
     if newest is None:
@@ -54,11 +70,11 @@ async def recover(store: ObjectStore, log: str, verifier: Verifier, window: time
         head = Head.genesis(log)
     else:
         segment, head = before
-        memory.learn(records_of(segment), segment.lines, head, own=False)
+        remember(segment, head)
     async with aclosing(_segments(listing, head, first_day, verifier)) as segments:
         async for segment, after in segments:
             head = after
-            memory.learn(records_of(segment), segment.lines, head, own=False)
+            remember(segment, head)
             # A segment takes milliseconds, and several are at hand: what ends access need not wait for all of them.
             await asyncio.sleep(0)
             if head.seq == end.seq and head != end:

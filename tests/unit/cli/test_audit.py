@@ -799,6 +799,8 @@ def test_help_begins_with_what_people_type_first() -> None:
         "export",
         "tail",
         "key",
+        "who",
+        "forget",
     ]
 
 

@@ -26,3 +26,10 @@ listing = click.option(
     show_default=True,
     help="For people, programs or spreadsheets.",
 )
+people = click.option(
+    "--people",
+    metavar="LOCATION",
+    envvar="CURFEW_PEOPLE",
+    show_envvar=True,
+    help="Where people's names lie, if the log holds pseudonyms: audit.people in the operator's settings.",
+)
