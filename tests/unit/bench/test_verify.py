@@ -1,8 +1,14 @@
-"""How much memory a large log takes is measured, or expected from two smaller ones."""
+"""What verifying is measured against, and how much memory a large log is expected to take."""
+
+import hashlib
+from pathlib import Path
 
 import pytest
 
+from bench import floor
+from bench.logs import Shape, made, segments
 from bench.verify import MANY, memory
+from curfew.audit.segment import TRAILER_BYTES, unpack
 
 MB = 1_000_000
 
@@ -29,3 +35,16 @@ def test_what_was_measured_is_not_expected_but_known() -> None:
 
     assert figure.what == "memory, 5,000,000 records"
     assert figure.value == 150
+
+
+def test_without_zstd_the_floor_is_the_same_work_done_in_python(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shape = Shape(200, days=2)
+    log = made(shape, tmp_path)
+    capsys.readouterr()
+
+    floor.main(log.folder)
+
+    lines = b"".join(unpack(stored[:-TRAILER_BYTES]) for _, stored, _ in segments(shape))
+    assert capsys.readouterr().out == f"{hashlib.sha256(lines).hexdigest()}\n"
