@@ -51,6 +51,9 @@ class Told:
         self.events: set[str] = set()
         self._moved = asyncio.Event()
 
+    def appended(self, first: int, lines: Sequence[bytes], stored: bytes) -> None:
+        """Take no notice: `durable` says it."""
+
     def durable(self, records: Sequence[Record]) -> None:
         """Note records."""
         now = time.perf_counter()

@@ -20,6 +20,7 @@ from curfew.ports import ObjectStore
 from curfew.trail import Trail
 from tests.support.stores import FailingStore, MemoryStore, PowerCut, StallingStore, When
 from tests.support.trail import (
+    SIGNER,
     START,
     LoopClock,
     Observer,
@@ -159,7 +160,7 @@ def in_flight(trail: Trail) -> dict[str, bytes]:
     head = trail._head
     assert head is not None
     lines = [entry.line for entry in trail._in_flight.values()]
-    body, _ = seal(head, lines, at=LoopClock().now(), writer=trail._writer, signer=trail._signer)
+    body, _ = seal(head, lines, at=LoopClock().now(), writer=trail._writer, signer=SIGNER)
     return {head.next_name(): body}
 
 

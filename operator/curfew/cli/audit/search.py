@@ -204,9 +204,9 @@ async def _find_in_index(index: "Index", source: _Source, verifier: Verifier, qu
     """Bring the index up to date, and yield what it holds; also where the log does not verify any further."""
     refused: NotVerified | None = None
     names = await list_log(source.store, source.log)
-    begin = await index.begin(source.store, source.log, names)
+    since = await index.since(source.store, source.log, names)
     try:
-        await index.extend(source.log, names, verified_segments(source.store, source.log, verifier, begin=begin))
+        await index.extend(names, verifier, verified_segments(source.store, source.log, verifier, since=since))
     except NotVerified as error:
         refused = error
     may_match = query.sieve()
