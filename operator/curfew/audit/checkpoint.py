@@ -179,6 +179,14 @@ def open_note(text: str, verifier: Verifier) -> Checkpoint:
     raise NoteRefused(f"it is not signed by key {verifier.name} ({verifier.key_hash.hex()})")
 
 
+def claimed(text: str) -> Checkpoint:
+    """Return what a note says, whoever signed it, or raise `NoteRefused` for what is no checkpoint."""
+    body, separator, _ = text.partition("\n\n")
+    if not separator:
+        raise NoteRefused("it is not a signed note: text, an empty line, signatures")
+    return _parse_body(f"{body}\n")
+
+
 def _parse_body(body: str) -> Checkpoint:
     lines = body[:-1].split("\n")
     if len(lines) < 3:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from curfew.audit.checkpoint import Checkpoint
+from curfew.audit.checkpoint import Checkpoint, Verifier
 from curfew.audit.receipt import Receipt
 from curfew.audit.segment import ChainBroken, Head
 from curfew.audit.succession import Tenure
@@ -89,6 +89,10 @@ class Verified:
     voided: tuple[str, ...]  # objects that lie in the log's way, and are void by its own word
     unread: tuple[int, ...]  # indexes of signed lines that this version cannot read as records
     keys: tuple[Tenure, ...]  # which key has sealed which part
+    following: Verifier  # the key that has to have sealed what comes next
+    newest: str | None  # the name of the last segment that is good; None where there is none
+    note: str | None  # the signed checkpoint in its seal
+    before: int  # how many of the segments were verified before, and not read now
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,11 @@ and in any order; only the gists have to come in order.
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from curfew.audit.checkpoint import Verifier
 from curfew.audit.record import Record, RecordRefused
-from curfew.audit.rotation import successor
+from curfew.audit.rotation import EVENT, successor
 from curfew.audit.segment import ChainBroken, Link, Segment, open_segment
 
 ID_BYTES = 16
@@ -28,19 +29,34 @@ class Gist:
     unread: tuple[int, ...]  # the indexes of the lines that this version cannot read as records
 
 
-def gist_of(segment: Segment, link: Link, verifier: Verifier) -> Gist:
-    """Return the gist of a segment that was opened, or raise `ChainBroken` for a rotation that does not hold."""
-    ids, unread = [], []
-    for index, body in enumerate(segment.bodies, segment.first):
+def open_gist(name: str, stored: bytes, verifier: Verifier, log: str) -> tuple[Gist, Segment]:
+    """Return a segment that is good in itself, and its gist, or raise `ChainBroken`."""
+    ids: list[bytes] = []
+    events: set[str] = set()
+    unread: list[int] = []
+
+    def visit(index: int, body: Any) -> None:
         try:
-            ids.append(_short(Record.parse(body).id))
+            record = Record.parse(body)
         except RecordRefused:
             ids.append(_short(f"line {index}"))  # which no other line has
             unread.append(index)
-    return Gist(verifier, successor(segment, verifier), link, b"".join(ids), tuple(unread))
+        else:
+            ids.append(_short(record.id))
+            events.add(record.event)
+
+    segment, link = open_segment(name, stored, verifier, log, visit)
+    following = successor(segment, verifier) if EVENT in events else verifier
+    return Gist(verifier, following, link, b"".join(ids), tuple(unread)), segment
 
 
 def _short(id_: str) -> bytes:
+    """Return an id in few bytes: what it says, if it is written as ours are, or a hash of it."""
+    try:
+        if len(id_) == 2 * ID_BYTES and (short := bytes.fromhex(id_)).hex() == id_:
+            return short
+    except ValueError:
+        pass
     return hashlib.sha256(id_.encode()).digest()[:ID_BYTES]
 
 
@@ -52,7 +68,7 @@ def gists(objects: Sequence[tuple[str, bytes]], verifier: Verifier, log: str) ->
     found: list[Gist | None] = []
     for name, stored in objects:
         try:
-            found.append(gist_of(*open_segment(name, stored, verifier, log), verifier))
+            found.append(open_gist(name, stored, verifier, log)[0])
         except ChainBroken:
             found.append(None)
     return found

@@ -9,11 +9,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 HASH_BYTES = 32
+_LEAF = hashlib.sha256(b"\x00")
 
 
 def leaf_hash(data: bytes) -> bytes:
     """Return the hash of a leaf: SHA-256(0x00 || data)."""
-    return hashlib.sha256(b"\x00" + data).digest()
+    hash_ = _LEAF.copy()  # sooner than to begin with both in one
+    hash_.update(data)
+    return hash_.digest()
 
 
 def node_hash(left: bytes, right: bytes) -> bytes:

@@ -50,8 +50,9 @@ def successor(segment: Segment, verifier: Verifier) -> Verifier:
     Raise `ChainBroken` for a rotation that does not hold: one that is not the last record of its segment, that is not
     away from the key that sealed it, or that the new key has not agreed to.
     """
-    pairs = enumerate(zip(segment.lines, segment.bodies, strict=True), segment.first)
-    for index, body in [(index, body) for index, (line, body) in pairs if _MARK in line and _is_rotation(body)]:
+    for index, line in enumerate(segment.lines, segment.first):
+        if _MARK not in line or not _is_rotation(body := parse_canonical(line)):
+            continue
         why = f"hands the log over to another key with record {index}, which does not hold"
         at_fault = range(index, index + 1)
         if index != segment.first + len(segment.lines) - 1:

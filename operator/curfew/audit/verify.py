@@ -10,15 +10,17 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from hashlib import sha256
 
 from curfew.audit.checkpoint import Verifier
 from curfew.audit.damage import Damage, in_words, locate
 from curfew.audit.findings import Anchor, Examined, Finding, Kind, LogRefused, Silence, Verified
-from curfew.audit.gist import Gist, gist_of
+from curfew.audit.gist import Gist, open_gist
 from curfew.audit.merkle import CompactRange, leaf_hash
 from curfew.audit.seen import Seen
-from curfew.audit.segment import SUFFIX, ChainBroken, Head, Segment, open_segment, prefix
-from curfew.audit.succession import Succession, Tenure
+from curfew.audit.segment import SUFFIX, ChainBroken, Head, Segment, prefix
+from curfew.audit.succession import Succession
+from curfew.audit.witness import Witness
 
 
 def in_order(log: str, names: Iterable[str]) -> list[str]:
@@ -77,6 +79,8 @@ class _Tally:
     segments: int = 0
     first_at: datetime | None = None
     heartbeats: int = 0
+    newest: str | None = None
+    note: str | None = None
     longest_silence: Silence | None = None
     anchors: int = 0
     voided: list[str] = field(default_factory=list)
@@ -92,15 +96,6 @@ class _Object:
     gist: Gist | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Begin:
-    """Where a walk ended, for another to go on from: its last good segment, the keys so far, and the next one."""
-
-    head: Head
-    tenures: tuple[Tenure, ...]
-    verifier: Verifier
-
-
 class Walk:
     """Takes a log object by object, for whoever reads it from afar. `examine` is the same in one call.
 
@@ -113,30 +108,64 @@ class Walk:
         verifier: Verifier,
         anchors: Iterable[Anchor] = (),
         *,
+        since: Witness | None = None,
         accepted: Callable[[Segment], None] | None = None,
-        begin: "Begin | None" = None,
     ) -> None:
         """`accepted` is called with each segment that was found good, in order.
 
-        `begin` is where an earlier walk ended, whose objects are not taken again.
+        With a witness the first object to be taken is the one that it ends with; what is before is not looked at.
         """
         self._log = log
+        self._since = since  # until its last segment was looked for
+        self._before = since.segments if since is not None else 0
         self._accepted = accepted
-        self._keys = Succession(verifier, begin.tenures, begin.verifier) if begin else Succession(verifier)
+        self._keys = Succession(verifier)
         self._anchors = sorted(anchors, key=lambda anchor: anchor.size)
-        self._head = begin.head if begin else Head.genesis(log)  # after the last good segment
-        self._slot = self._head.seq + 1  # the place that comes next
+        self._head = Head.genesis(log)  # after the last good segment
+        self._slot = 0  # the place that comes next
         self._here: list[_Object] = []  # the objects taken so far that claim one place
         self._troubles: list[_Trouble] = []  # since the last good segment
         self._void: Head | None = None  # the head, if the place before is void
         self._findings: list[Finding] = []
         self._tally = _Tally()
         self._seen = Seen()
+        if since is not None:
+            self._head, self._slot = since.head, since.head.seq
+            self._keys = Succession(verifier, since.keys, since.following)
+            self._tally = _Tally(since.segments, since.first_at, since.heartbeats, since.newest, since.note)
 
     @property
     def verifier(self) -> Verifier:
         """The key that has to have sealed what comes next."""
         return self._keys.current
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing has been found wrong with what was looked at so far."""
+        return not self._findings
+
+    @property
+    def verified(self) -> Verified:
+        """What is good of it so far."""
+        tally = self._tally
+        return Verified(
+            log=self._log,
+            segments=tally.segments,
+            records=self._head.range.size,
+            head=self._head,
+            first_at=tally.first_at,
+            last_at=self._head.at,
+            heartbeats=tally.heartbeats,
+            longest_silence=tally.longest_silence,
+            anchors=tally.anchors,
+            voided=tuple(tally.voided),
+            unread=tuple(tally.unread),
+            keys=tuple(self._keys.tenures),
+            following=self._keys.current,
+            newest=tally.newest,
+            note=tally.note,
+            before=self._before,
+        )
 
     def take(self, name: str, stored: bytes, gist: Gist | None = None) -> None:
         """Take the next object, in the order of `in_order`; with its gist, if that was made already."""
@@ -148,19 +177,11 @@ class Walk:
             self._flush()
         self._here.append(_Object(name, stored, gist))
 
-    @property
-    def reached(self) -> Begin:
-        """How far it is: where another walk could begin, if nothing is wrong."""
-        return Begin(self._head, tuple(self._keys.tenures), self._keys.current)
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether nothing has been found wrong with what was looked at so far."""
-        return not self._findings
-
     def finish(self) -> Examined:
         """Say what was found, all objects having been taken."""
         self._flush()
+        if self._since is not None:
+            self._recall(self._since, ())
         is_whole = not self._troubles
         self._settle(None)
         for anchor in self._anchors:
@@ -186,22 +207,7 @@ class Walk:
                 name=repeat.name,
                 records=range(repeat.index, repeat.index + 1),
             )
-        tally = self._tally
-        verified = Verified(
-            log=self._log,
-            segments=tally.segments,
-            records=self._head.range.size,
-            head=self._head,
-            first_at=tally.first_at,
-            last_at=self._head.at,
-            heartbeats=tally.heartbeats,
-            longest_silence=tally.longest_silence,
-            anchors=tally.anchors,
-            voided=tuple(tally.voided),
-            unread=tuple(tally.unread),
-            keys=tuple(self._keys.tenures),
-        )
-        return Examined(tuple(self._findings), verified)
+        return Examined(tuple(self._findings), self.verified)
 
     # --- one place at a time
 
@@ -211,6 +217,11 @@ class Walk:
             return
         objects, self._here = self._here, []
         seq = place(self._log, objects[0].name)
+        if self._since is not None:
+            since, self._since = self._since, None
+            objects = list(self._recall(since, objects))
+            if not objects:
+                return
         if seq < self._slot:
             self._turn_away(seq, objects)
             return
@@ -219,6 +230,22 @@ class Walk:
         self._slot = seq + 1
         taken = self._pick_up(seq, objects) if self._troubles else self._follow(seq, objects)
         self._turn_away(seq, [one for one in objects if one is not taken])
+
+    def _recall(self, since: Witness, objects: Sequence[_Object]) -> Sequence[_Object]:
+        """Look for the segment that a witness has seen last, and return the objects that are not in its place."""
+        head = since.head
+        where = f"segment {head.seq} ({since.newest})"
+        self._slot = head.seq + 1
+        if not any(place(self._log, one.name) == head.seq for one in objects):
+            why = "which is in the saved state, is missing: the log was cut off before its end, or replaced by another"
+            self._find(Kind.CUT_OFF, where, why, seq=head.seq, name=since.newest)
+            return objects
+        same = [one for one in objects if one.name == since.newest and sha256(one.stored).digest() == head.object_hash]
+        if not same:
+            why = "is not the one that is in the saved state: the log was rewritten"
+            self._find(Kind.REWRITTEN, where, why, seq=head.seq, name=since.newest)
+        self._turn_away(head.seq, [one for one in objects if one not in same])
+        return ()
 
     def _follow(self, seq: int, objects: Sequence[_Object]) -> _Object | None:
         """Go on from a good segment. Return the object that was taken for the next, good or not."""
@@ -309,8 +336,7 @@ class Walk:
         self._accept(gist, segment, head.range)
 
     def _open(self, one: _Object, verifier: Verifier) -> tuple[Gist, Segment]:
-        segment, link = open_segment(one.name, one.stored, verifier, self._log)
-        return gist_of(segment, link, verifier), segment
+        return open_gist(one.name, one.stored, verifier, self._log)
 
     def _resume(self, one: _Object, keys: Iterable[Verifier]) -> tuple[Gist, Segment]:
         """Open an object that one of some keys has sealed, whatever is before it, or raise `ChainBroken`."""
@@ -335,6 +361,7 @@ class Walk:
         tally, after = self._tally, gist.link.after
         tally.segments += 1
         tally.heartbeats += not gist.link.count
+        tally.newest, tally.note = gist.link.name, gist.link.note
         tally.first_at = tally.first_at or after.at
         if before is not None and self._head.at is not None and after.at is not None:
             silence = Silence(self._head.at, after.at)

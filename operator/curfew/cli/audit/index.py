@@ -13,7 +13,6 @@ import re
 import tempfile
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing, contextmanager
-from datetime import date, datetime
 from pathlib import Path
 from typing import IO, Any
 
@@ -21,11 +20,10 @@ import duckdb
 
 from curfew.audit.checkpoint import Verifier
 from curfew.audit.findings import Finding, Kind
-from curfew.audit.merkle import CompactRange
 from curfew.audit.query import FIELDS, Query, literals
-from curfew.audit.segment import MAX_BYTES, Head
-from curfew.audit.succession import Tenure
-from curfew.audit.verify import Begin, place
+from curfew.audit.segment import MAX_BYTES
+from curfew.audit.verify import place
+from curfew.audit.witness import Witness
 from curfew.cli.audit.stream import Link, NotVerified
 from curfew.ports import ObjectStore
 
@@ -76,53 +74,51 @@ class Index:
         self.path = path
         self._connection = connection
 
-    def state(self) -> dict[str, Any] | None:
-        """Return how far the log was verified, or None before it was."""
-        row = self._connection.execute("SELECT value FROM state").fetchone()
-        return json.loads(row[0]) if row else None
-
-    async def begin(self, store: ObjectStore, log: str, names: Sequence[str]) -> Begin | None:
+    async def since(self, store: ObjectStore, log: str, names: Sequence[str]) -> Witness | None:
         """Return how far the log was verified, or None. Raise `NotVerified` where it no longer holds what it held then.
 
         `names` are those of the log's objects now.
         """
-        state = self.state()
-        if state is None:
+        row = self._connection.execute("SELECT witness, names FROM state").fetchone()
+        if row is None:
             return None
-        begin = _begin_from(log, state)
-        before = _up_to(log, names, begin.head.seq)
-        last = hashlib.sha256(await store.get(before[-1])).digest() if before else b""
-        if _digest(before) == state["names"] and last == begin.head.object_hash:
-            return begin
+        since = Witness.from_json(json.loads(row[0]))
+        before = _up_to(log, names, since.head.seq)
+        last = hashlib.sha256(await store.get(since.newest)).digest() if since.newest in before else b""
+        if _digest(before) == row[1] and last == since.head.object_hash:
+            return since
         raise NotVerified(
             Finding(
                 Kind.REWRITTEN,
                 f"log {log}",
-                f"no longer holds the {begin.head.range.size} records that were verified here before. Their index is "
+                f"no longer holds the {since.head.range.size} records that were verified here before. Their index is "
                 f"kept as evidence in {self.path}. To search what is there now, give --no-index, or move that file away",
             )
         )
 
-    async def extend(self, log: str, names: Sequence[str], links: AsyncGenerator[Link]) -> None:
-        """Take verified segments in; `names` are those of all objects. What came before an exception is kept."""
+    async def extend(self, names: Sequence[str], verifier: Verifier, links: AsyncGenerator[Link]) -> None:
+        """Take in segments that were verified with a key. `names` are those of all objects now.
+
+        What came before an exception is kept.
+        """
         loading: asyncio.Future[None] | None = None
-        reached: Begin | None = None
+        reached: Witness | None = None
         spool = _Spool(self.path.parent)
         try:
             async with aclosing(links):
                 async for link in links:
                     spool.add(link.segment.first, link.segment.lines)
-                    reached = link.reached
-                    if spool.size >= _BATCH_BYTES:
+                    reached = Witness.of(link.verified, verifier, key_was_given=False)
+                    if spool.size >= _BATCH_BYTES and reached is not None:
                         if loading is not None:
                             await loading
-                        loading = asyncio.ensure_future(asyncio.to_thread(self._load, spool, log, names, reached))
+                        loading = asyncio.ensure_future(asyncio.to_thread(self._load, spool, names, reached))
                         spool, reached = _Spool(self.path.parent), None
         finally:
             if loading is not None:
                 await loading
             if reached is not None:
-                self._load(spool, log, names, reached)
+                self._load(spool, names, reached)
             spool.close()
 
     def find(self, query: Query) -> Iterator[tuple[int, bytes]]:
@@ -134,17 +130,17 @@ class Index:
             for index, line in self._connection.execute(chunk, [first, first + _CHUNK - 1, *values]).fetchall():
                 yield index, line.encode()
 
-    def _load(self, spool: "_Spool", log: str, names: Sequence[str], reached: Begin) -> None:
+    def _load(self, spool: "_Spool", names: Sequence[str], reached: Witness) -> None:
         """Take a batch in, whole or not at all."""
-        connection = self._connection.cursor()
+        connection, log = self._connection.cursor(), reached.head.log
         connection.execute("USE searched")
         connection.execute("BEGIN")
         try:
             connection.execute(_LOAD.format(file=_quoted(spool.finished())))
             _refuse_repeated(log, connection.execute(_REPEATED, [spool.first]).fetchone())
-            state = _begin_to(reached) | {"names": _digest(_up_to(log, names, reached.head.seq))}
+            state = [json.dumps(reached.to_json()), _digest(_up_to(log, names, reached.head.seq))]
             connection.execute("DELETE FROM state")
-            connection.execute("INSERT INTO state VALUES (?)", [json.dumps(state)])
+            connection.execute("INSERT INTO state VALUES (?, ?)", state)
             connection.execute("COMMIT")
         except BaseException:
             connection.execute("ROLLBACK")
@@ -197,7 +193,7 @@ def _where(query: Query) -> tuple[str, list[Any]]:
         conditions.append("(" + " OR ".join(part for part, _ in parts) + ")")
         values.extend(value for _, part in parts for value in part)
 
-    for name, patterns in query.patterns.items():
+    for name in query.patterns:
         if name == "anything":
             either(
                 [
@@ -206,7 +202,7 @@ def _where(query: Query) -> tuple[str, list[Any]]:
                 ]
             )
         else:
-            either([_is_like(path, pattern) for pattern in patterns for path in FIELDS[name]])
+            either([_is_like(path, pattern) for pattern in query.patterns_of(name) for path in FIELDS[name]])
     if query.span.begin is not None:
         conditions.append("moment >= ?")
         values.append(int(query.span.begin.timestamp() * 1000) - 1)
@@ -241,7 +237,7 @@ _LISTS = [part for part in _PLACES if "[*]" in part]
 _TEXTS = [part for part in _PLACES if "[*]" not in part]
 
 _TABLES = f"""
-CREATE TABLE IF NOT EXISTS state (value VARCHAR);
+CREATE TABLE IF NOT EXISTS state (witness VARCHAR, names VARCHAR);
 CREATE TABLE IF NOT EXISTS records (
   idx BIGINT, moment BIGINT,
   {", ".join(f"{_column(part)} VARCHAR" for part in _TEXTS)},
@@ -272,34 +268,9 @@ WHERE new.idx >= ? AND old.idx < new.idx ORDER BY new.idx LIMIT 1
 """
 
 
-# --- how far it was verified
-
-
 def _up_to(log: str, names: Sequence[str], seq: int) -> list[str]:
     return [name for name in names if 0 <= place(log, name) <= seq]
 
 
 def _digest(names: Sequence[str]) -> str:
     return hashlib.sha256("\n".join(names).encode()).hexdigest()
-
-
-def _begin_to(begin: Begin) -> dict[str, Any]:
-    head = begin.head
-    return {
-        "seq": head.seq,
-        "object": head.object_hash.hex(),
-        "next_day": head.next_day.isoformat(),
-        "size": head.range.size,
-        "hashes": [hash_.hex() for hash_ in head.range.hashes],
-        "at": head.at.isoformat() if head.at else None,
-        "tenures": [[str(tenure.verifier), tenure.segment, tenure.record] for tenure in begin.tenures],
-        "verifier": str(begin.verifier),
-    }
-
-
-def _begin_from(log: str, state: dict[str, Any]) -> Begin:
-    tree = CompactRange(state["size"], tuple(map(bytes.fromhex, state["hashes"])))
-    at = datetime.fromisoformat(state["at"]) if state["at"] else None
-    head = Head(log, state["seq"], bytes.fromhex(state["object"]), date.fromisoformat(state["next_day"]), tree, at)
-    tenures = tuple(Tenure(Verifier.parse(key), segment, record) for key, segment, record in state["tenures"])
-    return Begin(head, tenures, Verifier.parse(state["verifier"]))

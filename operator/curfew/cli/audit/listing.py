@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import date
 from typing import Protocol
 
@@ -70,7 +70,7 @@ class JsonLinesListing:
 
     def show(self, index: int, line: bytes, record: Record | None) -> None:
         """Print a record."""
-        click.echo(_indexed(index, line))
+        click.echo(indexed(index, line))
 
     def end(self) -> None:
         """Print nothing."""
@@ -85,7 +85,7 @@ class JsonListing:
 
     def show(self, index: int, line: bytes, record: Record | None) -> None:
         """Print a record."""
-        click.echo(f"{self._before}\n  ".encode() + _indexed(index, line), nl=False)
+        click.echo(f"{self._before}\n  ".encode() + indexed(index, line), nl=False)
         self._before = ","
 
     def end(self) -> None:
@@ -98,22 +98,32 @@ class CsvListing:
 
     def __init__(self) -> None:
         """Begin with the names of the columns."""
-        self._row("index", *COLUMNS)
+        click.echo(csv_head(), nl=False)
 
     def show(self, index: int, line: bytes, record: Record | None) -> None:
         """Print a record."""
-        cells = ("" for _ in COLUMNS) if record is None else (column(record) for column in COLUMNS.values())
-        self._row(str(index), *cells)
+        click.echo(csv_row(index, record), nl=False)
 
     def end(self) -> None:
         """Print nothing."""
 
-    @staticmethod
-    def _row(*cells: str) -> None:
-        row = io.StringIO()
-        # A spreadsheet runs what begins with one of these, and records hold what people wrote.
-        csv.writer(row, lineterminator="").writerow(f"'{cell}" if cell[:1] in _COMMANDS else cell for cell in cells)
-        click.echo(row.getvalue())
+
+def csv_head() -> str:
+    """Return the names of the columns, as a line of CSV."""
+    return _row(["index", *COLUMNS])
+
+
+def csv_row(index: int, record: Record | None) -> str:
+    """Return a record as a line of CSV; all but its index is empty where this version does not read it."""
+    cells = ("" for _ in COLUMNS) if record is None else (column(record) for column in COLUMNS.values())
+    return _row([str(index), *cells])
+
+
+def _row(cells: Iterable[str]) -> str:
+    row = io.StringIO()
+    # A spreadsheet runs what begins with one of these, and records hold what people wrote.
+    csv.writer(row, lineterminator="\n").writerow(f"'{cell}" if cell[:1] in _COMMANDS else cell for cell in cells)
+    return row.getvalue()
 
 
 _COMMANDS = frozenset("=+-@\t\r")
@@ -127,7 +137,8 @@ LISTINGS: dict[str, Callable[[], Listing]] = {
 """By the name that people type."""
 
 
-def _indexed(index: int, line: bytes) -> bytes:
+def indexed(index: int, line: bytes) -> bytes:
+    """Return a record with its index, as one JSON object without a newline."""
     return b'{"index":%d,"record":%s}' % (index, line)
 
 

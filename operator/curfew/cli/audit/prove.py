@@ -9,15 +9,15 @@ from pathlib import Path
 import click
 
 from curfew.audit.checkpoint import Verifier
-from curfew.audit.findings import Anchor
+from curfew.audit.findings import Anchor, Verified
 from curfew.audit.merkle import leaf_hash
 from curfew.audit.proof import Proof, Tree, inclusion_path
 from curfew.audit.query import Query
-from curfew.audit.segment import TRAILER_BYTES, Segment, parse_seal, unpack
+from curfew.audit.segment import Segment
 from curfew.cli.audit import options
 from curfew.cli.audit.reading import USAGE, given_key, open_location, read_receipt, unreadable
 from curfew.cli.audit.showing import count, in_utc, printable
-from curfew.cli.audit.stream import Link, Told, known_key, told_at, verified_segments
+from curfew.cli.audit.stream import Told, known_key, told_at, verified_segments
 from curfew.ports import ObjectStore
 
 _SHOWN = 20  # records that are listed where several may be meant
@@ -127,16 +127,17 @@ _ID = re.compile("[0-9a-f]{32}")
 async def _prove(store: ObjectStore, log: str, given: Verifier | None, wanted: _Wanted) -> tuple[Told, Proof]:
     verifier = await known_key(store, log, given)
     tree, found = Tree(), list[Told]()
-    last: Link | None = None
+    last: Verified | None = None
     async with aclosing(verified_segments(store, log, verifier, wanted.anchors)) as links:
         async for link in links:
-            last = link
+            last = link.verified
             tree.extend(map(leaf_hash, link.segment.lines))
             found += wanted.among(link.segment)
     told = _the_one(found, wanted, tree.size)
     assert last is not None  # noqa: S101  there is a record, so there is a segment
+    assert last.note is not None  # noqa: S101  which has a checkpoint
     path = inclusion_path(tree, told.index, tree.size)
-    return told, Proof(log, told.index, told.line, path, _checkpoint(last.stored), str(last.verifier))
+    return told, Proof(log, told.index, told.line, path, last.note, str(last.keys[-1].verifier))
 
 
 def _the_one(found: Sequence[Told], wanted: _Wanted, size: int) -> Told:
@@ -150,12 +151,6 @@ def _the_one(found: Sequence[Told], wanted: _Wanted, size: int) -> Told:
         more = [f"  and {len(found) - _SHOWN:,} more"] if len(found) > _SHOWN else []
         raise _NotOne("\n".join([f"{len(found):,} records may be meant; choose one by its index:", *lines, *more]))
     return found[0]
-
-
-def _checkpoint(stored: bytes) -> str:
-    """Return the signed note in a verified segment."""
-    note: str = parse_seal(unpack(stored[:-TRAILER_BYTES])[:-1].rpartition(b"\n")[2])["checkpoint"]
-    return note
 
 
 def _in_words(told: Told) -> str:

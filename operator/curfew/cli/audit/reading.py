@@ -3,24 +3,27 @@
 import asyncio
 import json
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
 from curfew.adapters.clock import SystemClock
 from curfew.adapters.objectstore import BUCKET_SCHEMES, open_store
-from curfew.audit.checkpoint import KeyRefused, NoteRefused, Verifier, open_note
+from curfew.audit.checkpoint import KeyRefused, NoteRefused, Verifier, claimed, open_note
 from curfew.audit.findings import Anchor, Finding, Kind
 from curfew.audit.pseudonyms import Person
 from curfew.audit.receipt import Receipt
-from curfew.audit.segment import Head, announced_key, origin, prefix
+from curfew.audit.rotation import successor
+from curfew.audit.segment import ChainBroken, Head, Segment, announced_key, origin, prefix, resume
 from curfew.audit.verify import in_order, place
+from curfew.audit.witness import Witness
 from curfew.ports import ErasableStore, ObjectStore, StoreError, StoreUnavailable
 from curfew.trail.people import People
 
-VERIFIED, TAMPERED, USAGE, UNREADABLE = 0, 1, 2, 3
+VERIFIED, TAMPERED, USAGE, UNREADABLE, INTERRUPTED = 0, 1, 2, 3, 130
 """Exit codes of the audit commands."""
 
 _AHEAD = 32  # objects asked for before their turn
@@ -39,10 +42,6 @@ class Unfounded(Exception):
         """`finding` says what is wrong."""
         super().__init__(str(finding))
         self.finding = finding
-
-
-class Forged(Exception):
-    """An anchor that the log's key did not sign. `str(error)` says which."""
 
 
 @contextmanager
@@ -159,23 +158,84 @@ async def announced(store: ObjectStore, log: str, names: Sequence[str]) -> Verif
     return verifier
 
 
-def read_anchor(text: str, log: str) -> Callable[[Verifier], Anchor]:
-    """Read an anchor, in any of its forms, and return what checks it. Raise `click.UsageError` for what is none.
+async def last_key(store: ObjectStore, log: str, names: Sequence[str], first: Verifier) -> Verifier:
+    """Return the key that seals what comes next in a log, to which the key of its first segment leads.
 
-    What is returned raises `Forged` for a checkpoint that the key did not sign.
+    Each handing over is looked for by halves, because a key seals all up to it and nothing after. Where none is found,
+    that of the last key that was is returned, and whoever reads the end with it hears what is wrong.
     """
+
+    async def opened(place: int, verifier: Verifier) -> Segment | None:
+        try:
+            return resume(names[place], await store.get(names[place]), verifier, log)[0]
+        except ChainBroken:
+            return None
+
+    verifier, low = first, 0
+    while True:
+        segment = await opened(len(names) - 1, verifier)
+        high = len(names)
+        if segment is None:
+            high -= 1
+            segment = await opened(low, verifier)
+            while segment is not None and high - low > 1:
+                middle = (low + high) // 2
+                found = await opened(middle, verifier)
+                segment, low, high = (found, middle, high) if found is not None else (segment, low, middle)
+        following = _after(segment, verifier)
+        if following == verifier:
+            return verifier
+        verifier, low = following, high
+        if high == len(names):
+            return verifier
+
+
+def _after(segment: Segment | None, verifier: Verifier) -> Verifier:
+    try:
+        return successor(segment, verifier) if segment is not None else verifier
+    except ChainBroken:
+        return verifier
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """An anchor as it was given."""
+
+    anchor: Anchor
+    note: str | None = None  # the signed checkpoint that it was read from, if it was
+
+    def forgery(self, keys: Iterable[Verifier]) -> str | None:
+        """Return the sentence about a checkpoint that none of a log's keys has signed, or None."""
+        refusal: NoteRefused | None = None
+        for verifier in keys if self.note is not None else ():
+            try:
+                open_note(self.note or "", verifier)
+            except NoteRefused as error:
+                refusal = refusal or error
+            else:
+                return None
+        if refusal is None:
+            return None
+        return (
+            f"{self.anchor.source} does not belong to this log: {refusal}. Either the log was replaced by another, or the "
+            "checkpoint was"
+        )
+
+
+def read_anchor(text: str, log: str) -> Kept:
+    """Read an anchor, in any of its forms. Raise `click.UsageError` for what is none."""
     content, inside = text, ""
     if _is_file(text):
         try:
             content, inside = Path(text).read_text(), f" in {Path(text).name}"
         except (OSError, ValueError) as error:
             raise click.UsageError(f"The anchor in {text} cannot be read: {error}.") from error
-    if content.startswith(f"{origin(log)}\n"):
-        return lambda verifier: _open_checkpoint(content, f"the checkpoint{inside}", verifier)
     try:
-        receipt = (
-            Receipt.from_json(_receipt_in(json.loads(content))) if "{" in content else Receipt.parse(content.strip())
-        )
+        told = json.loads(content) if content.lstrip().startswith("{") else None
+        note = told.get("checkpoint") if isinstance(told, dict) else content
+        if isinstance(note, str) and note.startswith(f"{origin(log)}\n"):
+            return Kept(Anchor.of_checkpoint(claimed(note), f"the checkpoint{inside}"), note)
+        receipt = Receipt.from_json(_receipt_in(told)) if told is not None else Receipt.parse(content.strip())
     except (ValueError, RecursionError) as error:
         no_file = "" if inside else "there is no file of that name, and "
         raise click.UsageError(
@@ -184,7 +244,20 @@ def read_anchor(text: str, log: str) -> Callable[[Verifier], Anchor]:
         ) from error
     if receipt.log != log:
         raise click.UsageError(f"The receipt{inside} is of log {receipt.log}; choose that with --log {receipt.log}.")
-    return lambda _: Anchor.of_receipt(receipt, f"the receipt of record {receipt.index}{inside}")
+    return Kept(Anchor.of_receipt(receipt, f"the receipt of record {receipt.index}{inside}"))
+
+
+def read_witness(file: Path, log: str) -> Witness:
+    """Read the state that an earlier verification has saved. Raise `click.UsageError` for what is none of this log."""
+    try:
+        witness = Witness.from_json(json.loads(file.read_text()))
+    except (OSError, ValueError, RecursionError) as error:
+        raise click.UsageError(
+            f"The saved state in {file} cannot be used: {error}. Verify the whole log again, with --save {file}."
+        ) from error
+    if witness.head.log != log:
+        raise click.UsageError(f"The saved state in {file} is of log {witness.head.log}, and not of {log}.")
+    return witness
 
 
 def read_receipt(text: str) -> Receipt | None:
@@ -214,12 +287,3 @@ def _receipt_in(value: object) -> dict[str, object]:
         if isinstance(inner, dict):
             return inner
     return value
-
-
-def _open_checkpoint(content: str, source: str, verifier: Verifier) -> Anchor:
-    try:
-        return Anchor.of_checkpoint(open_note(content, verifier), source)
-    except NoteRefused as error:
-        raise Forged(
-            f"{source} does not belong to this log: {error}. Either the log was replaced by another, or the checkpoint was"
-        ) from error

@@ -1,7 +1,7 @@
 """`curfew audit report`: makes the evidence that an auditor asks for, from a log that was verified for it."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import aclosing
 from datetime import timedelta
 from importlib.metadata import version
@@ -12,19 +12,18 @@ import click
 from curfew.adapters.clock import SystemClock
 from curfew.api.times import format_duration, parse_duration
 from curfew.audit.checkpoint import Verifier
-from curfew.audit.findings import Anchor
 from curfew.cli.audit import options
 from curfew.cli.audit.pack import REPORT, Basis, Pack, write
 from curfew.cli.audit.proofs import Shelf
 from curfew.cli.audit.reading import (
     TAMPERED,
-    Forged,
+    Kept,
     given_key,
     open_location,
     read_anchor,
     unreadable,
 )
-from curfew.cli.audit.showing import count, printable
+from curfew.cli.audit.showing import count, printable, sentence
 from curfew.cli.audit.stream import known_key, verified_segments
 from curfew.evidence.account import HEARTBEAT, Ledger
 from curfew.evidence.figures import Figures
@@ -64,7 +63,7 @@ def _empty_folder(_: click.Context, __: click.Parameter, value: Path) -> Path:
     return value
 
 
-@click.command("report", short_help="Make the evidence for an audit of a period.")
+@click.command("report", short_help="Report on a period: controls, exceptions, samples.")
 @options.location
 @options.log
 @options.key
@@ -145,7 +144,7 @@ def report(
               3: the log cannot be read.
     """  # noqa: D301  click's mark for lines that stay as they are
     verifier = given_key(key, key_file, log)
-    checks = [read_anchor(anchor, log) for anchor in anchors]
+    kept = [read_anchor(anchor, log) for anchor in anchors]
     store = open_location(location)
     with unreadable():
         pack = asyncio.run(
@@ -153,7 +152,7 @@ def report(
                 store,
                 log,
                 verifier,
-                checks,
+                kept,
                 framework=framework,
                 ledger=Ledger(log, period, heartbeat),
                 size=size,
@@ -173,7 +172,7 @@ async def _report(
     store: ObjectStore,
     log: str,
     given: Verifier | None,
-    checks: Sequence[Callable[[Verifier], Anchor]],
+    kept: Sequence[Kept],
     *,
     framework: str,
     ledger: Ledger,
@@ -181,19 +180,20 @@ async def _report(
     seed: str | None,
 ) -> Pack:
     verifier = await known_key(store, log, given)
-    try:
-        anchors = [check(verifier) for check in checks]
-    except Forged as error:
-        raise NotAnchored(f"{printable(str(error))}. No report is made.") from error
+    anchors = [one.anchor for one in kept]
     shelf = Shelf(log)
     async with aclosing(verified_segments(store, log, verifier, anchors)) as links:
         async for link in links:
             ledger.take(link.segment)
             shelf.take(link)
+    verified = shelf.verified
+    keys = [verifier, *(tenure.verifier for tenure in verified.keys)]
+    for forgery in filter(None, (one.forgery(keys) for one in kept)):
+        raise NotAnchored(f"{printable(sentence(forgery))} No report is made.")
     account, now = ledger.account(), SystemClock().now()
     exceptions = find(account, now=now)
     figures = Figures(account, exceptions)
-    used_seed = seed if seed is not None else shelf.root
+    used_seed = seed if seed is not None else verified.head.range.root().hex()
     samples = draw(figures.population, seed=used_seed, size=size)
     wanted = {record.index for one in exceptions for record in one.records}
     wanted |= {record.index for sample in samples for record in sample.grant.records}
@@ -205,9 +205,9 @@ async def _report(
             proof_key=shelf.key,
             key_was_given=given is not None,
             anchors=tuple((anchor.source, anchor.size) for anchor in anchors),
-            records=shelf.size,
-            segments=shelf.segments,
-            root=shelf.root,
+            records=verified.records,
+            segments=verified.segments,
+            root=verified.head.range.root().hex(),
             checkpoint=shelf.checkpoint,
             made_at=now,
             version=version("curfew"),

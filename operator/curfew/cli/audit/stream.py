@@ -8,10 +8,11 @@ import click
 import orjson
 
 from curfew.audit.checkpoint import Verifier
-from curfew.audit.findings import Anchor, Finding
+from curfew.audit.findings import Anchor, Finding, Verified
 from curfew.audit.record import Record, RecordRefused
 from curfew.audit.segment import Segment
-from curfew.audit.verify import Begin, Walk, place
+from curfew.audit.verify import Walk, place
+from curfew.audit.witness import Witness
 from curfew.cli.audit.reading import TAMPERED, Unfounded, announced, list_log, read
 from curfew.cli.audit.showing import printable, progress, sentence
 from curfew.ports import ObjectStore
@@ -33,16 +34,11 @@ class NotVerified(click.ClickException):
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A verified segment, its object, and how far the walk is with it."""
+    """A verified segment, its object, and what is verified of the log up to and with it."""
 
     segment: Segment
     stored: bytes
-    reached: Begin
-
-    @property
-    def verifier(self) -> Verifier:
-        """The key that sealed it."""
-        return self.reached.tenures[-1].verifier
+    verified: Verified
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,19 +68,18 @@ def told_at(segment: Segment, index: int) -> Told:
 
 
 async def verified_segments(
-    store: ObjectStore, log: str, verifier: Verifier, anchors: Iterable[Anchor] = (), *, begin: Begin | None = None
+    store: ObjectStore, log: str, verifier: Verifier, anchors: Iterable[Anchor] = (), *, since: Witness | None = None
 ) -> AsyncGenerator[Link]:
-    """Yield the segments of a log, in order, and say on a terminal how far it is; from where another walk ended, if told.
+    """Yield the segments of a log, in order, and say on a terminal how far it is; only those after a witness, if there is one.
 
     Raise `NotVerified` at the first bad place, having yielded all that is before it; `CannotRead` where there is no such
     log; `StoreError` where it cannot be read. Whoever does not come to the end of it has not verified the log.
     """
-    names = [
-        name for name in await list_log(store, log) if begin is None or not 0 <= place(log, name) <= begin.head.seq
-    ]
+    first = since.head.seq if since is not None else 0
+    names = [name for name in await list_log(store, log) if not 0 <= place(log, name) < first]
     good: list[Segment] = []
     taken: dict[str, bytes] = {}
-    walk = Walk(log, verifier, anchors, accepted=good.append, begin=begin)
+    walk = Walk(log, verifier, anchors, accepted=good.append, since=since)
     with progress(len(names), "objects") as advance:
         async with aclosing(read(store, names)) as objects:
             async for name, stored in objects:
@@ -94,13 +89,13 @@ async def verified_segments(
                 if not walk.is_whole:
                     break
                 for segment in good:
-                    yield Link(segment, taken[segment.name], walk.reached)
+                    yield Link(segment, taken[segment.name], walk.verified)
                     del taken[segment.name]
                 good.clear()
     if findings := walk.finish().findings:
         raise NotVerified(findings[0])
     for segment in good:
-        yield Link(segment, taken[segment.name], walk.reached)
+        yield Link(segment, taken[segment.name], walk.verified)
 
 
 async def known_key(store: ObjectStore, log: str, given: Verifier | None) -> Verifier:

@@ -11,6 +11,7 @@ from typing import NoReturn
 import click
 
 from curfew.audit.checkpoint import Verifier
+from curfew.audit.rotation import predecessor, successor
 from curfew.audit.segment import ChainBroken, Head, Segment, follow, resume
 from curfew.audit.verify import place
 from curfew.cli.audit import options
@@ -21,6 +22,7 @@ from curfew.cli.audit.reading import (
     announced,
     given_key,
     known_people,
+    last_key,
     list_log,
     open_location,
     read,
@@ -101,10 +103,13 @@ async def _tail(
     newest: deque[Segment] = deque()
     head: Head | None = None
     wanted = count
+    sealing = following = await last_key(store, log, names, verifier)
     async with aclosing(read(store, names[::-1])) as objects:
         async for name, stored in objects:
+            # Backwards, the record that hands the log over says by which key it was sealed before.
+            sealing = predecessor(stored, sealing) or sealing
             try:
-                segment, after = resume(name, stored, verifier, log)
+                segment, after = resume(name, stored, sealing, log)
             except ChainBroken as broken:
                 is_good = False
                 click.echo(printable(sentence(f"{broken}, and is not shown")), err=True)
@@ -118,7 +123,7 @@ async def _tail(
     for line in lines[len(lines) - min(count, len(lines)) :]:
         show(line)
     if is_followed and head is not None:
-        await _follow(store, head, verifier, show)
+        await _follow(store, head, following, show)
     return is_good
 
 
@@ -141,6 +146,7 @@ async def _follow(store: ObjectStore, head: Head, verifier: Verifier, show: Call
             continue
         try:
             segment, head = follow(head, name, stored, verifier)
+            verifier = successor(segment, verifier)
         except ChainBroken as broken:
             click.echo(printable(sentence(f"{broken}, and is not shown")), err=True)
             # The operator goes on after what is not its own; so does this.
