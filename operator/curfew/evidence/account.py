@@ -146,7 +146,7 @@ class Ledger:
                 self._is_gap_open = True
         if period.has(segment.at):
             self._segments += 1
-            self._heartbeats += not segment.bodies
+            self._heartbeats += not segment.lines
         self._first_at = self._first_at or segment.at
         self._last_at, self._last_seq = segment.at, segment.seq
 

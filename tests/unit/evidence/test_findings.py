@@ -62,7 +62,26 @@ def test_an_exception_belongs_to_the_period_in_which_it_was_due() -> None:
     assert kinds(told(taken_at_the_end)) == []
 
 
-def test_a_review_by_who_broke_the_glass_is_none() -> None:
+def test_an_announcement_after_the_access_is_none() -> None:
+    assert kinds(told(granted(is_announced=False))) == ["unannounced"]
+
+
+def test_an_approval_by_who_asked_is_none_even_if_it_counted() -> None:
+    asker = company().story(NOON).requester
+
+    assert kinds(told(granted(approver=asker))) == ["unapproved"]
+
+
+def test_a_review_by_who_broke_the_glass_is_none_even_if_it_took_effect() -> None:
+    records = granted(mode="review.break_glass_invoked")
+    at, last = records[-1]
+    story = Story.of(last)
+    own = tell("review.submitted", at, story, actor=story.requester, decision="Review", effect="TookEffect")
+
+    assert kinds(told([*records, own])) == ["not-reviewed"]
+
+
+def test_a_review_that_was_refused_is_none() -> None:
     records = granted(mode="review.break_glass_invoked")
     story = company().story(NOON)  # the same people make the same request
     own = tell(
