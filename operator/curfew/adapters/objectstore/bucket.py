@@ -10,9 +10,10 @@ import obstore
 from obstore.exceptions import BaseError
 from obstore.store import from_url
 
-from curfew.adapters.objectstore.errors import translate
-from curfew.adapters.objectstore.write_once import S3Bucket, judge
-from curfew.ports import Attestation, ObjectExists, StoreError, StoreUnavailable
+from curfew.adapters.objectstore.errors import is_refusal, translate
+from curfew.adapters.objectstore.s3 import S3Bucket
+from curfew.adapters.objectstore.write_once import Undone, judge
+from curfew.ports import Attestation, ObjectExists, ObjectMissing, StoreError, StoreUnavailable
 
 if TYPE_CHECKING:  # obstore has these names for type checkers only
     from obstore.store import ClientConfig, RetryConfig, S3Config
@@ -26,6 +27,7 @@ TIMEOUT = timedelta(seconds=10)
 LARGEST_OBJECT = 80 * 1024 * 1024
 
 REGION = "us-east-1"
+CANARY = b"Curfew stored this to see whether it can be deleted, which it must not be. It holds nothing.\n"
 KINDS: Mapping[str, str] = {"s3": "bucket", "gs": "bucket", "az": "container"}
 
 
@@ -118,14 +120,40 @@ class BucketStore:
         Raise `StoreUnavailable` where the store does not answer; what may not be read is a finding, not an error.
         """
         # With the same bytes: should the store take it, against all we ask of it, the sample is what it was.
-        body = await self.get(name)
+        refused = not await self._creates(name, await self.get(name))
+        seen = await self._s3.look(self._key(name)) if self._s3 else None
+        undone = await self._try_to_undo(f"canary/{at:%Y-%m-%d}.txt")
+        return judge(seen, refused=refused, undone=undone, where=self._where, at=at, retention=self._retention)
+
+    async def _try_to_undo(self, canary: str) -> Undone | None:
+        """Return what could be done to an object that is there for nothing else, and makes a new one each day.
+
+        So it is as locked as all that is written that day, and no record is lost where it is not.
+        """
+        await self._creates(canary, CANARY)
+        try:
+            if self._s3 is not None:
+                return await self._s3.try_to_undo(self._key(canary))
+            await obstore.delete_async(self._client, canary)
+        except (BaseError, OSError) as error:
+            if is_refusal(error):
+                return None
+            raise translate(error, canary, self._where) from error
+        except ObjectMissing:
+            # Created a moment ago and gone: whoever did that needs no attempt of ours.
+            return Undone.DELETED
+        return Undone.DELETED
+
+    async def _creates(self, name: str, body: bytes) -> bool:
         try:
             await self.create(name, body)
-            refused = False
         except ObjectExists:
-            refused = True
-        seen = await self._s3.look(f"{self._prefix}/{name}".lstrip("/")) if self._s3 else None
-        return judge(seen, refused=refused, where=self._where, at=at, retention=self._retention)
+            return False
+        return True
+
+    def _key(self, name: str) -> str:
+        """Return an object's name in the bucket, where ours may lie under a prefix."""
+        return f"{self._prefix}/{name}".lstrip("/")
 
     def _create_failure(self, error: Exception, name: str) -> StoreError:
         failure = translate(error, name, self._where)

@@ -51,6 +51,8 @@ BY_STATUS: Mapping[int, str] = {
     501: "{host} cannot do what Curfew needs ({said}): objects must be created only where there is none of that name.",
 }
 
+REFUSALS = (400, 403, 405, 409, 412, 501)
+
 OTHER_ANSWER = "{host} answered for {where} with {said}."
 
 
@@ -98,6 +100,12 @@ def translate(error: Exception, name: str, where: str) -> StoreError:
     if answer is not None:
         return StoreUnavailable(sentence(answer, host, where))
     return StoreUnavailable(capitalised(_no_answer(text, host, where)))
+
+
+def is_refusal(error: Exception) -> bool:
+    """Whether the store answered that this must not be done; not so where it does not know who asks, or for what."""
+    answer = _answer(str(error))
+    return answer is not None and answer.status in REFUSALS and answer.code not in BY_CODE
 
 
 def _answer(text: str) -> Answer | None:
