@@ -5,6 +5,8 @@ audit:
   url: s3://curfew-trail/prod     # where the log is written: s3://, gs://, az:// or file:///
   log: main                       # the log's name in there
   worm: required                  # required | advisory: whether the bucket must prove that it is write-once
+  retention: 400d                 # for how long the bucket has to lock each object at least, in days
+  attestEvery: 15m                # how often it has to prove that, and segments are read back
   keyFile: signing.pem            # the Ed25519 private key (PEM) that signs the log, beside this file or absolute
   heartbeat: 60s                  # how often an empty segment proves life
 limits: {maxGrant: 24h}           # no grant is longer, whatever its policy says
@@ -34,6 +36,8 @@ from curfew.api.times import Duration, format_duration
 
 _STORES = "s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, az://CONTAINER/PREFIX or file:///FOLDER"
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+_DAYS = re.compile(r"[1-9][0-9]{0,4}d")
+_MOST_DAYS = 36500  # what S3 takes
 _MAX_GRANT = timedelta(hours=24)  # what the CustomResourceDefinitions let anybody ask for
 
 
@@ -86,6 +90,16 @@ def _between(least: timedelta, most: timedelta) -> AfterValidator:
     return AfterValidator(check)
 
 
+def _to_days(value: object) -> object:
+    """Return a number of whole days, written 400d, as a duration, or raise ValueError."""
+    if isinstance(value, timedelta):
+        return value
+    days = int(value.removesuffix("d")) if isinstance(value, str) and _DAYS.fullmatch(value) else None
+    if days is None or days > _MOST_DAYS:
+        raise ValueError(f"is {value!r}; write whole days from 1d to {_MOST_DAYS}d, such as 400d")
+    return timedelta(days=days)
+
+
 def _section(value: object) -> object:
     """Take a section with nothing in it for one that is not there."""
     return {} if value is None else value
@@ -103,6 +117,10 @@ class AuditSettings(_Settings):
     url: Annotated[str, AfterValidator(_store_url)] = Field(examples=["s3://BUCKET/PREFIX"])
     log: Annotated[str, AfterValidator(_dns_label)] = Field(default="main", examples=["main"])
     worm: Literal["required", "advisory"] = Field(default="required", examples=["required"])
+    retention: Annotated[timedelta, BeforeValidator(_to_days)] = Field(default=timedelta(days=400), examples=["400d"])
+    attest_every: Annotated[Duration, _between(timedelta(seconds=1), timedelta(hours=1))] = Field(
+        default=timedelta(minutes=15), examples=["15m"]
+    )
     key_file: Annotated[Path, AfterValidator(_existing_file)] = Field(examples=["signing.pem"])
     heartbeat: Annotated[Duration, _between(timedelta(seconds=1), timedelta(hours=1))] = Field(
         default=timedelta(seconds=60), examples=["60s"]

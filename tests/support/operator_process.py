@@ -53,6 +53,8 @@ class OperatorProcess:
         log: str = "main",
         worm: str = "required",
         heartbeat: str = "60s",
+        retention: str = "1d",
+        attest_every: str = "15m",
     ) -> None:
         """Write the settings; start nothing yet.
 
@@ -73,7 +75,15 @@ class OperatorProcess:
         (folder / "key.pem").touch(mode=0o600)
         (folder / "key.pem").write_text(signing_key)
         settings = {
-            "audit": {"url": store, "log": log, "worm": worm, "keyFile": "key.pem", "heartbeat": heartbeat},
+            "audit": {
+                "url": store,
+                "log": log,
+                "worm": worm,
+                "retention": retention,
+                "attestEvery": attest_every,
+                "keyFile": "key.pem",
+                "heartbeat": heartbeat,
+            },
             "server": {"host": LOOPBACK, "port": self.port},
             "log": {"level": "info", "format": "json"},
         }

@@ -5,6 +5,7 @@ Every metric begins with `curfew_`, except those of the process itself, which ha
 
 import platform
 from collections.abc import Mapping
+from datetime import datetime
 from importlib.metadata import version
 
 from prometheus_client import (
@@ -52,6 +53,16 @@ class Telemetry:
         self._outbox = self._gauge("outbox_records", "Records not yet known to be durable.")
         self._oldest = self._gauge("outbox_oldest_seconds", "Age of the oldest record not yet known to be durable.")
         self._trail = self._gauge("trail_healthy", "1 while records can be made durable, else 0.", "reason")
+        self._attested = self._gauge(
+            "worm_attested", "1 while the store was last proved to be write-once, else 0.", "evidence"
+        )
+        self._attested_at = self._gauge(
+            "worm_attested_timestamp_seconds",
+            "When the store last answered what proves it write-once, whatever it proved.",
+        )
+        self._discrepancies = self._counter(
+            "audit_verification_failures", "Segments that did not read back as they were stored."
+        )
         self._enforced = self._gauge("enforced", "1 while an admission policy was found in force, else 0.", "policy")
         self._calls = self._histogram(
             "cluster_call_seconds", "Calls of our own to the API server.", MACHINE_BUCKETS, "call", "outcome"
@@ -104,6 +115,16 @@ class Telemetry:
         """Say whether records can be made durable, and where not, why, in one CamelCase word."""
         self._trail.clear()
         self._trail.labels(reason).set(int(ok))
+
+    def attested(self, evidence: str, at: datetime, *, sufficient: bool) -> None:
+        """Say whether the store was proved to be write-once, by what evidence, and when."""
+        self._attested.clear()
+        self._attested.labels(evidence).set(int(sufficient))
+        self._attested_at.set(at.timestamp())
+
+    def verification_failed(self) -> None:
+        """Count a segment that does not read back as it was stored."""
+        self._discrepancies.inc()
 
     def enforced(self, policy: str, ok: bool) -> None:
         """Say whether an admission policy of ours was found in force."""

@@ -93,6 +93,13 @@ EVENTS: Mapping[str, EventType] = MappingProxyType(
             EventType("audit.sink_failed", "9003E", _ENTITY, OTHER, "The log could not be written for a while."),
             EventType("audit.sink_recovered", "9004I", _ENTITY, OTHER, "The log can be written again."),
             EventType("audit.attested", "9005I", _ENTITY, OTHER, "What was proved of the store's being write-once."),
+            EventType(
+                "audit.verification_failed",
+                "9006E",
+                _ENTITY,
+                OTHER,
+                "A segment does not read back as it was stored.",
+            ),
             EventType("audit.writer_changed", "9007W", _ENTITY, OTHER, "Another writer appended to the log."),
         )
     }

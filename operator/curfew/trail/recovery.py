@@ -5,9 +5,10 @@ listing nor a stray object matters. What is read is verified, link by link, from
 """
 
 import asyncio
+import random
 import re
 from collections import deque
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -17,6 +18,7 @@ from curfew.audit.record import Record, RecordRefused
 from curfew.audit.segment import ChainBroken, Head, Segment, follow, prefix, resume, sequence
 from curfew.ports import ObjectMissing, ObjectStore
 from curfew.trail.memory import Memory
+from curfew.trail.samples import Samples
 
 AT_ONCE = 16
 """How many objects are asked for at a time."""
@@ -27,24 +29,30 @@ STRAYS = 64
 
 @dataclass(frozen=True, slots=True)
 class Recovered:
-    """A log as it was found: the state after its last segment, that segment's name, and what is remembered."""
+    """A log as it was found: the state after its last segment, what is remembered, and which segments there are."""
 
     head: Head
-    newest: str | None  # None for a log that has not begun
     memory: Memory
+    samples: Samples  # without a newest one for a log that has not begun
 
 
-async def recover(store: ObjectStore, log: str, verifier: Verifier, window: timedelta) -> Recovered:
-    """Find the end of a log, and remember its last `window`.
+async def recover(
+    store: ObjectStore,
+    log: str,
+    verifier: Verifier,
+    window: timedelta,
+    lot: Callable[[], float] = random.random,
+) -> Recovered:
+    """Find the end of a log, and remember its last `window`; by `lot`, which of its segments are kept in mind.
 
     The window is measured from the last segment and not from now. Raise `ChainBroken` where that part of the log is not
     whole, and a `StoreError` where it cannot be read.
     """
-    memory = Memory(log, window)
+    memory, samples = Memory(log, window), Samples(window, lot)
     listing = _Listing(store, log)
     newest = await _newest(listing, verifier)
     if newest is None:
-        return Recovered(Head.genesis(log), None, memory)
+        return Recovered(Head.genesis(log), memory, samples)
     segment, end = newest
     first_day = (segment.at - window).date()
     # A segment lies in the partition of the day of the one before it. So of those within the window, one may lie before
@@ -54,10 +62,12 @@ async def recover(store: ObjectStore, log: str, verifier: Verifier, window: time
         head = Head.genesis(log)
     else:
         segment, head = before
+        samples.learn(segment.name, head)
         memory.learn(records_of(segment), segment.lines, head, own=False)
     async with aclosing(_segments(listing, head, first_day, verifier)) as segments:
         async for segment, after in segments:
             head = after
+            samples.learn(segment.name, head)
             memory.learn(records_of(segment), segment.lines, head, own=False)
             # A segment takes milliseconds, and several are at hand: what ends access need not wait for all of them.
             await asyncio.sleep(0)
@@ -65,7 +75,7 @@ async def recover(store: ObjectStore, log: str, verifier: Verifier, window: time
                 raise ChainBroken(end.seq, segment.name, "is there twice: the log has been forked")
     if head.seq < end.seq:
         raise ChainBroken(head.seq + 1, head.next_name(), "is missing, though there are segments after it")
-    return Recovered(head, segment.name, memory)
+    return Recovered(head, memory, samples)
 
 
 def records_of(segment: Segment) -> tuple[Record, ...]:

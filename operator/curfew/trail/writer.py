@@ -18,21 +18,14 @@ from curfew.audit.checkpoint import Ed25519Signer
 from curfew.audit.receipt import Receipt
 from curfew.audit.record import Record
 from curfew.audit.segment import ChainBroken, Head, Segment, follow, seal
-from curfew.ports import (
-    Attestation,
-    Clock,
-    Evidence,
-    ObjectExists,
-    ObjectMissing,
-    ObjectStore,
-    StoreError,
-    StoreUnavailable,
-)
+from curfew.ports import Clock, ObjectExists, ObjectMissing, ObjectStore, StoreError, StoreUnavailable
 from curfew.trail import records
+from curfew.trail.attestor import AttestationObserver, Attestor
 from curfew.trail.health import Health, HealthKeeper, Outage, Reason, Trouble
 from curfew.trail.memory import Memory
 from curfew.trail.punctual import PunctualStore
 from curfew.trail.recovery import Recovered, records_of, recover
+from curfew.trail.samples import Samples
 
 MOST_RECORDS = 1000
 MOST_BYTES = 1024 * 1024
@@ -43,11 +36,8 @@ LONGEST_PAUSE = 2.0
 LASTING_PAUSE = 30.0
 """Seconds between two tries: at first, at most, and where the trouble does not pass by itself."""
 
-PROVE_AGAIN = timedelta(seconds=30)
-"""How soon the store is asked again where it could not be proved to be write-once."""
 
-
-class TrailObserver(Protocol):
+class TrailObserver(AttestationObserver, Protocol):
     """Who is told. The calls come from the event loop and must not block."""
 
     def durable(self, records: Sequence[Record]) -> None:
@@ -104,7 +94,7 @@ class Trail:
         heartbeat: timedelta = timedelta(seconds=60),
         window: timedelta = timedelta(hours=25),
         worm_required: bool = True,
-        prove_every: timedelta = timedelta(minutes=15),
+        attest_every: timedelta = timedelta(minutes=15),
         call_timeout: timedelta = timedelta(seconds=12),
         jitter: Callable[[], float] = random.random,
     ) -> None:
@@ -112,8 +102,8 @@ class Trail:
 
         `writer` names this process in each segment; `heartbeat` is how long the log may be silent before an empty
         segment proves life; `window` is how much of the log's end is remembered; with `worm_required` the store has to
-        be proved write-once for the trail to be healthy. `call_timeout` is longer than the store's own, which can say
-        more about what did not answer.
+        be proved write-once for the trail to be healthy, which is asked for every `attest_every`. `call_timeout` is
+        longer than the store's own, which can say more about what did not answer.
         """
         self._store = PunctualStore(store, call_timeout)
         self._clock = clock
@@ -123,15 +113,24 @@ class Trail:
         self._observer = observer
         self._heartbeat = heartbeat.total_seconds()
         self._window = window
-        self._worm_required = worm_required
-        self._prove_every = prove_every
         self._jitter = jitter
         self._keeper = HealthKeeper(clock, observer.health_changed, worm_required=worm_required)
+        self._attestor = Attestor(
+            self._store,
+            clock,
+            self._keeper,
+            observer,
+            self.submit,
+            log=log,
+            writer=writer,
+            every=attest_every,
+            worm_required=worm_required,
+        )
         self._head: Head | None = None
         self._memory = Memory(log, window)
         self._queue: dict[str, _Entry] = {}
         self._in_flight: dict[str, _Entry] = {}
-        self._newest = ""  # the name of the last segment
+        self._samples = Samples(window, jitter)
         self._is_begun = asyncio.Event()  # there is one
         self._work = asyncio.Event()
         self._is_closing = False
@@ -183,7 +182,7 @@ class Trail:
         pauses = self._pauses()
         while True:
             try:
-                recovered = await recover(self._store, self._log, self._signer.verifier, self._window)
+                recovered = await recover(self._store, self._log, self._signer.verifier, self._window, self._jitter)
             except StoreError as error:
                 trouble = Trouble(Reason.STORE_UNAVAILABLE, str(error))
             except ChainBroken as error:
@@ -202,7 +201,7 @@ class Trail:
             await self.open()
         self._ended = asyncio.Event()
         try:
-            await _first_of(self._write_until_closed(), self._prove_again_and_again())
+            await _first_of(self._write_until_closed(), self._attest_once_begun())
         except Exception as error:
             self._keeper.stopped(f"The writer ended: {error}")
             raise
@@ -222,19 +221,22 @@ class Trail:
 
     def _take_over(self, recovered: Recovered) -> None:
         """Go on from what was read back."""
-        self._head, self._memory = recovered.head, recovered.memory
+        self._head, self._memory, self._samples = recovered.head, recovered.memory, recovered.samples
         known = self._drop_known()
         outage = self._keeper.opened()
         if outage is not None:
             self._tell_of(outage)
-        if recovered.newest is None:
+        if recovered.samples.newest is None:
             # The key that signs the log stands in its first line.
             self._put_first(records.opened(self._log, at=self._clock.now(), verifier_key=self._signer.verifier_key))
         else:
-            self._newest = recovered.newest
             self._is_begun.set()
         if known:
             self._observer.durable(known)
+
+    async def _attest_once_begun(self) -> None:
+        await self._is_begun.wait()
+        await self._attestor.run(self._samples)
 
     # --- writing ---------------------------------------------------------------------------------------------------------
 
@@ -340,7 +342,8 @@ class Trail:
 
     def _advance(self, name: str, after: Head, told: Sequence[Record], lines: Sequence[bytes], *, own: bool) -> None:
         """Take a segment for the last one, ours or another's."""
-        self._head, self._newest = after, name
+        self._head = after
+        self._samples.learn(name, after)
         self._memory.learn(told, lines, after, own=own)
         if not own:
             # What was on its way and is not in there goes first into the next one.
@@ -374,30 +377,6 @@ class Trail:
         while True:
             yield pause * (0.5 + self._jitter() / 2)
             pause = min(2 * pause, LONGEST_PAUSE)
-
-    # --- proving ---------------------------------------------------------------------------------------------------------
-
-    async def _prove_again_and_again(self) -> None:
-        """Ask again and again what proves the store write-once, with the newest segment as the sample."""
-        known: tuple[object, ...] | None = None
-        while True:
-            await self._is_begun.wait()
-            try:
-                attestation = await self._store.attest(self._newest, self._clock.now())
-            except ObjectMissing:
-                finding = "The newest segment was stored and cannot be read any more."
-                attestation = Attestation(self._clock.now(), Evidence.NONE, sufficient=False, findings=(finding,))
-            except StoreError as error:
-                self._keeper.not_attested(f"That the store is write-once cannot be proved yet: {error}")
-                await asyncio.sleep(LONGEST_PAUSE)
-                continue
-            told = (attestation.evidence, attestation.sufficient, attestation.findings)
-            if told != known:
-                known = told
-                self.submit([records.attested(self._log, attestation, url=self._store.url, writer=self._writer)])
-            self._keeper.attested(attestation)
-            is_enough = attestation.sufficient or not self._worm_required
-            await asyncio.sleep((self._prove_every if is_enough else PROVE_AGAIN).total_seconds())
 
 
 async def _first_of(*coroutines: Coroutine[Any, Any, None]) -> None:

@@ -29,6 +29,8 @@ LARGEST_OBJECT = 80 * 1024 * 1024
 REGION = "us-east-1"
 CANARY = b"Curfew stored this to see whether it can be deleted, which it must not be. It holds nothing.\n"
 KINDS: Mapping[str, str] = {"s3": "bucket", "gs": "bucket", "az": "container"}
+VARIABLES: Mapping[str, str] = {"s3": "AWS", "gs": "GOOGLE", "az": "AZURE"}
+"""What the names of a cloud's environment variables begin with."""
 
 
 def open_bucket(url: str, *, retention: timedelta) -> "BucketStore":
@@ -40,7 +42,7 @@ def open_bucket(url: str, *, retention: timedelta) -> "BucketStore":
     region = environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION") or REGION
     # Options that are passed replace all that obstore would take from the environment, so this one is read here.
     options: ClientConfig = {
-        "allow_http": environ.get("AWS_ALLOW_HTTP", "").lower() in ("1", "true", "yes"),
+        "allow_http": environ.get(f"{VARIABLES[parts.scheme]}_ALLOW_HTTP", "").lower() in ("1", "true", "yes"),
         "connect_timeout": CONNECT_TIMEOUT,
         "timeout": TIMEOUT,
     }
