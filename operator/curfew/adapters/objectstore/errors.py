@@ -131,7 +131,10 @@ def _no_answer(text: str, host: str, where: str) -> str:
     """Name the reason for which there was no answer. The words looked for are those of reqwest and hyper."""
     there = f"{host}, where {where} is,"
     if "BadScheme" in text:
-        return f"The endpoint http://{host} is plain HTTP, which is refused unless AWS_ALLOW_HTTP=true (or GOOGLE_, or AZURE_) is set."
+        return (
+            f"The endpoint http://{host} is plain HTTP, which is refused unless AWS_ALLOW_HTTP (or GOOGLE_ALLOW_HTTP, "
+            "AZURE_ALLOW_HTTP) is set to true."
+        )
     if "redirect without LOCATION" in text:
         return WRONG_REGION.format(where=where, said="a redirect to nowhere")
     if "kind: Timeout" in text or "TimedOut" in text:
