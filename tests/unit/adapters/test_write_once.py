@@ -104,7 +104,7 @@ UNSTAMPED = replace(LOCKED, stamped=None)
         pytest.param(
             None,
             Evidence.REFUSED,
-            ["How the bucket b locks its objects cannot be read; Curfew knows how to ask S3 only."],
+            ["How the bucket b locks its objects cannot be read; Curfew knows how to ask S3 and Azure only."],
             id="nobody to ask",
         ),
     ],

@@ -8,11 +8,12 @@ from urllib.parse import urlsplit
 
 import obstore
 from obstore.exceptions import BaseError
-from obstore.store import from_url
+from obstore.store import AzureStore, from_url
 
+from curfew.adapters.objectstore import azure
 from curfew.adapters.objectstore.errors import is_refusal, translate
 from curfew.adapters.objectstore.s3 import S3Bucket
-from curfew.adapters.objectstore.write_once import Undone, judge
+from curfew.adapters.objectstore.write_once import Seen, Undone, judge
 from curfew.ports import Attestation, ObjectExists, ObjectMissing, StoreError, StoreUnavailable
 
 if TYPE_CHECKING:  # obstore has these names for type checkers only
@@ -123,11 +124,19 @@ class BucketStore:
         """
         # With the same bytes: should the store take it, against all we ask of it, the sample is what it was.
         refused = not await self._creates(name, await self.get(name))
-        seen = await self._s3.look(self._key(name)) if self._s3 else None
-        undone = await self._try_to_undo(f"canary/{at:%Y-%m-%d}.txt")
+        seen = await self._look(name)
+        undone = await self._try_to_undo(f"canary/{at:%Y-%m-%d}.txt", seen)
         return judge(seen, refused=refused, undone=undone, where=self._where, at=at, retention=self._retention)
 
-    async def _try_to_undo(self, canary: str) -> Undone | None:
+    async def _look(self, name: str) -> Seen | None:
+        """Return how objects are locked, or None where nobody can be asked."""
+        if self._s3 is not None:
+            return await self._s3.look(self._key(name))
+        if isinstance(self._client, AzureStore):
+            return await azure.look(self._client, name, self._where)
+        return None
+
+    async def _try_to_undo(self, canary: str, seen: Seen | None) -> Undone | None:
         """Return what could be done to an object that is there for nothing else, and makes a new one each day.
 
         So it is as locked as all that is written that day, and no record is lost where it is not.
@@ -136,6 +145,8 @@ class BucketStore:
         try:
             if self._s3 is not None:
                 return await self._s3.try_to_undo(self._key(canary))
+            if seen is not None and seen.stamped is not None:
+                return None  # Azure would put a locked version aside, which obstore cannot tell from a delete
             await obstore.delete_async(self._client, canary)
         except (BaseError, OSError) as error:
             if is_refusal(error):

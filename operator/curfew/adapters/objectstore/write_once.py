@@ -90,7 +90,7 @@ def _findings(
     if undone is not None:
         yield f"An object in {where} could be {undone}: what is written there can be taken back."
     if seen is None:
-        yield f"How {where} locks its objects cannot be read; Curfew knows how to ask S3 only."
+        yield f"How {where} locks its objects cannot be read; Curfew knows how to ask S3 and Azure only."
         return
     yield from seen.unread
     if seen.versioning not in (ENABLED, UNREAD):
