@@ -14,7 +14,7 @@ from curfew.adapters.objectstore import azure
 from curfew.adapters.objectstore.errors import is_refusal, translate
 from curfew.adapters.objectstore.s3 import S3Bucket
 from curfew.adapters.objectstore.write_once import Seen, Undone, judge
-from curfew.ports import Attestation, ObjectExists, ObjectMissing, StoreError, StoreUnavailable
+from curfew.ports import Attestation, ObjectExists, StoreError, StoreUnavailable
 
 if TYPE_CHECKING:  # obstore has these names for type checkers only
     from obstore.store import ClientConfig, RetryConfig, S3Config
@@ -149,12 +149,9 @@ class BucketStore:
                 return None  # Azure would put a locked version aside, which obstore cannot tell from a delete
             await obstore.delete_async(self._client, canary)
         except (BaseError, OSError) as error:
-            if is_refusal(error):
+            if is_refusal(error) or isinstance(error, FileNotFoundError):
                 return None
             raise translate(error, canary, self._where) from error
-        except ObjectMissing:
-            # Created a moment ago and gone: whoever did that needs no attempt of ours.
-            return Undone.DELETED
         return Undone.DELETED
 
     async def _creates(self, name: str, body: bytes) -> bool:

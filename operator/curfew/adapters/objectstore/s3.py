@@ -11,11 +11,10 @@ from typing import Any
 
 from curfew.adapters.objectstore.errors import BY_CODE, NO_CREDENTIALS, Answer, sentence
 from curfew.adapters.objectstore.write_once import UNREAD, Lock, Seen, Undone
-from curfew.ports import ObjectMissing, StoreUnavailable
+from curfew.ports import StoreUnavailable
 
 CONNECT_TIMEOUT_SECONDS = 3
 READ_TIMEOUT_SECONDS = 5
-NOT_FOUND = 404
 NOT_IMPLEMENTED = 501
 
 
@@ -39,7 +38,7 @@ class S3Bucket:
         """Return what could be done to the canary `key` though it is locked, or None where it was refused.
 
         A lock that is shown on it is tried to be shortened by a second, then its version is tried to be deleted. Raise
-        `StoreUnavailable` where there was no answer, `ObjectMissing` where there is no canary.
+        `StoreUnavailable` where there was no answer.
         """
         return await asyncio.to_thread(self._try_to_undo, key)
 
@@ -62,9 +61,7 @@ class S3Bucket:
             client = self._connected()
             canary = self._call(client.head_object, Key=key)
             if isinstance(canary, Answer):
-                if canary.status == NOT_FOUND:
-                    raise ObjectMissing(f"{key} does not exist in the bucket {self._bucket}.")
-                return None  # without knowing its version, a delete would only hide it
+                return None  # hidden, or not to be seen: without knowing its version, a delete would only hide it
             version = {"VersionId": canary["VersionId"]} if "VersionId" in canary else {}
             if (stamp := _stamped(canary)) is not None:
                 until = canary["ObjectLockRetainUntilDate"] - timedelta(seconds=1)
