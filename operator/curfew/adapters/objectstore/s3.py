@@ -66,9 +66,8 @@ class S3Bucket:
             if (stamp := _stamped(canary)) is not None:
                 until = canary["ObjectLockRetainUntilDate"] - timedelta(seconds=1)
                 shorter = {"Mode": stamp.mode, "RetainUntilDate": until}
-                if not isinstance(
-                    self._call(client.put_object_retention, Key=key, Retention=shorter, **version), Answer
-                ):
+                shortened = self._call(client.put_object_retention, Key=key, Retention=shorter, **version)
+                if not isinstance(shortened, Answer):
                     return Undone.SHORTENED
             gone = self._call(client.delete_object, Key=key, **version)
             # A marker in its place deletes nothing.
