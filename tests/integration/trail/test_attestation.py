@@ -203,6 +203,16 @@ async def test_a_server_that_keeps_locks_without_showing_them_proves_its_default
     assert (attestation.evidence, attestation.sufficient) == (Evidence.DEFAULT, True)
 
 
+async def test_a_lock_that_the_object_itself_shows_is_the_best_proof(s3: S3Server, locked: str) -> None:
+    until = datetime.now(UTC) + timedelta(days=3)
+    lock = {"ObjectLockMode": "COMPLIANCE", "ObjectLockRetainUntilDate": until}
+    s3.client().put_object(Bucket=locked, Key="curfew/v1/log=main/stamped", Body=b"x", **lock)
+    store = open_store(f"s3://{locked}/curfew", retention=TWO_DAYS)
+    attestation = await store.attest("v1/log=main/stamped", datetime.now(UTC))
+
+    assert (attestation.evidence, attestation.sufficient, attestation.findings) == (Evidence.STAMPED, True, ())
+
+
 async def test_the_canary_is_as_locked_as_the_records(s3: S3Server, locked: str) -> None:
     """And is there once a day, however often it is tried."""
     store = open_store(f"s3://{locked}/curfew", retention=TWO_DAYS)
