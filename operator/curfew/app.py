@@ -31,7 +31,7 @@ from curfew.reconciler import Reconciler
 from curfew.reporting import Reporting
 from curfew.settings import Settings
 from curfew.store import Store
-from curfew.trail import Discrepancy, Health, Trail
+from curfew.trail import Discrepancy, Health, People, Trail
 
 log = structlog.get_logger("curfew")
 
@@ -67,6 +67,7 @@ class Operator:
             window=settings.limits.max_grant + FOLD,
             worm_required=settings.audit.worm == "required",
             attest_every=settings.audit.attest_every,
+            people=People(open_store(settings.audit.people), self._clock) if settings.audit.people else None,
         )
         self._enforcement = Enforcement(
             cluster.prober(settings.enforcement.namespace, settings.enforcement.service_account),

@@ -199,3 +199,15 @@ class ObjectStore(Protocol):
     async def attest(self, name: str, at: datetime) -> Attestation:
         """Prove what can be proved of write-once, with the stored object `name` as the sample."""
         ...
+
+
+class ErasableStore(ObjectStore, Protocol):
+    """Object storage from which something can be taken for good: the opposite of what the log lies in."""
+
+    async def delete(self, name: str) -> None:
+        """Delete an object; one that is not there is deleted already."""
+        ...
+
+    async def what_keeps(self, name: str) -> Sequence[str]:
+        """Return why a deleted object may still be there, as sentences for people; empty where nothing keeps it."""
+        ...

@@ -9,6 +9,7 @@ audit:
   attestEvery: 15m                # how often it has to prove that, and segments are read back
   keyFile: signing.pem            # the Ed25519 private key (PEM) that signs the log, beside this file or absolute
   heartbeat: 60s                  # how often an empty segment proves life
+  people: s3://curfew-people/prod # where people's names lie, if the log is to hold pseudonyms instead
 limits: {maxGrant: 24h}           # no grant is longer, whatever its policy says
 enforcement:                      # whether our admission policies are in force is tried again and again
   namespace: curfew-system        # where Curfew is installed
@@ -28,7 +29,16 @@ from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 import yaml
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic.alias_generators import to_camel
 from pydantic_core import ErrorDetails
 
@@ -59,6 +69,12 @@ def _store_url(url: str) -> str:
     if parts.scheme in {"s3", "gs", "az"} and parts.netloc:
         return url
     raise ValueError(f"is {url!r}, which is not the address of a store; write {_STORES}")
+
+
+def _place(url: str) -> str:
+    """Return the bucket of an address, or its folder."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc or parts.path.rstrip('/')}"
 
 
 def _dns_label(name: str) -> str:
@@ -125,6 +141,16 @@ class AuditSettings(_Settings):
     heartbeat: Annotated[Duration, _between(timedelta(seconds=1), timedelta(hours=1))] = Field(
         default=timedelta(seconds=60), examples=["60s"]
     )
+    people: Annotated[str, AfterValidator(_store_url)] | None = Field(default=None, examples=["s3://BUCKET/PREFIX"])
+
+    @field_validator("people")
+    @classmethod
+    def _people_lie_elsewhere(cls, people: str | None, info: ValidationInfo) -> str | None:
+        """Refuse the log's own bucket or folder: what is to be forgotten cannot lie where nothing is ever deleted."""
+        url = info.data.get("url")
+        if people is not None and url is not None and _place(people) == _place(url):
+            raise ValueError(f"is {people!r}, where the log is written too; write the address of another bucket")
+        return people
 
 
 class LimitSettings(_Settings):

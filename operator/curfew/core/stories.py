@@ -150,7 +150,7 @@ def orphan_removed(binding: Binding, *, at: datetime, why: str) -> Record:
             uid=binding.request_uid,
             namespace=binding.namespace,
             request=binding.request,
-            requester=", ".join(name for _, name in binding.subjects) or None,
+            requester=binding.subjects[0][1] if len(binding.subjects) == 1 else None,
             binding=audit.BindingRef(name=binding.name, uid=binding.uid),
         ),
         qualifier=binding.uid,

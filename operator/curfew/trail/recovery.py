@@ -8,12 +8,14 @@ import asyncio
 import random
 import re
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import date, timedelta
+from types import MappingProxyType
 
 from curfew.audit.checkpoint import Verifier
+from curfew.audit.pseudonyms import Person, revealed
 from curfew.audit.record import Record, RecordRefused
 from curfew.audit.segment import ChainBroken, Head, Segment, follow, prefix, resume, sequence
 from curfew.ports import ObjectMissing, ObjectStore
@@ -41,14 +43,26 @@ async def recover(
     log: str,
     verifier: Verifier,
     window: timedelta,
+    people: Mapping[str, Person] = MappingProxyType({}),
     lot: Callable[[], float] = random.random,
 ) -> Recovered:
-    """Find the end of a log, and remember its last `window`; by `lot`, which of its segments are kept in mind.
+    """Find the end of a log, and remember its last `window`, with the names of `people` for their pseudonyms.
+
+    By `lot` it is decided which of its segments are kept in mind.
 
     The window is measured from the last segment and not from now. Raise `ChainBroken` where that part of the log is not
     whole, and a `StoreError` where it cannot be read.
     """
     memory, samples = Memory(log, window), Samples(window, lot)
+
+    def remember(segment: Segment, after: Head) -> None:
+        told, lines = records_of(segment), segment.lines
+        if people:
+            told = tuple(revealed(record, people) for record in told)
+            lines = tuple(record.line() for record in told)
+        samples.learn(segment.name, after)
+        memory.learn(told, lines, after, own=False)
+
     listing = _Listing(store, log)
     newest = await _newest(listing, verifier)
     if newest is None:
@@ -62,13 +76,11 @@ async def recover(
         head = Head.genesis(log)
     else:
         segment, head = before
-        samples.learn(segment.name, head)
-        memory.learn(records_of(segment), segment.lines, head, own=False)
+        remember(segment, head)
     async with aclosing(_segments(listing, head, first_day, verifier)) as segments:
         async for segment, after in segments:
             head = after
-            samples.learn(segment.name, head)
-            memory.learn(records_of(segment), segment.lines, head, own=False)
+            remember(segment, head)
             # A segment takes milliseconds, and several are at hand: what ends access need not wait for all of them.
             await asyncio.sleep(0)
             if head.seq == end.seq and head != end:

@@ -8,11 +8,11 @@ each record is in the log once.
 import asyncio
 import itertools
 import random
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from curfew.audit.checkpoint import Ed25519Signer
 from curfew.audit.receipt import Receipt
@@ -23,9 +23,12 @@ from curfew.trail import records
 from curfew.trail.attestor import AttestationObserver, Attestor
 from curfew.trail.health import Health, HealthKeeper, Outage, Reason, Trouble
 from curfew.trail.memory import Memory
+from curfew.trail.people import People
 from curfew.trail.punctual import PunctualStore
 from curfew.trail.recovery import Recovered, records_of, recover
 from curfew.trail.samples import Samples
+
+R = TypeVar("R")
 
 MOST_RECORDS = 1000
 MOST_BYTES = 1024 * 1024
@@ -95,6 +98,7 @@ class Trail:
         window: timedelta = timedelta(hours=25),
         worm_required: bool = True,
         attest_every: timedelta = timedelta(minutes=15),
+        people: People | None = None,
         call_timeout: timedelta = timedelta(seconds=12),
         jitter: Callable[[], float] = random.random,
     ) -> None:
@@ -102,8 +106,9 @@ class Trail:
 
         `writer` names this process in each segment; `heartbeat` is how long the log may be silent before an empty
         segment proves life; `window` is how much of the log's end is remembered; with `worm_required` the store has to
-        be proved write-once for the trail to be healthy, which is asked for every `attest_every`. `call_timeout` is
-        longer than the store's own, which can say more about what did not answer.
+        be proved write-once for the trail to be healthy, which is asked for every `attest_every`. With `people`, the log
+        holds pseudonyms instead of names; here and in the memory are the names. `call_timeout` is longer than the
+        store's own, which can say more about what did not answer.
         """
         self._store = PunctualStore(store, call_timeout)
         self._clock = clock
@@ -113,6 +118,7 @@ class Trail:
         self._observer = observer
         self._heartbeat = heartbeat.total_seconds()
         self._window = window
+        self._people = people
         self._jitter = jitter
         self._keeper = HealthKeeper(clock, observer.health_changed, worm_required=worm_required)
         self._attestor = Attestor(
@@ -182,7 +188,10 @@ class Trail:
         pauses = self._pauses()
         while True:
             try:
-                recovered = await recover(self._store, self._log, self._signer.verifier, self._window, self._jitter)
+                known = await self._people.by_pseudonym() if self._people is not None else {}
+                recovered = await recover(
+                    self._store, self._log, self._signer.verifier, self._window, known, self._jitter
+                )
             except StoreError as error:
                 trouble = Trouble(Reason.STORE_UNAVAILABLE, str(error))
             except ChainBroken as error:
@@ -264,7 +273,7 @@ class Trail:
         if self._head is None:
             raise RuntimeError("the trail is written before it was opened")
         self._in_flight = self._next_batch()
-        lines = [entry.line for entry in self._in_flight.values()]
+        lines = await self._lines_to_store()
         loop = asyncio.get_running_loop()
         started = loop.time()
         head, is_void = self._head, False
@@ -273,12 +282,11 @@ class Trail:
             body, after = seal(head, lines, at=self._clock.now(), writer=self._writer, signer=self._signer)
             match await self._put(head, body, may_void=not is_void):
                 case None:
-                    written = [entry.record for entry in self._in_flight.values()]
-                    self._advance(name, after, written, lines, own=True)
+                    self._advance(name, after, list(self._in_flight.values()), own=True)
                     self._observer.committed(loop.time() - started, len(lines), len(body))
                     return
                 case segment, after:
-                    self._advance(name, after, records_of(segment), segment.lines, own=False)
+                    self._advance(name, after, await self._entries_of(segment), own=False)
                     told = records.writer_changed(self._log, segment, at=self._clock.now(), writer=self._writer)
                     self.submit([told])
                     return
@@ -296,6 +304,32 @@ class Trail:
         for id_ in batch:
             del self._queue[id_]
         return batch
+
+    async def _lines_to_store(self) -> list[bytes]:
+        """Return the lines of what is on its way: with pseudonyms where the log is to have them (promise P12)."""
+        people, entries = self._people, self._in_flight.values()
+        if people is None:
+            return [entry.line for entry in entries]
+        hidden = await self._insist(lambda: people.hide(entry.record for entry in entries))
+        return [record.line() for record in hidden]
+
+    async def _entries_of(self, segment: Segment) -> list[_Entry]:
+        """Return what another writer has appended, with the names of people."""
+        people, told = self._people, records_of(segment)
+        if people is None:
+            return [_Entry(record, line) for record, line in zip(told, segment.lines, strict=True)]
+        return [_Entry(record, record.line()) for record in await self._insist(lambda: people.reveal(told))]
+
+    async def _insist(self, call: Callable[[], Awaitable[R]]) -> R:
+        """Call until it succeeds; the health says meanwhile why nothing can be written."""
+        pauses = self._pauses()
+        while True:
+            self._keeper.trying()
+            try:
+                return await call()
+            except StoreError as error:
+                self._keeper.failed(Trouble(Reason.STORE_UNAVAILABLE, str(error)))
+            await asyncio.sleep(next(pauses))
 
     async def _put(self, head: Head, body: bytes, *, may_void: bool) -> tuple[Segment, Head] | _Void | None:
         """Return None when these bytes are the next segment, another writer's segment that is, or what is in its way."""
@@ -340,11 +374,12 @@ class Trail:
             raise _SlotTaken(name, error.why) from error
         return segment, after
 
-    def _advance(self, name: str, after: Head, told: Sequence[Record], lines: Sequence[bytes], *, own: bool) -> None:
+    def _advance(self, name: str, after: Head, entries: Sequence[_Entry], *, own: bool) -> None:
         """Take a segment for the last one, ours or another's."""
+        told = [entry.record for entry in entries]
         self._head = after
         self._samples.learn(name, after)
-        self._memory.learn(told, lines, after, own=own)
+        self._memory.learn(told, [entry.line for entry in entries], after, own=own)
         if not own:
             # What was on its way and is not in there goes first into the next one.
             self._queue = {**self._in_flight, **self._queue}

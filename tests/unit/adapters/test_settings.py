@@ -110,7 +110,8 @@ def test_all_problems_are_told_at_once(folder: Path) -> None:
             "  zzz: 1",
             (
                 "there is no setting audit.zzz; the settings there are: "
-                "audit.attestEvery, audit.heartbeat, audit.keyFile, audit.log, audit.retention, audit.url, audit.worm."
+                "audit.attestEvery, audit.heartbeat, audit.keyFile, audit.log, audit.people, audit.retention, audit.url, "
+                "audit.worm."
             ),
         ),
         ("limits: {maxGrant: 25h}", "limits.maxGrant is 25h; write a duration from 1m to 24h."),
@@ -160,7 +161,7 @@ def test_a_key_that_is_not_there_is_told_with_how_to_make_one(folder: Path) -> N
     [
         (
             "",
-            "settings.yaml: audit is missing; write beneath it: url, log, worm, retention, attestEvery, keyFile, heartbeat.",
+            "settings.yaml: audit is missing; write beneath it: url, log, worm, retention, attestEvery, keyFile, heartbeat, ",
         ),
         ("audit", "settings.yaml: holds no settings; it begins with: audit:"),
         ("- audit", "settings.yaml: holds no settings; it begins with: audit:"),
@@ -183,3 +184,17 @@ def test_a_file_that_cannot_be_read_is_told(folder: Path) -> None:
     (folder / "latin.yaml").write_bytes(b"audit: \xe4")
     with pytest.raises(SettingsRefused, match="is not text in UTF-8"):
         load_settings(folder / "latin.yaml")
+
+
+@pytest.mark.parametrize("people", ["file:///trail", "file:///trail/"])
+def test_names_do_not_lie_where_nothing_is_ever_deleted(folder: Path, people: str) -> None:
+    [problem] = problems(folder, f"{LEAST}  people: {people}\n")
+
+    assert f"audit.people is '{people}', where the log is written too; write the address of another bucket" in problem
+
+
+def test_names_may_lie_in_another_bucket(folder: Path) -> None:
+    text = LEAST.replace("file:///trail", "s3://trail/prod") + "  people: s3://people/prod\n"
+    (folder / "settings.yaml").write_text(text)
+
+    assert load_settings(folder / "settings.yaml").audit.people == "s3://people/prod"

@@ -530,7 +530,7 @@ def test_help_has_examples_and_exit_codes(name: str) -> None:
 
 
 def test_help_begins_with_what_people_type_first() -> None:
-    assert audit.list_commands(click.Context(audit)) == ["verify", "tail", "key"]
+    assert audit.list_commands(click.Context(audit)) == ["verify", "tail", "key", "who", "forget"]
 
 
 def test_progress_is_said_after_a_second_on_a_terminal_only(

@@ -10,14 +10,14 @@ from urllib.parse import urlsplit
 
 from curfew.adapters.objectstore.bucket import open_bucket
 from curfew.adapters.objectstore.folder import FolderStore
-from curfew.ports import ObjectStore, StoreUnavailable
+from curfew.ports import ErasableStore, StoreUnavailable
 
 BUCKET_SCHEMES = ("s3", "gs", "az")
 LEAST_RETENTION = timedelta(days=1)
 """The shortest default retention a bucket can have."""
 
 
-def open_store(url: str, *, retention: timedelta = LEAST_RETENTION) -> ObjectStore:
+def open_store(url: str, *, retention: timedelta = LEAST_RETENTION) -> ErasableStore:
     """Return the store at `url`; nothing is asked of it yet.
 
     `s3://bucket/prefix`, `gs://bucket/prefix` and `az://container/prefix` take their settings from the environment, as

@@ -13,8 +13,8 @@ from obstore.store import AzureStore, from_url
 from curfew.adapters.objectstore import azure
 from curfew.adapters.objectstore.errors import is_refusal, translate
 from curfew.adapters.objectstore.s3 import S3Bucket
-from curfew.adapters.objectstore.write_once import Seen, Undone, judge
-from curfew.ports import Attestation, ObjectExists, StoreError, StoreUnavailable
+from curfew.adapters.objectstore.write_once import UNREAD, Seen, Undone, judge
+from curfew.ports import Attestation, ObjectExists, ObjectMissing, StoreError, StoreUnavailable
 
 if TYPE_CHECKING:  # obstore has these names for type checkers only
     from obstore.store import ClientConfig, RetryConfig, S3Config
@@ -100,6 +100,26 @@ class BucketStore:
             return bytes(await answer.bytes_async())
         except (BaseError, OSError) as error:
             raise translate(error, name, self._where) from error
+
+    async def delete(self, name: str) -> None:
+        """Delete an object; one that is not there is deleted already. Versions of it stay where the bucket keeps them."""
+        try:
+            await obstore.delete_async(self._client, name)
+        except (BaseError, OSError) as error:
+            failure = translate(error, name, self._where)
+            if not isinstance(failure, ObjectMissing):
+                raise failure from error
+
+    async def what_keeps(self, name: str) -> Sequence[str]:
+        """Return why a deleted object may still be there."""
+        if self._s3 is None:
+            return (f"Whether {self._where} keeps what is deleted (versions, soft delete) cannot be asked; see to it.",)
+        seen = await self._s3.look(f"{self._prefix}/{name}".lstrip("/"))
+        if seen.versioning == "":
+            return ()
+        if seen.versioning == UNREAD:
+            return seen.unread
+        return (f"{self._where.capitalize()} keeps versions: what is deleted can be had back. Use one without.",)
 
     async def list(self, prefix: str) -> Sequence[str]:
         """Return the names of all objects under a prefix, sorted."""

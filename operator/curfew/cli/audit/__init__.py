@@ -16,6 +16,8 @@ from curfew.cli.lazy import LazyGroup, Subcommand
         Subcommand("verify", "Prove that a log is whole."),
         Subcommand("tail", "Show the newest records, and go on with -f."),
         Subcommand("key", "Print the public key of a signing key."),
+        Subcommand("who", "Say whose a pseudonym is, or which is somebody's."),
+        Subcommand("forget", "Erase who a person is; the log stays whole."),
     ),
 )
 def audit() -> None:

@@ -18,3 +18,10 @@ output = click.option(
     show_default=True,
     help="For people or programs.",
 )
+people = click.option(
+    "--people",
+    metavar="LOCATION",
+    envvar="CURFEW_PEOPLE",
+    show_envvar=True,
+    help="Where people's names lie, if the log holds pseudonyms: audit.people in the operator's settings.",
+)

@@ -3,19 +3,22 @@
 import asyncio
 import json
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import click
 
+from curfew.adapters.clock import SystemClock
 from curfew.adapters.objectstore import BUCKET_SCHEMES, open_store
 from curfew.audit.checkpoint import KeyRefused, NoteRefused, Verifier, open_note
 from curfew.audit.findings import Anchor, Finding, Kind
+from curfew.audit.pseudonyms import Person
 from curfew.audit.receipt import Receipt
 from curfew.audit.segment import Head, announced_key, origin, prefix
 from curfew.audit.verify import in_order, place
-from curfew.ports import ObjectStore, StoreError, StoreUnavailable
+from curfew.ports import ErasableStore, ObjectStore, StoreError, StoreUnavailable
+from curfew.trail.people import People
 
 VERIFIED, TAMPERED, USAGE, UNREADABLE = 0, 1, 2, 3
 """Exit codes of the audit commands."""
@@ -51,7 +54,7 @@ def unreadable() -> Iterator[None]:
         raise CannotRead(str(error)) from error
 
 
-def open_location(location: str) -> ObjectStore:
+def open_location(location: str) -> ErasableStore:
     """Return the store at an address or in a folder. Raise `click.UsageError` or `CannotRead` where there is none."""
     scheme, is_address, _ = location.partition("://")
     if is_address and scheme not in ("file", *BUCKET_SCHEMES):
@@ -61,6 +64,20 @@ def open_location(location: str) -> ObjectStore:
         if store.url.startswith("file://") and not (folder := Path(store.url.removeprefix("file://"))).is_dir():
             raise StoreUnavailable(f"There is no folder {folder}. Give the one that holds v1/, or a bucket's address.")
         return store
+
+
+def required_people(location: str | None) -> str:
+    """Return where people's names lie, or raise `click.UsageError`."""
+    if location is None:
+        raise click.UsageError(
+            "Say where people's names lie: --people LOCATION, which is audit.people in the operator's settings."
+        )
+    return location
+
+
+async def known_people(location: str | None) -> Mapping[str, Person]:
+    """Return the people behind a log's pseudonyms, by pseudonym; nobody where no place is named."""
+    return await People(open_location(location), SystemClock()).by_pseudonym() if location is not None else {}
 
 
 async def list_log(store: ObjectStore, log: str, *, may_be_empty: bool = False) -> list[str]:

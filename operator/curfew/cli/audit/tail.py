@@ -20,12 +20,13 @@ from curfew.cli.audit.reading import (
     Unfounded,
     announced,
     given_key,
+    known_people,
     list_log,
     open_location,
     read,
     unreadable,
 )
-from curfew.cli.audit.showing import Table, printable, sentence, show_json
+from curfew.cli.audit.showing import Table, printable, sentence, show_json, with_names
 from curfew.ports import ObjectMissing, ObjectStore, StoreUnavailable
 
 _POLL = 1.0  # seconds between two looks for the next segment
@@ -41,8 +42,16 @@ _POLL = 1.0  # seconds between two looks for the next segment
     "-f", "--follow", "is_followed", is_flag=True, help="Go on with what is written from now on. Ctrl-C ends it."
 )
 @options.output
+@options.people
 def tail(
-    location: str, log: str, key: str | None, key_file: Path | None, count: int, is_followed: bool, output: str
+    location: str,
+    log: str,
+    key: str | None,
+    key_file: Path | None,
+    count: int,
+    is_followed: bool,
+    output: str,
+    people: str | None,
 ) -> None:
     """Show the newest records of a log as a person would read them.
 
@@ -68,7 +77,8 @@ def tail(
     store = open_location(location)
     show = show_json if output == "json" else Table()
     with unreadable():
-        is_good = asyncio.run(_tail(store, log, verifier, count, show, is_followed=is_followed))
+        known = asyncio.run(known_people(people))
+        is_good = asyncio.run(_tail(store, log, verifier, count, with_names(show, known), is_followed=is_followed))
     sys.exit(VERIFIED if is_good else TAMPERED)
 
 
