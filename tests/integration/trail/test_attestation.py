@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import obstore.store
 import pytest
 from botocore.exceptions import ClientError
 
 from curfew.adapters.clock import SystemClock
+from curfew.adapters.objectstore import bucket as adapter
 from curfew.adapters.objectstore import open_store
 from curfew.ports import Attestation, Evidence, ObjectStore
 from curfew.trail import Trail
@@ -225,9 +227,17 @@ async def test_the_canary_is_as_locked_as_the_records(s3: S3Server, locked: str)
 
 @pytest.fixture
 def moto_environment(moto: MotoServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let clients find moto."""
+    """Let clients find moto, and say beside the checksum which one it is: Amazon is content with the checksum."""
     for name, value in moto.env().items():
         monkeypatch.setenv(name, value)
+
+    make: Any = obstore.store.from_url
+
+    def from_url(url: str, *, client_options: dict[str, Any], **options: Any) -> Any:
+        named = {"x-amz-sdk-checksum-algorithm": "SHA256"}
+        return make(url, client_options={**client_options, "default_headers": named}, **options)
+
+    monkeypatch.setattr(adapter, "from_url", from_url)
 
 
 async def test_a_server_that_shows_locks_and_does_not_keep_them_proves_nothing(
