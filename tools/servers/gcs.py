@@ -51,7 +51,7 @@ class GcsServer:
             raise ServersError("fake-gcs-server was not started.")
         return {
             "GOOGLE_BASE_URL": f"http://{LOOPBACK}:{self._door.server_port}",
-            "GOOGLE_SKIP_SIGNATURE": "true",
+            "GOOGLE_BEARER_TOKEN": "any",
             "GOOGLE_ALLOW_HTTP": "true",
         }
 
