@@ -46,8 +46,7 @@ from curfew.api.times import Duration, format_duration
 
 _STORES = "s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, az://CONTAINER/PREFIX or file:///FOLDER"
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
-_DAYS = re.compile(r"[1-9][0-9]{0,4}d")
-_MOST_DAYS = 36500  # what S3 takes
+_DAYS = re.compile(r"[1-9][0-9]{0,3}d")
 _MAX_GRANT = timedelta(hours=24)  # what the CustomResourceDefinitions let anybody ask for
 
 
@@ -110,10 +109,9 @@ def _to_days(value: object) -> object:
     """Return a number of whole days, written 400d, as a duration, or raise ValueError."""
     if isinstance(value, timedelta):
         return value
-    days = int(value.removesuffix("d")) if isinstance(value, str) and _DAYS.fullmatch(value) else None
-    if days is None or days > _MOST_DAYS:
-        raise ValueError(f"is {value!r}; write whole days from 1d to {_MOST_DAYS}d, such as 400d")
-    return timedelta(days=days)
+    if not isinstance(value, str) or not _DAYS.fullmatch(value):
+        raise ValueError(f"is {value!r}; write whole days from 1d to 9999d, such as 400d")
+    return timedelta(days=int(value.removesuffix("d")))
 
 
 def _section(value: object) -> object:
