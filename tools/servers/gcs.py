@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
 from typing import Self
-from urllib.parse import quote
+from urllib.parse import quote, unquote, urlsplit
 
 from tools.servers.build import binary
 from tools.servers.errors import ServersError
@@ -84,31 +84,30 @@ class GcsServer:
 
 
 def _door_to(port: int) -> type[BaseHTTPRequestHandler]:
-    """Return what passes requests on.
+    """Return what passes requests on, and puts a PUT of the XML API into the words of the JSON API.
 
-    Google takes the condition of a PUT as a header; this server knows it only by the name it has in the JSON API, as a
-    parameter of the query.
+    Both are Google's. This server keeps the condition of an upload only in the second.
     """
 
     class Door(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def _pass_on(self) -> None:
-            path, headers = self.path, {}
-            for name, value in self.headers.items():
-                if name.lower() == CONDITION:
-                    path += f"{'&' if '?' in path else '?'}ifGenerationMatch={quote(value)}"
-                elif name.lower() not in NOT_PASSED_ON:
-                    headers[name] = value
+            method, path = self.command, self.path
+            if method == "PUT":
+                method, path = "POST", _as_upload(path, self.headers.get(CONDITION))
+            headers = {name: value for name, value in self.headers.items() if name.lower() not in NOT_PASSED_ON}
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             with closing(http.client.HTTPConnection(LOOPBACK, port, timeout=10)) as connection:
-                connection.request(self.command, path, body, headers)
+                connection.request(method, path, body, headers)
                 answer = connection.getresponse()
                 told = answer.read()
             self.send_response(answer.status)
             for name, value in answer.getheaders():
                 if name.lower() not in NOT_PASSED_ON:
                     self.send_header(name, value)
+            if self.command == "PUT" and answer.status == http.HTTPStatus.OK:
+                self.send_header("ETag", json.loads(told)["etag"])
             self.send_header("Content-Length", str(len(told)))
             self.end_headers()
             self.wfile.write(told)
@@ -119,3 +118,10 @@ def _door_to(port: int) -> type[BaseHTTPRequestHandler]:
             """Say nothing."""
 
     return Door
+
+
+def _as_upload(path: str, generation: str | None) -> str:
+    """Return the JSON API's address for storing the object at /BUCKET/NAME, if it has that generation (0: none is there)."""
+    bucket, _, name = urlsplit(path).path.lstrip("/").partition("/")
+    condition = f"&ifGenerationMatch={generation}" if generation is not None else ""
+    return f"/upload/storage/v1/b/{bucket}/o?uploadType=media&name={quote(unquote(name), safe='')}{condition}"
