@@ -30,7 +30,6 @@ BY_CODE: Mapping[str, str] = {
     "InvalidAccessKeyId": WRONG_CREDENTIALS,
     "XAdminUserNotFound": WRONG_CREDENTIALS,  # versitygw's word for an unknown access key, sent as 404
     "AuthenticationFailed": WRONG_CREDENTIALS,
-    "AuthorizationFailure": WRONG_CREDENTIALS,  # Azurite's word for a wrong key
     "ExpiredToken": WRONG_CREDENTIALS,
     "InvalidToken": WRONG_CREDENTIALS,
     "RequestTimeTooSkewed": "The clock of this machine and that of {host} differ too much ({said}). Set the clock.",
