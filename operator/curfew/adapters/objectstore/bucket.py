@@ -114,7 +114,7 @@ class BucketStore:
         """Return why a deleted object may still be there."""
         if self._s3 is None:
             return (f"Whether {self._where} keeps what is deleted (versions, soft delete) cannot be asked; see to it.",)
-        seen = await self._s3.look(f"{self._prefix}/{name}".lstrip("/"))
+        seen = await self._s3.look(self._key(name))
         if seen.versioning == "":
             return ()
         if seen.versioning == UNREAD:
