@@ -20,7 +20,7 @@ from curfew.cli.lazy import LazyGroup, Subcommand
         Subcommand("report", "Report on a period: controls, exceptions, samples."),
         Subcommand("export", "Hand over the evidence of a period."),
         Subcommand("tail", "Show the newest records, and go on with -f."),
-        Subcommand("key", "Print the public key of a signing key."),
+        Subcommand("key", "Print the public key of a signing key, or the keys of a log."),
         Subcommand("who", "Say whose a pseudonym is, or which is somebody's."),
         Subcommand("forget", "Erase who a person is; the log stays whole."),
     ),

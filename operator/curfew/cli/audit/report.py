@@ -20,7 +20,7 @@ from curfew.cli.audit.reading import (
     Kept,
     given_key,
     open_location,
-    read_anchor,
+    read_anchors,
     unreadable,
 )
 from curfew.cli.audit.showing import count, printable, sentence
@@ -144,7 +144,7 @@ def report(
               3: the log cannot be read.
     """  # noqa: D301  click's mark for lines that stay as they are
     verifier = given_key(key, key_file, log)
-    kept = [read_anchor(anchor, log) for anchor in anchors]
+    kept = [one for anchor in anchors for one in read_anchors(anchor, log)]
     store = open_location(location)
     with unreadable():
         pack = asyncio.run(

@@ -22,6 +22,7 @@ from curfew.cli.audit.asking import TIMES, questions, read_query
 from curfew.cli.audit.listing import LISTINGS, Listing, TableListing
 from curfew.cli.audit.reading import USAGE, given_key, known_people, list_log, open_location, unreadable
 from curfew.cli.audit.showing import count, printable
+from curfew.cli.audit.sifting import sifted_records
 from curfew.cli.audit.story import tell
 from curfew.cli.audit.stream import NotVerified, known_key, read_record, verified_segments
 from curfew.cli.audit.verdict import NO_KEY
@@ -203,12 +204,10 @@ async def _find(source: _Source, query: Query) -> AsyncGenerator[_Found]:
                 return
         except IndexUnusable as error:
             click.echo(f"Note: the index cannot be used, and the whole log is read. {error}", err=True)
-    may_match = query.sieve()
-    async with aclosing(verified_segments(source.store, source.log, verifier)) as links:
-        async for link in links:
-            for index_, line in enumerate(link.segment.lines, link.segment.first):
-                if may_match(line) and (answer := _answer(source, query, index_, line)):
-                    yield answer
+    async with aclosing(sifted_records(source.store, source.log, verifier, query)) as records:
+        async for number, line in records:
+            if answer := _answer(source, query, number, line):
+                yield answer
 
 
 async def _find_in_index(index: "Index", source: _Source, verifier: Verifier, query: Query) -> AsyncGenerator[_Found]:
