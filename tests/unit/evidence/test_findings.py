@@ -145,6 +145,14 @@ def test_each_end_of_the_period_that_the_log_does_not_reach_is_one() -> None:
     assert kinds(told(begin=PERIOD.end, end=AFTER)) == ["not-covered"]
 
 
+def test_what_is_not_covered_is_shown_by_the_record_at_the_end_of_the_log() -> None:
+    (begins,) = exceptions(told(begin=PERIOD.begin + timedelta(days=9)))
+    (ends,) = exceptions(told(granted(), end=PERIOD.end - timedelta(days=9)))
+
+    assert [record.event for record in begins.records] == ["audit.opened"]
+    assert [record.event for record in ends.records] == ["request.closed"]
+
+
 def test_a_period_that_is_not_over_is_covered_up_to_now() -> None:
     assert kinds(told(end=NOON), now=NOON) == []
 
