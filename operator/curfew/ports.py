@@ -122,6 +122,18 @@ class Cluster(Protocol):
         ...
 
 
+class Noticeboard(Protocol):
+    """Where the newest checkpoint is put for all to see. Each call has a deadline and raises a `ClusterError`."""
+
+    async def get_config_map(self, namespace: str, name: str) -> dict[str, Any] | None:
+        """Return one ConfigMap, or None where there is none."""
+        ...
+
+    async def patch_config_map(self, namespace: str, name: str, resource_version: str, data: Mapping[str, str]) -> None:
+        """Set some keys of exactly that version of a ConfigMap."""
+        ...
+
+
 class Prober(Protocol):
     """Tries what must be refused, to see that it is. Each call has a deadline and raises a `ClusterError`."""
 
@@ -198,4 +210,16 @@ class ObjectStore(Protocol):
 
     async def attest(self, name: str, at: datetime) -> Attestation:
         """Prove what can be proved of write-once, with the stored object `name` as the sample."""
+        ...
+
+
+class ErasableStore(ObjectStore, Protocol):
+    """Object storage from which something can be taken for good: the opposite of what the log lies in."""
+
+    async def delete(self, name: str) -> None:
+        """Delete an object; one that is not there is deleted already."""
+        ...
+
+    async def what_keeps(self, name: str) -> Sequence[str]:
+        """Return why a deleted object may still be there, as sentences for people; empty where nothing keeps it."""
         ...

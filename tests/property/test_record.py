@@ -1,16 +1,19 @@
 """Canonical JSON and records: equal values have equal bytes, and what was written is read back."""
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime
 from enum import IntEnum, StrEnum
 from typing import Any
+from uuid import UUID
 
+import orjson
 import pytest
 import rfc8785
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from curfew.audit.canonical import NotCanonical, canonical, digest, parse_canonical
+from curfew.audit.canonical import NotCanonical, canonical, digest, parse_canonical, parse_carefully
 from curfew.audit.events import EVENTS
 from curfew.audit.record import BindingRef, DecisionRef, PolicyRef, Record, RoleRef, Story, make_record, record_id
 
@@ -22,6 +25,11 @@ values = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(texts, inner, max_size=4),
     max_leaves=12,
 )
+
+
+START = datetime(2026, 11, 24, 12, tzinfo=UTC)
+NESTED_IN_ITSELF: dict[str, Any] = {}
+NESTED_IN_ITSELF["a"] = [NESTED_IN_ITSELF]
 
 
 @given(values)
@@ -40,6 +48,42 @@ def test_canonical_bytes_are_read_back(value: Any) -> None:
 
     assert parse_canonical(line) == value
     assert canonical(parse_canonical(line)) == line
+
+
+numbers = st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(2**70), 2**70)
+anything = st.recursive(
+    values | numbers, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3)
+)
+
+
+@settings(max_examples=200)
+@given(st.dictionaries(texts, anything, max_size=4), st.booleans(), st.data())
+@example({"\ue000": 1, "\U00010000": 2}, False, None)
+@example({"\ue000": 1, '\U00010000"b': 2}, False, None)
+@example({"a": [1, 2.5]}, False, None)
+@example({"a": -1e-9}, False, None)
+@example({"a": {"b": [True, 1e16]}}, False, None)
+@example({"a": 2**53}, False, None)
+@example({"a": "\U00010000", "e": "1.5"}, False, None)
+def test_the_fast_way_refuses_what_the_careful_way_refuses(value: Any, sorted_: bool, data: Any) -> None:
+    """Whatever orjson would write: both ways read it as the same, or neither reads it."""
+    try:
+        line = orjson.dumps(value, option=orjson.OPT_SORT_KEYS if sorted_ else None)
+    except TypeError:  # a number that no JSON of orjson's holds
+        line = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    if data is not None and data.draw(st.booleans()):
+        at = data.draw(st.integers(0, len(line)))
+        line = line[:at] + data.draw(st.binary(max_size=2)) + line[at + data.draw(st.integers(0, 2)) :]
+
+    assert reading(parse_canonical, line) == reading(parse_carefully, line)
+
+
+def reading(parse: Callable[[bytes], Any], line: bytes) -> str:
+    """Return what comes of reading a line; 1 and 1.0 and true are not the same."""
+    try:
+        return repr(parse(line))
+    except NotCanonical as error:
+        return str(error)
 
 
 @given(values, st.data())
@@ -93,6 +137,12 @@ def test_what_is_not_in_canonical_form_is_refused(line: bytes) -> None:
         {1: "a"},
         {"a": {True: 1}},
         {"a": object()},
+        {"a": 1.0},
+        {"é": [1.5]},
+        {"\U00010000": {"a": 1.5}},
+        {"a": START},
+        UUID(int=1),
+        NESTED_IN_ITSELF,
         b"bytes",
         float("nan"),
         float("inf"),
@@ -105,6 +155,15 @@ def test_what_is_not_in_canonical_form_is_refused(line: bytes) -> None:
 )
 def test_what_not_every_json_reader_understands_has_no_canonical_form(value: Any) -> None:
     with pytest.raises(NotCanonical):
+        canonical(value)
+
+
+def test_a_fraction_is_refused_at_any_depth() -> None:
+    value: Any = 1.5
+    for _ in range(300):  # deeper than the fast way goes
+        value = [value]
+
+    with pytest.raises(NotCanonical, match="not a whole number"):
         canonical(value)
 
 

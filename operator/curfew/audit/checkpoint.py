@@ -24,22 +24,8 @@ class KeyRefused(ValueError):
     """A key that cannot be used. `str(error)` says why."""
 
 
-class Signer(Protocol):
-    """Who signs: a name, the hash that tells keys apart, and the signature."""
-
-    @property
-    def name(self) -> str:
-        """The key's name: the log's origin."""
-        ...
-
-    @property
-    def key_hash(self) -> bytes:
-        """The four bytes that tell keys of one name apart."""
-        ...
-
-    def sign(self, message: bytes) -> bytes:
-        """Return the Ed25519 signature of a message, 64 bytes."""
-        ...
+class SigningFailed(Exception):
+    """Whoever holds the key did not sign. `str(error)` is a sentence for people."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +53,17 @@ class Verifier:
             raise KeyRefused(f"verifier key {name} was altered: its hash is {verifier.key_hash.hex()}, not {hash_}")
         return verifier
 
+    @classmethod
+    def from_pem(cls, name: str, pem: bytes) -> "Verifier":
+        """Read a public key in PEM, or raise `KeyRefused`."""
+        try:
+            key = serialization.load_pem_public_key(pem)
+        except (ValueError, TypeError) as error:
+            raise KeyRefused("it is not a public key in PEM") from error
+        if not isinstance(key, Ed25519PublicKey):
+            raise KeyRefused("it is a public key, but not an Ed25519 key, and a log is signed with no other")
+        return cls(name, key.public_bytes_raw())
+
     @property
     def key_hash(self) -> bytes:
         """The first four bytes of SHA-256(name || newline || algorithm || public key)."""
@@ -83,14 +80,34 @@ class Verifier:
             raise NoteRefused(f"the signature is not that of key {self.name} ({self.key_hash.hex()})") from error
 
 
+class Signer(Protocol):
+    """Who signs: with a key that is held in this process, or elsewhere."""
+
+    @property
+    def verifier(self) -> Verifier:
+        """The public key that goes with it."""
+        ...
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether the key is held elsewhere, so that signing takes long and can fail."""
+        ...
+
+    def sign(self, message: bytes) -> bytes:
+        """Return the Ed25519 signature of a message, 64 bytes, or raise `SigningFailed`."""
+        ...
+
+
 class Ed25519Signer:
     """Signs with a private key that is held in memory."""
+
+    is_remote = False
 
     def __init__(self, name: str, key: Ed25519PrivateKey) -> None:
         if not name or "+" in name or any(character.isspace() for character in name):
             raise KeyRefused(f"a key's name has neither spaces nor plus signs: {name!r}")
         self._key = key
-        self.verifier = Verifier(
+        self._verifier = Verifier(
             name, key.public_key().public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
         )
 
@@ -108,14 +125,9 @@ class Ed25519Signer:
         return cls(name, key)
 
     @property
-    def name(self) -> str:
-        """The key's name."""
-        return self.verifier.name
-
-    @property
-    def key_hash(self) -> bytes:
-        """The four bytes that tell keys of one name apart."""
-        return self.verifier.key_hash
+    def verifier(self) -> Verifier:
+        """The public key."""
+        return self._verifier
 
     @property
     def verifier_key(self) -> str:
@@ -145,8 +157,8 @@ class Checkpoint:
 def sign_note(checkpoint: Checkpoint, signer: Signer) -> str:
     """Return a checkpoint as a signed note."""
     body = checkpoint.body()
-    signature = base64.b64encode(signer.key_hash + signer.sign(body.encode())).decode()
-    return f"{body}\n\u2014 {signer.name} {signature}\n"
+    signature = base64.b64encode(signer.verifier.key_hash + signer.sign(body.encode())).decode()
+    return f"{body}\n\u2014 {signer.verifier.name} {signature}\n"
 
 
 def open_note(text: str, verifier: Verifier) -> Checkpoint:
@@ -161,12 +173,20 @@ def open_note(text: str, verifier: Verifier) -> Checkpoint:
             raise NoteRefused(f"a signature line is malformed: {line!r}")
         if parts[1] != verifier.name:
             continue
-        signature = _decode(parts[2], "a signature")
+        signature = decode_base64(parts[2], "a signature")
         if signature[:4] != verifier.key_hash:
             continue
         verifier.check(signature[4:], body.encode())
         return _parse_body(body)
     raise NoteRefused(f"it is not signed by key {verifier.name} ({verifier.key_hash.hex()})")
+
+
+def claimed(text: str) -> Checkpoint:
+    """Return what a note says, whoever signed it, or raise `NoteRefused` for what is no checkpoint."""
+    body, separator, _ = text.partition("\n\n")
+    if not separator:
+        raise NoteRefused("it is not a signed note: text, an empty line, signatures")
+    return _parse_body(f"{body}\n")
 
 
 def _parse_body(body: str) -> Checkpoint:
@@ -176,13 +196,14 @@ def _parse_body(body: str) -> Checkpoint:
     origin, size, root, *extensions = lines
     if not size.isascii() or not size.isdigit() or len(size) > MAX_DIGITS or str(int(size)) != size:
         raise NoteRefused(f"the size of the log is not a plain number: {size!r}")
-    decoded = _decode(root, "the root")
+    decoded = decode_base64(root, "the root")
     if len(decoded) != 32:
         raise NoteRefused(f"the root has {len(decoded)} bytes, not 32")
     return Checkpoint(origin, int(size), decoded, tuple(extensions))
 
 
-def _decode(text: str, what: str) -> bytes:
+def decode_base64(text: str, what: str) -> bytes:
+    """Return what base64 says, if it is in its one right form; else raise `NoteRefused` about `what`."""
     try:
         decoded = base64.b64decode(text, validate=True)
     except ValueError as error:

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from curfew.audit.checkpoint import Checkpoint
+from curfew.audit.checkpoint import Checkpoint, Verifier
 from curfew.audit.receipt import Receipt
 from curfew.audit.segment import ChainBroken, Head
+from curfew.audit.succession import Tenure
 
 
 class Kind(StrEnum):
@@ -20,6 +21,7 @@ class Kind(StrEnum):
     CUT_OFF = "cut off"  # an anchor has seen more records than there are
     REWRITTEN = "rewritten"  # an anchor has seen other records than there are
     REPEATED = "repeated"  # one thing is recorded twice
+    OTHER_KEY = "other key"  # the key that is trusted has sealed no part of the log
     UNCOMPARED = "uncompared"  # an anchor speaks of a part of the log that is not whole
 
 
@@ -86,6 +88,11 @@ class Verified:
     anchors: int  # how many anchors agree
     voided: tuple[str, ...]  # objects that lie in the log's way, and are void by its own word
     unread: tuple[int, ...]  # indexes of signed lines that this version cannot read as records
+    keys: tuple[Tenure, ...]  # which key has sealed which part
+    following: Verifier  # the key that has to have sealed what comes next
+    newest: str | None  # the name of the last segment that is good; None where there is none
+    note: str | None  # the signed checkpoint in its seal
+    before: int  # how many of the segments were verified before, and not read now
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,15 +5,18 @@ know the root, in at most log2(size) hashes.
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 HASH_BYTES = 32
+_LEAF = hashlib.sha256(b"\x00")
 
 
 def leaf_hash(data: bytes) -> bytes:
     """Return the hash of a leaf: SHA-256(0x00 || data)."""
-    return hashlib.sha256(b"\x00" + data).digest()
+    hash_ = _LEAF.copy()  # sooner than to begin with both in one
+    hash_.update(data)
+    return hash_.digest()
 
 
 def node_hash(left: bytes, right: bytes) -> bytes:
@@ -37,14 +40,23 @@ class CompactRange:
 
     def extended(self, leaves: Iterable[bytes]) -> "CompactRange":
         """Return the tree with these leaf hashes appended."""
+        return self.joined(subtrees(self.size, list(leaves)))
+
+    def joined(self, trees: Iterable[tuple[int, bytes]]) -> "CompactRange":
+        """Return the tree with perfect subtrees appended, each as its height and its root; see `subtrees`.
+
+        Raise `ValueError` for one that cannot stand where this tree ends.
+        """
         size, stack = self.size, list(self.hashes)
-        for leaf in leaves:
-            node, bits = leaf, size
+        for height, node in trees:
+            if size & (1 << height) - 1:
+                raise ValueError(f"no subtree of height {height} begins at leaf {size}")
+            bits = size >> height
             while bits & 1:
                 node = node_hash(stack.pop(), node)
                 bits >>= 1
             stack.append(node)
-            size += 1
+            size += 1 << height
         return CompactRange(size, tuple(stack))
 
     def root(self) -> bytes:
@@ -55,3 +67,23 @@ class CompactRange:
         for left in reversed(self.hashes[:-1]):
             root = node_hash(left, root)
         return root
+
+
+def subtrees(first: int, leaves: Sequence[bytes]) -> list[tuple[int, bytes]]:
+    """Return leaf hashes as the largest perfect subtrees that they fill, from left to right: height and root of each.
+
+    `first` is the index in the whole tree of the first of them. Nothing else needs to be known of the tree, so that
+    this, which is nearly all of the work, can be done before the leaves to the left are.
+    """
+    nodes, height = leaves, 0
+    left, right = [], []
+    while nodes:
+        if first & 1:
+            left.append((height, nodes[0]))
+            nodes, first = nodes[1:], first + 1
+        if len(nodes) & 1:
+            right.append((height, nodes[-1]))
+        # An odd one at the end is left over by zip.
+        nodes = [node_hash(one, other) for one, other in zip(nodes[::2], nodes[1::2], strict=False)]
+        first, height = first >> 1, height + 1
+    return left + right[::-1]

@@ -11,16 +11,17 @@ changed without changing what it holds: with it, no stored byte is without a sig
 
 import hashlib
 import struct
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from typing import Any
 
+import orjson
 import zstandard
 
 from curfew.audit.canonical import NotCanonical, canonical, parse_canonical
 from curfew.audit.checkpoint import Checkpoint, NoteRefused, Signer, Verifier, open_note, sign_note
-from curfew.audit.merkle import CompactRange, leaf_hash
+from curfew.audit.merkle import CompactRange, leaf_hash, subtrees
 
 SCHEMA = "curfew.segment/v1"
 SUFFIX = ".jsonl.zst"
@@ -61,7 +62,11 @@ class Segment:
     first: int  # index in the log of the first of them
     at: datetime
     writer: str
-    bodies: tuple[Any, ...] = field(default=(), repr=False, compare=False)  # the lines, parsed
+
+    @property
+    def bodies(self) -> Iterator[Any]:
+        """The lines, parsed, one by one: a parsed record takes twenty times the memory of its line."""
+        return map(orjson.loads, self.lines)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +106,41 @@ class Head:
         return Checkpoint(origin(self.log), self.range.size, self.range.root())
 
 
+@dataclass(frozen=True, slots=True)
+class Link:
+    """What a segment that is good in itself says of its place in the chain."""
+
+    name: str
+    previous: str  # SHA-256 of the object before it, in hex
+    first: int  # how many records are before it
+    count: int
+    subtrees: tuple[tuple[int, bytes], ...]  # its own part of the tree; see `merkle.subtrees`
+    after: Head
+    note: str  # the signed checkpoint in its seal
+
+    def check(self, head: Head) -> None:
+        """Raise `ChainBroken` unless the segment is the one that follows `head`."""
+        _check_place(head, self.name)
+        seq = head.seq + 1
+        if self.previous != head.object_hash.hex():
+            raise ChainBroken(seq, self.name, "does not commit to the segment before it")
+        if self.first != head.range.size:
+            why = f"begins at record {self.first}; the log holds {head.range.size} before it"
+            raise ChainBroken(seq, self.name, why)
+        if head.range.joined(self.subtrees) != self.after.range:
+            why = "commits to other records than the log holds up to its end"
+            raise ChainBroken(seq, self.name, why, range(self.first, self.first + self.count))
+        if head.at is not None and self.after.at is not None and self.after.at < head.at:
+            why = f"is older ({_format_time(self.after.at)}) than the segment before it"
+            raise ChainBroken(seq, self.name, why)
+
+    def check_name(self) -> None:
+        """Raise `ChainBroken` unless the segment's name commits to what the segment says of the one before it."""
+        seq = self.after.seq
+        if not self.name.endswith(f"/{seq:012d}-{self.previous[:16]}{SUFFIX}"):
+            raise ChainBroken(seq, self.name, "has a name that does not fit what it says of the segment before it")
+
+
 def origin(log: str) -> str:
     """Return a log's origin, which is also the name of its key."""
     return f"curfew.dev/log/{log}"
@@ -135,7 +175,7 @@ def seal(head: Head, lines: Sequence[bytes], *, at: datetime, writer: str, signe
             "checkpoint": note,
         }
     }
-    frame = zstandard.ZstdCompressor(level=9, write_checksum=True, write_content_size=True).compress(
+    frame = zstandard.ZstdCompressor(level=3, write_checksum=True, write_content_size=True).compress(
         b"".join(line + b"\n" for line in (*lines, canonical(sealed)))
     )
     stored = frame + _TRAILER_HEAD + signer.sign(_signed(frame))
@@ -144,37 +184,23 @@ def seal(head: Head, lines: Sequence[bytes], *, at: datetime, writer: str, signe
 
 def follow(head: Head, name: str, stored: bytes, verifier: Verifier) -> tuple[Segment, Head]:
     """Return the segment that follows `head`, and the state after it, or raise `ChainBroken`."""
-    seq = head.seq + 1
-    if name != head.next_name():
-        raise ChainBroken(
-            seq, name, f"has a name that does not follow from the segment before it: {head.next_name()} does"
-        )
-    segment, after, sealed = _open(seq, name, stored, verifier, head.log)
-    if sealed["previous"] != head.object_hash.hex():
-        raise ChainBroken(seq, name, "does not commit to the segment before it")
-    if sealed["first"] != head.range.size:
-        raise ChainBroken(seq, name, f"begins at record {sealed['first']}; the log holds {head.range.size} before it")
-    tree = head.range.extended(leaf_hash(line) for line in segment.lines)
-    if tree != after.range:
-        raise ChainBroken(
-            seq,
-            name,
-            "commits to other records than the log holds up to its end",
-            range(head.range.size, head.range.size + len(segment.lines)),
-        )
-    if head.at is not None and segment.at < head.at:
-        raise ChainBroken(seq, name, f"is older ({_format_time(segment.at)}) than the segment before it")
-    return segment, after
+    _check_place(head, name)
+    segment, link = open_segment(name, stored, verifier, head.log)
+    link.check(head)
+    return segment, link.after
 
 
 def resume(name: str, stored: bytes, verifier: Verifier, log: str) -> tuple[Segment, Head]:
     """Open one segment trusting only its signature, to go on from it, or raise `ChainBroken`."""
-    seq = sequence(name)
-    segment, after, sealed = _open(seq, name, stored, verifier, log)
-    # The name commits to the seal's own word on what came before.
-    if not name.endswith(f"/{seq:012d}-{sealed['previous'][:16]}{SUFFIX}"):
-        raise ChainBroken(seq, name, "has a name that does not fit what it says of the segment before it")
-    return segment, after
+    segment, link = open_segment(name, stored, verifier, log)
+    link.check_name()
+    return segment, link.after
+
+
+def _check_place(head: Head, name: str) -> None:
+    if name != (expected := head.next_name()):
+        why = f"has a name that does not follow from the segment before it: {expected} does"
+        raise ChainBroken(head.seq + 1, name, why)
 
 
 def sequence(name: str) -> int:
@@ -194,7 +220,16 @@ def announced_key(stored: bytes) -> str | None:
     return key if isinstance(key, str) else None
 
 
-def _open(seq: int, name: str, stored: bytes, verifier: Verifier, log: str) -> tuple[Segment, Head, dict[str, Any]]:
+def open_segment(
+    name: str, stored: bytes, verifier: Verifier, log: str, visit: Callable[[int, Any], None] | None = None
+) -> tuple[Segment, Link]:
+    """Return a segment that is good in itself, and its place in the chain as it says, or raise `ChainBroken`.
+
+    All that can be checked of a segment without the one before it is checked here; `Link.check` does the rest. `visit`
+    is called with the index in the log and the body of each record, good or not being known only at the end.
+    """
+    seq = sequence(name)
+
     def broken(why: str, records: range = range(0)) -> ChainBroken:
         return ChainBroken(seq, name, why, records)
 
@@ -220,12 +255,13 @@ def _open(seq: int, name: str, stored: bytes, verifier: Verifier, log: str) -> t
         raise broken(f"is sealed as segment {sealed['seq']} of log {sealed['log']} ({sealed['schema']})")
     if sealed["count"] != len(lines):
         raise broken(f"holds {len(lines)} records and is sealed with {sealed['count']}")
-    bodies = []
     for index, line in enumerate(lines, sealed["first"]):
         try:
-            bodies.append(parse_canonical(line))
+            body = parse_canonical(line)
         except NotCanonical as error:
             raise broken(f"holds record {index}, which {error}", range(index, index + 1)) from error
+        if visit is not None:
+            visit(index, body)
     try:
         checkpoint = open_note(sealed["checkpoint"], verifier)
         tree = CompactRange(sealed["range"]["size"], tuple(bytes.fromhex(h) for h in sealed["range"]["hashes"]))
@@ -238,8 +274,11 @@ def _open(seq: int, name: str, stored: bytes, verifier: Verifier, log: str) -> t
         raise broken("is sealed with a day that does not fit its time")
     if _sealed_range(tree) != sealed["range"] or _format_time(at) != sealed["at"]:
         raise broken("is sealed with a range or a time that is not in its one right form")
-    segment = Segment(seq, name, tuple(lines), sealed["first"], at, sealed["writer"], tuple(bodies))
-    return segment, Head(log, seq, hashlib.sha256(stored).digest(), next_day, tree, at), sealed
+    first = sealed["first"]
+    segment = Segment(seq, name, tuple(lines), first, at, sealed["writer"])
+    after = Head(log, seq, hashlib.sha256(stored).digest(), next_day, tree, at)
+    parts = tuple(subtrees(first, list(map(leaf_hash, lines))))
+    return segment, Link(name, sealed["previous"], first, len(lines), parts, after, sealed["checkpoint"])
 
 
 _SEAL_FIELDS = {

@@ -6,18 +6,23 @@ the end: a log that was cut off there looks like one that ends there. Only an an
 checkpoint that was kept elsewhere.
 """
 
-import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from hashlib import sha256
 
+from curfew.audit.anchors import Anchors
 from curfew.audit.checkpoint import Verifier
-from curfew.audit.damage import Damage, in_words, locate
+from curfew.audit.damage import Damage, locate
 from curfew.audit.findings import Anchor, Examined, Finding, Kind, LogRefused, Silence, Verified
-from curfew.audit.merkle import CompactRange, leaf_hash
-from curfew.audit.record import Record, RecordRefused
-from curfew.audit.segment import SUFFIX, ChainBroken, Head, Segment, follow, prefix, resume
+from curfew.audit.gist import Gist, open_gist
+from curfew.audit.merkle import CompactRange
+from curfew.audit.seen import Seen
+from curfew.audit.segment import SUFFIX, ChainBroken, Head, Segment, prefix
+from curfew.audit.succession import Succession
+from curfew.audit.trouble import Trouble, missing, settled
+from curfew.audit.witness import Witness
 
 
 def in_order(log: str, names: Iterable[str]) -> list[str]:
@@ -59,73 +64,79 @@ def examine(
 
 
 @dataclass(slots=True)
-class _Trouble:
-    """A place that is empty or holds what does not belong there, until it is known what follows it."""
-
-    kind: Kind
-    what: str
-    why: str
-    seq: int
-    name: str
-    records: range | None
-    settled: bool = False  # the sentence says already which records are at fault
-
-
-@dataclass(slots=True)
 class _Tally:
     segments: int = 0
     first_at: datetime | None = None
     heartbeats: int = 0
+    newest: str | None = None
+    note: str | None = None
     longest_silence: Silence | None = None
-    anchors: int = 0
     voided: list[str] = field(default_factory=list)
     unread: list[int] = field(default_factory=list)
-    ids: dict[bytes, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Object:
+    """An object of the log's folder, and its gist where it was made elsewhere."""
+
+    name: str
+    stored: bytes
+    gist: Gist | None = None
 
 
 class Walk:
-    """Takes a log object by object, for whoever reads it from afar. `examine` is the same in one call."""
+    """Takes a log object by object, for whoever reads it from afar. `examine` is the same in one call.
 
-    def __init__(self, log: str, verifier: Verifier, anchors: Iterable[Anchor] = ()) -> None:
+    The key may be any that has sealed a part of the log; where it was handed over, that is followed.
+    """
+
+    def __init__(
+        self,
+        log: str,
+        verifier: Verifier,
+        anchors: Iterable[Anchor] = (),
+        *,
+        since: Witness | None = None,
+        accepted: Callable[[Segment], None] | None = None,
+    ) -> None:
+        """`accepted` is called with each segment that was found good, in order.
+
+        With a witness the first object to be taken is the one that it ends with; what is before is not looked at.
+        """
         self._log = log
-        self._verifier = verifier
-        self._anchors = sorted(anchors, key=lambda anchor: anchor.size)
+        self._since = since  # until its last segment was looked for
+        self._before = since.segments if since is not None else 0
+        self._accepted = accepted
+        self._keys = Succession(verifier)
+        self._anchors = Anchors(log, anchors)
         self._head = Head.genesis(log)  # after the last good segment
         self._slot = 0  # the place that comes next
-        self._here: list[tuple[str, bytes]] = []  # the objects taken so far that claim one place
-        self._troubles: list[_Trouble] = []  # since the last good segment
+        self._here: list[_Object] = []  # the objects taken so far that claim one place
+        self._troubles: list[Trouble] = []  # since the last good segment
         self._void: Head | None = None  # the head, if the place before is void
         self._findings: list[Finding] = []
         self._tally = _Tally()
+        self._seen = Seen()
+        if since is not None:
+            self._head, self._slot = since.head, since.head.seq
+            self._keys = Succession(verifier, since.keys, since.following)
+            self._tally = _Tally(since.segments, since.first_at, since.heartbeats, since.newest, since.note)
 
-    def take(self, name: str, stored: bytes) -> None:
-        """Take the next object, in the order of `in_order`."""
-        seq = place(self._log, name)
-        if seq < 0:
-            self._find(Kind.FOREIGN, f"object {name}", f"does not belong to log {self._log}: no segment is named so")
-            return
-        if self._here and place(self._log, self._here[0][0]) != seq:
-            self._flush()
-        self._here.append((name, stored))
+    @property
+    def verifier(self) -> Verifier:
+        """The key that has to have sealed what comes next."""
+        return self._keys.current
 
-    def finish(self) -> Examined:
-        """Say what was found, all objects having been taken."""
-        self._flush()
-        is_whole = not self._troubles
-        self._settle(None)
-        for anchor in self._anchors:
-            if is_whole:
-                self._find(
-                    Kind.CUT_OFF,
-                    f"log {self._log}",
-                    f"was cut off at its end: {anchor.source} has seen {anchor.size} records, and there are "
-                    f"{self._head.range.size}",
-                    records=range(self._head.range.size, anchor.size),
-                )
-            else:
-                self._cannot_compare(anchor)
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing has been found wrong with what was looked at so far."""
+        return not self._findings
+
+    @property
+    def verified(self) -> Verified:
+        """What is good of it so far."""
         tally = self._tally
-        verified = Verified(
+        return Verified(
             log=self._log,
             segments=tally.segments,
             records=self._head.range.size,
@@ -134,11 +145,47 @@ class Walk:
             last_at=self._head.at,
             heartbeats=tally.heartbeats,
             longest_silence=tally.longest_silence,
-            anchors=tally.anchors,
+            anchors=self._anchors.agreed,
             voided=tuple(tally.voided),
             unread=tuple(tally.unread),
+            keys=tuple(self._keys.tenures),
+            following=self._keys.current,
+            newest=tally.newest,
+            note=tally.note,
+            before=self._before,
         )
-        return Examined(tuple(self._findings), verified)
+
+    def take(self, name: str, stored: bytes, gist: Gist | None = None) -> None:
+        """Take the next object, in the order of `in_order`; with its gist, if that was made already."""
+        seq = place(self._log, name)
+        if seq < 0:
+            self._find(Kind.FOREIGN, f"object {name}", f"does not belong to log {self._log}: no segment is named so")
+            return
+        if self._here and place(self._log, self._here[0].name) != seq:
+            self._flush()
+        self._here.append(_Object(name, stored, gist))
+
+    def finish(self) -> Examined:
+        """Say what was found, all objects having been taken."""
+        self._flush()
+        if self._since is not None:
+            self._recall(self._since, ())
+        is_whole = not self._troubles
+        self._settle(None)
+        self._findings += self._anchors.left(self._head.range, is_whole=is_whole)
+        self._judge_key()
+        for repeat in self._seen.repeats():
+            seq = place(self._log, repeat.name)
+            self._find(
+                Kind.REPEATED,
+                f"segment {seq} ({repeat.name})",
+                f"holds record {repeat.index}, which tells of the same thing as record {repeat.earlier}: each is recorded "
+                "once",
+                seq=seq,
+                name=repeat.name,
+                records=range(repeat.index, repeat.index + 1),
+            )
+        return Examined(tuple(self._findings), self.verified)
 
     # --- one place at a time
 
@@ -147,200 +194,241 @@ class Walk:
         if not self._here:
             return
         objects, self._here = self._here, []
-        seq = place(self._log, objects[0][0])
+        seq = place(self._log, objects[0].name)
+        if self._since is not None:
+            since, self._since = self._since, None
+            objects = list(self._recall(since, objects))
+            if not objects:
+                return
         if seq < self._slot:
             self._turn_away(seq, objects)
             return
         if seq > self._slot:
             self._miss(seq)
         self._slot = seq + 1
-        if self._troubles:
-            self._pick_up(seq, objects)
-        else:
-            self._follow(seq, objects)
+        taken = self._pick_up(seq, objects) if self._troubles else self._follow(seq, objects)
+        self._turn_away(seq, [one for one in objects if one is not taken])
 
-    def _follow(self, seq: int, objects: Sequence[tuple[str, bytes]]) -> None:
-        """Go on from a good segment."""
+    def _recall(self, since: Witness, objects: Sequence[_Object]) -> Sequence[_Object]:
+        """Look for the segment that a witness has seen last, and return the objects that are not in its place."""
+        head = since.head
+        where = f"segment {head.seq} ({since.newest})"
+        self._slot = head.seq + 1
+        if not any(place(self._log, one.name) == head.seq for one in objects):
+            why = "which is in the saved state, is missing: the log was cut off before its end, or replaced by another"
+            self._find(Kind.CUT_OFF, where, why, seq=head.seq, name=since.newest)
+            return objects
+        same = [one for one in objects if one.name == since.newest and sha256(one.stored).digest() == head.object_hash]
+        if not same:
+            why = "is not the one that is in the saved state: the log was rewritten"
+            self._find(Kind.REWRITTEN, where, why, seq=head.seq, name=since.newest)
+        self._turn_away(head.seq, [one for one in objects if one not in same])
+        return ()
+
+    def _follow(self, seq: int, objects: Sequence[_Object]) -> _Object | None:
+        """Go on from a good segment. Return the object that was taken for the next, good or not."""
         expected = self._head.next_name()
-        strangers = [(name, stored) for name, stored in objects if name != expected]
-        for stored in (stored for name, stored in objects if name == expected):
-            try:
-                segment, after = follow(self._head, expected, stored, self._verifier)
-            except ChainBroken as broken:
-                self._doubt(broken, stored)
-            else:
-                self._accept(segment, after, self._head.range)
-            self._turn_away(seq, strangers)
-            return
-        for name, stored in strangers:
-            try:
-                segment, after = follow(self._head, expected, stored, self._verifier)
-            except ChainBroken:
+        for one in objects:
+            if one.name == expected:
+                try:
+                    self._go_on(self._head, one)
+                except ChainBroken as broken:
+                    if not self._begin_anew(one):
+                        self._doubt(broken, one.stored)
+                return one
+        for one in objects:
+            if not self._is_next(self._head, _Object(expected, one.stored)):
                 continue
             self._find(
                 Kind.MISPLACED,
-                f"segment {seq} ({name})",
+                f"segment {seq} ({one.name})",
                 f"does not lie where it belongs: its name is {expected}",
                 seq=seq,
-                name=name,
+                name=one.name,
                 records=range(0),
             )
-            self._accept(segment, after, self._head.range)
-            self._turn_away(seq, [(other, stored) for other, stored in strangers if other != name])
-            return
-        self._troubles.append(_Trouble(Kind.MISSING, f"segment {seq} ({expected})", "is missing", seq, expected, None))
-        self._turn_away(seq, strangers)
+            return one
+        for one in objects:
+            if self._begin_anew(one):
+                return one
+        self._troubles.append(missing(seq, seq, expected))
+        return None
 
-    def _pick_up(self, seq: int, objects: Sequence[tuple[str, bytes]]) -> None:
-        """Go on after a place that is empty or holds what does not belong there."""
+    def _pick_up(self, seq: int, objects: Sequence[_Object]) -> _Object:
+        """Go on after a place that is empty or holds what does not belong there. Return what was taken for the next."""
         void, self._void = self._void, None
-        good: list[tuple[str, Segment, Head]] = []
-        refused: list[tuple[str, bytes, ChainBroken]] = []
-        for name, stored in objects:
+        good: list[tuple[_Object, Gist, Segment]] = []
+        refused: list[tuple[_Object, ChainBroken]] = []
+        for one in objects:
+            if void is not None and self._is_next(void, one):
+                self._tally.voided.append(self._troubles.pop().name)
+                return one
             try:
-                if void is not None and name == void.next_name():
-                    segment, after = follow(void, name, stored, self._verifier)
-                    self._tally.voided.append(self._troubles.pop().name)
-                    self._accept(segment, after, void.range)
-                    self._turn_away(seq, [(other, stored) for other, stored in objects if other != name])
-                    return
-                good.append((name, *resume(name, stored, self._verifier, self._log)))
+                good.append((one, *self._resume(one, self._keys.hopes())))
             except ChainBroken as broken:
-                refused.append((name, stored, broken))
+                refused.append((one, broken))
         if not good:
-            name, _, refusal = refused[0]
+            one, refusal = refused[0]
             self._troubles.append(
-                _Trouble(Kind.ALTERED, f"segment {seq} ({name})", refusal.why, seq, name, refusal.records or None)
+                Trouble(
+                    Kind.ALTERED, f"segment {seq} ({one.name})", refusal.why, seq, one.name, refusal.records or None
+                )
             )
-            self._turn_away(seq, [(name, stored) for name, stored, _ in refused[1:]])
-            return
-        name, segment, after = good[0]
-        self._settle(segment.first)
-        if segment.first < self._head.range.size or (self._head.at is not None and segment.at < self._head.at):
+            return one
+        one, gist, segment = good[0]
+        first, at = segment.first, segment.at
+        self._settle(first)
+        if first < self._head.range.size or (self._head.at is not None and at < self._head.at):
             self._find(
                 Kind.ALTERED,
-                f"segment {seq} ({name})",
-                f"does not go on from segment {self._head.seq}: it begins at record {segment.first}, after "
-                f"{self._head.range.size} records, and at {segment.at}, after {self._head.at}",
+                f"segment {seq} ({one.name})",
+                f"does not go on from segment {self._head.seq}: it begins at record {first}, after "
+                f"{self._head.range.size} records, and at {at}, after {self._head.at}",
                 seq=seq,
-                name=name,
+                name=one.name,
             )
-        self._accept(segment, after, None)
-        self._turn_away(seq, [one for one in objects if one[0] != name])
+        self._accept(gist, segment, None)
+        return one
 
-    def _accept(self, segment: Segment, after: Head, before: CompactRange | None) -> None:
+    def _is_next(self, head: Head, one: _Object) -> bool:
+        """Whether an object is the segment after a head, and accepted as that."""
+        try:
+            self._go_on(head, one)
+        except ChainBroken:
+            return False
+        return True
+
+    def _go_on(self, head: Head, one: _Object) -> None:
+        """Accept an object as the segment after a head, or raise `ChainBroken`."""
+        gist, segment = one.gist, None
+        if gist is None or gist.verifier != self.verifier or self._has_to_look_into(gist):
+            try:
+                gist, segment = self._open(one, self.verifier)
+            except ChainBroken:
+                # The key that is trusted may be a later one, that this one leads to.
+                named = self._keys.first(one.stored)
+                if named is None:
+                    raise
+                gist, segment = self._open(one, named)
+        gist.link.check(head)
+        self._accept(gist, segment, head.range)
+
+    def _open(self, one: _Object, verifier: Verifier) -> tuple[Gist, Segment]:
+        return open_gist(one.name, one.stored, verifier, self._log)
+
+    def _resume(self, one: _Object, keys: Iterable[Verifier]) -> tuple[Gist, Segment]:
+        """Open an object that one of some keys has sealed, whatever is before it, or raise `ChainBroken`."""
+        refusal: ChainBroken | None = None
+        for verifier in keys:
+            try:
+                gist, segment = self._open(one, verifier)
+                gist.link.check_name()
+            except ChainBroken as broken:
+                refusal = refusal or broken
+            else:
+                return gist, segment
+        raise refusal or ChainBroken(place(self._log, one.name), one.name, "has no key that could have sealed it")
+
+    def _has_to_look_into(self, gist: Gist) -> bool:
+        """Whether the records of a segment are wanted, and not only what comes of them."""
+        return self._accepted is not None or self._anchors.speak_within(gist.link.after.range)
+
+    def _accept(self, gist: Gist, segment: Segment | None, before: CompactRange | None) -> None:
         """Go on to a good segment. `before` is the tree before it, where that is known."""
-        tally = self._tally
+        tally, after = self._tally, gist.link.after
         tally.segments += 1
-        tally.heartbeats += not segment.lines
-        tally.first_at = tally.first_at or segment.at
-        if before is not None and self._head.at is not None:
-            silence = Silence(self._head.at, segment.at)
+        tally.heartbeats += not gist.link.count
+        tally.newest, tally.note = gist.link.name, gist.link.note
+        tally.first_at = tally.first_at or after.at
+        if before is not None and self._head.at is not None and after.at is not None:
+            silence = Silence(self._head.at, after.at)
             if tally.longest_silence is None or silence.length > tally.longest_silence.length:
                 tally.longest_silence = silence
-        for index, body in enumerate(segment.bodies, segment.first):
-            try:
-                id_ = hashlib.sha256(Record.parse(body).id.encode()).digest()[:16]
-            except RecordRefused:
-                tally.unread.append(index)
-                continue
-            first = tally.ids.setdefault(id_, index)
-            if first != index:
-                self._find(
-                    Kind.REPEATED,
-                    f"segment {segment.seq} ({segment.name})",
-                    f"holds record {index}, which tells of the same thing as record {first}: each is recorded once",
-                    seq=segment.seq,
-                    name=segment.name,
-                    records=range(index, index + 1),
-                )
-        while self._anchors and self._anchors[0].size <= after.range.size:
-            anchor = self._anchors.pop(0)
-            if anchor.size == after.range.size:
-                tree = after.range
-            elif before is not None and anchor.size >= before.size:
-                tree = before.extended(map(leaf_hash, segment.lines[: anchor.size - before.size]))
-            else:
-                self._cannot_compare(anchor)
-                continue
-            if tree.root() == anchor.root:
-                tally.anchors += 1
-            else:
-                self._find(
-                    Kind.REWRITTEN,
-                    f"log {self._log}",
-                    f"was rewritten: {anchor.source} has seen other records among the first {anchor.size}",
-                    records=range(anchor.size),
-                )
+        tally.unread += gist.unread
+        self._seen.add(gist)
+        self._keys.follow(gist)
+        self._findings += self._anchors.compare(before, segment, after.range)
         self._head = after
+        if self._accepted is not None and segment is not None:
+            self._accepted(segment)
 
     # --- what is wrong
 
     def _miss(self, seq: int) -> None:
         """Note that the places up to `seq` are empty."""
-        first, last = self._slot, seq - 1
         # After a place that is in doubt, nobody can say what the next one was named.
         name = "" if self._troubles else self._head.next_name()
-        where = f" ({name})" if name else ""
-        if first == last:
-            trouble = _Trouble(Kind.MISSING, f"segment {first}{where}", "is missing", first, name, None)
-        else:
-            what = f"segments {first}{where} to {last}"
-            trouble = _Trouble(Kind.MISSING, what, "are missing", first, name, None)
-        self._troubles.append(trouble)
+        self._troubles.append(missing(self._slot, seq - 1, name))
         self._void = None
 
     def _doubt(self, broken: ChainBroken, stored: bytes) -> None:
         """Note that the object in the next place is not what belongs there."""
-        damage = Damage("", broken.records) if broken.records else locate(self._head, stored, self._verifier)
+        damage = Damage("", broken.records) if broken.records else locate(self._head, stored, self.verifier)
+        others = [verifier for verifier in self._keys.known() if verifier != self.verifier]
+        try:
+            retired = self._resume(_Object(broken.name, stored), others)[0].verifier if others else None
+        except ChainBroken:
+            retired = None
+        words = f"it is sealed by {retired}, whose turn it is not" if retired else damage.words
         self._troubles.append(
-            _Trouble(
+            Trouble(
                 Kind.ALTERED,
                 f"segment {broken.seq} ({broken.name})",
-                f"{broken.why}; {damage.words}" if damage.words else broken.why,
+                f"{broken.why}; {words}" if words else broken.why,
                 broken.seq,
                 broken.name,
                 damage.records,
-                settled=damage.records is not None,
+                is_settled=damage.records is not None,
             )
         )
         self._void = self._head.voided(stored)
 
     def _settle(self, first: int | None) -> None:
         """Report the troubles, now that it is known at which record the log goes on, or that it does not."""
-        start = self._head.range.size
-        lost = range(start, first) if first is not None and first >= start else None
-        alone = len(self._troubles) == 1
-        for trouble in self._troubles:
-            why, records = trouble.why, trouble.records
-            if not trouble.settled:
-                records = records if records is not None else lost
-                if lost is None:
-                    why += f"; no good segment follows it, and the log is good up to its first {start} records"
-                elif alone:
-                    why += f"; {'they' if trouble.why.startswith('are') else 'it'} held {in_words(lost)}"
-                else:
-                    why += f"; the segments at fault here held {in_words(lost)} together"
-            self._find(trouble.kind, trouble.what, why, seq=trouble.seq, name=trouble.name, records=records)
+        self._findings += settled(self._troubles, self._head.range.size, first)
         self._troubles.clear()
 
-    def _turn_away(self, seq: int, objects: Sequence[tuple[str, bytes]]) -> None:
+    def _turn_away(self, seq: int, objects: Iterable[_Object]) -> None:
         """Report objects that claim a place that is another's."""
-        for name, stored in objects:
+        for one in objects:
             try:
-                resume(name, stored, self._verifier, self._log)
+                self._resume(one, self._keys.known())
             except ChainBroken as broken:
                 kind, why = Kind.FOREIGN, f"claims the place of segment {seq}, and {broken.why}"
             else:
                 kind, why = Kind.FORKED, f"is a second segment {seq}, and signed: the log was forked here"
-            self._find(kind, f"object {name}", why, seq=seq, name=name)
+            self._find(kind, f"object {one.name}", why, seq=seq, name=one.name)
 
-    def _cannot_compare(self, anchor: Anchor) -> None:
+    def _begin_anew(self, one: _Object) -> bool:
+        """Whether all before an object is another's: a history that does not lead to the trusted key, which sealed this."""
+        keys = self._keys
+        if keys.is_proven or keys.current == keys.trusted:
+            return False
+        try:
+            gist, segment = self._resume(one, (keys.trusted,))
+        except ChainBroken:
+            return False
         self._find(
-            Kind.UNCOMPARED,
-            f"log {self._log}",
-            f"cannot be compared with {anchor.source}, because it is not whole up to record {anchor.size - 1}",
+            Kind.ALTERED,
+            f"what is before segment {gist.link.after.seq} ({one.name})",
+            f"is sealed by {keys.current}, which has not handed the log over to {keys.trusted}",
+            seq=0,
+            name=Head.genesis(self._log).next_name(),
+            records=range(segment.first),
         )
+        self._accept(gist, segment, None)
+        return True
+
+    def _judge_key(self) -> None:
+        """Report a log that the trusted key has sealed no part of."""
+        keys = self._keys
+        if not keys.tenures or keys.is_proven:
+            return
+        if keys.current == keys.trusted:
+            why = f"hands itself over to {keys.trusted} at its end, but nothing that this key has sealed follows"
+        else:
+            why = f"is sealed by {keys.tenures[-1].verifier}, and no part of it by {keys.trusted}"
+        self._find(Kind.OTHER_KEY, f"log {self._log}", why, records=range(self._head.range.size))
 
     def _find(
         self, kind: Kind, what: str, why: str, *, seq: int = -1, name: str = "", records: range | None = None

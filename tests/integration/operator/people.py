@@ -78,9 +78,9 @@ class Person:
         """DELETE."""
         return await self._ask("DELETE", path)
 
-    async def patch(self, path: str, operations: Sequence[Body]) -> Answer:
-        """PATCH with JSON patch operations."""
-        return await self._ask("PATCH", path, operations, JSON_PATCH)
+    async def patch(self, path: str, operations: Sequence[Body], *, acting_as: str = "") -> Answer:
+        """PATCH with JSON patch operations; whoever may impersonate can do so as somebody else."""
+        return await self._ask("PATCH", path, operations, JSON_PATCH, acting_as)
 
     async def may(self, namespace: str, verb: str, resource: str) -> bool:
         """Tell what the API server answers to `kubectl auth can-i`."""
@@ -92,9 +92,13 @@ class Person:
         answer = await self.post("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", review)
         return bool(answer.done()["status"]["allowed"])
 
-    async def _ask(self, method: str, path: str, body: object = None, content_type: str = "application/json") -> Answer:
+    async def _ask(
+        self, method: str, path: str, body: object = None, content_type: str = "application/json", acting_as: str = ""
+    ) -> Answer:
         data = None if body is None else json.dumps(body).encode()
         headers = {"Content-Type": content_type, "Accept": "application/json", **self._headers}
+        if acting_as:
+            headers["Impersonate-User"] = acting_as
         async with self.session.request(method, self._server + path, data=data, headers=headers) as response:
             return Answer(response.status, json.loads(await response.read()))
 

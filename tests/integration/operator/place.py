@@ -15,6 +15,9 @@ from tests.integration.operator.watching import Sights
 T = TypeVar("T")
 
 REASON: Final = "payment workers crash-loop"
+SECRET: Final = "S3cr3tOfAnAnnotation"
+"""What stands on every request, and is nobody's to read in what the operator writes."""
+
 SOON: Final = 10.0
 """Seconds within which what is no matter of a minute has to happen, also on a machine that is busy."""
 
@@ -71,7 +74,11 @@ class Place:
         return {
             "apiVersion": "curfew.dev/v1alpha1",
             "kind": "AccessRequest",
-            "metadata": {"name": name or f"r-{next(self._numbers)}", "namespace": self.namespace},
+            "metadata": {
+                "name": name or f"r-{next(self._numbers)}",
+                "namespace": self.namespace,
+                "annotations": {"vault.example.com/token": SECRET},
+            },
             "spec": {
                 "policyName": policy,
                 "requester": by.name,

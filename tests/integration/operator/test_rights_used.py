@@ -24,9 +24,9 @@ from tests.integration.operator.evidence import Evidence
 from tests.integration.operator.people import Body
 from tests.integration.operator.place import Place
 from tests.integration.operator.test_offers import let_ask_for_others
-from tests.integration.operator.test_rules import closed_story, dead
+from tests.integration.operator.test_rules import closed_story
 from tests.integration.test_cluster import bench_in
-from tests.support.operator_process import OperatorProcess
+from tests.support.operator_process import OperatorProcess, dead
 from tools.servers.control_plane import ControlPlane
 
 ROLE: Final = "support"

@@ -19,8 +19,7 @@ from tests.integration.installed import Installed
 from tests.integration.operator.people import GROUP, RBAC, Body, Person
 from tests.integration.operator.place import FINAL, SOON, Asked, Place, now
 from tests.integration.operator.stage import a_stage
-from tests.integration.operator.test_rules import dead
-from tests.support.operator_process import OperatorProcess
+from tests.support.operator_process import OperatorProcess, dead
 
 STARTS_IN: Final = timedelta(seconds=12)
 """Within which everybody has agreed, and everything is swapped."""

@@ -205,7 +205,11 @@ async def test_missing_kinds_are_named(
         (status(500, "InternalError", "etcd"), Unavailable, "says 500: etcd"),
         (status(503, "ServiceUnavailable", "starting"), Unavailable, "says 503: starting"),
         (status(504, "Timeout", "late"), Unavailable, "says 504: late"),
-        (web.Response(status=502, text="<html>proxy"), Unavailable, "says 502: <html>proxy"),
+        (
+            web.Response(status=502, text="<html>proxy"),
+            Unavailable,
+            "says 502: an answer that is not the API server's own (11 bytes)",
+        ),
         (web.Response(status=403), Forbidden, "HTTP 403"),
         (web.Response(text="<html>login"), Unavailable, "makes no sense"),
         (web.json_response([]), Unavailable, "JSON list"),

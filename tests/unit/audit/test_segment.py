@@ -56,7 +56,7 @@ def test_a_segment_is_read_back() -> None:
     segment, head = follow(log.heads[0], name, log.objects[name], log.verifier)
 
     assert segment.lines == tuple(record.line() for record in records)
-    assert segment.bodies == tuple(record.body for record in records)
+    assert [*segment.bodies] == [record.body for record in records]
     assert (segment.seq, segment.name, segment.first, segment.at, segment.writer) == (0, name, 0, BEGIN, "tests")
     assert head == log.head
 

@@ -233,14 +233,6 @@ def test_a_segment_of_another_log_is_refused() -> None:
     assert only(look(log)).seq == 0
 
 
-def test_another_s_key_opens_nothing() -> None:
-    log = a_log(1, 2)
-
-    findings = examine(log.log, log.objects.items(), a_signer(seed=2).verifier).findings
-
-    assert [(finding.kind, finding.seq) for finding in findings] == [(Kind.ALTERED, 0), (Kind.ALTERED, 1)]
-
-
 def test_rubbish_that_lies_in_the_way_is_void_by_the_log_s_own_word() -> None:
     log = a_log(1, 2)
     squatted = log.head.next_name()

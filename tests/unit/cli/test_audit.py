@@ -1,7 +1,10 @@
 """What an auditor types and reads: exit codes and sentences of `curfew audit`."""
 
 import asyncio
+import functools
 import json
+import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,10 +19,11 @@ from curfew.audit.checkpoint import Checkpoint, sign_note
 from curfew.audit.events import EVENTS
 from curfew.audit.record import Story, make_record
 from curfew.audit.segment import Head
+from curfew.audit.verify import Walk
 from curfew.cli import main
-from curfew.cli.audit import audit, showing, tail
+from curfew.cli.audit import audit, parallel, showing, tail
 from curfew.cli.audit.showing import printable
-from curfew.cli.audit.verdict import NO_ANCHOR, NO_KEY
+from curfew.cli.audit.verdict import NO_ANCHOR, NO_KEY, RESUMED
 from curfew.ports import ObjectMissing, StoreUnavailable
 from tests.support.logs import BEGIN, ALog, a_log, a_record, a_signer, opened
 from tests.support.stores import MemoryStore
@@ -72,6 +76,7 @@ def test_a_whole_log_verifies(run: Run, log: ALog, folder: Path) -> None:
         "  Silence  at most 60 s, from 2026-11-23 23:58:30 UTC",
         f"  Head     segment 3, root {log.head.range.root().hex()}",
         f"  Key      {key_of(log)}",
+        "  Anchors  1, of which the newest has seen 6 records",
     ]
 
 
@@ -120,6 +125,8 @@ def test_json_says_the_same_to_programs(run: Run, log: ALog, folder: Path) -> No
             },
             "head": {"segment": 3, "size": 6, "root": log.head.range.root().hex()},
             "anchors": 1,
+            "keys": [{"key": key_of(log), "fromSegment": 0, "fromRecord": 0}],
+            "segmentsVerifiedBefore": 0,
             "voided": [],
         },
         "key": key_of(log),
@@ -374,6 +381,215 @@ def test_a_folder_without_logs_is_told_what_to_give(run: Run, log: ALog, folder:
     assert "or the folder that holds v1/" in result.stderr
 
 
+# --- keys
+
+
+def test_it_says_which_key_has_sealed_which_part(run: Run, log: ALog) -> None:
+    first = key_of(log)
+    log.hand_over(a_signer(seed=2))
+    log.append([a_record(7)])
+
+    for key in (first, key_of(log)):
+        result = run("verify", "--key", key)
+
+        assert result.exit_code == 0, result.output
+        assert [line for line in result.stdout.splitlines() if line.startswith("  Key")] == [
+            f"  Key      {first}, segments 0 to 4",
+            f"  Key      {key_of(log)}, segments 5 to 5",
+        ]
+
+
+def test_a_checkpoint_may_be_of_any_of_the_keys(run: Run, log: ALog, tmp_path: Path) -> None:
+    old, new = tmp_path / "old.txt", tmp_path / "new.txt"
+    old.write_text(sign_note(log.head.checkpoint, log.signer))
+    log.hand_over(a_signer(seed=2))
+    log.append([a_record(7)])
+    new.write_text(sign_note(log.head.checkpoint, log.signer))
+
+    result = run("verify", "--key", key_of(log), "--anchor", str(old), "--anchor", str(new))
+
+    assert result.exit_code == 0, result.output
+    assert "  Anchors  2, of which the newest has seen 8 records" in result.stdout
+
+
+# --- what was verified before
+
+
+@pytest.fixture
+def saved(run: Run, log: ALog, tmp_path: Path) -> Path:
+    """Return the file that a verification of the log has saved."""
+    file = tmp_path / "seen.json"
+    assert run("verify", "--key", key_of(log), "--save", str(file)).exit_code == 0
+    return file
+
+
+def test_a_saved_state_is_gone_on_from_and_saved_again(run: Run, log: ALog, folder: Path, saved: Path) -> None:
+    log.hand_over(a_signer(seed=2), [a_record(7)])
+    log.append([a_record(8)])
+    for name in log.names[:3]:
+        (folder / name).write_bytes(b"not read again")
+        log.objects.pop(name)
+
+    result = run("verify", "--resume", str(saved), "--save", str(saved))
+
+    assert result.exit_code == 0, result.output
+    assert "  Holds    9 records in 6 segments" in result.stdout
+    assert "  Read     2 segments now; the others were verified before" in result.stdout
+    assert RESUMED in result.stdout
+    assert NO_KEY not in result.stdout
+
+    log.append([a_record(9)])
+    result = run("verify", "--resume", str(saved))
+    assert result.exit_code == 0, result.output
+    assert "  Holds    10 records in 7 segments" in result.stdout
+    assert "the 1 record after them could be cut off without its being seen" in result.stdout
+
+
+def test_a_log_that_has_not_grown_extends_what_was_saved(run: Run, saved: Path) -> None:
+    before = saved.read_text()
+
+    assert run("verify", "--resume", str(saved), "--save", str(saved)).exit_code == 0
+    assert saved.read_text() == before
+
+
+def rewrite(log: ALog) -> None:
+    """Write another history with the same key, as long as the one that was."""
+    anew = a_log(1, 2, 0)
+    anew.append([a_record(77), a_record(78), a_record(79)])
+    log.objects.clear()
+    log.objects.update(anew.objects)
+
+
+def cut(log: ALog) -> None:
+    """Remove the last segment."""
+    log.objects.popitem()
+
+
+def damage_what_came(log: ALog) -> None:
+    """Append a segment and alter it."""
+    name = log.append([a_record(7)])
+    log.objects[name] = log.objects[name][:-1]
+
+
+def lose_an_old_one(log: ALog) -> None:
+    """Remove a segment that was verified before."""
+    del log.objects[log.names[1]]
+
+
+@pytest.mark.parametrize(
+    ("attack", "sentence"),
+    [
+        (rewrite, "is not the one that is in the saved state: the log was rewritten"),
+        (cut, "which is in the saved state, is missing"),
+        (damage_what_came, "Segment 4 ("),
+        (lose_an_old_one, "no longer holds 1 segment of the saved state"),
+        (lambda log: log.objects.clear(), "is gone: a saved state speaks of it"),
+    ],
+)
+def test_a_log_that_does_not_extend_what_was_saved_is_found(
+    run: Run, log: ALog, folder: Path, saved: Path, attack: Callable[[ALog], None], sentence: str
+) -> None:
+    attack(log)
+    shutil.rmtree(folder)
+    folder.mkdir()
+    before = saved.read_text()
+
+    result = run("verify", "--resume", str(saved), "--save", str(saved))
+
+    assert result.exit_code == 1
+    assert sentence in result.stdout
+    assert f"Nothing was saved in {saved}, because the log does not verify." in result.stderr
+    assert saved.read_text() == before
+
+
+def test_a_saved_state_is_an_anchor(run: Run, log: ALog, saved: Path) -> None:
+    assert run("verify", "--anchor", str(saved)).exit_code == 0
+
+    del log.objects[log.names[-1]]
+    shutil.rmtree(saved.parent / "trail")
+    result = run("verify", "--anchor", str(saved))
+    assert result.exit_code == 1
+    assert "was cut off at its end: the checkpoint in seen.json has seen 6 records, and there are 3" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda text: text[:-20], "cannot be used"),
+        (lambda text: text.replace('"size": 6', '"size": 5'), "it was altered or cut short since it was saved"),
+        (lambda _: "{}", "it is no saved state of a log (curfew.witness/v1)"),
+        (lambda _: "[]", "it is no saved state of a log (curfew.witness/v1)"),
+        (lambda _: "\x00", "cannot be used"),
+    ],
+    ids=["cut short", "altered", "another thing", "a list", "rubbish"],
+)
+def test_a_saved_state_that_is_none_is_told_from_a_bad_log(
+    run: Run, saved: Path, change: Callable[[str], str], sentence: str
+) -> None:
+    saved.write_text(change(saved.read_text()))
+
+    result = run("verify", "--resume", str(saved))
+
+    assert result.exit_code == 2
+    assert sentence in result.stderr
+    assert "Verify the whole log again" in result.stderr
+
+
+def test_a_saved_state_is_of_one_log(run: Run, saved: Path) -> None:
+    result = run("verify", "--log", "other", "--resume", str(saved))
+
+    assert result.exit_code == 2
+    assert "is of log main, and not of other" in result.stderr
+
+
+def test_an_anchor_that_a_resumed_verification_cannot_look_at_is_refused(run: Run, log: ALog, saved: Path) -> None:
+    result = run("verify", "--resume", str(saved), "--anchor", log.receipt(0).compact())
+
+    assert result.exit_code == 2
+    assert "speaks of the first 1 record, which are not read again with --resume" in result.stderr
+
+
+# --- with several processes
+
+
+@pytest.mark.parametrize("attack", [lambda _: None, damage_what_came, cut])
+def test_several_processes_come_to_the_same(
+    run: Run, log: ALog, monkeypatch: pytest.MonkeyPatch, attack: Callable[[ALog], None]
+) -> None:
+    monkeypatch.setattr(parallel, "_SMALL", 0)
+    monkeypatch.setattr(parallel, "_BATCH_OBJECTS", 2)
+    receipt = log.receipt(4).compact()
+    log.hand_over(a_signer(seed=2), [a_record(7)])
+    for number in range(8, 20):
+        log.append([a_record(number)])
+    attack(log)
+
+    alone, together = (run("verify", "--all", "--anchor", receipt, "--jobs", jobs) for jobs in ("1", "2"))
+
+    assert (together.exit_code, together.output) == (alone.exit_code, alone.output)
+
+
+def test_a_process_that_was_ended_is_not_called_tampering(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parallel, "_SMALL", 0)
+    monkeypatch.setattr(parallel, "_begin", functools.partial(os._exit, 1))
+
+    result = run("verify", "--jobs", "2")
+
+    assert result.exit_code == 3
+    assert "Try --jobs 1." in result.stderr
+
+
+def test_an_interruption_is_not_called_tampering(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Walk, "take", interrupted)
+
+    result = run("verify")
+
+    assert (result.exit_code, result.stdout) == (130, "")
+
+
 # --- tail
 
 
@@ -486,6 +702,51 @@ def test_following_shows_what_is_appended(
     assert shown.err.count("and is not shown.") == 1
 
 
+@pytest.mark.parametrize("given", ["no key", "the first key", "the newest key"])
+def test_tail_follows_a_log_from_key_to_key(run: Run, log: ALog, given: str) -> None:
+    first = key_of(log)
+    for number in range(6, 12):
+        log.append([a_record(number)])
+        if number % 2:
+            log.hand_over(a_signer(seed=number))
+    key = {"no key": (), "the first key": ("--key", first), "the newest key": ("--key", key_of(log))}[given]
+
+    result = run("tail", *key)
+
+    assert (result.exit_code, result.stderr) == (0, "")
+    told = [line for line in result.stdout.splitlines() if "UTC" not in line]
+    assert [line.split()[1] for line in told] == [
+        "audit.opened",
+        *["grant.activated"] * 5,
+        *["grant.activated", "grant.activated", "audit.key_rotated"] * 3,
+    ]
+
+
+def test_tail_shows_what_the_first_key_opens_where_a_segment_is_altered(run: Run, log: ALog) -> None:
+    log.objects[log.names[3]] = log.objects[log.names[3]][:-1]
+
+    result = run("tail", "--key", key_of(log))
+
+    assert result.exit_code == 1
+    assert len(result.stdout.splitlines()) == 4
+
+
+def test_following_goes_on_with_the_next_key(
+    log: ALog, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    verifier, head = log.verifier, log.head
+
+    def hand_over() -> None:
+        log.hand_over(a_signer(seed=7))
+        log.append([a_record(7)])
+
+    monkeypatch.setattr(tail, "_POLL", 0)
+    with pytest.raises(KeyboardInterrupt):
+        asyncio.run(tail._follow(GrowingStore(log, hand_over), head, verifier, showing.Table()))
+
+    assert "request inc-7" in capsys.readouterr().out
+
+
 # --- key
 
 
@@ -519,7 +780,7 @@ def test_a_key_of_another_kind_is_refused(tmp_path: Path) -> None:
 # --- help
 
 
-@pytest.mark.parametrize("name", ["verify", "tail"])
+@pytest.mark.parametrize("name", ["verify", "search", "prove", "export", "tail"])
 def test_help_has_examples_and_exit_codes(name: str) -> None:
     result = CliRunner().invoke(main, ["audit", name, "--help"])
 
@@ -530,7 +791,18 @@ def test_help_has_examples_and_exit_codes(name: str) -> None:
 
 
 def test_help_begins_with_what_people_type_first() -> None:
-    assert audit.list_commands(click.Context(audit)) == ["verify", "tail", "key"]
+    assert audit.list_commands(click.Context(audit)) == [
+        "verify",
+        "search",
+        "prove",
+        "check-proof",
+        "report",
+        "export",
+        "tail",
+        "key",
+        "who",
+        "forget",
+    ]
 
 
 def test_progress_is_said_after_a_second_on_a_terminal_only(

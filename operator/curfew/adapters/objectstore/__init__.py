@@ -10,19 +10,21 @@ from urllib.parse import urlsplit
 
 from curfew.adapters.objectstore.bucket import open_bucket
 from curfew.adapters.objectstore.folder import FolderStore
-from curfew.ports import ObjectStore, StoreUnavailable
+from curfew.ports import ErasableStore, StoreUnavailable
 
 BUCKET_SCHEMES = ("s3", "gs", "az")
 LEAST_RETENTION = timedelta(days=1)
 """The shortest default retention a bucket can have."""
 
 
-def open_store(url: str, *, retention: timedelta = LEAST_RETENTION) -> ObjectStore:
+def open_store(url: str, *, retention: timedelta = LEAST_RETENTION) -> ErasableStore:
     """Return the store at `url`; nothing is asked of it yet.
 
     `s3://bucket/prefix`, `gs://bucket/prefix` and `az://container/prefix` take their settings from the environment, as
     the tools of these clouds do: AWS_ENDPOINT_URL, AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and
-    AWS_ALLOW_HTTP, a web identity, the role of the machine. `file:///folder` is a folder on this machine. `retention`
+    AWS_ALLOW_HTTP; GOOGLE_SERVICE_ACCOUNT, GOOGLE_BASE_URL and GOOGLE_ALLOW_HTTP; AZURE_STORAGE_ACCOUNT_NAME,
+    AZURE_STORAGE_ACCOUNT_KEY, AZURE_STORAGE_ENDPOINT and AZURE_ALLOW_HTTP; a web identity, the role of the machine.
+    `file:///folder` is a folder on this machine. `retention`
     is how long objects have to be locked at least for the store to count as write-once.
 
     Raise `StoreUnavailable` with a sentence for people where the address cannot be one.

@@ -49,6 +49,14 @@ class FolderStore:
         """Return an object's bytes, or raise `ObjectMissing`."""
         return await self._in_thread(lambda: self._folder.get(name))
 
+    async def delete(self, name: str) -> None:
+        """Delete an object, durably; one that is not there is deleted already."""
+        await self._in_thread(lambda: self._folder.delete(name))
+
+    async def what_keeps(self, name: str) -> Sequence[str]:
+        """Nothing that a folder knows of keeps a deleted file."""
+        return ()
+
     async def list(self, prefix: str) -> Sequence[str]:
         """Return the names of all objects under a prefix, sorted."""
         return await self._in_thread(lambda: self._folder.names(prefix))
@@ -106,6 +114,13 @@ class _Folder:
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
             self._require_surroundings()
             raise ObjectMissing(f"{path} does not exist.") from error
+
+    def delete(self, name: str) -> None:
+        path = self._path(name)
+        self._require_surroundings()
+        with contextlib.suppress(FileNotFoundError):
+            path.unlink()
+            _flush(path.parent)
 
     def names(self, prefix: str) -> list[str]:
         self._require_surroundings()

@@ -14,8 +14,15 @@ from curfew.cli.lazy import LazyGroup, Subcommand
     package=__name__,
     subcommands=(
         Subcommand("verify", "Prove that a log is whole."),
+        Subcommand("search", "Find records, or tell one request's story."),
+        Subcommand("prove", "Write the proof of one record into one file."),
+        Subcommand("check-proof", "Check such a file, without the log."),
+        Subcommand("report", "Report on a period: controls, exceptions, samples."),
+        Subcommand("export", "Hand over the evidence of a period."),
         Subcommand("tail", "Show the newest records, and go on with -f."),
-        Subcommand("key", "Print the public key of a signing key."),
+        Subcommand("key", "Print the public key of a signing key, or the keys of a log."),
+        Subcommand("who", "Say whose a pseudonym is, or which is somebody's."),
+        Subcommand("forget", "Erase who a person is; the log stays whole."),
     ),
 )
 def audit() -> None:

@@ -18,3 +18,18 @@ output = click.option(
     show_default=True,
     help="For people or programs.",
 )
+listing = click.option(
+    "-o",
+    "--output",
+    type=click.Choice(("table", "json", "jsonl", "csv")),
+    default="table",
+    show_default=True,
+    help="For people, programs or spreadsheets.",
+)
+people = click.option(
+    "--people",
+    metavar="LOCATION",
+    envvar="CURFEW_PEOPLE",
+    show_envvar=True,
+    help="Where people's names lie, if the log holds pseudonyms: audit.people in the operator's settings.",
+)

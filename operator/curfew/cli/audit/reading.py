@@ -3,21 +3,28 @@
 import asyncio
 import json
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
+from curfew.adapters.clock import SystemClock
 from curfew.adapters.objectstore import BUCKET_SCHEMES, open_store
-from curfew.audit.checkpoint import KeyRefused, NoteRefused, Verifier, open_note
+from curfew.audit.checkpoint import KeyRefused, NoteRefused, Verifier, claimed, open_note
 from curfew.audit.findings import Anchor, Finding, Kind
+from curfew.audit.pseudonyms import Person
 from curfew.audit.receipt import Receipt
-from curfew.audit.segment import Head, announced_key, origin, prefix
+from curfew.audit.rotation import successor
+from curfew.audit.segment import ChainBroken, Head, Segment, announced_key, origin, prefix, resume
 from curfew.audit.verify import in_order, place
-from curfew.ports import ObjectStore, StoreError, StoreUnavailable
+from curfew.audit.witness import Witness
+from curfew.cli.audit.anchors import FORMS, anchors_in
+from curfew.ports import ErasableStore, ObjectStore, StoreError, StoreUnavailable
+from curfew.trail.people import People
 
-VERIFIED, TAMPERED, USAGE, UNREADABLE = 0, 1, 2, 3
+VERIFIED, TAMPERED, USAGE, UNREADABLE, INTERRUPTED = 0, 1, 2, 3, 130
 """Exit codes of the audit commands."""
 
 _AHEAD = 32  # objects asked for before their turn
@@ -38,10 +45,6 @@ class Unfounded(Exception):
         self.finding = finding
 
 
-class Forged(Exception):
-    """An anchor that the log's key did not sign. `str(error)` says which."""
-
-
 @contextmanager
 def unreadable() -> Iterator[None]:
     """Turn what a store refuses into a message and exit code 3."""
@@ -51,7 +54,7 @@ def unreadable() -> Iterator[None]:
         raise CannotRead(str(error)) from error
 
 
-def open_location(location: str) -> ObjectStore:
+def open_location(location: str) -> ErasableStore:
     """Return the store at an address or in a folder. Raise `click.UsageError` or `CannotRead` where there is none."""
     scheme, is_address, _ = location.partition("://")
     if is_address and scheme not in ("file", *BUCKET_SCHEMES):
@@ -61,6 +64,20 @@ def open_location(location: str) -> ObjectStore:
         if store.url.startswith("file://") and not (folder := Path(store.url.removeprefix("file://"))).is_dir():
             raise StoreUnavailable(f"There is no folder {folder}. Give the one that holds v1/, or a bucket's address.")
         return store
+
+
+def required_people(location: str | None) -> str:
+    """Return where people's names lie, or raise `click.UsageError`."""
+    if location is None:
+        raise click.UsageError(
+            "Say where people's names lie: --people LOCATION, which is audit.people in the operator's settings."
+        )
+    return location
+
+
+async def known_people(location: str | None) -> Mapping[str, Person]:
+    """Return the people behind a log's pseudonyms, by pseudonym; nobody where no place is named."""
+    return await People(open_location(location), SystemClock()).by_pseudonym() if location is not None else {}
 
 
 async def list_log(store: ObjectStore, log: str, *, may_be_empty: bool = False) -> list[str]:
@@ -101,6 +118,14 @@ async def read(store: ObjectStore, names: Sequence[str]) -> AsyncGenerator[tuple
 
 def given_key(text: str | None, file: Path | None, log: str) -> Verifier | None:
     """Return the key that was given, or None. Raise `click.UsageError` for one that cannot be this log's."""
+    verifier = read_key(text, file)
+    if verifier is not None and verifier.name != origin(log):
+        raise click.UsageError(f"The key is of {verifier.name}; log {log} has one of {origin(log)}.")
+    return verifier
+
+
+def read_key(text: str | None, file: Path | None) -> Verifier | None:
+    """Return the key that was given, of whatever log, or None. Raise `click.UsageError` for one that is malformed."""
     if text is not None and file is not None:
         raise click.UsageError("Give --key or --key-file, not both.")
     if file is not None:
@@ -108,12 +133,9 @@ def given_key(text: str | None, file: Path | None, log: str) -> Verifier | None:
     if text is None:
         return None
     try:
-        verifier = Verifier.parse(text)
+        return Verifier.parse(text)
     except KeyRefused as error:
         raise click.UsageError(f"The key cannot be used: {error}.") from error
-    if verifier.name != origin(log):
-        raise click.UsageError(f"The key is of {verifier.name}; log {log} has one of {origin(log)}.")
-    return verifier
 
 
 async def announced(store: ObjectStore, log: str, names: Sequence[str]) -> Verifier:
@@ -137,32 +159,116 @@ async def announced(store: ObjectStore, log: str, names: Sequence[str]) -> Verif
     return verifier
 
 
-def read_anchor(text: str, log: str) -> Callable[[Verifier], Anchor]:
-    """Read an anchor, in any of its forms, and return what checks it. Raise `click.UsageError` for what is none.
+async def last_key(store: ObjectStore, log: str, names: Sequence[str], first: Verifier) -> Verifier:
+    """Return the key that seals what comes next in a log, to which the key of its first segment leads.
 
-    What is returned raises `Forged` for a checkpoint that the key did not sign.
+    Each handing over is looked for by halves, because a key seals all up to it and nothing after. Where none is found,
+    that of the last key that was is returned, and whoever reads the end with it hears what is wrong.
     """
+
+    async def opened(place: int, verifier: Verifier) -> Segment | None:
+        try:
+            return resume(names[place], await store.get(names[place]), verifier, log)[0]
+        except ChainBroken:
+            return None
+
+    verifier, low = first, 0
+    while True:
+        segment = await opened(len(names) - 1, verifier)
+        high = len(names)
+        if segment is None:
+            high -= 1
+            segment = await opened(low, verifier)
+            while segment is not None and high - low > 1:
+                middle = (low + high) // 2
+                found = await opened(middle, verifier)
+                segment, low, high = (found, middle, high) if found is not None else (segment, low, middle)
+        following = _after(segment, verifier)
+        if following == verifier:
+            return verifier
+        verifier, low = following, high
+        if high == len(names):
+            return verifier
+
+
+def _after(segment: Segment | None, verifier: Verifier) -> Verifier:
+    try:
+        return successor(segment, verifier) if segment is not None else verifier
+    except ChainBroken:
+        return verifier
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """An anchor as it was given."""
+
+    anchor: Anchor
+    note: str | None = None  # the signed checkpoint that it was read from, if it was
+
+    def forgery(self, keys: Iterable[Verifier]) -> str | None:
+        """Return the sentence about a checkpoint that none of a log's keys has signed, or None."""
+        refusal: NoteRefused | None = None
+        for verifier in keys if self.note is not None else ():
+            try:
+                open_note(self.note or "", verifier)
+            except NoteRefused as error:
+                refusal = refusal or error
+            else:
+                return None
+        if refusal is None:
+            return None
+        return (
+            f"{self.anchor.source} does not belong to this log: {refusal}. Either the log was replaced by another, or the "
+            "checkpoint was"
+        )
+
+
+def read_anchors(text: str, log: str) -> list[Kept]:
+    """Read an anchor, or all that are in a file, in any of their forms. Raise `click.UsageError` where there is none."""
     content, inside = text, ""
     if _is_file(text):
         try:
             content, inside = Path(text).read_text(), f" in {Path(text).name}"
         except (OSError, ValueError) as error:
             raise click.UsageError(f"The anchor in {text} cannot be read: {error}.") from error
-    if content.startswith(f"{origin(log)}\n"):
-        return lambda verifier: _open_checkpoint(content, f"the checkpoint{inside}", verifier)
     try:
-        receipt = (
-            Receipt.from_json(_receipt_in(json.loads(content))) if "{" in content else Receipt.parse(content.strip())
-        )
+        return [_kept(anchor, log, inside) for anchor in anchors_in(content)]
     except (ValueError, RecursionError) as error:
         no_file = "" if inside else "there is no file of that name, and "
+        raise click.UsageError(f"The anchor{inside} cannot be used: {no_file}{error}. {FORMS}.") from error
+
+
+def _kept(anchor: Receipt | str, log: str, inside: str) -> Kept:
+    if isinstance(anchor, Receipt):
+        if anchor.log != log:
+            raise click.UsageError(f"The receipt{inside} is of log {anchor.log}; choose that with --log {anchor.log}.")
+        return Kept(Anchor.of_receipt(anchor, f"the receipt of record {anchor.index}{inside}"))
+    checkpoint = claimed(anchor)
+    if checkpoint.origin != origin(log):
+        raise click.UsageError(f"The checkpoint{inside} is of {checkpoint.origin}; log {log} is {origin(log)}.")
+    return Kept(Anchor.of_checkpoint(checkpoint, f"the checkpoint{inside}"), anchor)
+
+
+def read_witness(file: Path, log: str) -> Witness:
+    """Read the state that an earlier verification has saved. Raise `click.UsageError` for what is none of this log."""
+    try:
+        witness = Witness.from_json(json.loads(file.read_text()))
+    except (OSError, ValueError, RecursionError) as error:
         raise click.UsageError(
-            f"The anchor{inside} cannot be used: {no_file}{error}. An anchor is a receipt "
-            f"(log/index/size/root, or JSON), a signed checkpoint of {origin(log)}, or a file that holds one of these."
+            f"The saved state in {file} cannot be used: {error}. Verify the whole log again, with --save {file}."
         ) from error
-    if receipt.log != log:
-        raise click.UsageError(f"The receipt{inside} is of log {receipt.log}; choose that with --log {receipt.log}.")
-    return lambda _: Anchor.of_receipt(receipt, f"the receipt of record {receipt.index}{inside}")
+    if witness.head.log != log:
+        raise click.UsageError(f"The saved state in {file} is of log {witness.head.log}, and not of {log}.")
+    return witness
+
+
+def read_receipt(text: str) -> Receipt | None:
+    """Return the receipt that a text is, or the first that the file of that name holds; None where there is none."""
+    try:
+        content = Path(text).read_text() if _is_file(text) else text
+        return next((anchor for anchor in anchors_in(content) if isinstance(anchor, Receipt)), None)
+    except (OSError, ValueError, RecursionError):
+        return None
 
 
 def _is_file(text: str) -> bool:
@@ -170,25 +276,3 @@ def _is_file(text: str) -> bool:
         return Path(text).is_file()
     except (OSError, ValueError):  # too long for a name, or with a zero byte in it
         return False
-
-
-def _receipt_in(value: object) -> dict[str, object]:
-    """Return the receipt in JSON, which may be a whole AccessRequest as kubectl prints it."""
-    if not isinstance(value, dict):
-        raise ValueError("it is JSON, but no receipt")  # noqa: TRY004  the caller knows one way of being wrong
-    for path in (("status", "grant", "receipt"), ("grant", "receipt"), ("receipt",)):
-        inner: object = value
-        for key in path:
-            inner = inner.get(key) if isinstance(inner, dict) else None
-        if isinstance(inner, dict):
-            return inner
-    return value
-
-
-def _open_checkpoint(content: str, source: str, verifier: Verifier) -> Anchor:
-    try:
-        return Anchor.of_checkpoint(open_note(content, verifier), source)
-    except NoteRefused as error:
-        raise Forged(
-            f"{source} does not belong to this log: {error}. Either the log was replaced by another, or the checkpoint was"
-        ) from error

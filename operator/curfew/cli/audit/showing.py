@@ -2,20 +2,32 @@
 
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from datetime import date, datetime
 
 import click
 
 from curfew.audit.canonical import parse_canonical
 from curfew.audit.events import EVENTS
+from curfew.audit.pseudonyms import Person, revealed
 from curfew.audit.record import Record, RecordRefused
 
 
 def show_json(line: bytes) -> None:
     """Print a record as it is stored."""
     click.echo(line)
+
+
+def with_names(show: Callable[[bytes], None], people: Mapping[str, Person]) -> Callable[[bytes], None]:
+    """Return what shows records as `show` does, with the names of those who are known by pseudonym."""
+
+    def show_with_names(line: bytes) -> None:
+        with suppress(RecordRefused):  # what cannot be read is shown, or not, as it is
+            line = revealed(Record.parse(parse_canonical(line)), people).line()
+        show(line)
+
+    return show_with_names if people else show
 
 
 class Table:

@@ -11,6 +11,7 @@ from typing import NoReturn
 import click
 
 from curfew.audit.checkpoint import Verifier
+from curfew.audit.rotation import predecessor, successor
 from curfew.audit.segment import ChainBroken, Head, Segment, follow, resume
 from curfew.audit.verify import place
 from curfew.cli.audit import options
@@ -20,12 +21,14 @@ from curfew.cli.audit.reading import (
     Unfounded,
     announced,
     given_key,
+    known_people,
+    last_key,
     list_log,
     open_location,
     read,
     unreadable,
 )
-from curfew.cli.audit.showing import Table, printable, sentence, show_json
+from curfew.cli.audit.showing import Table, printable, sentence, show_json, with_names
 from curfew.ports import ObjectMissing, ObjectStore, StoreUnavailable
 
 _POLL = 1.0  # seconds between two looks for the next segment
@@ -41,8 +44,16 @@ _POLL = 1.0  # seconds between two looks for the next segment
     "-f", "--follow", "is_followed", is_flag=True, help="Go on with what is written from now on. Ctrl-C ends it."
 )
 @options.output
+@options.people
 def tail(
-    location: str, log: str, key: str | None, key_file: Path | None, count: int, is_followed: bool, output: str
+    location: str,
+    log: str,
+    key: str | None,
+    key_file: Path | None,
+    count: int,
+    is_followed: bool,
+    output: str,
+    people: str | None,
 ) -> None:
     """Show the newest records of a log as a person would read them.
 
@@ -68,7 +79,8 @@ def tail(
     store = open_location(location)
     show = show_json if output == "json" else Table()
     with unreadable():
-        is_good = asyncio.run(_tail(store, log, verifier, count, show, is_followed=is_followed))
+        known = asyncio.run(known_people(people))
+        is_good = asyncio.run(_tail(store, log, verifier, count, with_names(show, known), is_followed=is_followed))
     sys.exit(VERIFIED if is_good else TAMPERED)
 
 
@@ -91,10 +103,13 @@ async def _tail(
     newest: deque[Segment] = deque()
     head: Head | None = None
     wanted = count
+    sealing = following = await last_key(store, log, names, verifier)
     async with aclosing(read(store, names[::-1])) as objects:
         async for name, stored in objects:
+            # Backwards, the record that hands the log over says by which key it was sealed before.
+            sealing = predecessor(stored, sealing) or sealing
             try:
-                segment, after = resume(name, stored, verifier, log)
+                segment, after = resume(name, stored, sealing, log)
             except ChainBroken as broken:
                 is_good = False
                 click.echo(printable(sentence(f"{broken}, and is not shown")), err=True)
@@ -108,7 +123,7 @@ async def _tail(
     for line in lines[len(lines) - min(count, len(lines)) :]:
         show(line)
     if is_followed and head is not None:
-        await _follow(store, head, verifier, show)
+        await _follow(store, head, following, show)
     return is_good
 
 
@@ -131,6 +146,7 @@ async def _follow(store: ObjectStore, head: Head, verifier: Verifier, show: Call
             continue
         try:
             segment, head = follow(head, name, stored, verifier)
+            verifier = successor(segment, verifier)
         except ChainBroken as broken:
             click.echo(printable(sentence(f"{broken}, and is not shown")), err=True)
             # The operator goes on after what is not its own; so does this.

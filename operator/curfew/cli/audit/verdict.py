@@ -16,6 +16,10 @@ NO_ANCHOR = (
     "No anchor was given: a log that was cut off at its end cannot be told from a complete one. Give a receipt or a "
     "checkpoint with --anchor."
 )
+RESUMED = (
+    "What the saved state had seen was not read again: that it still lies there as it was, and that nothing new repeats a "
+    "record of it, is not shown. Without --resume all is."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +32,7 @@ class Report:
     examined: Examined | None
     verifier: Verifier | None
     key_was_given: bool
-    anchored: int | None  # how many records the anchors speak for; None without anchors
+    anchored: int | None  # how many records anchors and saved state speak for; None without both
 
     @property
     def is_good(self) -> bool:
@@ -68,6 +72,8 @@ class Report:
                 f"The anchors speak for the first {count(self.anchored, 'record')}; the {count(after, 'record')} after "
                 "them could be cut off without its being seen. A newer receipt speaks for more."
             )
+        if verified.before and self.is_good:
+            yield RESUMED
         for name in verified.voided:
             yield f"{name} is not ours; the log itself says that it is void and goes on after it."
         if verified.unread:
@@ -88,10 +94,13 @@ class Report:
             yield ""
         if verified is not None and self.is_good:
             yield from _summary(verified)
+            yield from _keys(verified)
         elif verified is not None:
             yield f"  Good     {count(verified.segments, 'segment')}, each in itself"
-        if self.verifier is not None:
+        if self.verifier is not None and not (self.is_good and verified is not None and len(verified.keys) > 1):
             yield f"  Key      {self.verifier}"
+        if verified is not None and verified.anchors and self.is_good:
+            yield f"  Anchors  {verified.anchors:,}, of which the newest has seen {count(self.anchored or 0, 'record')}"
         for note in self.notes():
             yield ""
             yield f"Note: {note}"
@@ -100,6 +109,8 @@ class Report:
 def _summary(verified: Verified) -> Iterator[str]:
     head = verified.head
     yield f"  Holds    {count(verified.records, 'record')} in {count(verified.segments, 'segment')}"
+    if verified.before:
+        yield f"  Read     {count(verified.segments - verified.before, 'segment')} now; the others were verified before"
     if verified.first_at is not None and verified.last_at is not None:
         yield f"  Sealed   from {in_utc(verified.first_at)} to {in_utc(verified.last_at)}"
     if verified.heartbeats:
@@ -108,6 +119,13 @@ def _summary(verified: Verified) -> Iterator[str]:
         seconds = (silence.until - silence.since).total_seconds()
         yield f"  Silence  at most {seconds:,.0f} s, from {in_utc(silence.since)}"
     yield f"  Head     segment {head.seq}, root {head.range.root().hex()}"
+
+
+def _keys(verified: Verified) -> Iterator[str]:
+    """Yield which key has sealed which segments, where there are several."""
+    ends = [tenure.segment - 1 for tenure in verified.keys[1:]] + [verified.head.seq]
+    for tenure, end in zip(verified.keys, ends, strict=True) if len(ends) > 1 else ():
+        yield f"  Key      {tenure.verifier}, segments {tenure.segment} to {end}"
 
 
 def _verified_to_json(verified: Verified) -> dict[str, Any]:
@@ -130,6 +148,10 @@ def _verified_to_json(verified: Verified) -> dict[str, Any]:
         ),
         "head": {"segment": head.seq, "size": head.range.size, "root": head.range.root().hex()},
         "anchors": verified.anchors,
+        "keys": [
+            {"key": str(one.verifier), "fromSegment": one.segment, "fromRecord": one.record} for one in verified.keys
+        ],
+        "segmentsVerifiedBefore": verified.before,
         "voided": list(verified.voided),
     }
 

@@ -3,31 +3,37 @@
 import asyncio
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import aclosing
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
 from curfew.audit.checkpoint import Verifier
-from curfew.audit.findings import Anchor, Examined, Finding, Kind
-from curfew.audit.verify import Walk
+from curfew.audit.findings import Examined, Finding, Kind
+from curfew.audit.verify import Walk, place
+from curfew.audit.witness import Witness
 from curfew.cli.audit import options
+from curfew.cli.audit.parallel import processors, with_gists
 from curfew.cli.audit.reading import (
+    INTERRUPTED,
     TAMPERED,
     VERIFIED,
-    Forged,
+    Kept,
     Unfounded,
     announced,
     given_key,
     list_log,
     open_location,
     read,
-    read_anchor,
+    read_anchors,
+    read_witness,
     unreadable,
 )
-from curfew.cli.audit.showing import progress
+from curfew.cli.audit.showing import count, progress
 from curfew.cli.audit.verdict import Report
+from curfew.cli.audit.verify_bundle import find_bundle, verify_bundle
 from curfew.ports import ObjectStore
 
 
@@ -43,6 +49,19 @@ from curfew.ports import ObjectStore
     metavar="RECEIPT|FILE",
     help="What was kept of the log elsewhere: a receipt, a checkpoint, or a file with one. May be given often.",
 )
+@click.option(
+    "--save",
+    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    help="Save in a file what was verified, if the log is whole.",
+)
+@click.option(
+    "--resume",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Verify only what came after a saved file, and that the log still extends it.",
+)
+@click.option(
+    "--jobs", type=click.IntRange(1), metavar="N", help="How many processes; as many as there are processors otherwise."
+)
 @click.option("--all", "show_all", is_flag=True, help="Say all that is wrong, not only the first.")
 @options.output
 def verify(
@@ -51,17 +70,25 @@ def verify(
     key: str | None,
     key_file: Path | None,
     anchors: tuple[str, ...],
+    save: Path | None,
+    resume: Path | None,
+    jobs: int | None,
     show_all: bool,
     output: str,
 ) -> None:
     """Prove that a log is whole: nothing altered, lost, added, moved or forked.
 
-    LOCATION is a bucket (s3://BUCKET/PREFIX, gs://…, az://…) or a folder: where the operator writes, or a copy. Every
-    byte of it is checked, from the first segment to the last, and what is wrong is said with its place.
+    LOCATION is a bucket (s3://BUCKET/PREFIX, gs://…, az://…) or a folder: where the operator writes, or a copy; or a
+    bundle that `curfew audit export` wrote. Every byte of it is checked, from the first segment to the last, and what is
+    wrong is said with its place.
 
     Two things cannot come from the log itself. Who wrote it: give the key (--key), which `curfew audit key` prints. And
     whether it was cut off at its end: give an anchor (--anchor), which is what somebody kept of it elsewhere. Each grant
-    carries one, on its RoleBinding and in the status of its request.
+    carries one, on its RoleBinding and in the status of its request, and the ConfigMap curfew-checkpoint holds the newest.
+    What --save writes is one too. A file may hold many, as kubectl lists them; all are used.
+
+    The key may be the newest or any that came before it: where the log was handed over from one to another, that is
+    followed.
 
     \b
     Examples:
@@ -69,47 +96,117 @@ def verify(
       curfew audit verify ./copy --anchor main/41/42/9f86d081…
       curfew audit verify s3://acme-access-log/prod --anchor request.json
         with: kubectl get accessrequest inc-4711 -n payments -o json > request.json
+      curfew audit verify s3://acme-access-log/prod --anchor newest.yaml
+        with: kubectl get configmap curfew-checkpoint -n curfew-system -o yaml > newest.yaml
       curfew audit verify ./copy --all -o json | jq .findings
+      curfew audit verify s3://acme-access-log/prod --key-file curfew.pub --save seen.json
+      curfew audit verify s3://acme-access-log/prod --resume seen.json --save seen.json
 
     \b
     Exit code 0: the log is whole.
               1: it is not; the first bad place is named (with --all, each).
               2: the command was wrong; the message says how.
               3: the log cannot be read: no such bucket or log, wrong credentials.
+            130: it was interrupted with Ctrl-C.
     """  # noqa: D301  click's mark for lines that stay as they are
-    verifier = given_key(key, key_file, log)
-    checks = [read_anchor(anchor, log) for anchor in anchors]
+    if (bundle := find_bundle(location)) is not None:
+        if save is not None or resume is not None:
+            raise click.UsageError("--save and --resume are for logs, and not for a bundle of one.")
+        sys.exit(verify_bundle(bundle, location, key, key_file, anchors, output))
+    since = read_witness(resume, log) if resume is not None else None
+    kept = [one for anchor in anchors for one in read_anchors(anchor, log)]
+    if since is not None:
+        _refuse_older(kept, since)
+    asked = _Asked(given_key(key, key_file, log), kept, since, jobs or processors())
     store = open_location(location)
-    with unreadable():
-        report = asyncio.run(_verify(store, log, verifier, checks))
+    try:
+        with unreadable():
+            report, witness = asyncio.run(_verify(store, log, asked))
+    except KeyboardInterrupt:
+        click.echo("Interrupted: nothing is known of the log.", err=True)
+        sys.exit(INTERRUPTED)
     click.echo(json.dumps(report.to_json(), indent=2) if output == "json" else report.to_text(show_all=show_all))
+    if save is not None:
+        _save(save, witness)
     sys.exit(VERIFIED if report.is_good else TAMPERED)
 
 
-async def _verify(
-    store: ObjectStore, log: str, given: Verifier | None, checks: Sequence[Callable[[Verifier], Anchor]]
-) -> Report:
-    names = await list_log(store, log, may_be_empty=bool(checks))
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What to hold the log against, and how."""
+
+    key: Verifier | None
+    anchors: Sequence[Kept]
+    since: Witness | None
+    jobs: int
+
+
+async def _verify(store: ObjectStore, log: str, asked: _Asked) -> tuple[Report, Witness | None]:
+    """Return what was found, and what to keep of the log if it is whole."""
+    since = asked.since
+    names = await list_log(store, log, may_be_empty=bool(asked.anchors or since))
+    anchors = [kept.anchor for kept in asked.anchors]
+    given = asked.key or (since.trusted if since is not None and since.key_was_given else None)
 
     def report(*findings: Finding, examined: Examined | None = None, verifier: Verifier | None = given) -> Report:
-        anchored = max((anchor.size for anchor in anchors), default=None)
+        kept = [anchor.size for anchor in anchors] + ([since.head.range.size] if since is not None else [])
+        anchored = max(kept, default=None)
         return Report(log, store.url, findings, examined, verifier, given is not None, anchored)
 
-    anchors: list[Anchor] = []
     if not names:
-        return report(Finding(Kind.CUT_OFF, f"log {log}", "is gone: an anchor speaks of it, and no segment is there"))
+        what = "an anchor" if anchors else "a saved state"
+        why = f"is gone: {what} speaks of it, and no segment is there"
+        return report(Finding(Kind.CUT_OFF, f"log {log}", why)), None
     try:
-        verifier = given or await announced(store, log, names)
-        anchors += (check(verifier) for check in checks)
+        trusted = given or (since.trusted if since is not None else await announced(store, log, names))
     except Unfounded as error:
-        return report(error.finding)
-    except Forged as error:
-        return report(Finding(Kind.REWRITTEN, f"log {log}", str(error)))
-    walk = Walk(log, verifier, anchors)
+        return report(error.finding), None
+    earlier: list[Finding] = []
+    if since is not None:
+        names, earlier = _after(since, log, names)
+    walk = Walk(log, trusted, anchors, since=since)
     with progress(len(names), "objects") as advance:
-        async with aclosing(read(store, names)) as objects:
-            async for name, stored in objects:
-                walk.take(name, stored)
+        async with aclosing(with_gists(read(store, names), log, lambda: walk.verifier, asked.jobs)) as objects:
+            async for name, stored, gist in objects:
+                walk.take(name, stored, gist)
                 advance()
     examined = walk.finish()
-    return report(*examined.findings, examined=examined, verifier=verifier)
+    keys = [trusted, *(tenure.verifier for tenure in examined.verified.keys)]
+    forgeries = (kept.forgery(keys) for kept in asked.anchors)
+    forged = [Finding(Kind.REWRITTEN, f"log {log}", forgery) for forgery in forgeries if forgery is not None]
+    found = report(*forged, *earlier, *examined.findings, examined=examined, verifier=trusted)
+    if not found.is_good:
+        return found, None
+    return found, Witness.of(examined.verified, trusted, key_was_given=given is not None)
+
+
+def _refuse_older(anchors: Sequence[Kept], since: Witness) -> None:
+    """Raise `click.UsageError` for an anchor that speaks of less than a saved state holds."""
+    for anchor in (kept.anchor for kept in anchors):
+        if anchor.size < since.head.range.size:
+            raise click.UsageError(
+                f"{anchor.source.capitalize()} speaks of the first {count(anchor.size, 'record')}, which are not read again "
+                "with --resume. Leave out one of the two."
+            )
+
+
+def _after(since: Witness, log: str, names: Sequence[str]) -> tuple[list[str], list[Finding]]:
+    """Return the names from the last segment of a saved state on, and what is wrong with those before it."""
+    before = {seq for seq in (place(log, name) for name in names) if 0 <= seq < since.head.seq}
+    rest = [name for name in names if not 0 <= place(log, name) < since.head.seq]
+    if lost := since.head.seq - len(before):
+        why = f"no longer holds {count(lost, 'segment')} of the saved state; without --resume it is said which"
+        return rest, [Finding(Kind.MISSING, f"log {log}", why)]
+    return rest, []
+
+
+def _save(file: Path, witness: Witness | None) -> None:
+    if witness is None:
+        click.echo(f"Nothing was saved in {file}, because the log does not verify.", err=True)
+        return
+    new = file.with_name(f"{file.name}.new")
+    try:
+        new.write_text(json.dumps(witness.to_json(), indent=2) + "\n")
+        new.replace(file)
+    except OSError as error:
+        raise click.FileError(str(file), str(error)) from error

@@ -1,0 +1,80 @@
+"""The gist of a segment: all that is needed of it to verify the log, in a few bytes a record.
+
+A segment's own checks need nothing of the log but the key, and are nearly all of the work. So they can be done anywhere
+and in any order; only the gists have to come in order.
+"""
+
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from curfew.audit.checkpoint import Verifier
+from curfew.audit.record import RecordRefused, identity
+from curfew.audit.rotation import EVENT, successor
+from curfew.audit.segment import ChainBroken, Link, Segment, open_segment
+
+ID_BYTES = 16
+"""How much is kept of a record's id: enough for no two ids ever to be the same in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gist:
+    """A segment that is good in itself."""
+
+    verifier: Verifier  # whose key sealed it
+    successor: Verifier  # whose key seals the next
+    link: Link
+    ids: bytes  # `ID_BYTES` for each record
+    unread: tuple[int, ...]  # the indexes of the lines that this version cannot read as records
+
+
+def open_gist(name: str, stored: bytes, verifier: Verifier, log: str) -> tuple[Gist, Segment]:
+    """Return a segment that is good in itself, and its gist, or raise `ChainBroken`."""
+    ids: list[str] = []
+    events: set[str] = set()
+    unread: list[int] = []
+
+    def visit(index: int, body: Any) -> None:
+        try:
+            id_, event, _ = identity(body)
+        except RecordRefused:
+            id_, event = f"line {index}", ""  # which no other line has
+            unread.append(index)
+        ids.append(id_)
+        events.add(event)
+
+    segment, link = open_segment(name, stored, verifier, log, visit)
+    following = successor(segment, verifier) if EVENT in events else verifier
+    return Gist(verifier, following, link, _packed(ids), tuple(unread)), segment
+
+
+def _packed(ids: Sequence[str]) -> bytes:
+    """Return `ID_BYTES` for each id: what it says, if it is written as ours are, and a hash of it otherwise."""
+    together = "".join(ids)
+    if {len(id_) for id_ in ids} == {2 * ID_BYTES} and _HEX.fullmatch(together):
+        return bytes.fromhex(together)
+    return b"".join(
+        bytes.fromhex(id_)
+        if len(id_) == 2 * ID_BYTES and _HEX.fullmatch(id_)
+        else hashlib.sha256(id_.encode()).digest()[:ID_BYTES]
+        for id_ in ids
+    )
+
+
+_HEX = re.compile("[0-9a-f]*")
+
+
+def gists(objects: Sequence[tuple[str, bytes]], verifier: Verifier, log: str) -> list[Gist | None]:
+    """Return the gist of each object, or None for one that is not good in itself, or not sealed by this key.
+
+    What is wrong with it is said by whoever looks at it in its place.
+    """
+    found: list[Gist | None] = []
+    for name, stored in objects:
+        try:
+            found.append(open_gist(name, stored, verifier, log)[0])
+        except ChainBroken:
+            found.append(None)
+    return found

@@ -1,0 +1,200 @@
+"""Records without people's names: pseudonyms in their place, which a key kept outside the log turns back into names.
+
+Each person has a random key. The pseudonym is a hash of it, so that it says nothing by itself; when the key is erased,
+nobody can tell any more whose it was, and the log verifies as before. What is a hash of something with a name in it (a
+record's id, the digest of the terms) could be guessed at, and is enciphered with the same key.
+"""
+
+import base64
+import hashlib
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+
+from curfew.audit.record import Record
+
+KEY_BYTES = 32
+"""Length of a person's key."""
+
+UNKNOWN = "unknown"  # who holds a binding of which nobody knows; no person
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A name as the API server authenticated it, and the random key that stands between it and the log."""
+
+    name: str
+    key: bytes
+
+    def __post_init__(self) -> None:
+        """Refuse a key of another length."""
+        if len(self.key) != KEY_BYTES:
+            raise ValueError(f"a person's key has {KEY_BYTES} bytes, not {len(self.key)}")
+
+    @property
+    def pseudonym(self) -> str:
+        """What the log calls the person: `person:` and 130 bits in base32."""
+        digest = hashlib.sha256(b"curfew pseudonym v1\n" + self.key).digest()
+        return "person:" + base64.b32encode(digest).decode().lower()[:26]
+
+    def seal(self, hexadecimal: str) -> str:
+        """Return 16 or 32 bytes in hex, enciphered: as long as before, and the same each time (AES-256, block by block).
+
+        The blocks are parts of hashes, no two alike, so that there is no pattern to see.
+        """
+        encryptor = self._cipher().encryptor()
+        return (encryptor.update(bytes.fromhex(hexadecimal)) + encryptor.finalize()).hex()
+
+    def unseal(self, hexadecimal: str) -> str:
+        """Return what `seal` was given."""
+        decryptor = self._cipher().decryptor()
+        return (decryptor.update(bytes.fromhex(hexadecimal)) + decryptor.finalize()).hex()
+
+    def _cipher(self) -> "Cipher[modes.ECB]":
+        key = hashlib.sha256(b"curfew sealed digest v1\n" + self.key).digest()
+        return Cipher(algorithms.AES256(key), modes.ECB())  # noqa: S305  single blocks of hashes: no pattern to see
+
+
+def is_person(name: str) -> bool:
+    """Whether a name is a person's, and not a part of the system or nobody's."""
+    return bool(name) and not name.startswith("system:") and name != UNKNOWN
+
+
+def names_in(record: Record) -> frozenset[str]:
+    """Return the names of all people that a record names."""
+    found = {name for place in _NAMES for name in _at(record.body, place) if isinstance(name, str)}
+    for subject in _at(record.body, _SUBJECTS):
+        kind, _, name = str(subject).partition(" ")
+        found |= {name} if kind == "User" else set()
+    return frozenset(filter(is_person, found))
+
+
+def hidden(record: Record, people: Mapping[str, Person]) -> Record:
+    """Return a record with pseudonyms for the names of `people` (by name), who are all that `names_in` found."""
+    if not people:
+        return record
+    body = _replaced(record.body, _as_whole(people), _NAMES)
+    body = _replaced(body, _as_words(people), _TEXTS)
+    return _sealed(body, record.block, people, Person.seal)
+
+
+def revealed(record: Record, people: Mapping[str, Person]) -> Record:
+    """Return a record with the names of those whose keys are known: `people` by pseudonym. The inverse of `hidden`."""
+    if not people:
+        return record
+    who = {person.name: person for pseudonym in _pseudonyms(record) if (person := people.get(pseudonym)) is not None}
+    if not who:
+        return record
+
+    def tell(text: str) -> str:
+        return _PSEUDONYM.sub(lambda found: people[found[0]].name if found[0] in people else found[0], text)
+
+    body = _mapped(record.body, tell)
+    return _sealed(body, body["unmapped"]["curfew"], who, Person.unseal)
+
+
+def _sealed(
+    body: dict[str, Any], names: Mapping[str, Any], people: Mapping[str, Person], change: Callable[[Person, str], str]
+) -> Record:
+    """Return a record with that body, in which each hash with a name in it is changed by that person's key.
+
+    `names` is our own block with its names in clear, and tells whose key that is.
+    """
+    block = dict(body["unmapped"]["curfew"])
+    if (actor := people.get(names["actor"])) is not None:
+        block["id"] = change(actor, block["id"])
+    requester = people.get(names.get("story", {}).get("requester"))
+    if requester is not None and (terms := block.get("detail", {}).get("terms")):
+        block["detail"] = {**block["detail"], "terms": change(requester, terms)}
+    metadata = {**body["metadata"], "uid": block["id"]}
+    unmapped = {**body["unmapped"], "curfew": block}
+    return Record(block["id"], block["event"], block["subject"], {**body, "metadata": metadata, "unmapped": unmapped})
+
+
+_Place = tuple[str, ...]
+_EACH = "*"  # each item of a list, or, at the end of a place, each string at any depth
+
+_BLOCK = ("unmapped", "curfew")
+_NAMES: tuple[_Place, ...] = (
+    ("actor", "user", "name"),
+    ("user", "name"),
+    (*_BLOCK, "actor"),
+    (*_BLOCK, "story", "requester"),
+    (*_BLOCK, "story", "submitted_by"),
+    (*_BLOCK, "story", "decisions", _EACH, "by"),
+)
+"""Where a name stands alone."""
+
+_SUBJECTS = (*_BLOCK, "detail", "subjects", _EACH)  # "User" and a name
+
+_TEXTS: tuple[_Place, ...] = (
+    ("message",),
+    (*_BLOCK, "story", "reason"),
+    (*_BLOCK, "story", "decisions", _EACH, "reason"),
+    (*_BLOCK, "detail"),
+)
+"""Where names can stand among other words."""
+
+_PSEUDONYM = re.compile(r"person:[a-z2-7]{26}")
+
+
+def _at(value: Any, place: _Place) -> Iterable[Any]:
+    if not place:
+        return [value]
+    step, rest = place[0], place[1:]
+    if step == _EACH:
+        return [found for item in value for found in _at(item, rest)] if isinstance(value, list) else []
+    return _at(value[step], rest) if isinstance(value, Mapping) and step in value else []
+
+
+def _replaced(body: Mapping[str, Any], change: Callable[[str], str], places: tuple[_Place, ...]) -> dict[str, Any]:
+    changed: Any = body
+    for place in places:
+        changed = _changed_at(changed, place, change)
+    return dict(changed)
+
+
+def _changed_at(value: Any, place: _Place, change: Callable[[str], str]) -> Any:
+    if not place:
+        return _mapped(value, change)
+    step, rest = place[0], place[1:]
+    if step == _EACH:
+        return [_changed_at(item, rest, change) for item in value] if isinstance(value, list) else value
+    if isinstance(value, Mapping) and step in value:
+        return {**value, step: _changed_at(value[step], rest, change)}
+    return value
+
+
+def _mapped(value: Any, change: Callable[[str], str]) -> Any:
+    if isinstance(value, str):
+        return change(value)
+    if isinstance(value, Mapping):
+        return {key: _mapped(part, change) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_mapped(part, change) for part in value]
+    return value
+
+
+def _as_whole(people: Mapping[str, Person]) -> Callable[[str], str]:
+    return lambda text: people[text].pseudonym if text in people else text
+
+
+def _as_words(people: Mapping[str, Person]) -> Callable[[str], str]:
+    """Replace names where they stand as words: bob, but neither bobby nor bob@example.com."""
+    longest_first = sorted(people, key=len, reverse=True)
+    names = re.compile(rf"(?<![\w@.-])(?:{'|'.join(map(re.escape, longest_first))})(?![\w@-]|\.\w)")
+    return lambda text: names.sub(lambda found: people[found[0]].pseudonym, text)
+
+
+def _pseudonyms(record: Record) -> Iterable[str]:
+    found: set[str] = set()
+
+    def look(text: str) -> str:
+        found.update(_PSEUDONYM.findall(text))
+        return text
+
+    _mapped(record.body, look)
+    return found

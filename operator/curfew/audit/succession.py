@@ -1,0 +1,61 @@
+"""Which key has sealed which part of a log, and what that has to do with the key that somebody trusts."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from curfew.audit.checkpoint import KeyRefused, Verifier
+from curfew.audit.gist import Gist
+from curfew.audit.segment import announced_key
+
+
+@dataclass(frozen=True, slots=True)
+class Tenure:
+    """A part of a log that one key has sealed: from a segment and a record on, up to the next tenure."""
+
+    verifier: Verifier
+    segment: int
+    record: int
+
+
+class Succession:
+    """Follows the keys of a log, from the one that its first record names.
+
+    The key that is trusted may be any of them. What comes after its segments is sealed by keys that it has handed the log
+    over to, itself or through others. What comes before them is committed to by each of them, as by any segment. So it is
+    enough that it has sealed one segment of an unbroken chain.
+    """
+
+    def __init__(self, trusted: Verifier, tenures: tuple[Tenure, ...] = (), current: Verifier | None = None) -> None:
+        """Begin with the key that is trusted, or go on where tenures ended."""
+        self.trusted = trusted
+        self.current = current or trusted  # which has to have sealed the next segment
+        self.tenures = list(tenures)
+
+    @property
+    def is_proven(self) -> bool:
+        """Whether the trusted key has sealed a segment so far."""
+        return any(tenure.verifier == self.trusted for tenure in self.tenures)
+
+    def first(self, stored: bytes) -> Verifier | None:
+        """Return the key that an object names for itself, if it can be the beginning of a log whose key is another now."""
+        if self.tenures:
+            return None
+        try:
+            named = Verifier.parse(announced_key(stored) or "")
+        except KeyRefused:
+            return None
+        return named if named.name == self.trusted.name and named != self.trusted else None
+
+    def hopes(self) -> tuple[Verifier, ...]:
+        """Return the keys that can go on after a gap in which the log may have been handed over."""
+        return (self.current,) if self.current == self.trusted else (self.current, self.trusted)
+
+    def known(self) -> Iterator[Verifier]:
+        """Yield all keys that have sealed anything, or should have."""
+        yield from dict.fromkeys((*self.hopes(), *(tenure.verifier for tenure in self.tenures)))
+
+    def follow(self, gist: Gist) -> None:
+        """Go on after a segment."""
+        if not self.tenures or self.tenures[-1].verifier != gist.verifier:
+            self.tenures.append(Tenure(gist.verifier, gist.link.after.seq, gist.link.first))
+        self.current = gist.successor

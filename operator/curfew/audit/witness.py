@@ -1,0 +1,115 @@
+"""A witness: what somebody keeps of a log that they have verified, to verify later only what came after.
+
+It holds the state after the last segment, the keys, and the signed checkpoint that goes with it. So it is an anchor too.
+Its sum guards it against accidents; against anybody else its keeper has to.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from curfew.audit.canonical import NotCanonical, canonical
+from curfew.audit.checkpoint import KeyRefused, NoteRefused, Verifier, open_note
+from curfew.audit.findings import Verified
+from curfew.audit.merkle import CompactRange
+from curfew.audit.segment import Head
+from curfew.audit.succession import Tenure
+
+SCHEMA = "curfew.witness/v1"
+
+
+class WitnessRefused(ValueError):
+    """Something that is no witness, or an altered one. `str(error)` completes "it cannot be used: ..."."""
+
+
+@dataclass(frozen=True, slots=True)
+class Witness:
+    """A log up to one of its segments, as it was verified."""
+
+    head: Head  # after that segment
+    newest: str  # the name of that segment
+    note: str  # the signed checkpoint in its seal
+    trusted: Verifier  # the key that it was verified with
+    key_was_given: bool  # and was not only what the log itself names
+    keys: tuple[Tenure, ...]  # which key has sealed which part
+    following: Verifier  # the key that has to have sealed what comes next
+    segments: int
+    heartbeats: int
+    first_at: datetime  # when the first segment was sealed
+
+    @classmethod
+    def of(cls, verified: Verified, trusted: Verifier, *, key_was_given: bool) -> "Witness | None":
+        """Return what to keep of a log that was verified and is whole, or None for one without segments."""
+        if verified.newest is None or verified.note is None or verified.first_at is None:
+            return None
+        return cls(
+            verified.head,
+            verified.newest,
+            verified.note,
+            trusted,
+            key_was_given,
+            verified.keys,
+            verified.following,
+            verified.segments,
+            verified.heartbeats,
+            verified.first_at,
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as JSON."""
+        if self.head.at is None:
+            raise ValueError("a witness has seen a segment")
+        told = {
+            "schema": SCHEMA,
+            "log": self.head.log,
+            "trusted": str(self.trusted),
+            "keyWasGiven": self.key_was_given,
+            "keys": [{"key": str(one.verifier), "segment": one.segment, "record": one.record} for one in self.keys],
+            "next": str(self.following),
+            "segment": self.head.seq,
+            "name": self.newest,
+            "object": self.head.object_hash.hex(),
+            "size": self.head.range.size,
+            "hashes": [hash_.hex() for hash_ in self.head.range.hashes],
+            "at": self.head.at.isoformat(),
+            "segments": self.segments,
+            "heartbeats": self.heartbeats,
+            "firstAt": self.first_at.isoformat(),
+            "checkpoint": self.note,
+        }
+        return {**told, "sum": _sum(told)}
+
+    @classmethod
+    def from_json(cls, value: Any) -> "Witness":
+        """Read what `to_json` wrote, or raise `WitnessRefused`."""
+        if not isinstance(value, Mapping) or value.get("schema") != SCHEMA:
+            raise WitnessRefused(f"it is no saved state of a log ({SCHEMA})")
+        told = {name: part for name, part in value.items() if name != "sum"}
+        try:
+            if value.get("sum") != _sum(told):
+                raise WitnessRefused("it was altered or cut short since it was saved: its sum is another")
+            at = datetime.fromisoformat(told["at"])
+            tree = CompactRange(told["size"], tuple(map(bytes.fromhex, told["hashes"])))
+            witness = cls(
+                Head(told["log"], told["segment"], bytes.fromhex(told["object"]), at.date(), tree, at),
+                told["name"],
+                told["checkpoint"],
+                Verifier.parse(told["trusted"]),
+                told["keyWasGiven"],
+                tuple(Tenure(Verifier.parse(one["key"]), one["segment"], one["record"]) for one in told["keys"]),
+                Verifier.parse(told["next"]),
+                told["segments"],
+                told["heartbeats"],
+                datetime.fromisoformat(told["firstAt"]),
+            )
+            if open_note(witness.note, witness.keys[-1].verifier) != witness.head.checkpoint:
+                raise WitnessRefused("its checkpoint is that of another tree")
+        except (KeyRefused, NoteRefused, NotCanonical, LookupError, TypeError, AttributeError) as error:
+            raise WitnessRefused(f"it is no saved state of a log: {error}") from error
+        return witness
+
+
+def _sum(told: Mapping[str, Any]) -> str:
+    return hashlib.sha256(canonical(dict(told))).hexdigest()

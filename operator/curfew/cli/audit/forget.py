@@ -1,0 +1,69 @@
+"""`curfew audit forget`: erases what connects a person with a pseudonym."""
+
+import asyncio
+import sys
+from collections.abc import Sequence
+
+import click
+
+from curfew.adapters.clock import SystemClock
+from curfew.audit.pseudonyms import Person
+from curfew.cli.audit import options
+from curfew.cli.audit.reading import open_location, required_people, unreadable
+from curfew.cli.audit.showing import printable
+from curfew.ports import ErasableStore
+from curfew.trail.people import People, object_name
+
+NOT_GONE = 1
+"""Exit code where there is nobody to forget, or what was deleted may still be there."""
+
+
+@click.command("forget", short_help="Erase who a person is; the log stays whole.")
+@click.argument("name")
+@options.people
+@click.option("--yes", is_flag=True, help="Do not ask whether it is meant.")
+def forget(name: str, people: str | None, yes: bool) -> None:
+    """Erase who a person is: the log keeps the pseudonym, and nobody can tell any more whose it was.
+
+    NAME is the person's name as the API server knows it. The key that connects name and pseudonym is deleted from where
+    the operator keeps people's names (--people). No byte of the log changes: it verifies as before.
+
+    It cannot be undone. The log goes on to say what the pseudonym did. What it does not reach: names that somebody wrote
+    into a reason or a ticket in another form, names of requests, AccessRequests and Events that are still in the
+    cluster, and copies of the names made elsewhere. Forget a person whose requests are over; one who asks again gets
+    another pseudonym.
+
+    \b
+    Example:
+      curfew audit forget alice@example.com --people s3://acme-people/prod
+
+    \b
+    Exit code 0: the key is gone.
+              1: nobody of that name is known, or the bucket may still keep the key; the message says which.
+              2: the command was wrong; the message says how.
+              3: the names cannot be reached: no such bucket, wrong credentials.
+    """  # noqa: D301  click's mark for lines that stay as they are
+    store = open_location(required_people(people))
+    with unreadable():
+        person = asyncio.run(People(store, SystemClock()).find(name))
+    if person is None:
+        click.echo(printable(f"{name} is not known at {store.url}: never was, or was forgotten."), err=True)
+        sys.exit(NOT_GONE)
+    if not yes:
+        click.confirm(
+            f"{printable(name)} will be {person.pseudonym} for ever, to everybody. Erase the name?", abort=True
+        )
+    with unreadable():
+        kept_by = asyncio.run(_erase(store, person))
+    for reason in kept_by:
+        click.echo(printable(f"The key of {name} was deleted, but may not be gone. {reason}"), err=True)
+    if kept_by:
+        sys.exit(NOT_GONE)
+    click.echo(printable(f"Nobody can tell any more that {person.pseudonym} was {name}."))
+
+
+async def _erase(store: ErasableStore, person: Person) -> Sequence[str]:
+    """Delete a person's key, and return why it may still be there."""
+    kept_by = await store.what_keeps(object_name(person.name))
+    await store.delete(object_name(person.name))
+    return kept_by

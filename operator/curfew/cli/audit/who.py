@@ -1,0 +1,48 @@
+"""`curfew audit who`: says whose a pseudonym is, and which pseudonym is somebody's."""
+
+import asyncio
+import sys
+
+import click
+
+from curfew.adapters.clock import SystemClock
+from curfew.cli.audit import options
+from curfew.cli.audit.reading import open_location, required_people, unreadable
+from curfew.cli.audit.showing import printable
+from curfew.trail.people import People
+
+UNKNOWN = 1
+"""Exit code for somebody of whom nothing is known, or not any more."""
+
+
+@click.command("who", short_help="Say whose a pseudonym is, or which is somebody's.")
+@click.argument("person")
+@options.people
+def who(person: str, people: str | None) -> None:
+    """Say whose a pseudonym is, or which pseudonym is somebody's.
+
+    PERSON is a pseudonym as the log holds it (person:…), or a name as the API server knows it. What is asked for lies
+    where the operator keeps people's names (--people), and nowhere else: whoever may not read that cannot tell.
+
+    \b
+    Examples:
+      curfew audit who person:mfzwizltoqfa2k3vn5xw4z3bnq --people s3://acme-people/prod
+      curfew audit who alice@example.com --people s3://acme-people/prod
+
+    \b
+    Exit code 0: the answer was printed.
+              1: nobody of that name or pseudonym is known, or not any more.
+              2: the command was wrong; the message says how.
+              3: the names cannot be read: no such bucket, wrong credentials.
+    """  # noqa: D301  click's mark for lines that stay as they are
+    store = open_location(required_people(people))
+    with unreadable():
+        known = asyncio.run(People(store, SystemClock()).by_pseudonym())
+    if person in known:
+        click.echo(printable(known[person].name))
+        return
+    found = next((one for one in known.values() if one.name == person), None)
+    if found is None:
+        click.echo(printable(f"{person} is not known at {store.url}: never was, or was forgotten."), err=True)
+        sys.exit(UNKNOWN)
+    click.echo(found.pseudonym)

@@ -1,0 +1,131 @@
+"""The people behind the pseudonyms: their names and keys, in a store of their own that forgets.
+
+One object a person. A key is durable before the first record that needs it, and is read again after a minute, so that
+a key that was erased elsewhere is used no more.
+"""
+
+import asyncio
+import base64
+import hashlib
+import json
+import secrets
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from curfew.audit.pseudonyms import KEY_BYTES, Person, hidden, names_in, revealed
+from curfew.audit.record import Record
+from curfew.ports import Clock, ObjectExists, ObjectMissing, ObjectStore, StoreUnavailable
+
+SCHEMA = "curfew.person/v1"
+PREFIX = "people/"
+
+AT_ONCE = 16
+"""How many people are asked for at a time."""
+
+FRESH = timedelta(minutes=1)
+"""How long a key is used without looking whether it is still there."""
+
+
+def object_name(name: str) -> str:
+    """Return the name of the object that holds a person's key."""
+    return f"{PREFIX}{hashlib.sha256(name.encode()).hexdigest()}.json"
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    person: Person
+    read_at: datetime
+
+
+class People:
+    """Who is who. Every method may raise a `StoreError`."""
+
+    def __init__(
+        self, store: ObjectStore, clock: Clock, make_key: Callable[[int], bytes] = secrets.token_bytes
+    ) -> None:
+        """Nothing is read yet. `store` is not the log's: what is forgotten has to be gone from it."""
+        self._store = store
+        self._clock = clock
+        self._make_key = make_key
+        self._known: dict[str, _Known] = {}  # by name
+
+    async def hide(self, records: Iterable[Record]) -> list[Record]:
+        """Return records with pseudonyms for names; whoever has none gets one, which is durable by then."""
+        records = list(records)
+        names = sorted(set().union(*map(names_in, records)))
+        limit = asyncio.Semaphore(AT_ONCE)
+
+        async def person(name: str) -> Person:
+            async with limit:
+                return await self._person(name)
+
+        people = {one.name: one for one in await asyncio.gather(*map(person, names))}
+        return [hidden(record, {name: people[name] for name in names_in(record)}) for record in records]
+
+    async def reveal(self, records: Iterable[Record]) -> list[Record]:
+        """Return records with the names of all people who are known. The store is read once for all of them."""
+        known = await self.by_pseudonym()
+        return [revealed(record, known) for record in records]
+
+    async def by_pseudonym(self) -> Mapping[str, Person]:
+        """Return everybody who is known."""
+        names = await self._store.list(PREFIX)
+        limit = asyncio.Semaphore(AT_ONCE)
+
+        async def read(name: str) -> Person | None:
+            async with limit:
+                return await self._read(name)
+
+        found = await asyncio.gather(*map(read, names))
+        return {person.pseudonym: person for person in found if person is not None}
+
+    async def find(self, name: str) -> Person | None:
+        """Return a person, or None for somebody whose name the log does not hold, or not any more."""
+        return await self._read(object_name(name))
+
+    async def _person(self, name: str) -> Person:
+        now = self._clock.now()
+        known = self._known.get(name)
+        if known is None or now - known.read_at >= FRESH:
+            known = self._known[name] = _Known(await self.find(name) or await self._introduce(name), now)
+        return known.person
+
+    async def _introduce(self, name: str) -> Person:
+        """Give a person a key, or return the one that somebody else was quicker to give."""
+        person = Person(name, self._make_key(KEY_BYTES))
+        try:
+            await self._store.create(object_name(name), _format(person))
+        except ObjectExists:
+            other = await self.find(name)
+            if other is None:
+                raise StoreUnavailable(
+                    f"{object_name(name)} in {self._store.url} was there and is not any more."
+                ) from None
+            return other
+        return person
+
+    async def _read(self, object_: str) -> Person | None:
+        try:
+            stored = await self._store.get(object_)
+        except ObjectMissing:
+            return None
+        try:
+            return _parse(stored)
+        except (ValueError, KeyError, TypeError) as error:
+            raise StoreUnavailable(
+                f"{object_} in {self._store.url} is not a person's key ({error}). Restore it, or delete it: then the person "
+                "behind it is forgotten."
+            ) from error
+
+
+def _format(person: Person) -> bytes:
+    told = {"schema": SCHEMA, "name": person.name, "key": base64.b64encode(person.key).decode()}
+    return json.dumps(told, ensure_ascii=False).encode() + b"\n"
+
+
+def _parse(stored: bytes) -> Person:
+    told = json.loads(stored)
+    if told["schema"] != SCHEMA:
+        raise ValueError(f"its schema is {told['schema']}, and this version reads {SCHEMA}")
+    return Person(str(told["name"]), base64.b64decode(told["key"], validate=True))
