@@ -23,8 +23,7 @@ ORDER: Final = ("unit", "property", "contract", "docs", "integration", "attacks"
 
 
 UNSTAMPED: Final = (
-    "integration/admission",
-    "integration/enforcement",
+    "integration/admission/test_creating.py",
     "integration/operator/test_lifecycle.py",
     "integration/operator/test_rules.py",
     "attacks",

@@ -25,6 +25,12 @@ OF_THE_PROBE: set[Right] = {
     (RBAC, "roles", "bind", "curfew-probe"),
 }
 
+AT_HOME: set[Right] = {
+    ("", "serviceaccounts/token", "create", "curfew-probe"),
+    *(("", "configmaps", verb, "curfew-checkpoint") for verb in ("get", "patch")),
+}
+"""What the operator may do in its own namespace and not elsewhere."""
+
 Manifest = Mapping[str, Any]
 
 
@@ -41,10 +47,7 @@ def test_the_operator_may_speak_as_the_probe_and_as_nobody_else(cluster: Install
         more = rights(cluster, OPERATOR, SYSTEM) - rights(cluster, OPERATOR, elsewhere)
     finally:
         cluster.drop_namespace(elsewhere)
-    assert more == {
-        ("", "serviceaccounts/token", "create", "curfew-probe"),
-        *(("", "configmaps", verb, "curfew-checkpoint") for verb in ("get", "patch")),
-    }
+    assert more == AT_HOME
 
 
 def create(cluster: Installed, manifest: Manifest) -> Done:

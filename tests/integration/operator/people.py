@@ -3,9 +3,10 @@
 import asyncio
 import base64
 import json
+import socket
 import ssl
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -20,7 +21,8 @@ GROUP: Final = "/apis/curfew.dev/v1alpha1"
 RBAC: Final = "/apis/rbac.authorization.k8s.io/v1"
 JSON_PATCH: Final = "application/json-patch+json"
 
-CLOSING_SECONDS: Final = 0.1
+CLOSING_SECONDS: Final = 5.0
+"""Within which TLS has said goodbye on all connections, also on a machine that is busy."""
 
 Body = dict[str, Any]
 
@@ -119,17 +121,41 @@ class People:
     admin: Person
 
 
+class Sockets:
+    """The sockets of sessions. Closing a session does not wait for those on which TLS still says goodbye."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._open: list[socket.socket] = []
+
+    def make(self, address: aiohttp.AddrInfoType) -> socket.socket:
+        """Make one, for a connector."""
+        family, kind, protocol, *_ = address
+        self._open = [known for known in self._open if known.fileno() != -1]
+        self._open.append(made := socket.socket(family, kind, protocol))
+        made.setblocking(False)
+        return made
+
+    async def closed(self) -> None:
+        """Return when all are closed. One that stays open is told by the warning that it was."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CLOSING_SECONDS):
+                while any(known.fileno() != -1 for known in self._open):  # noqa: ASYNC110  a socket does not tell
+                    await asyncio.sleep(0)
+
+
 @asynccontextmanager
 async def everybody(cluster: Installed, folder: Path) -> AsyncIterator[People]:
     """Return the people with the certificates out of their kubeconfig, until the block ends."""
     cluster.environment.control_plane  # noqa: B018  raises where there are no certificates
     known = yaml.safe_load(cluster.environment.cluster.kubeconfig.read_text())
     server = known["clusters"][0]["cluster"]["server"]
+    sockets = Sockets()
     async with AsyncExitStack() as stack:
         people = {}
         for user in known["users"]:
             session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(ssl=_tls(cluster, folder, user), limit=0),
+                connector=aiohttp.TCPConnector(ssl=_tls(cluster, folder, user), limit=0, socket_factory=sockets.make),
                 timeout=aiohttp.ClientTimeout(total=10),
                 read_bufsize=2**21,
                 trust_env=False,
@@ -138,7 +164,7 @@ async def everybody(cluster: Installed, folder: Path) -> AsyncIterator[People]:
             name = PEOPLE.get(user["name"], ADMIN)
             people[user["name"]] = Person(name, server, session)
         yield People(**people)
-    await asyncio.sleep(CLOSING_SECONDS)  # closing a TLS connection takes the loop a few turns, and nobody tells when
+    await sockets.closed()
 
 
 def _tls(cluster: Installed, folder: Path, user: Mapping[str, Any]) -> ssl.SSLContext:

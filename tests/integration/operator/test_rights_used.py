@@ -18,11 +18,11 @@ from curfew.cli.sweep import sweep_bindings
 from curfew.core.probes import CANARY_POLICY, CANARY_REQUEST
 from tests.integration.admission.test_rights import EVERYWHERE, RBAC, Right
 from tests.integration.enforcement.conftest import PROBE
-from tests.integration.enforcement.test_rights import OF_THE_PROBE
+from tests.integration.enforcement.test_rights import AT_HOME, OF_THE_PROBE
 from tests.integration.installed import OPERATOR, SWEEPER, SYSTEM, Installed
 from tests.integration.operator.evidence import Evidence
 from tests.integration.operator.people import Body
-from tests.integration.operator.place import Place
+from tests.integration.operator.place import SOON, Place
 from tests.integration.operator.test_offers import let_ask_for_others
 from tests.integration.operator.test_rules import closed_story
 from tests.integration.test_cluster import bench_in
@@ -35,7 +35,7 @@ ROLE: Final = "support"
 GIVEN: Final[dict[str, set[Right]]] = {
     OPERATOR: {
         *EVERYWHERE[OPERATOR],
-        ("", "serviceaccounts/token", "create", "curfew-probe"),
+        *AT_HOME,
         (RBAC, "rolebindings", "create", ""),
         (RBAC, "clusterroles", "bind", "view"),
         (RBAC, "roles", "bind", ROLE),
@@ -129,6 +129,7 @@ async def live(operator: OperatorProcess, place: Place, read_log: Callable[[Oper
     for asked in active:
         (await asked.decide(people.bob, "Revoke")).done()
         await asked.closed()
+    operator.await_so(lambda: operator.metric("curfew_audit_anchored_records") > 0, "put up a checkpoint", SOON)
     operator.stop()
     return {(RBAC, f"{ref['kind'].lower()}s", "bind", ref["name"]) for ref in bound}
 
@@ -146,12 +147,11 @@ async def test_every_right_is_used_and_no_other_is_missed(
     role = {"apiVersion": f"{RBAC}/v1", "kind": "Role", "metadata": {"name": ROLE, "namespace": place.namespace}}
     await place.apply({**role, "rules": []})
     await let_ask_for_others(place, place.people.carol)
-    for kind, name in (
-        ("accessrequest", CANARY_REQUEST),
-        ("accesspolicy", CANARY_POLICY),
-    ):  # the probe places them anew
-        cluster.kubectl("delete", kind, name, "--namespace", SYSTEM, "--ignore-not-found")
-    since, operator = datetime.now(UTC), new_operator()
+    # The probe places them where they are missing, and only there.
+    cluster.kubectl("delete", "accessrequest", CANARY_REQUEST, "--namespace", SYSTEM, "--ignore-not-found")
+    cluster.kubectl("delete", "accesspolicy", CANARY_POLICY, "--namespace", SYSTEM, "--ignore-not-found")
+    operator = new_operator(log="rights")  # a log of its own: no other has put up a checkpoint of it
+    since = datetime.now(UTC)
 
     async with KubeCluster.connect(cluster.sweeper_kubeconfig(tmp_path / "sweeper")) as sweeper:
         assert await sweep_bindings(sweeper, SystemClock(), lambda _: None) == 0

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.run_tests import Counts
+from tools.run_tests import Counts, run
 
 OUTCOMES = """
 import pytest
@@ -21,11 +21,15 @@ def test_cannot_begin(broken): pass
 """
 
 
+def alone(folder: Path) -> list[str]:
+    """Return the arguments with which pytest knows nothing but a folder."""
+    return ["-p", "no:cacheprovider", "-p", "no:asyncio", "-c", "/dev/null", "--rootdir", str(folder)]
+
+
 def counted(folder: Path, capsys: pytest.CaptureFixture[str]) -> str:
     """Return the counts of the tests in a folder, which know nothing of our settings and plugins."""
     counts = Counts()
-    alone = ["-p", "no:cacheprovider", "-p", "no:asyncio", "-c", "/dev/null", "--rootdir", str(folder)]
-    pytest.main([*alone, str(folder)], plugins=[counts])
+    pytest.main([*alone(folder), str(folder)], plugins=[counts])
     capsys.readouterr()  # it is not these tests that fail
     return str(counts)
 
@@ -40,3 +44,13 @@ def test_a_file_that_cannot_be_read_is_a_failure(tmp_path: Path, capsys: pytest.
     (tmp_path / "test_broken.py").write_text("import nothing_of_this_name")
 
     assert counted(tmp_path, capsys) == "0 passed, 1 failed, 0 skipped"
+
+
+def test_that_nothing_is_to_be_run_is_no_failure(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of words that choose some tests, one of the two runs may know none."""
+    (tmp_path / "test_chosen.py").write_text(OUTCOMES)
+
+    none, some = (run([*alone(tmp_path), "-k", word], [str(tmp_path)], Counts()) for word in ("unheard_of", "fails"))
+
+    capsys.readouterr()
+    assert (none, some) == (0, 1)
