@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -40,6 +41,7 @@ class ALog:
     signer: Ed25519Signer = field(default_factory=a_signer)
     objects: dict[str, bytes] = field(default_factory=dict)  # name: stored bytes, in the order of writing
     heads: list[Head] = field(default_factory=list)  # after each segment
+    lines: list[bytes] = field(default_factory=list)  # all records
 
     def __post_init__(self) -> None:
         """Begin where a log begins."""
@@ -70,7 +72,15 @@ class ALog:
         name = self.head.next_name()
         self.objects[name], head = seal(self.head, lines, at=at, writer="tests", signer=self.signer)
         self.heads.append(head)
+        self.lines += lines
         return name
+
+    def lay(self, folder: Path) -> Path:
+        """Write the objects into a folder, and return it."""
+        for name, stored in self.objects.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_bytes(stored)
+        return folder
 
     def hand_over(self, signer: Ed25519Signer, records: Iterable[Record] = ()) -> str:
         """Seal a segment that ends with handing the log over to another key, and return its name."""

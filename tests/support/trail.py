@@ -11,11 +11,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from curfew.audit.checkpoint import Ed25519Signer
 from curfew.audit.record import Record, Story, make_record
+from curfew.audit.rotation import successor
 from curfew.audit.segment import Head, Segment, follow, origin
 from curfew.audit.verify import in_order, verify
-from curfew.ports import ObjectStore
+from curfew.ports import Attestation, ObjectStore
 from curfew.trail import Health, Trail
 from curfew.trail.recovery import records_of
+from curfew.trail.samples import Discrepancy
 
 LOG = "main"
 START = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -41,6 +43,9 @@ class Observer:
     told: list[Record] = field(default_factory=list)
     healths: list[Health] = field(default_factory=list)
     commits: list[tuple[float, int, int]] = field(default_factory=list)
+    segments: list[tuple[int, tuple[bytes, ...], bytes]] = field(default_factory=list)
+    attestations: list[Attestation] = field(default_factory=list)
+    discrepancies: list[Discrepancy] = field(default_factory=list)
     moved: asyncio.Event = field(default_factory=asyncio.Event)
 
     def durable(self, records: Sequence[Record]) -> None:
@@ -56,6 +61,21 @@ class Observer:
     def committed(self, seconds: float, records: int, size: int) -> None:
         """Note a commit."""
         self.commits.append((seconds, records, size))
+        self.moved.set()
+
+    def appended(self, first: int, lines: Sequence[bytes], stored: bytes) -> None:
+        """Note a segment."""
+        self.segments.append((first, tuple(lines), stored))
+        self.moved.set()
+
+    def attested(self, attestation: Attestation) -> None:
+        """Note what was proved."""
+        self.attestations.append(attestation)
+        self.moved.set()
+
+    def verification_failed(self, discrepancy: Discrepancy) -> None:
+        """Note what does not read back."""
+        self.discrepancies.append(discrepancy)
         self.moved.set()
 
     @property
@@ -96,7 +116,7 @@ def a_trail(store: ObjectStore, observer: Observer | None = None, **changes: Any
         LOG,
         changes.pop("writer", "curfew-1"),
         observer=observer or Observer(),
-        jitter=lambda: 1.0,
+        jitter=changes.pop("jitter", lambda: 1.0),
         **changes,
     )
 
@@ -129,14 +149,16 @@ async def settle() -> None:
 
 def segments(objects: Mapping[str, bytes]) -> list[Segment]:
     """Return the segments of a log that an auditor finds without fault."""
-    verified = verify(LOG, [(name, objects[name]) for name in in_order(LOG, objects)], SIGNER.verifier)
+    verifier = SIGNER.verifier
+    verified = verify(LOG, [(name, objects[name]) for name in in_order(LOG, objects)], verifier)
     head, found = Head.genesis(LOG), []
     while head != verified.head:
         name = head.next_name()
         if name in verified.voided:
             head = head.voided(objects[name])
         else:
-            segment, head = follow(head, name, objects[name], SIGNER.verifier)
+            segment, head = follow(head, name, objects[name], verifier)
+            verifier = successor(segment, verifier)
             found.append(segment)
     assert len(found) + len(verified.voided) == len(objects)
     return found

@@ -8,7 +8,9 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
-from curfew.audit.checkpoint import Ed25519Signer
+from curfew.audit.checkpoint import Ed25519Signer, sign_note
+from curfew.audit.merkle import leaf_hash
+from curfew.audit.proof import Proof, Tree, inclusion_path
 from curfew.audit.record import BindingRef, DecisionRef, PolicyRef, Record, RoleRef, Story, make_record, with_end
 from curfew.audit.segment import Head
 from tests.support.logs import BEGIN, ALog, a_signer, opened
@@ -109,6 +111,7 @@ def write_vectors() -> None:
     """Write all files."""
     (HERE / "records_v1.jsonl").write_bytes(b"".join(record.line() + b"\n" for record in the_story()))
     write_log("log_v1", the_log(), [a_signer()])
+    (HERE / "proofs_v1.jsonl").write_bytes(b"".join(proof.to_bytes() for proof in the_proofs()))
     write_log("rotated_v1", the_rotated_log(), [a_signer(seed=seed) for seed in (1, 2, 3)])
 
 
@@ -127,6 +130,16 @@ def write_log(called: str, log: ALog, signers: list[Ed25519Signer]) -> None:
     if signers[1:]:
         expected["nextKeys"] = [signer.verifier_key for signer in signers[1:]]
     (HERE / f"{called}.json").write_text(json.dumps(expected, indent=2) + "\n")
+
+
+def the_proofs() -> list[Proof]:
+    """Return a proof of each record of the log under its last checkpoint."""
+    log = the_log()
+    tree, note = Tree(map(leaf_hash, log.lines)), sign_note(log.head.checkpoint, log.signer)
+    return [
+        Proof(log.log, index, line, inclusion_path(tree, index, tree.size), note, str(log.verifier))
+        for index, line in enumerate(log.lines)
+    ]
 
 
 def _head(head: Head) -> dict[str, object]:

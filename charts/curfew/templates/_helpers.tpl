@@ -22,8 +22,21 @@ system:serviceaccount:{{ .Release.Namespace }}:{{ .Values.sweeper.serviceAccount
 
 {{- /* The settings: the values, and what the chart alone knows. */}}
 {{- define "curfew.config" -}}
+{{- $config := deepCopy .Values.config }}
 {{- $known := dict "enforcement" (dict "namespace" .Release.Namespace "serviceAccount" "curfew-probe") }}
-{{- toYaml (mustMergeOverwrite (deepCopy .Values.config) $known) }}
+{{- if $config.audit.signer }}
+{{- $_ := unset $config.audit "keyFile" }}
+{{- end }}
+{{- if .Values.signingKey.previousSecret }}
+{{- $_ := set $known "audit" (dict "previousKeyFile" "/etc/curfew/previous-key/key.pem") }}
+{{- end }}
+{{- if .Values.audit.forwardSecret }}
+{{- if not (dig "audit" "forward" "url" "" $config) }}
+{{- fail "audit.forwardSecret holds headers for a collector: name it with config.audit.forward.url" }}
+{{- end }}
+{{- $_ := set $config.audit.forward "headersFile" "/etc/curfew/forward/headers" }}
+{{- end }}
+{{- toYaml (mustMergeOverwrite $config $known) }}
 {{- end }}
 
 {{- define "curfew.image" -}}
@@ -68,4 +81,11 @@ seccompProfile: {type: RuntimeDefault}
 allowPrivilegeEscalation: false
 readOnlyRootFilesystem: true
 capabilities: {drop: [ALL]}
+{{- end }}
+
+{{- /* What can never be sufficient is refused here, where somebody reads it; what depends on the bucket, by the operator. */}}
+{{- define "curfew.refuseWeakerThanAsked" -}}
+{{- if and (eq .Values.config.audit.worm "required") (hasPrefix "file://" .Values.config.audit.url) }}
+{{- fail (printf "config.audit.worm is required, and config.audit.url is %s: a folder is never write-once, so nothing would ever be granted. Name a bucket with Object Lock (--set config.audit.url=s3://BUCKET/PREFIX), or, to look around, accept it by name (--set config.audit.worm=advisory)." .Values.config.audit.url) }}
+{{- end }}
 {{- end }}

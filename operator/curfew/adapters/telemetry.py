@@ -5,6 +5,7 @@ Every metric begins with `curfew_`, except those of the process itself, which ha
 
 import platform
 from collections.abc import Mapping
+from datetime import datetime
 from importlib.metadata import version
 
 from prometheus_client import (
@@ -52,6 +53,30 @@ class Telemetry:
         self._outbox = self._gauge("outbox_records", "Records not yet known to be durable.")
         self._oldest = self._gauge("outbox_oldest_seconds", "Age of the oldest record not yet known to be durable.")
         self._trail = self._gauge("trail_healthy", "1 while records can be made durable, else 0.", "reason")
+        self._anchored = self._gauge(
+            "audit_anchored_records", "Size of the log in the newest checkpoint on the ConfigMap."
+        )
+        self._not_anchored = self._counter(
+            "audit_anchor_failures", "Checkpoints that could not be put on the ConfigMap.", "reason"
+        )
+        self._forwarded = self._counter("audit_forwarded", "Records sent on to a collector or to standard output.")
+        self._not_forwarded = self._counter(
+            "audit_forward_dropped", "Records never sent on; the log holds them.", "reason"
+        )
+        self._forward_waiting = self._gauge("audit_forward_queue_records", "Records that wait to be sent on.")
+        self._forward_lag = self._gauge(
+            "audit_forward_lag_seconds", "How long the oldest record that waits to be sent on has been durable."
+        )
+        self._attested = self._gauge(
+            "worm_attested", "1 while the store was last proved to be write-once, else 0.", "evidence"
+        )
+        self._attested_at = self._gauge(
+            "worm_attested_timestamp_seconds",
+            "When the store last answered what proves it write-once, whatever it proved.",
+        )
+        self._discrepancies = self._counter(
+            "audit_verification_failures", "Segments that did not read back as they were stored."
+        )
         self._enforced = self._gauge("enforced", "1 while an admission policy was found in force, else 0.", "policy")
         self._calls = self._histogram(
             "cluster_call_seconds", "Calls of our own to the API server.", MACHINE_BUCKETS, "call", "outcome"
@@ -95,6 +120,27 @@ class Telemetry:
         self._records.inc(records)
         self._bytes.inc(size)
 
+    def anchored(self, size: int) -> None:
+        """Say how large the log is in the checkpoint that was put on the ConfigMap."""
+        self._anchored.set(size)
+
+    def not_anchored(self, reason: str) -> None:
+        """Count a checkpoint that could not be put there: Unavailable, Refused, Missing or Ahead."""
+        self._not_anchored.labels(reason).inc()
+
+    def forwarded(self, records: int) -> None:
+        """Say that so many records were sent on."""
+        self._forwarded.inc(records)
+
+    def not_forwarded(self, records: int, reason: str) -> None:
+        """Say that so many records never will be: QueueFull or Refused."""
+        self._not_forwarded.labels(reason).inc(records)
+
+    def set_forwarding(self, waiting: int, lag: float) -> None:
+        """Say how many records wait to be sent on, and for how many seconds the oldest has."""
+        self._forward_waiting.set(waiting)
+        self._forward_lag.set(lag)
+
     def set_outbox(self, records: int, oldest: float = 0.0) -> None:
         """Say how many records are not yet known to be durable, and how many seconds the oldest has waited."""
         self._outbox.set(records)
@@ -104,6 +150,16 @@ class Telemetry:
         """Say whether records can be made durable, and where not, why, in one CamelCase word."""
         self._trail.clear()
         self._trail.labels(reason).set(int(ok))
+
+    def attested(self, evidence: str, at: datetime, *, sufficient: bool) -> None:
+        """Say whether the store was proved to be write-once, by what evidence, and when."""
+        self._attested.clear()
+        self._attested.labels(evidence).set(int(sufficient))
+        self._attested_at.set(at.timestamp())
+
+    def verification_failed(self) -> None:
+        """Count a segment that does not read back as it was stored."""
+        self._discrepancies.inc()
 
     def enforced(self, policy: str, ok: bool) -> None:
         """Say whether an admission policy of ours was found in force."""

@@ -127,6 +127,34 @@ class Walk:
         """The key that has to have sealed what comes next."""
         return self._keys.current
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing has been found wrong with what was looked at so far."""
+        return not self._findings
+
+    @property
+    def verified(self) -> Verified:
+        """What is good of it so far."""
+        tally = self._tally
+        return Verified(
+            log=self._log,
+            segments=tally.segments,
+            records=self._head.range.size,
+            head=self._head,
+            first_at=tally.first_at,
+            last_at=self._head.at,
+            heartbeats=tally.heartbeats,
+            longest_silence=tally.longest_silence,
+            anchors=self._anchors.agreed,
+            voided=tuple(tally.voided),
+            unread=tuple(tally.unread),
+            keys=tuple(self._keys.tenures),
+            following=self._keys.current,
+            newest=tally.newest,
+            note=tally.note,
+            before=self._before,
+        )
+
     def take(self, name: str, stored: bytes, gist: Gist | None = None) -> None:
         """Take the next object, in the order of `in_order`; with its gist, if that was made already."""
         seq = place(self._log, name)
@@ -157,26 +185,7 @@ class Walk:
                 name=repeat.name,
                 records=range(repeat.index, repeat.index + 1),
             )
-        tally = self._tally
-        verified = Verified(
-            log=self._log,
-            segments=tally.segments,
-            records=self._head.range.size,
-            head=self._head,
-            first_at=tally.first_at,
-            last_at=self._head.at,
-            heartbeats=tally.heartbeats,
-            longest_silence=tally.longest_silence,
-            anchors=self._anchors.agreed,
-            voided=tuple(tally.voided),
-            unread=tuple(tally.unread),
-            keys=tuple(self._keys.tenures),
-            following=self._keys.current,
-            newest=tally.newest,
-            note=tally.note,
-            before=self._before,
-        )
-        return Examined(tuple(self._findings), verified)
+        return Examined(tuple(self._findings), self.verified)
 
     # --- one place at a time
 

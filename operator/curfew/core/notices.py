@@ -64,6 +64,14 @@ def about_orphan(binding: Binding, why: str) -> Notice:
     return Notice(binding.namespace, where, "Warning", "OrphanRemoved", "Remove", note, f"orphan/{binding.uid}")
 
 
+def about_stuck(binding: Binding, message: str) -> Notice:
+    """Return the notice about a binding that has to go and cannot be removed; the namespace has to know."""
+    where = _namespace(binding.namespace)
+    return Notice(
+        binding.namespace, where, "Warning", "RemovalFailed", "Remove", message[:1024], f"stuck/{binding.uid}"
+    )
+
+
 def about_deleted(told: Story) -> Notice:
     """Return the notice about access that ended because its request was deleted; only the namespace is left to tell."""
     note = f"request {told.request} of {told.requester} was deleted, and its access is gone"
@@ -76,6 +84,11 @@ def about_enforcement(state: EnforcementState, namespace: str) -> Notice:
     note = f"Nothing is granted, revocations go on: {state.message}"[:1024]
     key = f"enforcement/{state.reason}/{format_time(state.since)}"
     return Notice(namespace, _namespace(namespace), "Warning", state.reason, "Probe", note, key)
+
+
+def about_log(reason: str, action: str, note: str, namespace: str, *, key: str) -> Notice:
+    """Return the notice that something is wrong with the log, told of the namespace that Curfew lives in."""
+    return Notice(namespace, _namespace(namespace), "Warning", reason, action, note[:1024], f"log/{reason}/{key}")
 
 
 def _namespace(name: str) -> Regarding:

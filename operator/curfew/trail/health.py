@@ -20,7 +20,10 @@ class Reason(StrEnum):
     OPENING = "Opening"  # the log is being read
     STORE_UNAVAILABLE = "StoreUnavailable"  # the store does not answer, or refuses
     SLOT_TAKEN = "SlotTaken"  # something that is no segment has the only name that the next one can have
+    SIGNING_FAILED = "SigningFailed"  # whoever holds the key does not answer, or refuses
+    KEY_UNKNOWN = "KeyUnknown"  # the log is signed with a key that we do not have
     CHAIN_BROKEN = "ChainBroken"  # what is stored is not a whole log of ours
+    VERIFICATION_FAILED = "VerificationFailed"  # a segment does not read back as it was stored
     NOT_YET_PROVED = "NotYetProved"  # it is being found out whether the store is write-once
     NOT_WRITE_ONCE = "NotWriteOnce"  # it is not, and it must be
     STOPPED = "Stopped"  # the writer has ended
@@ -71,6 +74,7 @@ class HealthKeeper:
         self._stopped: str | None = None
         self._attestation: Attestation | None = None
         self._not_asked: str | None = None
+        self._discrepancy: str | None = None
         self._began: datetime | None = None  # the call under way, or the first of those that failed
         self._trouble: Trouble | None = None  # the latest, announced or not
         self._is_announced = False
@@ -107,12 +111,16 @@ class HealthKeeper:
         self._not_asked = message
         self._update()
 
-    def trying(self) -> None:
-        """Note that a call begins."""
-        if self._began is None:
-            self._began = self._clock.now()
-            slow = Trouble(Reason.STORE_UNAVAILABLE, f"The store has not answered for {self._slow:g} s.")
-            self._arm(self._slow, slow)
+    def reread(self, discrepancy: str | None) -> None:
+        """Say what does not read back as it was stored; None when all does that was looked at."""
+        self._discrepancy = discrepancy
+        self._update()
+
+    def trying(self, reason: Reason = Reason.STORE_UNAVAILABLE, who: str = "The store") -> None:
+        """Note that a call begins, to somebody whose silence is trouble for that reason."""
+        self._began = self._began or self._clock.now()
+        if self._trouble is None:
+            self._arm(self._slow, Trouble(reason, f"{who} has not answered for {self._slow:g} s."))
 
     def failed(self, trouble: Trouble) -> None:
         """Note that a call failed."""
@@ -167,6 +175,8 @@ class HealthKeeper:
             return self._trouble.reason, self._trouble.message
         if not self._is_open:
             return Reason.OPENING, "The log is being read."
+        if self._discrepancy is not None:
+            return Reason.VERIFICATION_FAILED, self._discrepancy
         if self._worm_required:
             if self._attestation is None:
                 return Reason.NOT_YET_PROVED, self._not_asked or "That the store is write-once is being proved."

@@ -6,6 +6,7 @@ each record is in the log once.
 """
 
 import asyncio
+import functools
 import itertools
 import random
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
@@ -14,26 +15,21 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Protocol, TypeVar
 
-from curfew.audit.checkpoint import Ed25519Signer
+from curfew.audit.checkpoint import Signer, SigningFailed
 from curfew.audit.receipt import Receipt
 from curfew.audit.record import Record
+from curfew.audit.rotation import successor
 from curfew.audit.segment import ChainBroken, Head, Segment, follow, seal
-from curfew.ports import (
-    Attestation,
-    Clock,
-    Evidence,
-    ObjectExists,
-    ObjectMissing,
-    ObjectStore,
-    StoreError,
-    StoreUnavailable,
-)
+from curfew.ports import Clock, ObjectExists, ObjectMissing, ObjectStore, StoreError, StoreUnavailable
 from curfew.trail import records
+from curfew.trail.attestor import AttestationObserver, Attestor
 from curfew.trail.health import Health, HealthKeeper, Outage, Reason, Trouble
+from curfew.trail.keys import Keys, KeyUnknown
 from curfew.trail.memory import Memory
 from curfew.trail.people import People
 from curfew.trail.punctual import PunctualStore
 from curfew.trail.recovery import Recovered, records_of, recover
+from curfew.trail.samples import Samples
 
 R = TypeVar("R")
 
@@ -46,11 +42,8 @@ LONGEST_PAUSE = 2.0
 LASTING_PAUSE = 30.0
 """Seconds between two tries: at first, at most, and where the trouble does not pass by itself."""
 
-PROVE_AGAIN = timedelta(seconds=30)
-"""How soon the store is asked again where it could not be proved to be write-once."""
 
-
-class TrailObserver(Protocol):
+class TrailObserver(AttestationObserver, Protocol):
     """Who is told. The calls come from the event loop and must not block."""
 
     def durable(self, records: Sequence[Record]) -> None:
@@ -63,6 +56,10 @@ class TrailObserver(Protocol):
 
     def committed(self, seconds: float, records: int, size: int) -> None:
         """A segment of so many records and stored bytes took so long, from the first try on."""
+        ...
+
+    def appended(self, first: int, lines: Sequence[bytes], stored: bytes) -> None:
+        """A segment of our own is durable: the index of its first record, its records as lines of the log, and its bytes."""
         ...
 
 
@@ -99,45 +96,56 @@ class Trail:
         self,
         store: ObjectStore,
         clock: Clock,
-        signer: Ed25519Signer,
+        signer: Signer,
         log: str,
         writer: str,
         *,
         observer: TrailObserver,
+        previous: Signer | None = None,
         heartbeat: timedelta = timedelta(seconds=60),
         window: timedelta = timedelta(hours=25),
         worm_required: bool = True,
+        attest_every: timedelta = timedelta(minutes=15),
         people: People | None = None,
-        prove_every: timedelta = timedelta(minutes=15),
         call_timeout: timedelta = timedelta(seconds=12),
         jitter: Callable[[], float] = random.random,
     ) -> None:
         """Nothing is read or written before `open`.
 
-        `writer` names this process in each segment; `heartbeat` is how long the log may be silent before an empty
-        segment proves life; `window` is how much of the log's end is remembered; with `worm_required` the store has to
-        be proved write-once for the trail to be healthy. With `people`, the log holds pseudonyms instead of names; here
-        and in the memory are the names. `call_timeout` is longer than the store's own, which can say
-        more about what did not answer.
+        `signer` is the key to be used from now on, `previous` the one before it: where the log is still signed with that,
+        it is handed over. `writer` names this process in each segment; `heartbeat` is how long the log may be silent
+        before an empty segment proves life; `window` is how much of the log's end is remembered; with `worm_required` the
+        store has to be proved write-once for the trail to be healthy, which is asked for every `attest_every`. With
+        `people`, the log holds pseudonyms instead of names; here and in the memory are the names. `call_timeout` is longer
+        than the store's own, which can say more about what did not answer.
         """
         self._store = PunctualStore(store, call_timeout)
         self._clock = clock
-        self._signer = signer
+        self._keys = Keys(signer, previous, patience=call_timeout)
         self._log = log
         self._writer = writer
         self._observer = observer
         self._heartbeat = heartbeat.total_seconds()
         self._window = window
-        self._worm_required = worm_required
         self._people = people
-        self._prove_every = prove_every
         self._jitter = jitter
         self._keeper = HealthKeeper(clock, observer.health_changed, worm_required=worm_required)
+        self._attestor = Attestor(
+            self._store,
+            clock,
+            self._keeper,
+            observer,
+            self.submit,
+            log=log,
+            writer=writer,
+            every=attest_every,
+            worm_required=worm_required,
+        )
         self._head: Head | None = None
         self._memory = Memory(log, window)
         self._queue: dict[str, _Entry] = {}
         self._in_flight: dict[str, _Entry] = {}
-        self._newest = ""  # the name of the last segment
+        self._samples = Samples(window, jitter)
         self._is_begun = asyncio.Event()  # there is one
         self._work = asyncio.Event()
         self._is_closing = False
@@ -182,6 +190,10 @@ class Trail:
         """Return, by UID, the last milestone of each request that the log holds accepted and not closed, as of now."""
         return self._memory.open_stories()
 
+    def open_policies(self) -> Mapping[str, Record]:
+        """Return, by UID, the last record of each policy that the log does not hold deleted, as of now."""
+        return self._memory.open_policies()
+
     # --- life ------------------------------------------------------------------------------------------------------------
 
     async def open(self) -> None:
@@ -190,9 +202,14 @@ class Trail:
         while True:
             try:
                 known = await self._people.by_pseudonym() if self._people is not None else {}
-                recovered = await recover(self._store, self._log, self._signer.verifier, self._window, known)
+                recovered = await recover(
+                    self._store, self._log, self._keys.verifiers, self._window, known, self._jitter
+                )
+                self._keys.use(recovered.verifier)
             except StoreError as error:
                 trouble = Trouble(Reason.STORE_UNAVAILABLE, str(error))
+            except KeyUnknown as error:
+                trouble = Trouble(Reason.KEY_UNKNOWN, str(error), lasts=True)
             except ChainBroken as error:
                 trouble = Trouble(
                     Reason.CHAIN_BROKEN, f"The log at {self._store.url} is not whole: {error}.", lasts=True
@@ -209,12 +226,13 @@ class Trail:
             await self.open()
         self._ended = asyncio.Event()
         try:
-            await _first_of(self._write_until_closed(), self._prove_again_and_again())
+            await _first_of(self._write_until_closed(), self._attest_once_begun())
         except Exception as error:
             self._keeper.stopped(f"The writer ended: {error}")
             raise
         finally:
             self._keeper.rest()
+            self._keys.close()
             self._ended.set()
 
     async def close(self, within: timedelta = timedelta(seconds=5)) -> None:
@@ -229,19 +247,22 @@ class Trail:
 
     def _take_over(self, recovered: Recovered) -> None:
         """Go on from what was read back."""
-        self._head, self._memory = recovered.head, recovered.memory
+        self._head, self._memory, self._samples = recovered.head, recovered.memory, recovered.samples
         known = self._drop_known()
         outage = self._keeper.opened()
         if outage is not None:
             self._tell_of(outage)
-        if recovered.newest is None:
+        if recovered.samples.newest is None:
             # The key that signs the log stands in its first line.
-            self._put_first(records.opened(self._log, at=self._clock.now(), verifier_key=self._signer.verifier_key))
+            self._put_first(records.opened(self._log, at=self._clock.now(), verifier_key=str(self._keys.verifier)))
         else:
-            self._newest = recovered.newest
             self._is_begun.set()
         if known:
             self._observer.durable(known)
+
+    async def _attest_once_begun(self) -> None:
+        await self._is_begun.wait()
+        await self._attestor.run(self._samples)
 
     # --- writing ---------------------------------------------------------------------------------------------------------
 
@@ -252,42 +273,76 @@ class Trail:
             await self._wait_for_work(until=written_at + self._heartbeat)
             if self._is_closing and not self._queue:
                 return
-            await self._commit()
+            try:
+                if self._keys.is_old:
+                    await self._hand_over()
+                else:
+                    await self._commit(self._next_batch())
+            except KeyUnknown as error:
+                # Ending the process would end what ends access; so nothing is written, and that is said.
+                self._keeper.failed(Trouble(Reason.KEY_UNKNOWN, str(error), lasts=True))
+                await self._until_closing()
+                return
             written_at = loop.time()
+
+    async def _until_closing(self) -> None:
+        while not self._is_closing:
+            self._work.clear()
+            await self._work.wait()
 
     async def _wait_for_work(self, until: float) -> None:
         """Return when there is something to write, or when it is time for a sign of life."""
-        if self._queue or self._is_closing:
+        if self._queue or self._is_closing or self._keys.is_old:
             return
         self._work.clear()
         with suppress(TimeoutError):
             async with asyncio.timeout_at(until):
                 await self._work.wait()
 
-    async def _commit(self) -> None:
-        """Write what is queued, as much as goes into one segment; where there is nothing, write that."""
+    async def _hand_over(self) -> None:
+        """Write the last segment of the old key: it holds nothing but the rotation, which both keys have signed.
+
+        Where another writer was faster nothing was written, and what that one wrote says which key signs now.
+        """
+        told = await self._signed(lambda: self._keys.rotation(self._log, at=self._clock.now()))
+        if await self._commit({told.id: _Entry(told, told.line())}):
+            self._keys.handed_over()
+        self._queue.pop(told.id, None)
+
+    async def _commit(self, batch: dict[str, _Entry]) -> bool:
+        """Write these records as one segment; where there are none, write that. False: it is another writer's segment."""
         if self._head is None:
             raise RuntimeError("the trail is written before it was opened")
-        self._in_flight = self._next_batch()
+        self._in_flight = batch
         lines = await self._lines_to_store()
         loop = asyncio.get_running_loop()
         started = loop.time()
         head, is_void = self._head, False
         while True:
             name = head.next_name()
-            body, after = seal(head, lines, at=self._clock.now(), writer=self._writer, signer=self._signer)
+            body, after = await self._signed(functools.partial(self._seal, head, lines))
             match await self._put(head, body, may_void=not is_void):
                 case None:
-                    self._advance(name, after, list(self._in_flight.values()), own=True)
+                    self._advance(name, after, list(batch.values()), own=True)
                     self._observer.committed(loop.time() - started, len(lines), len(body))
-                    return
+                    self._observer.appended(head.range.size, lines, body)
+                    return True
                 case segment, after:
                     self._advance(name, after, await self._entries_of(segment), own=False)
                     told = records.writer_changed(self._log, segment, at=self._clock.now(), writer=self._writer)
                     self.submit([told])
-                    return
+                    self._keys.use(successor(segment, self._keys.verifier))
+                    return False
                 case _Void() as void:
                     head, is_void = head.voided(void.stored), True
+
+    async def _seal(self, head: Head, lines: Sequence[bytes]) -> tuple[bytes, Head]:
+        at = self._clock.now()
+        return await self._keys.sign(lambda signer: seal(head, lines, at=at, writer=self._writer, signer=signer))
+
+    async def _signed(self, sign: Callable[[], Awaitable[R]]) -> R:
+        """Have something signed, which may be done by somebody who does not answer."""
+        return await self._insist(sign, Reason.SIGNING_FAILED, "The signing key")
 
     def _next_batch(self) -> dict[str, _Entry]:
         batch: dict[str, _Entry] = {}
@@ -316,15 +371,17 @@ class Trail:
             return [_Entry(record, line) for record, line in zip(told, segment.lines, strict=True)]
         return [_Entry(record, record.line()) for record in await self._insist(lambda: people.reveal(told))]
 
-    async def _insist(self, call: Callable[[], Awaitable[R]]) -> R:
-        """Call until it succeeds; the health says meanwhile why nothing can be written."""
+    async def _insist(
+        self, call: Callable[[], Awaitable[R]], reason: Reason = Reason.STORE_UNAVAILABLE, who: str = "The store"
+    ) -> R:
+        """Call until it succeeds; the health says meanwhile why nothing can be written, and who does not answer."""
         pauses = self._pauses()
         while True:
-            self._keeper.trying()
+            self._keeper.trying(reason, who)
             try:
                 return await call()
-            except StoreError as error:
-                self._keeper.failed(Trouble(Reason.STORE_UNAVAILABLE, str(error)))
+            except (StoreError, SigningFailed) as error:
+                self._keeper.failed(Trouble(reason, str(error)))
             await asyncio.sleep(next(pauses))
 
     async def _put(self, head: Head, body: bytes, *, may_void: bool) -> tuple[Segment, Head] | _Void | None:
@@ -356,7 +413,7 @@ class Trail:
             stored = await self._store.get(name)
             if stored == body:
                 return None  # an earlier try of ours had arrived
-            segment, after = follow(head, name, stored, self._signer.verifier)
+            segment, after = follow(head, name, stored, self._keys.verifier)
         except ObjectMissing as error:
             raise _SlotTaken(name, "cannot be read; it may have been deleted") from error
         except ChainBroken as error:
@@ -366,6 +423,7 @@ class Trail:
             raise _SlotTaken(name, error.why, stored) from error
         try:
             records_of(segment)
+            successor(segment, self._keys.verifier)
         except ChainBroken as error:
             raise _SlotTaken(name, error.why) from error
         return segment, after
@@ -373,7 +431,8 @@ class Trail:
     def _advance(self, name: str, after: Head, entries: Sequence[_Entry], *, own: bool) -> None:
         """Take a segment for the last one, ours or another's."""
         told = [entry.record for entry in entries]
-        self._head, self._newest = after, name
+        self._head = after
+        self._samples.learn(name, after)
         self._memory.learn(told, [entry.line for entry in entries], after, own=own)
         if not own:
             # What was on its way and is not in there goes first into the next one.
@@ -407,30 +466,6 @@ class Trail:
         while True:
             yield pause * (0.5 + self._jitter() / 2)
             pause = min(2 * pause, LONGEST_PAUSE)
-
-    # --- proving ---------------------------------------------------------------------------------------------------------
-
-    async def _prove_again_and_again(self) -> None:
-        """Ask again and again what proves the store write-once, with the newest segment as the sample."""
-        known: tuple[object, ...] | None = None
-        while True:
-            await self._is_begun.wait()
-            try:
-                attestation = await self._store.attest(self._newest, self._clock.now())
-            except ObjectMissing:
-                finding = "The newest segment was stored and cannot be read any more."
-                attestation = Attestation(self._clock.now(), Evidence.NONE, sufficient=False, findings=(finding,))
-            except StoreError as error:
-                self._keeper.not_attested(f"That the store is write-once cannot be proved yet: {error}")
-                await asyncio.sleep(LONGEST_PAUSE)
-                continue
-            told = (attestation.evidence, attestation.sufficient, attestation.findings)
-            if told != known:
-                known = told
-                self.submit([records.attested(self._log, attestation, url=self._store.url, writer=self._writer)])
-            self._keeper.attested(attestation)
-            is_enough = attestation.sufficient or not self._worm_required
-            await asyncio.sleep((self._prove_every if is_enough else PROVE_AGAIN).total_seconds())
 
 
 async def _first_of(*coroutines: Coroutine[Any, Any, None]) -> None:

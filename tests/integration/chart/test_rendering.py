@@ -26,9 +26,9 @@ def test_the_defaults_are_whole() -> None:
         "ServiceAccount": 3,
         "ClusterRole": 3,
         "ClusterRoleBinding": 2,
-        "Role": 3,
-        "RoleBinding": 2,
-        "ConfigMap": 1,
+        "Role": 4,
+        "RoleBinding": 3,
+        "ConfigMap": 2,
         "Secret": 1,
         "Deployment": 1,
         "Service": 1,
@@ -123,6 +123,62 @@ def test_a_signing_key_of_ones_own() -> None:
     assert [volume["secret"]["secretName"] for volume in pod["volumes"] if "secret" in volume] == ["mine"]
 
 
+def test_a_key_that_is_exchanged_is_mounted_beside_the_one_before_it(tmp_path: Path) -> None:
+    """And the settings name both."""
+    manifests = rendered("--set", "signingKey.existingSecret=new,signingKey.previousSecret=curfew-signing-key")
+
+    pod = one(manifests, "Deployment")["spec"]["template"]["spec"]
+    config = yaml.safe_load(one(manifests, "ConfigMap")["data"]["config.yaml"])
+    mounts = {mount["name"]: mount["mountPath"] for mount in pod["containers"][0]["volumeMounts"]}
+    secrets = {volume["name"]: volume["secret"] for volume in pod["volumes"] if "secret" in volume}
+    assert {name: secret["secretName"] for name, secret in secrets.items()} == {
+        "signing-key": "new",
+        "previous-key": "curfew-signing-key",
+    }
+    assert config["audit"]["keyFile"] == f"{mounts['signing-key']}/{secrets['signing-key']['items'][0]['path']}"
+    assert config["audit"]["previousKeyFile"] == (
+        f"{mounts['previous-key']}/{secrets['previous-key']['items'][0]['path']}"
+    )
+
+
+def test_a_key_that_somebody_else_holds_is_not_mounted(tmp_path: Path) -> None:
+    """No Secret is made either."""
+    values = {"config": {"audit": {"signer": {"uri": "hv:curfew/1", "publicKey": "-----BEGIN PUBLIC KEY-----\nx"}}}}
+    (tmp_path / "values.yaml").write_text(yaml.safe_dump(values))
+
+    manifests = rendered("--values", str(tmp_path / "values.yaml"))
+
+    pod = one(manifests, "Deployment")["spec"]["template"]["spec"]
+    config = yaml.safe_load(one(manifests, "ConfigMap")["data"]["config.yaml"])
+    assert "Secret" not in kinds(manifests)
+    assert [volume for volume in pod["volumes"] if "secret" in volume] == []
+    assert "keyFile" not in config["audit"]
+    assert config["audit"]["signer"]["uri"] == "hv:curfew/1"
+
+
+def test_headers_for_a_collector_come_from_a_secret() -> None:
+    """They are not in the settings, which anybody may read."""
+    manifests = rendered(
+        "--set", "config.audit.forward.url=https://c/v1/logs,config.audit.forward.format=otlp,audit.forwardSecret=otel"
+    )
+
+    pod = one(manifests, "Deployment")["spec"]["template"]["spec"]
+    config = yaml.safe_load(one(manifests, "ConfigMap")["data"]["config.yaml"])
+    assert config["audit"]["forward"] == {
+        "url": "https://c/v1/logs",
+        "format": "otlp",
+        "headersFile": "/etc/curfew/forward/headers",
+    }
+    assert {"name": "forward", "mountPath": "/etc/curfew/forward", "readOnly": True} in pod["containers"][0][
+        "volumeMounts"
+    ]
+    (volume,) = [volume for volume in pod["volumes"] if volume["name"] == "forward"]
+    assert (volume["secret"]["secretName"], volume["secret"]["items"]) == (
+        "otel",
+        [{"key": "headers", "path": "headers"}],
+    )
+
+
 def test_the_operator_runs_the_command_with_the_settings() -> None:
     """The pod's command, its probes and its credentials."""
     manifests = rendered("--set", "audit.credentialsSecret=keys", "--set", "config.audit.url=s3://trail/curfew")
@@ -137,7 +193,8 @@ def test_the_operator_runs_the_command_with_the_settings() -> None:
 
 def test_a_trail_in_a_folder_has_a_place_to_be() -> None:
     """The root of the pod is read-only."""
-    (container,) = one(rendered(), "Deployment")["spec"]["template"]["spec"]["containers"]
+    manifests = rendered("--set", "config.audit.url=file:///var/lib/curfew", "--set", "config.audit.worm=advisory")
+    (container,) = one(manifests, "Deployment")["spec"]["template"]["spec"]["containers"]
 
     assert {"name": "trail", "mountPath": "/var/lib/curfew"} in container["volumeMounts"]
 
@@ -154,10 +211,19 @@ def test_the_sweeper_runs_on_its_own() -> None:
     assert "volumes" not in pod
 
 
-@pytest.mark.parametrize("url", ["file:///var/lib/curfew", "s3://trail/curfew", "gs://trail", "az://trail/a/b"])
-def test_the_operator_understands_its_settings(tmp_path: Path, url: str) -> None:
+@pytest.mark.parametrize(
+    ("url", "worm"),
+    [
+        ("file:///var/lib/curfew", "advisory"),
+        ("s3://trail/curfew", "required"),
+        ("gs://trail", "required"),
+        ("az://trail/a/b", "required"),
+    ],
+)
+def test_the_operator_understands_its_settings(tmp_path: Path, url: str, worm: str) -> None:
     """What the chart writes is what the operator reads, to the last key."""
-    text = one(rendered("--set", f"config.audit.url={url}"), "ConfigMap")["data"]["config.yaml"]
+    manifests = rendered("--set", f"config.audit.url={url}", "--set", f"config.audit.worm={worm}")
+    text = one(manifests, "ConfigMap")["data"]["config.yaml"]
     key = tmp_path / "key.pem"
     key.touch()
     (tmp_path / "config.yaml").write_text(text.replace("/etc/curfew/key/key.pem", str(key)))
@@ -165,7 +231,9 @@ def test_the_operator_understands_its_settings(tmp_path: Path, url: str) -> None
     settings = load_settings(tmp_path / "config.yaml")
 
     assert settings.audit.url == url
-    assert settings.audit.worm == "required"
+    assert settings.audit.worm == worm
+    assert settings.audit.retention == timedelta(days=400)
+    assert settings.audit.attest_every == timedelta(minutes=15)
     assert settings.limits.max_grant == timedelta(hours=24)
     assert settings.enforcement.every == timedelta(seconds=30)
 
@@ -187,8 +255,25 @@ def test_settings_that_change_restart_the_pod() -> None:
         pytest.param("config.audit.url=", "/config/audit/url", id="no place for the trail"),
         pytest.param("config.audit.url=http://bucket", "/config/audit/url", id="a place that cannot be"),
         pytest.param("config.audit.worm=maybe", "value must be one of 'required', 'advisory'", id="worm maybe"),
+        pytest.param(
+            "config.audit.url=file:///var/lib/curfew",
+            "config.audit.worm is required, and config.audit.url is file:///var/lib/curfew: a folder is never write-once, so "
+            "nothing would ever be granted. Name a bucket with Object Lock (--set config.audit.url=s3://BUCKET/PREFIX), or, to "
+            "look around, accept it by name (--set config.audit.worm=advisory).",
+            id="a place that can never be write-once, where that is required",
+        ),
+        pytest.param("config.audit.retention=9h", "/config/audit/retention", id="a retention of less than a day"),
+        pytest.param("config.audit.attestEvery=2h", "/config/audit/attestEvery", id="a proof now and then"),
         pytest.param("config.audit.log=Main Log", "/config/audit/log", id="a log with a blank"),
         pytest.param("config.audit.heartbeat=often", "/config/audit/heartbeat", id="a heartbeat that is no duration"),
+        pytest.param("config.audit.keyFile=null", "/config/audit", id="no key at all"),
+        pytest.param("config.audit.signer.uri=hv:x", "missing property 'publicKey'", id="a signer nobody can check"),
+        pytest.param("config.audit.forward.url=collector:4318", "/config/audit/forward/url", id="no collector"),
+        pytest.param(
+            "config.audit.forward.url=https://me:x@c/", "/config/audit/forward/url", id="a secret in its address"
+        ),
+        pytest.param("config.audit.forward.stdout=false", "/config/audit/forward/stdout", id="sent nowhere"),
+        pytest.param("audit.forwardSecret=x", "name it with config.audit.forward.url", id="headers for nobody"),
         pytest.param("config.audit.kyeFile=/k", "additional properties 'kyeFile' not allowed", id="a misspelt setting"),
         pytest.param("config.limits.maxGrant=25h", "/config/limits/maxGrant", id="grants of more than a day"),
         pytest.param("config.limits.maxGrant=24h1m", "/config/limits/maxGrant", id="grants of a day and a minute"),

@@ -1,5 +1,8 @@
 """An auditor reads a real bucket: what `curfew audit` says of a log in it, and of one that cannot be read."""
 
+import json
+from pathlib import Path
+
 import pytest
 from click.testing import CliRunner, Result
 
@@ -42,6 +45,32 @@ def test_a_log_in_a_bucket_is_shown(log: ALog, store: ObjectStore) -> None:
     assert [line.rpartition(" ")[2] for line in result.stdout.splitlines()[-3:]] == ["inc-37)", "inc-38)", "inc-39)"]
 
 
+@pytest.mark.parametrize("how", [[], ["--no-index"]], ids=["with an index", "without"])
+def test_a_log_in_a_bucket_is_searched(
+    log: ALog, store: ObjectStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: list[str]
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    for _ in range(2):
+        result = audit("search", store.url, "--request", "payments/inc-2*", "-o", "jsonl", *how)
+
+        assert result.exit_code == 0, result.output
+        assert [json.loads(line)["index"] for line in result.stdout.splitlines()] == [2, *range(20, 30)]
+
+
+def test_a_record_in_a_bucket_is_proved(log: ALog, store: ObjectStore, tmp_path: Path) -> None:
+    file = tmp_path / "proof.json"
+
+    assert audit("prove", store.url, "inc-17", "--to", str(file)).exit_code == 0
+    assert audit("check-proof", str(file), "--key", str(log.verifier)).exit_code == 0
+
+
+def test_a_part_of_a_bucket_is_handed_over(log: ALog, store: ObjectStore, tmp_path: Path) -> None:
+    file = tmp_path / "bundle.zip"
+
+    assert audit("export", store.url, "--period", "2026-11-24", "--to", str(file)).exit_code == 0
+    assert audit("verify", str(file), "--key", str(log.verifier)).exit_code == 0
+
+
 @pytest.fixture
 async def copy(log: ALog, s3: S3Server, bucket_name: str) -> ObjectStore:
     """Return a copy in which one byte of segment 20 is another."""
@@ -59,7 +88,7 @@ def test_a_copy_that_was_altered_is_found(log: ALog, copy: ObjectStore) -> None:
     assert f"Segment 20 ({log.names[20]}) was altered" in result.stdout
 
 
-@pytest.mark.parametrize("name", ["verify", "tail"])
+@pytest.mark.parametrize("name", ["verify", "search", "tail"])
 def test_a_bucket_that_does_not_exist_cannot_be_read(s3_environment: None, name: str) -> None:
     result = audit(name, "s3://nowhere/curfew")
 
@@ -67,7 +96,7 @@ def test_a_bucket_that_does_not_exist_cannot_be_read(s3_environment: None, name:
     assert "The bucket nowhere does not exist" in result.stderr
 
 
-@pytest.mark.parametrize("name", ["verify", "tail"])
+@pytest.mark.parametrize("name", ["verify", "search", "tail"])
 def test_wrong_credentials_are_not_called_tampering(
     store: ObjectStore, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:

@@ -9,10 +9,12 @@ import pytest
 from curfew.audit.canonical import parse_canonical
 from curfew.audit.checkpoint import Verifier
 from curfew.audit.findings import Anchor
+from curfew.audit.proof import Proof
 from curfew.audit.receipt import Receipt
 from curfew.audit.record import Record, Story, make_record
 from curfew.audit.segment import Head, follow
 from curfew.audit.verify import examine, in_order
+from tests.vectors.independent_proof import read_proof
 from tests.vectors.make_vectors import the_story
 from tools.verify_independently import Refused, root
 from tools.verify_independently import verify as verify_independently
@@ -87,6 +89,18 @@ def test_a_log_that_was_handed_over_is_read_with_any_of_its_keys_as_it_was(key: 
     keys = [ROTATED["verifierKey"], *ROTATED["nextKeys"]]
     assert [str(tenure.verifier) for tenure in examined.verified.keys] == read.keys == keys
     assert list(examined.verified.voided) == read.voided == [names[3]]
+
+
+PROOFS = (VECTORS / "proofs_v1.jsonl").read_bytes().splitlines(keepends=True)
+
+
+@pytest.mark.parametrize("index", range(len(PROOFS)))
+def test_each_proof_holds_as_it_did_and_for_a_reader_that_is_not_ours(index: int) -> None:
+    proof = Proof.from_bytes(PROOFS[index])
+    proved = proof.check(VERIFIER)
+
+    assert (proved.index, proved.checkpoint.size, proof.to_bytes()) == (index, len(PROOFS), PROOFS[index])
+    assert read_proof(PROOFS[index], LOG["verifierKey"]) == proved.line.decode()
 
 
 def attacked(steps: list[dict[str, Any]]) -> dict[str, bytes]:

@@ -780,7 +780,7 @@ def test_a_key_of_another_kind_is_refused(tmp_path: Path) -> None:
 # --- help
 
 
-@pytest.mark.parametrize("name", ["verify", "tail"])
+@pytest.mark.parametrize("name", ["verify", "search", "prove", "export", "tail"])
 def test_help_has_examples_and_exit_codes(name: str) -> None:
     result = CliRunner().invoke(main, ["audit", name, "--help"])
 
@@ -791,7 +791,18 @@ def test_help_has_examples_and_exit_codes(name: str) -> None:
 
 
 def test_help_begins_with_what_people_type_first() -> None:
-    assert audit.list_commands(click.Context(audit)) == ["verify", "tail", "key", "who", "forget"]
+    assert audit.list_commands(click.Context(audit)) == [
+        "verify",
+        "search",
+        "prove",
+        "check-proof",
+        "report",
+        "export",
+        "tail",
+        "key",
+        "who",
+        "forget",
+    ]
 
 
 def test_progress_is_said_after_a_second_on_a_terminal_only(

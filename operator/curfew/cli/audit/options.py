@@ -18,6 +18,14 @@ output = click.option(
     show_default=True,
     help="For people or programs.",
 )
+listing = click.option(
+    "-o",
+    "--output",
+    type=click.Choice(("table", "json", "jsonl", "csv")),
+    default="table",
+    show_default=True,
+    help="For people, programs or spreadsheets.",
+)
 people = click.option(
     "--people",
     metavar="LOCATION",

@@ -11,11 +11,13 @@ from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import aclosing
 from multiprocessing import get_context
+from typing import TypeVar
 
 from curfew.audit.checkpoint import Verifier
 from curfew.audit.gist import Gist, gists
 from curfew.cli.audit.reading import CannotRead
 
+R = TypeVar("R")
 Batch = Sequence[tuple[str, bytes]]
 
 _BATCH_BYTES = 128 * 1024
@@ -32,7 +34,7 @@ def processors() -> int:
     return os.cpu_count() or 1
 
 
-async def with_gists(
+def with_gists(
     objects: AsyncGenerator[tuple[str, bytes]], log: str, key: Callable[[], Verifier], processes: int
 ) -> AsyncGenerator[tuple[str, bytes, Gist | None]]:
     """Yield objects in their order, with the gist of each if a process was at hand and it is good.
@@ -40,8 +42,22 @@ async def with_gists(
     `key` says by which key the next segment has to be sealed. Where the log was handed over meanwhile, some gists are
     missing; whoever takes them does without, as for an object that is not good.
     """
+    return in_parallel(objects, log, key, processes, gists)
+
+
+async def in_parallel(
+    objects: AsyncGenerator[tuple[str, bytes]],
+    log: str,
+    key: Callable[[], Verifier],
+    processes: int,
+    work: Callable[[Batch, Verifier, str], list[R | None]],
+) -> AsyncGenerator[tuple[str, bytes, R | None]]:
+    """Yield objects in their order, with what `work` makes of each, or None if no process was at hand.
+
+    `work` is given some objects, the key that `key` says then, and the log; other processes have to be able to import it.
+    """
     pool: Executor | None = None
-    waiting: deque[tuple[Batch, Future[list[Gist | None]]]] = deque()
+    waiting: deque[tuple[Batch, Future[list[R | None]]]] = deque()
     read = 0
     try:
         async with aclosing(_batches(objects)) as batches:
@@ -52,7 +68,7 @@ async def with_gists(
                         yield name, stored, None
                     continue
                 pool = pool or _started(processes)
-                waiting.append((batch, pool.submit(gists, batch, key(), log)))
+                waiting.append((batch, pool.submit(work, batch, key(), log)))
                 if len(waiting) > 2 * processes:
                     for one in await _first(waiting):
                         yield one
@@ -69,8 +85,8 @@ async def with_gists(
 
 
 async def _first(
-    waiting: deque[tuple[Batch, Future[list[Gist | None]]]],
-) -> list[tuple[str, bytes, Gist | None]]:
+    waiting: deque[tuple[Batch, Future[list[R | None]]]],
+) -> list[tuple[str, bytes, R | None]]:
     batch, future = waiting.popleft()
     found = await asyncio.wrap_future(future)
     return [(name, stored, gist) for (name, stored), gist in zip(batch, found, strict=True)]

@@ -27,12 +27,13 @@ from curfew.cli.audit.reading import (
     list_log,
     open_location,
     read,
-    read_anchor,
+    read_anchors,
     read_witness,
     unreadable,
 )
 from curfew.cli.audit.showing import count, progress
 from curfew.cli.audit.verdict import Report
+from curfew.cli.audit.verify_bundle import find_bundle, verify_bundle
 from curfew.ports import ObjectStore
 
 
@@ -77,12 +78,14 @@ def verify(
 ) -> None:
     """Prove that a log is whole: nothing altered, lost, added, moved or forked.
 
-    LOCATION is a bucket (s3://BUCKET/PREFIX, gs://…, az://…) or a folder: where the operator writes, or a copy. Every
-    byte of it is checked, from the first segment to the last, and what is wrong is said with its place.
+    LOCATION is a bucket (s3://BUCKET/PREFIX, gs://…, az://…) or a folder: where the operator writes, or a copy; or a
+    bundle that `curfew audit export` wrote. Every byte of it is checked, from the first segment to the last, and what is
+    wrong is said with its place.
 
     Two things cannot come from the log itself. Who wrote it: give the key (--key), which `curfew audit key` prints. And
     whether it was cut off at its end: give an anchor (--anchor), which is what somebody kept of it elsewhere. Each grant
-    carries one, on its RoleBinding and in the status of its request. What --save writes is one too.
+    carries one, on its RoleBinding and in the status of its request, and the ConfigMap curfew-checkpoint holds the newest.
+    What --save writes is one too. A file may hold many, as kubectl lists them; all are used.
 
     The key may be the newest or any that came before it: where the log was handed over from one to another, that is
     followed.
@@ -93,6 +96,8 @@ def verify(
       curfew audit verify ./copy --anchor main/41/42/9f86d081…
       curfew audit verify s3://acme-access-log/prod --anchor request.json
         with: kubectl get accessrequest inc-4711 -n payments -o json > request.json
+      curfew audit verify s3://acme-access-log/prod --anchor newest.yaml
+        with: kubectl get configmap curfew-checkpoint -n curfew-system -o yaml > newest.yaml
       curfew audit verify ./copy --all -o json | jq .findings
       curfew audit verify s3://acme-access-log/prod --key-file curfew.pub --save seen.json
       curfew audit verify s3://acme-access-log/prod --resume seen.json --save seen.json
@@ -104,8 +109,12 @@ def verify(
               3: the log cannot be read: no such bucket or log, wrong credentials.
             130: it was interrupted with Ctrl-C.
     """  # noqa: D301  click's mark for lines that stay as they are
+    if (bundle := find_bundle(location)) is not None:
+        if save is not None or resume is not None:
+            raise click.UsageError("--save and --resume are for logs, and not for a bundle of one.")
+        sys.exit(verify_bundle(bundle, location, key, key_file, anchors, output))
     since = read_witness(resume, log) if resume is not None else None
-    kept = [read_anchor(anchor, log) for anchor in anchors]
+    kept = [one for anchor in anchors for one in read_anchors(anchor, log)]
     if since is not None:
         _refuse_older(kept, since)
     asked = _Asked(given_key(key, key_file, log), kept, since, jobs or processors())

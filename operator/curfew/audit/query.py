@@ -1,0 +1,169 @@
+"""A question about records, as an auditor asks it: who, what, where, when. Each condition has to hold.
+
+A pattern is a text in which `*` stands for any characters and `?` for any one; upper and lower case count, except in words.
+"""
+
+import functools
+import itertools
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from curfew.audit.canonical import canonical
+from curfew.audit.events import EVENTS
+from curfew.audit.record import Record
+from curfew.audit.when import ALWAYS, Span
+
+Texts = Iterator[str]
+
+
+def every_text(value: Any) -> Texts:
+    """Yield every text in a JSON value that is not the name of a field."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for part in value.values():
+            yield from every_text(part)
+    elif isinstance(value, list):
+        for part in value:
+            yield from every_text(part)
+
+
+FIELDS: Mapping[str, tuple[str, ...]] = {
+    "id": ("id",),
+    "person": ("actor", "story.requester", "story.submitted_by", "story.decisions[*].by"),
+    "request": ("subject", "story.request", "story.namespace/story.request"),
+    "role": ("story.role.name", "story.role.kind/story.role.name"),
+    "policy": ("story.policy.name",),
+    "namespace": ("story.namespace",),
+    "event": ("event", "code"),
+    "ticket": ("story.ticket",),
+    "anything": (),
+}
+"""What can be asked for, and where in our block of a record the texts are that answer it.
+
+`[*]` is each of a list, and a slash joins two texts. `anything` is every text of the record, wherever it stands: the id of
+another system.
+"""
+
+PHASES: Mapping[str, tuple[str, ...]] = {
+    "Pending": ("request.accepted",),
+    "Approved": ("review.approved", "review.auto_approved", "review.break_glass_invoked"),
+    "Active": ("grant.activated",),
+    "Denied": ("review.denied",),
+    "TimedOut": ("request.timed_out",),
+    "Cancelled": ("request.cancelled",),
+    "Expired": ("grant.expired",),
+    "Revoked": ("grant.revoked", "grant.binding_removed", "grant.drifted"),
+    "Failed": ("request.rejected", "grant.activation_failed"),
+}
+"""The events that say that a request has come to a phase."""
+
+
+def answers(name: str, body: Mapping[str, Any]) -> Texts:
+    """Yield the texts of a record's JSON that answer what is asked for."""
+    if name == "anything":
+        yield from every_text(body)
+        return
+    block = body["unmapped"]["curfew"]
+    for path in FIELDS[name]:
+        joined = [list(_at(block, part.split("."))) for part in path.split("/")]
+        yield from ("/".join(parts) for parts in itertools.product(*joined))
+
+
+def _at(value: Any, keys: Sequence[str]) -> Texts:
+    """Yield the texts at a place in a JSON value; none where there is no such place."""
+    if not keys:
+        yield from (value,) if isinstance(value, str) else ()
+    elif isinstance(value, Mapping):
+        key, is_list, _ = keys[0].partition("[")
+        for part in value.get(key, ()) if is_list else [value.get(key)]:
+            yield from _at(part, keys[1:])
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What is asked: of each field that is named any of the patterns, all of the words, and the span."""
+
+    patterns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    words: tuple[str, ...] = ()
+    span: Span = ALWAYS
+    also: Mapping[str, str] = field(default_factory=dict)  # what a log with pseudonyms calls people, by their names
+
+    def __post_init__(self) -> None:
+        """Refuse fields that there are not."""
+        if unknown := self.patterns.keys() - FIELDS.keys():
+            raise ValueError(f"a record cannot be asked for {', '.join(sorted(unknown))}")
+
+    def matches(self, record: Record) -> bool:
+        """Whether a record is an answer."""
+        if record.at not in self.span:
+            return False
+        for name in self.patterns:
+            compiled = [as_regex(pattern) for pattern in self.patterns_of(name)]
+            if not any(regex.fullmatch(text) for text in answers(name, record.body) for regex in compiled):
+                return False
+        if self.words:
+            text = "\n".join(every_text(record.body)).casefold()
+            return all(any(form in text for form in self._forms(word)) for word in self.words)
+        return True
+
+    def patterns_of(self, name: str) -> tuple[str, ...]:
+        """Return the patterns of a field, with the pseudonyms of those whose names they fit."""
+        patterns = self.patterns[name]
+        if name not in ("person", "anything") or not self.also:
+            return patterns
+        fits = [as_regex(pattern).fullmatch for pattern in patterns]
+        return (*patterns, *(self.also[person] for person in self.also if any(fit(person) for fit in fits)))
+
+    def _forms(self, word: str) -> list[str]:
+        """Return what a word may be in a log: itself, or the pseudonym of somebody in whose name it is."""
+        folded = word.casefold()
+        return [folded, *(self.also[person] for person in self.also if folded in person.casefold())]
+
+    def needles(self, name: str) -> list[list[bytes]]:
+        """Return, for each pattern of a field, what a line has to hold for it to fit.
+
+        A slash parts a pattern too: `namespace/name` and `kind/name` do not stand in one piece in every record.
+        """
+        return [
+            [canonical(part)[1:-1] for literal in literals(pattern) for part in literal.split("/") if part]
+            for pattern in self.patterns_of(name)
+        ]
+
+    def sieve(self) -> Callable[[bytes], bool]:
+        """Return what tells from a record's line, quickly and without reading it, that it can be no answer."""
+        needles = [self.needles(name) for name in self.patterns]
+        words = [[canonical(form)[1:-1].decode() for form in self._forms(word)] for word in self.words]
+
+        def may_match(line: bytes) -> bool:
+            for alternatives in needles:
+                if not any(all(needle in line for needle in alternative) for alternative in alternatives):
+                    return False
+            if words:
+                text = line.decode().casefold()
+                return all(any(form in text for form in forms) for forms in words)
+            return True
+
+        return may_match
+
+
+@functools.lru_cache(maxsize=256)
+def as_regex(pattern: str) -> re.Pattern[str]:
+    """Return a pattern as a regular expression."""
+    return re.compile("".join(_WILD.get(part) or re.escape(part) for part in re.split(r"([*?])", pattern)), re.DOTALL)
+
+
+_WILD = {"*": ".*", "?": "."}
+
+
+def literals(pattern: str) -> list[str]:
+    """Return the parts of a pattern that are no wildcards, in order."""
+    return [part for part in re.split(r"[*?]", pattern) if part]
+
+
+def events_like(pattern: str) -> list[str]:
+    """Return the events whose name or code a pattern fits."""
+    regex = as_regex(pattern)
+    return [event.name for event in EVENTS.values() if regex.fullmatch(event.name) or regex.fullmatch(event.code)]

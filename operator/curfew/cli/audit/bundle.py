@@ -1,0 +1,262 @@
+"""A bundle: the part of a log that a period is about, with all that is needed to verify it without the log.
+
+    README.txt          for whoever opens it
+    manifest.json       curfew.export/v1: what it is of, and size and SHA-256 of every other file
+    manifest.sig        where the exporter signed the manifest: base64 of an Ed25519 signature; exporter.pub is the key
+    log/v1/log=…        the segments of the period, byte for byte, and the one before them, from which they are followed
+    records.jsonl|csv   the records of the period, with their indexes
+    parquet/…           the same as OCSF events, a file a class, if asked for
+
+What proves anything is the segments, which the operator's key signed. The rest is made from them, and `examine` makes the
+records from them again to compare. A bundle is a folder or a zip file of one.
+"""
+
+import hashlib
+import json
+import zipfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import IO, Protocol
+
+from curfew.audit.checkpoint import KeyRefused, NoteRefused, Verifier, decode_base64
+from curfew.audit.findings import Anchor, Finding, Kind, Verified
+from curfew.audit.rotation import successor
+from curfew.audit.segment import ChainBroken, Segment, open_segment
+from curfew.audit.succession import Tenure
+from curfew.audit.verify import Walk, in_order
+from curfew.audit.when import Span
+from curfew.audit.witness import Witness
+from curfew.cli.audit.listing import csv_head, csv_row, indexed
+from curfew.cli.audit.stream import read_record
+
+SCHEMA = "curfew.export/v1"
+MANIFEST, SIGNATURE, EXPORTER = "manifest.json", "manifest.sig", "exporter.pub"
+OBJECTS = "log/"
+JSONL, CSV = "records.jsonl", "records.csv"
+
+
+class NoBundle(ValueError):
+    """Something that is no bundle. `str(error)` says why, as a clause."""
+
+
+class Files(Protocol):
+    """The files of a bundle, by their paths in it."""
+
+    def names(self) -> Sequence[str]:
+        """Return the paths of all files."""
+        ...
+
+    def open(self, name: str) -> IO[bytes]:
+        """Open a file to be read."""
+        ...
+
+
+class FolderFiles:
+    """Those of a folder."""
+
+    def __init__(self, root: Path) -> None:
+        """Begin at a folder."""
+        self._root = root
+
+    def names(self) -> Sequence[str]:
+        """Return the paths of all files."""
+        return sorted(path.relative_to(self._root).as_posix() for path in self._root.rglob("*") if path.is_file())
+
+    def open(self, name: str) -> IO[bytes]:
+        """Open a file to be read."""
+        return (self._root / name).open("rb")
+
+
+class ZipFiles:
+    """Those of a zip file. Nothing is unpacked to a disk."""
+
+    def __init__(self, file: Path) -> None:
+        """Open it, or raise `NoBundle`."""
+        try:
+            self._zip = zipfile.ZipFile(file)
+        except (OSError, zipfile.BadZipFile) as error:
+            raise NoBundle(f"it is not a zip file: {error}") from error
+
+    def names(self) -> Sequence[str]:
+        """Return the paths of all files."""
+        return sorted(name for name in self._zip.namelist() if not name.endswith("/"))
+
+    def open(self, name: str) -> IO[bytes]:
+        """Open a file to be read."""
+        return self._zip.open(name)
+
+
+def bundle_at(location: str) -> Files | None:
+    """Return the files of a bundle, or None where a location is not one. Raise `NoBundle` for a broken zip file."""
+    path = Path(location.removeprefix("file://"))
+    if path.suffix == ".zip" and path.is_file():
+        return ZipFiles(path)
+    return FolderFiles(path) if (path / MANIFEST).is_file() else None
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What a bundle is of."""
+
+    log: str
+    period: Span
+    key: Verifier  # that sealed the first segment in it
+    start: str | None  # the name of the segment before, from which they are followed; None where the log begins in it
+    files: Mapping[str, tuple[int, str]]  # of each other file, size and SHA-256 in hex
+    data: bytes
+
+    @classmethod
+    def read(cls, files: Files) -> "Manifest":
+        """Read it, or raise `NoBundle`."""
+        try:
+            with files.open(MANIFEST) as file:
+                data = file.read()
+            told = json.loads(data)
+            _refuse_other(told["schema"])
+            begin, end = (at and datetime.fromisoformat(at) for at in (told["period"]["begin"], told["period"]["end"]))
+            listed = {str(name): (int(one["size"]), str(one["sha256"])) for name, one in told["files"].items()}
+            return cls(str(told["log"]), Span(begin, end), Verifier.parse(told["key"]), told["start"], listed, data)
+        except NoBundle:
+            raise
+        except (OSError, zipfile.BadZipFile, KeyError, ValueError, TypeError, AttributeError) as error:
+            raise NoBundle(f"{MANIFEST} cannot be read: {error}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class ExaminedBundle:
+    """What came of looking at a bundle."""
+
+    findings: tuple[Finding, ...]
+    verified: Verified
+    first: int  # the index from which on it speaks
+    in_period: int  # how many records are of the period
+    exporter: Verifier | None  # who signed the manifest
+
+
+def examine(
+    files: Files, manifest: Manifest, verifier: Verifier, anchors: Iterable[Anchor], *, advance: Callable[[], None]
+) -> ExaminedBundle:
+    """Look at everything in a bundle. `advance` is called for each file."""
+    findings = list(_differences(files, manifest, advance))
+    rows = Rows(manifest.period)
+    exporter = _exporter(files, manifest, findings)
+    names = in_order(manifest.log, (name.removeprefix(OBJECTS) for name in files.names() if name.startswith(OBJECTS)))
+    since: Witness | None = None
+    if manifest.start is not None:
+        try:
+            since = start_from(manifest.log, manifest.start, _read(files, OBJECTS + manifest.start), manifest.key)
+        except (ChainBroken, KeyError, OSError) as error:
+            why = f"does not hold the segment that it begins after: {error}"
+            findings.append(Finding(Kind.MISSING, "the bundle", why))
+            names = []
+    walk = Walk(manifest.log, verifier, anchors, since=since, accepted=rows.take)
+    for name in names:
+        walk.take(name, _read(files, OBJECTS + name))
+    examined = walk.finish()
+    findings += examined.findings
+    if not findings:
+        for name, digest in ((JSONL, rows.jsonl.hexdigest()), (CSV, rows.csv.hexdigest())):
+            if manifest.files.get(name, (0, ""))[1] != digest:
+                why = "does not hold the records of the period as they stand in the log"
+                findings.append(Finding(Kind.ALTERED, f"file {name}", why, name=name))
+    first = since.head.range.size if since is not None else 0
+    return ExaminedBundle(tuple(findings), examined.verified, first, rows.count, exporter)
+
+
+def start_from(log: str, name: str, stored: bytes, verifier: Verifier) -> Witness:
+    """Return what is known of a log from one of its segments, trusting its signature, or raise `ChainBroken`."""
+    segment, link = open_segment(name, stored, verifier, log)
+    link.check_name()
+    following = successor(segment, verifier)
+    tenures = (Tenure(verifier, segment.seq, segment.first),)
+    return Witness(link.after, name, link.note, verifier, False, tenures, following, 0, 0, segment.at)
+
+
+class Rows:
+    """The records of a period, made from the log: hashed, and written if there is somewhere to."""
+
+    def __init__(self, period: Span, jsonl: IO[bytes] | None = None, csv: IO[bytes] | None = None) -> None:
+        """Begin without any."""
+        self._period = period
+        self._files = (jsonl, csv)
+        self.jsonl, self.csv = hashlib.sha256(), hashlib.sha256()
+        self.count = 0
+        self._write(b"", csv_head().encode())
+
+    def take(self, segment: Segment) -> None:
+        """Take in those of a segment."""
+        self.take_lines(segment.first, segment.lines)
+
+    def take_lines(self, first: int, lines: Sequence[bytes]) -> None:
+        """Take in those among some lines, the first of which has this index in the log."""
+        for index, line in enumerate(lines, first):
+            record = read_record(line)
+            if record is not None and record.at in self._period:
+                self.count += 1
+                self._write(indexed(index, line) + b"\n", csv_row(index, record).encode())
+
+    def _write(self, *parts: bytes) -> None:
+        for part, hash_, file in zip(parts, (self.jsonl, self.csv), self._files, strict=True):
+            hash_.update(part)
+            if file is not None:
+                file.write(part)
+
+
+def _refuse_other(schema: str) -> None:
+    if schema != SCHEMA:
+        raise NoBundle(f"it is of the kind {schema!r}, and this version reads {SCHEMA}")
+
+
+def signed(manifest: bytes) -> bytes:
+    """Return what an exporter signs."""
+    return b"curfew export v1\n" + hashlib.sha256(manifest).digest()
+
+
+def _differences(files: Files, manifest: Manifest, advance: Callable[[], None]) -> Iterator[Finding]:
+    """Yield what differs between the files and the manifest."""
+    there = set(files.names()) - {MANIFEST, SIGNATURE, EXPORTER}
+    for name in sorted(there | manifest.files.keys()):
+        advance()
+        if name not in there:
+            yield Finding(Kind.MISSING, f"file {name}", "is in the manifest and not in the bundle", name=name)
+        elif name not in manifest.files:
+            yield Finding(Kind.FOREIGN, f"file {name}", "is in the bundle and not in the manifest", name=name)
+        elif _hashed(files, name) != manifest.files[name]:
+            yield Finding(
+                Kind.ALTERED, f"file {name}", "is not the one in the manifest: its hash is another", name=name
+            )
+
+
+def _exporter(files: Files, manifest: Manifest, findings: list[Finding]) -> Verifier | None:
+    """Return who signed the manifest; None where nobody did, or where it does not hold, which is found."""
+    if not {SIGNATURE, EXPORTER} & set(files.names()):
+        return None
+    try:
+        exporter = Verifier.parse(_read(files, EXPORTER).decode())
+        exporter.check(decode_base64(_read(files, SIGNATURE).decode().strip(), "the signature"), signed(manifest.data))
+    except (KeyError, OSError, ValueError, KeyRefused, NoteRefused) as error:
+        findings.append(Finding(Kind.ALTERED, f"file {SIGNATURE}", f"does not hold: {error}", name=SIGNATURE))
+        return None
+    return exporter
+
+
+def _hashed(files: Files, name: str) -> tuple[int, str]:
+    size, hash_ = 0, hashlib.sha256()
+    try:
+        with files.open(name) as file:
+            while chunk := file.read(1 << 20):
+                size += len(chunk)
+                hash_.update(chunk)
+    except (OSError, zipfile.BadZipFile):
+        return -1, ""  # its own checksum says that it was altered
+    return size, hash_.hexdigest()
+
+
+def _read(files: Files, name: str) -> bytes:
+    try:
+        with files.open(name) as file:
+            return file.read()
+    except zipfile.BadZipFile:
+        return b""  # found to be altered already

@@ -1,0 +1,244 @@
+"""`curfew audit search`: finds records by person, request, role, time or words, and tells the story of one request."""
+
+import asyncio
+import dataclasses
+import importlib.util
+from collections import deque
+from collections.abc import AsyncGenerator, Iterable, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from curfew.adapters.clock import SystemClock
+from curfew.audit.checkpoint import Verifier
+from curfew.audit.pseudonyms import Person, revealed
+from curfew.audit.query import Query
+from curfew.audit.record import Record
+from curfew.cli.audit import options
+from curfew.cli.audit.asking import TIMES, questions, read_query
+from curfew.cli.audit.listing import LISTINGS, Listing, TableListing
+from curfew.cli.audit.reading import USAGE, given_key, known_people, list_log, open_location, unreadable
+from curfew.cli.audit.showing import count, printable
+from curfew.cli.audit.sifting import sifted_records
+from curfew.cli.audit.story import tell
+from curfew.cli.audit.stream import NotVerified, known_key, read_record, verified_segments
+from curfew.cli.audit.verdict import NO_KEY
+from curfew.ports import ObjectStore
+
+if TYPE_CHECKING:
+    from curfew.cli.audit.index import Index
+
+_ROWS = 1000  # that a table has, unless --limit says something else
+
+
+@click.command("search", short_help="Find records, or tell one request's story.", epilog=TIMES)
+@options.location
+@click.argument("words", nargs=-1)
+@questions
+@click.option("--story/--list", "is_story", default=None, help="Tell the whole story of the request that is found.")
+@click.option("--limit", type=click.IntRange(0), metavar="N", help="Only the newest N; a table has 1,000. 0: all.")
+@click.option("--no-index", is_flag=True, help="Read the whole log, also where an index of it is kept.")
+@options.log
+@options.key
+@options.key_file
+@options.listing
+@options.people
+def search(
+    location: str,
+    log: str,
+    key: str | None,
+    key_file: Path | None,
+    *,
+    is_story: bool | None,
+    limit: int | None,
+    no_index: bool,
+    output: str,
+    people: str | None,
+    **asked: Any,
+) -> None:
+    """Find records in a log: who had what access, when, why, and who agreed.
+
+    LOCATION is a bucket (s3://BUCKET/PREFIX, gs://…, az://…) or a folder. WORDS are looked for in all that a record says.
+    Of several values of one option any is enough; different options all have to hold. In a PATTERN, * stands for anything.
+
+    Where the log holds pseudonyms, --people lets you search for names, and shows them.
+
+    The log is verified while it is read, and what is shown comes from before the first bad place. Each record is shown
+    with its index, which `curfew audit prove` takes. One request, named exactly, is told as a story.
+
+    \b
+    Examples:
+      curfew audit search s3://acme-access-log/prod --person alice@example.com --since "30 days ago"
+      curfew audit search s3://acme-access-log/prod --request payments/inc-4711
+      curfew audit search s3://acme-access-log/prod --event 'grant.*' --period "last week" -o csv > grants.csv
+      curfew audit search ./copy --ticket INC-4711 --story
+      curfew audit search ./copy --audit-id 0e6c5c1e-… -o jsonl | jq -r .record.message
+      curfew audit search ./copy crash-loop deploy
+
+    \b
+    Exit code 0: the log verifies; what was found is shown, which may be nothing.
+              1: it does not; what was found before the first bad place is shown.
+              2: the command was wrong; the message says how.
+              3: the log cannot be read: no such bucket or log, wrong credentials.
+    """  # noqa: D301  click's mark for lines that stay as they are
+    verifier = given_key(key, key_file, log)
+    query = read_query(asked, SystemClock().now())
+    store = open_location(location)
+    with unreadable():
+        known = asyncio.run(known_people(people))
+    query = dataclasses.replace(query, also={person.name: pseudonym for pseudonym, person in known.items()})
+    source = _Source(store, log, verifier, known, has_index=not no_index)
+    with unreadable():
+        if is_story or (is_story is None and output == "table" and _names_one_request(query)):
+            asyncio.run(_tell(source, query, or_list=not is_story))
+        else:
+            rows = limit if limit is not None else _ROWS if output == "table" else 0
+            asyncio.run(_list(source, query, LISTINGS[output](), rows, is_table=output == "table"))
+    if verifier is None:
+        click.echo(f"Note: {NO_KEY}", err=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """Where it is searched."""
+
+    store: ObjectStore
+    log: str
+    given: Verifier | None
+    people: Mapping[str, Person]  # by pseudonym, where the log holds those
+    has_index: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    index: int
+    line: bytes
+    record: Record
+
+
+async def _list(source: _Source, query: Query, listing: Listing, rows: int, *, is_table: bool) -> None:
+    """Print what is found; `rows` at most, the newest, where that is not 0."""
+    kept: deque[_Found] = deque(maxlen=rows or None)
+    number = 0
+    refused: NotVerified | None = None
+    try:
+        async with aclosing(_find(source, query)) as found:
+            async for one in found:
+                number += 1
+                if rows:
+                    kept.append(one)
+                else:
+                    listing.show(one.index, one.line, one.record)
+    except NotVerified as error:
+        refused = error
+    for one in kept:
+        listing.show(one.index, one.line, one.record)
+    listing.end()
+    if refused is not None:
+        raise refused
+    if is_table and not number:
+        click.echo("Nothing was found: the log verifies, and no record in it is such.")
+    if rows and number > rows:
+        click.echo(f"{count(number - rows, 'older record')} not shown; --limit 0 shows all.", err=True)
+
+
+async def _tell(source: _Source, query: Query, *, or_list: bool) -> None:
+    """Print the story of the one request that is found; where there are several, list them or refuse."""
+    found = [one async for one in _find(source, query) if "story" in one.record.block]
+    subjects = {one.record.subject: one for one in found}
+    if not subjects:
+        click.echo("Nothing was found: the log verifies, and no record of a request in it is such.")
+        return
+    if len(subjects) > 1 and not or_list:
+        raise _Several(subjects.values())
+    if len(subjects) > 1:
+        listing = TableListing()
+        for one in found:
+            listing.show(one.index, one.line, one.record)
+        click.echo(f"These are of {len(subjects)} requests; --story with one's UID tells its story.", err=True)
+        return
+    if query.patterns.keys() != {"request"} or len(query.patterns["request"]) > 1:
+        whole = Query({"request": tuple(subjects)})
+        found = [one async for one in _find(source, whole)]
+    for line in tell([(one.index, one.record) for one in found]):
+        click.echo(printable(line))
+
+
+class _Several(click.ClickException):
+    """A story is asked for, and several requests are found."""
+
+    exit_code = USAGE
+
+    def __init__(self, found: Iterable[_Found]) -> None:
+        """Name them."""
+        requests = [one.record.block["story"] for one in found]
+        lines = [f"  --request {story['uid']}  {story['namespace']}/{story['request']}" for story in requests[:20]]
+        more = [f"  and {len(requests) - 20:,} more"] if len(requests) > 20 else []
+        super().__init__(
+            printable(f"{len(requests):,} requests are found, and a story is of one. Choose, or list them with --list:")
+            + "".join(f"\n{printable(line)}" for line in (*lines, *more))
+        )
+
+
+def _names_one_request(query: Query) -> bool:
+    """Whether a request is asked for by its whole name."""
+    names = query.patterns.get("request", ())
+    return len(names) == 1 and not set("*?") & set(names[0])
+
+
+async def _find(source: _Source, query: Query) -> AsyncGenerator[_Found]:
+    """Yield the answers to a query, in the order of the log. Raise as `verified_segments` does."""
+    verifier = await known_key(source.store, source.log, source.given)
+    path = _index_path(source, verifier)
+    if path is not None:
+        from curfew.cli.audit.index import IndexUnusable, open_index
+
+        try:
+            with open_index(path) as index:
+                async with aclosing(_find_in_index(index, source, verifier, query)) as found:
+                    async for one in found:
+                        yield one
+                return
+        except IndexUnusable as error:
+            click.echo(f"Note: the index cannot be used, and the whole log is read. {error}", err=True)
+    async with aclosing(sifted_records(source.store, source.log, verifier, query)) as records:
+        async for number, line in records:
+            if answer := _answer(source, query, number, line):
+                yield answer
+
+
+async def _find_in_index(index: "Index", source: _Source, verifier: Verifier, query: Query) -> AsyncGenerator[_Found]:
+    """Bring the index up to date, and yield what it holds; also where the log does not verify any further."""
+    refused: NotVerified | None = None
+    names = await list_log(source.store, source.log)
+    since = await index.since(source.store, source.log, names)
+    try:
+        await index.extend(names, verifier, verified_segments(source.store, source.log, verifier, since=since))
+    except NotVerified as error:
+        refused = error
+    may_match = query.sieve()
+    for number, line in index.find(query):
+        if may_match(line) and (answer := _answer(source, query, number, line)):
+            yield answer
+    if refused is not None:
+        raise refused
+
+
+def _index_path(source: _Source, verifier: Verifier) -> Path | None:
+    """Return where the index is kept, or None where there is none: not wanted, or without the extra."""
+    if not source.has_index or importlib.util.find_spec("duckdb") is None:
+        return None
+    from curfew.cli.audit.index import index_path
+
+    return index_path(source.store.url, source.log, verifier)
+
+
+def _answer(source: _Source, query: Query, index: int, line: bytes) -> _Found | None:
+    record = read_record(line)
+    if record is None or not query.matches(record):
+        return None
+    shown = revealed(record, source.people)
+    return _Found(index, line if shown is record else shown.line(), shown)

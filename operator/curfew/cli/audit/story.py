@@ -1,0 +1,89 @@
+"""The whole story of one request, to be read like prose: who, what, why, who agreed, and each step with the time before it."""
+
+from collections.abc import Iterator, Sequence
+from datetime import date, datetime, timedelta
+
+from curfew.audit.record import Record, RecordRefused, Story
+from curfew.cli.audit.showing import in_utc
+
+
+def tell(records: Sequence[tuple[int, Record]]) -> Iterator[str]:
+    """Yield the lines of a story. `records` are all those of one request with their indexes, in the order of the log."""
+    stories = [story for story in (_story(record) for _, record in records) if story is not None]
+    if stories:
+        yield from _summary(stories[-1], [record for _, record in records])
+        yield ""
+    yield from _timeline(records)
+
+
+def _summary(told: Story, records: Sequence[Record]) -> Iterator[str]:
+    yield f"Request {told.request} in {told.namespace}, UID {told.uid}"
+    yield ""
+    asker = told.requester or "somebody"
+    by = f", through {told.submitted_by}" if told.submitted_by not in (None, told.requester) else ""
+    yield f"  Who       {asker} asked{by}"
+    role = f"{told.role.kind} {told.role.name}" if told.role else "what the policy offers"
+    policy = f" by policy {told.policy.name} (generation {told.policy.generation})" if told.policy else ""
+    length = f" for {in_words(timedelta(seconds=told.duration))}" if told.duration is not None else ""
+    yield f"  What      {role}{policy}{length}"
+    if told.reason or told.ticket:
+        yield f"  Why       {' '.join(filter(None, [told.reason, f'({told.ticket})' if told.ticket else None]))}"
+    for number, decision in enumerate(told.decisions):
+        stage = f" for {decision.stage}" if decision.stage else ""
+        reason = f": {decision.reason}" if decision.reason else ""
+        head = "Decided" if number == 0 else ""
+        yield f"  {head:<9} {decision.by} said {decision.decision}{stage}, {in_utc(decision.seen_at)}{reason}"
+    if told.granted_at is not None:
+        end = told.ended_at or told.expires_at
+        until = f" to {_until(told.granted_at, end)}, {in_words(end - told.granted_at)}" if end else ""
+        yield f"  Access    from {in_utc(told.granted_at)}{until}{'' if told.ended_at else ' (announced)'}"
+    reason = f" ({told.end_reason})" if told.end_reason else ""
+    yield f"  Outcome   {records[-1].message}{reason}"
+
+
+def _timeline(records: Sequence[tuple[int, Record]]) -> Iterator[str]:
+    day: date | None = None
+    before: datetime | None = None
+    gaps = ["" if at == 0 else gap(records[at - 1][1].at, record.at) for at, (_, record) in enumerate(records)]
+    width = max(map(len, gaps), default=0)
+    for (index, record), after in zip(records, gaps, strict=True):
+        if record.at.date() != day:
+            day = record.at.date()
+            yield f"{day:%A, %d %B %Y} (UTC)"
+        yield f"  {record.at:%H:%M:%S}  {after:>{width}}  {record.message}  [{index}]"
+        before = record.at
+    if before is not None:
+        yield ""
+        yield "  The numbers in brackets are indexes: `curfew audit prove` takes them."
+
+
+def gap(before: datetime, at: datetime) -> str:
+    """Return how long after another thing something happened."""
+    length = at - before
+    if length < timedelta():
+        return f"{in_words(-length)} before"  # it was recorded later than it happened
+    return "at once" if length < timedelta(milliseconds=1) else f"{in_words(length)} later"
+
+
+def in_words(length: timedelta) -> str:
+    """Return a length of time in at most two units."""
+    milliseconds = length // timedelta(milliseconds=1)
+    if milliseconds < 1000:
+        return f"{milliseconds} ms"
+    seconds = round(length.total_seconds())
+    for unit, size, smaller, part in (("d", 86400, "h", 3600), ("h", 3600, "min", 60), ("min", 60, "s", 1)):
+        if seconds >= size:
+            rest = seconds % size // part
+            return f"{seconds // size} {unit}" + (f" {rest} {smaller}" if rest else "")
+    return f"{seconds} s"
+
+
+def _until(begin: datetime, end: datetime) -> str:
+    return f"{end:%H:%M:%S}" if begin.date() == end.date() else in_utc(end)
+
+
+def _story(record: Record) -> Story | None:
+    try:
+        return Story.of(record)
+    except RecordRefused:
+        return None

@@ -1,0 +1,116 @@
+"""Reads a log with every check that `verify` makes on the way: nothing comes out of it that is not verified up to there."""
+
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import aclosing
+from dataclasses import dataclass
+
+import click
+import orjson
+
+from curfew.audit.checkpoint import Verifier
+from curfew.audit.findings import Anchor, Finding, Verified
+from curfew.audit.record import Record, RecordRefused
+from curfew.audit.segment import Segment
+from curfew.audit.verify import Walk, place
+from curfew.audit.witness import Witness
+from curfew.cli.audit.reading import TAMPERED, Unfounded, announced, list_log, read
+from curfew.cli.audit.showing import printable, progress, sentence
+from curfew.ports import ObjectStore
+
+
+class NotVerified(click.ClickException):
+    """The log is not whole, and was read up to its first bad place."""
+
+    exit_code = TAMPERED
+
+    def __init__(self, finding: Finding) -> None:
+        """`finding` is the first."""
+        super().__init__(
+            f"The log does not verify. {printable(sentence(str(finding)))} "
+            "Nothing from there on is shown; `curfew audit verify --all` says all that is wrong."
+        )
+        self.finding = finding
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A verified segment, its object, and what is verified of the log up to and with it."""
+
+    segment: Segment
+    stored: bytes
+    verified: Verified
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A verified record: its index in the log, its line without the newline, and the segment that holds it."""
+
+    index: int
+    line: bytes
+    segment: Segment
+    record: Record | None  # None where the line is of a kind that this version does not read
+
+
+async def verified_records(
+    store: ObjectStore, log: str, verifier: Verifier, anchors: Iterable[Anchor] = ()
+) -> AsyncGenerator[Told]:
+    """Yield the records of a log, in order. Raise as `verified_segments` does."""
+    async with aclosing(verified_segments(store, log, verifier, anchors)) as links:
+        async for link in links:
+            for index in range(link.segment.first, link.segment.first + len(link.segment.lines)):
+                yield told_at(link.segment, index)
+
+
+def told_at(segment: Segment, index: int) -> Told:
+    """Return the record of a verified segment that has this index in the log."""
+    line = segment.lines[index - segment.first]
+    return Told(index, line, segment, read_record(line))
+
+
+async def verified_segments(
+    store: ObjectStore, log: str, verifier: Verifier, anchors: Iterable[Anchor] = (), *, since: Witness | None = None
+) -> AsyncGenerator[Link]:
+    """Yield the segments of a log, in order, and say on a terminal how far it is; only those after a witness, if there is one.
+
+    Raise `NotVerified` at the first bad place, having yielded all that is before it; `CannotRead` where there is no such
+    log; `StoreError` where it cannot be read. Whoever does not come to the end of it has not verified the log.
+    """
+    first = since.head.seq if since is not None else 0
+    names = [name for name in await list_log(store, log) if not 0 <= place(log, name) < first]
+    good: list[Segment] = []
+    taken: dict[str, bytes] = {}
+    walk = Walk(log, verifier, anchors, accepted=good.append, since=since)
+    with progress(len(names), "objects") as advance:
+        async with aclosing(read(store, names)) as objects:
+            async for name, stored in objects:
+                taken[name] = stored
+                walk.take(name, stored)
+                advance()
+                if not walk.is_whole:
+                    break
+                for segment in good:
+                    yield Link(segment, taken[segment.name], walk.verified)
+                    del taken[segment.name]
+                good.clear()
+    if findings := walk.finish().findings:
+        raise NotVerified(findings[0])
+    for segment in good:
+        yield Link(segment, taken[segment.name], walk.verified)
+
+
+async def known_key(store: ObjectStore, log: str, given: Verifier | None) -> Verifier:
+    """Return the key that was given, or the one that the log names itself. Raise `NotVerified` where it names none."""
+    if given is not None:
+        return given
+    try:
+        return await announced(store, log, await list_log(store, log))
+    except Unfounded as error:
+        raise NotVerified(error.finding) from error
+
+
+def read_record(line: bytes) -> Record | None:
+    """Return the record of a verified line, or None where it is of a kind that this version does not read."""
+    try:
+        return Record.parse(orjson.loads(line))
+    except (RecordRefused, orjson.JSONDecodeError):
+        return None

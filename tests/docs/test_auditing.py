@@ -1,0 +1,60 @@
+"""What docs/auditing.md shows of each command is what it prints, for the log that comes with the specification."""
+
+import json
+import re
+import shlex
+import shutil
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from curfew.audit.receipt import Receipt
+from curfew.cli import main
+
+CHECKOUT = Path(__file__).parents[2]
+VECTORS = CHECKOUT / "tests" / "vectors"
+PAGE = (CHECKOUT / "docs" / "auditing.md").read_text()
+
+
+def blocks() -> list[str]:
+    """Return what the page shows of a terminal."""
+    return re.findall(r"^```console\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Go to a folder with a copy of the log, the key, and a request with a receipt."""
+    told = json.loads((VECTORS / "log_v1.json").read_text())
+    shutil.copytree(VECTORS / "log_v1", tmp_path / "copy")
+    (tmp_path / "curfew.pub").write_text(told["verifierKey"])
+    receipt = Receipt.parse(told["receipts"][-1]).to_json()
+    (tmp_path / "request.json").write_text(json.dumps({"status": {"grant": {"receipt": receipt}}}))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path
+
+
+def test_there_is_something_to_type() -> None:
+    """A typo in a fence would make the test below say yes to nothing."""
+    assert len(blocks()) >= 5
+
+
+@pytest.mark.parametrize("block", blocks(), ids=lambda block: block.partition("\n")[0][2:40])
+def test_each_command_prints_what_is_shown(here: Path, block: str) -> None:
+    """To the letter, but for the folder, of which only the end is shown."""
+    for shown in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
+        command, _, expected = shown.partition("\n")
+        program, *arguments = shlex.split(command)
+
+        result = CliRunner().invoke(main, arguments, prog_name=program)
+
+        assert result.exit_code == 0, result.output
+        assert result.stdout.replace(f"file://{here}", "file:///…") == expected
+
+
+@pytest.mark.parametrize("name", re.findall(r"^\| `([a-z-]+)` \|", PAGE, re.MULTILINE))
+def test_each_command_says_the_same_exit_codes(name: str) -> None:
+    told = CliRunner().invoke(main, ["audit", name, "--help"]).stdout
+
+    assert [code for code in "0123" if f"{code}: " in told.partition("Exit code")[2]] == list("0123")
