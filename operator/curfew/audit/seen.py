@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from curfew.audit.gist import ID_BYTES, Gist
+from curfew.audit.gist import Gist
 
 _AT_ONCE = 2**18  # ids that are looked at together, which takes a hundred bytes for each
 
@@ -25,7 +25,8 @@ class Seen:
 
     def __init__(self) -> None:
         """Nothing was seen yet."""
-        self._ids = bytearray()
+        self._heads = array("Q")  # of each id the first half, as a number
+        self._tails = array("Q")  # and the second
         self._names: list[str] = []  # of the segments
         self._places = array("Q")  # of each segment's first record among the ids
         self._firsts = array("Q")  # and in the log, where some may be missing
@@ -33,24 +34,24 @@ class Seen:
     def add(self, gist: Gist) -> None:
         """Take in a segment."""
         self._names.append(gist.link.name)
-        self._places.append(len(self._ids) // ID_BYTES)
+        self._places.append(len(self._heads))
         self._firsts.append(gist.link.first)
-        self._ids += gist.ids
+        halves = array("Q", gist.ids)
+        self._heads += halves[::2]
+        self._tails += halves[1::2]
 
     def repeats(self) -> Iterator[Repeat]:
         """Yield each record that has the id of an earlier one, in order."""
-        # Half of an id, as a number, tells most of them apart; only where it does not the whole is looked at.
-        halves = memoryview(self._ids).cast("Q")[::2]
-        parts = 1 + len(halves) // _AT_ONCE
+        # Half of an id tells nearly all of them apart; only where it does not the whole is looked at.
+        parts = 1 + len(self._heads) // _AT_ONCE
         doubted: set[int] = set()
         for part in range(parts):
-            here = [half for half in halves if half % parts == part]
+            here = [head for head in self._heads if head % parts == part]
             if len(set(here)) < len(here):
-                doubted.update(half for half, times in Counter(here).items() if times > 1)
-        first: dict[bytes, int] = {}
-        for place in (place for place, half in enumerate(halves) if doubted and half in doubted):
-            id_ = bytes(self._ids[place * ID_BYTES : (place + 1) * ID_BYTES])
-            earlier = first.setdefault(id_, place)
+                doubted.update(head for head, times in Counter(here).items() if times > 1)
+        first: dict[tuple[int, int], int] = {}
+        for place in (place for place, head in enumerate(self._heads) if doubted and head in doubted):
+            earlier = first.setdefault((self._heads[place], self._tails[place]), place)
             if earlier != place:
                 segment, index = self._where(place)
                 yield Repeat(self._names[segment], index, self._where(earlier)[1])

@@ -128,6 +128,11 @@ class Walk:
         return self._keys.current
 
     @property
+    def is_proven(self) -> bool:
+        """Whether the key that is trusted has sealed a segment so far. Until it has, all of it may be another's log."""
+        return self._keys.is_proven
+
+    @property
     def is_whole(self) -> bool:
         """Whether nothing has been found wrong with what was looked at so far."""
         return not self._findings

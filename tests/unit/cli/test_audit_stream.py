@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from curfew.audit.findings import Anchor
+from curfew.audit.findings import Anchor, Kind
 from curfew.cli.audit.reading import CannotRead
 from curfew.cli.audit.stream import NotVerified, Told, known_key, verified_records, verified_segments
 from tests.support.logs import ALog, a_log, a_record, a_signer
@@ -49,6 +49,29 @@ async def test_segments_come_with_the_bytes_that_were_verified() -> None:
         stored = {link.segment.name: link.stored async for link in links}
 
     assert list(stored.items()) == list(log.objects.items())
+
+
+async def test_a_log_that_was_handed_over_is_shown_to_whoever_has_the_newest_key() -> None:
+    log = a_log(1, 2, 0, 3)
+    log.hand_over(a_signer(seed=2))
+    log.append([a_record(7)])
+
+    assert await told(log) == ([0, 1, 2, 3, 4, 5, 6, 7], None)
+
+
+@pytest.mark.parametrize("is_handed_over", [False, True])
+async def test_nothing_is_shown_of_another_s_log(is_handed_over: bool) -> None:
+    """It is of one piece, and only its end shows that it does not lead to the key that is trusted."""
+    log = a_log(1, 2, 0, 3)
+    if is_handed_over:
+        log.hand_over(a_signer(seed=2))
+    log.signer = a_signer(seed=2)
+
+    shown, error = await told(log)
+
+    assert shown == []
+    assert error is not None
+    assert error.finding.kind is Kind.OTHER_KEY
 
 
 def alter(log: ALog, seq: int) -> None:

@@ -1,6 +1,6 @@
 """Reads a log with every check that `verify` makes on the way: nothing comes out of it that is not verified up to there."""
 
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
@@ -80,6 +80,7 @@ async def verified_segments(
     good: list[Segment] = []
     taken: dict[str, bytes] = {}
     walk = Walk(log, verifier, anchors, accepted=good.append, since=since)
+    is_ours = walk.is_proven
     with progress(len(names), "objects") as advance:
         async with aclosing(read(store, names)) as objects:
             async for name, stored in objects:
@@ -88,6 +89,10 @@ async def verified_segments(
                 advance()
                 if not walk.is_whole:
                     break
+                if good and not is_ours:
+                    if not walk.is_proven:
+                        await _verify_first(store, log, names, verifier)
+                    is_ours = True
                 for segment in good:
                     yield Link(segment, taken[segment.name], walk.verified)
                     del taken[segment.name]
@@ -96,6 +101,17 @@ async def verified_segments(
         raise NotVerified(findings[0])
     for segment in good:
         yield Link(segment, taken[segment.name], walk.verified)
+
+
+async def _verify_first(store: ObjectStore, log: str, names: Sequence[str], verifier: Verifier) -> None:
+    """Raise `NotVerified` unless a log leads to a key that has not sealed its beginning: only its end can tell."""
+    walk = Walk(log, verifier)
+    async with aclosing(read(store, names)) as objects:
+        async for name, stored in objects:
+            walk.take(name, stored)
+    findings = walk.finish().findings
+    if findings and not walk.is_proven:
+        raise NotVerified(findings[0])
 
 
 async def known_key(store: ObjectStore, log: str, given: Verifier | None) -> Verifier:
