@@ -11,7 +11,7 @@ KEEP ?=
 # s3, or file where the S3 server cannot be had.
 STORE ?=
 
-.PHONY: help venv demo test up down check generate clean
+.PHONY: help venv demo test bench up down check generate clean
 
 help: ## Say what there is
 	@echo "Curfew: just-in-time access for Kubernetes. What you can make:"
@@ -23,6 +23,9 @@ demo: venv ## Show the whole story on real servers, in under 90 s (KEEP=1: it st
 
 test: venv ## Run all tests; the last line counts them (ARGS="-k word" for some)
 	@$(BIN)/python -m tools.run_tests $(ARGS)
+
+bench: venv ## Measure, and say which bounds are met; 5 min (ARGS="append verify" for some, --help for more)
+	@$(BIN)/python -m bench $(ARGS)
 
 check: venv ## Check style, types, layers, and that generated files are fresh
 	$(BIN)/ruff check

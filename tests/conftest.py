@@ -9,15 +9,24 @@ from tests.integration.installed import Installed
 from tools.servers.environment import Environment
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Say what can be asked for."""
+    parser.addoption(
+        "--without-stamping",
+        action="store_true",
+        help="use a control plane as before Kubernetes 1.36, on which nothing fills in who asks",
+    )
+
+
 def pytest_configure() -> None:
     """Start without an event loop: one that was made by merely asking for it is never closed, and that is a warning."""
     asyncio.set_event_loop(None)
 
 
 @pytest.fixture(scope="session")
-def environment() -> Iterator[Environment]:
+def environment(request: pytest.FixtureRequest) -> Iterator[Environment]:
     """Return running servers; the first time ever, they are built, which takes minutes."""
-    with Environment() as running:
+    with Environment(mutating_admission=not request.config.getoption("--without-stamping")) as running:
         yield running
 
 

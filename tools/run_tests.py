@@ -1,7 +1,11 @@
-"""`make test`: build the servers that the tests need, run all tests, and end with one line of counts."""
+"""`make test`: build the servers that the tests need, run all tests, and end with one line of counts.
+
+What keeps people apart is run once more on a control plane as before Kubernetes 1.36, where nothing fills in who asks.
+"""
 
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +19,16 @@ TESTS: Final = Path(__file__).parents[1] / "tests"
 
 ORDER: Final = ("unit", "property", "contract", "docs", "integration", "attacks")
 """The quick ones first: what fails there need not be waited for."""
+
+
+UNSTAMPED: Final = (
+    "integration/admission",
+    "integration/enforcement",
+    "integration/operator/test_lifecycle.py",
+    "integration/operator/test_rules.py",
+    "attacks",
+)
+"""What is run once more without stamping."""
 
 
 class Counts:
@@ -55,10 +69,18 @@ def main(arguments: list[str]) -> int:
         print(error, file=sys.stderr)
         return 1
     counts = Counts()
-    folders = [str(TESTS / name) for name in ORDER if (TESTS / name).is_dir()]
-    status = int(pytest.main(["--quiet", *arguments, *folders], plugins=[counts]))
+    statuses = [run(arguments, [name for name in ORDER if (TESTS / name).is_dir()], counts)]
+    if chosen_cluster() == "local":
+        print("\nOnce more without stamping:", flush=True)
+        statuses.append(run(["--without-stamping", *arguments], UNSTAMPED, counts))
     print(f"{counts} in {time.monotonic() - started:.0f} s", flush=True)
-    return status or (0 if counts.passed else 1)
+    return max(statuses) or (0 if counts.passed else 1)
+
+
+def run(arguments: Sequence[str], names: Sequence[str], counts: Counts) -> int:
+    """Run some of the tests and return pytest's exit status; that there is none to run is no failure by itself."""
+    status = int(pytest.main(["--quiet", *arguments, *(str(TESTS / name) for name in names)], plugins=[counts]))
+    return 0 if status == pytest.ExitCode.NO_TESTS_COLLECTED else status
 
 
 if __name__ == "__main__":

@@ -14,15 +14,17 @@ import structlog
 from curfew import handlers
 from curfew.adapters.clock import SystemClock
 from curfew.adapters.events import Recorder
+from curfew.adapters.forwarding import Forwarder, open_sink
 from curfew.adapters.kube import KubeCluster
 from curfew.adapters.objectstore import open_store
+from curfew.adapters.signing import open_signers
 from curfew.adapters.telemetry import Telemetry
 from curfew.adapters.web import WebServer
+from curfew.anchoring import Anchoring
 from curfew.api.access_request import Phase
-from curfew.audit.checkpoint import Ed25519Signer
 from curfew.audit.record import Record
-from curfew.audit.segment import origin
 from curfew.core.facts import EnforcementState
+from curfew.core.policy_records import is_about_policy, place_of
 from curfew.enforcement import Enforcement
 from curfew.listing import Lister
 from curfew.ports import ClusterError
@@ -41,6 +43,9 @@ RELIST_SECONDS = 600.0
 SURVEY_SECONDS = 5.0
 """How often the metrics that are a picture of everything are set."""
 
+AGAIN_SECONDS = 30.0
+"""How soon a task beside the others begins again after a defect ended it."""
+
 FOLD = timedelta(hours=1)
 """How much more of the trail than the longest grant is read at the start."""
 
@@ -56,18 +61,26 @@ class Operator:
         self._store = Store()
         self._recorder = Recorder(cluster, self._clock, telemetry.events_dropped)
         self._reporting = Reporting(self._recorder, telemetry)
+        signer, previous = open_signers(settings.audit)
         self._trail = Trail(
             open_store(settings.audit.url),
             self._clock,
-            Ed25519Signer.from_pem(origin(settings.audit.log), settings.audit.key_file.read_bytes()),
+            signer,
             settings.audit.log,
             writer=socket.gethostname(),
             observer=self,
+            previous=previous,
             heartbeat=settings.audit.heartbeat,
             window=settings.limits.max_grant + FOLD,
             worm_required=settings.audit.worm == "required",
             people=People(open_store(settings.audit.people), self._clock) if settings.audit.people else None,
         )
+        verifiers = [each.verifier for each in (signer, previous) if each is not None]
+        self._anchoring = Anchoring(cluster, settings.enforcement.namespace, verifiers, telemetry)
+        self._forwarder: Forwarder | None = None
+        if settings.audit.forward is not None:
+            sink = open_sink(settings.audit.forward)
+            self._forwarder = Forwarder(sink, self._clock, settings.audit.log, telemetry)
         self._enforcement = Enforcement(
             cluster.prober(settings.enforcement.namespace, settings.enforcement.service_account),
             self._clock,
@@ -95,11 +108,13 @@ class Operator:
     # --- what the trail tells ---------------------------------------------------------------------------------------
 
     def durable(self, records: Sequence[Record]) -> None:
-        """Give the requests whose records became durable their turn."""
+        """Give the requests and policies whose records became durable their turn."""
         self._reporting.durable(records)
         for uid in {record.subject for record in records}:
             if self._store.request(uid) is not None:
                 self._queue.add(uid)
+        for record in filter(is_about_policy, records):
+            self._queue.add(place_of(record))
 
     def health_changed(self, health: Health) -> None:
         """Give every request that the trail's health matters to its turn."""
@@ -119,6 +134,12 @@ class Operator:
     def committed(self, seconds: float, records: int, size: int) -> None:
         """Measure a commit."""
         self._reporting.committed(seconds, records, size)
+
+    def appended(self, first: int, lines: Sequence[bytes], stored: bytes) -> None:
+        """Hand a segment to those who tell of it elsewhere."""
+        self._anchoring.appended(first + len(lines), stored)
+        if self._forwarder is not None:
+            self._forwarder.appended(first, lines)
 
     # --- life -------------------------------------------------------------------------------------------------------
 
@@ -142,7 +163,10 @@ class Operator:
             asyncio.create_task(self._keep_trail(), name="trail"),
             asyncio.create_task(self._enforcement.run(), name="enforcement"),
             asyncio.create_task(self._watch(), name="watch"),
+            asyncio.create_task(self._beside("put up checkpoints", self._anchoring.run), name="anchoring"),
         }
+        if self._forwarder is not None:
+            tasks.add(asyncio.create_task(self._beside("send records on", self._forwarder.run), name="forwarding"))
         stopping = asyncio.create_task(self._stop.wait(), name="stop")
         try:
             done, _ = await asyncio.wait({*tasks, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -154,12 +178,14 @@ class Operator:
             self._stop.set()
             await self._queue.close()
             await self._trail.close()
+            if self._forwarder is not None:
+                await self._forwarder.drain()
             for task in (*tasks, stopping):
                 task.cancel()
             await asyncio.gather(*tasks, stopping, return_exceptions=True)
 
     async def _keep_trail(self) -> None:
-        """Open the trail, close what was deleted while nobody looked, and write."""
+        """Open the trail, tell what was deleted while nobody looked, and write."""
         await self._trail.open()
         closing = asyncio.create_task(self._close_deleted_stories())
         try:
@@ -169,6 +195,7 @@ class Operator:
 
     async def _close_deleted_stories(self) -> None:
         await self._is_listed.wait()
+        self._reconciler.tell_deleted_policies()
         await self._insist("close the stories of deleted requests", self._reconciler.close_deleted_stories)
 
     async def _watch(self) -> None:
@@ -218,7 +245,18 @@ class Operator:
             self._pulse = self._clock.now()
             self._reporting.survey(self._store, self._pulse)
             self._telemetry.set_queue_depth(self._queue.depth)
+            if self._forwarder is not None:
+                self._telemetry.set_forwarding(self._forwarder.waiting, self._forwarder.lag.total_seconds())
             await asyncio.sleep(SURVEY_SECONDS)
+
+    async def _beside(self, what: str, run: Callable[[], Awaitable[None]]) -> None:
+        """Do what is never to be in anybody's way, whatever becomes of it."""
+        while True:
+            try:
+                await run()
+            except Exception:
+                log.exception(f"a defect kept us from going on to {what}")
+            await asyncio.sleep(AGAIN_SECONDS)
 
     async def _insist(self, what: str, act: Callable[[], Awaitable[None]]) -> None:
         """Do it until it succeeds; say each time why it did not."""

@@ -52,8 +52,8 @@ class Lister:
                 if found is None or found["metadata"]["uid"] != binding.uid:
                     self._store.lose_binding(binding)
         for policy in policies_before:
-            if policy.metadata.uid not in there:
-                self._store.lose_policy(policy)
+            if policy.metadata.uid not in there and (key := self._store.lose_policy(policy)) is not None:
+                self._enqueue(key)
         for uid in requests_before - there:
             await self._look_for(uid)
         self._give_everything_its_turn()

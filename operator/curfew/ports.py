@@ -122,6 +122,18 @@ class Cluster(Protocol):
         ...
 
 
+class Noticeboard(Protocol):
+    """Where the newest checkpoint is put for all to see. Each call has a deadline and raises a `ClusterError`."""
+
+    async def get_config_map(self, namespace: str, name: str) -> dict[str, Any] | None:
+        """Return one ConfigMap, or None where there is none."""
+        ...
+
+    async def patch_config_map(self, namespace: str, name: str, resource_version: str, data: Mapping[str, str]) -> None:
+        """Set some keys of exactly that version of a ConfigMap."""
+        ...
+
+
 class Prober(Protocol):
     """Tries what must be refused, to see that it is. Each call has a deadline and raises a `ClusterError`."""
 

@@ -15,16 +15,16 @@ from curfew.api.access_policy import AccessPolicy
 from curfew.api.access_request import AccessRequest, Phase
 from curfew.audit.receipt import Receipt
 from curfew.audit.record import Record, Story
-from curfew.core import policies, stories
+from curfew.core import policies, policy_records, stories
 from curfew.core.announcing import read_intent
 from curfew.core.bindings import Binding, read_binding
 from curfew.core.facts import EnforcementState, Facts, Intent, Read, Refusal, Removal, Rights, TrailState
 from curfew.core.lifecycle import Event
-from curfew.core.notices import Notice, about_deleted, about_orphan
+from curfew.core.notices import Notice, about_deleted, about_orphan, about_stuck
 from curfew.core.plan import RIGHTS_GRACE, Close, Create, Forget, Patch, Remove, Step, plan
 from curfew.core.reasons import Reason
 from curfew.core.terms import Role, read_role
-from curfew.ports import AlreadyExists, Clock, Cluster, Conflict, Forbidden, Invalid, NotFound
+from curfew.ports import AlreadyExists, Clock, Cluster, ClusterError, Conflict, Forbidden, Invalid, NotFound
 from curfew.store import PolicyKey, Store, is_closed
 
 ILLEGITIMATE = (Reason.BINDING_UNANNOUNCED, Reason.BINDING_TAMPERED, Reason.EXPIRY_MISSING)
@@ -32,6 +32,9 @@ ILLEGITIMATE = (Reason.BINDING_UNANNOUNCED, Reason.BINDING_TAMPERED, Reason.EXPI
 
 RIGHTS_PAUSE = timedelta(seconds=0.5)
 """How long to wait between two of these tries."""
+
+REMOVAL_PATIENCE = timedelta(seconds=5)
+"""For how long a binding that must go may resist before the log says so: a moment without an answer is no news."""
 
 ROUNDS = 32
 """How many steps one turn may take before the key goes back into the queue: far more than any story needs."""
@@ -54,6 +57,10 @@ class Trail(Protocol):
 
     def open_stories(self) -> Mapping[str, Record]:
         """Return the latest record of each request, by its UID, that the trail held open when it was opened."""
+        ...
+
+    def open_policies(self) -> Mapping[str, Record]:
+        """Return the latest record of each policy, by its UID, that the trail does not hold deleted."""
         ...
 
     def is_own(self, record_id: str) -> bool:
@@ -216,27 +223,48 @@ class Reconciler:
         return read_intent(record, receipt=receipt, is_own=self._trail.is_own(record.id))
 
     async def _reconcile_policy(self, key: PolicyKey) -> datetime | None:
-        """Say in a policy's status whether it can be asked for."""
+        """Tell of each version of a policy once, and say in its status whether it can be asked for."""
+        self._tell_of_gone_policies(key)
         policy = self._store.policy(key)
         if policy is None:
             return None
+        version = policy_records.changed(policy, at=self._clock.now())
+        is_new = version is not None and self._trail.receipt(version.id) is not None
+        if version is not None and not is_new:
+            self._trail.submit((version,))
         ref, meta = policy.spec.role_ref, policy.metadata
         async with self._grants:
             body = await self._cluster.get_role(str(ref.kind), meta.namespace, ref.name)
             may_bind = await self._cluster.may_bind(str(ref.kind), meta.namespace, ref.name)
         role = read_role(body) if body is not None else None
         judgement = policies.judge(policy, role, may_bind=may_bind, now=self._clock.now())
-        if judgement.status is not None:
+        status = {**(judgement.status or {}), **(policy_records.recorded(policy) if is_new else {})}
+        if status:
             try:
                 async with self._grants:
                     patched = await self._cluster.patch_policy_status(
-                        meta.namespace, meta.name, meta.uid, meta.resource_version, judgement.status
+                        meta.namespace, meta.name, meta.uid, meta.resource_version, status
                     )
             except (Conflict, NotFound):
                 return None  # it was changed or deleted meanwhile; the watch brings it back
             self._store.see_policy(patched)
         self._report(judgement.notices)
         return judgement.wake_at
+
+    def _tell_of_gone_policies(self, key: PolicyKey) -> None:
+        """Tell the ends of the policies that had this key, until they are durable."""
+        for policy in self._store.gone_policies(key):
+            records = policy_records.deleted(policy, at=self._clock.now())
+            if all(self._trail.receipt(record.id) is not None for record in records):
+                self._store.forget_policy(policy.metadata.uid)
+            else:
+                self._trail.submit(records)
+
+    def tell_deleted_policies(self) -> None:
+        """Tell the ends of the policies that the trail remembers and the cluster no longer has."""
+        for uid, last in self._trail.open_policies().items():
+            if not self._store.knows_policy(uid):
+                self._trail.submit((policy_records.deleted_unseen(last, at=self._clock.now()),))
 
     # --- record -----------------------------------------------------------------------------------------------------
 
@@ -253,7 +281,7 @@ class Reconciler:
         reads: frozenset[Read] = frozenset()
         match step.act:
             case Remove() as removal:
-                await self._remove(uid, removal)
+                await self._remove(uid, removal, facts)
             case Create() as create:
                 async with self._grants:
                     reads = await self._create(uid, facts, create)
@@ -269,12 +297,17 @@ class Reconciler:
         self._report(step.notices)
         return reads
 
-    async def _remove(self, uid: str, removal: Remove) -> None:
+    async def _remove(self, uid: str, removal: Remove, facts: Facts | None = None) -> None:
         """Delete a binding. The one way access ends; nothing stands before it (promise P3)."""
         binding = removal.binding
         async with self._removals:
-            removed_by_us = await self._cluster.delete_binding(binding.namespace, binding.name, binding.uid)
+            try:
+                removed_by_us = await self._cluster.delete_binding(binding.namespace, binding.name, binding.uid)
+            except ClusterError as error:
+                self._tell_of_stuck(uid, removal, facts, str(error))
+                raise
         at = self._clock.now()
+        self._store.memory(uid).stuck_since = None
         self._store.lose_binding(binding)
         if removed_by_us:
             self._store.memory(uid).removal = Removal(at=at, reason=removal.reason, detail=removal.detail)
@@ -290,6 +323,19 @@ class Reconciler:
         if removal.reason is not Reason.BINDING_UNANNOUNCED:
             memory.refusal = Refusal(removal.reason, f"its binding was not as it was made: {removal.detail}")
         self._tell_of_orphan(binding, removal.detail, at)
+
+    def _tell_of_stuck(self, uid: str, removal: Remove, facts: Facts | None, problem: str) -> None:
+        """Tell of a binding that has to go and does not, once it has resisted for a while; it is tried on."""
+        memory, now = self._store.memory(uid), self._clock.now()
+        memory.stuck_since = memory.stuck_since or now
+        if now - memory.stuck_since < REMOVAL_PATIENCE:
+            return
+        told = stories.story(facts) if facts is not None else stories.of_binding(removal.binding)
+        record = stories.removal_failed(
+            told, removal.binding, removal.reason, since=memory.stuck_since, at=now, problem=problem
+        )
+        self._trail.submit((record,))
+        self._reporter.notice(about_stuck(removal.binding, record.message))
 
     def _tell_of_orphan(self, binding: Binding, why: str, at: datetime) -> None:
         self._trail.submit((stories.orphan_removed(binding, at=at, why=why),))

@@ -6,8 +6,18 @@ audit:
   log: main                       # the log's name in there
   worm: required                  # required | advisory: whether the bucket must prove that it is write-once
   keyFile: signing.pem            # the Ed25519 private key (PEM) that signs the log, beside this file or absolute
+  signer:                         # instead of keyFile, where somebody else holds the key (curfew[kms])
+    uri: hv:curfew/1              # who does, as securesystemslib writes it
+    publicKey: |                  # the other half of it, in PEM
+      -----BEGIN PUBLIC KEY-----
+  previousKeyFile: old.pem        # the key before it, while the log is handed over from one to the other
+  previousSigner: {uri: …, publicKey: …}  # the same, where somebody else holds that
   heartbeat: 60s                  # how often an empty segment proves life
   people: s3://curfew-people/prod # where people's names lie, if the log is to hold pseudonyms instead
+  forward:                        # where records are sent to as well, once they are in the log
+    url: https://collector/events # an HTTP collector; or, instead of it, stdout: true, a line for each record
+    format: cloudevents           # cloudevents | otlp
+    headersFile: headers          # lines such as "Authorization: Bearer …", read again for each call
 limits: {maxGrant: 24h}           # no grant is longer, whatever its policy says
 enforcement:                      # whether our admission policies are in force is tried again and again
   namespace: curfew-system        # where Curfew is installed
@@ -23,7 +33,7 @@ import re
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 from urllib.parse import urlsplit
 
 import yaml
@@ -80,13 +90,66 @@ def _dns_label(name: str) -> str:
     return name
 
 
-def _existing_file(path: Path, info: ValidationInfo) -> Path:
+def _existing_file(path: Path | None, info: ValidationInfo) -> Path | None:
     """Return the path, taken from the settings' own folder where it is relative, or raise ValueError."""
+    if path is None:
+        return None
     path = Path((info.context or {}).get("folder", "")) / path
     if not path.is_file():
-        raise ValueError(
-            f"names {path}, which is not there; make it with: openssl genpkey -algorithm ed25519 -out {path}"
-        )
+        raise ValueError(f"names {path}, which is not there")
+    return path
+
+
+def _key_file(path: Path | None, info: ValidationInfo) -> Path | None:
+    """Return the path of a private key, or raise ValueError, with how to make one."""
+    try:
+        return _existing_file(path, info)
+    except ValueError as error:
+        made = str(error).removeprefix("names ").removesuffix(", which is not there")
+        raise ValueError(f"{error}; make it with: openssl genpkey -algorithm ed25519 -out {made}") from None
+
+
+def _instead_of(other: str, missing: str | None) -> AfterValidator:
+    """Return a check that a field or the other one, which stands before it, is given, and not both.
+
+    `missing` is what to say where neither is; None where that is right as well.
+    """
+
+    def check(value: object, info: ValidationInfo) -> object:
+        known, alias = other in info.data, to_camel(other)
+        if value and info.data.get(other):
+            raise ValueError(f"is given, and so is {alias}; write one of them")
+        if missing is not None and not value and known and not info.data[other]:
+            raise ValueError(f"is missing; write, for example, {missing}, or {alias} instead of it")
+        return value
+
+    return AfterValidator(check)
+
+
+def _signer_uri(uri: str) -> str:
+    """Return the URI of a signer, or raise ValueError."""
+    if not re.fullmatch(r"[a-z][a-z0-9]*:\S+", uri):
+        raise ValueError(f"is {uri!r}; write who holds the key, such as hv:curfew/1")
+    return uri
+
+
+def _collector_url(url: str | None) -> str | None:
+    """Return the address of a collector, or raise ValueError, which does not repeat what may be a secret in it."""
+    if url is None:
+        return None
+    parts = urlsplit(url)
+    if "@" in parts.netloc or parts.query:
+        raise ValueError("must not hold credentials or a query; write credentials into headersFile")
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError("is not the address of an HTTP collector; write https://HOST/PATH")
+    return url
+
+
+def _sent_in_secret(path: Path | None, info: ValidationInfo) -> Path | None:
+    """Return the path of a file with credentials, or raise ValueError where they would be sent for all to read."""
+    parts = urlsplit(info.data.get("url") or "")
+    if path is not None and parts.scheme == "http" and parts.hostname not in {"localhost", "127.0.0.1", "::1"}:
+        raise ValueError("is given, and url begins with http://; credentials are only sent to https://")
     return path
 
 
@@ -113,13 +176,40 @@ class _Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel)
 
 
+class SignerSettings(_Settings):
+    """A signing key that somebody else holds."""
+
+    uri: Annotated[str, AfterValidator(_signer_uri)] = Field(examples=["hv:curfew/1"])
+    public_key: str = Field(min_length=1, examples=["the public key in PEM"])
+
+
+class ForwardSettings(_Settings):
+    """Where records are sent to as well."""
+
+    stdout: bool = Field(default=False, strict=True, examples=["true"])
+    url: Annotated[str | None, AfterValidator(_collector_url), _instead_of("stdout", "https://COLLECTOR/PATH")] = Field(
+        default=None, validate_default=True, examples=["https://COLLECTOR/PATH"]
+    )
+    format: Literal["cloudevents", "otlp"] = Field(default="cloudevents", examples=["cloudevents"])
+    headers_file: Annotated[Path | None, AfterValidator(_existing_file), AfterValidator(_sent_in_secret)] = Field(
+        default=None, examples=["headers"]
+    )
+
+
 class AuditSettings(_Settings):
     """Where the trail is written, and how."""
 
     url: Annotated[str, AfterValidator(_store_url)] = Field(examples=["s3://BUCKET/PREFIX"])
     log: Annotated[str, AfterValidator(_dns_label)] = Field(default="main", examples=["main"])
     worm: Literal["required", "advisory"] = Field(default="required", examples=["required"])
-    key_file: Annotated[Path, AfterValidator(_existing_file)] = Field(examples=["signing.pem"])
+    signer: SignerSettings | None = None
+    key_file: Annotated[Path | None, AfterValidator(_key_file), _instead_of("signer", "signing.pem")] = Field(
+        default=None, validate_default=True, examples=["signing.pem"]
+    )
+    previous_signer: SignerSettings | None = None
+    previous_key_file: Annotated[Path | None, AfterValidator(_key_file), _instead_of("previous_signer", None)] = Field(
+        default=None, examples=["old.pem"]
+    )
     heartbeat: Annotated[Duration, _between(timedelta(seconds=1), timedelta(hours=1))] = Field(
         default=timedelta(seconds=60), examples=["60s"]
     )
@@ -133,6 +223,8 @@ class AuditSettings(_Settings):
         if people is not None and url is not None and _place(people) == _place(url):
             raise ValueError(f"is {people!r}, where the log is written too; write the address of another bucket")
         return people
+
+    forward: ForwardSettings | None = None
 
 
 class LimitSettings(_Settings):
@@ -207,7 +299,9 @@ def load_settings(path: Path) -> Settings:
 
 def _sentence(path: Path, lines: Mapping[str, int], detail: ErrorDetails) -> str:
     """Return what pydantic found as a sentence for whoever wrote the file."""
-    key = ".".join(str(part) for part in detail["loc"])
+    # A check of a setting that is not there names it as the code does.
+    is_checked = detail["type"] == "value_error"
+    key = ".".join(to_camel(str(part)) if is_checked else str(part) for part in detail["loc"])
     where = f"{path}:{lines[key]}: " if key in lines else f"{path}: "
     match detail["type"]:
         case "missing":
@@ -227,9 +321,9 @@ def _sentence(path: Path, lines: Mapping[str, int], detail: ErrorDetails) -> str
 
 def _example(key: str) -> str:
     """Return what a setting might be, or what a section might hold."""
-    inner = [known.removeprefix(f"{key}.") for known in _KNOWN if known.startswith(f"{key}.")]
+    inner = [known.removeprefix(f"{key}.").partition(".")[0] for known in _KNOWN if known.startswith(f"{key}.")]
     if inner:
-        return f"write beneath it: {', '.join(inner)}"
+        return f"write beneath it: {', '.join(dict.fromkeys(inner))}"
     return f"write, for example, {_KNOWN[key].examples[0]}"
 
 
@@ -249,8 +343,10 @@ def _leaves(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, Any
     """Yield each setting's dotted name and field."""
     for field in model.model_fields.values():
         name = f"{prefix}{field.alias}"
-        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            yield from _leaves(field.annotation, f"{name}.")
+        kinds = (field.annotation, *get_args(field.annotation))
+        section = next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)), None)
+        if section is not None:
+            yield from _leaves(section, f"{name}.")
         else:
             yield name, field
 

@@ -41,6 +41,7 @@ class Memory:
     stranger: Binding | None = None  # a binding of its name that Curfew did not make
     refusal: Refusal | None = None  # the API server's refusal of the binding
     refused_since: datetime | None = None  # when it was first refused
+    stuck_since: datetime | None = None  # when its binding was first to be removed, and could not be
     is_gone: bool = False  # the request was deleted
     is_announced: bool = False  # its grant was handed to the trail
 
@@ -51,6 +52,7 @@ class Store:
     def __init__(self) -> None:
         self._requests: dict[str, AccessRequest] = {}
         self._policies: dict[PolicyKey, AccessPolicy] = {}
+        self._gone_policies: dict[str, AccessPolicy] = {}  # by UID: deleted, and not yet known to be told
         self._bindings: dict[str, Binding] = {}
         self._versions: dict[tuple[str, str], int] = {}  # kind and UID: newest resourceVersion seen
         self._tombstones: OrderedDict[str, None] = OrderedDict()
@@ -73,7 +75,7 @@ class Store:
             request = AccessRequest.model_validate(body)
         except ValidationError as error:
             meta = body["metadata"]
-            raise Unreadable(f"AccessRequest {meta.get('namespace')}/{meta.get('name')}: {error}") from error
+            raise Unreadable(f"AccessRequest {meta.get('namespace')}/{meta.get('name')}: {_problems(error)}") from None
         self._requests[uid] = request
         self._by_policy[request.metadata.namespace, request.spec.policy_name].add(uid)
         return uid
@@ -94,11 +96,14 @@ class Store:
             return None
         meta = body["metadata"]
         key = (str(meta["namespace"]), str(meta["name"]))
+        known = self._policies.get(key)
+        if known is not None and known.metadata.uid != meta["uid"]:
+            self.lose_policy(known)
         try:
             self._policies[key] = AccessPolicy.model_validate(body)
         except ValidationError as error:
             self._policies.pop(key, None)  # unreadable means no (promise P8)
-            raise Unreadable(f"AccessPolicy {key[0]}/{key[1]}: {error}") from error
+            raise Unreadable(f"AccessPolicy {key[0]}/{key[1]}: {_problems(error)}") from None
         return key
 
     def see_policy_deleted(self, body: Mapping[str, Any]) -> PolicyKey | None:
@@ -107,17 +112,17 @@ class Store:
         key = (str(meta["namespace"]), str(meta["name"]))
         self._bury(str(meta["uid"]))
         known = self._policies.get(key)
-        if known is None or known.metadata.uid != meta["uid"]:
-            return None
-        del self._policies[key]
-        return key
+        return self.lose_policy(known) if known is not None and known.metadata.uid == meta["uid"] else None
 
-    def lose_policy(self, policy: AccessPolicy) -> None:
-        """Take in that a policy is gone that a list did not hold; one that was made since then is a newer one."""
+    def lose_policy(self, policy: AccessPolicy) -> PolicyKey | None:
+        """Take in that exactly this policy is gone and return its key, or None where that was known."""
         key = (policy.metadata.namespace, policy.metadata.name)
+        self._bury(policy.metadata.uid)
         known = self._policies.get(key)
-        if known is not None and known.metadata.resource_version == policy.metadata.resource_version:
-            del self._policies[key]
+        if known is None or known.metadata.uid != policy.metadata.uid:
+            return None
+        self._gone_policies[policy.metadata.uid] = self._policies.pop(key)
+        return key
 
     def see_role(self, body: Mapping[str, Any]) -> frozenset[str]:
         """Take in a Role or ClusterRole and return the UIDs of the requests whose pinned role differs from it now."""
@@ -181,6 +186,19 @@ class Store:
     def policy(self, key: PolicyKey) -> AccessPolicy | None:
         """Return a policy, or None."""
         return self._policies.get(key)
+
+    def knows_policy(self, uid: str) -> bool:
+        """Whether a policy was seen that is still there, or whose end is still to be told."""
+        return ("policy", uid) in self._versions or uid in self._gone_policies
+
+    def gone_policies(self, key: PolicyKey) -> Iterable[AccessPolicy]:
+        """Return the policies that had this key and are deleted, as they were last seen, until they are forgotten."""
+        found = self._gone_policies.values()
+        return tuple(policy for policy in found if (policy.metadata.namespace, policy.metadata.name) == key)
+
+    def forget_policy(self, uid: str) -> None:
+        """Forget a deleted policy whose end is told."""
+        self._gone_policies.pop(uid, None)
 
     def binding(self, uid: str) -> Binding | None:
         """Return the binding of a request, or None."""
@@ -251,6 +269,12 @@ class Store:
             self._versions.pop((kind, uid), None)
         while len(self._tombstones) > TOMBSTONES:
             self._tombstones.popitem(last=False)
+
+
+def _problems(error: ValidationError) -> str:
+    """Return what is wrong where, without what stands there: it may be anything."""
+    found = error.errors(include_url=False, include_context=False, include_input=False)
+    return "; ".join(f"{'.'.join(str(part) for part in one['loc'])}: {one['msg']}" for one in found)
 
 
 def role_key(request: AccessRequest) -> RoleKey:

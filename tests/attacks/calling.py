@@ -50,6 +50,10 @@ ALICE, BOB, CAROL, DAVE = (Who(login, name) for login, name in PEOPLE.items())
 ROOT: Final = Who(ADMIN, ADMIN)
 THIEF: Final = Who("operator", OPERATOR)
 """Whoever has the operator's own token: the rights are those that the chart gives."""
+ELSEWHERE_THIEF: Final = Who("operator-elsewhere", OPERATOR)
+"""Whoever has a token of the operator's that was made for somebody else than the API server to see."""
+LATE_THIEF: Final = Who("operator-late", OPERATOR)
+"""Whoever has a token of the operator's that was bound to something which is gone."""
 SWEEPER_THIEF: Final = Who("sweeper", SWEEPER)
 ALMIGHTY_OPERATOR: Final = ROOT.as_(OPERATOR, *MASTERS)
 """The operator, were RBAC to refuse it nothing: what is left is admission."""

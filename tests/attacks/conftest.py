@@ -1,4 +1,4 @@
-"""The stage on which all attacks are made, and another without the policy that fills in who asks."""
+"""The stage on which all attacks are made."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,9 +7,15 @@ import pytest
 
 from tests.attacks.stage import Stage
 from tests.integration.installed import Installed
-from tools.servers.environment import Environment, chosen_cluster
+from tools.servers.environment import chosen_cluster
 
 HERE = Path(__file__).parent
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out what is only about a control plane without stamping, on one that stamps; None: others may say."""
+    is_about_it = collection_path.name == "test_without_stamping.py"
+    return True if is_about_it and not config.getoption("--without-stamping") else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -29,14 +35,3 @@ def stage(cluster: Installed, tmp_path_factory: pytest.TempPathFactory) -> Itera
     made = Stage(cluster, tmp_path_factory.mktemp("keys"))
     yield made
     made.close()
-
-
-@pytest.fixture(scope="session")
-def unstamped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    """Return the same on a control plane as before Kubernetes 1.36: who asks is written by hand."""
-    with Environment(mutating_admission=False, bucket_server=False) as environment:
-        installed = Installed(environment)
-        installed.install()
-        made = Stage(installed, tmp_path_factory.mktemp("keys"))
-        yield made
-        made.close()

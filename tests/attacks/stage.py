@@ -14,7 +14,9 @@ from tests.attacks.calling import (
     BOB,
     CAROL,
     DAVE,
+    ELSEWHERE_THIEF,
     JSON,
+    LATE_THIEF,
     MERGE,
     ROOT,
     SWEEPER_THIEF,
@@ -24,7 +26,7 @@ from tests.attacks.calling import (
     Switchboard,
     Who,
 )
-from tests.integration.installed import RBAC, Installed
+from tests.integration.installed import RBAC, SYSTEM, Installed
 
 Manifest = dict[str, Any]
 
@@ -65,7 +67,7 @@ class Stage:
     - dave: approve stage security of other; impersonate bob
     - the group approvers: approve all of debug
     - bot, a service account: request, approve and revoke debug
-    - git, a service account: request-on-behalf debug
+    - git and deploy, service accounts: request-on-behalf debug; deploy was deleted and made anew
     - the operator and the sweeper: what the chart gives them, nothing more
     """
 
@@ -76,9 +78,12 @@ class Stage:
         self.elsewhere = cluster.make_namespace(opted_in=False)
         self.bot = Who("bot", f"system:serviceaccount:{self.namespace}:bot")
         self.git = Who("git", f"system:serviceaccount:{self.namespace}:git")
+        self.deploy = Who("deploy", f"system:serviceaccount:{self.namespace}:deploy")
+        self.former_deploy = Who("former-deploy", self.deploy.name)
         cluster.apply(*self._everything())
-        tokens = {name: cluster.environment.cluster.token(name, self.namespace) for name in ("bot", "git")}
+        tokens = {name: self._token(name) for name in ("bot", "git")}
         tokens |= {THIEF.login: cluster.operator_token(), SWEEPER_THIEF.login: cluster.sweeper_token()}
+        tokens |= self._outdated_tokens()
         self._switchboard = Switchboard(cluster.environment.cluster, folder, tokens)
         self._await_rights()
 
@@ -166,6 +171,28 @@ class Stage:
         self.do(Call(THIEF, "POST", self.path("rolebindings"), scene.grant()))
         return scene
 
+    def _token(self, name: str) -> str:
+        return self.cluster.environment.cluster.token(name, self.namespace)
+
+    def _outdated_tokens(self) -> dict[str, str]:
+        """Return tokens that are good for nothing, and the one of deploy that is, by login."""
+        make, kubectl = self.cluster.environment.cluster.token, self.cluster.kubectl
+        former = self._token("deploy")
+        kubectl("delete", "serviceaccount", "deploy", "--namespace", self.namespace)
+        kubectl("create", "serviceaccount", "deploy", "--namespace", self.namespace)
+        pocket = ("secret", self._of_cluster, "--namespace", SYSTEM)
+        kubectl("create", pocket[0], "generic", *pocket[1:])
+        bound = make(
+            "curfew", SYSTEM, options=["--bound-object-kind=Secret", f"--bound-object-name={self._of_cluster}"]
+        )
+        kubectl("delete", *pocket)
+        return {
+            self.former_deploy.login: former,
+            self.deploy.login: self._token("deploy"),
+            LATE_THIEF.login: bound,
+            ELSEWHERE_THIEF.login: make("curfew", SYSTEM, options=["--audience=a-vault"]),
+        }
+
     @property
     def _of_cluster(self) -> str:
         return f"attacks-{self.namespace}"
@@ -173,7 +200,7 @@ class Stage:
     def _everything(self) -> list[Manifest]:
         everybody = [
             *(a_user(who.name) for who in (ALICE, BOB, CAROL, DAVE, FRANK)),
-            *map(self._account, ("bot", "git")),
+            *map(self._account, ("bot", "git", "deploy")),
         ]
         writing = ["create", "get", "list", "watch", "update", "patch", "delete", "deletecollection"]
         broad = [
@@ -185,10 +212,10 @@ class Stage:
         ]
         support = [_rule("", ["pods"], ["get"])]
         approvers = {"apiGroup": RBAC, "kind": "Group", "name": "approvers"}
-        bot, git = self._account("bot"), self._account("git")
+        bot, git, deploy = map(self._account, ("bot", "git", "deploy"))
         alice, bob, carol, dave = (a_user(who.name) for who in (ALICE, BOB, CAROL, DAVE))
         return [
-            *(self._in(self.namespace, "v1", "ServiceAccount", name) for name in ("bot", "git")),
+            *(self._in(self.namespace, "v1", "ServiceAccount", name) for name in ("bot", "git", "deploy")),
             self._in(self.namespace, f"{RBAC}/v1", "Role", "support", rules=support),
             self._in(self.namespace, f"{RBAC}/v1", "Role", "view", rules=support),
             *self._role(self.namespace, "everybody", broad, everybody),
@@ -200,7 +227,7 @@ class Stage:
                 [_on("accesspolicies", "request", name) for name in ("other", "own")],
                 [alice],
             ),
-            *self._role(self.namespace, "behalf", [_on("accesspolicies", "request-on-behalf", "debug")], [git]),
+            *self._role(self.namespace, "behalf", [_on("accesspolicies", "request-on-behalf", "debug")], [git, deploy]),
             *self._role(self.namespace, "owners", [_on("accesspolicies/owners", "approve", "debug")], [alice, bob]),
             *self._role(self.namespace, "security", [_on("accesspolicies/security", "approve", "other")], [dave]),
             *self._role(

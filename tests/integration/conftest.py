@@ -1,8 +1,11 @@
 """All that is in this folder asks real servers; their fixtures are in tests/conftest.py, shared with tests/attacks."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.integration.emitting import missing
 
 HERE = Path(__file__).parent
 
@@ -12,3 +15,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.integration)
+
+
+@pytest.fixture(autouse=True)
+def emits_what_it_shows(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Hold a test to the events that it is named for."""
+    yield
+    assert missing(request.node.nodeid) == [], "no log that was read here holds these events"

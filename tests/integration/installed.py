@@ -21,9 +21,9 @@ class Installed(Installation):
         """Install the chart as a person would, and return when each of its policies refuses what it is there to refuse."""
         super().install("--set", f"roles={{{','.join(GRANTABLE)}}}", *options)
 
-    def make_namespace(self, *, opted_in: bool = True) -> str:
-        """Make a namespace of a new name and return it."""
-        name = f"t-{uuid.uuid4().hex[:10]}"
+    def make_namespace(self, name: str = "", *, opted_in: bool = True) -> str:
+        """Make a namespace, of a new name unless one is given, and return its name."""
+        name = name or f"t-{uuid.uuid4().hex[:10]}"
         self.kubectl("create", "namespace", name)
         if opted_in:
             self.opt_in(name)

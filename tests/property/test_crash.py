@@ -10,6 +10,7 @@ import pytest
 
 from curfew.ports import Unavailable
 from tests.support.builders import ALICE, BOB, a_decision, a_policy, a_request
+from tests.support.ocsf import validate
 from tests.support.stage import Stage
 from tests.support.world import Crash, FailurePlan
 
@@ -110,7 +111,27 @@ async def is_deleted(teller: Teller) -> None:
     await teller.settle()
 
 
+async def policies_come_and_go(teller: Teller) -> None:
+    """A policy is changed twice, and deleted; another comes and goes while the operator is dead."""
+    cluster = teller.stage.cluster
+    await teller.settle()
+    cluster.apply(a_policy(maxDuration="8h"))
+    await teller.settle()
+    cluster.apply(a_policy(maxDuration="2h"))
+    await teller.settle()
+    cluster.apply(a_policy("other"))
+    await teller.settle()
+    cluster.delete("AccessPolicy", "debug")
+    await teller.settle()
+    teller.stage.restart()
+    cluster.watchers = []  # nobody looks
+    cluster.delete("AccessPolicy", "other")
+    teller.stage.restart()
+    await teller.settle()
+
+
 STORIES: list[Story] = [
+    policies_come_and_go,
     runs_its_time,
     is_revoked,
     is_denied,
@@ -143,8 +164,9 @@ def the_end(stage: Stage) -> object:
             )
             for body in requests
         ],
+        [body["status"].get("recorded") for body in stage.cluster.all("AccessPolicy")],
         stage.bindings(),
-        sorted(stage.events()),
+        sorted((record.event, record.id) for record in stage.log),
     )
 
 
@@ -156,6 +178,8 @@ async def test_whatever_fails_the_story_ends_the_same(story: Story, how: type[Ba
     await story(undisturbed)
     expected, calls = the_end(undisturbed.stage), len(undisturbed.stage.failures.calls)
     assert calls > 3
+    for record in undisturbed.stage.log:
+        validate(record)
 
     for n in range(1, calls + 1):
         teller = Teller(FailurePlan(n, how=how, after=after))

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from enum import IntEnum, StrEnum
 from typing import Any
+from uuid import UUID
 
 import orjson
 import pytest
@@ -24,6 +25,11 @@ values = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(texts, inner, max_size=4),
     max_leaves=12,
 )
+
+
+START = datetime(2026, 11, 24, 12, tzinfo=UTC)
+NESTED_IN_ITSELF: dict[str, Any] = {}
+NESTED_IN_ITSELF["a"] = [NESTED_IN_ITSELF]
 
 
 @given(values)
@@ -131,6 +137,12 @@ def test_what_is_not_in_canonical_form_is_refused(line: bytes) -> None:
         {1: "a"},
         {"a": {True: 1}},
         {"a": object()},
+        {"a": 1.0},
+        {"é": [1.5]},
+        {"\U00010000": {"a": 1.5}},
+        {"a": START},
+        UUID(int=1),
+        NESTED_IN_ITSELF,
         b"bytes",
         float("nan"),
         float("inf"),
@@ -143,6 +155,15 @@ def test_what_is_not_in_canonical_form_is_refused(line: bytes) -> None:
 )
 def test_what_not_every_json_reader_understands_has_no_canonical_form(value: Any) -> None:
     with pytest.raises(NotCanonical):
+        canonical(value)
+
+
+def test_a_fraction_is_refused_at_any_depth() -> None:
+    value: Any = 1.5
+    for _ in range(300):  # deeper than the fast way goes
+        value = [value]
+
+    with pytest.raises(NotCanonical, match="not a whole number"):
         canonical(value)
 
 

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -67,17 +67,28 @@ class OperatorProcess:
         self.lives: list[Life] = []
         self._environ = dict(environ or {})
         self._process: subprocess.Popen[bytes] | None = None
+        self._settings: dict[str, dict[str, object]]
         folder.mkdir(parents=True, exist_ok=True)
         self.log_file = folder / "operator.log"
         self.config = folder / "config.yaml"
-        (folder / "key.pem").touch(mode=0o600)
-        (folder / "key.pem").write_text(signing_key)
-        settings = {
+        self._settings = {
             "audit": {"url": store, "log": log, "worm": worm, "keyFile": "key.pem", "heartbeat": heartbeat},
             "server": {"host": LOOPBACK, "port": self.port},
             "log": {"level": "info", "format": "json"},
         }
-        self.config.write_text(yaml.safe_dump(settings))
+        self.write("key.pem", signing_key)
+        self.configure()
+
+    def write(self, name: str, secret: str) -> None:
+        """Write a file with a secret beside the settings."""
+        (self.folder / name).touch(mode=0o600)
+        (self.folder / name).write_text(secret)
+
+    def configure(self, **audit: object) -> None:
+        """Write the settings, with other settings of the trail than before; None takes one out. They are read at the start."""
+        told = {**self._settings["audit"], **audit}
+        self._settings["audit"] = {name: value for name, value in told.items() if value is not None}
+        self.config.write_text(yaml.safe_dump(self._settings))
 
     # --- start and end ----------------------------------------------------------------------------------------------
 
@@ -235,3 +246,13 @@ def _first_word(said: bytes) -> datetime | None:
         with suppress(ValueError):
             return datetime.fromisoformat(json.loads(line)["time"])
     return None
+
+
+@contextmanager
+def dead(operator: OperatorProcess) -> Iterator[None]:
+    """Kill the operator, and start it again afterwards, whatever happened."""
+    operator.kill()
+    try:
+        yield
+    finally:
+        operator.start()

@@ -11,6 +11,7 @@ from curfew.core.bindings import Binding
 from curfew.core.facts import EnforcementState, Facts, TrailState
 from curfew.core.lifecycle import Event
 from curfew.core.notices import Notice
+from curfew.core.policy_records import is_about_policy, place_of
 from curfew.core.reasons import Reason
 from curfew.ports import ClusterError
 from curfew.reconciler import Reconciler
@@ -51,6 +52,16 @@ class FakeTrail:
         """Return the announcement of an open request."""
         return None if not self.is_open or record_id(uid, "request.closed") in self._index else self._intents.get(uid)
 
+    def open_policies(self) -> Mapping[str, Record]:
+        """Return the policies that the log does not hold deleted."""
+        told: dict[str, Record] = {}
+        for record in self.log if self.is_open else ():
+            if record.event == "policy.deleted":
+                told.pop(record.subject, None)
+            elif record.event.startswith("policy."):
+                told[record.subject] = record
+        return told
+
     def is_own(self, id_: str) -> bool:
         """Whether this process appended it."""
         return id_ in self._own
@@ -66,8 +77,8 @@ class FakeTrail:
         reason = "Writing" if ok else "TrailUnavailable"
         return TrailState(ok=ok, reason=reason, message="the bucket is away", since=NOON, is_open=self.is_open)
 
-    def flush(self) -> set[str]:
-        """Make all that is queued durable; return the requests it is about."""
+    def flush(self) -> set[Any]:
+        """Make all that is queued durable; return the keys of the requests and policies it is about."""
         if not self.health.ok or not self._queued:
             return set()
         records = tuple(self._queued.values())
@@ -81,7 +92,7 @@ class FakeTrail:
         self._queued.clear()
         with contextlib.suppress(ClusterError):  # the writer tries again, and finds its own bytes there
             self.failures.after_effect("append")
-        return {record.subject for record in records}
+        return {place_of(record) if is_about_policy(record) else record.subject for record in records}
 
     def _fold(self) -> dict[str, Record]:
         stories: dict[str, Record] = {}
@@ -174,9 +185,9 @@ class Stage:
         for _ in range(ROUNDS):
             try:
                 await self._list()
-                for uid in self.trail.flush():
-                    if self.store.request(uid) is not None:
-                        self.dirty.add(uid)
+                for key in self.trail.flush():
+                    if isinstance(key, tuple) or self.store.request(key) is not None:
+                        self.dirty.add(key)
             except ClusterError:
                 continue
             if not self.dirty:
@@ -204,8 +215,10 @@ class Stage:
             self.store.see_request(body)
         self.store.is_synced = True
         if self.trail.is_open:
+            self.reconciler.tell_deleted_policies()
             await self.reconciler.close_deleted_stories()
         self.is_listed = True
+        self.dirty |= {(policy.metadata.namespace, policy.metadata.name) for policy in self.store.policies()}
         self.dirty |= {request.metadata.uid for request in self.store.requests()}
         self.dirty |= {binding.request_uid for binding in self.store.bindings()}
 
@@ -231,8 +244,11 @@ class Stage:
         return found
 
     def events(self, uid: str | None = None) -> Sequence[str]:
-        """Return the events in the log, in order."""
-        return [record.event for record in self.log if uid is None or record.subject == uid]
+        """Return the events of requests, or of one request or policy, in the log, in order."""
+        about_requests = [record for record in self.log if not is_about_policy(record)]
+        return [
+            record.event for record in (about_requests if uid is None else self.log) if uid in (None, record.subject)
+        ]
 
     def bindings(self) -> Sequence[dict[str, Any]]:
         """Return the bindings that are there."""

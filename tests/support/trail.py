@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from curfew.audit.checkpoint import Ed25519Signer
 from curfew.audit.record import Record, Story, make_record
+from curfew.audit.rotation import successor
 from curfew.audit.segment import Head, Segment, follow, origin
 from curfew.audit.verify import in_order, verify
 from curfew.ports import ObjectStore
@@ -41,6 +42,7 @@ class Observer:
     told: list[Record] = field(default_factory=list)
     healths: list[Health] = field(default_factory=list)
     commits: list[tuple[float, int, int]] = field(default_factory=list)
+    segments: list[tuple[int, tuple[bytes, ...], bytes]] = field(default_factory=list)
     moved: asyncio.Event = field(default_factory=asyncio.Event)
 
     def durable(self, records: Sequence[Record]) -> None:
@@ -56,6 +58,11 @@ class Observer:
     def committed(self, seconds: float, records: int, size: int) -> None:
         """Note a commit."""
         self.commits.append((seconds, records, size))
+        self.moved.set()
+
+    def appended(self, first: int, lines: Sequence[bytes], stored: bytes) -> None:
+        """Note a segment."""
+        self.segments.append((first, tuple(lines), stored))
         self.moved.set()
 
     @property
@@ -129,14 +136,16 @@ async def settle() -> None:
 
 def segments(objects: Mapping[str, bytes]) -> list[Segment]:
     """Return the segments of a log that an auditor finds without fault."""
-    verified = verify(LOG, [(name, objects[name]) for name in in_order(LOG, objects)], SIGNER.verifier)
+    verifier = SIGNER.verifier
+    verified = verify(LOG, [(name, objects[name]) for name in in_order(LOG, objects)], verifier)
     head, found = Head.genesis(LOG), []
     while head != verified.head:
         name = head.next_name()
         if name in verified.voided:
             head = head.voided(objects[name])
         else:
-            segment, head = follow(head, name, objects[name], SIGNER.verifier)
+            segment, head = follow(head, name, objects[name], verifier)
+            verifier = successor(segment, verifier)
             found.append(segment)
     assert len(found) + len(verified.voided) == len(objects)
     return found

@@ -73,6 +73,7 @@ class FakeCluster:
         self.watchers: list[Seen] = []
         self.failures = FailurePlan()
         self.refuse_bindings: str | None = None
+        self.refuse_removals: str | None = None
         self.is_down = False
         self.may_not_request: set[str] = set()
         self.may_bind_roles = True
@@ -82,7 +83,7 @@ class FakeCluster:
     # --- what people do ---------------------------------------------------------------------------------------------
 
     def apply(self, body: Mapping[str, Any]) -> dict[str, Any]:
-        """Create an object, or replace its spec or rules, as an administrator would."""
+        """Create an object, or replace its spec, rules and marks, as an administrator would."""
         key = _key(body)
         old = self._objects.get(key)
         new = copy.deepcopy(dict(body))
@@ -93,7 +94,7 @@ class FakeCluster:
             meta.setdefault("creationTimestamp", format_time(self._clock.now().replace(microsecond=0)))
             new.pop("status", None)
         else:
-            new["metadata"] = {**old["metadata"], "generation": old["metadata"]["generation"] + 1}
+            new["metadata"] = {**old["metadata"], **new["metadata"], "generation": old["metadata"]["generation"] + 1}
             new["status"] = old.get("status", {})
         return self._write(key, new)
 
@@ -188,6 +189,8 @@ class FakeCluster:
     async def delete_binding(self, namespace: str, name: str, uid: str) -> bool:
         """Delete a binding."""
         self._call("delete binding")
+        if self.refuse_removals is not None:
+            raise Forbidden(self.refuse_removals)
         key = ("RoleBinding", namespace, name)
         body = self._objects.get(key)
         if body is None or body["metadata"]["uid"] != uid:
@@ -216,7 +219,9 @@ class FakeCluster:
         self._call("patch policy status")
         body = self._found("AccessPolicy", namespace, name, uid, resource_version)
         body["status"] = _merge(body.get("status", {}), status)
-        return self._write(_key(body), body)
+        patched = self._write(_key(body), body)
+        self.failures.after_effect("patch policy status")
+        return patched
 
     async def label_closed(self, namespace: str, name: str, uid: str) -> dict[str, Any]:
         """Label a request closed."""

@@ -5,8 +5,26 @@ from typing import Any
 import pytest
 
 from curfew.core.facts import EnforcementState
+from curfew.ports import Forbidden
 from tests.support.builders import ALICE, BOB, CAROL, a_decision, a_policy, a_request, a_role
-from tests.support.stage import Stage
+from tests.support.ocsf import validate
+from tests.support.stage import FakeTrail, Stage
+
+
+@pytest.fixture(autouse=True)
+def every_record_is_what_the_catalogue_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Look at each record that any test here makes durable."""
+    flush = FakeTrail.flush
+
+    def flush_and_look(trail: FakeTrail) -> set[Any]:
+        known = len(trail.log)
+        keys = flush(trail)
+        for record in trail.log[known:]:
+            validate(record)
+        return keys
+
+    monkeypatch.setattr(FakeTrail, "flush", flush_and_look)
+
 
 HAPPY = [
     "request.created",
@@ -158,6 +176,91 @@ async def test_a_late_approval_is_refused() -> None:
     assert stage.phase() == "TimedOut"
     assert stage.bindings() == []
     assert stage.cluster.status("inc-4711")["reviews"][0]["effect"] == "TooLate"
+    assert stage.events()[-3:] == ["review.refused", "request.timed_out", "request.closed"]
+
+
+@pytest.mark.parametrize(
+    ("decision", "effect", "words"),
+    [
+        pytest.param(a_decision(ALICE), "OwnRequest", "they asked for it themselves", id="of who asked"),
+        pytest.param(
+            a_decision(BOB, stage="friends"), "UnknownStage", "the policy has no such stage", id="for no stage"
+        ),
+    ],
+)
+async def test_a_decision_that_may_not_count_is_told_once_and_as_refused(
+    decision: dict[str, str], effect: str, words: str
+) -> None:
+    """Who tries to approve their own request is found by one event, whatever else was decided (promise P4)."""
+    stage = Stage(policy=a_policy(approval={"mode": "Review", "count": 2}))
+    await pending(stage)
+
+    stage.cluster.decide("inc-4711", decision)
+    stage.cluster.decide("inc-4711", a_decision(CAROL))
+    await stage.settle()
+
+    refused, counted = (record for record in stage.log if record.event.startswith("review."))
+    assert (refused.event, refused.block["actor"]) == ("review.refused", decision["by"])
+    assert (refused.block["detail"]["effect"], refused.body["status_id"]) == (effect, 2)
+    assert refused.message.endswith(f"(it did not count: {words})")
+    assert (counted.event, counted.block["detail"]["effect"]) == ("review.submitted", "Counted")
+    warnings = [notice for notice in stage.told.notices if notice.type == "Warning"]
+    assert [(notice.reason, notice.note) for notice in warnings] == [("ReviewRefused", refused.message)]
+
+
+async def test_a_binding_that_cannot_be_removed_is_told_once() -> None:
+    """Late is an alarm, and one try that fails is not late (promises P1 and P11)."""
+    stage = Stage()
+    uid = await active(stage)
+    stage.cluster.refuse_removals = "rolebindings is forbidden"
+    stage.clock.advance(hours=1)
+    for _ in range(4):
+        with pytest.raises(Forbidden):
+            await stage.reconciler.reconcile(uid)
+        stage.clock.advance(seconds=3)
+        stage.trail.flush()
+
+    (record,) = (record for record in stage.log if record.event == "grant.removal_failed")
+    assert record.block["detail"] == {
+        "end_reason": "DurationElapsed",
+        "since": "2026-11-23T13:00:00Z",
+        "seconds": 6,
+        "problem": "rolebindings is forbidden",
+    }
+    assert record.message == (
+        f"RoleBinding curfew-{uid} in payments has to go and could not be removed for 6 s; "
+        "it is tried on: rolebindings is forbidden"
+    )
+    assert record.block["story"]["ticket"] == "INC-4711"
+    told = {notice.key for notice in stage.told.notices if notice.reason == "RemovalFailed"}
+    assert len(told) == 1
+
+    stage.cluster.refuse_removals = None
+    stage.dirty.add(uid)
+    await stage.settle()
+
+    assert stage.events() == [*HAPPY[:-2], "grant.removal_failed", *HAPPY[-2:]]
+    expired = next(record for record in stage.log if record.event == "grant.expired")
+    assert expired.block["detail"]["late_ms"] == 12_000
+
+
+async def test_an_orphan_that_cannot_be_removed_is_told_by_what_is_on_it() -> None:
+    """Nothing is known of its request."""
+    stage = Stage()
+    uid = await active(stage)
+    binding = stage.bindings()[0]
+    stage.cluster.delete("AccessRequest", "inc-4711")
+    await stage.settle()
+    stage.cluster.refuse_removals = "rolebindings is forbidden"
+    stage.cluster.apply(binding)
+    for _ in range(2):
+        with pytest.raises(Forbidden):
+            await stage.reconciler.reconcile(uid)
+        stage.clock.advance(seconds=6)
+
+    stage.trail.flush()
+    assert stage.log[-1].event == "grant.removal_failed"
+    assert stage.log[-1].block["story"]["requester"] == ALICE
 
 
 async def test_a_late_approval_is_refused_by_an_operator_that_starts_after_it() -> None:
@@ -285,9 +388,18 @@ async def test_a_policy_that_never_comes_is_a_refusal() -> None:
     assert "kubectl get accesspolicies -n payments" in stage.condition("Ready")["message"]
 
 
-@pytest.mark.parametrize("what", ["policy", "role", "policy deleted", "role deleted"])
-async def test_changed_terms_grant_nothing(what: str) -> None:
-    """What was approved is what is granted (promise P5)."""
+@pytest.mark.parametrize(
+    ("what", "reason", "words"),
+    [
+        ("policy", "TermsChanged", "AccessPolicy debug was changed"),
+        ("role", "TermsChanged", "the rules of ClusterRole payments-debug were changed"),
+        ("policy deleted", "PolicyDeleted", "AccessPolicy debug was deleted"),
+        ("role deleted", "TermsChanged", "ClusterRole payments-debug was deleted"),
+        ("role made anew", "TermsChanged", "ClusterRole payments-debug was deleted and made anew"),
+    ],
+)
+async def test_changed_terms_grant_nothing(what: str, reason: str, words: str) -> None:
+    """What was approved is what is granted (promise P5), and the difference is named."""
     stage = Stage()
     await pending(stage)
     if what == "policy":
@@ -298,10 +410,13 @@ async def test_changed_terms_grant_nothing(what: str) -> None:
         stage.cluster.delete("AccessPolicy", "debug")
     else:
         stage.cluster.delete("ClusterRole", "payments-debug", "")
+    if what == "role made anew":
+        stage.cluster.apply(a_role())
     stage.cluster.decide("inc-4711", a_decision())
     await stage.settle()
 
-    assert stage.phase() == "Failed"
+    assert (stage.phase(), stage.cluster.status("inc-4711")["endReason"]) == ("Failed", reason)
+    assert words in stage.condition("Approved")["message"]
     assert stage.bindings() == []
     assert stage.events()[-2:] == ["grant.activation_failed", "request.closed"]
 
@@ -624,9 +739,15 @@ async def test_a_broken_glass_stays_open_until_somebody_else_has_looked_at_it() 
 
     stage.cluster.decide("inc-4711", a_decision(ALICE, "Review"))
     await stage.settle()
+    assert stage.events()[-1] == "review.refused"
     assert stage.condition("Reviewed")["status"] == "False"
     await stage.pass_time(hours=24)
     assert stage.condition("Reviewed")["reason"] == "ReviewOverdue"
+    overdue = stage.log[-1]
+    assert (overdue.event, overdue.block["detail"]) == ("review.overdue", {"review_by": "2026-11-24T12:00:00Z"})
+    stage.restart()
+    await stage.settle()
+    assert stage.events().count("review.overdue") == 1
 
     stage.cluster.decide("inc-4711", a_decision(BOB, "Review", reason="it was right"))
     await stage.settle()

@@ -92,11 +92,15 @@ class Cluster(ABC):
         command = [str(binary("helm")), *self._as_person(known(user), "helm"), *args]
         return run_command(command, {**os.environ, **self.environ()}, stdin=stdin, check=check, timeout=timeout)
 
-    def token(self, service_account: str, namespace: str, duration_seconds: int = 3600) -> str:
-        """Return a new token of a service account. The API server issues none for less than ten minutes."""
-        asked = self.kubectl(
-            "create", "token", service_account, "--namespace", namespace, f"--duration={duration_seconds}s", user=ADMIN
-        )
+    def token(
+        self, service_account: str, namespace: str, duration_seconds: int = 3600, *, options: Sequence[str] = ()
+    ) -> str:
+        """Return a new token of a service account, made with more options of kubectl's.
+
+        The API server issues none for less than ten minutes.
+        """
+        where = ("--namespace", namespace, f"--duration={duration_seconds}s")
+        asked = self.kubectl("create", "token", service_account, *where, *options, user=ADMIN)
         return asked.stdout.strip()
 
     def kubeconfig_for_token(self, path: Path, token: str | Path) -> Path:

@@ -22,8 +22,21 @@ system:serviceaccount:{{ .Release.Namespace }}:{{ .Values.sweeper.serviceAccount
 
 {{- /* The settings: the values, and what the chart alone knows. */}}
 {{- define "curfew.config" -}}
+{{- $config := deepCopy .Values.config }}
 {{- $known := dict "enforcement" (dict "namespace" .Release.Namespace "serviceAccount" "curfew-probe") }}
-{{- toYaml (mustMergeOverwrite (deepCopy .Values.config) $known) }}
+{{- if $config.audit.signer }}
+{{- $_ := unset $config.audit "keyFile" }}
+{{- end }}
+{{- if .Values.signingKey.previousSecret }}
+{{- $_ := set $known "audit" (dict "previousKeyFile" "/etc/curfew/previous-key/key.pem") }}
+{{- end }}
+{{- if .Values.audit.forwardSecret }}
+{{- if not (dig "audit" "forward" "url" "" $config) }}
+{{- fail "audit.forwardSecret holds headers for a collector: name it with config.audit.forward.url" }}
+{{- end }}
+{{- $_ := set $config.audit.forward "headersFile" "/etc/curfew/forward/headers" }}
+{{- end }}
+{{- toYaml (mustMergeOverwrite $config $known) }}
 {{- end }}
 
 {{- define "curfew.image" -}}

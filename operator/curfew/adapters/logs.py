@@ -1,28 +1,19 @@
 """Log lines: one JSON object each on stderr, ours and the libraries' alike, with no secrets in them (promise P12)."""
 
 import logging
-import re
 import sys
 from collections.abc import Mapping, MutableMapping
 from typing import Any, Literal, TextIO
 
 import structlog
 
+from curfew.core.masking import MASK, mask
+
 Level = Literal["debug", "info", "warning", "error"]
 Format = Literal["json", "console"]
 
-MASK = "***"
-
 _SECRET_WORDS = ("token", "authorization", "password", "secret", "apikey", "privatekey", "credential", "cookie")
 _BODIES = frozenset({"body", "data", "payload", "requestbody"})
-
-# What gives a secret away inside of text: a header's value, a JSON web token, a password in a URL, a private key.
-_SECRETS_IN_TEXT = (
-    (re.compile(r"\b((?i:bearer|basic))\s+(?=\S*[0-9A-Z=])[\w.~+/=-]{8,}"), rf"\1 {MASK}"),
-    (re.compile(r"\beyJ[\w-]+\.[\w-]+\.[\w-]*"), MASK),
-    (re.compile(r"(\w://[^\s/:@]*):[^\s/@]+@"), rf"\1:{MASK}@"),
-    (re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL), MASK),
-)
 
 # Libraries that say too much: the least level that is heard of them, whatever is configured.
 _QUIETER: Mapping[str, int] = {
@@ -89,9 +80,7 @@ def _masked(key: str, value: Any) -> Any:
     if any(word in _plain(key) for word in _SECRET_WORDS):
         return MASK
     if isinstance(value, str):
-        for secret, instead in _SECRETS_IN_TEXT:
-            value = secret.sub(instead, value)
-        return value
+        return mask(value)
     if isinstance(value, Mapping):
         return {inner: _masked(str(inner), held) for inner, held in value.items() if _plain(str(inner)) not in _BODIES}
     if isinstance(value, list | tuple | set | frozenset):

@@ -52,6 +52,20 @@ class Telemetry:
         self._outbox = self._gauge("outbox_records", "Records not yet known to be durable.")
         self._oldest = self._gauge("outbox_oldest_seconds", "Age of the oldest record not yet known to be durable.")
         self._trail = self._gauge("trail_healthy", "1 while records can be made durable, else 0.", "reason")
+        self._anchored = self._gauge(
+            "audit_anchored_records", "Size of the log in the newest checkpoint on the ConfigMap."
+        )
+        self._not_anchored = self._counter(
+            "audit_anchor_failures", "Checkpoints that could not be put on the ConfigMap.", "reason"
+        )
+        self._forwarded = self._counter("audit_forwarded", "Records sent on to a collector or to standard output.")
+        self._not_forwarded = self._counter(
+            "audit_forward_dropped", "Records never sent on; the log holds them.", "reason"
+        )
+        self._forward_waiting = self._gauge("audit_forward_queue_records", "Records that wait to be sent on.")
+        self._forward_lag = self._gauge(
+            "audit_forward_lag_seconds", "How long the oldest record that waits to be sent on has been durable."
+        )
         self._enforced = self._gauge("enforced", "1 while an admission policy was found in force, else 0.", "policy")
         self._calls = self._histogram(
             "cluster_call_seconds", "Calls of our own to the API server.", MACHINE_BUCKETS, "call", "outcome"
@@ -94,6 +108,27 @@ class Telemetry:
         self._commit.observe(seconds)
         self._records.inc(records)
         self._bytes.inc(size)
+
+    def anchored(self, size: int) -> None:
+        """Say how large the log is in the checkpoint that was put on the ConfigMap."""
+        self._anchored.set(size)
+
+    def not_anchored(self, reason: str) -> None:
+        """Count a checkpoint that could not be put there: Unavailable, Refused, Missing or Ahead."""
+        self._not_anchored.labels(reason).inc()
+
+    def forwarded(self, records: int) -> None:
+        """Say that so many records were sent on."""
+        self._forwarded.inc(records)
+
+    def not_forwarded(self, records: int, reason: str) -> None:
+        """Say that so many records never will be: QueueFull or Refused."""
+        self._not_forwarded.labels(reason).inc(records)
+
+    def set_forwarding(self, waiting: int, lag: float) -> None:
+        """Say how many records wait to be sent on, and for how many seconds the oldest has."""
+        self._forward_waiting.set(waiting)
+        self._forward_lag.set(lag)
 
     def set_outbox(self, records: int, oldest: float = 0.0) -> None:
         """Say how many records are not yet known to be durable, and how many seconds the oldest has waited."""

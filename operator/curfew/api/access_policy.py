@@ -2,13 +2,13 @@
 
 from datetime import timedelta
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from curfew.api.meta import Condition, Model, ObjectMeta
 from curfew.api.names import API_VERSION
-from curfew.api.times import Duration
+from curfew.api.times import Duration, Time
 
 DNS_LABEL = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 
@@ -183,6 +183,33 @@ class AccessPolicySpec(Model):
     )
 
 
+class ManagedFields(Model):
+    """Which program wrote fields of an object, and when. The API server does not say which person."""
+
+    manager: str = ""
+    subresource: str = ""
+    time: Time | None = None
+
+
+class PolicyMeta(ObjectMeta):
+    """The part of a policy's metadata that Curfew reads."""
+
+    managed_fields: tuple[ManagedFields, ...] = ()
+
+    @property
+    def manager(self) -> str:
+        """The field manager that wrote the spec last, as the API server calls it; empty where it does not say."""
+        writers = [(entry.time, entry.manager) for entry in self.managed_fields if entry.time and not entry.subresource]
+        return max(writers)[1] if writers else ""
+
+
+class RecordedPolicy(Model):
+    """The version of a policy that the log is known to hold, and how it reads: the next one is compared with it."""
+
+    generation: int = Field(ge=0, description="The metadata.generation of that version.")
+    spec: dict[str, Any] = Field(description="The spec of that version.")
+
+
 class AccessPolicyStatus(Model):
     """What Curfew makes of the policy."""
 
@@ -194,6 +221,10 @@ class AccessPolicyStatus(Model):
         max_length=32,
         description="What is risky in the role, one CamelCase word each, such as ReadsSecrets or ExecsIntoPods.",
         json_schema_extra={"x-kubernetes-list-type": "set"},
+    )
+    recorded: RecordedPolicy | None = Field(
+        default=None,
+        description="The version of the policy that is known to be in the log. The next one is compared with it.",
     )
     conditions: tuple[Condition, ...] = Field(
         default=(),
@@ -211,7 +242,7 @@ class AccessPolicy(Model):
 
     api_version: Literal["curfew.dev/v1alpha1"] = API_VERSION
     kind: Literal["AccessPolicy"] = "AccessPolicy"
-    metadata: ObjectMeta
+    metadata: PolicyMeta
     spec: AccessPolicySpec = Field(description="What may be asked for, for how long, and who must agree.")
     status: AccessPolicyStatus = Field(
         default_factory=AccessPolicyStatus, description="What Curfew makes of the policy. Written by Curfew."

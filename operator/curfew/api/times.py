@@ -71,6 +71,11 @@ def parse_duration(text: str) -> timedelta:
     return -duration if text.startswith("-") else duration
 
 
+def _said(value: object) -> str:
+    """Return what stands in place of a text: a number as it is, of anything larger the kind, as it may hold anything."""
+    return repr(value) if value is None or isinstance(value, int | float) else f"a {type(value).__name__}"
+
+
 def _to_time(value: object) -> object:
     if isinstance(value, str):
         return parse_time(value)
@@ -78,7 +83,7 @@ def _to_time(value: object) -> object:
         if value.tzinfo is None:
             raise ValueError(f"{value.isoformat()} has no time zone")
         return value.astimezone(UTC)
-    raise ValueError(f"{value!r} is not a time such as 2026-11-23T20:00:00Z")
+    raise ValueError(f"{_said(value)} is not a time such as 2026-11-23T20:00:00Z")
 
 
 def _to_duration(value: object) -> object:
@@ -86,7 +91,7 @@ def _to_duration(value: object) -> object:
         return parse_duration(value)
     if isinstance(value, timedelta):
         return value
-    raise ValueError(f"{value!r} is not a duration such as 30m or 1h30m")
+    raise ValueError(f"{_said(value)} is not a duration such as 30m or 1h30m")
 
 
 Time = Annotated[

@@ -24,6 +24,10 @@ class KeyRefused(ValueError):
     """A key that cannot be used. `str(error)` says why."""
 
 
+class SigningFailed(Exception):
+    """Whoever holds the key did not sign. `str(error)` is a sentence for people."""
+
+
 @dataclass(frozen=True, slots=True)
 class Verifier:
     """A public key under a name."""
@@ -49,6 +53,17 @@ class Verifier:
             raise KeyRefused(f"verifier key {name} was altered: its hash is {verifier.key_hash.hex()}, not {hash_}")
         return verifier
 
+    @classmethod
+    def from_pem(cls, name: str, pem: bytes) -> "Verifier":
+        """Read a public key in PEM, or raise `KeyRefused`."""
+        try:
+            key = serialization.load_pem_public_key(pem)
+        except (ValueError, TypeError) as error:
+            raise KeyRefused("it is not a public key in PEM") from error
+        if not isinstance(key, Ed25519PublicKey):
+            raise KeyRefused("it is a public key, but not an Ed25519 key, and a log is signed with no other")
+        return cls(name, key.public_bytes_raw())
+
     @property
     def key_hash(self) -> bytes:
         """The first four bytes of SHA-256(name || newline || algorithm || public key)."""
@@ -66,30 +81,27 @@ class Verifier:
 
 
 class Signer(Protocol):
-    """Who signs: a name, the hash that tells keys apart, and the signature."""
-
-    @property
-    def name(self) -> str:
-        """The key's name: the log's origin."""
-        ...
-
-    @property
-    def key_hash(self) -> bytes:
-        """The four bytes that tell keys of one name apart."""
-        ...
+    """Who signs: with a key that is held in this process, or elsewhere."""
 
     @property
     def verifier(self) -> Verifier:
         """The public key that goes with it."""
         ...
 
+    @property
+    def is_remote(self) -> bool:
+        """Whether the key is held elsewhere, so that signing takes long and can fail."""
+        ...
+
     def sign(self, message: bytes) -> bytes:
-        """Return the Ed25519 signature of a message, 64 bytes."""
+        """Return the Ed25519 signature of a message, 64 bytes, or raise `SigningFailed`."""
         ...
 
 
 class Ed25519Signer:
     """Signs with a private key that is held in memory."""
+
+    is_remote = False
 
     def __init__(self, name: str, key: Ed25519PrivateKey) -> None:
         if not name or "+" in name or any(character.isspace() for character in name):
@@ -116,16 +128,6 @@ class Ed25519Signer:
     def verifier(self) -> Verifier:
         """The public key."""
         return self._verifier
-
-    @property
-    def name(self) -> str:
-        """The key's name."""
-        return self.verifier.name
-
-    @property
-    def key_hash(self) -> bytes:
-        """The four bytes that tell keys of one name apart."""
-        return self.verifier.key_hash
 
     @property
     def verifier_key(self) -> str:
@@ -155,8 +157,8 @@ class Checkpoint:
 def sign_note(checkpoint: Checkpoint, signer: Signer) -> str:
     """Return a checkpoint as a signed note."""
     body = checkpoint.body()
-    signature = base64.b64encode(signer.key_hash + signer.sign(body.encode())).decode()
-    return f"{body}\n\u2014 {signer.name} {signature}\n"
+    signature = base64.b64encode(signer.verifier.key_hash + signer.sign(body.encode())).decode()
+    return f"{body}\n\u2014 {signer.verifier.name} {signature}\n"
 
 
 def open_note(text: str, verifier: Verifier) -> Checkpoint:

@@ -12,12 +12,14 @@ from types import MappingProxyType
 class OcsfClass(IntEnum):
     """The OCSF 1.8 classes that our records belong to."""
 
+    DETECTION_FINDING = 2004
     ENTITY_MANAGEMENT = 3004
     USER_ACCESS_MANAGEMENT = 3005
 
 
 CREATE, UPDATE, DELETE = 1, 3, 4  # activities of Entity Management
 ASSIGN, REVOKE = 1, 2  # activities of User Access Management
+RAISE, RESOLVE = 1, 3  # activities of Detection Finding
 OTHER = 99
 
 
@@ -30,6 +32,7 @@ class EventType:
     ocsf_class: OcsfClass
     activity_id: int
     meaning: str
+    detail: tuple[str, ...] = ()  # the names of all that its `detail` may hold; what is not known is left out
 
     @property
     def activity_name(self) -> str:
@@ -48,9 +51,16 @@ _ACTIVITIES = {
     (OcsfClass.ENTITY_MANAGEMENT, DELETE): "Delete",
     (OcsfClass.USER_ACCESS_MANAGEMENT, ASSIGN): "Assign Privileges",
     (OcsfClass.USER_ACCESS_MANAGEMENT, REVOKE): "Revoke Privileges",
+    (OcsfClass.DETECTION_FINDING, RAISE): "Create",
+    (OcsfClass.DETECTION_FINDING, RESOLVE): "Close",
 }
 
 _ENTITY, _ACCESS = OcsfClass.ENTITY_MANAGEMENT, OcsfClass.USER_ACCESS_MANAGEMENT
+_ENDED = ("end_reason",)
+_DECIDED = ("decision", "effect", "stage", "reason")
+_POLICY = ("namespace", "policy", "generation", "manager", "spec")
+_CHANGED = (*_POLICY, "previous_generation", "differences")
+_GONE = ("namespace", "policy", "generation", "spec")
 
 EVENTS: Mapping[str, EventType] = MappingProxyType(
     {
@@ -58,43 +68,174 @@ EVENTS: Mapping[str, EventType] = MappingProxyType(
         for event in (
             EventType("request.created", "1001I", _ENTITY, CREATE, "A person asked for access."),
             EventType("request.accepted", "1002I", _ENTITY, UPDATE, "The request was understood and its terms pinned."),
-            EventType("request.rejected", "1003W", _ENTITY, UPDATE, "The request can never be granted as written."),
-            EventType("request.cancelled", "1004I", _ENTITY, UPDATE, "The requester withdrew the request."),
-            EventType("request.timed_out", "1005I", _ENTITY, UPDATE, "Not enough people agreed in time."),
             EventType(
-                "request.deleted", "1006W", _ENTITY, DELETE, "The request was deleted before its story was over."
+                "request.rejected", "1003W", _ENTITY, UPDATE, "The request can never be granted as written.", _ENDED
+            ),
+            EventType("request.cancelled", "1004I", _ENTITY, UPDATE, "The requester withdrew the request.", _ENDED),
+            EventType("request.timed_out", "1005I", _ENTITY, UPDATE, "Not enough people agreed in time.", _ENDED),
+            EventType(
+                "request.deleted",
+                "1006W",
+                _ENTITY,
+                DELETE,
+                "The request was deleted before its story was over.",
+                _ENDED,
             ),
             EventType(
-                "request.closed", "1007I", _ENTITY, UPDATE, "The last word on a request: how it ended, with counts."
+                "request.closed",
+                "1007I",
+                _ENTITY,
+                UPDATE,
+                "The last word on a request: how it ended, with counts.",
+                ("phase", "decisions", "approvals", "end_reason"),
             ),
-            EventType("review.submitted", "2001I", _ENTITY, UPDATE, "A person decided, and what it did."),
+            EventType(
+                "review.submitted", "2001I", _ENTITY, UPDATE, "A person decided, and it has an effect.", _DECIDED
+            ),
             EventType("review.approved", "2002I", _ENTITY, UPDATE, "Enough people agreed."),
-            EventType("review.denied", "2003I", _ENTITY, UPDATE, "A person said no."),
+            EventType("review.denied", "2003I", _ENTITY, UPDATE, "A person said no.", _ENDED),
             EventType("review.auto_approved", "2004I", _ENTITY, UPDATE, "The policy grants without review."),
+            EventType(
+                "review.refused",
+                "2005W",
+                _ENTITY,
+                UPDATE,
+                "A person decided what may not count, and it did not.",
+                _DECIDED,
+            ),
             EventType(
                 "review.break_glass_invoked", "2006W", _ENTITY, UPDATE, "A person took the access without asking first."
             ),
-            EventType("grant.intended", "3001I", _ACCESS, OTHER, "A grant is announced; no binding is made before."),
+            EventType(
+                "review.overdue",
+                "2007W",
+                _ENTITY,
+                UPDATE,
+                "The glass was broken, and nobody else looked at it in time.",
+                ("review_by",),
+            ),
+            EventType(
+                "grant.intended",
+                "3001I",
+                _ACCESS,
+                OTHER,
+                "A grant is announced; no binding is made before.",
+                ("terms", "rules"),
+            ),
             EventType("grant.activated", "3002I", _ACCESS, ASSIGN, "The binding was made and read back."),
-            EventType("grant.activation_failed", "3003E", _ACCESS, ASSIGN, "What was approved was not granted."),
             EventType(
-                "grant.expired", "3004I", _ACCESS, REVOKE, "The window is over and the binding read back as gone."
-            ),
-            EventType("grant.revoked", "3005I", _ACCESS, REVOKE, "The access was ended early and its binding is gone."),
-            EventType("grant.binding_removed", "3006W", _ACCESS, REVOKE, "Somebody else deleted the binding."),
-            EventType("grant.drifted", "3008E", _ACCESS, OTHER, "The binding was not as it was made, and was removed."),
-            EventType(
-                "grant.orphan_removed", "3009E", _ACCESS, REVOKE, "A binding with our label had no right to exist."
+                "grant.activation_failed", "3003E", _ACCESS, ASSIGN, "What was approved was not granted.", _ENDED
             ),
             EventType(
-                "grant.role_changed", "3010W", _ACCESS, OTHER, "The rules of the role were changed during the grant."
+                "grant.expired",
+                "3004I",
+                _ACCESS,
+                REVOKE,
+                "The window is over and the binding read back as gone.",
+                ("end_reason", "late_ms"),
             ),
-            EventType("audit.opened", "9001I", _ENTITY, CREATE, "The log begins; names the key that signs it."),
-            EventType("audit.sink_failed", "9003E", _ENTITY, OTHER, "The log could not be written for a while."),
-            EventType("audit.sink_recovered", "9004I", _ENTITY, OTHER, "The log can be written again."),
-            EventType("audit.attested", "9005I", _ENTITY, OTHER, "What was proved of the store's being write-once."),
-            EventType("audit.writer_changed", "9007W", _ENTITY, OTHER, "Another writer appended to the log."),
-            EventType("audit.key_rotated", "9008I", _ENTITY, UPDATE, "Another key signs the log from here on."),
+            EventType(
+                "grant.revoked",
+                "3005I",
+                _ACCESS,
+                REVOKE,
+                "The access was ended early and its binding is gone.",
+                _ENDED,
+            ),
+            EventType("grant.binding_removed", "3006W", _ACCESS, REVOKE, "Somebody else deleted the binding.", _ENDED),
+            EventType(
+                "grant.removal_failed",
+                "3007E",
+                _ACCESS,
+                OTHER,
+                "The access has to end, and its binding cannot be removed.",
+                ("end_reason", "since", "seconds", "problem"),
+            ),
+            EventType(
+                "grant.drifted",
+                "3008E",
+                _ACCESS,
+                OTHER,
+                "The binding was not as it was made, and was removed.",
+                _ENDED,
+            ),
+            EventType(
+                "grant.orphan_removed",
+                "3009E",
+                _ACCESS,
+                REVOKE,
+                "A binding with our label had no right to exist.",
+                ("role", "subjects"),
+            ),
+            EventType(
+                "grant.role_changed",
+                "3010W",
+                _ACCESS,
+                OTHER,
+                "The rules of the role were changed during the grant.",
+                ("rules_digest",),
+            ),
+            EventType("policy.created", "5001I", _ENTITY, CREATE, "A policy offers access that none offered.", _POLICY),
+            EventType("policy.updated", "5002I", _ENTITY, UPDATE, "A policy was changed.", _CHANGED),
+            EventType(
+                "policy.weakened",
+                "5003W",
+                _ENTITY,
+                UPDATE,
+                "A policy was changed and asks for less than before.",
+                _CHANGED,
+            ),
+            EventType(
+                "policy.deleted", "5004W", _ENTITY, DELETE, "A policy is gone; nothing is granted under it.", _GONE
+            ),
+            EventType(
+                "audit.opened",
+                "9001I",
+                _ENTITY,
+                CREATE,
+                "The log begins; names the key that signs it.",
+                ("verifier_key",),
+            ),
+            EventType(
+                "audit.sink_failed",
+                "9003E",
+                _ENTITY,
+                OTHER,
+                "The log could not be written for a while.",
+                ("reason", "writer"),
+            ),
+            EventType(
+                "audit.sink_recovered",
+                "9004I",
+                _ENTITY,
+                OTHER,
+                "The log can be written again.",
+                ("seconds", "failed", "writer"),
+            ),
+            EventType(
+                "audit.attested",
+                "9005I",
+                _ENTITY,
+                OTHER,
+                "What was proved of the store's being write-once.",
+                ("evidence", "sufficient", "findings", "store", "writer"),
+            ),
+            EventType(
+                "audit.writer_changed",
+                "9007W",
+                _ENTITY,
+                OTHER,
+                "Another writer appended to the log.",
+                ("other", "segment", "records", "writer"),
+            ),
+            EventType(
+                "audit.key_rotated",
+                "9008I",
+                _ENTITY,
+                UPDATE,
+                "Another key signs the log from here on.",
+                ("verifier_key", "previous_key", "proof"),
+            ),
         )
     }
 )

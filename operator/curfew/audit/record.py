@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from curfew.audit.canonical import canonical
-from curfew.audit.events import EVENTS, OTHER, OcsfClass
+from curfew.audit.events import EVENTS, OTHER, RAISE, RESOLVE, EventType, OcsfClass
 
 SCHEMA = "curfew.audit/v1"
 OCSF_VERSION = "1.8.0"
@@ -68,6 +68,32 @@ class DecisionRef:
 
 
 @dataclass(frozen=True, slots=True)
+class Entity:
+    """What a record without a story is about: a name for people, a kind such as AccessPolicy, and a UID."""
+
+    name: str
+    kind: str
+    uid: str
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """From where somebody acted. Only the API server's audit log knows: filled where that is read, else left out."""
+
+    addresses: tuple[str, ...] = ()  # IP addresses, the client's first, then those of the proxies on the way
+    user_agent: str | None = None
+    audit_ids: tuple[str, ...] = ()  # the Kubernetes auditID of each call
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What an alert is about: one uid from the moment it is raised to that in which it is resolved, and a short title."""
+
+    uid: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
 class Story:
     """What every record about a request says of it. Times are aware and in UTC; the duration is in seconds."""
 
@@ -116,7 +142,7 @@ class Record:
 
     id: str
     event: str
-    subject: str  # what it is about: the UID of a request, or the id of the log
+    subject: str  # what it is about: the UID of a request or of a policy, or the id of the log
     body: Mapping[str, Any]
 
     @classmethod
@@ -171,22 +197,26 @@ def make_record(
     actor: str,
     message: str,
     story: Story | None = None,
+    entity: Entity | None = None,
     subject: str = "",
     qualifier: str = "",
     success: bool = True,
     detail: Mapping[str, Any] | None = None,
+    source: Source | None = None,
+    finding: Finding | None = None,
 ) -> Record:
     """Return the record of an event.
 
     `at` is when it happened (aware, UTC); `actor` who did it; `message` a sentence for people; `qualifier` tells apart
-    several events of one name about one subject. Without a story there has to be a `subject`, such as the id of the log.
-    `detail` holds strings, whole numbers, booleans, and lists and objects of these. Raise `KeyError` for an event that is
-    not in the catalogue.
+    several events of one name about one subject. It is about the request of its `story`, or about an `entity`, or else
+    about a `subject`, which is the id of the log. `detail` holds strings, whole numbers, booleans, and lists and objects
+    of these, under the names that the catalogue has for the event. An alert has a `finding`. Raise `KeyError` for an
+    event that is not in the catalogue.
     """
     kind = EVENTS[event]
-    subject = subject or (story.uid if story is not None else "")
+    subject = subject or (story.uid if story is not None else entity.uid if entity is not None else "")
     if not subject:
-        raise ValueError(f"{event} is about nothing: it has neither a story nor a subject")
+        raise ValueError(f"{event} is about nothing: it has neither a story nor an entity nor a subject")
     id_ = record_id(subject, event, qualifier)
     metadata: dict[str, Any] = {
         "product": PRODUCT,
@@ -209,11 +239,13 @@ def make_record(
         block["story"] = story.to_json()
     if detail:
         block["detail"] = dict(detail)
+    if source is not None and source != Source():
+        block["source"] = _plain(source)
     body: dict[str, Any] = {
         "activity_id": kind.activity_id,
         "activity_name": kind.activity_name,
         "actor": {"user": {"name": actor}} if actor != CURFEW else {"app_name": CURFEW},
-        "category_uid": 3,
+        "category_uid": kind.ocsf_class // 1000,
         "class_uid": int(kind.ocsf_class),
         "message": message,
         "metadata": metadata,
@@ -223,7 +255,13 @@ def make_record(
         "type_uid": int(kind.ocsf_class) * 100 + kind.activity_id,
         "unmapped": {"curfew": block},
     }
-    body.update(_access(story) if kind.ocsf_class is OcsfClass.USER_ACCESS_MANAGEMENT else _entity(story, subject))
+    match kind.ocsf_class:
+        case OcsfClass.DETECTION_FINDING:
+            body |= _found(kind, finding or Finding(subject, message))
+        case OcsfClass.USER_ACCESS_MANAGEMENT:
+            body |= _access(story) | _from(source)
+        case OcsfClass.ENTITY_MANAGEMENT:
+            body |= _entity(story, entity or Entity(subject, "Log", subject)) | _from(source)
     return Record(id_, event, subject, body)
 
 
@@ -232,12 +270,10 @@ def with_end(story: Story, *, ended_at: datetime, end_reason: str) -> Story:
     return dataclasses.replace(story, ended_at=ended_at, end_reason=end_reason)
 
 
-def _entity(story: Story | None, subject: str) -> dict[str, Any]:
-    if story is None:
-        name, type_, uid = subject, "Log", subject
-    else:
-        name, type_, uid = f"{story.namespace}/{story.request}", "AccessRequest", story.uid
-    return {"entity": {"name": name, "type": type_, "type_id": OTHER, "uid": uid}}
+def _entity(story: Story | None, entity: Entity) -> dict[str, Any]:
+    if story is not None:
+        entity = Entity(f"{story.namespace}/{story.request}", "AccessRequest", story.uid)
+    return {"entity": {"name": entity.name, "type": entity.kind, "type_id": OTHER, "uid": entity.uid}}
 
 
 def _access(story: Story | None) -> dict[str, Any]:
@@ -250,6 +286,22 @@ def _access(story: Story | None) -> dict[str, Any]:
     if story is not None:
         access["resource"] = {"name": story.namespace, "type": "Namespace"}
     return access
+
+
+def _found(kind: EventType, finding: Finding) -> dict[str, Any]:
+    # For a finding OCSF counts otherwise: 1 it is new, 2 somebody works on it, 4 it is resolved.
+    status = {RAISE: 1, RESOLVE: 4}.get(kind.activity_id, 2)
+    return {"finding_info": {"uid": finding.uid, "title": finding.title}, "status_id": status}
+
+
+def _from(source: Source | None) -> dict[str, Any]:
+    """Return what OCSF has a place for; all of it is in our own block."""
+    told: dict[str, Any] = {}
+    if source is not None and source.addresses:
+        told["src_endpoint"] = {"ip": source.addresses[0], "name": source.addresses[0]}
+    if source is not None and source.user_agent:
+        told["http_request"] = {"user_agent": source.user_agent}
+    return told
 
 
 def _plain(value: Any) -> Any:

@@ -175,7 +175,7 @@ def seal(head: Head, lines: Sequence[bytes], *, at: datetime, writer: str, signe
             "checkpoint": note,
         }
     }
-    frame = zstandard.ZstdCompressor(level=9, write_checksum=True, write_content_size=True).compress(
+    frame = zstandard.ZstdCompressor(level=3, write_checksum=True, write_content_size=True).compress(
         b"".join(line + b"\n" for line in (*lines, canonical(sealed)))
     )
     stored = frame + _TRAILER_HEAD + signer.sign(_signed(frame))

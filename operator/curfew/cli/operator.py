@@ -43,7 +43,7 @@ def operator(config: Path, kubeconfig: Path | None) -> None:
             click.echo(problem, err=True)
         sys.exit(2)
     except KeyRefused as error:
-        click.echo(f"audit.keyFile ({settings.audit.key_file}) cannot be used: {error}.", err=True)
+        click.echo(f"{error}.", err=True)
         sys.exit(2)
     except (ClusterError, StoreError) as error:
         click.echo(f"Curfew cannot start: {error}", err=True)

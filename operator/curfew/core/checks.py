@@ -195,6 +195,17 @@ def policy_was_changed(facts: Facts) -> Violation | None:
     )
 
 
+def role_was_deleted(facts: Facts) -> Violation | None:
+    """The role that was pinned is gone; one that is made under its name now is another."""
+    pinned = facts.request.status.terms
+    if pinned is None or facts.role is not None:
+        return None
+    return Violation(
+        Reason.TERMS_CHANGED,
+        f"{pinned.role.kind} {pinned.role.name} was deleted after the request was accepted; nothing is granted",
+    )
+
+
 def terms_have_changed(facts: Facts) -> Violation | None:
     """Request, policy or role differ from what was pinned (promise P5)."""
     pinned = facts.request.status.terms
@@ -235,7 +246,7 @@ STANDING: tuple[Check, ...] = (
 
 GRANT: tuple[Check, ...] = (
     policy_was_deleted,
-    role_is_missing,
+    role_was_deleted,
     terms_have_changed,  # what was approved is what is granted
     requester_is_not_a_person,
     requester_may_not_ask,

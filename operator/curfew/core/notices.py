@@ -64,6 +64,14 @@ def about_orphan(binding: Binding, why: str) -> Notice:
     return Notice(binding.namespace, where, "Warning", "OrphanRemoved", "Remove", note, f"orphan/{binding.uid}")
 
 
+def about_stuck(binding: Binding, message: str) -> Notice:
+    """Return the notice about a binding that has to go and cannot be removed; the namespace has to know."""
+    where = _namespace(binding.namespace)
+    return Notice(
+        binding.namespace, where, "Warning", "RemovalFailed", "Remove", message[:1024], f"stuck/{binding.uid}"
+    )
+
+
 def about_deleted(told: Story) -> Notice:
     """Return the notice about access that ended because its request was deleted; only the namespace is left to tell."""
     note = f"request {told.request} of {told.requester} was deleted, and its access is gone"

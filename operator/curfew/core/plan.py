@@ -38,8 +38,6 @@ from curfew.core.terms import pin, role_change
 POLICY_GRACE = timedelta(seconds=30)
 """How long a new request waits for its policy and role to appear: one `kubectl apply` of a folder sends them in any order."""
 
-REVIEW_OVERDUE = "the glass was broken, and nobody has reviewed it in time"
-
 RIGHTS_GRACE = timedelta(seconds=5)
 """How long it waits for a right of Curfew's own: the API server learns of new bindings a moment late."""
 
@@ -481,10 +479,14 @@ def review_afterwards(facts: Facts) -> Step | None:
         return Step(act=Patch(patch), notices=reviews.review_notices(facts, new))
     said = next((c for c in status.conditions if c.type == conditions.REVIEWED), None)
     if owes_review(request) and status.review_by <= facts.now and (said is None or said.reason != "ReviewOverdue"):
-        observed = (conditions.Observation(conditions.REVIEWED, False, "ReviewOverdue", REVIEW_OVERDUE),)
-        note = f"request {request.metadata.name} of {request.spec.requester}: {REVIEW_OVERDUE}"
-        notice = about_request(request, "Warning", "ReviewOverdue", "Review", note, key="review-overdue")
-        return Step(act=Patch({"conditions": _conditions(facts, *observed)}), notices=(notice,))
+        record = reviews.overdue(facts)
+        outbox = _outbox_patch(facts, (record,))
+        observed = (
+            conditions.Observation(conditions.REVIEWED, False, "ReviewOverdue", reviews.OVERDUE),
+            wording.recorded(len(outbox["outbox"]), facts.trail),
+        )
+        notice = about_request(request, "Warning", "ReviewOverdue", "Review", record.message, key="review-overdue")
+        return Step(act=Patch({**outbox, "conditions": _conditions(facts, *observed)}), notices=(notice,))
     return None
 
 

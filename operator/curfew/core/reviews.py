@@ -3,6 +3,7 @@
 from typing import Any
 
 from curfew.api.access_request import AccessRequest, Decision, DecisionKind, Phase, Review
+from curfew.api.times import format_time
 from curfew.audit.record import CURFEW, Record, Story, make_record
 from curfew.core.facts import Facts
 from curfew.core.notices import Notice, about_request
@@ -10,6 +11,18 @@ from curfew.core.stories import story
 
 NewReviews = tuple[tuple[Decision, Review], ...]
 """Decisions that are seen for the first time, and what became of each."""
+
+EFFECTIVE = ("Counted", "TookEffect")
+"""What becomes of a decision that may count. Every other word says why it may not."""
+
+REFUSED = {
+    "OwnRequest": "they asked for it themselves",
+    "TooLate": "the time to decide was over",
+    "UnknownStage": "the policy has no such stage",
+}
+"""Why a decision may not count, in words."""
+
+OVERDUE = "the glass was broken, and nobody has reviewed it in time"
 
 
 def unseen(request: AccessRequest) -> tuple[Decision, ...]:
@@ -61,16 +74,16 @@ def reviews_patch(facts: Facts, new: NewReviews) -> dict[str, Any]:
 
 
 def submitted(facts: Facts, new: NewReviews) -> tuple[Record, ...]:
-    """Return a record for each decision that is seen for the first time."""
+    """Return the one record of each decision that is seen for the first time: submitted, or refused."""
     return tuple(
         make_record(
-            "review.submitted",
+            "review.submitted" if review.effect in EFFECTIVE else "review.refused",
             at=review.seen_at,
             actor=decision.by,
             message=_decision_sentence(facts.request, decision, review),
             story=story(facts, new),
             qualifier=f"{decision.by}/{decision.decision}",
-            success=review.effect in ("Counted", "TookEffect"),
+            success=review.effect in EFFECTIVE,
             detail={
                 "decision": str(decision.decision),
                 "effect": review.effect,
@@ -87,11 +100,11 @@ def review_notices(facts: Facts, new: NewReviews) -> tuple[Notice, ...]:
     return tuple(
         about_request(
             facts.request,
-            "Normal" if review.effect in ("Counted", "TookEffect") else "Warning",
-            "ReviewSubmitted",
+            "Normal" if review.effect in EFFECTIVE else "Warning",
+            "ReviewSubmitted" if review.effect in EFFECTIVE else "ReviewRefused",
             "Review",
             _decision_sentence(facts.request, decision, review),
-            key=f"review.submitted/{decision.by}/{decision.decision}",
+            key=f"review/{decision.by}/{decision.decision}",
         )
         for decision, review in new
     )
@@ -103,8 +116,23 @@ def _decision_sentence(request: AccessRequest, decision: Decision, review: Revie
     ]
     stage = f" for stage {decision.stage}" if decision.stage else ""
     why = f": {decision.reason}" if decision.reason else ""
-    lost = f" (it did not count: {review.effect})" if review.effect not in ("Counted", "TookEffect") else ""
+    lost = f" (it did not count: {REFUSED[review.effect]})" if review.effect not in EFFECTIVE else ""
     return f"{decision.by} {verb} request {request.metadata.name} of {request.spec.requester}{stage}{why}{lost}"
+
+
+def overdue(facts: Facts) -> Record:
+    """Return the record of a broken glass at which nobody else has looked in time."""
+    request = facts.request
+    assert request.status.review_by is not None  # noqa: S101  only what owes a review can be late with it
+    return make_record(
+        "review.overdue",
+        at=facts.now,
+        actor=CURFEW,
+        message=f"request {request.metadata.name} of {request.spec.requester}: {OVERDUE}",
+        story=story(facts),
+        success=False,
+        detail={"review_by": format_time(request.status.review_by)},
+    )
 
 
 def closed(facts: Facts, new: NewReviews, phase: str, told: Story) -> Record:

@@ -34,6 +34,8 @@ RISKS: tuple[Risk, ...] = (
     Risk("ForwardsPorts", "", ("pods/portforward", "pods/proxy", "services/proxy"), ("create", "get", *WRITING)),
     Risk("EntersNodes", "", ("nodes/proxy",), ("create", "get", *WRITING)),
     Risk("MintsTokens", "", ("serviceaccounts/token",), ("create",)),
+    # A Secret of the type kubernetes.io/service-account-token is filled with a token that never expires.
+    Risk("MintsTokens", "", ("secrets",), WRITING),
     Risk("Impersonates", "", ("users", "groups", "serviceaccounts"), ("impersonate",)),
     Risk("Impersonates", "authentication.k8s.io", ("users", "groups", "serviceaccounts", "uids"), ("impersonate",)),
     Risk("Binds", RBAC, ("roles", "clusterroles"), ("bind",)),

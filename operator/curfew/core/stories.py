@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from curfew.api.access_request import AccessRequest, Decision, Phase, Review, Terms
+from curfew.api.times import format_time
 from curfew.audit import record as audit
 from curfew.audit.record import CURFEW, Record, Story, make_record
 from curfew.core import lifecycle
@@ -139,6 +140,36 @@ def role_changed(facts: Facts, how: str, rules_digest: str) -> Record:
     )
 
 
+def of_binding(binding: Binding) -> Story:
+    """Return what a binding says of the request that it claims to be for."""
+    return Story(
+        uid=binding.request_uid,
+        namespace=binding.namespace,
+        request=binding.request,
+        requester=binding.subjects[0][1] if len(binding.subjects) == 1 else None,
+        binding=audit.BindingRef(name=binding.name, uid=binding.uid),
+        expires_at=binding.expires_at,
+    )
+
+
+def removal_failed(
+    told: Story, binding: Binding, reason: Reason, *, since: datetime, at: datetime, problem: str
+) -> Record:
+    """Return the record of a binding that had to go at `since` and is still there; one for each binding."""
+    seconds = round((at - since).total_seconds())
+    return make_record(
+        "grant.removal_failed",
+        at=at,
+        actor=CURFEW,
+        message=f"RoleBinding {binding.name} in {binding.namespace} has to go and could not be removed for {seconds} s; "
+        f"it is tried on: {problem}",
+        story=told,
+        qualifier=binding.uid,
+        success=False,
+        detail={"end_reason": str(reason), "since": format_time(since), "seconds": seconds, "problem": problem},
+    )
+
+
 def orphan_removed(binding: Binding, *, at: datetime, why: str) -> Record:
     """Return the record of a binding that carried our label and had no right to exist."""
     return make_record(
@@ -146,13 +177,7 @@ def orphan_removed(binding: Binding, *, at: datetime, why: str) -> Record:
         at=at,
         actor=CURFEW,
         message=f"RoleBinding {binding.name} in {binding.namespace} was removed: {why}",
-        story=Story(
-            uid=binding.request_uid,
-            namespace=binding.namespace,
-            request=binding.request,
-            requester=binding.subjects[0][1] if len(binding.subjects) == 1 else None,
-            binding=audit.BindingRef(name=binding.name, uid=binding.uid),
-        ),
+        story=of_binding(binding),
         qualifier=binding.uid,
         detail={"role": " ".join(binding.role), "subjects": [" ".join(subject) for subject in binding.subjects]},
     )

@@ -1,7 +1,7 @@
 """The trail: the only place that orders what is read from and written to the bucket.
 
-`writer` appends, `recovery` reads back at the start, `memory` is what both have learned, `health` says whether records
-become durable, `people` knows the names behind pseudonyms, `punctual` gives each call to the store an end.
+`writer` appends, `recovery` reads back at the start, `memory` is what both have learned, `keys` signs, `health` says
+whether records become durable, `people` knows the names behind pseudonyms, `punctual` gives each call to the store an end.
 """
 
 from curfew.trail.health import Health

@@ -20,6 +20,8 @@ class Reason(StrEnum):
     OPENING = "Opening"  # the log is being read
     STORE_UNAVAILABLE = "StoreUnavailable"  # the store does not answer, or refuses
     SLOT_TAKEN = "SlotTaken"  # something that is no segment has the only name that the next one can have
+    SIGNING_FAILED = "SigningFailed"  # whoever holds the key does not answer, or refuses
+    KEY_UNKNOWN = "KeyUnknown"  # the log is signed with a key that we do not have
     CHAIN_BROKEN = "ChainBroken"  # what is stored is not a whole log of ours
     NOT_YET_PROVED = "NotYetProved"  # it is being found out whether the store is write-once
     NOT_WRITE_ONCE = "NotWriteOnce"  # it is not, and it must be
@@ -107,12 +109,11 @@ class HealthKeeper:
         self._not_asked = message
         self._update()
 
-    def trying(self) -> None:
-        """Note that a call begins."""
-        if self._began is None:
-            self._began = self._clock.now()
-            slow = Trouble(Reason.STORE_UNAVAILABLE, f"The store has not answered for {self._slow:g} s.")
-            self._arm(self._slow, slow)
+    def trying(self, reason: Reason = Reason.STORE_UNAVAILABLE, who: str = "The store") -> None:
+        """Note that a call begins, to somebody whose silence is trouble for that reason."""
+        self._began = self._began or self._clock.now()
+        if self._trouble is None:
+            self._arm(self._slow, Trouble(reason, f"{who} has not answered for {self._slow:g} s."))
 
     def failed(self, trouble: Trouble) -> None:
         """Note that a call failed."""

@@ -19,6 +19,9 @@ OPENS = frozenset({"request.accepted", "grant.intended", "grant.activated"})
 """The events whose records are a story's milestones."""
 INTENDED = "grant.intended"
 CLOSED = "request.closed"
+POLICY_TOLD = frozenset({"policy.created", "policy.updated", "policy.weakened"})
+"""The events that say that there is a policy."""
+POLICY_DELETED = "policy.deleted"
 
 
 @dataclass(slots=True)
@@ -50,6 +53,7 @@ class Memory:
         self._window = window
         self._generations: deque[_Generation] = deque()
         self._stories: dict[str, _Story] = {}
+        self._policies: dict[str, bytes] = {}
 
     def learn(self, records: Sequence[Record], lines: Sequence[bytes], after: Head, *, own: bool) -> None:
         """Take in a segment: its records, the same as lines, and the state after it."""
@@ -81,6 +85,10 @@ class Memory:
     def open_stories(self) -> Mapping[str, Record]:
         """Return the last milestone of each story that is open, by the UID of its request, as of now."""
         return _Milestones({uid: story.latest for uid, story in self._stories.items()})
+
+    def open_policies(self) -> Mapping[str, Record]:
+        """Return the last record of each policy that is not deleted, by its UID, as of now."""
+        return _Milestones(dict(self._policies))
 
     def __len__(self) -> int:
         """Return how many records are remembered."""
@@ -115,7 +123,11 @@ class Memory:
         return Receipt(self._log, index, generation.sizes[place], generation.roots[place].hex())
 
     def _tell(self, record: Record, line: bytes) -> None:
-        if record.event == CLOSED:
+        if record.event == POLICY_DELETED:
+            self._policies.pop(record.subject, None)
+        elif record.event in POLICY_TOLD:
+            self._policies[record.subject] = line
+        elif record.event == CLOSED:
             self._stories.pop(record.subject, None)
         elif record.event in OPENS:
             story = self._stories.setdefault(record.subject, _Story(line))

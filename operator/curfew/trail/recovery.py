@@ -14,10 +14,13 @@ from datetime import date, timedelta
 from types import MappingProxyType
 
 from curfew.audit.checkpoint import Verifier
+from curfew.audit.claims import claimed_key
 from curfew.audit.pseudonyms import Person, revealed
 from curfew.audit.record import Record, RecordRefused
-from curfew.audit.segment import ChainBroken, Head, Segment, follow, prefix, resume, sequence
+from curfew.audit.rotation import successor
+from curfew.audit.segment import ChainBroken, Head, Segment, follow, origin, prefix, resume, sequence
 from curfew.ports import ObjectMissing, ObjectStore
+from curfew.trail.keys import KeyUnknown
 from curfew.trail.memory import Memory
 
 AT_ONCE = 16
@@ -34,19 +37,21 @@ class Recovered:
     head: Head
     newest: str | None  # None for a log that has not begun
     memory: Memory
+    verifier: Verifier  # the key that signs what follows
 
 
 async def recover(
     store: ObjectStore,
     log: str,
-    verifier: Verifier,
+    verifiers: Sequence[Verifier],
     window: timedelta,
     people: Mapping[str, Person] = MappingProxyType({}),
 ) -> Recovered:
     """Find the end of a log, and remember its last `window`, with the names of `people` for their pseudonyms.
 
+    `verifiers` are the keys that may have signed that part of it, the newest first, which is the one that begins a log.
     The window is measured from the last segment and not from now. Raise `ChainBroken` where that part of the log is not
-    whole, and a `StoreError` where it cannot be read.
+    whole, `KeyUnknown` where another key has signed it, and a `StoreError` where it cannot be read.
     """
     memory = Memory(log, window)
 
@@ -58,20 +63,21 @@ async def recover(
         memory.learn(told, lines, after, own=False)
 
     listing = _Listing(store, log)
-    newest = await _newest(listing, verifier)
+    newest = await _newest(listing, verifiers)
     if newest is None:
-        return Recovered(Head.genesis(log), None, memory)
-    segment, end = newest
+        return Recovered(Head.genesis(log), None, memory, verifiers[0])
+    segment, end, verifier = newest
     first_day = (segment.at - window).date()
     # A segment lies in the partition of the day of the one before it. So of those within the window, one may lie before
     # the window's first day: the last one there. From it on, each is verified.
-    before = await _newest(listing, verifier, before=first_day)
+    before = await _newest(listing, verifiers, before=first_day)
     if before is None:
-        head = Head.genesis(log)
+        head, verifier = Head.genesis(log), verifiers[-1]
     else:
-        segment, head = before
+        segment, head, verifier = before
         remember(segment, head)
-    async with aclosing(_segments(listing, head, first_day, verifier)) as segments:
+    chain = _Chain(head, verifier)
+    async with aclosing(_segments(listing, chain, first_day)) as segments:
         async for segment, after in segments:
             head = after
             remember(segment, head)
@@ -81,7 +87,7 @@ async def recover(
                 raise ChainBroken(end.seq, segment.name, "is there twice: the log has been forked")
     if head.seq < end.seq:
         raise ChainBroken(head.seq + 1, head.next_name(), "is missing, though there are segments after it")
-    return Recovered(head, segment.name, memory)
+    return Recovered(head, segment.name, memory, chain.verifier)
 
 
 def records_of(segment: Segment) -> tuple[Record, ...]:
@@ -128,20 +134,23 @@ def _day(folder: str) -> date | None:
         return None
 
 
-async def _newest(listing: _Listing, verifier: Verifier, before: date | None = None) -> tuple[Segment, Head] | None:
-    """Return the last segment that our key has signed, in the partitions before a day, or None where there is nothing.
+async def _newest(
+    listing: _Listing, verifiers: Sequence[Verifier], before: date | None = None
+) -> tuple[Segment, Head, Verifier] | None:
+    """Return the last segment that a key of ours has signed, in the partitions before a day, or None where there is nothing.
 
-    Strays are passed over: should one of them be the true end, altered, then the next name after what is found here is
-    taken, and nothing is lost or overwritten. Where there are only strays, raise what is wrong with the last of them.
+    With it comes the key that signs what follows. Strays are passed over: should one of them be the true end, altered,
+    then the next name after what is found here is taken, and nothing is lost or overwritten. Where there are only
+    strays, raise what is wrong with the last of them.
     """
-    strays: list[ChainBroken] = []
+    strays: list[Exception] = []
     for day, folder in reversed(await listing.partitions()):
         if before is not None and day >= before:
             continue
         for name in reversed(await listing.names(folder)):
             try:
-                return resume(name, await listing.store.get(name), verifier, listing.log)
-            except ChainBroken as error:
+                return _resume(name, await listing.store.get(name), verifiers, listing.log)
+            except (ChainBroken, KeyUnknown) as error:
                 strays.append(error)
             except ObjectMissing:
                 strays.append(ChainBroken(sequence(name), name, "is listed and cannot be read"))
@@ -152,15 +161,34 @@ async def _newest(listing: _Listing, verifier: Verifier, before: date | None = N
     return None
 
 
-async def _segments(
-    listing: _Listing, head: Head, first_day: date, verifier: Verifier
-) -> AsyncGenerator[tuple[Segment, Head], None]:
-    """Yield what follows `head` until a name is missing: first what is listed since a day, then what came after."""
-    chain = _Chain(head, verifier)
+def _resume(name: str, stored: bytes, verifiers: Sequence[Verifier], log: str) -> tuple[Segment, Head, Verifier]:
+    """Open a segment that one of these keys has signed; return the key that signs what follows as well."""
+    claimed = claimed_key(stored, origin(log))
+    # Where it says nothing, or another key, it is opened with the newest, to hear what is wrong with it.
+    verifier = next((known for known in verifiers if known.key_hash == claimed), verifiers[0])
+    try:
+        segment, head = resume(name, stored, verifier, log)
+    except ChainBroken as error:
+        if claimed is None or claimed == verifier.key_hash:
+            raise
+        raise KeyUnknown(_unknown(name, claimed, verifiers)) from error
+    return segment, head, successor(segment, verifier)
+
+
+def _unknown(name: str, claimed: bytes, verifiers: Sequence[Verifier]) -> str:
+    ours = " and ".join(verifier.key_hash.hex() for verifier in verifiers)
+    return (
+        f"Segment {name} is signed with key {claimed.hex()}, and the settings name {ours}. If the key was exchanged, name "
+        "the one before it in audit.previousKeyFile for three days; if it was not, put the former key back"
+    )
+
+
+async def _segments(listing: _Listing, chain: "_Chain", first_day: date) -> AsyncGenerator[tuple[Segment, Head], None]:
+    """Yield what a chain goes on with until a name is missing: first what is listed since a day, then what came after."""
     listed = []
     for day, folder in await listing.partitions():
         if day >= first_day:
-            listed += [name for name in await listing.names(folder) if sequence(name) > head.seq]
+            listed += [name for name in await listing.names(folder) if sequence(name) > chain.seq]
     async with aclosing(_read_ahead(listing.store, listed)) as objects:
         async for name, stored in objects:
             # Another name is that of a stray, or comes after a gap.
@@ -181,8 +209,13 @@ class _Chain:
 
     def __init__(self, head: Head, verifier: Verifier) -> None:
         self._head = head
-        self._verifier = verifier
+        self.verifier = verifier  # the key that signs what follows
         self._doubt: ChainBroken | None = None
+
+    @property
+    def seq(self) -> int:
+        """The number of the last segment."""
+        return self._head.seq
 
     @property
     def next_name(self) -> str:
@@ -195,13 +228,14 @@ class _Chain:
         That is in doubt then: the next one makes it void, or else it is what was wrong, and is raised.
         """
         try:
-            segment, after = follow(self._head, self.next_name, stored, self._verifier)
+            segment, after = follow(self._head, self.next_name, stored, self.verifier)
         except ChainBroken as broken:
             if self._doubt is not None:
                 raise self._doubt from broken
             self._doubt, self._head = broken, self._head.voided(stored)
             return None
         self._doubt, self._head = None, after
+        self.verifier = successor(segment, self.verifier)
         return segment, after
 
     def end(self) -> None:

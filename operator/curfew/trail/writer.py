@@ -6,6 +6,7 @@ each record is in the log once.
 """
 
 import asyncio
+import functools
 import itertools
 import random
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
@@ -14,9 +15,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Protocol, TypeVar
 
-from curfew.audit.checkpoint import Ed25519Signer
+from curfew.audit.checkpoint import Signer, SigningFailed
 from curfew.audit.receipt import Receipt
 from curfew.audit.record import Record
+from curfew.audit.rotation import successor
 from curfew.audit.segment import ChainBroken, Head, Segment, follow, seal
 from curfew.ports import (
     Attestation,
@@ -30,6 +32,7 @@ from curfew.ports import (
 )
 from curfew.trail import records
 from curfew.trail.health import Health, HealthKeeper, Outage, Reason, Trouble
+from curfew.trail.keys import Keys, KeyUnknown
 from curfew.trail.memory import Memory
 from curfew.trail.people import People
 from curfew.trail.punctual import PunctualStore
@@ -63,6 +66,10 @@ class TrailObserver(Protocol):
 
     def committed(self, seconds: float, records: int, size: int) -> None:
         """A segment of so many records and stored bytes took so long, from the first try on."""
+        ...
+
+    def appended(self, first: int, lines: Sequence[bytes], stored: bytes) -> None:
+        """A segment of our own is durable: the index of its first record, its records as lines of the log, and its bytes."""
         ...
 
 
@@ -99,11 +106,12 @@ class Trail:
         self,
         store: ObjectStore,
         clock: Clock,
-        signer: Ed25519Signer,
+        signer: Signer,
         log: str,
         writer: str,
         *,
         observer: TrailObserver,
+        previous: Signer | None = None,
         heartbeat: timedelta = timedelta(seconds=60),
         window: timedelta = timedelta(hours=25),
         worm_required: bool = True,
@@ -114,15 +122,16 @@ class Trail:
     ) -> None:
         """Nothing is read or written before `open`.
 
-        `writer` names this process in each segment; `heartbeat` is how long the log may be silent before an empty
-        segment proves life; `window` is how much of the log's end is remembered; with `worm_required` the store has to
-        be proved write-once for the trail to be healthy. With `people`, the log holds pseudonyms instead of names; here
-        and in the memory are the names. `call_timeout` is longer than the store's own, which can say
-        more about what did not answer.
+        `signer` is the key to be used from now on, `previous` the one before it: where the log is still signed with that,
+        it is handed over. `writer` names this process in each segment; `heartbeat` is how long the log may be silent
+        before an empty segment proves life; `window` is how much of the log's end is remembered; with `worm_required` the
+        store has to be proved write-once for the trail to be healthy. With `people`, the log holds pseudonyms instead of
+        names; here and in the memory are the names. `call_timeout` is longer than the store's own, which can say more about
+        what did not answer.
         """
         self._store = PunctualStore(store, call_timeout)
         self._clock = clock
-        self._signer = signer
+        self._keys = Keys(signer, previous, patience=call_timeout)
         self._log = log
         self._writer = writer
         self._observer = observer
@@ -182,6 +191,10 @@ class Trail:
         """Return, by UID, the last milestone of each request that the log holds accepted and not closed, as of now."""
         return self._memory.open_stories()
 
+    def open_policies(self) -> Mapping[str, Record]:
+        """Return, by UID, the last record of each policy that the log does not hold deleted, as of now."""
+        return self._memory.open_policies()
+
     # --- life ------------------------------------------------------------------------------------------------------------
 
     async def open(self) -> None:
@@ -190,9 +203,12 @@ class Trail:
         while True:
             try:
                 known = await self._people.by_pseudonym() if self._people is not None else {}
-                recovered = await recover(self._store, self._log, self._signer.verifier, self._window, known)
+                recovered = await recover(self._store, self._log, self._keys.verifiers, self._window, known)
+                self._keys.use(recovered.verifier)
             except StoreError as error:
                 trouble = Trouble(Reason.STORE_UNAVAILABLE, str(error))
+            except KeyUnknown as error:
+                trouble = Trouble(Reason.KEY_UNKNOWN, str(error), lasts=True)
             except ChainBroken as error:
                 trouble = Trouble(
                     Reason.CHAIN_BROKEN, f"The log at {self._store.url} is not whole: {error}.", lasts=True
@@ -215,6 +231,7 @@ class Trail:
             raise
         finally:
             self._keeper.rest()
+            self._keys.close()
             self._ended.set()
 
     async def close(self, within: timedelta = timedelta(seconds=5)) -> None:
@@ -236,7 +253,7 @@ class Trail:
             self._tell_of(outage)
         if recovered.newest is None:
             # The key that signs the log stands in its first line.
-            self._put_first(records.opened(self._log, at=self._clock.now(), verifier_key=self._signer.verifier_key))
+            self._put_first(records.opened(self._log, at=self._clock.now(), verifier_key=str(self._keys.verifier)))
         else:
             self._newest = recovered.newest
             self._is_begun.set()
@@ -252,42 +269,76 @@ class Trail:
             await self._wait_for_work(until=written_at + self._heartbeat)
             if self._is_closing and not self._queue:
                 return
-            await self._commit()
+            try:
+                if self._keys.is_old:
+                    await self._hand_over()
+                else:
+                    await self._commit(self._next_batch())
+            except KeyUnknown as error:
+                # Ending the process would end what ends access; so nothing is written, and that is said.
+                self._keeper.failed(Trouble(Reason.KEY_UNKNOWN, str(error), lasts=True))
+                await self._until_closing()
+                return
             written_at = loop.time()
+
+    async def _until_closing(self) -> None:
+        while not self._is_closing:
+            self._work.clear()
+            await self._work.wait()
 
     async def _wait_for_work(self, until: float) -> None:
         """Return when there is something to write, or when it is time for a sign of life."""
-        if self._queue or self._is_closing:
+        if self._queue or self._is_closing or self._keys.is_old:
             return
         self._work.clear()
         with suppress(TimeoutError):
             async with asyncio.timeout_at(until):
                 await self._work.wait()
 
-    async def _commit(self) -> None:
-        """Write what is queued, as much as goes into one segment; where there is nothing, write that."""
+    async def _hand_over(self) -> None:
+        """Write the last segment of the old key: it holds nothing but the rotation, which both keys have signed.
+
+        Where another writer was faster nothing was written, and what that one wrote says which key signs now.
+        """
+        told = await self._signed(lambda: self._keys.rotation(self._log, at=self._clock.now()))
+        if await self._commit({told.id: _Entry(told, told.line())}):
+            self._keys.handed_over()
+        self._queue.pop(told.id, None)
+
+    async def _commit(self, batch: dict[str, _Entry]) -> bool:
+        """Write these records as one segment; where there are none, write that. False: it is another writer's segment."""
         if self._head is None:
             raise RuntimeError("the trail is written before it was opened")
-        self._in_flight = self._next_batch()
+        self._in_flight = batch
         lines = await self._lines_to_store()
         loop = asyncio.get_running_loop()
         started = loop.time()
         head, is_void = self._head, False
         while True:
             name = head.next_name()
-            body, after = seal(head, lines, at=self._clock.now(), writer=self._writer, signer=self._signer)
+            body, after = await self._signed(functools.partial(self._seal, head, lines))
             match await self._put(head, body, may_void=not is_void):
                 case None:
-                    self._advance(name, after, list(self._in_flight.values()), own=True)
+                    self._advance(name, after, list(batch.values()), own=True)
                     self._observer.committed(loop.time() - started, len(lines), len(body))
-                    return
+                    self._observer.appended(head.range.size, lines, body)
+                    return True
                 case segment, after:
                     self._advance(name, after, await self._entries_of(segment), own=False)
                     told = records.writer_changed(self._log, segment, at=self._clock.now(), writer=self._writer)
                     self.submit([told])
-                    return
+                    self._keys.use(successor(segment, self._keys.verifier))
+                    return False
                 case _Void() as void:
                     head, is_void = head.voided(void.stored), True
+
+    async def _seal(self, head: Head, lines: Sequence[bytes]) -> tuple[bytes, Head]:
+        at = self._clock.now()
+        return await self._keys.sign(lambda signer: seal(head, lines, at=at, writer=self._writer, signer=signer))
+
+    async def _signed(self, sign: Callable[[], Awaitable[R]]) -> R:
+        """Have something signed, which may be done by somebody who does not answer."""
+        return await self._insist(sign, Reason.SIGNING_FAILED, "The signing key")
 
     def _next_batch(self) -> dict[str, _Entry]:
         batch: dict[str, _Entry] = {}
@@ -316,15 +367,17 @@ class Trail:
             return [_Entry(record, line) for record, line in zip(told, segment.lines, strict=True)]
         return [_Entry(record, record.line()) for record in await self._insist(lambda: people.reveal(told))]
 
-    async def _insist(self, call: Callable[[], Awaitable[R]]) -> R:
-        """Call until it succeeds; the health says meanwhile why nothing can be written."""
+    async def _insist(
+        self, call: Callable[[], Awaitable[R]], reason: Reason = Reason.STORE_UNAVAILABLE, who: str = "The store"
+    ) -> R:
+        """Call until it succeeds; the health says meanwhile why nothing can be written, and who does not answer."""
         pauses = self._pauses()
         while True:
-            self._keeper.trying()
+            self._keeper.trying(reason, who)
             try:
                 return await call()
-            except StoreError as error:
-                self._keeper.failed(Trouble(Reason.STORE_UNAVAILABLE, str(error)))
+            except (StoreError, SigningFailed) as error:
+                self._keeper.failed(Trouble(reason, str(error)))
             await asyncio.sleep(next(pauses))
 
     async def _put(self, head: Head, body: bytes, *, may_void: bool) -> tuple[Segment, Head] | _Void | None:
@@ -356,7 +409,7 @@ class Trail:
             stored = await self._store.get(name)
             if stored == body:
                 return None  # an earlier try of ours had arrived
-            segment, after = follow(head, name, stored, self._signer.verifier)
+            segment, after = follow(head, name, stored, self._keys.verifier)
         except ObjectMissing as error:
             raise _SlotTaken(name, "cannot be read; it may have been deleted") from error
         except ChainBroken as error:
@@ -366,6 +419,7 @@ class Trail:
             raise _SlotTaken(name, error.why, stored) from error
         try:
             records_of(segment)
+            successor(segment, self._keys.verifier)
         except ChainBroken as error:
             raise _SlotTaken(name, error.why) from error
         return segment, after

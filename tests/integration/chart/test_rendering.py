@@ -26,9 +26,9 @@ def test_the_defaults_are_whole() -> None:
         "ServiceAccount": 3,
         "ClusterRole": 3,
         "ClusterRoleBinding": 2,
-        "Role": 3,
-        "RoleBinding": 2,
-        "ConfigMap": 1,
+        "Role": 4,
+        "RoleBinding": 3,
+        "ConfigMap": 2,
         "Secret": 1,
         "Deployment": 1,
         "Service": 1,
@@ -123,6 +123,62 @@ def test_a_signing_key_of_ones_own() -> None:
     assert [volume["secret"]["secretName"] for volume in pod["volumes"] if "secret" in volume] == ["mine"]
 
 
+def test_a_key_that_is_exchanged_is_mounted_beside_the_one_before_it(tmp_path: Path) -> None:
+    """And the settings name both."""
+    manifests = rendered("--set", "signingKey.existingSecret=new,signingKey.previousSecret=curfew-signing-key")
+
+    pod = one(manifests, "Deployment")["spec"]["template"]["spec"]
+    config = yaml.safe_load(one(manifests, "ConfigMap")["data"]["config.yaml"])
+    mounts = {mount["name"]: mount["mountPath"] for mount in pod["containers"][0]["volumeMounts"]}
+    secrets = {volume["name"]: volume["secret"] for volume in pod["volumes"] if "secret" in volume}
+    assert {name: secret["secretName"] for name, secret in secrets.items()} == {
+        "signing-key": "new",
+        "previous-key": "curfew-signing-key",
+    }
+    assert config["audit"]["keyFile"] == f"{mounts['signing-key']}/{secrets['signing-key']['items'][0]['path']}"
+    assert config["audit"]["previousKeyFile"] == (
+        f"{mounts['previous-key']}/{secrets['previous-key']['items'][0]['path']}"
+    )
+
+
+def test_a_key_that_somebody_else_holds_is_not_mounted(tmp_path: Path) -> None:
+    """No Secret is made either."""
+    values = {"config": {"audit": {"signer": {"uri": "hv:curfew/1", "publicKey": "-----BEGIN PUBLIC KEY-----\nx"}}}}
+    (tmp_path / "values.yaml").write_text(yaml.safe_dump(values))
+
+    manifests = rendered("--values", str(tmp_path / "values.yaml"))
+
+    pod = one(manifests, "Deployment")["spec"]["template"]["spec"]
+    config = yaml.safe_load(one(manifests, "ConfigMap")["data"]["config.yaml"])
+    assert "Secret" not in kinds(manifests)
+    assert [volume for volume in pod["volumes"] if "secret" in volume] == []
+    assert "keyFile" not in config["audit"]
+    assert config["audit"]["signer"]["uri"] == "hv:curfew/1"
+
+
+def test_headers_for_a_collector_come_from_a_secret() -> None:
+    """They are not in the settings, which anybody may read."""
+    manifests = rendered(
+        "--set", "config.audit.forward.url=https://c/v1/logs,config.audit.forward.format=otlp,audit.forwardSecret=otel"
+    )
+
+    pod = one(manifests, "Deployment")["spec"]["template"]["spec"]
+    config = yaml.safe_load(one(manifests, "ConfigMap")["data"]["config.yaml"])
+    assert config["audit"]["forward"] == {
+        "url": "https://c/v1/logs",
+        "format": "otlp",
+        "headersFile": "/etc/curfew/forward/headers",
+    }
+    assert {"name": "forward", "mountPath": "/etc/curfew/forward", "readOnly": True} in pod["containers"][0][
+        "volumeMounts"
+    ]
+    (volume,) = [volume for volume in pod["volumes"] if volume["name"] == "forward"]
+    assert (volume["secret"]["secretName"], volume["secret"]["items"]) == (
+        "otel",
+        [{"key": "headers", "path": "headers"}],
+    )
+
+
 def test_the_operator_runs_the_command_with_the_settings() -> None:
     """The pod's command, its probes and its credentials."""
     manifests = rendered("--set", "audit.credentialsSecret=keys", "--set", "config.audit.url=s3://trail/curfew")
@@ -189,6 +245,14 @@ def test_settings_that_change_restart_the_pod() -> None:
         pytest.param("config.audit.worm=maybe", "value must be one of 'required', 'advisory'", id="worm maybe"),
         pytest.param("config.audit.log=Main Log", "/config/audit/log", id="a log with a blank"),
         pytest.param("config.audit.heartbeat=often", "/config/audit/heartbeat", id="a heartbeat that is no duration"),
+        pytest.param("config.audit.keyFile=null", "/config/audit", id="no key at all"),
+        pytest.param("config.audit.signer.uri=hv:x", "missing property 'publicKey'", id="a signer nobody can check"),
+        pytest.param("config.audit.forward.url=collector:4318", "/config/audit/forward/url", id="no collector"),
+        pytest.param(
+            "config.audit.forward.url=https://me:x@c/", "/config/audit/forward/url", id="a secret in its address"
+        ),
+        pytest.param("config.audit.forward.stdout=false", "/config/audit/forward/stdout", id="sent nowhere"),
+        pytest.param("audit.forwardSecret=x", "name it with config.audit.forward.url", id="headers for nobody"),
         pytest.param("config.audit.kyeFile=/k", "additional properties 'kyeFile' not allowed", id="a misspelt setting"),
         pytest.param("config.limits.maxGrant=25h", "/config/limits/maxGrant", id="grants of more than a day"),
         pytest.param("config.limits.maxGrant=24h1m", "/config/limits/maxGrant", id="grants of a day and a minute"),

@@ -35,13 +35,16 @@ def test_the_rights_of_the_probe(cluster: Installed, namespace: str) -> None:
 
 
 def test_the_operator_may_speak_as_the_probe_and_as_nobody_else(cluster: Installed) -> None:
-    """One token, by name; that is all that it may do at home and not elsewhere."""
+    """One token, by name; that, and to put up checkpoints, is all that it may do at home and not elsewhere."""
     elsewhere = cluster.make_namespace(opted_in=False)
     try:
         more = rights(cluster, OPERATOR, SYSTEM) - rights(cluster, OPERATOR, elsewhere)
     finally:
         cluster.drop_namespace(elsewhere)
-    assert more == {("", "serviceaccounts/token", "create", "curfew-probe")}
+    assert more == {
+        ("", "serviceaccounts/token", "create", "curfew-probe"),
+        *(("", "configmaps", verb, "curfew-checkpoint") for verb in ("get", "patch")),
+    }
 
 
 def create(cluster: Installed, manifest: Manifest) -> Done:

@@ -7,9 +7,11 @@ from typing import Any
 from curfew.audit.checkpoint import Ed25519Signer
 from curfew.audit.findings import Verified
 from curfew.audit.record import Record
+from curfew.audit.rotation import successor
 from curfew.audit.segment import Head, follow, origin, prefix
 from curfew.audit.verify import in_order, verify
 from curfew.trail.recovery import records_of
+from tests.integration.emitting import was_read
 from tests.support.operator_process import OperatorProcess
 
 
@@ -51,9 +53,12 @@ def read_evidence(client: Any, operator: OperatorProcess) -> Evidence:
     ordered = in_order(operator.log_id, objects)
     verified = verify(operator.log_id, ((one, objects[one]) for one in ordered), verifier)
     head, records = Head.genesis(operator.log_id), list[Record]()
+    verifier = verified.keys[0].verifier
     for one in ordered:
         segment, head = follow(head, one, objects[one], verifier)
+        verifier = successor(segment, verifier)
         records += records_of(segment)
+    was_read(records)
     by_request: dict[str, list[Record]] = {}
     for record in records:
         by_request.setdefault(record.subject, []).append(record)

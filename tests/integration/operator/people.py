@@ -51,11 +51,18 @@ class Answer:
 class Person:
     """Somebody with a certificate, or nobody in particular with another's right to speak for them."""
 
-    def __init__(self, name: str, server: str, session: aiohttp.ClientSession) -> None:
-        """Take the user name as the API server has it."""
+    def __init__(
+        self, name: str, server: str, session: aiohttp.ClientSession, headers: Mapping[str, str] | None = None
+    ) -> None:
+        """Take the user name as the API server has it, and what is said with each call beyond the certificate."""
         self.name = name
         self._server = server
         self.session = session
+        self._headers = dict(headers or {})
+
+    def as_(self, name: str) -> "Person":
+        """Return another, for whom this one may speak; the API server then knows nobody else."""
+        return Person(name, self._server, self.session, {"Impersonate-User": name})
 
     async def get(self, path: str) -> Answer:
         """GET."""
@@ -69,9 +76,9 @@ class Person:
         """DELETE."""
         return await self._ask("DELETE", path)
 
-    async def patch(self, path: str, operations: Sequence[Body]) -> Answer:
-        """PATCH with JSON patch operations."""
-        return await self._ask("PATCH", path, operations, JSON_PATCH)
+    async def patch(self, path: str, operations: Sequence[Body], *, acting_as: str = "") -> Answer:
+        """PATCH with JSON patch operations; whoever may impersonate can do so as somebody else."""
+        return await self._ask("PATCH", path, operations, JSON_PATCH, acting_as)
 
     async def may(self, namespace: str, verb: str, resource: str) -> bool:
         """Tell what the API server answers to `kubectl auth can-i`."""
@@ -83,9 +90,13 @@ class Person:
         answer = await self.post("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", review)
         return bool(answer.done()["status"]["allowed"])
 
-    async def _ask(self, method: str, path: str, body: object = None, content_type: str = "application/json") -> Answer:
+    async def _ask(
+        self, method: str, path: str, body: object = None, content_type: str = "application/json", acting_as: str = ""
+    ) -> Answer:
         data = None if body is None else json.dumps(body).encode()
-        headers = {"Content-Type": content_type, "Accept": "application/json"}
+        headers = {"Content-Type": content_type, "Accept": "application/json", **self._headers}
+        if acting_as:
+            headers["Impersonate-User"] = acting_as
         async with self.session.request(method, self._server + path, data=data, headers=headers) as response:
             return Answer(response.status, json.loads(await response.read()))
 

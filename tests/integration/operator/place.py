@@ -15,6 +15,9 @@ from tests.integration.operator.watching import Sights
 T = TypeVar("T")
 
 REASON: Final = "payment workers crash-loop"
+SECRET: Final = "S3cr3tOfAnAnnotation"
+"""What stands on every request, and is nobody's to read in what the operator writes."""
+
 SOON: Final = 10.0
 """Seconds within which what is no matter of a minute has to happen, also on a machine that is busy."""
 
@@ -35,12 +38,14 @@ POLICIES: Final[Mapping[str, Mapping[str, Any]]] = {
 class Place:
     """The namespace. alice and carol ask; bob and dave decide, bob for the owners, dave for security."""
 
-    def __init__(self, cluster: Installed, people: People, sights: Sights, *, opted_in: bool = True) -> None:
-        """Make the namespace."""
+    def __init__(
+        self, cluster: Installed, people: People, sights: Sights, *, named: str = "", opted_in: bool = True
+    ) -> None:
+        """Make the namespace, of a new name unless one is given."""
         self.cluster = cluster
         self.people = people
         self.sights = sights
-        self.namespace = cluster.make_namespace(opted_in=opted_in)
+        self.namespace = cluster.make_namespace(named, opted_in=opted_in)
         self._numbers = itertools.count(1)
         cluster.apply(*self._rights(), *(self.policy(name, **spec) for name, spec in POLICIES.items()))
 
@@ -69,7 +74,11 @@ class Place:
         return {
             "apiVersion": "curfew.dev/v1alpha1",
             "kind": "AccessRequest",
-            "metadata": {"name": name or f"r-{next(self._numbers)}", "namespace": self.namespace},
+            "metadata": {
+                "name": name or f"r-{next(self._numbers)}",
+                "namespace": self.namespace,
+                "annotations": {"vault.example.com/token": SECRET},
+            },
             "spec": {
                 "policyName": policy,
                 "requester": by.name,

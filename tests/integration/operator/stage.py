@@ -21,9 +21,9 @@ class Stage:
         self.sights = sights
         self.places: list[Place] = []
 
-    async def place(self, *, opted_in: bool = True) -> Place:
-        """Make a namespace with everything in it."""
-        made = await asyncio.to_thread(Place, self.cluster, self.people, self.sights, opted_in=opted_in)
+    async def place(self, *, named: str = "", opted_in: bool = True) -> Place:
+        """Make a namespace with everything in it, of a new name unless one is given."""
+        made = await asyncio.to_thread(Place, self.cluster, self.people, self.sights, named=named, opted_in=opted_in)
         self.places.append(made)
         return made
 

@@ -1,15 +1,19 @@
 """The life of a request on real servers, every course of it: access begins, ends on time, and each step is told once."""
 
+import json
 from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
+import yaml
 
 from curfew.api.times import parse_time
+from tests.integration.installed import Installed
 from tests.integration.operator.courses import COURSES, Course
 from tests.integration.operator.evidence import Evidence
 from tests.integration.operator.minute import Minute, Told
+from tests.integration.operator.place import SECRET
 from tests.support.operator_process import OperatorProcess
 
 A_SECOND = timedelta(seconds=1)
@@ -177,8 +181,29 @@ def test_an_approval_after_the_time_is_up_is_refused_whoever_was_slow(minute: Mi
     assert [review["effect"] for review in late.status["reviews"]] == ["TooLate"]
     assert late.bindings == []
     assert evidence.story(late.asked.uid) == [
-        *("request.created", "request.accepted", "review.submitted", "request.timed_out", "request.closed"),
+        *("request.created", "request.accepted", "review.refused", "request.timed_out", "request.closed"),
     ]
+
+
+def test_no_secret_is_told_anywhere(minute: Minute, evidence: Evidence, cluster: Installed) -> None:
+    """Promise P12: not what the operator was given, and not what stands on what it reads."""
+    operator = minute.operator
+    token = yaml.safe_load(operator.kubeconfig.read_text())["users"][0]["user"]["token"]
+    key = operator.signing_key.splitlines()[1]
+    secrets = {"token": token, "key": key, "S3": cluster.environment.s3.env()["AWS_SECRET_ACCESS_KEY"], "mark": SECRET}
+    told = minute.courses.values()
+    written = {
+        "log": operator.log_file.read_text(),
+        "records": b"".join(record.line() for record in evidence.records).decode(),
+        "Events": json.dumps([minute.namespace_events, *(one.events for one in told)]),
+        "status": json.dumps([dict(one.status) for one in told]),
+        "metrics": str(minute.metrics),
+    }
+
+    assert [
+        (what, where) for what, secret in secrets.items() for where, text in written.items() if secret in text
+    ] == []
+    assert SECRET in json.dumps([one.asked.body for one in told])
 
 
 def test_the_operator_ends_when_it_is_asked_to(minute: Minute, measured: Measured) -> None:

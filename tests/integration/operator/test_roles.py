@@ -1,4 +1,4 @@
-"""What was approved is what is held: a role that is edited between approval and grant, and during a grant (promise P5)."""
+"""What was approved is what is held: a role that is edited during a grant (promise P5); and glass that is broken."""
 
 import asyncio
 import uuid
@@ -7,9 +7,12 @@ from datetime import timedelta
 from typing import Any
 
 from curfew.api.times import format_time
+from tests.integration.installed import OPERATOR
 from tests.integration.operator.evidence import Evidence
 from tests.integration.operator.place import SOON, Place, now
 from tests.support.operator_process import OperatorProcess
+
+ReadLog = Callable[[OperatorProcess], Evidence]
 
 ROLE = "curfew-test"
 WITHIN = 2.0
@@ -26,7 +29,9 @@ def a_role(*verbs: str) -> dict[str, Any]:
     }
 
 
-async def test_a_role_that_is_edited_before_the_grant_grants_nothing(operator: OperatorProcess, place: Place) -> None:
+async def test_a_role_that_is_edited_before_the_grant_grants_nothing(
+    operator: OperatorProcess, place: Place, read_log: ReadLog
+) -> None:
     """The difference is named where people look."""
     name = f"p-{uuid.uuid4().hex[:6]}"
     await place.apply(a_role("get"), place.policy(name, role=ROLE))
@@ -41,10 +46,15 @@ async def test_a_role_that_is_edited_before_the_grant_grants_nothing(operator: O
     assert asked.status["endReason"] == "TermsChanged"
     assert f"the rules of ClusterRole {ROLE} were changed" in asked.condition("Active")["message"]
     assert (await asked.binding_now()).status == 404
+    await asked.closed()
+    assert (await asyncio.to_thread(read_log, operator)).story(asked.uid)[-2:] == [
+        "grant.activation_failed",
+        "request.closed",
+    ]
 
 
 async def test_a_role_that_is_edited_during_a_grant_ends_it(
-    operator: OperatorProcess, place: Place, read_log: Callable[[OperatorProcess], Evidence]
+    operator: OperatorProcess, place: Place, read_log: ReadLog
 ) -> None:
     """Within two seconds, and recorded with the reason."""
     name = f"p-{uuid.uuid4().hex[:6]}"
@@ -78,8 +88,10 @@ async def test_a_policy_may_keep_what_was_granted(operator: OperatorProcess, pla
     assert (await asked.binding_now()).is_ok
 
 
-async def test_the_glass_is_broken_at_once_and_reviewed_afterwards(operator: OperatorProcess, place: Place) -> None:
-    """Granted without anybody, told as a warning, and open until somebody else has looked at it."""
+async def test_the_glass_is_broken_at_once_and_reviewed_afterwards(
+    operator: OperatorProcess, place: Place, read_log: ReadLog
+) -> None:
+    """Granted without anybody, told as a warning, and open until somebody else has looked at it, however late."""
     name = f"p-{uuid.uuid4().hex[:6]}"
     await place.apply(place.policy(name, approval={"mode": "BreakGlass"}))
     asked = await place.ask(place.people.alice, name)
@@ -94,7 +106,15 @@ async def test_the_glass_is_broken_at_once_and_reviewed_afterwards(operator: Ope
     own = await asked.decide(place.people.alice, "Review")
     assert not own.is_ok
     assert "you cannot review a request that you made" in own.message
+
+    over = [{"op": "replace", "path": "/status/reviewBy", "value": format_time(now().replace(microsecond=0))}]
+    (await place.people.admin.patch(f"{asked.path}/status", over, acting_as=OPERATOR)).done()  # not in 24 hours
+    await asked.said("Reviewed", "ReviewOverdue")
     (await asked.decide(place.people.bob, "Review")).done()
     await asked.closed()
 
     assert asked.condition("Reviewed")["status"] == "True"
+    assert (await asyncio.to_thread(read_log, operator)).story(asked.uid) == [
+        *("request.created", "request.accepted", "review.break_glass_invoked", "grant.intended", "grant.activated"),
+        *("review.submitted", "grant.revoked", "review.overdue", "review.submitted", "request.closed"),
+    ]

@@ -3,8 +3,8 @@
 import asyncio
 import json
 import os
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -16,7 +16,7 @@ from tests.integration.installed import OPERATOR
 from tests.integration.operator.evidence import Evidence
 from tests.integration.operator.people import RBAC, Body
 from tests.integration.operator.place import SOON, Asked, Place, now
-from tests.support.operator_process import CURFEW, OperatorProcess
+from tests.support.operator_process import CURFEW, OperatorProcess, dead
 from tools.servers.cluster import run_command
 
 MANAGED_BINDINGS: Final = "curfew-managed-bindings"
@@ -64,16 +64,6 @@ async def unguarded(place: Place) -> AsyncIterator[None]:
     finally:
         await place.apply(guard)
         await until_a_probe_is(refused=True)
-
-
-@contextmanager
-def dead(operator: OperatorProcess) -> Iterator[None]:
-    """Kill the operator, and start it again afterwards, whatever happened."""
-    operator.kill()
-    try:
-        yield
-    finally:
-        operator.start()
 
 
 async def closed_story(asked: Asked, operator: OperatorProcess, read_log: ReadLog) -> list[str]:

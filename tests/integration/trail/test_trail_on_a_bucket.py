@@ -12,6 +12,7 @@ from curfew.adapters.objectstore import open_store
 from curfew.audit.record import Record
 from curfew.ports import ObjectStore
 from curfew.trail import Trail
+from tests.integration.emitting import was_read
 from tests.support.trail import LOG, Observer, a_trail, log_of, records, running, told_once, until
 from tools.servers.s3 import S3Server
 
@@ -116,7 +117,9 @@ async def test_two_writers_on_one_bucket_write_one_chain(store: ObjectStore, buc
         await until(observers[1], lambda: all_durable(trails[1], [*records(100, 160), *records(200, 230)]), within=30)
 
     expected = [*records(1, 60), *records(100, 160), *records(200, 230)]
-    assert sorted(told_once(await objects(store))) == sorted(ids(expected))
+    stored = await objects(store)
+    assert sorted(told_once(stored)) == sorted(ids(expected))
+    was_read(log_of(stored))
 
 
 async def test_a_bucket_without_a_lock_is_written_but_not_healthy(

@@ -205,7 +205,11 @@ async def test_missing_kinds_are_named(
         (status(500, "InternalError", "etcd"), Unavailable, "says 500: etcd"),
         (status(503, "ServiceUnavailable", "starting"), Unavailable, "says 503: starting"),
         (status(504, "Timeout", "late"), Unavailable, "says 504: late"),
-        (web.Response(status=502, text="<html>proxy"), Unavailable, "says 502: <html>proxy"),
+        (
+            web.Response(status=502, text="<html>proxy"),
+            Unavailable,
+            "says 502: an answer that is not the API server's own (11 bytes)",
+        ),
         (web.Response(status=403), Forbidden, "HTTP 403"),
         (web.Response(text="<html>login"), Unavailable, "makes no sense"),
         (web.json_response([]), Unavailable, "JSON list"),
@@ -346,6 +350,34 @@ async def test_a_rotated_token_is_noticed_by_nobody(
         await asyncio.gather(*(cluster.list_bindings() for _ in range(5)))
         await cluster.list_bindings()
     assert server.asked[-1].headers["Authorization"] == "Bearer t2"
+
+
+async def test_the_connection_on_which_a_token_was_refused_is_used_again(
+    server: ApiServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the body of the refusal comes after its head: nothing is left behind half read."""
+    monkeypatch.setattr(connections, "_RENEW_PAUSE", 0.0)
+    path = kubeconfig(tmp_path / "kubeconfig", server.url)
+    ports: list[int] = []
+
+    async def refuse_slowly(request: web.Request) -> web.StreamResponse:
+        ports.append(request.get_extra_info("peername")[1])
+        refusal = web.StreamResponse(status=401)
+        await refusal.prepare(request)
+        await asyncio.sleep(0.05)
+        await refusal.write(b"Unauthorized")
+        return refusal
+
+    async def accept(request: web.Request) -> web.StreamResponse:
+        ports.append(request.get_extra_info("peername")[1])
+        return web.json_response({"kind": "RoleBinding"})
+
+    async with KubeCluster.connect(path) as cluster:
+        server.scripted = [refuse_slowly, accept]
+        path.write_text(path.read_text().replace("t0", "t1"))
+        await cluster.get_binding("payments", "curfew-1")
+    assert len(ports) == 2
+    assert len(set(ports)) == 1
 
 
 async def test_a_token_that_stays_refused_is_not_tried_for_ever(

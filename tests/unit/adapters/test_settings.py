@@ -80,7 +80,7 @@ def test_settings_do_not_change_afterwards(folder: Path) -> None:
 def test_all_problems_are_told_at_once(folder: Path) -> None:
     assert problems(folder, "audit:\n  wrom: advisory\nserver: {port: many}\n") == [
         "settings.yaml: audit.url is missing; write, for example, s3://BUCKET/PREFIX.",
-        "settings.yaml: audit.keyFile is missing; write, for example, signing.pem.",
+        "settings.yaml: audit.keyFile is missing; write, for example, signing.pem, or signer instead of it.",
         "settings.yaml:2: there is no setting audit.wrom; did you mean audit.worm?",
         "settings.yaml:3: server.port is 'many': input should be a valid integer; write, for example, 8080.",
     ]
@@ -99,8 +99,44 @@ def test_all_problems_are_told_at_once(folder: Path) -> None:
             "  zzz: 1",
             (
                 "there is no setting audit.zzz; the settings there are: "
-                "audit.heartbeat, audit.keyFile, audit.log, audit.people, audit.url, audit.worm."
+                "audit.forward, audit.heartbeat, audit.keyFile, audit.log, audit.people, audit.previousKeyFile, "
+                "audit.previousSigner, audit.signer, audit.url, audit.worm."
             ),
+        ),
+        (
+            "  previousKeyFile: absent.pem",
+            (
+                "audit.previousKeyFile names absent.pem, which is not there; make it with: "
+                "openssl genpkey -algorithm ed25519 -out absent.pem."
+            ),
+        ),
+        (
+            "  previousSigner: {uri: vault, publicKey: pem}",
+            "audit.previousSigner.uri is 'vault'; write who holds the key, such as hv:curfew/1.",
+        ),
+        (
+            "  forward: {stdout: true, url: 'https://c/x'}",
+            "audit.forward.url is given, and so is stdout; write one of them.",
+        ),
+        (
+            "  forward: {url: 'c:4318'}",
+            "audit.forward.url is not the address of an HTTP collector; write https://HOST/PATH.",
+        ),
+        (
+            "  forward: {url: 'https://me:s3cr3t@c/x'}",
+            ("audit.forward.url must not hold credentials or a query; write credentials into headersFile."),
+        ),
+        (
+            "  forward: {url: 'https://c/x', format: syslog}",
+            "audit.forward.format is 'syslog'; write 'cloudevents' or 'otlp'.",
+        ),
+        (
+            "  forward: {url: 'http://c/x', headersFile: signing.pem}",
+            "audit.forward.headersFile is given, and url begins with http://; credentials are only sent to https://.",
+        ),
+        (
+            "  forward: {url: 'https://c/x', headersFile: absent}",
+            "audit.forward.headersFile names absent, which is not there.",
         ),
         ("limits: {maxGrant: 25h}", "limits.maxGrant is 25h; write a duration from 1m to 24h."),
         ("enforcement: {every: 6m}", "enforcement.every is 6m; write a duration from 1s to 5m."),
@@ -118,6 +154,61 @@ def test_all_problems_are_told_at_once(folder: Path) -> None:
 def test_each_problem_is_one_sentence_that_says_what_is_right(folder: Path, line: str, problem: str) -> None:
     at = LEAST.count("\n") + 1 + line.count("\n")
     assert problems(folder, f"{LEAST}{line}\n") == [f"settings.yaml:{at}: {problem}"]
+
+
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        (
+            "  signer: {uri: 'hv:curfew/1', publicKey: pem}",
+            ["settings.yaml:3: audit.keyFile is given, and so is signer; write one of them."],
+        ),
+        (
+            "  previousSigner: {uir: x, publicKey: pem}",
+            [
+                "settings.yaml: audit.previousSigner.uri is missing; write, for example, hv:curfew/1.",
+                "settings.yaml:4: there is no setting audit.previousSigner.uir; did you mean audit.previousSigner.uri?",
+            ],
+        ),
+        (
+            "  forward: {}",
+            [
+                (
+                    "settings.yaml: audit.forward.url is missing; "
+                    "write, for example, https://COLLECTOR/PATH, or stdout instead of it."
+                )
+            ],
+        ),
+    ],
+)
+def test_what_is_one_of_two_is_said_once(folder: Path, lines: str, told: list[str]) -> None:
+    assert problems(folder, f"{LEAST}{lines}\n") == told
+
+
+def test_a_key_may_be_held_elsewhere(folder: Path) -> None:
+    settings = load(
+        folder,
+        """\
+audit:
+  url: file:///trail
+  signer: {uri: "hv:curfew/2", publicKey: PEM}
+  previousKeyFile: signing.pem
+""",
+    )
+    assert settings.audit.key_file is None
+    assert settings.audit.signer is not None
+    assert (settings.audit.signer.uri, settings.audit.signer.public_key) == ("hv:curfew/2", "PEM")
+    assert settings.audit.previous_key_file == folder / "signing.pem"
+
+
+def test_records_may_be_sent_on(folder: Path) -> None:
+    settings = load(folder, f"{LEAST}  forward: {{url: 'https://c/v1/logs', format: otlp, headersFile: signing.pem}}\n")
+    assert settings.audit.forward is not None
+    assert settings.audit.forward.headers_file == folder / "signing.pem"
+
+    forward = load(folder, f"{LEAST}  forward: {{stdout: true}}\n").audit.forward
+    assert forward is not None
+    assert (forward.stdout, forward.url, forward.format) == (True, None, "cloudevents")
 
 
 @pytest.mark.parametrize("url", ["trail", "s3:/trail/x", "s3://", "http://minio/trail", "file://trail", "ftp://x/y"])
@@ -147,7 +238,7 @@ def test_a_key_that_is_not_there_is_told_with_how_to_make_one(folder: Path) -> N
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("", "settings.yaml: audit is missing; write beneath it: url, log, worm, keyFile, heartbeat, people."),
+        ("", "settings.yaml: audit is missing; write beneath it: url, log, worm, signer, keyFile, "),
         ("audit", "settings.yaml: holds no settings; it begins with: audit:"),
         ("- audit", "settings.yaml: holds no settings; it begins with: audit:"),
         ("audit: {", "settings.yaml:1: is not YAML: expected the node content, but found '<stream end>'."),

@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+from curfew.anchoring import CONFIG_MAP
 from curfew.api import names
 from curfew.api.access_request import AccessRequestStatus, DecisionKind, Phase
 from curfew.api.phases import PHASE_CHANGES
@@ -66,3 +67,11 @@ def test_the_probe_may_reach_what_it_is_tried_on() -> None:
 
     assert f"resources: [accessrequests/status], verbs: [patch], resourceNames: [{CANARY_REQUEST}]" in text
     assert f"resources: [accesspolicies/status], verbs: [patch], resourceNames: [{CANARY_POLICY}]" in text
+
+
+def test_checkpoints_are_put_where_the_chart_has_a_place_for_them() -> None:
+    """The operator has no right to make one."""
+    text = (POLICIES.parent / "checkpoint.yaml").read_text()
+
+    assert f"kind: ConfigMap\nmetadata:\n  name: {CONFIG_MAP}\n" in text
+    assert f"resourceNames: [{CONFIG_MAP}]" in text

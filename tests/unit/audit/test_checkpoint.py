@@ -68,8 +68,8 @@ def test_no_byte_of_a_note_can_be_another() -> None:
 def _signed(body: str) -> str:
     """Sign any text, as an honest log never would."""
     signer = a_signer()
-    signature = base64.b64encode(signer.key_hash + signer.sign(body.encode())).decode()
-    return f"{body}\n— {signer.name} {signature}\n"
+    signature = base64.b64encode(signer.verifier.key_hash + signer.sign(body.encode())).decode()
+    return f"{body}\n— {signer.verifier.name} {signature}\n"
 
 
 @pytest.mark.parametrize(

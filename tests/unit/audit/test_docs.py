@@ -12,7 +12,7 @@ from curfew.audit.canonical import canonical
 from curfew.audit.checkpoint import open_note
 from curfew.audit.events import EVENTS
 from curfew.audit.proof import _FIELDS
-from curfew.audit.record import Story, make_record, record_id
+from curfew.audit.record import Source, Story, make_record, record_id
 from curfew.audit.segment import _SEAL_FIELDS
 from tests.support.logs import BEGIN, a_record
 from tests.vectors.make_vectors import the_log
@@ -40,6 +40,20 @@ def test_the_table_of_events_is_the_catalogue() -> None:
     assert rows == [(event.name, event.code, event.meaning) for event in EVENTS.values()]
 
 
+def test_each_event_says_when_it_is_written_by_whom_and_with_which_detail() -> None:
+    rows = re.findall(r"^\| `(\w+\.\w+)` \| (.+?) \| (.+?) \| (.*?) ?\| (.+) \|$", PAGE, re.MULTILINE)
+    told = {event: set(re.findall(r"`(\w+)`", detail)) for event, _, _, detail, _ in rows}
+
+    assert len(rows) == len(told)
+    assert told == {event.name: set(event.detail) for event in EVENTS.values()}
+
+
+def test_each_field_of_a_source_is_there() -> None:
+    (row,) = re.findall(r"^\| `source` \|.*$", part("Our own block"), re.MULTILINE)
+
+    assert {f"`{field.name}`" for field in dataclasses.fields(Source)} == set(re.findall(r"`\w+`", row)) - {"`source`"}
+
+
 def test_each_field_of_a_story_is_there() -> None:
     assert fields("The story") == {field.name for field in dataclasses.fields(Story)}
 
@@ -54,10 +68,19 @@ def test_each_field_of_a_proof_is_there() -> None:
 
 def test_each_field_of_a_record_is_there() -> None:
     story = Story(uid="u", namespace="n", request="r")
-    entity = make_record("request.closed", at=BEGIN, actor="system:curfew", message="it", story=story, detail={"a": 1})
+    source = Source(addresses=("192.0.2.7",), user_agent="kubectl/v1.37.2", audit_ids=("a-1",))
+    entity = make_record(
+        "request.closed",
+        at=BEGIN,
+        actor="system:curfew",
+        message="it",
+        story=story,
+        detail={"phase": "Denied"},
+        source=source,
+    )
     access = a_record()
 
-    assert fields("A record") == {*entity.body, *access.body} - {"unmapped"} | {"unmapped.curfew"}
+    assert fields("A record") == {*entity.body, *access.body, "finding_info"} - {"unmapped"} | {"unmapped.curfew"}
     assert fields("Our own block") == set(entity.block)
 
 

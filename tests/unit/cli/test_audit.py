@@ -797,6 +797,7 @@ def test_help_begins_with_what_people_type_first() -> None:
         "prove",
         "check-proof",
         "export",
+        "report",
         "tail",
         "key",
         "who",

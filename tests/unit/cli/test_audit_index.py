@@ -192,7 +192,7 @@ async def test_the_key_may_be_handed_over_before_or_after_the_index_was_made(log
     source = search._Source(MemoryStore(log.objects), "main", verifier, {}, has_index=True)
     for signer in (new, a_signer(seed=3)):
         log.hand_over(signer)
-        log.append([a_record(10 + signer.key_hash[0])])
+        log.append([a_record(10 + signer.verifier.key_hash[0])])
         async with aclosing(search._find(source, Query())) as records:
             assert [record.index async for record in records] == list(range(log.head.range.size))
 

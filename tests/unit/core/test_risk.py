@@ -22,7 +22,8 @@ RBAC = "rbac.authorization.k8s.io"
     [
         pytest.param(a_rule("get list watch", "pods pods/log configmaps"), (), id="looking at pods"),
         pytest.param(a_rule("get", "secrets"), ("ReadsSecrets",), id="reading secrets"),
-        pytest.param(a_rule("create", "secrets"), (), id="writing secrets reads none"),
+        pytest.param(a_rule("create", "secrets"), ("MintsTokens",), id="a Secret can be filled with a token"),
+        pytest.param(a_rule("delete", "secrets"), (), id="a Secret that is gone tells nothing"),
         pytest.param(a_rule("create", "pods/exec"), ("ExecsIntoPods",), id="exec"),
         pytest.param(a_rule("get", "pods/exec"), ("ExecsIntoPods",), id="exec by websocket is a get"),
         pytest.param(a_rule("create", "pods/portforward"), ("ForwardsPorts",), id="port-forward"),

@@ -7,6 +7,7 @@ import asyncio
 import functools
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from datetime import datetime, timedelta
 
 import looptime
 import pytest
@@ -18,7 +19,19 @@ from curfew.audit.segment import seal
 from curfew.ports import ObjectStore
 from curfew.trail import Trail
 from tests.support.stores import FailingStore, MemoryStore, PowerCut, StallingStore, When
-from tests.support.trail import LoopClock, Observer, a_trail, records, running, settle, told_once, until
+from tests.support.trail import (
+    SIGNER,
+    START,
+    LoopClock,
+    Observer,
+    a_trail,
+    records,
+    running,
+    segments,
+    settle,
+    told_once,
+    until,
+)
 
 WAVES = (records(1, 3), records(4, 4), records(5, 9), records(10, 10))
 ALL = [record.id for wave in WAVES for record in wave]
@@ -26,10 +39,15 @@ ALL = [record.id for wave in WAVES for record in wave]
 pytestmark = pytest.mark.looptime
 
 
-async def live(store: ObjectStore, waves: Sequence[Sequence[Record]] = WAVES, writer: str = "curfew-1") -> bool:
+async def live(
+    store: ObjectStore,
+    waves: Sequence[Sequence[Record]] = WAVES,
+    writer: str = "curfew-1",
+    clock: LoopClock | None = None,
+) -> bool:
     """Live through some waves of records, each handed over when the one before is durable. False: died on the way."""
     observer = Observer()
-    trail = a_trail(store, observer, writer=writer)
+    trail = a_trail(store, observer, writer=writer, clock=clock)
     task = asyncio.create_task(trail.run())
     task.add_done_callback(lambda _: observer.moved.set())
     try:
@@ -142,7 +160,7 @@ def in_flight(trail: Trail) -> dict[str, bytes]:
     head = trail._head
     assert head is not None
     lines = [entry.line for entry in trail._in_flight.values()]
-    body, _ = seal(head, lines, at=LoopClock().now(), writer=trail._writer, signer=trail._signer)
+    body, _ = seal(head, lines, at=LoopClock().now(), writer=trail._writer, signer=SIGNER)
     return {head.next_name(): body}
 
 
@@ -224,6 +242,99 @@ async def test_two_writers_that_both_lose_answers_write_one_chain() -> None:
             assert all(done)
             expected = [*records(1, 9), *records(11, 19), *shared]
             assert sorted(told_once(disk.objects)) == sorted(record.id for record in expected)
+
+
+# --- a store and a clock that are behind -------------------------------------------------------------------------------
+
+
+class Behind(MemoryStore):
+    """A store whose listings do not show what was stored last: the newest `lag` objects, and their partitions."""
+
+    def __init__(self, objects: dict[str, bytes], lag: int) -> None:
+        """Lag behind by so many objects."""
+        super().__init__(objects)
+        self.lag = lag
+
+    async def list(self, prefix: str) -> Sequence[str]:
+        """Return the names of what is old enough."""
+        return await self._shown().list(prefix)
+
+    async def list_partitions(self, prefix: str) -> Sequence[str]:
+        """Return the partitions of what is old enough."""
+        return await self._shown().list_partitions(prefix)
+
+    def _shown(self) -> MemoryStore:
+        names = list(self.objects)  # in the order in which they were stored
+        return MemoryStore({name: self.objects[name] for name in names[: max(0, len(names) - self.lag)]})
+
+
+@pytest.mark.parametrize("lag", [1, 2, 3, 5, 100])
+async def test_listings_that_lag_lose_nothing_and_double_nothing(lag: int) -> None:
+    """Each life reads back less than there is, down to nothing at all, and dies at each call on the way."""
+    for objects in await beginnings():
+        for number in range(1, await calls_of_a_life(objects) + 1):
+            disk = Behind(dict(objects), lag)
+            await live(FailingStore(disk, fails=at(number), when=When.AFTER, error=PowerCut))
+            assert await live(disk, writer="curfew-2")
+
+            assert sorted(told_once(disk.objects)) == sorted(ALL), f"behind by {lag}, died after call {number}"
+
+
+async def test_two_writers_whose_listings_lag_write_one_chain() -> None:
+    disk = Behind({}, lag=4)
+    done = [
+        await asyncio.gather(
+            live(disk, WAVES[:count], writer=f"curfew-{count}a"),
+            live(disk, WAVES[: count + 1], writer=f"curfew-{count}b"),
+        )
+        for count in range(1, len(WAVES))
+    ]
+
+    assert all(all(both) for both in done)
+    assert sorted(told_once(disk.objects)) == sorted(ALL)
+
+
+class SetBack(LoopClock):
+    """A clock that somebody sets back by an hour before each second look at it."""
+
+    def __init__(self) -> None:
+        """Begin shortly after midnight, so that an hour ago is yesterday."""
+        super().__init__(START.replace(hour=0, minute=20))
+        self.looks = 0
+
+    def now(self) -> datetime:
+        """Return the time, or an hour less."""
+        self.looks += 1
+        return self.start + timedelta(minutes=30 if self.looks % 2 else -30)
+
+
+@pytest.mark.parametrize("when", list(When))
+async def test_a_clock_that_is_set_back_by_an_hour_loses_nothing_and_doubles_nothing(when: When) -> None:
+    for objects in await beginnings():
+        for number in range(1, await calls_of_a_life(objects) + 1):
+            disk = MemoryStore(dict(objects))
+            await live(FailingStore(disk, fails=at(number), when=when, error=PowerCut), clock=SetBack())
+            assert await live(disk, writer="curfew-2", clock=SetBack())
+
+            assert sorted(told_once(disk.objects)) == sorted(ALL), f"died {when} call {number}"
+            times = [segment.at for segment in segments(disk.objects)]
+            assert times == sorted(times)
+
+
+async def test_two_writers_an_hour_apart_write_one_chain() -> None:
+    disk = MemoryStore()
+    behind = LoopClock(START - timedelta(hours=1))
+    done = await asyncio.gather(
+        live(disk, WAVES, writer="curfew-1"), live(disk, WAVES, writer="curfew-2", clock=behind)
+    )
+
+    assert all(done)
+    assert sorted(told_once(disk.objects)) == sorted(ALL)
+    times = [segment.at for segment in segments(disk.objects)]
+    assert times == sorted(times)
+
+
+# --- what it costs -----------------------------------------------------------------------------------------------------
 
 
 async def test_a_life_without_trouble_makes_few_calls() -> None:

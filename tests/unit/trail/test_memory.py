@@ -108,6 +108,21 @@ def test_the_last_milestone_is_the_one_that_is_shown() -> None:
     assert teacher.memory.intent("uid-0001") == intended
 
 
+def test_a_policy_is_remembered_as_it_was_told_last_until_it_is_deleted() -> None:
+    teacher = Teacher()
+    told = {
+        uid: [a_record(number, event=event, story=a_story(uid)) for number, event in enumerate(events)]
+        for uid, events in {
+            "kept": ["policy.created", "policy.updated", "policy.weakened"],
+            "gone": ["policy.created", "policy.deleted"],
+        }.items()
+    }
+    teacher.teach([record for records_ in told.values() for record in records_])
+
+    assert dict(teacher.memory.open_policies()) == {"kept": told["kept"][-1]}
+    assert dict(teacher.memory.open_stories()) == {}
+
+
 def test_a_story_can_be_looked_through_while_it_goes_on() -> None:
     teacher = Teacher()
     teacher.teach([a_record(1, event="request.accepted", story=a_story("a"))])

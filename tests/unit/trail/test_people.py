@@ -67,6 +67,16 @@ async def test_whoever_asks_the_operator_hears_names(log: MemoryStore, names: Me
     assert a_record(1) in observer.told
 
 
+async def test_whoever_sends_records_on_hears_no_names(log: MemoryStore, names: MemoryStore) -> None:
+    """What leaves for other systems is what the log holds: there nobody could erase a name."""
+    observer = await written(log, names, 1, 2)
+
+    sent = b"\n".join(line for _, lines, _ in observer.segments for line in lines).decode()
+    assert "person:" in sent
+    assert ALICE not in sent
+    assert BOB not in sent
+
+
 async def test_a_person_has_one_pseudonym_also_after_a_restart(log: MemoryStore, names: MemoryStore) -> None:
     await written(log, names, 1)
     await written(log, names, 2)

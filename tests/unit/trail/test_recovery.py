@@ -12,6 +12,7 @@ import pytest
 from curfew.audit.record import Record
 from curfew.audit.segment import ChainBroken, Head, seal
 from curfew.trail import recovery
+from curfew.trail.keys import KeyUnknown
 from curfew.trail.memory import Memory
 from curfew.trail.recovery import Recovered, recover
 from tests.support.stores import FailingStore, MemoryStore, StallingStore
@@ -53,7 +54,7 @@ class History:
         return name
 
     async def recover(self) -> Recovered:
-        return await recover(self.store, LOG, SIGNER.verifier, WINDOW)
+        return await recover(self.store, LOG, [SIGNER.verifier], WINDOW)
 
 
 @pytest.fixture
@@ -73,7 +74,7 @@ def six_days() -> History:
 
 
 async def test_a_log_that_has_not_begun_is_at_its_genesis() -> None:
-    recovered = await recover(MemoryStore(), LOG, SIGNER.verifier, WINDOW)
+    recovered = await recover(MemoryStore(), LOG, [SIGNER.verifier], WINDOW)
 
     assert (recovered.head, recovered.newest, len(recovered.memory)) == (Head.genesis(LOG), None, 0)
 
@@ -90,7 +91,7 @@ async def test_the_end_and_the_window_before_it_are_found(history: History) -> N
 
 async def test_no_more_is_read_than_is_needed(history: History) -> None:
     store = FailingStore(history.store)
-    await recover(store, LOG, SIGNER.verifier, WINDOW)
+    await recover(store, LOG, [SIGNER.verifier], WINDOW)
 
     assert store.calls.count("list_partitions") == 1
     assert store.calls.count("list") <= 4
@@ -146,7 +147,7 @@ async def test_a_listing_that_is_behind_does_not_matter(history: History) -> Non
         async def list(self, prefix: str) -> Sequence[str]:
             return [name for name in await super().list(prefix) if name not in history.names[-5:]]
 
-    recovered = await recover(Behind(history.store.objects), LOG, SIGNER.verifier, WINDOW)
+    recovered = await recover(Behind(history.store.objects), LOG, [SIGNER.verifier], WINDOW)
     assert recovered.head == history.head
 
 
@@ -176,7 +177,7 @@ async def test_an_empty_partition_changes_nothing(history: History) -> None:
         async def list_partitions(self, prefix: str) -> Sequence[str]:
             return [*await super().list_partitions(prefix), "v1/log=main/dt=2026-12-24/"]
 
-    recovered = await recover(WithEmptyFolder(history.store.objects), LOG, SIGNER.verifier, WINDOW)
+    recovered = await recover(WithEmptyFolder(history.store.objects), LOG, [SIGNER.verifier], WINDOW)
     assert recovered.head == history.head
 
 
@@ -227,16 +228,16 @@ async def test_two_void_places_in_a_row_are_one_too_many(history: History) -> No
 
 
 async def test_a_log_of_another_key_is_not_gone_on_with(history: History) -> None:
-    with pytest.raises(ChainBroken, match="sealed by somebody else"):
-        await recover(history.store, LOG, OTHER_SIGNER.verifier, WINDOW)
+    with pytest.raises(KeyUnknown, match=f"is signed with key {SIGNER.verifier.key_hash.hex()}"):
+        await recover(history.store, LOG, [OTHER_SIGNER.verifier], WINDOW)
 
 
 async def test_a_short_log_of_another_key_is_not_begun_anew() -> None:
     history = History()
     history.write([a_record(1)], 0)
 
-    with pytest.raises(ChainBroken, match="sealed by somebody else"):
-        await recover(history.store, LOG, OTHER_SIGNER.verifier, WINDOW)
+    with pytest.raises(KeyUnknown, match=f"is signed with key {SIGNER.verifier.key_hash.hex()}"):
+        await recover(history.store, LOG, [OTHER_SIGNER.verifier], WINDOW)
 
 
 async def test_a_forked_log_is_found(history: History) -> None:
@@ -271,7 +272,7 @@ async def test_too_many_strays_are_not_read_for_ever(history: History, monkeypat
     store = FailingStore(history.store)
 
     with pytest.raises(ChainBroken):
-        await recover(store, LOG, SIGNER.verifier, WINDOW)
+        await recover(store, LOG, [SIGNER.verifier], WINDOW)
     assert store.calls.count("get") == 10
 
 
@@ -287,7 +288,7 @@ async def test_objects_are_fetched_together_and_not_all_at_once(history: History
             now -= 1
             return await super().get(name)
 
-    await recover(Counting(history.store), LOG, SIGNER.verifier, WINDOW)
+    await recover(Counting(history.store), LOG, [SIGNER.verifier], WINDOW)
     assert most == recovery.AT_ONCE
     assert asyncio.get_running_loop().time() < 1.5
 

@@ -15,6 +15,7 @@ import aiohttp
 from kubernetes.aio.client import ApiClient
 
 from curfew.adapters.kube.calling import (
+    CORE,
     EVENTS,
     JSON,
     MERGE_PATCH,
@@ -222,6 +223,22 @@ class KubeCluster:
         namespace, name = metadata["namespace"], metadata["name"]
         path = path_to(EVENTS, namespace, "events")
         await self._call("create_event", "POST", path, manifest, what=f"create Event {namespace}/{name}")
+
+    async def get_config_map(self, namespace: str, name: str) -> dict[str, Any] | None:
+        """Return one ConfigMap, or None where there is none."""
+        path = path_to(CORE, namespace, "configmaps", name)
+        return await self._get("get_config_map", path, f"read ConfigMap {namespace}/{name}")
+
+    async def patch_config_map(self, namespace: str, name: str, resource_version: str, data: Mapping[str, str]) -> None:
+        """Set some keys of exactly that version of a ConfigMap."""
+        await self._call(
+            "patch_config_map",
+            "PATCH",
+            path_to(CORE, namespace, "configmaps", name),
+            {"metadata": {"resourceVersion": resource_version}, "data": dict(data)},
+            what=f"write ConfigMap {namespace}/{name}",
+            content_type=MERGE_PATCH,
+        )
 
     async def _is_allowed(self, plural: str, spec: Json, what: str) -> bool:
         """Ask RBAC. An answer without a clear yes is a no (promise P8)."""

@@ -167,7 +167,7 @@ class Connection:
         newer = await self._token.other_than(token)
         if newer is None:
             return response
-        response.release()
+        await response.read()  # an answer left unread costs its connection, whose end nobody would wait for
         request.headers[hdrs.AUTHORIZATION] = newer
         return await handler(request)
 

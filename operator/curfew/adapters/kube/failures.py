@@ -7,9 +7,8 @@ from typing import Any
 import aiohttp
 from kubernetes.aio.client import ApiException
 
+from curfew.core.masking import mask
 from curfew.ports import AlreadyExists, ClusterError, Conflict, Forbidden, Invalid, NotFound, Unavailable
-
-_LONGEST = 2000  # characters kept of a message that is not a Status, such as a proxy's page
 
 
 class NoCluster(ClusterError):
@@ -28,7 +27,9 @@ class Refusal(Exception):
         said = _status(body)
         details = said.get("details")
         self.reason: str = said.get("reason") or ""  # such as AlreadyExists
-        self.message: str = said.get("message") or body[:_LONGEST].decode(errors="replace").strip()
+        # What is no Status comes from a proxy, and may hold anything, the request among it: it is not repeated.
+        foreign = f"an answer that is not the API server's own ({len(body)} bytes)" if body.strip() and not said else ""
+        self.message: str = said.get("message") or foreign
         self.details: Mapping[str, Any] = details if isinstance(details, Mapping) else {}
         super().__init__(f"HTTP {status}: {self.message}")
 
@@ -48,7 +49,15 @@ _BY_STATUS: Mapping[int, type[ClusterError]] = {
 
 
 def cluster_error(what: str, cause: Exception) -> ClusterError:
-    """Return what `cause` means to the caller who wanted to do `what`, such as "create RoleBinding payments/x"."""
+    """Return what `cause` means to the caller who wanted to do `what`, such as "create RoleBinding payments/x".
+
+    People read it in conditions, Events, logs and records, so what looks like a secret is masked.
+    """
+    error = _meaning(what, cause)
+    return type(error)(mask(str(error)))
+
+
+def _meaning(what: str, cause: Exception) -> ClusterError:
     if isinstance(cause, ApiException):
         cause = Refusal(cause.status or 0, str(cause.body or cause.reason or "").encode())
     if isinstance(cause, Refusal):

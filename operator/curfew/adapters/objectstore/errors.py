@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from obstore.exceptions import AlreadyExistsError
 
+from curfew.core.masking import mask
 from curfew.ports import ObjectExists, ObjectMissing, StoreError, StoreUnavailable
 
 # The addresses from which a machine in a cloud would get credentials: who is sent there has none of their own.
@@ -83,8 +84,13 @@ def translate(error: Exception, name: str, where: str) -> StoreError:
     """Return the error of `ports` that an error of obstore amounts to; `name` is the object that was asked for.
 
     obstore knows a handful of classes and says the rest in its text, so the text is read. What cannot be read is
-    `StoreUnavailable`, which promises nothing.
+    `StoreUnavailable`, which promises nothing. What looks like a secret is masked.
     """
+    meant = _meaning(error, name, where)
+    return type(meant)(mask(str(meant)))
+
+
+def _meaning(error: Exception, name: str, where: str) -> StoreError:
     text = str(error)
     answer = _answer(text)
     host = _host(text) or where

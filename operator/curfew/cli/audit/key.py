@@ -1,28 +1,74 @@
-"""`curfew audit key`: prints the public key that goes with the operator's signing key."""
+"""`curfew audit key`: prints the public half of a signing key, or which keys have signed which part of a log."""
 
+import asyncio
+import sys
+from contextlib import aclosing
 from pathlib import Path
 
 import click
 
-from curfew.audit.checkpoint import Ed25519Signer, KeyRefused
+from curfew.audit.checkpoint import Ed25519Signer, KeyRefused, Verifier
+from curfew.audit.findings import Examined
 from curfew.audit.segment import origin
+from curfew.audit.verify import Walk
 from curfew.cli.audit import options
+from curfew.cli.audit.reading import TAMPERED, Unfounded, announced, list_log, open_location, read, unreadable
+from curfew.cli.audit.showing import progress
+from curfew.ports import ObjectStore
 
 
-@click.command("key", short_help="Print the public key of a signing key.")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.command("key", short_help="Print the public key of a signing key, or the keys of a log.")
+@click.argument("where", metavar="FILE|LOCATION")
 @options.log
-def key(file: Path, log: str) -> None:
-    """Print the public key that goes with the operator's signing key.
+def key(where: str, log: str) -> None:
+    """Print the public key that goes with the operator's signing key, or the keys that have signed a log.
 
-    FILE holds the private key in PEM, as the operator's settings name it (audit.keyFile). Keep what is printed where an
-    auditor finds it and whoever may write to the log does not: it is what --key and --key-file of `verify` want.
+    FILE holds the private key in PEM, as the operator's settings name it (audit.keyFile), or the public key in PEM. Keep
+    what is printed where an auditor finds it and whoever may write to the log does not: it is what --key and --key-file
+    of `verify` want.
+
+    LOCATION is a bucket (s3://BUCKET/PREFIX, gs://…, az://…) or a folder that holds a log. It is checked as by `verify`,
+    and what is printed for each key is from which segment and record on it has signed. That these are the keys of the
+    log is the log's own word; compare one of them with what you have kept.
 
     \b
-    Example:
+    Examples:
       curfew audit key signing.pem > curfew.pub
+      curfew audit key s3://acme-access-log/prod
     """  # noqa: D301  click's mark for lines that stay as they are
+    if Path(where).is_file():
+        click.echo(_public_half(Path(where), log))
+        return
+    if "://" not in where and not Path(where).is_dir():
+        raise click.UsageError(f"{where} is neither a file nor a folder. Give a key in PEM, or where a log lies.")
+    with unreadable():
+        examined = asyncio.run(_examine(open_location(where), log))
+    if examined.findings:
+        click.echo(f"Not verified: {examined.findings[0]}. Say `curfew audit verify` for more.", err=True)
+        sys.exit(TAMPERED)
+    for tenure in examined.verified.keys:
+        click.echo(f"{tenure.verifier}  from segment {tenure.segment} and record {tenure.record} on")
+
+
+def _public_half(file: Path, log: str) -> Verifier:
+    pem = file.read_bytes()
     try:
-        click.echo(Ed25519Signer.from_pem(origin(log), file.read_bytes()).verifier_key)
+        if b"PUBLIC KEY" in pem:
+            return Verifier.from_pem(origin(log), pem)
+        return Ed25519Signer.from_pem(origin(log), pem).verifier
     except KeyRefused as error:
         raise click.UsageError(f"{file} cannot be used: {error}.") from error
+
+
+async def _examine(store: ObjectStore, log: str) -> Examined:
+    names = await list_log(store, log)
+    try:
+        walk = Walk(log, await announced(store, log, names))
+    except Unfounded as error:
+        raise click.ClickException(f"{error.finding}.") from error
+    with progress(len(names), "objects") as advance:
+        async with aclosing(read(store, names)) as objects:
+            async for name, stored in objects:
+                walk.take(name, stored)
+                advance()
+    return walk.finish()

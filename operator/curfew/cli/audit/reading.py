@@ -20,6 +20,7 @@ from curfew.audit.rotation import successor
 from curfew.audit.segment import ChainBroken, Head, Segment, announced_key, origin, prefix, resume
 from curfew.audit.verify import in_order, place
 from curfew.audit.witness import Witness
+from curfew.cli.audit.anchors import FORMS, anchors_in
 from curfew.ports import ErasableStore, ObjectStore, StoreError, StoreUnavailable
 from curfew.trail.people import People
 
@@ -222,8 +223,8 @@ class Kept:
         )
 
 
-def read_anchor(text: str, log: str) -> Kept:
-    """Read an anchor, in any of its forms. Raise `click.UsageError` for what is none."""
+def read_anchors(text: str, log: str) -> list[Kept]:
+    """Read an anchor, or all that are in a file, in any of their forms. Raise `click.UsageError` where there is none."""
     content, inside = text, ""
     if _is_file(text):
         try:
@@ -231,20 +232,21 @@ def read_anchor(text: str, log: str) -> Kept:
         except (OSError, ValueError) as error:
             raise click.UsageError(f"The anchor in {text} cannot be read: {error}.") from error
     try:
-        told = json.loads(content) if content.lstrip().startswith("{") else None
-        note = told.get("checkpoint") if isinstance(told, dict) else content
-        if isinstance(note, str) and note.startswith(f"{origin(log)}\n"):
-            return Kept(Anchor.of_checkpoint(claimed(note), f"the checkpoint{inside}"), note)
-        receipt = Receipt.from_json(_receipt_in(told)) if told is not None else Receipt.parse(content.strip())
+        return [_kept(anchor, log, inside) for anchor in anchors_in(content)]
     except (ValueError, RecursionError) as error:
         no_file = "" if inside else "there is no file of that name, and "
-        raise click.UsageError(
-            f"The anchor{inside} cannot be used: {no_file}{error}. An anchor is a receipt "
-            f"(log/index/size/root, or JSON), a signed checkpoint of {origin(log)}, or a file that holds one of these."
-        ) from error
-    if receipt.log != log:
-        raise click.UsageError(f"The receipt{inside} is of log {receipt.log}; choose that with --log {receipt.log}.")
-    return Kept(Anchor.of_receipt(receipt, f"the receipt of record {receipt.index}{inside}"))
+        raise click.UsageError(f"The anchor{inside} cannot be used: {no_file}{error}. {FORMS}.") from error
+
+
+def _kept(anchor: Receipt | str, log: str, inside: str) -> Kept:
+    if isinstance(anchor, Receipt):
+        if anchor.log != log:
+            raise click.UsageError(f"The receipt{inside} is of log {anchor.log}; choose that with --log {anchor.log}.")
+        return Kept(Anchor.of_receipt(anchor, f"the receipt of record {anchor.index}{inside}"))
+    checkpoint = claimed(anchor)
+    if checkpoint.origin != origin(log):
+        raise click.UsageError(f"The checkpoint{inside} is of {checkpoint.origin}; log {log} is {origin(log)}.")
+    return Kept(Anchor.of_checkpoint(checkpoint, f"the checkpoint{inside}"), anchor)
 
 
 def read_witness(file: Path, log: str) -> Witness:
@@ -261,10 +263,10 @@ def read_witness(file: Path, log: str) -> Witness:
 
 
 def read_receipt(text: str) -> Receipt | None:
-    """Return the receipt that a text is, or that the file of that name holds; None where it is neither."""
+    """Return the receipt that a text is, or the first that the file of that name holds; None where there is none."""
     try:
         content = Path(text).read_text() if _is_file(text) else text
-        return Receipt.from_json(_receipt_in(json.loads(content))) if "{" in content else Receipt.parse(content.strip())
+        return next((anchor for anchor in anchors_in(content) if isinstance(anchor, Receipt)), None)
     except (OSError, ValueError, RecursionError):
         return None
 
@@ -274,16 +276,3 @@ def _is_file(text: str) -> bool:
         return Path(text).is_file()
     except (OSError, ValueError):  # too long for a name, or with a zero byte in it
         return False
-
-
-def _receipt_in(value: object) -> dict[str, object]:
-    """Return the receipt in JSON, which may be a whole AccessRequest as kubectl prints it."""
-    if not isinstance(value, dict):
-        raise ValueError("it is JSON, but no receipt")  # noqa: TRY004  the caller knows one way of being wrong
-    for path in (("status", "grant", "receipt"), ("grant", "receipt"), ("receipt",)):
-        inner: object = value
-        for key in path:
-            inner = inner.get(key) if isinstance(inner, dict) else None
-        if isinstance(inner, dict):
-            return inner
-    return value

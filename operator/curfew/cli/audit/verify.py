@@ -28,7 +28,7 @@ from curfew.cli.audit.reading import (
     list_log,
     open_location,
     read,
-    read_anchor,
+    read_anchors,
     read_witness,
     unreadable,
 )
@@ -85,7 +85,8 @@ def verify(
 
     Two things cannot come from the log itself. Who wrote it: give the key (--key), which `curfew audit key` prints. And
     whether it was cut off at its end: give an anchor (--anchor), which is what somebody kept of it elsewhere. Each grant
-    carries one, on its RoleBinding and in the status of its request. What --save writes is one too.
+    carries one, on its RoleBinding and in the status of its request, and the ConfigMap curfew-checkpoint holds the newest.
+    What --save writes is one too. A file may hold many, as kubectl lists them; all are used.
 
     The key may be the newest or any that came before it: where the log was handed over from one to another, that is
     followed.
@@ -96,6 +97,8 @@ def verify(
       curfew audit verify ./copy --anchor main/41/42/9f86d081…
       curfew audit verify s3://acme-access-log/prod --anchor request.json
         with: kubectl get accessrequest inc-4711 -n payments -o json > request.json
+      curfew audit verify s3://acme-access-log/prod --anchor newest.yaml
+        with: kubectl get configmap curfew-checkpoint -n curfew-system -o yaml > newest.yaml
       curfew audit verify ./copy --all -o json | jq .findings
       curfew audit verify s3://acme-access-log/prod --key-file curfew.pub --save seen.json
       curfew audit verify s3://acme-access-log/prod --resume seen.json --save seen.json
@@ -112,7 +115,7 @@ def verify(
             raise click.UsageError("--save and --resume are for logs, and not for a bundle of one.")
         sys.exit(verify_bundle(bundle, location, key, key_file, anchors, output))
     since = read_witness(resume, log) if resume is not None else None
-    kept = [read_anchor(anchor, log) for anchor in anchors]
+    kept = [one for anchor in anchors for one in read_anchors(anchor, log)]
     if since is not None:
         _refuse_older(kept, since)
     asked = _Asked(given_key(key, key_file, log), kept, since, jobs or os.cpu_count() or 1)

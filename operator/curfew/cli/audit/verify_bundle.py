@@ -9,7 +9,7 @@ import click
 
 from curfew.audit.findings import Finding, Kind
 from curfew.cli.audit.bundle import ExaminedBundle, Files, Manifest, NoBundle, bundle_at, examine
-from curfew.cli.audit.reading import TAMPERED, VERIFIED, CannotRead, given_key, read_anchor
+from curfew.cli.audit.reading import TAMPERED, VERIFIED, CannotRead, given_key, read_anchors
 from curfew.cli.audit.showing import count, in_utc, printable, progress, sentence
 from curfew.cli.audit.verdict import NO_KEY
 
@@ -32,7 +32,7 @@ def verify_bundle(
         raise CannotRead(f"The bundle {location} cannot be read: {error}.") from error
     given = given_key(key, key_file, manifest.log)
     verifier = given or manifest.key
-    kept = [read_anchor(anchor, manifest.log) for anchor in anchors]
+    kept = [one for anchor in anchors for one in read_anchors(anchor, manifest.log)]
     with progress(len(manifest.files), "files") as advance:
         examined = examine(files, manifest, verifier, [one.anchor for one in kept], advance=advance)
     keys = [verifier, *(tenure.verifier for tenure in examined.verified.keys)]

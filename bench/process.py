@@ -1,0 +1,93 @@
+"""A program that is measured from outside: how long it runs on one core, and how much memory it takes."""
+
+import os
+import subprocess
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+from tools.servers.progress import Progress
+
+LOOK = 0.05
+"""Seconds between two looks at the memory."""
+
+
+class Failed(Exception):
+    """A program that is measured did not do what it was to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """What a program took."""
+
+    seconds: float
+    peak: int  # bytes, of the program and all that it started
+    output: str
+
+
+def run(
+    command: Sequence[str | Path],
+    progress: Progress,
+    *,
+    cores: int | None = None,
+    environ: Mapping[str, str] = MappingProxyType({}),
+) -> Ran:
+    """Run a program to its end, on so many cores (None: on all), with variables added; raise `Failed` if it fails."""
+    with on_cores(cores):
+        started = time.perf_counter()
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, **environ}
+        )
+    peak = 0
+    while True:
+        try:
+            output, errors = process.communicate(timeout=LOOK)
+            break
+        except subprocess.TimeoutExpired:
+            peak = max(peak, sum(map(_memory, _tree(process.pid))))
+            progress.tick(f"{peak / 1e6:.0f} MB")
+        except BaseException:
+            process.kill()
+            process.wait()
+            raise
+    seconds = time.perf_counter() - started
+    if process.returncode:
+        said = (errors or output).strip().splitlines()[-3:]
+        raise Failed(f"{' '.join(map(str, command))} ended with {process.returncode}: {' '.join(said)}")
+    return Ran(seconds, peak, output)
+
+
+@contextmanager
+def on_cores(count: int | None) -> Iterator[None]:
+    """Let what is started within the block run on so many cores only."""
+    if count is None or not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, sorted(before)[-count:])
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+def _tree(pid: int) -> Iterator[int]:
+    yield pid
+    try:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except OSError:  # it has ended meanwhile
+        return
+    for child in children:
+        yield from _tree(int(child))
+
+
+def _memory(pid: int) -> int:
+    """Return a process's share of the memory in bytes, what several hold together being divided among them."""
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except OSError:  # the same, or no Linux
+        return 0
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:")), 0)

@@ -1,0 +1,107 @@
+"""The signing keys that the settings name; those that somebody else holds through the signers of securesystemslib.
+
+securesystemslib finds the signer by the scheme of its URI. Of those that it has, these sign with Ed25519, which is what
+signed notes are made of: `hv:KEY/VERSION` (Vault's or OpenBao's Transit engine) and `file2:PATH` (PKCS #8 in PEM).
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from curfew.audit.checkpoint import Ed25519Signer, KeyRefused, NoteRefused, Signer, SigningFailed, Verifier
+from curfew.audit.segment import origin
+from curfew.settings import AuditSettings, SignerSettings
+
+if TYPE_CHECKING:
+    from securesystemslib.signer import Signer as Holder
+
+
+def open_signers(audit: AuditSettings) -> tuple[Signer, Signer | None]:
+    """Return the key that the settings name and the one before it, if they name one, or raise `KeyRefused`."""
+    name = origin(audit.log)
+    signer = _open(name, "audit.keyFile", audit.key_file, "audit.signer", audit.signer)
+    previous = _open(
+        name, "audit.previousKeyFile", audit.previous_key_file, "audit.previousSigner", audit.previous_signer
+    )
+    if signer is None:
+        raise KeyRefused("audit.keyFile is missing")
+    if previous is not None and previous.verifier == signer.verifier:
+        raise KeyRefused("audit.previousKeyFile cannot be used: it is the same key as audit.keyFile")
+    return signer, previous
+
+
+def _open(name: str, in_file: str, file: Path | None, held_by: str, held: SignerSettings | None) -> Signer | None:
+    """Open the one of these two that is given, if one is; `in_file` and `held_by` are the names of the settings."""
+    try:
+        if file is not None:
+            return Ed25519Signer.from_pem(name, file.read_bytes())
+        if held is not None:
+            return HeldSigner.connect(name, held.uri, held.public_key)
+    except (KeyRefused, OSError) as error:
+        setting = f"{in_file} ({file})" if file is not None else held_by
+        raise KeyRefused(f"{setting} cannot be used: {error}") from error
+    return None
+
+
+MISSING = "securesystemslib is not installed: pip install 'curfew[kms]'"
+
+
+class HeldSigner:
+    """Has whoever holds the private key sign, and believes no signature that the public key does not confirm."""
+
+    is_remote = True
+
+    def __init__(self, verifier: Verifier, holder: "Holder") -> None:
+        self._verifier = verifier
+        self._holder = holder
+
+    @classmethod
+    def connect(cls, name: str, uri: str, public_key: str) -> "HeldSigner":
+        """Find who holds the key behind a URI, or raise `KeyRefused` where it cannot be used.
+
+        `public_key` is the other half of it, in PEM. Nothing is signed yet, and most holders are not even asked.
+        """
+        try:
+            from securesystemslib.signer import SIGNER_FOR_URI_SCHEME, SSlibKey  # an extra, and slow to load
+            from securesystemslib.signer import Signer as Holders
+        except ImportError as error:
+            raise KeyRefused(MISSING) from error
+        scheme = uri.partition(":")[0]
+        if scheme not in SIGNER_FOR_URI_SCHEME:
+            raise KeyRefused(f"there is no signer for {scheme}: URIs; there are {', '.join(SIGNER_FOR_URI_SCHEME)}")
+        try:
+            verifier = Verifier.from_pem(name, public_key.encode())
+        except KeyRefused as error:
+            raise KeyRefused(f"publicKey is not right: {error}") from error
+        key = Ed25519PublicKey.from_public_bytes(verifier.public_key)
+        try:
+            holder = Holders.from_priv_key_uri(uri, SSlibKey.from_crypto(key))
+        except Exception as error:
+            raise KeyRefused(f"{scheme}: does not take it: {_said(error)}") from error
+        return cls(verifier, holder)
+
+    @property
+    def verifier(self) -> Verifier:
+        """The public key."""
+        return self._verifier
+
+    def sign(self, message: bytes) -> bytes:
+        """Return the signature of a message, or raise `SigningFailed`. Waits for whoever holds the key."""
+        try:
+            signature = bytes.fromhex(self._holder.sign(message).signature)
+        except Exception as error:
+            raise SigningFailed(f"Whoever holds the signing key did not sign: {_said(error)}.") from error
+        try:
+            self._verifier.check(signature, message)
+        except NoteRefused as error:
+            raise SigningFailed(
+                "Whoever holds the signing key signed with another key than the settings say (audit.signer.publicKey)."
+            ) from error
+        return signature
+
+
+def _said(error: Exception) -> str:
+    """Return what a library says, on one line and no longer than a person reads."""
+    said = " ".join(str(error).split()).rstrip(".") or type(error).__name__
+    return said if len(said) <= 300 else f"{said[:300]}…"

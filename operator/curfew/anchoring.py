@@ -1,0 +1,117 @@
+"""The newest checkpoint, put where others keep it: an anchor that shows whether the log was cut off at its end.
+
+It stands on a ConfigMap that the chart makes. Nothing waits for it, and nothing comes of its failure but a count and a
+line in the log. What stands there is never replaced by less: a log that holds less than it once did was cut off.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Final, Protocol
+
+import structlog
+
+from curfew.audit.checkpoint import Checkpoint, NoteRefused, Verifier, open_note
+from curfew.audit.claims import checkpoint_in
+from curfew.ports import ClusterError, Noticeboard, Unavailable
+
+CONFIG_MAP: Final = "curfew-checkpoint"
+KEY: Final = "checkpoint"
+"""The ConfigMap, and the key in it whose value is the checkpoint: a signed note."""
+
+log = structlog.get_logger("curfew")
+
+
+class AnchorObserver(Protocol):
+    """Who counts."""
+
+    def anchored(self, size: int) -> None:
+        """A checkpoint of a log of that size was put up."""
+        ...
+
+    def not_anchored(self, reason: str) -> None:
+        """One was not: Unavailable, Refused, Missing or Ahead."""
+        ...
+
+
+class Anchoring:
+    """Puts up the checkpoint of the newest segment, at most once in a while and only when the log has grown."""
+
+    def __init__(
+        self,
+        board: Noticeboard,
+        namespace: str,
+        verifiers: Sequence[Verifier],
+        observer: AnchorObserver,
+        *,
+        every: timedelta = timedelta(seconds=5),
+        again: timedelta = timedelta(seconds=30),
+    ) -> None:
+        """`verifiers` are the keys whose word on the log's size is believed. `again`: how soon a failure is followed up."""
+        self._board = board
+        self._namespace = namespace
+        self._verifiers = verifiers
+        self._observer = observer
+        self._every = every.total_seconds()
+        self._again = again.total_seconds()
+        self._size = 0
+        self._newest = b""  # the segment with the newest checkpoint; opened only when it is put up
+        self._grown = asyncio.Event()
+        self._trouble = ""
+
+    def appended(self, size: int, stored: bytes) -> None:
+        """Take a segment after which the log has that size. Returns at once."""
+        if size > self._size:
+            self._size, self._newest = size, stored
+            self._grown.set()
+
+    async def run(self) -> None:
+        """Put up what is new, until cancelled."""
+        while True:
+            await self._grown.wait()
+            self._grown.clear()
+            size, stored = self._size, self._newest
+            try:
+                reason, problem = await self._put_up(size, checkpoint_in(stored))
+            except ClusterError as error:
+                reason, problem = "Unavailable" if isinstance(error, Unavailable) else "Refused", str(error)
+            if not reason:
+                self._trouble = ""
+                self._observer.anchored(size)
+                await asyncio.sleep(self._every)
+                continue
+            self._observer.not_anchored(reason)
+            if problem != self._trouble:
+                self._trouble = problem
+                say = log.error if reason == "Ahead" else log.warning
+                say("the newest checkpoint is not on the ConfigMap", reason=reason, problem=problem)
+            self._grown.set()
+            await asyncio.sleep(self._again)
+
+    async def _put_up(self, size: int, note: str) -> tuple[str, str]:
+        """Put a checkpoint up. Return why it was not, in one word and in a sentence; both empty where it was."""
+        where = f"ConfigMap {self._namespace}/{CONFIG_MAP}"
+        there = await self._board.get_config_map(self._namespace, CONFIG_MAP)
+        if there is None:
+            return "Missing", f"There is no {where}; the chart makes it."
+        old = (there.get("data") or {}).get(KEY, "")
+        known = self._opened(old)
+        if known is not None and (known.size > size or (known.size == size and old != note)):
+            return "Ahead", (
+                f"{where} holds a checkpoint of {known.size} records, and the log now holds {size} or others: it was cut off "
+                "or replaced. Keep the ConfigMap, and compare: curfew audit verify --anchor FILE."
+            )
+        if known is None and old:
+            log.warning("a checkpoint of another key is replaced", config_map=where, note=old)
+        await self._board.patch_config_map(
+            self._namespace, CONFIG_MAP, there["metadata"]["resourceVersion"], {KEY: note}
+        )
+        return "", ""
+
+    def _opened(self, note: str) -> Checkpoint | None:
+        for verifier in self._verifiers:
+            try:
+                return open_note(note, verifier)
+            except NoteRefused:
+                continue
+        return None

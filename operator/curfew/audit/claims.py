@@ -1,0 +1,26 @@
+"""What a segment says of itself. It proves nothing: it says with which key a segment could be opened."""
+
+from contextlib import suppress
+
+from curfew.audit.checkpoint import NoteRefused, decode_base64
+from curfew.audit.segment import TRAILER_BYTES, parse_seal, unpack
+
+
+def checkpoint_in(stored: bytes) -> str:
+    """Return the signed note in a segment's seal, as it stands there and unchecked, or raise `ValueError`."""
+    checkpoint: str = parse_seal(unpack(stored[:-TRAILER_BYTES])[:-1].rsplit(b"\n", 1)[-1])["checkpoint"]
+    return checkpoint
+
+
+def claimed_key(stored: bytes, name: str) -> bytes | None:
+    """Return the hash of the key of that name that a segment says it is signed with, or None where it says nothing."""
+    try:
+        note = checkpoint_in(stored)
+    except ValueError:
+        return None
+    for line in note.partition("\n\n")[2].splitlines():
+        parts = line.split(" ")
+        if len(parts) == 3 and parts[1] == name:
+            with suppress(NoteRefused):
+                return decode_base64(parts[2], "a signature")[:4]
+    return None

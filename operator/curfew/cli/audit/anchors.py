@@ -1,0 +1,76 @@
+"""What people keep of a log elsewhere, in whatever it comes: receipts and signed checkpoints, and manifests that hold them."""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from curfew.anchoring import CONFIG_MAP, KEY
+from curfew.api.names import ANNOTATION_RECEIPT
+from curfew.audit.receipt import Receipt
+
+FORMS = (
+    "An anchor is a receipt (log/index/size/root, or JSON), a signed checkpoint, or what kubectl shows of an AccessRequest, "
+    f"a grant's RoleBinding or the ConfigMap {CONFIG_MAP}, one or many, as JSON or YAML"
+)
+"""What can be given as an anchor, for whoever gave something else."""
+
+_PLACES: tuple[tuple[str, ...], ...] = (
+    (),
+    ("receipt",),
+    ("grant", "receipt"),
+    ("status", "grant", "receipt"),  # an AccessRequest
+    ("metadata", "annotations", ANNOTATION_RECEIPT),  # a RoleBinding
+    (KEY,),
+    ("data", KEY),  # the ConfigMap
+)
+"""Where in a document a receipt or a checkpoint can be. Fixed places: whatever else it holds is not walked through."""
+
+
+def anchors_in(content: str) -> list[Receipt | str]:
+    """Return all receipts, and the signed notes of all checkpoints, that a text is or holds.
+
+    Raise `ValueError` for one that holds none, or something in the place of one that is none. No signature is checked.
+    """
+    if content.partition("\n\n")[2].startswith("\u2014 "):
+        return [content]
+    if "\n" not in content.strip() and "{" not in content:
+        return [Receipt.parse(content.strip())]
+    found = [anchor for document in _documents(content) for anchor in _anchors(document)]
+    if not found:
+        raise ValueError("it holds neither a receipt nor a checkpoint")
+    return found
+
+
+def _documents(content: str) -> Iterator[object]:
+    """Yield the documents in a text: one in JSON, or any number in YAML. What kubectl lists is as many as it lists."""
+    try:
+        documents = [json.loads(content)]
+    except ValueError:
+        import yaml  # seldom needed, and slow to load
+
+        try:
+            documents = list(yaml.safe_load_all(content))
+        except yaml.YAMLError as error:
+            problem = getattr(error, "problem", None) or "it cannot be read"
+            raise ValueError(f"it is neither JSON nor YAML: {problem}") from error
+    for document in documents:
+        items = document.get("items") if isinstance(document, dict) else document
+        yield from items if isinstance(items, list) else [document]
+
+
+def _anchors(document: object) -> Iterator[Receipt | str]:
+    for place in _PLACES:
+        value = _at(document, place)
+        match value:
+            case {"log": _, "index": _, "size": _, "root": _}:
+                yield Receipt.from_json(value)
+            case str() if place[-1:] == (KEY,):
+                yield value
+            case str() if place:
+                yield Receipt.parse(value)
+
+
+def _at(document: object, place: tuple[str, ...]) -> Any:
+    for key in place:
+        document = document.get(key) if isinstance(document, Mapping) else None
+    return document

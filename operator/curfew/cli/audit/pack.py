@@ -1,0 +1,227 @@
+"""The evidence as files: a report that needs nothing else, its tables as CSV, and a proof for each record it leans on."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from curfew.audit.proof import Proof
+from curfew.cli.audit.showing import printable
+from curfew.cli.audit.verdict import NO_ANCHOR, NO_KEY
+from curfew.evidence import charts, figures, sampling, tables, wording
+from curfew.evidence.attributes import ATTRIBUTES, verdict
+from curfew.evidence.exceptions import Exceptional, Kind, Severity
+from curfew.evidence.figures import DECIDED_WITHIN, LATE_BY, Figures, Spread
+from curfew.evidence.frameworks import Framework
+from curfew.evidence.grants import Mode
+from curfew.evidence.sampling import Sample
+
+REPORT = "report.html"
+PROOFS = "proofs"
+
+SHOWN = 500
+"""So many rows of a table at most are in the report itself; the whole table is always in its CSV file."""
+
+LONGEST, LONGEST_NAME = 400, 80
+"""So many characters of what a person wrote, and of a name, are shown; the whole is in the CSV file and in the proofs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """What a report stands on: which log, how far it was verified, with what, by which version, and the draw."""
+
+    location: str
+    log: str
+    key: str  # the log was verified from the beginning with this one
+    proof_key: str  # and its newest checkpoint with this one: another where the key was rotated
+    key_was_given: bool
+    anchors: tuple[tuple[str, int], ...]  # what people call each, and how many records it speaks for
+    records: int
+    segments: int
+    root: str
+    checkpoint: str
+    made_at: datetime
+    version: str
+    seed: str
+    seed_was_given: bool
+    asked_for: int  # how many samples
+
+    @property
+    def notes(self) -> Iterator[str]:
+        """Yield what the verification does not show."""
+        if not self.key_was_given:
+            yield NO_KEY
+        if not self.anchors:
+            yield NO_ANCHOR
+        elif (after := self.records - max(size for _, size in self.anchors)) > 0:
+            yield (
+                f"The anchors speak for all records but the last {after:,}, which could be cut off without its being seen."
+            )
+
+
+@dataclass(frozen=True)
+class Pack:
+    """All that a report holds."""
+
+    basis: Basis
+    framework: Framework
+    figures: Figures
+    exceptions: Sequence[Exceptional]
+    samples: Sequence[Sample]
+    proofs: Sequence[Proof]
+
+    @cached_property
+    def tables(self) -> dict[str, str]:
+        """The CSV files, by name."""
+        account = self.figures.account
+        numbered = enumerate(self.exceptions, 1)
+        drawn = enumerate(self.samples, 1)
+        return {
+            "population.csv": tables.to_csv(
+                tables.GRANT_COLUMNS, (tables.grant_row(grant, account) for grant in self.figures.population)
+            ),
+            "approvals.csv": tables.to_csv(tables.DECISION_COLUMNS, map(tables.decision_row, account.decisions)),
+            "exceptions.csv": tables.to_csv(
+                tables.EXCEPTION_COLUMNS, (tables.exception_row(number, one) for number, one in numbered)
+            ),
+            "samples.csv": tables.to_csv(
+                tables.SAMPLE_COLUMNS, (tables.sample_row(place, sample, account) for place, sample in drawn)
+            ),
+            "controls.csv": tables.to_csv(tables.CONTROL_COLUMNS, tables.control_rows(self.framework, self.figures)),
+        }
+
+
+def write(pack: Pack, folder: Path) -> None:
+    """Write the evidence into a folder, the report last: where it is, all is."""
+    proofs = folder / PROOFS
+    proofs.mkdir(parents=True, exist_ok=True)
+    for proof in pack.proofs:
+        (proofs / f"{proof.index}.json").write_bytes(proof.to_bytes())
+    for name, content in pack.tables.items():
+        (folder / name).write_text(
+            content, encoding="utf-8-sig", newline=""
+        )  # the mark tells spreadsheets that it is UTF-8
+    (folder / REPORT).write_text(render(pack), encoding="utf-8")
+
+
+def render(pack: Pack) -> str:
+    """Return the report as HTML."""
+    numbers = pack.figures
+    return (
+        _environment()
+        .get_template(REPORT)
+        .render(
+            pack=pack,
+            basis=pack.basis,
+            framework=pack.framework,
+            figures=numbers,
+            account=numbers.account,
+            period=numbers.account.period,
+            groups=_groups(pack.exceptions),
+            charts=_charts(numbers),
+            decided=Spread.of(numbers.decision_times),
+            late=Spread.of(numbers.latenesses),
+            files={name: (content.count("\r\n") - 1, _digest(content)) for name, content in pack.tables.items()},
+            ATTRIBUTES=ATTRIBUTES,
+            Kind=Kind,
+            METHOD=sampling.METHOD,
+            PHASES=_PHASES,
+            Mode=Mode,
+            SHOWN=SHOWN,
+            Severity=Severity,
+            outcome=lambda attribute, grant: tables.outcome(verdict(attribute, grant, numbers.account)),
+        )
+    )
+
+
+_PHASES = {
+    "Cancelled": "cancelled",
+    "Denied": "denied",
+    "Expired": "expired",
+    "Failed": "failed",
+    "Open": "still open",
+    "Revoked": "ended early",
+    "TimedOut": "timed out",
+}
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("curfew.cli.audit"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_legible,
+    )
+    environment.filters |= {
+        "count": wording.count,
+        "duration": lambda length: wording.duration(length) if length is not None else wording.NONE,
+        "instant": wording.instant,
+        "name": lambda text: _cut(text, LONGEST_NAME, "…"),
+        "short": lambda text: _cut(text, LONGEST, "… (cut here; whole in the CSV file)"),
+    }
+    environment.globals["share"] = wording.share
+    return environment
+
+
+def _cut(text: str, length: int, mark: str) -> str:
+    return text if len(text) <= length else f"{text[:length]}{mark}"
+
+
+def _legible(value: Any) -> Any:
+    """Make visible what cannot be seen, such as marks that turn the direction of writing: people write reasons."""
+    return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _groups(exceptions: Sequence[Exceptional]) -> list[tuple[Kind, list[tuple[int, Exceptional]]]]:
+    """Return the exceptions by kind, numbered over all kinds."""
+    groups: dict[Kind, list[tuple[int, Exceptional]]] = {}
+    for number, one in enumerate(exceptions, 1):
+        groups.setdefault(one.kind, []).append((number, one))
+    return list(groups.items())
+
+
+def _charts(numbers: Figures) -> dict[str, Markup]:
+    period = numbers.account.period
+    step = "day" if period.days <= 35 else "week"
+    drawn = {
+        "time": charts.columns(
+            charts.Frame(
+                f"Grants by {step}",
+                f"{step}s, each named after its first day; only days of the period count",
+                height=190,
+            ),
+            numbers.by_time,
+        ),
+        "decided": charts.columns(
+            charts.Frame("Time from request to decision", "time from request to decision"),
+            figures.histogram(numbers.decision_times, DECIDED_WITHIN),
+        ),
+        "late": charts.columns(
+            charts.Frame(
+                "How late access ended", "time after the promised end; each class is ten times the one before"
+            ),
+            figures.histogram(numbers.latenesses, LATE_BY),
+            alert="over 60 s",
+        ),
+        "role": charts.rows(charts.Frame("Grants by role", "grants in force"), _top(numbers.by_role)),
+        "namespace": charts.rows(charts.Frame("Grants by namespace", "grants in force"), _top(numbers.by_namespace)),
+    }
+    return {name: Markup(svg) for name, svg in drawn.items()}  # noqa: S704  charts escapes what it is given
+
+
+def _top(bars: Sequence[tuple[str, int]], most: int = 10) -> list[tuple[str, int]]:
+    shown = [(printable(name), value) for name, value in bars[:most]]
+    rest = sum(value for _, value in bars[most:])
+    return [*shown, (f"{len(bars) - most} others", rest)] if rest else shown
+
+
+def _digest(content: str) -> str:
+    return hashlib.sha256(b"\xef\xbb\xbf" + content.encode()).hexdigest()

@@ -1,0 +1,223 @@
+"""`curfew audit report`: makes the evidence that an auditor asks for, from a log that was verified for it."""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import aclosing
+from datetime import timedelta
+from importlib.metadata import version
+from pathlib import Path
+
+import click
+
+from curfew.adapters.clock import SystemClock
+from curfew.api.times import format_duration, parse_duration
+from curfew.audit.checkpoint import Verifier
+from curfew.cli.audit import options
+from curfew.cli.audit.pack import REPORT, Basis, Pack, write
+from curfew.cli.audit.proofs import Shelf
+from curfew.cli.audit.reading import (
+    TAMPERED,
+    Kept,
+    given_key,
+    open_location,
+    read_anchors,
+    unreadable,
+)
+from curfew.cli.audit.showing import count, printable
+from curfew.cli.audit.stream import known_key, verified_segments
+from curfew.evidence.account import HEARTBEAT, Ledger
+from curfew.evidence.figures import Figures
+from curfew.evidence.findings import find
+from curfew.evidence.frameworks import FRAMEWORKS
+from curfew.evidence.period import Period, PeriodRefused
+from curfew.evidence.sampling import draw
+from curfew.ports import ObjectStore
+
+
+class NotAnchored(click.ClickException):
+    """An anchor that the log's key did not sign."""
+
+    exit_code = TAMPERED
+
+
+def _period(_: click.Context, __: click.Parameter, value: str) -> Period:
+    try:
+        return Period.parse(value)
+    except PeriodRefused as error:
+        raise click.BadParameter(f"{error}.") from error
+
+
+def _heartbeat(_: click.Context, __: click.Parameter, value: str) -> timedelta:
+    try:
+        heartbeat = parse_duration(value)
+    except ValueError as error:
+        raise click.BadParameter(f"{error}.") from error
+    if heartbeat <= timedelta(0):
+        raise click.BadParameter("A log shows a sign of life after some time, such as 60s.")
+    return heartbeat
+
+
+def _empty_folder(_: click.Context, __: click.Parameter, value: Path) -> Path:
+    if value.exists() and (not value.is_dir() or any(value.iterdir())):
+        raise click.BadParameter(f"{value} is there already, and not an empty folder; give another.")
+    return value
+
+
+@click.command("report", short_help="Make the evidence for an audit of a period.")
+@options.location
+@options.log
+@options.key
+@options.key_file
+@click.option(
+    "--anchor",
+    "anchors",
+    multiple=True,
+    metavar="RECEIPT|FILE",
+    help="What was kept of the log elsewhere: a receipt, a checkpoint, or a file with one. May be given often.",
+)
+@click.option(
+    "--framework", required=True, type=click.Choice(tuple(FRAMEWORKS)), help="Whose controls the report goes through."
+)
+@click.option(
+    "--period",
+    required=True,
+    callback=_period,
+    metavar="PERIOD",
+    help="2026-Q3, 2026-07, 2026, or 2026-07-01..2026-09-30: whole days, in UTC.",
+)
+@click.option(
+    "--to",
+    "folder",
+    required=True,
+    callback=_empty_folder,
+    type=click.Path(path_type=Path),
+    help="The folder to make it in; new, or empty.",
+)
+@click.option(
+    "--sample",
+    "size",
+    type=click.IntRange(0),
+    default=25,
+    show_default=True,
+    help="How many grants to draw as samples.",
+)
+@click.option(
+    "--heartbeat",
+    default=format_duration(HEARTBEAT),
+    callback=_heartbeat,
+    show_default=True,
+    metavar="DURATION",
+    help="How often the log shows a sign of life (audit.heartbeat of the operator); three that are missing are a gap.",
+)
+@click.option("--seed", metavar="TEXT", help="What the draw begins with; by default the log's root.")
+def report(
+    location: str,
+    log: str,
+    key: str | None,
+    key_file: Path | None,
+    anchors: tuple[str, ...],
+    framework: str,
+    period: Period,
+    folder: Path,
+    size: int,
+    heartbeat: timedelta,
+    seed: str | None,
+) -> None:
+    """Make the evidence that an auditor asks for.
+
+    LOCATION is a bucket (s3://BUCKET/PREFIX, gs://…, az://…) or a folder. The whole log is verified first, as `curfew audit
+    verify` does it; from one that does not verify, no report is made. What is made: report.html, which needs nothing else and
+    prints; each of its tables as CSV; and in proofs/ a proof for each record of a sample or an exception, which `curfew audit
+    check-proof` checks alone.
+
+    \b
+    Examples:
+      curfew audit report s3://acme-access-log/prod --key-file curfew.pub \\
+        --framework soc2 --period 2026-Q3 --to evidence
+      curfew audit report ./copy --framework iso27001 --period 2026-07-01..2026-09-30 \\
+        --sample 40 --seed "engagement 4711" --anchor request.json --to evidence
+
+    \b
+    Exit code 0: the report is made, whatever it says.
+              1: the log does not verify, and no report is made.
+              2: the command was wrong; the message says how.
+              3: the log cannot be read.
+    """  # noqa: D301  click's mark for lines that stay as they are
+    verifier = given_key(key, key_file, log)
+    kept = [one for anchor in anchors for one in read_anchors(anchor, log)]
+    store = open_location(location)
+    with unreadable():
+        pack = asyncio.run(
+            _report(
+                store,
+                log,
+                verifier,
+                kept,
+                framework=framework,
+                ledger=Ledger(log, period, heartbeat),
+                size=size,
+                seed=seed,
+            )
+        )
+    write(pack, folder)
+    numbers = (
+        count(len(pack.figures.population), "grant"),
+        count(len(pack.exceptions), "exception"),
+        count(len(pack.proofs), "proof"),
+    )
+    click.echo(printable(f"Verified log {log}, and made {folder / REPORT}: {', '.join(numbers)}."))
+
+
+async def _report(
+    store: ObjectStore,
+    log: str,
+    given: Verifier | None,
+    kept: Sequence[Kept],
+    *,
+    framework: str,
+    ledger: Ledger,
+    size: int,
+    seed: str | None,
+) -> Pack:
+    verifier = await known_key(store, log, given)
+    anchors, keys = [one.anchor for one in kept], [verifier]
+    shelf = Shelf(log)
+    async with aclosing(verified_segments(store, log, verifier, anchors)) as links:
+        async for link in links:
+            ledger.take(link.segment)
+            shelf.take(link)
+            keys = [verifier, *(tenure.verifier for tenure in link.verified.keys)]
+    for one in kept:
+        if (forgery := one.forgery(keys)) is not None:
+            raise NotAnchored(f"{printable(forgery)}. No report is made.")
+    account, now = ledger.account(), SystemClock().now()
+    exceptions = find(account, now=now)
+    figures = Figures(account, exceptions)
+    used_seed = seed if seed is not None else shelf.root
+    samples = draw(figures.population, seed=used_seed, size=size)
+    wanted = {record.index for one in exceptions for record in one.records}
+    wanted |= {record.index for sample in samples for record in sample.grant.records}
+    return Pack(
+        basis=Basis(
+            location=store.url,
+            log=log,
+            key=str(verifier),
+            proof_key=shelf.key,
+            key_was_given=given is not None,
+            anchors=tuple((anchor.source, anchor.size) for anchor in anchors),
+            records=shelf.size,
+            segments=shelf.segments,
+            root=shelf.root,
+            checkpoint=shelf.checkpoint,
+            made_at=now,
+            version=version("curfew"),
+            seed=used_seed,
+            seed_was_given=seed is not None,
+            asked_for=size,
+        ),
+        framework=FRAMEWORKS[framework],
+        figures=figures,
+        exceptions=exceptions,
+        samples=samples,
+        proofs=[proof async for proof in shelf.proofs(store, sorted(wanted))],
+    )

@@ -1,0 +1,21 @@
+"""What gives a secret away inside of text, and is masked before anybody reads it (promise P12)."""
+
+import re
+
+MASK = "***"
+
+# A header's value, a JSON web token, a password in a URL, a parameter that is named like a secret, a private key.
+_SECRETS = (
+    (re.compile(r"\b((?i:bearer|basic))\s+(?=\S*[0-9A-Z=])[\w.~+/=-]{8,}"), rf"\1 {MASK}"),
+    (re.compile(r"\beyJ[\w-]+\.[\w-]+\.[\w-]*"), MASK),
+    (re.compile(r"(\w://[^\s/:@]*):[^\s/@]+@"), rf"\1:{MASK}@"),
+    (re.compile(r"(?i)\b((?:[\w-]*(?:token|password|secret|signature|credential)|sig)=)[^\s&\"',;]+"), rf"\1{MASK}"),
+    (re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL), MASK),
+)
+
+
+def mask(text: str) -> str:
+    """Return text with what looks like a secret masked."""
+    for secret, instead in _SECRETS:
+        text = secret.sub(instead, text)
+    return text

@@ -1,0 +1,139 @@
+"""What is told of a policy: that it came, how it was changed, that it is gone.
+
+A change is told once, whoever starts anew when: the status says which version was recorded last, and how that one read, and
+it says so only after the record is durable. Until then the same record is handed over again, and its id keeps it single.
+Kubernetes does not say who changed an object, only with which program: that is the field manager in `detail.manager`, and
+the actor is Curfew, which saw it.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from pydantic import ValidationError
+
+from curfew.api.access_policy import AccessPolicy, AccessPolicySpec
+from curfew.api.times import format_duration
+from curfew.audit.record import CURFEW, Entity, Record, make_record
+from curfew.core.weakening import BEFORE_IS_NOT_KNOWN, differences, is_weaker
+
+
+def changed(policy: AccessPolicy, *, at: datetime) -> Record | None:
+    """Return the record of the version that a policy has now, or None where its status says that it was recorded."""
+    meta, recorded = policy.metadata, policy.status.recorded
+    if recorded is None:
+        return _tell("policy.created", policy, at=at, qualifier=str(meta.generation), what=_offer(policy))
+    if recorded.generation >= meta.generation:
+        return None
+    event, what, words = "policy.updated", f"was changed: {BEFORE_IS_NOT_KNOWN}", [BEFORE_IS_NOT_KNOWN]
+    before = _read(recorded.spec)
+    if before is not None:
+        found = differences(before, policy.spec)
+        words = [difference.words for difference in found]
+        what = f"was changed: {'; '.join(words)}" if words else "was changed, and asks for the same as before"
+        if is_weaker(found):
+            loosened = "; ".join(difference.words for difference in found if difference.loosens)
+            event, what = "policy.weakened", f"was weakened: {loosened}"
+    return _tell(
+        event,
+        policy,
+        at=at,
+        qualifier=str(meta.generation),
+        what=what,
+        previous_generation=recorded.generation,
+        differences=words,
+    )
+
+
+def recorded(policy: AccessPolicy) -> dict[str, Any]:
+    """Return what a policy's status says when the record of its version is durable."""
+    # What is not set is null: a merge patch leaves it out then, also where the version before had it.
+    return {
+        "recorded": {
+            "generation": policy.metadata.generation,
+            "spec": policy.spec.model_dump(by_alias=True, mode="json"),
+        }
+    }
+
+
+def deleted(policy: AccessPolicy, *, at: datetime) -> tuple[Record, ...]:
+    """Return the last records of a policy that is gone, with that of its last version if nobody had recorded it."""
+    version = changed(policy, at=at)
+    gone = make_record(
+        "policy.deleted",
+        at=at,
+        actor=CURFEW,
+        message=f"{_name(policy)} was deleted; nothing is granted under it any more",
+        entity=_entity(policy),
+        detail=_detail(policy),
+    )
+    return (gone,) if version is None else (version, gone)
+
+
+def deleted_unseen(last: Record, *, at: datetime) -> Record:
+    """Return the record of a policy that went while nobody looked; `last` is what the log says of it."""
+    told: Mapping[str, Any] = last.block["detail"]
+    namespace, name = place_of(last)
+    return make_record(
+        "policy.deleted",
+        at=at,
+        actor=CURFEW,
+        message=f"AccessPolicy {name} in {namespace} was deleted while Curfew was not looking",
+        entity=Entity(f"{namespace}/{name}", "AccessPolicy", last.subject),
+        detail={key: told[key] for key in ("namespace", "policy", "generation", "spec") if key in told},
+    )
+
+
+def is_about_policy(record: Record) -> bool:
+    """Whether a record is about a policy."""
+    return record.event.startswith("policy.")
+
+
+def place_of(record: Record) -> tuple[str, str]:
+    """Return the namespace and the name of the policy that a record is about."""
+    told = record.block["detail"]
+    return str(told["namespace"]), str(told["policy"])
+
+
+def _tell(event: str, policy: AccessPolicy, *, at: datetime, qualifier: str, what: str, **more: Any) -> Record:
+    manager = policy.metadata.manager
+    return make_record(
+        event,
+        at=at,
+        actor=CURFEW,
+        message=f"{_name(policy)} {what}",
+        entity=_entity(policy),
+        qualifier=qualifier,
+        detail=_detail(policy) | ({"manager": manager} if manager else {}) | more,
+    )
+
+
+def _offer(policy: AccessPolicy) -> str:
+    ref, spec, generation = policy.spec.role_ref, policy.spec, policy.metadata.generation
+    offer = (
+        f"offers {ref.kind} {ref.name} for at most {format_duration(spec.max_duration)} in mode {spec.approval.mode}"
+    )
+    return offer if generation <= 1 else f"{offer}; it was changed before Curfew saw it, and {BEFORE_IS_NOT_KNOWN}"
+
+
+def _name(policy: AccessPolicy) -> str:
+    return f"AccessPolicy {policy.metadata.name} in {policy.metadata.namespace}"
+
+
+def _entity(policy: AccessPolicy) -> Entity:
+    meta = policy.metadata
+    return Entity(f"{meta.namespace}/{meta.name}", "AccessPolicy", meta.uid)
+
+
+def _detail(policy: AccessPolicy) -> dict[str, Any]:
+    meta = policy.metadata
+    spec = policy.spec.model_dump(by_alias=True, exclude_none=True, mode="json")
+    return {"namespace": meta.namespace, "policy": meta.name, "generation": meta.generation, "spec": spec}
+
+
+def _read(spec: Mapping[str, Any]) -> AccessPolicySpec | None:
+    """Read a spec back that another version of Curfew may have written, or return None."""
+    try:
+        return AccessPolicySpec.model_validate(spec)
+    except ValidationError:
+        return None

@@ -1,0 +1,153 @@
+"""How two versions of a policy differ, in words, and whether the new one asks for less or allows more.
+
+The list at the end is the whole rule. Each entry looks at one thing that a policy says, names it, and tells in words how
+it was changed, and whether that loosens it. What cannot be compared, such as two roles, counts as looser: it takes a
+person to see that it is not.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from curfew.api.access_policy import AccessPolicySpec, Approval, Mode, OnRoleChange
+from curfew.api.times import format_duration
+
+BEFORE_IS_NOT_KNOWN = "how the policy was before is not known"
+
+STRICTNESS = (Mode.AUTOMATIC, Mode.BREAK_GLASS, Mode.REVIEW)
+"""The modes, from the one that asks nobody to the one that asks before it grants."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One thing that a policy now says otherwise, in words, and whether it is looser than before."""
+
+    words: str
+    loosens: bool
+
+
+Compare = Callable[[AccessPolicySpec, AccessPolicySpec], Iterator[Difference]]
+
+
+def differences(before: AccessPolicySpec, now: AccessPolicySpec) -> tuple[Difference, ...]:
+    """Return how a policy was changed, in the order of the list below; nothing where it says the same."""
+    return tuple(difference for compare in COMPARISONS for difference in compare(before, now))
+
+
+def is_weaker(found: tuple[Difference, ...]) -> bool:
+    """Whether any difference loosens the policy. What is tightened elsewhere makes up for nothing."""
+    return any(difference.loosens for difference in found)
+
+
+def role(before: AccessPolicySpec, now: AccessPolicySpec) -> Iterator[Difference]:
+    """Another role may allow anything."""
+    was, is_ = (f"{spec.role_ref.kind} {spec.role_ref.name}" for spec in (before, now))
+    if was != is_:
+        yield Difference(f"the role is {is_}, was {was}", loosens=True)
+
+
+def permanence(before: AccessPolicySpec, now: AccessPolicySpec) -> Iterator[Difference]:
+    """With such a role access can be made that outlives the grant."""
+    if before.allow_permanence is not now.allow_permanence:
+        words = f"allowPermanence is {_yes(now.allow_permanence)}, was {_yes(before.allow_permanence)}"
+        yield Difference(words, loosens=now.allow_permanence)
+
+
+def role_changes(before: AccessPolicySpec, now: AccessPolicySpec) -> Iterator[Difference]:
+    """Keep lets a grant go on with rules that nobody agreed to."""
+    if before.on_role_change is not now.on_role_change:
+        words = f"onRoleChange is {now.on_role_change}, was {before.on_role_change}"
+        yield Difference(words, loosens=now.on_role_change is OnRoleChange.KEEP)
+
+
+def longest(before: AccessPolicySpec, now: AccessPolicySpec) -> Iterator[Difference]:
+    """How long a grant may last."""
+    if before.max_duration != now.max_duration:
+        words = f"maxDuration is {format_duration(now.max_duration)}, was {format_duration(before.max_duration)}"
+        yield Difference(words, loosens=now.max_duration > before.max_duration)
+
+
+def time_to_decide(before: AccessPolicySpec, now: AccessPolicySpec) -> Iterator[Difference]:
+    """How long people have to agree changes who waits, and not what they may get."""
+    if before.decide_within != now.decide_within:
+        words = f"decideWithin is {format_duration(now.decide_within)}, was {format_duration(before.decide_within)}"
+        yield Difference(words, loosens=False)
+
+
+def mode(before: AccessPolicySpec, now: AccessPolicySpec) -> Iterator[Difference]:
+    """Whether people are asked, before or afterwards."""
+    was, is_ = before.approval.mode, now.approval.mode
+    if was is not is_:
+        words = f"approval.mode is {is_}, was {was}"
+        yield Difference(words, loosens=STRICTNESS.index(is_) < STRICTNESS.index(was))
+
+
+def people(before: AccessPolicySpec, now: AccessPolicySpec) -> Iterator[Difference]:
+    """How many have to agree, in all and for each stage. Other modes ask nobody."""
+    was, is_ = before.approval, now.approval
+    if not (was.mode is is_.mode is Mode.REVIEW):
+        return
+    if _needed(was) != _needed(is_):
+        yield Difference(f"{_needed(is_)} must agree, was {_needed(was)}", loosens=_needed(is_) < _needed(was))
+    counts_before, counts_now = ({stage.name: stage.count for stage in approval.stages} for approval in (was, is_))
+    for name in sorted(counts_before.keys() | counts_now.keys()):
+        old, new = counts_before.get(name, 0), counts_now.get(name, 0)
+        if old != new:
+            yield Difference(f"of stage {name} {new} must agree, was {old}", loosens=new < old)
+
+
+def reason(before: AccessPolicySpec, now: AccessPolicySpec) -> Iterator[Difference]:
+    """How much a person has to say."""
+    was, is_ = before.reason.min_length, now.reason.min_length
+    if was != is_:
+        yield Difference(f"reason.minLength is {is_}, was {was}", loosens=is_ < was)
+
+
+def ticket(before: AccessPolicySpec, now: AccessPolicySpec) -> Iterator[Difference]:
+    """Whether a ticket has to be named, and what it has to look like."""
+    if before.ticket.required is not now.ticket.required:
+        words = f"ticket.required is {_yes(now.ticket.required)}, was {_yes(before.ticket.required)}"
+        yield Difference(words, loosens=not now.ticket.required)
+    was, is_ = before.ticket.pattern, now.ticket.pattern
+    if was != is_:
+        words = f"ticket.pattern is {is_ or 'not set'}, was {was or 'not set'}"
+        yield Difference(words, loosens=was is not None)  # which of two patterns lets more through nobody can tell
+
+
+def limits(before: AccessPolicySpec, now: AccessPolicySpec) -> Iterator[Difference]:
+    """How much one person may have at a time."""
+    for name, was, is_ in (
+        ("activePerRequester", before.limits.active_per_requester, now.limits.active_per_requester),
+        ("pendingPerRequester", before.limits.pending_per_requester, now.limits.pending_per_requester),
+    ):
+        if was != is_:
+            yield Difference(f"limits.{name} is {is_}, was {was}", loosens=is_ > was)
+
+
+def description(before: AccessPolicySpec, now: AccessPolicySpec) -> Iterator[Difference]:
+    """Words for people."""
+    if before.description != now.description:
+        yield Difference("the description was changed", loosens=False)
+
+
+def _needed(approval: Approval) -> int:
+    return sum(stage.count for stage in approval.stages) or approval.count
+
+
+def _yes(value: bool) -> str:
+    return "true" if value else "false"
+
+
+COMPARISONS: tuple[Compare, ...] = (
+    role,  # what is given
+    permanence,
+    role_changes,
+    longest,  # for how long
+    time_to_decide,
+    mode,  # who has to agree
+    people,
+    reason,  # what has to be said
+    ticket,
+    limits,
+    description,
+)
+"""All that a policy says."""

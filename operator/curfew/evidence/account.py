@@ -1,0 +1,318 @@
+"""What a log tells of a period, gathered record by record.
+
+Memory grows with the grants of the period, the decisions in it and what was unusual, not with the log: the story of a
+request that was over before the period is dropped when its last record is read.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from types import MappingProxyType
+from typing import Any
+
+from curfew.audit.record import Record, RecordRefused, Story
+from curfew.audit.segment import Segment
+from curfew.evidence.grants import ENDS, Decision, Grant, Mention
+from curfew.evidence.period import Period
+
+HEARTBEAT = timedelta(seconds=60)
+"""How often a silent log shows a sign of life, unless the operator's settings say otherwise (audit.heartbeat)."""
+
+MISSED = 3
+"""So many signs of life have to be missing before a silence is an exception: one may be late."""
+
+REVIEW_WITHIN = timedelta(hours=24)
+"""How soon after breaking the glass somebody else has to have looked at it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """A record that is more than a step of an ordinary request. `detail` is what only its event has to say."""
+
+    record: Mention
+    actor: str
+    message: str
+    detail: Mapping[str, Any]
+    namespace: str = ""
+    request: str = ""
+    requester: str = ""
+    role: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A time without a segment: the segments around it, and the last record before and the first after, where known."""
+
+    since: datetime
+    until: datetime
+    before: int
+    after: int
+    records: tuple[Mention, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What a log tells of a period."""
+
+    log: str
+    period: Period
+    first_at: datetime | None  # when the log's first and last segments were sealed; None for a log without any
+    last_at: datetime | None
+    segments: int  # sealed in the period
+    heartbeats: int  # of these, without records
+    events: Mapping[str, int]  # records of the period, by event
+    asked: int  # requests made in the period
+    phases: Mapping[str, int]  # how these ended, by the phase of their last record
+    grants: tuple[Grant, ...]  # all that may have to be judged in the period, in the order of the log
+    decisions: tuple[Decision, ...]  # in the period
+    happenings: tuple[Happening, ...]  # in the period
+    attestations: tuple[Happening, ...]  # in the period, and the last before it
+    longest_allowed: timedelta  # a longer silence is a gap
+    gaps: tuple[Gap, ...]  # those that touch the period
+    longest_silence: timedelta | None  # between two segments of the period
+    unread: tuple[int, ...]  # indexes of lines that this version cannot read
+
+    @property
+    def population(self) -> tuple[Grant, ...]:
+        """The grants that were in force at any time in the period."""
+        forever = self.period.end  # what has no end in the log is in force
+        return tuple(one for one in self.grants if self.period.touches(one.began_at, one.ended_at or forever))
+
+    @property
+    def began(self) -> tuple[Grant, ...]:
+        """The grants that began in the period."""
+        return tuple(one for one in self.grants if self.period.has(one.began_at))
+
+    @property
+    def records(self) -> int:
+        """How many records the period has."""
+        return sum(self.events.values())
+
+
+@dataclass(slots=True)
+class _Case:
+    """A request whose story is being read."""
+
+    told: Mapping[str, Any] = field(default_factory=dict)  # the story of the newest record
+    mentions: dict[str, Mention] = field(default_factory=dict)
+    reviewed: Mention | None = None
+    phase: str = ""
+
+
+class Ledger:
+    """Takes the segments of a verified log, in order, and keeps what a report needs."""
+
+    def __init__(self, log: str, period: Period, heartbeat: timedelta = HEARTBEAT) -> None:
+        """`heartbeat` is how often the log shows a sign of life when nothing happens."""
+        self._log = log
+        self._longest_allowed = MISSED * heartbeat
+        self._period = period
+        self._cases: dict[str, _Case] = {}
+        self._first_at: datetime | None = None
+        self._last_at: datetime | None = None
+        self._last_seq = -1
+        self._last: Mention | None = None
+        self._segments = self._heartbeats = self._asked = 0
+        self._events: Counter[str] = Counter()
+        self._phases: Counter[str] = Counter()
+        self._decisions: list[Decision] = []
+        self._happenings: list[Happening] = []
+        self._attestations: list[Happening] = []
+        self._gaps: list[Gap] = []
+        self._is_gap_open = False  # the first record after the last gap has not come yet
+        self._longest: timedelta | None = None
+        self._unread: list[int] = []
+
+    def take(self, segment: Segment) -> None:
+        """Take the next segment."""
+        self._take_time(segment)
+        for index, body in enumerate(segment.bodies, segment.first):
+            try:
+                record = Record.parse(body)
+            except RecordRefused:
+                self._unread.append(index)
+                continue
+            self._take(index, record)
+
+    def _take_time(self, segment: Segment) -> None:
+        period, before = self._period, self._last_at
+        if before is not None and period.touches(before, segment.at):
+            silence = segment.at - before
+            self._longest = max(silence, self._longest or silence)
+            if silence > self._longest_allowed:
+                known = (self._last,) if self._last is not None else ()
+                self._gaps.append(Gap(before, segment.at, self._last_seq, segment.seq, known))
+                self._is_gap_open = True
+        if period.has(segment.at):
+            self._segments += 1
+            self._heartbeats += not segment.bodies
+        self._first_at = self._first_at or segment.at
+        self._last_at, self._last_seq = segment.at, segment.seq
+
+    def _take(self, index: int, record: Record) -> None:
+        mention = Mention(index, record.id, record.event, record.at)
+        if self._is_gap_open:
+            gap = self._gaps[-1]
+            self._gaps[-1] = Gap(gap.since, gap.until, gap.before, gap.after, (*gap.records, mention))
+            self._is_gap_open = False
+        self._last = mention
+        is_inside = self._period.has(record.at)
+        self._events[record.event] += is_inside
+        if record.event == "audit.attested":
+            if not is_inside and record.at < self._period.begin:
+                self._attestations.clear()
+            if record.at < self._period.end:
+                self._attestations.append(_happening(record, mention))
+        if is_inside and (record.event in NOTED or record.event.startswith(("audit.", "policy."))):
+            self._happenings.append(_happening(record, mention))
+        if record.event in NOT_ITS_STORY or not isinstance(record.block.get("story"), Mapping):
+            return
+        self._tell(record, mention)
+
+    def _tell(self, record: Record, mention: Mention) -> None:
+        """Go on with the story of a request."""
+        case = self._cases.get(record.subject)
+        if case is None:
+            if record.at >= self._period.end:
+                return  # it began after the period
+            case = self._cases[record.subject] = _Case()
+        told = record.block["story"]
+        if len(told) >= len(case.told):  # a story only grows; what knows less of it comes from a binding alone
+            case.told = told
+        is_new = mention.event not in case.mentions
+        case.mentions.setdefault(mention.event, mention)
+        self._asked += is_new and mention.event == "request.created" and self._period.has(mention.at)
+        if record.event in ("review.submitted", "review.refused"):
+            self._decide(case, record, mention)
+        elif record.event == "request.closed":
+            case.phase = str(_detail(record).get("phase", ""))
+            self._close(record.subject, case)
+
+    def _decide(self, case: _Case, record: Record, mention: Mention) -> None:
+        detail = _detail(record)
+        effect = str(detail.get("effect", "TookEffect" if record.event == "review.submitted" else "Refused"))
+        story = case.told
+        involved = (story.get("requester"), story.get("submitted_by"))
+        if detail.get("decision") == "Review" and effect == "TookEffect" and _actor(record) not in involved:
+            case.reviewed = case.reviewed or mention
+        if not self._period.has(record.at):
+            return
+        created = case.mentions.get("request.created")
+        happening = _happening(record, mention)
+        self._decisions.append(
+            Decision(
+                record=mention,
+                by=happening.actor,
+                decision=str(detail.get("decision", "")),
+                stage=str(detail.get("stage", "")),
+                reason=str(detail.get("reason", "")),
+                effect=effect,
+                namespace=happening.namespace,
+                request=happening.request,
+                requester=happening.requester,
+                role=happening.role,
+                took=mention.at - created.at if created is not None else None,
+            )
+        )
+
+    def _close(self, uid: str, case: _Case) -> None:
+        """Count how a request ended, and forget it if nothing of it belongs to the period."""
+        created = case.mentions.get("request.created")
+        if created is not None and self._period.has(created.at):
+            self._phases[_phase(case)] += 1
+        over = max((mention.at for mention in case.mentions.values()), default=self._period.begin)
+        if "grant.activated" not in case.mentions or over < self._period.begin - REVIEW_WITHIN:
+            del self._cases[uid]
+
+    def account(self) -> Account:
+        """Return what the log tells, all of it having been taken."""
+        grants = []
+        phases = self._phases.copy()
+        for case in self._cases.values():
+            created = case.mentions.get("request.created")
+            if not case.phase and created is not None and self._period.has(created.at):
+                phases[_phase(case)] += 1
+            if "grant.activated" not in case.mentions:
+                continue
+            try:
+                story = Story.of(_as_record(case.told))
+            except RecordRefused:
+                self._unread.append(case.mentions["grant.activated"].index)
+                continue
+            grants.append(Grant(story, MappingProxyType(case.mentions), case.reviewed))
+        grants.sort(key=lambda one: one.activated.index)
+        return Account(
+            log=self._log,
+            period=self._period,
+            first_at=self._first_at,
+            last_at=self._last_at,
+            segments=self._segments,
+            heartbeats=self._heartbeats,
+            events=MappingProxyType({event: count for event, count in sorted(self._events.items()) if count}),
+            asked=self._asked,
+            phases=MappingProxyType(dict(phases)),
+            grants=tuple(grants),
+            decisions=tuple(self._decisions),
+            happenings=tuple(self._happenings),
+            attestations=tuple(self._attestations),
+            longest_allowed=self._longest_allowed,
+            gaps=tuple(self._gaps),
+            longest_silence=self._longest,
+            unread=tuple(sorted(set(self._unread))),
+        )
+
+
+NOTED = frozenset(
+    {
+        "grant.binding_removed",
+        "grant.drifted",
+        "grant.orphan_removed",
+        "grant.removal_failed",
+        "grant.role_changed",
+    }
+)
+"""Events that say more than that a request took its ordinary course, beside all of `audit.` and `policy.`."""
+
+NOT_ITS_STORY = frozenset({"grant.orphan_removed"})
+"""Events whose story is that of a binding that only names a request."""
+
+
+def _phase(case: _Case) -> str:
+    """Return how a request ended. A broken glass is closed by its review: until then, the end of its grant says it."""
+    if case.phase:
+        return case.phase
+    ended = next((event for event in ENDS if event in case.mentions), None)
+    if ended is None:
+        return "Open"
+    return "Expired" if ended == "grant.expired" else "Revoked"
+
+
+def _happening(record: Record, mention: Mention) -> Happening:
+    told = record.block.get("story")
+    story: Mapping[str, Any] = told if isinstance(told, Mapping) else {}
+    role = story.get("role")
+    return Happening(
+        record=mention,
+        actor=_actor(record),
+        message=record.message,
+        detail=_detail(record),
+        namespace=str(story.get("namespace", "")),
+        request=str(story.get("request", "")),
+        requester=str(story.get("requester", "")),
+        role=f"{role.get('kind')}/{role.get('name')}" if isinstance(role, Mapping) else "",
+    )
+
+
+def _actor(record: Record) -> str:
+    return str(record.block.get("actor", ""))
+
+
+def _detail(record: Record) -> Mapping[str, Any]:
+    detail = record.block.get("detail")
+    return detail if isinstance(detail, Mapping) else {}
+
+
+def _as_record(told: Mapping[str, Any]) -> Record:
+    """Return what `Story.of` reads a story from."""
+    return Record("", "", "", {"unmapped": {"curfew": {"story": told}}})

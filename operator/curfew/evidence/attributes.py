@@ -1,0 +1,139 @@
+"""What every grant is held to: the tests of details, put to the whole population and shown for each sample.
+
+Each is read from the records alone, and not from what Curfew says of itself: whoever has the log can repeat it.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from curfew.evidence.account import REVIEW_WITHIN, Account
+from curfew.evidence.exceptions import Kind
+from curfew.evidence.grants import Grant, Mode
+
+ON_TIME = timedelta(seconds=60)
+"""How late an end may be: slow clocks and a busy cluster, and not more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attribute:
+    """One test: a letter, what has to hold, and the exception that it is where it does not.
+
+    `due` says when a grant has to pass it, or None where it does not apply to it; `passes` whether it does.
+    """
+
+    letter: str
+    claim: str
+    kind: Kind
+    due: Callable[[Grant], datetime | None]
+    passes: Callable[[Grant], bool]
+
+
+def _announced(grant: Grant) -> bool:
+    intended = grant.mentions.get("grant.intended")
+    return intended is not None and intended.index < grant.activated.index
+
+
+def _approved(grant: Grant) -> bool:
+    return bool(grant.approvers) and grant.mode is Mode.REVIEW
+
+
+def _needs_approval(grant: Grant) -> datetime | None:
+    return None if grant.mode in (Mode.AUTOMATIC, Mode.BREAK_GLASS) else grant.began_at
+
+
+def _pinned(grant: Grant) -> bool:
+    policy, role = grant.story.policy, grant.story.role
+    return policy is not None and role is not None and bool(policy.uid and role.uid and role.rules_digest)
+
+
+def _as_long_as_asked(grant: Grant) -> bool:
+    story = grant.story
+    if story.expires_at is None or story.duration is None:
+        return False
+    return story.expires_at - (story.starts_at or grant.began_at) <= timedelta(seconds=story.duration)
+
+
+def _must_end(grant: Grant) -> datetime | None:
+    """Return when it has to be over at the latest; one that was over before is judged when it was over."""
+    if grant.story.expires_at is None:
+        return grant.ended_at or grant.began_at
+    latest = grant.story.expires_at + ON_TIME
+    return latest if grant.ended_at is None else min(latest, grant.ended_at)
+
+
+def _has_to_be_on_time(grant: Grant) -> datetime | None:
+    """A grant without an end in the log fails that attribute, and not this one as well."""
+    return _must_end(grant) if grant.end is not None else None
+
+
+def _on_time(grant: Grant) -> bool:
+    return grant.lateness is not None and grant.lateness <= ON_TIME
+
+
+def _must_be_reviewed(grant: Grant) -> datetime | None:
+    if grant.mode is not Mode.BREAK_GLASS:
+        return None
+    deadline = grant.began_at + REVIEW_WITHIN
+    return deadline if grant.reviewed is None else min(deadline, grant.reviewed.at)
+
+
+def _reviewed(grant: Grant) -> bool:
+    return grant.reviewed is not None and grant.reviewed.at <= grant.began_at + REVIEW_WITHIN
+
+
+ATTRIBUTES = (
+    Attribute(
+        "A", "It was announced in the log before the access existed", Kind.UNANNOUNCED, lambda g: g.began_at, _announced
+    ),
+    Attribute(
+        "B",
+        "Somebody other than the requester and the submitter had approved it (grants that need it)",
+        Kind.UNAPPROVED,
+        _needs_approval,
+        _approved,
+    ),
+    Attribute("C", "Policy and role were pinned by identity and content", Kind.UNPINNED, lambda g: g.began_at, _pinned),
+    Attribute(
+        "D",
+        "It was given for no longer than was asked",
+        Kind.LONGER_THAN_ASKED,
+        lambda g: g.began_at,
+        _as_long_as_asked,
+    ),
+    Attribute("E", "Its end is in the log", Kind.END_MISSING, _must_end, lambda g: g.end is not None),
+    Attribute("F", "It ended no later than 60 s after the promised end", Kind.LATE_END, _has_to_be_on_time, _on_time),
+    Attribute(
+        "G",
+        "Somebody else looked at it within 24 hours (break glass)",
+        Kind.NOT_REVIEWED,
+        _must_be_reviewed,
+        _reviewed,
+    ),
+)
+"""All attributes, by letter."""
+
+
+def verdict(attribute: Attribute, grant: Grant, account: Account) -> bool | None:
+    """Say whether a grant passes; None where it does not apply, or is due outside the period or after the log's end."""
+    due = attribute.due(grant)
+    if due is None or not account.period.has(due) or account.last_at is None or due > account.last_at:
+        return None
+    return attribute.passes(grant)
+
+
+@dataclass(frozen=True, slots=True)
+class Tested:
+    """One attribute, put to the whole population."""
+
+    attribute: Attribute
+    tested: int
+    failed: tuple[Grant, ...]
+
+
+def examine(account: Account) -> Iterator[Tested]:
+    """Put each attribute to every grant that it is due for in the period."""
+    for attribute in ATTRIBUTES:
+        verdicts = [(grant, verdict(attribute, grant, account)) for grant in account.grants]
+        failed = tuple(grant for grant, passed in verdicts if passed is False)
+        yield Tested(attribute, sum(passed is not None for _, passed in verdicts), failed)

@@ -1,0 +1,183 @@
+"""What an auditor has to look at: the kinds of exception, how much each should worry, and what it means."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum, StrEnum
+
+from curfew.evidence.grants import Mention
+
+
+class Severity(StrEnum):
+    """How much an exception should worry. High: access or evidence was not as promised. Medium: look into it. Low: know it."""
+
+    HIGH = "high"
+    MEDIUM = "medium"
+    LOW = "low"
+
+
+@dataclass(frozen=True, slots=True)
+class _Meaning:
+    name: str
+    severity: Severity
+    title: str
+    meaning: str
+
+
+class Kind(Enum):
+    """The kinds, worst first."""
+
+    UNANNOUNCED = _Meaning(
+        "unannounced",
+        Severity.HIGH,
+        "Access without announcement",
+        "Access existed that the log had not announced before.",
+    )
+    UNAPPROVED = _Meaning(
+        "unapproved",
+        Severity.HIGH,
+        "Access without approval",
+        "No approval by somebody other than who asked is recorded, and the policy did not waive it.",
+    )
+    LONGER_THAN_ASKED = _Meaning(
+        "longer-than-asked",
+        Severity.HIGH,
+        "Longer than asked",
+        "The access was given for longer than was asked and agreed.",
+    )
+    LATE_END = _Meaning(
+        "late-end", Severity.HIGH, "Ended late", "The access was still there more than 60 s after its promised end."
+    )
+    END_MISSING = _Meaning(
+        "end-missing",
+        Severity.HIGH,
+        "No end recorded",
+        "The promised end is over, and no record says that the access is.",
+    )
+    REMOVAL_FAILED = _Meaning(
+        "removal-failed",
+        Severity.HIGH,
+        "Removal failed",
+        "The access had to end, and its binding could not be removed.",
+    )
+    NOT_REVIEWED = _Meaning(
+        "not-reviewed",
+        Severity.HIGH,
+        "Break glass without review",
+        "Access was taken without approval, and nobody else looked at it within 24 hours.",
+    )
+    DRIFTED = _Meaning(
+        "binding-drifted",
+        Severity.HIGH,
+        "Binding altered",
+        "Somebody changed a binding that Curfew had made; Curfew removed it.",
+    )
+    ORPHAN = _Meaning(
+        "orphan-binding",
+        Severity.HIGH,
+        "Binding without request",
+        "A binding that claimed to be Curfew's had no request; Curfew removed it.",
+    )
+    NOT_WRITE_ONCE = _Meaning(
+        "not-write-once",
+        Severity.HIGH,
+        "Store not proved write-once",
+        "For this time nothing proves that what was written could not be deleted or replaced.",
+    )
+    VERIFICATION_FAILED = _Meaning(
+        "verification-failed",
+        Severity.HIGH,
+        "Log failed its own check",
+        "Curfew verified its own log, and it did not hold.",
+    )
+    SILENCE = _Meaning(
+        "log-silent",
+        Severity.MEDIUM,
+        "Gap in the log",
+        "Nothing was written for longer than three signs of life: Curfew was not running, or could not write.",
+    )
+    OUTAGE = _Meaning(
+        "log-outage",
+        Severity.MEDIUM,
+        "Log could not be written",
+        "The store did not take what Curfew wrote. Nothing is granted meanwhile.",
+    )
+    NOT_COVERED = _Meaning(
+        "not-covered",
+        Severity.MEDIUM,
+        "Part of the period without log",
+        "The log begins after the period does, or ends before it.",
+    )
+    SELF_APPROVAL = _Meaning(
+        "self-approval",
+        Severity.MEDIUM,
+        "Self-approval attempted",
+        "Somebody decided on a request of their own. It did not count.",
+    )
+    ROLE_CHANGED = _Meaning(
+        "role-changed",
+        Severity.MEDIUM,
+        "Role changed during access",
+        "The rules of a role were changed while somebody held it: it allowed other things than what was approved.",
+    )
+    POLICY_WEAKENED = _Meaning(
+        "policy-weakened", Severity.MEDIUM, "Policy weakened", "A policy was changed and asks for less than before."
+    )
+    BINDING_REMOVED = _Meaning(
+        "binding-removed",
+        Severity.MEDIUM,
+        "Binding deleted by others",
+        "Somebody other than Curfew deleted a binding. The access ended early.",
+    )
+    UNPINNED = _Meaning(
+        "unpinned",
+        Severity.MEDIUM,
+        "Terms not pinned",
+        "The records do not say which policy and which rules were agreed.",
+    )
+    WRITER_CHANGED = _Meaning(
+        "writer-changed",
+        Severity.LOW,
+        "Another writer",
+        "Another process appended to the log. It is expected when the leader changes; compare with deployments.",
+    )
+    DECISION_REFUSED = _Meaning(
+        "decision-refused",
+        Severity.LOW,
+        "Decision did not count",
+        "Somebody decided too late, or for a stage that does not exist. It had no effect.",
+    )
+    UNREAD = _Meaning(
+        "unreadable", Severity.LOW, "Unreadable records", "Signed lines that this version cannot read; use a newer one."
+    )
+
+    @property
+    def severity(self) -> Severity:
+        """How much it should worry."""
+        return self.value.severity
+
+    @property
+    def title(self) -> str:
+        """What it is called, in a few words."""
+        return self.value.title
+
+    @property
+    def meaning(self) -> str:
+        """What it means, in a sentence."""
+        return self.value.meaning
+
+    def __str__(self) -> str:
+        return self.value.name
+
+
+@dataclass(frozen=True, slots=True)
+class Exceptional:
+    """One exception: when it happened, what exactly, whom and what it is about, and the records that show it."""
+
+    kind: Kind
+    at: datetime
+    what: str
+    who: str = ""
+    namespace: str = ""
+    request: str = ""
+    role: str = ""
+    records: tuple[Mention, ...] = ()

@@ -1,0 +1,48 @@
+"""What a control and a framework are, to a report."""
+
+from dataclasses import dataclass
+
+from curfew.evidence.exceptions import Kind
+from curfew.evidence.figures import Figures
+from curfew.evidence.topics import Topic
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """One control: its number and subject, what it asks, what the log says to it, and what it cannot say to this one."""
+
+    id: str
+    title: str
+    asks: str
+    topics: tuple[Topic, ...]
+    cannot_here: tuple[str, ...] = ()
+
+    def shows(self, figures: Figures) -> tuple[str, ...]:
+        """Return what the log shows for it, with numbers."""
+        return tuple(sentence for topic in self.topics for sentence in topic.shows(figures))
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """The tables that hold the evidence."""
+        return tuple(dict.fromkeys(table for topic in self.topics for table in topic.tables))
+
+    @property
+    def kinds(self) -> tuple[Kind, ...]:
+        """The kinds of exception that bear on it."""
+        return tuple(dict.fromkeys(kind for topic in self.topics for kind in topic.kinds))
+
+    @property
+    def cannot(self) -> tuple[str, ...]:
+        """What Curfew cannot show for it."""
+        return tuple(dict.fromkeys((*self.cannot_here, *(one for topic in self.topics for one in topic.cannot))))
+
+
+@dataclass(frozen=True, slots=True)
+class Framework:
+    """A framework: its controls that access records bear on, and near ones that they say nothing about, with why."""
+
+    key: str
+    name: str
+    edition: str
+    controls: tuple[Control, ...]
+    silent: tuple[tuple[str, str], ...]

@@ -1,0 +1,164 @@
+"""One grant, and one decision, as the records of a log tell of them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from curfew.audit.record import Story
+
+
+@dataclass(frozen=True, slots=True)
+class Mention:
+    """A record of the log: where it stands, its id, its event, and when what it tells of happened (aware, UTC)."""
+
+    index: int
+    id: str
+    event: str
+    at: datetime
+
+
+class Mode(StrEnum):
+    """How a grant came about."""
+
+    REVIEW = "review"
+    AUTOMATIC = "automatic"
+    BREAK_GLASS = "break glass"
+    UNKNOWN = "not recorded"
+
+
+ENDS = ("grant.expired", "grant.revoked", "grant.binding_removed")
+"""The events that say that access is over; each tells that the binding was read back as gone."""
+
+_MODES = {
+    "review.break_glass_invoked": Mode.BREAK_GLASS,
+    "review.auto_approved": Mode.AUTOMATIC,
+    "review.approved": Mode.REVIEW,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """Access that one person was given for a time.
+
+    `story` is what the newest record about it says; `mentions` the first record of each event about it; `reviewed` the
+    first review of a broken glass by somebody else, if there was one.
+    """
+
+    story: Story
+    mentions: Mapping[str, Mention]
+    reviewed: Mention | None = None
+
+    @property
+    def activated(self) -> Mention:
+        """The record that says that the binding was made; every grant has one."""
+        return self.mentions["grant.activated"]
+
+    @property
+    def end(self) -> Mention | None:
+        """The record that says that it is over, or None where the log holds none."""
+        return min((self.mentions[event] for event in ENDS if event in self.mentions), default=None, key=_index)
+
+    @property
+    def mode(self) -> Mode:
+        """How it came about."""
+        return next((mode for event, mode in _MODES.items() if event in self.mentions), Mode.UNKNOWN)
+
+    @property
+    def asked_at(self) -> datetime | None:
+        """When it was asked for."""
+        created = self.mentions.get("request.created")
+        return created.at if created is not None else None
+
+    @property
+    def began_at(self) -> datetime:
+        """When the binding was made."""
+        return self.story.granted_at or self.activated.at
+
+    @property
+    def ended_at(self) -> datetime | None:
+        """When the binding was gone, or None where the log does not say that it is."""
+        if self.end is None:
+            return None
+        return self.story.ended_at or self.end.at
+
+    @property
+    def lateness(self) -> timedelta | None:
+        """How long after the promised end it was over; negative where it was ended early; None while it is not over."""
+        if self.ended_at is None or self.story.expires_at is None:
+            return None
+        return self.ended_at - self.story.expires_at
+
+    @property
+    def time_to_decision(self) -> timedelta | None:
+        """How long people took to agree; None where nobody had to, or it is not known."""
+        if self.mode is not Mode.REVIEW or self.asked_at is None or self.story.decided_at is None:
+            return None
+        return self.story.decided_at - self.asked_at
+
+    @property
+    def approvers(self) -> tuple[str, ...]:
+        """Who approved before the access existed, each once, without who asked or submitted."""
+        involved = {self.story.requester, self.story.submitted_by}
+        agreed = (one for one in self.story.decisions if one.decision == "Approve" and one.seen_at <= self.activated.at)
+        return tuple(dict.fromkeys(one.by for one in agreed if one.by not in involved))
+
+    @property
+    def role(self) -> str:
+        """The role as `kind/name`."""
+        role = self.story.role
+        return f"{role.kind}/{role.name}" if role is not None else "not recorded"
+
+    @property
+    def policy(self) -> str:
+        """The policy as `name (generation)`."""
+        policy = self.story.policy
+        return f"{policy.name} ({policy.generation})" if policy is not None else "not recorded"
+
+    @property
+    def records(self) -> tuple[Mention, ...]:
+        """The records about it, in the order of the log."""
+        told = {mention.index: mention for mention in self.mentions.values()}
+        if self.reviewed is not None:
+            told[self.reviewed.index] = self.reviewed
+        return tuple(told[index] for index in sorted(told))
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What one person said about one request, and what became of it. `took` is the time since it was asked for."""
+
+    record: Mention
+    by: str
+    decision: str
+    stage: str
+    reason: str
+    effect: str
+    namespace: str
+    request: str
+    requester: str
+    role: str
+    took: timedelta | None
+
+    @property
+    def counted(self) -> bool:
+        """Whether it had an effect."""
+        return self.effect in ("Counted", "TookEffect")
+
+    @property
+    def outcome(self) -> str:
+        """What became of it, in words."""
+        return _OUTCOMES.get(self.effect, f"did not count: {self.effect}")
+
+
+_OUTCOMES = {
+    "Counted": "counted",
+    "TookEffect": "took effect",
+    "OwnRequest": "did not count: it is their own request",
+    "TooLate": "did not count: it came too late",
+    "UnknownStage": "did not count: the policy has no such stage",
+}
+
+
+def _index(mention: Mention) -> int:
+    return mention.index

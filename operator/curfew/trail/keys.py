@@ -1,0 +1,89 @@
+"""Who signs the log: the key it is to be signed with, the one before it, and which of them it is signed with now.
+
+A signature may be made by a key management service, which takes long and can fail. Then it is made in a thread, so that
+nothing else waits for it.
+"""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from curfew.audit.checkpoint import Signer, SigningFailed, Verifier
+from curfew.audit.record import Record
+from curfew.audit.rotation import rotation
+
+R = TypeVar("R")
+
+THREADS = 4
+"""How many signatures may be waited for; more than one, because a call that was given up may still hold its thread."""
+
+
+class KeyUnknown(Exception):
+    """The log is signed with a key that we do not have. `str(error)` is a sentence for people."""
+
+
+class Keys:
+    """The keys of one log: the one to be used, and the one before it where the log may still be signed with that."""
+
+    def __init__(self, signer: Signer, previous: Signer | None = None, *, patience: timedelta) -> None:
+        """Wait at most `patience` for what a key that is held elsewhere has to sign."""
+        self._signer = signer
+        self._previous = previous
+        self._patience = patience.total_seconds()
+        self._now = signer  # of which the next segment is
+        self._executor: ThreadPoolExecutor | None = None
+
+    @property
+    def verifiers(self) -> tuple[Verifier, ...]:
+        """The keys that a segment of ours may be signed with, the newest first."""
+        return tuple(signer.verifier for signer in (self._signer, self._previous) if signer is not None)
+
+    @property
+    def verifier(self) -> Verifier:
+        """The key that the next segment is signed with, whoever writes it."""
+        return self._now.verifier
+
+    @property
+    def is_old(self) -> bool:
+        """Whether the log is still to be handed over to the key that is to be used."""
+        return self._now is not self._signer
+
+    def use(self, verifier: Verifier) -> None:
+        """Go on with the key that the log is signed with from here on, or raise `KeyUnknown` where we do not have it."""
+        for signer in (self._signer, self._previous):
+            if signer is not None and signer.verifier == verifier:
+                self._now = signer
+                return
+        raise KeyUnknown(
+            f"The log is signed with key {verifier.key_hash.hex()} from here on, and this process has "
+            f"{' and '.join(known.key_hash.hex() for known in self.verifiers)}. Give it the newest in audit.keyFile."
+        )
+
+    def handed_over(self) -> None:
+        """Go on with the key that is to be used: the log has been handed over to it."""
+        self._now = self._signer
+
+    async def rotation(self, log: str, *, at: datetime) -> Record:
+        """Return the record that hands the log over to the key that is to be used, or raise `SigningFailed`."""
+        return await self._apart(lambda _: rotation(log, at=at, old=self._now, new=self._signer), self._signer)
+
+    async def sign(self, act: Callable[[Signer], R]) -> R:
+        """Return what `act` makes of the key that signs now, or raise `SigningFailed`."""
+        return await self._apart(act, self._now)
+
+    def close(self) -> None:
+        """Wait for no thread any more."""
+        if self._executor is not None:
+            self._executor.shutdown(wait=False, cancel_futures=True)
+
+    async def _apart(self, act: Callable[[Signer], R], signer: Signer) -> R:
+        if not signer.is_remote:
+            return act(signer)
+        self._executor = self._executor or ThreadPoolExecutor(THREADS, "signing")
+        try:
+            async with asyncio.timeout(self._patience):
+                return await asyncio.get_running_loop().run_in_executor(self._executor, act, signer)
+        except TimeoutError as error:
+            raise SigningFailed(f"The signing key has not answered within {self._patience:g} s.") from error

@@ -1,0 +1,76 @@
+"""Which test shows on real servers that an event of the catalogue is emitted, and whether its log did hold it.
+
+Every event is here: `tests/unit/audit/test_conformance.py` sees to it. A test that is named here fails unless the logs that its
+module read hold the event; so a part of the tests can be run alone, and is held to its own part.
+"""
+
+import os
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from curfew.audit.record import Record
+from tests.support.ocsf import validate
+
+_COURSES: Final = "operator/test_lifecycle.py::test_each_step_is_in_the_log_once_and_in_order"
+_POLICIES: Final = "operator/test_policies.py::test_what_becomes_of_a_policy_is_recorded"
+_GLASS: Final = "operator/test_roles.py::test_the_glass_is_broken_at_once_and_reviewed_afterwards"
+_OUTAGES: Final = "operator/test_outages.py::test_everything_is_recorded_once_when_the_bucket_is_back"
+
+SHOWN_BY: Final[Mapping[str, str]] = {
+    "request.created": _COURSES,
+    "request.accepted": _COURSES,
+    "request.rejected": _COURSES,
+    "request.cancelled": _COURSES,
+    "request.timed_out": _COURSES,
+    "request.deleted": _COURSES,
+    "request.closed": _COURSES,
+    "review.submitted": _COURSES,
+    "review.approved": _COURSES,
+    "review.denied": _COURSES,
+    "review.auto_approved": _COURSES,
+    "review.refused": "operator/test_lifecycle.py::test_an_approval_after_the_time_is_up_is_refused_whoever_was_slow",
+    "review.break_glass_invoked": _GLASS,
+    "review.overdue": _GLASS,
+    "grant.intended": _COURSES,
+    "grant.activated": _COURSES,
+    "grant.activation_failed": "operator/test_roles.py::test_a_role_that_is_edited_before_the_grant_grants_nothing",
+    "grant.expired": _COURSES,
+    "grant.revoked": _COURSES,
+    "grant.binding_removed": "operator/test_rules.py::test_a_binding_that_somebody_deletes_ends_the_grant",
+    "grant.removal_failed": "operator/test_outages.py::test_the_operator_goes_on_when_the_api_server_is_back",
+    "grant.drifted": "operator/test_rules.py::test_a_drifted_binding_is_removed_and_reported",
+    "grant.orphan_removed": "operator/test_rules.py::test_a_binding_that_nobody_asked_for_is_removed_and_reported",
+    "grant.role_changed": "operator/test_roles.py::test_a_role_that_is_edited_during_a_grant_ends_it",
+    "policy.created": _POLICIES,
+    "policy.updated": _POLICIES,
+    "policy.weakened": _POLICIES,
+    "policy.deleted": _POLICIES,
+    "audit.opened": _OUTAGES,
+    "audit.sink_failed": _OUTAGES,
+    "audit.sink_recovered": _OUTAGES,
+    "audit.attested": _OUTAGES,
+    "audit.key_rotated": "operator/test_keys.py::test_a_key_is_exchanged_and_the_log_goes_on",
+    "audit.writer_changed": "trail/test_trail_on_a_bucket.py::test_two_writers_on_one_bucket_write_one_chain",
+}
+"""By event: the test, from this folder."""
+
+_read: Final[defaultdict[str, set[str]]] = defaultdict(set)
+
+
+def was_read(records: Iterable[Record]) -> None:
+    """Note, for the module whose test runs, what a log held; each record has to be what OCSF and the catalogue say."""
+    module = _module(os.environ["PYTEST_CURRENT_TEST"])
+    for record in records:
+        validate(record)
+        _read[module].add(record.event)
+
+
+def missing(test: str) -> list[str]:
+    """Return the events that a test, by its id, is to show and that no log of its module has held."""
+    shown = {event for event, where in SHOWN_BY.items() if test.partition("[")[0].endswith(f"integration/{where}")}
+    return sorted(shown - _read[_module(test)])
+
+
+def _module(test: str) -> str:
+    return test.partition("::")[0]

@@ -1,0 +1,107 @@
+"""What a policy says of itself, and whom it lets ask for how much: read from the status, where people look."""
+
+import asyncio
+from typing import Any
+
+from tests.integration.installed import RBAC
+from tests.integration.operator.people import Body, Person
+from tests.integration.operator.place import SOON, Place
+from tests.support.operator_process import OperatorProcess
+
+
+async def offered(place: Place, name: str, **spec: Any) -> Body:
+    """Apply a policy and return its status once that says whether it can be asked for."""
+    await place.apply(place.policy(name, **spec))
+
+    def status() -> Body | None:
+        for body in place.sights.policies.objects.values():
+            meta = body["metadata"]
+            if (meta["namespace"], meta["name"]) == (place.namespace, name) and body.get("status"):
+                found: Body = body["status"]
+                return found if found.get("observedGeneration") == meta["generation"] else None
+        return None
+
+    return await place.sights.policies.until(status, f"the status of policy {name}", SOON)
+
+
+def ready(status: Body) -> tuple[str, str]:
+    """Return whether a policy can be asked for, and the reason."""
+    (condition,) = (c for c in status["conditions"] if c["type"] == "Ready")
+    return condition["status"], condition["reason"]
+
+
+async def let_ask_for_others(place: Place, person: Person) -> None:
+    """Let somebody submit requests for other people, as a GitOps controller does."""
+    meta = {"name": "on-behalf", "namespace": place.namespace}
+    verb, resource = "request-on-behalf", "accesspolicies"
+    rules = [{"apiGroups": ["curfew.dev"], "resources": [resource], "verbs": [verb]}]
+    await place.apply(
+        {"apiVersion": f"{RBAC}/v1", "kind": "Role", "metadata": meta, "rules": rules},
+        {
+            "apiVersion": f"{RBAC}/v1",
+            "kind": "RoleBinding",
+            "metadata": meta,
+            "roleRef": {"apiGroup": RBAC, "kind": "Role", "name": "on-behalf"},
+            "subjects": [{"apiGroup": RBAC, "kind": "User", "name": person.name}],
+        },
+    )
+    ask = (verb, f"{resource}.curfew.dev")
+    await asyncio.to_thread(place.cluster.await_right, person.name, *ask, namespace=place.namespace)
+
+
+async def test_a_role_that_could_make_access_permanent_is_offered_only_by_name(
+    operator: OperatorProcess, place: Place
+) -> None:
+    """`edit` may impersonate service accounts: the policy says what is risky, and whoever means it says so."""
+    refused = await offered(place, "risky", role="edit")
+    asked = await place.ask(place.people.alice, "risky")
+    await asked.closed()
+
+    assert ready(refused) == ("False", "RoleIsPermanent")
+    assert {"Impersonates", "ReadsSecrets", "ExecsIntoPods", "CreatesPods"} <= set(refused["risk"])
+    assert (asked.status["phase"], asked.status["endReason"]) == ("Failed", "RoleIsPermanent")
+    assert "Impersonates" in asked.condition("Ready")["message"]
+
+    meant = await offered(place, "risky", role="edit", allowPermanence=True)
+    again = await place.active(place.people.alice, policy="risky")
+
+    assert ready(meant) == ("True", "Offered")
+    assert meant["risk"] == refused["risk"] == again.status["terms"]["risk"]
+
+
+async def test_nobody_has_more_requests_or_grants_than_the_policy_allows(
+    operator: OperatorProcess, place: Place
+) -> None:
+    """Counted for each person: what one has too many of, another may have."""
+    people, limits = place.people, {"activePerRequester": 1, "pendingPerRequester": 2}
+    await offered(place, "scarce", limits=limits)
+    first, second = [await place.pending(people.alice, "scarce") for _ in range(2)]
+    third = await place.ask(people.alice, "scarce")
+    await third.closed()
+    await place.pending(people.carol, "scarce")
+
+    assert (third.status["phase"], third.status["endReason"]) == ("Failed", "LimitReached")
+
+    for asked in (first, second):
+        (await asked.decide(people.bob)).done()
+        await asked.phase("Active", "Failed")
+
+    assert first.status["phase"] == "Active"
+    assert (second.status["phase"], second.status["endReason"]) == ("Failed", "LimitReached")
+
+
+async def test_who_is_asked_for_must_be_allowed_to_ask(operator: OperatorProcess, place: Place) -> None:
+    """Carol may submit for others: for alice, who may ask herself, and in vain for bob, who may not."""
+    people = place.people
+    await let_ask_for_others(place, people.carol)
+    for_bob = await place.ask(people.carol, requester=people.bob.name)
+    for_alice = await place.pending(people.carol, requester=people.alice.name)
+    await for_bob.closed()
+
+    assert (for_bob.status["phase"], for_bob.status["endReason"]) == ("Failed", "RequesterMayNotAsk")
+    assert f"{people.bob.name}, who needs the verb request" in for_bob.condition("Ready")["message"]
+
+    (await for_alice.decide(people.bob)).done()
+    await for_alice.phase("Active")
+
+    assert (await for_alice.bound())["subjects"][0]["name"] == people.alice.name

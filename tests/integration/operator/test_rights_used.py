@@ -1,0 +1,161 @@
+"""Every right that the chart gives is used, and no other is missed: read in the API server's audit log of one short life."""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from curfew.adapters.clock import SystemClock
+from curfew.adapters.kube import KubeCluster
+from curfew.api import names
+from curfew.api.times import format_time
+from curfew.cli.sweep import sweep_bindings
+from tests.integration.admission.test_rights import EVERYWHERE, RBAC, Right
+from tests.integration.enforcement.conftest import PROBE
+from tests.integration.enforcement.test_rights import OF_THE_PROBE
+from tests.integration.installed import OPERATOR, SWEEPER, Installed
+from tests.integration.operator.evidence import Evidence
+from tests.integration.operator.people import Body
+from tests.integration.operator.place import Place
+from tests.integration.operator.test_offers import let_ask_for_others
+from tests.integration.operator.test_rules import closed_story
+from tests.integration.test_cluster import bench_in
+from tests.support.operator_process import OperatorProcess, dead
+from tools.servers.control_plane import ControlPlane
+
+ROLE: Final = "support"
+"""A Role of the namespace's own that may be granted."""
+
+GIVEN: Final[dict[str, set[Right]]] = {
+    OPERATOR: {
+        *EVERYWHERE[OPERATOR],
+        ("", "serviceaccounts/token", "create", "curfew-probe"),
+        (RBAC, "rolebindings", "create", ""),
+        (RBAC, "clusterroles", "bind", "view"),
+        (RBAC, "roles", "bind", ROLE),
+    },
+    SWEEPER: EVERYWHERE[SWEEPER],
+    PROBE: OF_THE_PROBE,
+}
+"""What the chart gives to each of its service accounts; that it is this and nothing else, other tests hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """One call of a service account of ours, as the API server wrote it down."""
+
+    user: str
+    right: Right
+    is_ours: bool  # it was one of the chart's bindings by which it was allowed
+    is_allowed: bool  # by RBAC; admission may have refused it after that
+    code: int
+    message: str
+
+
+def uses(control_plane: ControlPlane, since: datetime) -> Iterator[Use]:
+    """Yield the calls of our service accounts, also those that have only begun, such as watches."""
+    for path in control_plane.audit_log.parent.glob("audit*.log"):  # a big one is continued in another
+        for line in path.read_text().splitlines():
+            event = json.loads(line)
+            if (
+                event["user"]["username"] in GIVEN
+                and datetime.fromisoformat(event["requestReceivedTimestamp"]) >= since
+            ):
+                yield _use(event)
+
+
+def _use(event: Body) -> Use:
+    on, marks = event.get("objectRef", {}), event.get("annotations", {})
+    resource = "/".join(filter(None, (on.get("resource", ""), on.get("subresource", ""))))
+    response = event.get("responseStatus", {})
+    return Use(
+        event["user"]["username"],
+        (on.get("apiGroup", ""), resource, event["verb"], on.get("name", "")),
+        'Binding "curfew' in marks.get("authorization.k8s.io/reason", ""),
+        marks.get("authorization.k8s.io/decision") == "allow",
+        response.get("code", 0),
+        response.get("message", ""),
+    )
+
+
+def used(use: Use) -> Iterator[Right]:
+    """Yield the rights that a call shows to be used: by itself, and those that the API server asked for on its way."""
+    group, resource, verb, _ = use.right
+    yield use.right
+    yield (group, resource, verb, "")
+    if use.user != PROBE or verb != "create":
+        return
+    # Admission lets nobody ask for another who may not ask on behalf; what was there already was admitted, too.
+    if resource == "accessrequests" and use.code in (HTTPStatus.CREATED, HTTPStatus.CONFLICT):
+        yield ("curfew.dev", "accesspolicies", "request-on-behalf", "curfew-probe")
+    # Whether the role may be bound is asked before admission is.
+    if resource == "rolebindings" and "ValidatingAdmissionPolicy" in use.message:
+        yield (RBAC, "roles", "bind", "curfew-probe")
+
+
+@pytest.fixture
+async def _something_to_sweep(cluster: Installed, namespace: str, tmp_path: Path) -> None:
+    """Make a binding whose end is past."""
+    async with KubeCluster.connect(cluster.operator_kubeconfig(tmp_path / "kubeconfig")) as api:
+        bench = bench_in(cluster, api, namespace)
+        manifest = bench.binding(await bench.requested())
+        marks = manifest["metadata"]["annotations"]
+        for annotation, hours in ((names.ANNOTATION_STARTS_AT, 2), (names.ANNOTATION_EXPIRES_AT, 1)):
+            marks[annotation] = format_time(bench.now - timedelta(hours=hours))
+        await api.create_binding(manifest)
+
+
+async def live(operator: OperatorProcess, place: Place, read_log: Callable[[OperatorProcess], Evidence]) -> set[Right]:
+    """Have an operator do everything that it can do, and return which roles it bound."""
+    people = place.people
+    operator.start()
+    operator.await_granting()
+    await place.apply(place.policy("own", roleRef={"kind": "Role", "name": ROLE}))
+    on_behalf = await place.pending(people.carol, requester=people.alice.name)
+    active = [await place.active(people.alice), await place.active(people.alice, policy="own"), on_behalf]
+    (await on_behalf.decide(people.bob)).done()
+    bound = [(await asked.bound())["roleRef"] for asked in active]
+    deleted = await place.pending(people.alice)
+    await deleted.said("Recorded", "Durable")
+    with dead(operator):
+        await deleted.delete(people.alice)
+    await closed_story(deleted, operator, read_log)
+    for asked in active:
+        (await asked.decide(people.bob, "Revoke")).done()
+        await asked.closed()
+    operator.stop()
+    return {(RBAC, f"{ref['kind'].lower()}s", "bind", ref["name"]) for ref in bound}
+
+
+@pytest.mark.usefixtures("_something_to_sweep")
+async def test_every_right_is_used_and_no_other_is_missed(
+    cluster: Installed,
+    place: Place,
+    new_operator: Callable[..., OperatorProcess],
+    read_log: Callable[[OperatorProcess], Evidence],
+    tmp_path: Path,
+) -> None:
+    """One sweep, and one life of an operator with its probe, in which everything happens for which they have rights."""
+    cluster.opt_in(place.namespace, roles=[ROLE])
+    role = {"apiVersion": f"{RBAC}/v1", "kind": "Role", "metadata": {"name": ROLE, "namespace": place.namespace}}
+    await place.apply({**role, "rules": []})
+    await let_ask_for_others(place, place.people.carol)
+    since, operator = datetime.now(UTC), new_operator()
+
+    async with KubeCluster.connect(cluster.sweeper_kubeconfig(tmp_path / "sweeper")) as sweeper:
+        assert await sweep_bindings(sweeper, SystemClock(), lambda _: None) == 0
+    try:
+        bound = await live(operator, place, read_log)
+    finally:
+        operator.kill()
+
+    seen = list(uses(cluster.environment.control_plane, since))
+    assert [use for use in seen if not use.is_allowed] == []
+    for user, given in GIVEN.items():
+        known = {right for use in seen if use.user == user and use.is_ours for right in used(use)}
+        assert given - known - bound == set(), f"{user} has rights that it does not use"

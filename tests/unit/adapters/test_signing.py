@@ -1,0 +1,90 @@
+"""A key that somebody else holds signs as one of our own does, and whatever goes wrong there is said in a sentence."""
+
+import sys
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+
+from curfew.adapters.signing import HeldSigner
+from curfew.audit.checkpoint import Checkpoint, Ed25519Signer, KeyRefused, SigningFailed, open_note, sign_note
+
+NAME = "curfew.dev/log/main"
+KEY = Ed25519PrivateKey.from_private_bytes(bytes([5] * 32))
+ANOTHER = Ed25519PrivateKey.from_private_bytes(bytes([6] * 32))
+
+
+def private_pem(key: Ed25519PrivateKey) -> bytes:
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+
+def public_pem(key: Ed25519PublicKey | rsa.RSAPublicKey) -> str:
+    return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+
+
+@pytest.fixture
+def uri(tmp_path: Path) -> str:
+    """Return the URI of a key in a file."""
+    (tmp_path / "key.pem").write_bytes(private_pem(KEY))
+    return f"file2:{tmp_path}/key.pem"
+
+
+def test_it_signs_as_the_key_itself_would(uri: str) -> None:
+    held = HeldSigner.connect(NAME, uri, public_pem(KEY.public_key()))
+    checkpoint = Checkpoint(NAME, 7, bytes(32))
+
+    assert held.is_remote
+    assert held.verifier == Ed25519Signer(NAME, KEY).verifier
+    assert sign_note(checkpoint, held) == sign_note(checkpoint, Ed25519Signer(NAME, KEY))
+    assert open_note(sign_note(checkpoint, held), held.verifier) == checkpoint
+
+
+@pytest.mark.parametrize(
+    ("uri", "public_key", "why"),
+    [
+        ("file2:/nowhere/key.pem", public_pem(KEY.public_key()), "file2: does not take it: .*not found in '/nowhere"),
+        ("vault:x", public_pem(KEY.public_key()), "no signer for vault: URIs; there are file2, gcpkms, "),
+        ("hv:curfew/1", public_pem(KEY.public_key()), "hv: does not take it: .*hvac"),
+        ("file2:{}", "rubbish", "publicKey is not right: it is not a public key in PEM"),
+        (
+            "file2:{}",
+            public_pem(rsa.generate_private_key(65537, 2048).public_key()),
+            "publicKey is not right: it is a public key, but not an Ed25519 key",
+        ),
+        ("file2:{}", public_pem(ANOTHER.public_key()), "file2: does not take it: .*does not match"),
+    ],
+    ids=["no file", "no such holder", "its library is missing", "no key", "an RSA key", "another key"],
+)
+def test_what_cannot_be_used_is_told_at_the_start(tmp_path: Path, uri: str, public_key: str, why: str) -> None:
+    (tmp_path / "key.pem").write_bytes(private_pem(KEY))
+
+    with pytest.raises(KeyRefused, match=why):
+        HeldSigner.connect(NAME, uri.format(tmp_path / "key.pem"), public_key)
+
+
+def test_without_the_extra_it_is_said_how_to_get_it(uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "securesystemslib.signer", None)
+
+    with pytest.raises(KeyRefused, match=r"pip install 'curfew\[kms\]'"):
+        HeldSigner.connect(NAME, uri, public_pem(KEY.public_key()))
+
+
+def test_a_holder_that_fails_is_a_failure_to_sign(uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    held = HeldSigner.connect(NAME, uri, public_pem(KEY.public_key()))
+
+    def sign(_: bytes) -> None:
+        raise ConnectionError("503\n sealed")
+
+    monkeypatch.setattr(held._holder, "sign", sign)
+    with pytest.raises(SigningFailed, match=r"^Whoever holds the signing key did not sign: 503 sealed\.$"):
+        held.sign(b"x")
+
+
+def test_a_holder_that_signs_with_another_key_is_not_believed(uri: str) -> None:
+    held = HeldSigner.connect(NAME, uri, public_pem(KEY.public_key()))
+    there = HeldSigner(Ed25519Signer(NAME, ANOTHER).verifier, held._holder)
+
+    with pytest.raises(SigningFailed, match="with another key than the settings say"):
+        there.sign(b"x")

@@ -1,0 +1,73 @@
+"""What a log tells of a period: which grants belong to it, and what is kept of the rest."""
+
+from datetime import timedelta
+
+from curfew.audit.record import Story
+from curfew.evidence.figures import Figures
+from tests.support.quarter import company, tell
+from tests.unit.evidence.telling import NOON, PERIOD, granted, told
+
+
+def test_the_population_is_what_was_in_force_at_any_time_in_the_period() -> None:
+    people = company()
+    hours = timedelta(hours=1)
+    reaches_in, inside, reaches_out = (
+        list(people.granted(at, longer=12 * 3600)) for at in (PERIOD.begin - 8 * hours, NOON, PERIOD.end - 9 * hours)
+    )
+    before, after = (list(people.granted(at)) for at in (PERIOD.begin - 10 * hours, PERIOD.end + hours))
+
+    account = told([*before, *reaches_in, *inside, *reaches_out, *after])
+
+    assert {grant.story.request for grant in account.population} == {"inc-1", "inc-2", "inc-3"}
+    assert {grant.story.request for grant in account.began} == {"inc-2", "inc-3"}
+
+
+def test_nothing_is_kept_of_requests_that_were_over_before_the_period() -> None:
+    people = company()
+    over = [one for _ in range(5) for one in people.granted(PERIOD.begin - timedelta(days=3))]
+
+    assert told(over, begin=PERIOD.begin - timedelta(days=4)).grants == ()
+
+
+def test_requests_are_counted_by_how_they_ended() -> None:
+    people = company()
+    records = [
+        *people.turned_down(NOON, "denied"),
+        *people.turned_down(NOON, "rejected"),
+        *people.granted(NOON, ends="revoked"),
+        *people.granted(NOON, mode="review.break_glass_invoked"),  # closed only by its review
+        *people.granted(NOON, ends="never"),
+    ]
+
+    account = told(records)
+
+    assert account.asked == 5
+    assert account.phases == {"Denied": 1, "Failed": 1, "Revoked": 1, "Expired": 1, "Open": 1}
+
+
+def test_the_longest_silence_is_measured_in_the_period_alone() -> None:
+    hole = (PERIOD.begin - timedelta(days=9), PERIOD.begin - timedelta(days=4))
+
+    account = told(granted(), begin=hole[0] - timedelta(days=1), hole=hole)
+
+    assert account.longest_silence == timedelta(hours=12)
+    assert account.gaps == ()
+
+
+def test_weeks_begin_on_mondays_and_cover_the_period() -> None:
+    by_week = Figures(told(granted()), ()).by_time
+
+    assert [label for label, _ in by_week][:2] == ["29 Jun", "6 Jul"]
+    assert by_week[2] == ("13 Jul", 1)
+    assert len(by_week) == 14
+
+
+def test_a_record_that_knows_less_of_a_request_takes_nothing_away() -> None:
+    records = granted()
+    story = Story.of(records[-1][1])
+    bare = Story(uid=story.uid, namespace=story.namespace, request=story.request)
+    late = tell("grant.removal_failed", records[-1][0], bare)
+
+    (grant,) = told([*records, late]).grants
+
+    assert grant.story == story
