@@ -64,11 +64,11 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     parser.add_argument(
-        "--records", type=_positive(int), default=RECORDS, help="in the logs that are read (default: %(default)s)"
+        "--records", type=_number(int, 100), default=RECORDS, help="in the logs that are read (default: %(default)s)"
     )
     parser.add_argument(
         "--seconds",
-        type=_positive(float),
+        type=_number(float, 0.1),
         default=SECONDS,
         help="how long a rate is kept up (default: %(default)s)",
     )
@@ -79,15 +79,15 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     return chosen
 
 
-def _positive(kind: type[int] | type[float]) -> Callable[[str], float]:
-    def number(text: str) -> float:
+def _number(kind: type[int] | type[float], least: float) -> Callable[[str], float]:
+    def read(text: str) -> float:
         value = kind(text)
-        if not value > 0:
-            raise ValueError
+        if not value >= least:
+            raise argparse.ArgumentTypeError(f"{text} is too little to measure with; {least} is the least")
         return value
 
-    number.__name__ = "positive number"  # what argparse calls it where it is not one
-    return number
+    read.__name__ = "number"  # what argparse calls it where it is none
+    return read
 
 
 def _tell(line: str) -> None:

@@ -1,6 +1,7 @@
 """A program that is measured from outside: how long it runs on one core, and how much memory it takes."""
 
 import os
+import resource
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,7 +24,8 @@ class Failed(Exception):
 class Ran:
     """What a program took."""
 
-    seconds: float
+    seconds: float  # from start to end
+    processor: float  # seconds of a processor's time: what one core needs for it, whatever else there is to do
     peak: int  # bytes, of the program and all that it started
     output: str
 
@@ -36,6 +38,7 @@ def run(
     environ: Mapping[str, str] = MappingProxyType({}),
 ) -> Ran:
     """Run a program to its end, on so many cores (None: on all), with variables added; raise `Failed` if it fails."""
+    before = _processor_time()
     with on_cores(cores):
         started = time.perf_counter()
         process = subprocess.Popen(
@@ -57,7 +60,7 @@ def run(
     if process.returncode:
         said = (errors or output).strip().splitlines()[-3:]
         raise Failed(f"{' '.join(map(str, command))} ended with {process.returncode}: {' '.join(said)}")
-    return Ran(seconds, peak, output)
+    return Ran(seconds, _processor_time() - before, peak, output)
 
 
 @contextmanager
@@ -72,6 +75,12 @@ def on_cores(count: int | None) -> Iterator[None]:
         yield
     finally:
         os.sched_setaffinity(0, before)
+
+
+def _processor_time() -> float:
+    """Return the time that ended children have taken, with theirs, in seconds."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _tree(pid: int) -> Iterator[int]:

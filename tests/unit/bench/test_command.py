@@ -75,8 +75,10 @@ def test_what_cannot_be_measured_is_said_and_is_no_bound_that_is_missed(capsys: 
     ("arguments", "why"),
     [
         (["fast"], "there is no fast to measure; there is good, bad, broken"),
-        (["--records", "0"], "argument --records"),
-        (["--seconds", "soon"], "argument --seconds"),
+        (["--records", "99"], "argument --records: 99 is too little to measure with; 100 is the least"),
+        (["--records", "many"], "argument --records: invalid number value: 'many'"),
+        (["--seconds", "0"], "argument --seconds: 0 is too little to measure with; 0.1 is the least"),
+        (["--seconds", "nan"], "argument --seconds: nan is too little"),
     ],
 )
 def test_a_wrong_command_says_what_is_right(arguments: list[str], why: str, capsys: pytest.CaptureFixture[str]) -> None:

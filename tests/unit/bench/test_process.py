@@ -21,6 +21,15 @@ def test_time_and_output_are_those_of_the_program() -> None:
     assert 0.2 <= ran.seconds < 10
 
 
+def test_the_processor_s_time_is_that_of_the_program_and_of_what_it_starts() -> None:
+    busy = "import time\nwhile time.process_time() < 0.3: pass"
+    parent = f"import subprocess, sys, time; subprocess.run([sys.executable, '-c', {busy!r}]); time.sleep(0.5)"
+
+    ran = run(python(parent), Progress("a program"), cores=1)
+
+    assert 0.3 <= ran.processor <= ran.seconds - 0.4
+
+
 def test_memory_is_that_of_the_program_and_of_what_it_starts() -> None:
     child = "held = bytes(1) * 60_000_000; import time; time.sleep(0.4)"
     parent = f"held = bytes(1) * 40_000_000; import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}])"

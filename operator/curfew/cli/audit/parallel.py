@@ -2,7 +2,9 @@
 
 import asyncio
 import gc
+import os
 import signal
+import sys
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
@@ -23,6 +25,13 @@ _BATCH_OBJECTS = 64
 """How much goes to a process at once: enough to be worth it, and not so much that others wait long for it."""
 
 _SMALL = 512 * 1024  # bytes of a log, stored, that are verified sooner than processes are started
+
+
+def processors() -> int:
+    """Return how many processors this process may use."""
+    if sys.platform == "linux":
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def with_gists(
@@ -58,8 +67,7 @@ async def in_parallel(
                     for name, stored in batch:
                         yield name, stored, None
                     continue
-                # A new process, and not a copy of this one, which may have threads of its own.
-                pool = pool or ProcessPoolExecutor(processes, get_context("spawn"), _begin)
+                pool = pool or _started(processes)
                 waiting.append((batch, pool.submit(work, batch, key(), log)))
                 if len(waiting) > 2 * processes:
                     for one in await _first(waiting):
@@ -73,7 +81,7 @@ async def in_parallel(
         ) from error
     finally:
         if pool is not None:
-            pool.shutdown(wait=False, cancel_futures=True)
+            pool.shutdown(cancel_futures=True)  # what is being done takes a moment, no more
 
 
 async def _first(
@@ -98,7 +106,19 @@ async def _batches(objects: AsyncGenerator[tuple[str, bytes]]) -> AsyncGenerator
         yield batch
 
 
+def _started(processes: int) -> Executor:
+    """Return processes to which a Ctrl-C is nothing: it is their parent's, who ends them."""
+    # New processes, and not copies of this one, which may have threads of its own.
+    pool = ProcessPoolExecutor(processes, get_context("spawn"), _begin)
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)  # which a new process inherits
+    try:
+        for _ in range(processes):
+            pool.submit(_begin)
+    finally:
+        signal.signal(signal.SIGINT, handler)
+    return pool
+
+
 def _begin() -> None:
-    """Prepare a process: Ctrl-C is its parent's, who ends it; and what it makes has no cycles to look for."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Prepare a process: what it makes has no cycles to look for."""
     gc.disable()
