@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from curfew.audit.checkpoint import Checkpoint, sign_note
 from curfew.audit.events import EVENTS
+from curfew.audit.query import Query
 from curfew.audit.record import Story, make_record
 from curfew.audit.segment import Head
 from curfew.audit.verify import Walk
@@ -647,6 +648,25 @@ def test_tail_shows_lines_that_it_cannot_read_as_such(run: Run, log: ALog) -> No
     assert "a line that this version cannot read" in run("tail", "-n", "1").stdout
 
 
+def test_tail_shows_what_is_asked_for_in_the_form_that_is_wanted(run: Run, log: ALog) -> None:
+    log.append([a_record(9, event="grant.expired")])
+
+    lines = run(
+        "tail", "-n", "2", "--request", "inc-?", "--event", "grant.activated", "-o", "jsonl"
+    ).stdout.splitlines()
+    rows = run("tail", "-n", "1", "--event", "grant.expired", "-o", "csv").stdout.splitlines()
+
+    assert [json.loads(line)["index"] for line in lines] == [4, 5]
+    assert rows[0].startswith("index,time,event,")
+    assert rows[1].startswith("6,2026-11-23T23:58:30Z,grant.expired,")
+    assert run("tail", "--person", "nobody").stdout == ""
+
+
+def in_a_table() -> tail.Show:
+    """Return what `tail` shows records with, unless it is told otherwise."""
+    return tail._in_form("table", {})
+
+
 class GrowingStore(MemoryStore):
     """A store that a log grows in while it is read: each look finds what has happened by then."""
 
@@ -689,7 +709,7 @@ def test_following_shows_what_is_appended(
     monkeypatch.setattr(tail, "_POLL", 0)
 
     with pytest.raises(KeyboardInterrupt):
-        asyncio.run(tail._follow(store, log.head, log.verifier, showing.Table()))
+        asyncio.run(tail._follow(store, log.head, log.verifier, Query(), in_a_table()))
 
     shown = capsys.readouterr()
     assert [line.rpartition("(")[2] for line in shown.out.splitlines()] == [
@@ -742,7 +762,7 @@ def test_following_goes_on_with_the_next_key(
 
     monkeypatch.setattr(tail, "_POLL", 0)
     with pytest.raises(KeyboardInterrupt):
-        asyncio.run(tail._follow(GrowingStore(log, hand_over), head, verifier, showing.Table()))
+        asyncio.run(tail._follow(GrowingStore(log, hand_over), head, verifier, Query(), in_a_table()))
 
     assert "request inc-7" in capsys.readouterr().out
 

@@ -20,6 +20,7 @@ from curfew.cli import main
 from curfew.cli.audit.verdict import NO_KEY
 from tests.support.logs import BEGIN, ALog, a_log, a_record, a_signer, opened
 from tests.vectors.make_vectors import the_story
+from tools.verify_independently import verify as verify_independently
 
 
 def audit(*arguments: object) -> Result:
@@ -129,6 +130,16 @@ def test_without_a_period_it_is_the_whole_log(log: ALog, folder: Path, to: Path,
 
     assert verified.stdout.startswith("Verified: records 0 to 13 of log main, in the bundle ")
     assert "It speaks from" not in verified.stdout
+
+
+def test_an_export_of_all_time_is_a_log_for_any_verifier_of_the_format(
+    log: ALog, folder: Path, tmp_path: Path, key: str
+) -> None:
+    audit("export", folder, "--to", tmp_path / "bundle")
+
+    read = verify_independently(tmp_path / "bundle" / "log", "main", key, [log.receipt(13).compact()])
+
+    assert [line.encode() for line in read.lines] == log.lines
 
 
 def test_a_record_that_was_stored_late_belongs_to_the_time_that_it_tells_of(

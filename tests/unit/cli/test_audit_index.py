@@ -5,6 +5,7 @@ from collections.abc import Callable
 from contextlib import aclosing
 from pathlib import Path
 
+import duckdb
 import pytest
 from click.testing import CliRunner, Result
 from hypothesis import HealthCheck, given, settings
@@ -209,6 +210,18 @@ def test_an_index_that_cannot_be_used_is_not_needed(log: ALog, tmp_path: Path, c
     assert len(result.stdout.splitlines()) == 7
     assert "Note: the index cannot be used, and the whole log is read." in result.stderr
     assert kept.read_bytes() == b"rubbish"
+
+
+def test_an_index_that_does_not_know_how_far_it_is_is_not_needed(log: ALog, tmp_path: Path, cache: Path) -> None:
+    folder = log.lay(tmp_path / "trail")
+    audit("search", folder)
+    with duckdb.connect(str(next(cache.iterdir()))) as connection:
+        connection.execute("UPDATE state SET witness = replace(witness, 'curfew.witness/v1', 'curfew.witness/v2')")
+
+    result = audit("search", folder)
+
+    assert result.exit_code == 0
+    assert "Note: the index cannot be used, and the whole log is read." in result.stderr
 
 
 def test_without_an_index_nothing_is_kept(log: ALog, tmp_path: Path, cache: Path) -> None:

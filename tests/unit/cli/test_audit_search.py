@@ -277,12 +277,25 @@ def test_one_request_is_told_as_a_story(folder: Path) -> None:
     [
         ["--request", "6f1e8c1e-7d6b-4b86-a5a5-0c6b0f3f5a11"],
         ["--ticket", "INC-4711", "--story"],
+        ["--request", "inc-4711", "--since", "2026-11-24"],
+        ["--request", "inc-4711", "hängen", "bob"],
         ["--story", "hängen", "--event", "grant.expired"],
         ["--story", "--person", "bob@example.com", "--since", "2026-11-24"],
     ],
 )
 def test_a_story_is_whole_however_its_request_was_found(folder: Path, asked: list[str]) -> None:
     assert audit("search", folder, *asked).stdout == audit("search", folder, "--request", "inc-4711").stdout
+
+
+def test_a_story_ends_where_the_log_does_not_verify(log: ALog, folder: Path) -> None:
+    (folder / log.names[2]).write_bytes(log.objects[log.names[2]][:-1])
+
+    result = audit("search", folder, "--request", "inc-4711")
+
+    assert result.exit_code == 1
+    assert "bob@example.com approved request inc-4711 of alice@example.com: on call  [3]" in result.stdout
+    assert "[4]" not in result.stdout
+    assert "The log does not verify. Segment 2 " in result.stderr
 
 
 def test_a_short_story_says_what_it_knows(folder: Path) -> None:

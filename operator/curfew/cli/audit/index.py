@@ -77,12 +77,15 @@ class Index:
     async def since(self, store: ObjectStore, log: str, names: Sequence[str]) -> Witness | None:
         """Return how far the log was verified, or None. Raise `NotVerified` where it no longer holds what it held then.
 
-        `names` are those of the log's objects now.
+        `names` are those of the log's objects now. Raise `IndexUnusable` where that cannot be read.
         """
         row = self._connection.execute("SELECT witness, names FROM state").fetchone()
         if row is None:
             return None
-        since = Witness.from_json(json.loads(row[0]))
+        try:
+            since = Witness.from_json(json.loads(row[0]))
+        except ValueError as error:
+            raise IndexUnusable(f"{self.path}: {error}") from error
         before = _up_to(log, names, since.head.seq)
         last = hashlib.sha256(await store.get(since.newest)).digest() if since.newest in before else b""
         if _digest(before) == row[1] and last == since.head.object_hash:

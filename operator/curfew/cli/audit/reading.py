@@ -22,7 +22,6 @@ from curfew.audit.verify import in_order, place
 from curfew.audit.witness import Witness
 from curfew.cli.audit.anchors import FORMS, anchors_in
 from curfew.ports import ErasableStore, ObjectStore, StoreError, StoreUnavailable
-from curfew.trail.people import People
 
 VERIFIED, TAMPERED, USAGE, UNREADABLE, INTERRUPTED = 0, 1, 2, 3, 130
 """Exit codes of the audit commands."""
@@ -77,7 +76,11 @@ def required_people(location: str | None) -> str:
 
 async def known_people(location: str | None) -> Mapping[str, Person]:
     """Return the people behind a log's pseudonyms, by pseudonym; nobody where no place is named."""
-    return await People(open_location(location), SystemClock()).by_pseudonym() if location is not None else {}
+    if location is None:
+        return {}
+    from curfew.trail.people import People  # it brings half the operator with it, and most logs hold names
+
+    return await People(open_location(location), SystemClock()).by_pseudonym()
 
 
 async def list_log(store: ObjectStore, log: str, *, may_be_empty: bool = False) -> list[str]:

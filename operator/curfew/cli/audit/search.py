@@ -147,11 +147,9 @@ async def _list(source: _Source, query: Query, listing: Listing, rows: int, *, i
 
 async def _tell(source: _Source, query: Query, *, or_list: bool) -> None:
     """Print the story of the one request that is found; where there are several, list them or refuse."""
-    found = [one async for one in _find(source, query) if "story" in one.record.block]
+    found, refused = await _all(source, query)
+    found = [one for one in found if "story" in one.record.block]
     subjects = {one.record.subject: one for one in found}
-    if not subjects:
-        click.echo("Nothing was found: the log verifies, and no record of a request in it is such.")
-        return
     if len(subjects) > 1 and not or_list:
         raise _Several(subjects.values())
     if len(subjects) > 1:
@@ -159,12 +157,32 @@ async def _tell(source: _Source, query: Query, *, or_list: bool) -> None:
         for one in found:
             listing.show(one.index, one.line, one.record)
         click.echo(f"These are of {len(subjects)} requests; --story with one's UID tells its story.", err=True)
-        return
-    if query.patterns.keys() != {"request"} or len(query.patterns["request"]) > 1:
-        whole = Query({"request": tuple(subjects)})
-        found = [one async for one in _find(source, whole)]
-    for line in tell([(one.index, one.record) for one in found]):
-        click.echo(printable(line))
+    elif subjects:
+        if refused is None and not _asks_for_all_of_a_request(query):
+            found, refused = await _all(source, Query({"request": tuple(subjects)}))
+        for line in tell([(one.index, one.record) for one in found]):
+            click.echo(printable(line))
+    if refused is not None:
+        raise refused
+    if not subjects:
+        click.echo("Nothing was found: the log verifies, and no record of a request in it is such.")
+
+
+async def _all(source: _Source, query: Query) -> tuple[list[_Found], NotVerified | None]:
+    """Return all answers to a query, and why there are no more, where the log does not verify."""
+    found: list[_Found] = []
+    try:
+        async with aclosing(_find(source, query)) as records:
+            async for one in records:
+                found.append(one)  # noqa: PERF401  what was found before an error counts
+    except NotVerified as error:
+        return found, error
+    return found, None
+
+
+def _asks_for_all_of_a_request(query: Query) -> bool:
+    """Whether nothing about a request that answers can be left out."""
+    return query == Query({"request": query.patterns.get("request", ())}, also=query.also)
 
 
 class _Several(click.ClickException):

@@ -1,20 +1,26 @@
 """`curfew audit tail`: shows the newest records, and what is appended."""
 
 import asyncio
+import dataclasses
 import sys
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import aclosing
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 
+from curfew.adapters.clock import SystemClock
 from curfew.audit.checkpoint import Verifier
+from curfew.audit.pseudonyms import Person, revealed
+from curfew.audit.query import Query
 from curfew.audit.rotation import predecessor, successor
 from curfew.audit.segment import ChainBroken, Head, Segment, follow, resume
 from curfew.audit.verify import place
 from curfew.cli.audit import options
+from curfew.cli.audit.asking import questions, read_query
+from curfew.cli.audit.listing import LISTINGS
 from curfew.cli.audit.reading import (
     TAMPERED,
     VERIFIED,
@@ -29,8 +35,10 @@ from curfew.cli.audit.reading import (
     unreadable,
 )
 from curfew.cli.audit.showing import Table, printable, sentence, show_json, with_names
+from curfew.cli.audit.stream import read_record
 from curfew.ports import ObjectMissing, ObjectStore, StoreUnavailable
 
+Show = Callable[[int, bytes], None]
 _POLL = 1.0  # seconds between two looks for the next segment
 
 
@@ -43,7 +51,8 @@ _POLL = 1.0  # seconds between two looks for the next segment
 @click.option(
     "-f", "--follow", "is_followed", is_flag=True, help="Go on with what is written from now on. Ctrl-C ends it."
 )
-@options.output
+@questions
+@options.listing
 @options.people
 def tail(
     location: str,
@@ -54,6 +63,7 @@ def tail(
     is_followed: bool,
     output: str,
     people: str | None,
+    **asked: Any,
 ) -> None:
     """Show the newest records of a log as a person would read them.
 
@@ -65,9 +75,11 @@ def tail(
     Examples:
       curfew audit tail s3://acme-access-log/prod
       curfew audit tail s3://acme-access-log/prod -f
+      curfew audit tail s3://acme-access-log/prod -f --person alice@example.com
       curfew audit tail ./copy -n 1000 -o json | jq -r .message
 
-    With -o json each line is a record as it is stored: an OCSF event in canonical JSON.
+    With -o json each line is a record as it is stored: an OCSF event in canonical JSON; with -o jsonl it comes with its
+    index, as from `curfew audit search`. What is asked for is asked as there.
 
     \b
     Exit code 0: all that was shown is signed.
@@ -77,11 +89,38 @@ def tail(
     """  # noqa: D301  click's mark for lines that stay as they are
     verifier = given_key(key, key_file, log)
     store = open_location(location)
-    show = show_json if output == "json" else Table()
+    query = read_query(asked, SystemClock().now())
     with unreadable():
         known = asyncio.run(known_people(people))
-        is_good = asyncio.run(_tail(store, log, verifier, count, with_names(show, known), is_followed=is_followed))
+        query = dataclasses.replace(query, also={person.name: pseudonym for pseudonym, person in known.items()})
+        show = _in_form(output, known)
+        is_good = asyncio.run(_tail(store, log, verifier, count, query, show, is_followed=is_followed))
     sys.exit(VERIFIED if is_good else TAMPERED)
+
+
+def _in_form(output: str, people: Mapping[str, Person]) -> Show:
+    """Return what shows a record, of which it is given the index and the line."""
+    if output in ("table", "json"):
+        show = with_names(show_json if output == "json" else Table(), people)
+        return lambda _, line: show(line)
+    listing = LISTINGS[output]()
+
+    def show_in_list(index: int, line: bytes) -> None:
+        record = read_record(line)
+        shown = revealed(record, people) if record is not None else None
+        listing.show(index, line if shown is record or shown is None else shown.line(), shown)
+
+    return show_in_list
+
+
+def _answers(query: Query, segment: Segment) -> list[tuple[int, bytes]]:
+    """Return index and line of the records in a segment that are asked for."""
+    numbered = enumerate(segment.lines, segment.first)
+    if query == dataclasses.replace(Query(), also=query.also):
+        return list(numbered)  # also those that this version cannot read
+    return [
+        (index, line) for index, line in numbered if (record := read_record(line)) is not None and query.matches(record)
+    ]
 
 
 async def _tail(
@@ -89,7 +128,8 @@ async def _tail(
     log: str,
     verifier: Verifier | None,
     count: int,
-    show: Callable[[bytes], None],
+    query: Query,
+    show: Show,
     *,
     is_followed: bool,
 ) -> bool:
@@ -100,7 +140,7 @@ async def _tail(
         click.echo(printable(sentence(str(error))), err=True)
         return False
     is_good = True
-    newest: deque[Segment] = deque()
+    newest: deque[list[tuple[int, bytes]]] = deque()
     head: Head | None = None
     wanted = count
     sealing = following = await last_key(store, log, names, verifier)
@@ -115,19 +155,19 @@ async def _tail(
                 click.echo(printable(sentence(f"{broken}, and is not shown")), err=True)
                 continue
             head = head or after
-            newest.appendleft(segment)
-            wanted -= len(segment.lines)
+            newest.appendleft(_answers(query, segment))
+            wanted -= len(newest[0])
             if wanted <= 0:
                 break
-    lines = [line for segment in newest for line in segment.lines]
-    for line in lines[len(lines) - min(count, len(lines)) :]:
-        show(line)
+    found = [one for answers in newest for one in answers]
+    for index, line in found[len(found) - min(count, len(found)) :]:
+        show(index, line)
     if is_followed and head is not None:
-        await _follow(store, head, following, show)
+        await _follow(store, head, following, query, show)
     return is_good
 
 
-async def _follow(store: ObjectStore, head: Head, verifier: Verifier, show: Callable[[bytes], None]) -> NoReturn:
+async def _follow(store: ObjectStore, head: Head, verifier: Verifier, query: Query, show: Show) -> NoReturn:
     """Show what is appended, for ever."""
     reachable = True
     while True:
@@ -152,5 +192,5 @@ async def _follow(store: ObjectStore, head: Head, verifier: Verifier, show: Call
             # The operator goes on after what is not its own; so does this.
             head = head.voided(stored)
             continue
-        for line in segment.lines:
-            show(line)
+        for index, line in _answers(query, segment):
+            show(index, line)
