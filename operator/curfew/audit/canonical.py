@@ -14,6 +14,8 @@ import rfc8785
 MAX_WHOLE = 2**53 - 1
 """The largest whole number that every JSON reader reads exactly (RFC 8785, section 3.2.2.3)."""
 
+_AS_THE_RFC = orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER
+
 
 class NotCanonical(ValueError):
     """A value that has no canonical form, or bytes that are not in it. `str(error)` completes "it ..."."""
@@ -22,7 +24,7 @@ class NotCanonical(ValueError):
 def canonical(value: Any) -> bytes:
     """Return a JSON value's canonical bytes. Raise `NotCanonical` for fractions, and for what JSON cannot say."""
     try:
-        line = orjson.dumps(value, option=orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER)
+        line = orjson.dumps(value, option=_AS_THE_RFC)
     except orjson.JSONEncodeError:
         return _slowly(value)
     return line if _is_plain(value) else _slowly(value)
@@ -42,7 +44,7 @@ def parse_canonical(line: bytes) -> Any:
     if _is_common(line):
         try:
             value = orjson.loads(line)
-            if orjson.dumps(value, option=orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER) == line:
+            if orjson.dumps(value, option=_AS_THE_RFC) == line:
                 return value
         except (ValueError, TypeError):  # the careful way knows why
             pass

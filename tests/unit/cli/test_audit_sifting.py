@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from curfew.audit.findings import Kind
 from curfew.audit.query import Query
 from curfew.cli.audit import parallel
 from curfew.cli.audit.sifting import sifted_records
@@ -55,6 +56,17 @@ async def test_it_goes_on_where_the_log_was_handed_over_and_past_what_is_void(wh
         log.append([a_record(1000 * seed)])
 
     assert (await found(log, ALL))[0] == list(range(12))
+
+
+async def test_nothing_is_found_in_another_s_log() -> None:
+    log = a_log(1, 2, 0, 3)
+    log.signer = a_signer(seed=2)
+
+    shown, error = await found(log, ALL)
+
+    assert shown == []
+    assert error is not None
+    assert error.finding.kind is Kind.OTHER_KEY
 
 
 def alter(log: ALog, seq: int) -> None:

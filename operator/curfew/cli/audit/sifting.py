@@ -1,7 +1,6 @@
 """Searching a log while it is verified, with all processors: each segment is searched where it is opened."""
 
 import functools
-import os
 from collections import deque
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing
@@ -12,10 +11,10 @@ from curfew.audit.gist import Gist, open_gist
 from curfew.audit.query import Query
 from curfew.audit.segment import ChainBroken
 from curfew.audit.verify import Walk, place
-from curfew.cli.audit.parallel import in_parallel
+from curfew.cli.audit.parallel import in_parallel, processors
 from curfew.cli.audit.reading import list_log, read
 from curfew.cli.audit.showing import progress
-from curfew.cli.audit.stream import NotVerified
+from curfew.cli.audit.stream import NotVerified, verify_first
 from curfew.ports import ObjectStore
 
 
@@ -38,8 +37,9 @@ async def sifted_records(
     walk = Walk(log, verifier)
     work = functools.partial(sift, query=query)
     waiting: deque[tuple[str, bytes, Sifted | None]] = deque()  # taken, and not yet known to be good in their place
+    is_ours = False
     with progress(len(names), "objects") as advance:
-        objects = in_parallel(read(store, names), log, lambda: walk.verifier, os.cpu_count() or 1, work)
+        objects = in_parallel(read(store, names), log, lambda: walk.verifier, processors(), work)
         async with aclosing(objects):
             async for name, stored, elsewhere in objects:
                 sifted = elsewhere or sift([(name, stored)], walk.verifier, log, query)[0]
@@ -49,6 +49,9 @@ async def sifted_records(
                 if not walk.is_whole:
                     break
                 for line in _settled(walk, log, query, waiting):
+                    if not (is_ours or walk.is_proven):
+                        await verify_first(store, log, names, verifier)
+                    is_ours = True
                     yield line
     if findings := walk.finish().findings:
         raise NotVerified(findings[0])

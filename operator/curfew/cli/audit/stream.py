@@ -91,7 +91,7 @@ async def verified_segments(
                     break
                 if good and not is_ours:
                     if not walk.is_proven:
-                        await _verify_first(store, log, names, verifier)
+                        await verify_first(store, log, names, verifier)
                     is_ours = True
                 for segment in good:
                     yield Link(segment, taken[segment.name], walk.verified)
@@ -103,7 +103,7 @@ async def verified_segments(
         yield Link(segment, taken[segment.name], walk.verified)
 
 
-async def _verify_first(store: ObjectStore, log: str, names: Sequence[str], verifier: Verifier) -> None:
+async def verify_first(store: ObjectStore, log: str, names: Sequence[str], verifier: Verifier) -> None:
     """Raise `NotVerified` unless a log leads to a key that has not sealed its beginning: only its end can tell."""
     walk = Walk(log, verifier)
     async with aclosing(read(store, names)) as objects:
