@@ -132,14 +132,14 @@ class Stage:
         return self._stack.enter_context(Caller(self.environment, context, self._exports(), log))
 
     def segments(self) -> Iterator[tuple[str, bytes]]:
-        """Yield the objects of the trail, by name."""
+        """Yield the segments of the trail, by name; what else lies in the bucket is none."""
         if self.store == "file":
             root = self.folder / "trail"
             for path in sorted(root.rglob("*.zst")):
                 yield str(path.relative_to(root)), path.read_bytes()
             return
         client = self.environment.s3.client()
-        for page in client.get_paginator("list_objects_v2").paginate(Bucket=BUCKET, Prefix="main/"):
+        for page in client.get_paginator("list_objects_v2").paginate(Bucket=BUCKET, Prefix="main/v1/"):
             for one in page.get("Contents", []):
                 body = client.get_object(Bucket=BUCKET, Key=one["Key"])["Body"].read()
                 yield str(one["Key"]).removeprefix("main/"), body
