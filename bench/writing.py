@@ -13,6 +13,7 @@ from curfew.adapters.clock import SystemClock
 from curfew.audit.record import Record
 from curfew.ports import Attestation, ObjectStore
 from curfew.trail import Health, Trail
+from curfew.trail.samples import Discrepancy
 
 LOG = "bench"
 OWN = 2
@@ -50,6 +51,13 @@ class Told:
         self.at: dict[str, float] = {}
         self.events: set[str] = set()
         self._moved = asyncio.Event()
+
+    def attested(self, attestation: Attestation) -> None:
+        """Take no notice: the record says it."""
+
+    def verification_failed(self, discrepancy: Discrepancy) -> None:
+        """Fail: what a bench has stored reads back."""
+        raise AssertionError(str(discrepancy))
 
     def appended(self, first: int, lines: Sequence[bytes], stored: bytes) -> None:
         """Take no notice: `durable` says it."""

@@ -14,6 +14,7 @@ import pytest
 from tools.servers.build import build
 from tools.servers.environment import NEEDED, chosen_cluster
 from tools.servers.errors import ServersError
+from tools.servers.npm import NodeMissing, azurite
 
 TESTS: Final = Path(__file__).parents[1] / "tests"
 
@@ -29,6 +30,9 @@ UNSTAMPED: Final = (
     "attacks",
 )
 """What is run once more without stamping."""
+
+STORES: Final = ("fake-gcs-server",)
+"""The servers that only tests need: other dialects of object storage."""
 
 
 class Counts:
@@ -59,12 +63,21 @@ class Counts:
         return f"{self.passed} passed, {self.failed} failed, {self.skipped} skipped"
 
 
+def with_azurite() -> None:
+    """Install Azurite, or say why the tests that need it are skipped."""
+    try:
+        azurite()
+    except NodeMissing as error:
+        print(f"Some tests will be skipped. {error}", flush=True)
+
+
 def main(arguments: list[str]) -> int:
     """Run the tests, with more arguments for pytest, and return the exit status."""
     started = time.monotonic()
     try:
         # Here and not in a fixture, so that whoever waits sees how it goes.
-        build(NEEDED[chosen_cluster()])
+        build([*NEEDED[chosen_cluster()], *STORES])
+        with_azurite()
     except ServersError as error:
         print(error, file=sys.stderr)
         return 1

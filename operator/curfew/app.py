@@ -27,13 +27,13 @@ from curfew.core.facts import EnforcementState
 from curfew.core.policy_records import is_about_policy, place_of
 from curfew.enforcement import Enforcement
 from curfew.listing import Lister
-from curfew.ports import ClusterError
+from curfew.ports import Attestation, ClusterError
 from curfew.queue import WorkQueue
 from curfew.reconciler import Reconciler
 from curfew.reporting import Reporting
 from curfew.settings import Settings
 from curfew.store import Store
-from curfew.trail import Health, People, Trail
+from curfew.trail import Discrepancy, Health, People, Trail
 
 log = structlog.get_logger("curfew")
 
@@ -63,7 +63,7 @@ class Operator:
         self._reporting = Reporting(self._recorder, telemetry)
         signer, previous = open_signers(settings.audit)
         self._trail = Trail(
-            open_store(settings.audit.url),
+            open_store(settings.audit.url, retention=settings.audit.retention),
             self._clock,
             signer,
             settings.audit.log,
@@ -73,6 +73,7 @@ class Operator:
             heartbeat=settings.audit.heartbeat,
             window=settings.limits.max_grant + FOLD,
             worm_required=settings.audit.worm == "required",
+            attest_every=settings.audit.attest_every,
             people=People(open_store(settings.audit.people), self._clock) if settings.audit.people else None,
         )
         verifiers = [each.verifier for each in (signer, previous) if each is not None]
@@ -120,6 +121,15 @@ class Operator:
         """Give every request that the trail's health matters to its turn."""
         self._reporting.trail_changed(ok=health.ok, reason=health.reason, message=health.message)
         self._wake_waiting()
+
+    def attested(self, attestation: Attestation) -> None:
+        """Tell what was proved of the bucket."""
+        self._reporting.attested(attestation, self._settings.enforcement.namespace)
+
+    def verification_failed(self, discrepancy: Discrepancy) -> None:
+        """Tell that the log is not as it was written."""
+        namespace = self._settings.enforcement.namespace
+        self._reporting.verification_failed(str(discrepancy), namespace, key=discrepancy.key)
 
     def enforcement_changed(self, state: EnforcementState) -> None:
         """Tell that our admission policies are, or are not, in force, and give every request that waits its turn."""

@@ -229,8 +229,8 @@ class Reconciler:
         if policy is None:
             return None
         version = policy_records.changed(policy, at=self._clock.now())
-        is_new = version is not None and self._trail.receipt(version.id) is not None
-        if version is not None and not is_new:
+        is_durable = version is not None and self._trail.receipt(version.id) is not None
+        if version is not None and not is_durable:
             self._trail.submit((version,))
         ref, meta = policy.spec.role_ref, policy.metadata
         async with self._grants:
@@ -238,7 +238,7 @@ class Reconciler:
             may_bind = await self._cluster.may_bind(str(ref.kind), meta.namespace, ref.name)
         role = read_role(body) if body is not None else None
         judgement = policies.judge(policy, role, may_bind=may_bind, now=self._clock.now())
-        status = {**(judgement.status or {}), **(policy_records.recorded(policy) if is_new else {})}
+        status = {**(judgement.status or {}), **(policy_records.recorded(policy) if is_durable else {})}
         if status:
             try:
                 async with self._grants:

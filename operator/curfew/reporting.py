@@ -9,13 +9,14 @@ import structlog
 from curfew.adapters.events import Recorder
 from curfew.adapters.telemetry import Telemetry
 from curfew.api.access_request import Phase
+from curfew.api.times import format_time
 from curfew.audit.record import Record
 from curfew.core.bindings import Binding
 from curfew.core.facts import STARTING, EnforcementState, Facts
 from curfew.core.lifecycle import Event
-from curfew.core.notices import Notice, about_enforcement
+from curfew.core.notices import Notice, about_enforcement, about_log
 from curfew.core.reasons import Reason
-from curfew.ports import ClusterError
+from curfew.ports import Attestation, ClusterError
 from curfew.store import Store, Unreadable
 
 log = structlog.get_logger("curfew")
@@ -27,6 +28,7 @@ class Reporting:
     def __init__(self, recorder: Recorder, telemetry: Telemetry) -> None:
         self._recorder = recorder
         self._telemetry = telemetry
+        self._attested: Attestation | None = None
 
     def notice(self, notice: Notice) -> None:
         """Tell people who watch Kubernetes Events."""
@@ -92,6 +94,26 @@ class Reporting:
             log.error(
                 "the trail takes no records: nothing is granted, revocations go on", reason=reason, problem=message
             )
+
+    def attested(self, attestation: Attestation, namespace: str) -> None:
+        """Tell whether the bucket was proved to be write-once; where it was not, people are told once a change."""
+        self._telemetry.attested(str(attestation.evidence), attestation.at, sufficient=attestation.sufficient)
+        old, self._attested = self._attested, attestation
+        if old is not None and (old.sufficient, old.findings) == (attestation.sufficient, attestation.findings):
+            return
+        said = {"evidence": str(attestation.evidence), "findings": list(attestation.findings)}
+        if attestation.sufficient:
+            log.info("the audit trail's store is proved to be write-once", **said)
+            return
+        log.error("the audit trail's store is not proved to be write-once", **said)
+        note = f"The audit trail's store is not proved to be write-once: {' '.join(attestation.findings)}"
+        self._recorder.post(about_log("NotWriteOnce", "Attest", note, namespace, key=format_time(attestation.at)))
+
+    def verification_failed(self, message: str, namespace: str, *, key: str) -> None:
+        """Tell that a segment of the log is not as it was stored; `key` is the same for the same news."""
+        self._telemetry.verification_failed()
+        log.error("the audit trail is not as it was written", problem=message)
+        self._recorder.post(about_log("VerificationFailed", "ReadBack", message, namespace, key=key))
 
     def enforcement_changed(self, state: EnforcementState, namespace: str) -> None:
         """Tell that our admission policies are, or are not, in force: where people look, once a change."""

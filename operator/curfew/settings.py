@@ -5,6 +5,8 @@ audit:
   url: s3://curfew-trail/prod     # where the log is written: s3://, gs://, az:// or file:///
   log: main                       # the log's name in there
   worm: required                  # required | advisory: whether the bucket must prove that it is write-once
+  retention: 400d                 # for how long the bucket has to lock each object at least, in days
+  attestEvery: 15m                # how often it has to prove that, and segments are read back
   keyFile: signing.pem            # the Ed25519 private key (PEM) that signs the log, beside this file or absolute
   signer:                         # instead of keyFile, where somebody else holds the key (curfew[kms])
     uri: hv:curfew/1              # who does, as securesystemslib writes it
@@ -54,6 +56,7 @@ from curfew.api.times import Duration, format_duration
 
 _STORES = "s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, az://CONTAINER/PREFIX or file:///FOLDER"
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+_DAYS = re.compile(r"[1-9][0-9]{0,3}d")
 _MAX_GRANT = timedelta(hours=24)  # what the CustomResourceDefinitions let anybody ask for
 
 
@@ -165,6 +168,15 @@ def _between(least: timedelta, most: timedelta) -> AfterValidator:
     return AfterValidator(check)
 
 
+def _to_days(value: object) -> object:
+    """Return a number of whole days, written 400d, as a duration, or raise ValueError."""
+    if isinstance(value, timedelta):
+        return value
+    if not isinstance(value, str) or not _DAYS.fullmatch(value):
+        raise ValueError(f"is {value!r}; write whole days from 1d to 9999d, such as 400d")
+    return timedelta(days=int(value.removesuffix("d")))
+
+
 def _section(value: object) -> object:
     """Take a section with nothing in it for one that is not there."""
     return {} if value is None else value
@@ -202,6 +214,10 @@ class AuditSettings(_Settings):
     url: Annotated[str, AfterValidator(_store_url)] = Field(examples=["s3://BUCKET/PREFIX"])
     log: Annotated[str, AfterValidator(_dns_label)] = Field(default="main", examples=["main"])
     worm: Literal["required", "advisory"] = Field(default="required", examples=["required"])
+    retention: Annotated[timedelta, BeforeValidator(_to_days)] = Field(default=timedelta(days=400), examples=["400d"])
+    attest_every: Annotated[Duration, _between(timedelta(seconds=1), timedelta(hours=1))] = Field(
+        default=timedelta(minutes=15), examples=["15m"]
+    )
     signer: SignerSettings | None = None
     key_file: Annotated[Path | None, AfterValidator(_key_file), _instead_of("signer", "signing.pem")] = Field(
         default=None, validate_default=True, examples=["signing.pem"]

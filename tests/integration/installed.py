@@ -8,7 +8,10 @@ from tools.installation import CHART, OPERATOR, SWEEPER, SYSTEM, Installation
 from tools.policy_probes import MASTERS, RBAC, until_it_says
 from tools.servers.cluster import Done
 
-__all__ = ["CHART", "GRANTABLE", "MASTERS", "OPERATOR", "RBAC", "SWEEPER", "SYSTEM", "Done", "Installed"]
+__all__ = ["BUCKET", "CHART", "GRANTABLE", "MASTERS", "OPERATOR", "RBAC", "SWEEPER", "SYSTEM", "Done", "Installed"]
+
+BUCKET: Final = ("--set", "config.audit.url=s3://curfew-trail/main")
+"""Where the trail would be written: the chart wants to be told, though tests start operators of their own."""
 
 GRANTABLE: Final = ("view", "edit", "payments-debug", "curfew-test")
 """The ClusterRoles that the chart is installed with; a test makes the last two where it needs them."""
@@ -19,7 +22,7 @@ class Installed(Installation):
 
     def install(self, *options: str) -> None:
         """Install the chart as a person would, and return when each of its policies refuses what it is there to refuse."""
-        super().install("--set", f"roles={{{','.join(GRANTABLE)}}}", *options)
+        super().install(*BUCKET, "--set", f"roles={{{','.join(GRANTABLE)}}}", *options)
 
     def make_namespace(self, name: str = "", *, opted_in: bool = True) -> str:
         """Make a namespace, of a new name unless one is given, and return its name."""
@@ -36,7 +39,7 @@ class Installed(Installation):
             wanted += ["--set", f"namespaces[0].roles={{{','.join(roles)}}}"]
         rendered = self.environment.helm(
             *("template", "curfew", str(CHART), "--namespace", SYSTEM, "--show-only", "templates/granter.yaml"),
-            *("--set", f"roles={{{','.join(GRANTABLE)}}}", *wanted),
+            *(*BUCKET, "--set", f"roles={{{','.join(GRANTABLE)}}}", *wanted),
         )
         self.kubectl("apply", "--server-side", "--force-conflicts", "--filename=-", stdin=rendered.stdout)
         self.await_right(OPERATOR, "create", "rolebindings", namespace=namespace)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from curfew.api.times import parse_duration, parse_time
-from curfew.core import approval, checks, plan
+from curfew.core import approval, checks, plan, policy_records
 from curfew.core.facts import EnforcementState
 from tests.support.builders import ALICE, BOB, CAROL, DAVE, NOON, a_policy, a_request, a_role
 from tests.support.stage import Stage
@@ -254,6 +254,20 @@ class World(RuleBasedStateMachine):
                 assert "grant.activated" in told
 
     @invariant()
+    def p7_each_version_of_a_policy_is_there_once(self) -> None:
+        """When the bucket is there, the log knows what each policy says now, and told no version twice."""
+        if not self.stage.trail.ok:
+            return
+        told: dict[str, list[int]] = {}
+        for record in self.stage.log:
+            if record.event.startswith("policy."):
+                told.setdefault(record.subject, []).append(record.block["detail"]["generation"])
+        for body in self.stage.cluster.all("AccessPolicy"):
+            versions = told[body["metadata"]["uid"]]
+            assert versions == sorted(set(versions))
+            assert versions[-1] == body["metadata"]["generation"]
+
+    @invariant()
     def p8_a_no_is_the_end_and_silence_too(self) -> None:
         """Whoever may say no ends a request at once; whoever is not agreed to in time has nothing."""
         refused = {
@@ -322,6 +336,14 @@ def records_are_forgotten(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(plan, "_missing", lambda records, facts: ())
 
 
+def policies_that_change_are_no_news(patch: pytest.MonkeyPatch) -> None:
+    """P7: only that a policy came is told."""
+    changed = policy_records.changed
+    patch.setattr(
+        policy_records, "changed", lambda policy, at: None if policy.status.recorded else changed(policy, at=at)
+    )
+
+
 BUGS: tuple[Callable[[pytest.MonkeyPatch], None], ...] = (
     self_approval_counts,
     ends_are_forgotten,
@@ -329,6 +351,7 @@ BUGS: tuple[Callable[[pytest.MonkeyPatch], None], ...] = (
     late_approvals_count,
     refusals_are_ignored,
     records_are_forgotten,
+    policies_that_change_are_no_news,
 )
 
 

@@ -53,6 +53,8 @@ class OperatorProcess:
         log: str = "main",
         worm: str = "required",
         heartbeat: str = "60s",
+        retention: str = "1d",
+        attest_every: str = "15m",
     ) -> None:
         """Write the settings; start nothing yet.
 
@@ -72,7 +74,15 @@ class OperatorProcess:
         self.log_file = folder / "operator.log"
         self.config = folder / "config.yaml"
         self._settings = {
-            "audit": {"url": store, "log": log, "worm": worm, "keyFile": "key.pem", "heartbeat": heartbeat},
+            "audit": {
+                "url": store,
+                "log": log,
+                "worm": worm,
+                "retention": retention,
+                "attestEvery": attest_every,
+                "keyFile": "key.pem",
+                "heartbeat": heartbeat,
+            },
             "server": {"host": LOOPBACK, "port": self.port},
             "log": {"level": "info", "format": "json"},
         }

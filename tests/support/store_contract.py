@@ -37,7 +37,7 @@ class StoreContract:
         assert await store.get(NAME) == b"first"
 
     async def test_of_eight_who_create_at_once_one_wins(self, store: ObjectStore) -> None:
-        for number in range(5):
+        for number in range(20):
             name = f"v1/log=main/dt=2026-11-24/{number:012d}.jsonl.zst"
             bodies = [b"writer %d" % writer for writer in range(8)]
             results = await asyncio.gather(*(store.create(name, body) for body in bodies), return_exceptions=True)

@@ -14,9 +14,10 @@ from curfew.audit.record import Record, Story, make_record
 from curfew.audit.rotation import successor
 from curfew.audit.segment import Head, Segment, follow, origin
 from curfew.audit.verify import in_order, verify
-from curfew.ports import ObjectStore
+from curfew.ports import Attestation, ObjectStore
 from curfew.trail import Health, Trail
 from curfew.trail.recovery import records_of
+from curfew.trail.samples import Discrepancy
 
 LOG = "main"
 START = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -43,6 +44,8 @@ class Observer:
     healths: list[Health] = field(default_factory=list)
     commits: list[tuple[float, int, int]] = field(default_factory=list)
     segments: list[tuple[int, tuple[bytes, ...], bytes]] = field(default_factory=list)
+    attestations: list[Attestation] = field(default_factory=list)
+    discrepancies: list[Discrepancy] = field(default_factory=list)
     moved: asyncio.Event = field(default_factory=asyncio.Event)
 
     def durable(self, records: Sequence[Record]) -> None:
@@ -63,6 +66,16 @@ class Observer:
     def appended(self, first: int, lines: Sequence[bytes], stored: bytes) -> None:
         """Note a segment."""
         self.segments.append((first, tuple(lines), stored))
+        self.moved.set()
+
+    def attested(self, attestation: Attestation) -> None:
+        """Note what was proved."""
+        self.attestations.append(attestation)
+        self.moved.set()
+
+    def verification_failed(self, discrepancy: Discrepancy) -> None:
+        """Note what does not read back."""
+        self.discrepancies.append(discrepancy)
         self.moved.set()
 
     @property
@@ -103,7 +116,7 @@ def a_trail(store: ObjectStore, observer: Observer | None = None, **changes: Any
         LOG,
         changes.pop("writer", "curfew-1"),
         observer=observer or Observer(),
-        jitter=lambda: 1.0,
+        jitter=changes.pop("jitter", lambda: 1.0),
         **changes,
     )
 

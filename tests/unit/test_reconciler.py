@@ -1,5 +1,7 @@
 """The life of a request, told as: the world before, what happens, the world after, and what is in the log."""
 
+import itertools
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -806,3 +808,73 @@ async def test_nothing_is_granted_while_our_rules_are_not_in_force() -> None:
     await stage.settle()
 
     assert stage.phase() == "Active"
+
+
+KINDS = ("AccessRequest", "AccessPolicy", "RoleBinding")
+
+
+@pytest.mark.parametrize("at_once", [True, False], ids=["at once", "one by one"])
+@pytest.mark.parametrize("phase", ["Pending", "Approved", "Active"])
+@pytest.mark.parametrize("order", list(itertools.permutations(KINDS)), ids=" then ".join)
+async def test_a_namespace_goes_in_any_order(order: tuple[str, ...], phase: str, at_once: bool) -> None:
+    """Nothing of it is left, its end is told once, and what is made anew under the same names inherits nothing (P1, P7)."""
+    stage = Stage()
+    starts = {"notBefore": "2026-11-23T14:00:00Z"} if phase == "Approved" else {}
+    uid = await pending(stage, **starts)
+    if phase != "Pending":
+        stage.cluster.decide("inc-4711", a_decision())
+        await stage.settle()
+    assert stage.phase() == phase
+
+    for kind in order:
+        for body in stage.cluster.all(kind):
+            stage.cluster.delete(kind, body["metadata"]["name"])
+        if not at_once:
+            await stage.settle()
+    stage.cluster.apply(a_policy())
+    again = await pending(stage, **starts)
+    await stage.pass_time(minutes=50)
+
+    told = Counter(stage.events(uid))
+    assert stage.bindings() == []
+    assert (told.total(), stage.events(uid)[-1]) == (len(told), "request.closed")
+    assert told["grant.revoked"] + told["grant.binding_removed"] == (phase == "Active")
+    assert phase == "Active" or told["request.deleted"] + told["grant.activation_failed"] == 1
+
+    stage.cluster.decide("inc-4711", a_decision())
+    await stage.settle()
+    assert [body["metadata"]["labels"]["curfew.dev/request-uid"] for body in stage.bindings()] in ([again], [])
+    assert stage.phase() == ("Approved" if starts else "Active")
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("what", ["Deny", "Cancel", "deletion"])
+async def test_what_races_the_binding_ends_it(what: str, when: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A no that comes while the grant is being made is carried out; the story has one beginning and one end."""
+    stage = Stage()
+    uid = await pending(stage)
+    create_binding = stage.cluster.create_binding
+
+    def race() -> None:
+        if what == "deletion":
+            stage.cluster.delete("AccessRequest", "inc-4711")
+        else:
+            stage.cluster.decide("inc-4711", a_decision(ALICE if what == "Cancel" else CAROL, what))
+
+    async def create(manifest: Any) -> Any:
+        if when == "before":
+            race()
+        made = await create_binding(manifest)
+        if when == "after":
+            race()
+        return made
+
+    monkeypatch.setattr(stage.cluster, "create_binding", create)
+    stage.cluster.decide("inc-4711", a_decision())
+    await stage.settle()
+
+    assert stage.bindings() == []
+    assert len(stage.cluster.bindings_made) == 1
+    assert stage.events(uid)[-2:] == ["grant.revoked", "request.closed"]
+    assert stage.events(uid).count("grant.revoked") == 1
+    assert what == "deletion" or stage.phase() == "Revoked"

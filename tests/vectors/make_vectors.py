@@ -8,12 +8,12 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
-from curfew.audit.checkpoint import sign_note
+from curfew.audit.checkpoint import Ed25519Signer, sign_note
 from curfew.audit.merkle import leaf_hash
 from curfew.audit.proof import Proof, Tree, inclusion_path
 from curfew.audit.record import BindingRef, DecisionRef, PolicyRef, Record, RoleRef, Story, make_record, with_end
 from curfew.audit.segment import Head
-from tests.support.logs import BEGIN, ALog, opened
+from tests.support.logs import BEGIN, ALog, a_signer, opened
 
 HERE = Path(__file__).parent
 ALICE, BOB = "alice@example.com", "bob@example.com"
@@ -91,22 +91,45 @@ def the_log() -> ALog:
     return log
 
 
+def the_rotated_log() -> ALog:
+    """Return a log of six segments that goes from key to key twice; another object lies in its way, and is void."""
+    log = ALog()
+    told = the_story()
+    log.append([opened(log.signer), *told[:2]])
+    log.hand_over(a_signer(seed=2), told[2:3])
+    log.append(told[3:6])
+    rubbish = b"somebody who may write and not sign was here"
+    log.objects[log.head.next_name()] = rubbish
+    log.heads.append(log.head.voided(rubbish))
+    log.hand_over(a_signer(seed=3))
+    log.append([])
+    log.append(told[6:])
+    return log
+
+
 def write_vectors() -> None:
     """Write all files."""
-    log = the_log()
+    (HERE / "records_v1.jsonl").write_bytes(b"".join(record.line() + b"\n" for record in the_story()))
+    write_log("log_v1", the_log(), [a_signer()])
+    (HERE / "proofs_v1.jsonl").write_bytes(b"".join(proof.to_bytes() for proof in the_proofs()))
+    write_log("rotated_v1", the_rotated_log(), [a_signer(seed=seed) for seed in (1, 2, 3)])
+
+
+def write_log(called: str, log: ALog, signers: list[Ed25519Signer]) -> None:
+    """Write a log, and what has to come out of reading it."""
     for name, stored in log.objects.items():
-        path = HERE / "log_v1" / name
+        path = HERE / called / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(stored)
-    (HERE / "records_v1.jsonl").write_bytes(b"".join(record.line() + b"\n" for record in the_story()))
     expected = {
         "log": log.log,
-        "verifierKey": log.signer.verifier_key,
+        "verifierKey": signers[0].verifier_key,
         "heads": [_head(head) for head in log.heads],
         "receipts": [log.receipt(index).compact() for index in range(log.head.range.size)],
     }
-    (HERE / "log_v1.json").write_text(json.dumps(expected, indent=2) + "\n")
-    (HERE / "proofs_v1.jsonl").write_bytes(b"".join(proof.to_bytes() for proof in the_proofs()))
+    if signers[1:]:
+        expected["nextKeys"] = [signer.verifier_key for signer in signers[1:]]
+    (HERE / f"{called}.json").write_text(json.dumps(expected, indent=2) + "\n")
 
 
 def the_proofs() -> list[Proof]:

@@ -63,6 +63,13 @@ BINARIES: tuple[Binary, ...] = (
         expected="about 1 min",
         version_flags=("-X main.Version={version}",),
     ),
+    Binary(
+        name="fake-gcs-server",
+        folder="fake-gcs-server",
+        module="github.com/fsouza/fake-gcs-server",
+        package="github.com/fsouza/fake-gcs-server",
+        expected="about 1 min",
+    ),
     _kubernetes("kubectl", "about 1 min"),
     Binary(
         name="helm",

@@ -49,7 +49,7 @@ def build(names: Sequence[str] = tuple(BY_NAME)) -> dict[str, Path]:
 
 
 def _build_one(go: Path, wanted: Recipe) -> None:
-    with _locked(wanted):
+    with locked(wanted.folder_name, wanted.binary.name):
         if wanted.is_built:  # by whoever held the lock before us
             return
         parent = bin_folder()
@@ -68,14 +68,15 @@ def _build_one(go: Path, wanted: Recipe) -> None:
 
 
 @contextlib.contextmanager
-def _locked(wanted: Recipe) -> Iterator[None]:
+def locked(folder_name: str, what: str) -> Iterator[None]:
+    """Let one at a time make a folder of the cache; say so to whoever waits."""
     parent = bin_folder()
     parent.mkdir(parents=True, exist_ok=True)
-    with (parent / f".{wanted.folder_name}.lock").open("w") as lock:
+    with (parent / f".{folder_name}.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            print(f"{wanted.binary.name}: another build of it is under way; waiting for it.", flush=True)
+            print(f"{what}: another build of it is under way; waiting for it.", flush=True)
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 

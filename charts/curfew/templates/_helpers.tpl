@@ -82,3 +82,10 @@ allowPrivilegeEscalation: false
 readOnlyRootFilesystem: true
 capabilities: {drop: [ALL]}
 {{- end }}
+
+{{- /* What can never be sufficient is refused here, where somebody reads it; what depends on the bucket, by the operator. */}}
+{{- define "curfew.refuseWeakerThanAsked" -}}
+{{- if and (eq .Values.config.audit.worm "required") (hasPrefix "file://" .Values.config.audit.url) }}
+{{- fail (printf "config.audit.worm is required, and config.audit.url is %s: a folder is never write-once, so nothing would ever be granted. Name a bucket with Object Lock (--set config.audit.url=s3://BUCKET/PREFIX), or, to look around, accept it by name (--set config.audit.worm=advisory)." .Values.config.audit.url) }}
+{{- end }}
+{{- end }}

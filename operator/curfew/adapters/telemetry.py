@@ -5,6 +5,7 @@ Every metric begins with `curfew_`, except those of the process itself, which ha
 
 import platform
 from collections.abc import Mapping
+from datetime import datetime
 from importlib.metadata import version
 
 from prometheus_client import (
@@ -65,6 +66,16 @@ class Telemetry:
         self._forward_waiting = self._gauge("audit_forward_queue_records", "Records that wait to be sent on.")
         self._forward_lag = self._gauge(
             "audit_forward_lag_seconds", "How long the oldest record that waits to be sent on has been durable."
+        )
+        self._attested = self._gauge(
+            "worm_attested", "1 while the store was last proved to be write-once, else 0.", "evidence"
+        )
+        self._attested_at = self._gauge(
+            "worm_attested_timestamp_seconds",
+            "When the store last answered what proves it write-once, whatever it proved.",
+        )
+        self._discrepancies = self._counter(
+            "audit_verification_failures", "Segments that did not read back as they were stored."
         )
         self._enforced = self._gauge("enforced", "1 while an admission policy was found in force, else 0.", "policy")
         self._calls = self._histogram(
@@ -139,6 +150,16 @@ class Telemetry:
         """Say whether records can be made durable, and where not, why, in one CamelCase word."""
         self._trail.clear()
         self._trail.labels(reason).set(int(ok))
+
+    def attested(self, evidence: str, at: datetime, *, sufficient: bool) -> None:
+        """Say whether the store was proved to be write-once, by what evidence, and when."""
+        self._attested.clear()
+        self._attested.labels(evidence).set(int(sufficient))
+        self._attested_at.set(at.timestamp())
+
+    def verification_failed(self) -> None:
+        """Count a segment that does not read back as it was stored."""
+        self._discrepancies.inc()
 
     def enforced(self, policy: str, ok: bool) -> None:
         """Say whether an admission policy of ours was found in force."""

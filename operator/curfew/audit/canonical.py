@@ -6,7 +6,6 @@ Numbers are whole and fit a double exactly, which leaves out what JSON readers d
 import hashlib
 import json
 import re
-from collections.abc import Iterable
 from typing import Any, NoReturn
 
 import orjson
@@ -40,16 +39,13 @@ def _slowly(value: Any) -> bytes:
 
 def parse_canonical(line: bytes) -> Any:
     """Return the JSON value of bytes that are in canonical form, or raise `NotCanonical`."""
-    try:
-        value = orjson.loads(line)
-        if (
-            orjson.dumps(value, option=orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER) == line
-            and not _holds_fraction((value,))
-            and (line.isascii() or _has_common_keys(line))
-        ):
-            return value
-    except (ValueError, TypeError):  # the careful way knows why
-        pass
+    if _is_common(line):
+        try:
+            value = orjson.loads(line)
+            if orjson.dumps(value, option=orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER) == line:
+                return value
+        except (ValueError, TypeError):  # the careful way knows why
+            pass
     return parse_carefully(line)
 
 
@@ -118,29 +114,21 @@ def _whole(text: str) -> int:
     return number
 
 
-# What orjson writes for what it has read is canonical but for two things. It knows fractions; and it puts keys in the order
-# of code points, which is another outside the basic plane.
+def _is_common(line: bytes) -> bool:
+    """Whether a line is an object of which orjson writes nothing else than RFC 8785 does, if it writes the same again.
+
+    Two things could be otherwise. There may be fractions: with all idle bytes left out, digits among them, a number has its
+    point (or the sign of its exponent, or its own) right behind the colon of a key, a bracket or a comma. And keys outside
+    the basic plane have another order. Text that only looks like one of these costs time, and no more.
+    """
+    bones = line.translate(_BONES, _FLESH)
+    if not line.startswith(b"{") or b'":.' in bones or b",." in bones:
+        return False
+    return b"\0" not in bones or (b"\\" not in line and _ASTRAL_KEY.search(line) is None)
 
 
-def _holds_fraction(values: Iterable[Any]) -> bool:
-    for value in values:
-        kind = type(value)
-        if kind is str or kind is int:
-            continue
-        if kind is dict:
-            if _holds_fraction(value.values()):
-                return True
-        elif kind is float or (kind is list and _holds_fraction(value)):
-            return True
-    return False
-
-
-def _has_common_keys(line: bytes) -> bool:
-    """Whether no key of a line is outside the basic plane. Where that is not plain to see it is denied."""
-    return _ASTRAL_KEY.search(line) is None and (b"\\" not in line or _ASTRAL.search(line) is None)
-
-
-_ASTRAL = re.compile(rb"[\xf0-\xf7]")
+_BONES = bytes.maketrans(b"+-[" + bytes(range(0xF0, 0xF8)), b"..," + bytes(8))
+_FLESH = bytes(set(range(0xF0)) - set(b'":,[.+- '))  # spaces tell a comma in a sentence from one between values
 _ASTRAL_KEY = re.compile(rb'[\xf0-\xf7][^"]*":')
 
 _DECODER = json.JSONDecoder(parse_float=_fraction, parse_int=_whole, parse_constant=_fraction)

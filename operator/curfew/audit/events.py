@@ -221,6 +221,14 @@ EVENTS: Mapping[str, EventType] = MappingProxyType(
                 ("evidence", "sufficient", "findings", "store", "writer"),
             ),
             EventType(
+                "audit.verification_failed",
+                "9006E",
+                _ENTITY,
+                OTHER,
+                "A segment does not read back as it was stored.",
+                ("segment", "stored", "found", "writer"),
+            ),
+            EventType(
                 "audit.writer_changed",
                 "9007W",
                 _ENTITY,

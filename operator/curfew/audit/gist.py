@@ -5,12 +5,13 @@ and in any order; only the gists have to come in order.
 """
 
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from curfew.audit.checkpoint import Verifier
-from curfew.audit.record import Record, RecordRefused
+from curfew.audit.record import RecordRefused, identity
 from curfew.audit.rotation import EVENT, successor
 from curfew.audit.segment import ChainBroken, Link, Segment, open_segment
 
@@ -31,33 +32,38 @@ class Gist:
 
 def open_gist(name: str, stored: bytes, verifier: Verifier, log: str) -> tuple[Gist, Segment]:
     """Return a segment that is good in itself, and its gist, or raise `ChainBroken`."""
-    ids: list[bytes] = []
+    ids: list[str] = []
     events: set[str] = set()
     unread: list[int] = []
 
     def visit(index: int, body: Any) -> None:
         try:
-            record = Record.parse(body)
+            id_, event, _ = identity(body)
         except RecordRefused:
-            ids.append(_short(f"line {index}"))  # which no other line has
+            id_, event = f"line {index}", ""  # which no other line has
             unread.append(index)
-        else:
-            ids.append(_short(record.id))
-            events.add(record.event)
+        ids.append(id_)
+        events.add(event)
 
     segment, link = open_segment(name, stored, verifier, log, visit)
     following = successor(segment, verifier) if EVENT in events else verifier
-    return Gist(verifier, following, link, b"".join(ids), tuple(unread)), segment
+    return Gist(verifier, following, link, _packed(ids), tuple(unread)), segment
 
 
-def _short(id_: str) -> bytes:
-    """Return an id in few bytes: what it says, if it is written as ours are, or a hash of it."""
-    try:
-        if len(id_) == 2 * ID_BYTES and (short := bytes.fromhex(id_)).hex() == id_:
-            return short
-    except ValueError:
-        pass
-    return hashlib.sha256(id_.encode()).digest()[:ID_BYTES]
+def _packed(ids: Sequence[str]) -> bytes:
+    """Return `ID_BYTES` for each id: what it says, if it is written as ours are, and a hash of it otherwise."""
+    together = "".join(ids)
+    if {len(id_) for id_ in ids} == {2 * ID_BYTES} and _HEX.fullmatch(together):
+        return bytes.fromhex(together)
+    return b"".join(
+        bytes.fromhex(id_)
+        if len(id_) == 2 * ID_BYTES and _HEX.fullmatch(id_)
+        else hashlib.sha256(id_.encode()).digest()[:ID_BYTES]
+        for id_ in ids
+    )
+
+
+_HEX = re.compile("[0-9a-f]*")
 
 
 def gists(objects: Sequence[tuple[str, bytes]], verifier: Verifier, log: str) -> list[Gist | None]:

@@ -89,6 +89,7 @@ class Query:
     patterns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     words: tuple[str, ...] = ()
     span: Span = ALWAYS
+    also: Mapping[str, str] = field(default_factory=dict)  # what a log with pseudonyms calls people, by their names
 
     def __post_init__(self) -> None:
         """Refuse fields that there are not."""
@@ -99,14 +100,27 @@ class Query:
         """Whether a record is an answer."""
         if record.at not in self.span:
             return False
-        for name, patterns in self.patterns.items():
-            compiled = [as_regex(pattern) for pattern in patterns]
+        for name in self.patterns:
+            compiled = [as_regex(pattern) for pattern in self.patterns_of(name)]
             if not any(regex.fullmatch(text) for text in answers(name, record.body) for regex in compiled):
                 return False
         if self.words:
             text = "\n".join(every_text(record.body)).casefold()
-            return all(word.casefold() in text for word in self.words)
+            return all(any(form in text for form in self._forms(word)) for word in self.words)
         return True
+
+    def patterns_of(self, name: str) -> tuple[str, ...]:
+        """Return the patterns of a field, with the pseudonyms of those whose names they fit."""
+        patterns = self.patterns[name]
+        if name not in ("person", "anything") or not self.also:
+            return patterns
+        fits = [as_regex(pattern).fullmatch for pattern in patterns]
+        return (*patterns, *(self.also[person] for person in self.also if any(fit(person) for fit in fits)))
+
+    def _forms(self, word: str) -> list[str]:
+        """Return what a word may be in a log: itself, or the pseudonym of somebody in whose name it is."""
+        folded = word.casefold()
+        return [folded, *(self.also[person] for person in self.also if folded in person.casefold())]
 
     def needles(self, name: str) -> list[list[bytes]]:
         """Return, for each pattern of a field, what a line has to hold for it to fit.
@@ -115,13 +129,13 @@ class Query:
         """
         return [
             [canonical(part)[1:-1] for literal in literals(pattern) for part in literal.split("/") if part]
-            for pattern in self.patterns[name]
+            for pattern in self.patterns_of(name)
         ]
 
     def sieve(self) -> Callable[[bytes], bool]:
         """Return what tells from a record's line, quickly and without reading it, that it can be no answer."""
         needles = [self.needles(name) for name in self.patterns]
-        words = [canonical(word.casefold())[1:-1].decode() for word in self.words]
+        words = [[canonical(form)[1:-1].decode() for form in self._forms(word)] for word in self.words]
 
         def may_match(line: bytes) -> bool:
             for alternatives in needles:
@@ -129,7 +143,7 @@ class Query:
                     return False
             if words:
                 text = line.decode().casefold()
-                return all(word in text for word in words)
+                return all(any(form in text for form in forms) for forms in words)
             return True
 
         return may_match

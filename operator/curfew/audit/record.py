@@ -148,18 +148,7 @@ class Record:
     @classmethod
     def parse(cls, body: Mapping[str, Any]) -> "Record":
         """Read a record's JSON object, or raise `RecordRefused`. What a later version adds to it is no hindrance."""
-        try:
-            block = body["unmapped"]["curfew"]
-            schema, id_, event, subject = block["schema"], block["id"], block["event"], block["subject"]
-            message, time = body["message"], body["time"]
-        except (KeyError, TypeError, IndexError) as error:
-            raise RecordRefused(f"it is not a record: {error}") from error
-        if schema != SCHEMA:
-            raise RecordRefused(f"it has schema {schema}, and this version reads {SCHEMA}")
-        if not (type(id_) is type(event) is type(subject) is type(message) is str):
-            raise RecordRefused("a record's id, event, subject and message are strings")
-        if type(time) is not int or not 0 <= time <= _LAST_TIME:
-            raise RecordRefused(f"a record's time is in milliseconds since 1970, and {time!r} is not")
+        id_, event, subject = identity(body)
         return cls(id_, event, subject, body)
 
     @property
@@ -181,6 +170,23 @@ class Record:
     def line(self) -> bytes:
         """Return its bytes in the log, without the newline: canonical JSON, the leaf of the Merkle tree."""
         return canonical(self.body)
+
+
+def identity(body: Mapping[str, Any]) -> tuple[str, str, str]:
+    """Return id, event and subject of a record's JSON object, or raise `RecordRefused` for what is no record."""
+    try:
+        block = body["unmapped"]["curfew"]
+        schema, id_, event, subject = block["schema"], block["id"], block["event"], block["subject"]
+        message, time = body["message"], body["time"]
+    except (KeyError, TypeError, IndexError) as error:
+        raise RecordRefused(f"it is not a record: {error}") from error
+    if schema != SCHEMA:
+        raise RecordRefused(f"it has schema {schema}, and this version reads {SCHEMA}")
+    if not (type(id_) is type(event) is type(subject) is type(message) is str):
+        raise RecordRefused("a record's id, event, subject and message are strings")
+    if type(time) is not int or not 0 <= time <= _LAST_TIME:
+        raise RecordRefused(f"a record's time is in milliseconds since 1970, and {time!r} is not")
+    return id_, event, subject
 
 
 def record_id(subject: str, event: str, qualifier: str = "") -> str:

@@ -12,14 +12,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
 
+from curfew.audit.anchors import Anchors
 from curfew.audit.checkpoint import Verifier
-from curfew.audit.damage import Damage, in_words, locate
+from curfew.audit.damage import Damage, locate
 from curfew.audit.findings import Anchor, Examined, Finding, Kind, LogRefused, Silence, Verified
 from curfew.audit.gist import Gist, open_gist
-from curfew.audit.merkle import CompactRange, leaf_hash
+from curfew.audit.merkle import CompactRange
 from curfew.audit.seen import Seen
 from curfew.audit.segment import SUFFIX, ChainBroken, Head, Segment, prefix
 from curfew.audit.succession import Succession
+from curfew.audit.trouble import Trouble, missing, settled
 from curfew.audit.witness import Witness
 
 
@@ -62,19 +64,6 @@ def examine(
 
 
 @dataclass(slots=True)
-class _Trouble:
-    """A place that is empty or holds what does not belong there, until it is known what follows it."""
-
-    kind: Kind
-    what: str
-    why: str
-    seq: int
-    name: str
-    records: range | None
-    settled: bool = False  # the sentence says already which records are at fault
-
-
-@dataclass(slots=True)
 class _Tally:
     segments: int = 0
     first_at: datetime | None = None
@@ -82,7 +71,6 @@ class _Tally:
     newest: str | None = None
     note: str | None = None
     longest_silence: Silence | None = None
-    anchors: int = 0
     voided: list[str] = field(default_factory=list)
     unread: list[int] = field(default_factory=list)
 
@@ -120,11 +108,11 @@ class Walk:
         self._before = since.segments if since is not None else 0
         self._accepted = accepted
         self._keys = Succession(verifier)
-        self._anchors = sorted(anchors, key=lambda anchor: anchor.size)
+        self._anchors = Anchors(log, anchors)
         self._head = Head.genesis(log)  # after the last good segment
         self._slot = 0  # the place that comes next
         self._here: list[_Object] = []  # the objects taken so far that claim one place
-        self._troubles: list[_Trouble] = []  # since the last good segment
+        self._troubles: list[Trouble] = []  # since the last good segment
         self._void: Head | None = None  # the head, if the place before is void
         self._findings: list[Finding] = []
         self._tally = _Tally()
@@ -157,7 +145,7 @@ class Walk:
             last_at=self._head.at,
             heartbeats=tally.heartbeats,
             longest_silence=tally.longest_silence,
-            anchors=tally.anchors,
+            anchors=self._anchors.agreed,
             voided=tuple(tally.voided),
             unread=tuple(tally.unread),
             keys=tuple(self._keys.tenures),
@@ -184,17 +172,7 @@ class Walk:
             self._recall(self._since, ())
         is_whole = not self._troubles
         self._settle(None)
-        for anchor in self._anchors:
-            if is_whole:
-                self._find(
-                    Kind.CUT_OFF,
-                    f"log {self._log}",
-                    f"was cut off at its end: {anchor.source} has seen {anchor.size} records, and there are "
-                    f"{self._head.range.size}",
-                    records=range(self._head.range.size, anchor.size),
-                )
-            else:
-                self._cannot_compare(anchor)
+        self._findings += self._anchors.left(self._head.range, is_whole=is_whole)
         self._judge_key()
         for repeat in self._seen.repeats():
             seq = place(self._log, repeat.name)
@@ -273,7 +251,7 @@ class Walk:
         for one in objects:
             if self._begin_anew(one):
                 return one
-        self._troubles.append(_Trouble(Kind.MISSING, f"segment {seq} ({expected})", "is missing", seq, expected, None))
+        self._troubles.append(missing(seq, seq, expected))
         return None
 
     def _pick_up(self, seq: int, objects: Sequence[_Object]) -> _Object:
@@ -292,7 +270,7 @@ class Walk:
         if not good:
             one, refusal = refused[0]
             self._troubles.append(
-                _Trouble(
+                Trouble(
                     Kind.ALTERED, f"segment {seq} ({one.name})", refusal.why, seq, one.name, refusal.records or None
                 )
             )
@@ -353,8 +331,7 @@ class Walk:
 
     def _has_to_look_into(self, gist: Gist) -> bool:
         """Whether the records of a segment are wanted, and not only what comes of them."""
-        is_anchored_inside = bool(self._anchors) and self._anchors[0].size < gist.link.after.range.size
-        return self._accepted is not None or is_anchored_inside
+        return self._accepted is not None or self._anchors.speak_within(gist.link.after.range)
 
     def _accept(self, gist: Gist, segment: Segment | None, before: CompactRange | None) -> None:
         """Go on to a good segment. `before` is the tree before it, where that is known."""
@@ -370,24 +347,7 @@ class Walk:
         tally.unread += gist.unread
         self._seen.add(gist)
         self._keys.follow(gist)
-        while self._anchors and self._anchors[0].size <= after.range.size:
-            anchor = self._anchors.pop(0)
-            if anchor.size == after.range.size:
-                tree = after.range
-            elif before is not None and segment is not None and anchor.size >= before.size:
-                tree = before.extended(map(leaf_hash, segment.lines[: anchor.size - before.size]))
-            else:
-                self._cannot_compare(anchor)
-                continue
-            if tree.root() == anchor.root:
-                tally.anchors += 1
-            else:
-                self._find(
-                    Kind.REWRITTEN,
-                    f"log {self._log}",
-                    f"was rewritten: {anchor.source} has seen other records among the first {anchor.size}",
-                    records=range(anchor.size),
-                )
+        self._findings += self._anchors.compare(before, segment, after.range)
         self._head = after
         if self._accepted is not None and segment is not None:
             self._accepted(segment)
@@ -396,16 +356,9 @@ class Walk:
 
     def _miss(self, seq: int) -> None:
         """Note that the places up to `seq` are empty."""
-        first, last = self._slot, seq - 1
         # After a place that is in doubt, nobody can say what the next one was named.
         name = "" if self._troubles else self._head.next_name()
-        where = f" ({name})" if name else ""
-        if first == last:
-            trouble = _Trouble(Kind.MISSING, f"segment {first}{where}", "is missing", first, name, None)
-        else:
-            what = f"segments {first}{where} to {last}"
-            trouble = _Trouble(Kind.MISSING, what, "are missing", first, name, None)
-        self._troubles.append(trouble)
+        self._troubles.append(missing(self._slot, seq - 1, name))
         self._void = None
 
     def _doubt(self, broken: ChainBroken, stored: bytes) -> None:
@@ -418,34 +371,21 @@ class Walk:
             retired = None
         words = f"it is sealed by {retired}, whose turn it is not" if retired else damage.words
         self._troubles.append(
-            _Trouble(
+            Trouble(
                 Kind.ALTERED,
                 f"segment {broken.seq} ({broken.name})",
                 f"{broken.why}; {words}" if words else broken.why,
                 broken.seq,
                 broken.name,
                 damage.records,
-                settled=damage.records is not None,
+                is_settled=damage.records is not None,
             )
         )
         self._void = self._head.voided(stored)
 
     def _settle(self, first: int | None) -> None:
         """Report the troubles, now that it is known at which record the log goes on, or that it does not."""
-        start = self._head.range.size
-        lost = range(start, first) if first is not None and first >= start else None
-        alone = len(self._troubles) == 1
-        for trouble in self._troubles:
-            why, records = trouble.why, trouble.records
-            if not trouble.settled:
-                records = records if records is not None else lost
-                if lost is None:
-                    why += f"; no good segment follows it, and the log is good up to its first {start} records"
-                elif alone:
-                    why += f"; {'they' if trouble.why.startswith('are') else 'it'} held {in_words(lost)}"
-                else:
-                    why += f"; the segments at fault here held {in_words(lost)} together"
-            self._find(trouble.kind, trouble.what, why, seq=trouble.seq, name=trouble.name, records=records)
+        self._findings += settled(self._troubles, self._head.range.size, first)
         self._troubles.clear()
 
     def _turn_away(self, seq: int, objects: Iterable[_Object]) -> None:
@@ -489,13 +429,6 @@ class Walk:
         else:
             why = f"is sealed by {keys.tenures[-1].verifier}, and no part of it by {keys.trusted}"
         self._find(Kind.OTHER_KEY, f"log {self._log}", why, records=range(self._head.range.size))
-
-    def _cannot_compare(self, anchor: Anchor) -> None:
-        self._find(
-            Kind.UNCOMPARED,
-            f"log {self._log}",
-            f"cannot be compared with {anchor.source}, because it is not whole up to record {anchor.size - 1}",
-        )
 
     def _find(
         self, kind: Kind, what: str, why: str, *, seq: int = -1, name: str = "", records: range | None = None

@@ -86,5 +86,10 @@ def about_enforcement(state: EnforcementState, namespace: str) -> Notice:
     return Notice(namespace, _namespace(namespace), "Warning", state.reason, "Probe", note, key)
 
 
+def about_log(reason: str, action: str, note: str, namespace: str, *, key: str) -> Notice:
+    """Return the notice that something is wrong with the log, told of the namespace that Curfew lives in."""
+    return Notice(namespace, _namespace(namespace), "Warning", reason, action, note[:1024], f"log/{reason}/{key}")
+
+
 def _namespace(name: str) -> Regarding:
     return Regarding("v1", "Namespace", name, name, "")

@@ -20,13 +20,13 @@ from curfew.core.weakening import BEFORE_IS_NOT_KNOWN, differences, is_weaker
 
 def changed(policy: AccessPolicy, *, at: datetime) -> Record | None:
     """Return the record of the version that a policy has now, or None where its status says that it was recorded."""
-    meta, recorded = policy.metadata, policy.status.recorded
-    if recorded is None:
+    meta, known = policy.metadata, policy.status.recorded
+    if known is None:
         return _tell("policy.created", policy, at=at, qualifier=str(meta.generation), what=_offer(policy))
-    if recorded.generation >= meta.generation:
+    if known.generation >= meta.generation:
         return None
     event, what, words = "policy.updated", f"was changed: {BEFORE_IS_NOT_KNOWN}", [BEFORE_IS_NOT_KNOWN]
-    before = _read(recorded.spec)
+    before = _read(known.spec)
     if before is not None:
         found = differences(before, policy.spec)
         words = [difference.words for difference in found]
@@ -40,7 +40,7 @@ def changed(policy: AccessPolicy, *, at: datetime) -> Record | None:
         at=at,
         qualifier=str(meta.generation),
         what=what,
-        previous_generation=recorded.generation,
+        previous_generation=known.generation,
         differences=words,
     )
 

@@ -59,6 +59,8 @@ class Account:
     period: Period
     first_at: datetime | None  # when the log's first and last segments were sealed; None for a log without any
     last_at: datetime | None
+    first: Mention | None  # the log's first and last records
+    last: Mention | None
     segments: int  # sealed in the period
     heartbeats: int  # of these, without records
     events: Mapping[str, int]  # records of the period, by event
@@ -112,6 +114,7 @@ class Ledger:
         self._first_at: datetime | None = None
         self._last_at: datetime | None = None
         self._last_seq = -1
+        self._first: Mention | None = None
         self._last: Mention | None = None
         self._segments = self._heartbeats = self._asked = 0
         self._events: Counter[str] = Counter()
@@ -146,7 +149,7 @@ class Ledger:
                 self._is_gap_open = True
         if period.has(segment.at):
             self._segments += 1
-            self._heartbeats += not segment.bodies
+            self._heartbeats += not segment.lines
         self._first_at = self._first_at or segment.at
         self._last_at, self._last_seq = segment.at, segment.seq
 
@@ -156,7 +159,7 @@ class Ledger:
             gap = self._gaps[-1]
             self._gaps[-1] = Gap(gap.since, gap.until, gap.before, gap.after, (*gap.records, mention))
             self._is_gap_open = False
-        self._last = mention
+        self._first, self._last = self._first or mention, mention
         is_inside = self._period.has(record.at)
         self._events[record.event] += is_inside
         if record.event == "audit.attested":
@@ -247,6 +250,8 @@ class Ledger:
             period=self._period,
             first_at=self._first_at,
             last_at=self._last_at,
+            first=self._first,
+            last=self._last,
             segments=self._segments,
             heartbeats=self._heartbeats,
             events=MappingProxyType({event: count for event, count in sorted(self._events.items()) if count}),

@@ -150,15 +150,17 @@ def _uncovered(account: Account, now: datetime) -> Iterator[Exceptional]:
         yield Exceptional(
             Kind.NOT_COVERED,
             period.begin,
-            f"The log begins at {instant(first)}, {duration(first - period.begin)} after the period",
+            f"The log begins at {instant(first)}, {duration(first - period.begin)} after the period does",
+            records=(account.first,) if account.first is not None else (),
         )
     if account.last_at < until - account.longest_allowed:
         since = max(account.last_at, period.begin)
         yield Exceptional(
             Kind.NOT_COVERED,
             since,
-            f"The log, as it was given, ends at {instant(account.last_at)}: the last {duration(until - since)} of the "
-            "period are missing",
+            f"The log, as it was given, ends at {instant(account.last_at)}: it says nothing about {duration(until - since)} "
+            f"up to {instant(until)}",
+            records=(account.last,) if account.last is not None else (),
         )
 
 

@@ -23,6 +23,7 @@ class Reason(StrEnum):
     SIGNING_FAILED = "SigningFailed"  # whoever holds the key does not answer, or refuses
     KEY_UNKNOWN = "KeyUnknown"  # the log is signed with a key that we do not have
     CHAIN_BROKEN = "ChainBroken"  # what is stored is not a whole log of ours
+    VERIFICATION_FAILED = "VerificationFailed"  # a segment does not read back as it was stored
     NOT_YET_PROVED = "NotYetProved"  # it is being found out whether the store is write-once
     NOT_WRITE_ONCE = "NotWriteOnce"  # it is not, and it must be
     STOPPED = "Stopped"  # the writer has ended
@@ -73,6 +74,7 @@ class HealthKeeper:
         self._stopped: str | None = None
         self._attestation: Attestation | None = None
         self._not_asked: str | None = None
+        self._discrepancy: str | None = None
         self._began: datetime | None = None  # the call under way, or the first of those that failed
         self._trouble: Trouble | None = None  # the latest, announced or not
         self._is_announced = False
@@ -107,6 +109,11 @@ class HealthKeeper:
     def not_attested(self, message: str) -> None:
         """Say that the store could not be asked for proof. What was proved before is taken to hold."""
         self._not_asked = message
+        self._update()
+
+    def reread(self, discrepancy: str | None) -> None:
+        """Say what does not read back as it was stored; None when all does that was looked at."""
+        self._discrepancy = discrepancy
         self._update()
 
     def trying(self, reason: Reason = Reason.STORE_UNAVAILABLE, who: str = "The store") -> None:
@@ -168,6 +175,8 @@ class HealthKeeper:
             return self._trouble.reason, self._trouble.message
         if not self._is_open:
             return Reason.OPENING, "The log is being read."
+        if self._discrepancy is not None:
+            return Reason.VERIFICATION_FAILED, self._discrepancy
         if self._worm_required:
             if self._attestation is None:
                 return Reason.NOT_YET_PROVED, self._not_asked or "That the store is write-once is being proved."

@@ -6,6 +6,7 @@ from curfew.audit.record import CURFEW, Record, make_record
 from curfew.audit.segment import Segment
 from curfew.ports import Attestation
 from curfew.trail.health import Outage
+from curfew.trail.samples import Discrepancy
 
 
 def opened(log: str, *, at: datetime, verifier_key: str) -> Record:
@@ -59,6 +60,26 @@ def attested(log: str, attestation: Attestation, *, url: str, writer: str) -> Re
             "sufficient": attestation.sufficient,
             "findings": list(attestation.findings),
             "store": url,
+            "writer": writer,
+        },
+    )
+
+
+def verification_failed(log: str, discrepancy: Discrepancy, *, at: datetime, writer: str) -> Record:
+    """A segment does not read back as it was stored."""
+    sample = discrepancy.sample
+    return make_record(
+        "audit.verification_failed",
+        at=at,
+        actor=CURFEW,
+        message=str(discrepancy),
+        subject=log,
+        qualifier=discrepancy.key,
+        success=False,
+        detail={
+            "segment": sample.name,
+            "stored": sample.digest.hex(),
+            **({"found": discrepancy.found} if discrepancy.found is not None else {}),
             "writer": writer,
         },
     )

@@ -5,9 +5,10 @@ listing nor a stray object matters. What is read is verified, link by link, from
 """
 
 import asyncio
+import random
 import re
 from collections import deque
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -22,6 +23,7 @@ from curfew.audit.segment import ChainBroken, Head, Segment, follow, origin, pre
 from curfew.ports import ObjectMissing, ObjectStore
 from curfew.trail.keys import KeyUnknown
 from curfew.trail.memory import Memory
+from curfew.trail.samples import Samples
 
 AT_ONCE = 16
 """How many objects are asked for at a time."""
@@ -32,11 +34,11 @@ STRAYS = 64
 
 @dataclass(frozen=True, slots=True)
 class Recovered:
-    """A log as it was found: the state after its last segment, that segment's name, and what is remembered."""
+    """A log as it was found: the state after its last segment, what is remembered, and which segments there are."""
 
     head: Head
-    newest: str | None  # None for a log that has not begun
     memory: Memory
+    samples: Samples  # without a newest one for a log that has not begun
     verifier: Verifier  # the key that signs what follows
 
 
@@ -46,26 +48,30 @@ async def recover(
     verifiers: Sequence[Verifier],
     window: timedelta,
     people: Mapping[str, Person] = MappingProxyType({}),
+    lot: Callable[[], float] = random.random,
 ) -> Recovered:
     """Find the end of a log, and remember its last `window`, with the names of `people` for their pseudonyms.
 
     `verifiers` are the keys that may have signed that part of it, the newest first, which is the one that begins a log.
+    By `lot` it is decided which of its segments are kept in mind.
+
     The window is measured from the last segment and not from now. Raise `ChainBroken` where that part of the log is not
     whole, `KeyUnknown` where another key has signed it, and a `StoreError` where it cannot be read.
     """
-    memory = Memory(log, window)
+    memory, samples = Memory(log, window), Samples(window, lot)
 
     def remember(segment: Segment, after: Head) -> None:
         told, lines = records_of(segment), segment.lines
         if people:
             told = tuple(revealed(record, people) for record in told)
             lines = tuple(record.line() for record in told)
+        samples.learn(segment.name, after)
         memory.learn(told, lines, after, own=False)
 
     listing = _Listing(store, log)
     newest = await _newest(listing, verifiers)
     if newest is None:
-        return Recovered(Head.genesis(log), None, memory, verifiers[0])
+        return Recovered(Head.genesis(log), memory, samples, verifiers[0])
     segment, end, verifier = newest
     first_day = (segment.at - window).date()
     # A segment lies in the partition of the day of the one before it. So of those within the window, one may lie before
@@ -87,7 +93,7 @@ async def recover(
                 raise ChainBroken(end.seq, segment.name, "is there twice: the log has been forked")
     if head.seq < end.seq:
         raise ChainBroken(head.seq + 1, head.next_name(), "is missing, though there are segments after it")
-    return Recovered(head, segment.name, memory, chain.verifier)
+    return Recovered(head, memory, samples, chain.verifier)
 
 
 def records_of(segment: Segment) -> tuple[Record, ...]:

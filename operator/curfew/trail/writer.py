@@ -20,23 +20,16 @@ from curfew.audit.receipt import Receipt
 from curfew.audit.record import Record
 from curfew.audit.rotation import successor
 from curfew.audit.segment import ChainBroken, Head, Segment, follow, seal
-from curfew.ports import (
-    Attestation,
-    Clock,
-    Evidence,
-    ObjectExists,
-    ObjectMissing,
-    ObjectStore,
-    StoreError,
-    StoreUnavailable,
-)
+from curfew.ports import Clock, ObjectExists, ObjectMissing, ObjectStore, StoreError, StoreUnavailable
 from curfew.trail import records
+from curfew.trail.attestor import AttestationObserver, Attestor
 from curfew.trail.health import Health, HealthKeeper, Outage, Reason, Trouble
 from curfew.trail.keys import Keys, KeyUnknown
 from curfew.trail.memory import Memory
 from curfew.trail.people import People
 from curfew.trail.punctual import PunctualStore
 from curfew.trail.recovery import Recovered, records_of, recover
+from curfew.trail.samples import Samples
 
 R = TypeVar("R")
 
@@ -49,11 +42,8 @@ LONGEST_PAUSE = 2.0
 LASTING_PAUSE = 30.0
 """Seconds between two tries: at first, at most, and where the trouble does not pass by itself."""
 
-PROVE_AGAIN = timedelta(seconds=30)
-"""How soon the store is asked again where it could not be proved to be write-once."""
 
-
-class TrailObserver(Protocol):
+class TrailObserver(AttestationObserver, Protocol):
     """Who is told. The calls come from the event loop and must not block."""
 
     def durable(self, records: Sequence[Record]) -> None:
@@ -115,8 +105,8 @@ class Trail:
         heartbeat: timedelta = timedelta(seconds=60),
         window: timedelta = timedelta(hours=25),
         worm_required: bool = True,
+        attest_every: timedelta = timedelta(minutes=15),
         people: People | None = None,
-        prove_every: timedelta = timedelta(minutes=15),
         call_timeout: timedelta = timedelta(seconds=12),
         jitter: Callable[[], float] = random.random,
     ) -> None:
@@ -125,9 +115,9 @@ class Trail:
         `signer` is the key to be used from now on, `previous` the one before it: where the log is still signed with that,
         it is handed over. `writer` names this process in each segment; `heartbeat` is how long the log may be silent
         before an empty segment proves life; `window` is how much of the log's end is remembered; with `worm_required` the
-        store has to be proved write-once for the trail to be healthy. With `people`, the log holds pseudonyms instead of
-        names; here and in the memory are the names. `call_timeout` is longer than the store's own, which can say more about
-        what did not answer.
+        store has to be proved write-once for the trail to be healthy, which is asked for every `attest_every`. With
+        `people`, the log holds pseudonyms instead of names; here and in the memory are the names. `call_timeout` is longer
+        than the store's own, which can say more about what did not answer.
         """
         self._store = PunctualStore(store, call_timeout)
         self._clock = clock
@@ -137,16 +127,25 @@ class Trail:
         self._observer = observer
         self._heartbeat = heartbeat.total_seconds()
         self._window = window
-        self._worm_required = worm_required
         self._people = people
-        self._prove_every = prove_every
         self._jitter = jitter
         self._keeper = HealthKeeper(clock, observer.health_changed, worm_required=worm_required)
+        self._attestor = Attestor(
+            self._store,
+            clock,
+            self._keeper,
+            observer,
+            self.submit,
+            log=log,
+            writer=writer,
+            every=attest_every,
+            worm_required=worm_required,
+        )
         self._head: Head | None = None
         self._memory = Memory(log, window)
         self._queue: dict[str, _Entry] = {}
         self._in_flight: dict[str, _Entry] = {}
-        self._newest = ""  # the name of the last segment
+        self._samples = Samples(window, jitter)
         self._is_begun = asyncio.Event()  # there is one
         self._work = asyncio.Event()
         self._is_closing = False
@@ -203,7 +202,9 @@ class Trail:
         while True:
             try:
                 known = await self._people.by_pseudonym() if self._people is not None else {}
-                recovered = await recover(self._store, self._log, self._keys.verifiers, self._window, known)
+                recovered = await recover(
+                    self._store, self._log, self._keys.verifiers, self._window, known, self._jitter
+                )
                 self._keys.use(recovered.verifier)
             except StoreError as error:
                 trouble = Trouble(Reason.STORE_UNAVAILABLE, str(error))
@@ -225,7 +226,7 @@ class Trail:
             await self.open()
         self._ended = asyncio.Event()
         try:
-            await _first_of(self._write_until_closed(), self._prove_again_and_again())
+            await _first_of(self._write_until_closed(), self._attest_once_begun())
         except Exception as error:
             self._keeper.stopped(f"The writer ended: {error}")
             raise
@@ -246,19 +247,22 @@ class Trail:
 
     def _take_over(self, recovered: Recovered) -> None:
         """Go on from what was read back."""
-        self._head, self._memory = recovered.head, recovered.memory
+        self._head, self._memory, self._samples = recovered.head, recovered.memory, recovered.samples
         known = self._drop_known()
         outage = self._keeper.opened()
         if outage is not None:
             self._tell_of(outage)
-        if recovered.newest is None:
+        if recovered.samples.newest is None:
             # The key that signs the log stands in its first line.
             self._put_first(records.opened(self._log, at=self._clock.now(), verifier_key=str(self._keys.verifier)))
         else:
-            self._newest = recovered.newest
             self._is_begun.set()
         if known:
             self._observer.durable(known)
+
+    async def _attest_once_begun(self) -> None:
+        await self._is_begun.wait()
+        await self._attestor.run(self._samples)
 
     # --- writing ---------------------------------------------------------------------------------------------------------
 
@@ -427,7 +431,8 @@ class Trail:
     def _advance(self, name: str, after: Head, entries: Sequence[_Entry], *, own: bool) -> None:
         """Take a segment for the last one, ours or another's."""
         told = [entry.record for entry in entries]
-        self._head, self._newest = after, name
+        self._head = after
+        self._samples.learn(name, after)
         self._memory.learn(told, [entry.line for entry in entries], after, own=own)
         if not own:
             # What was on its way and is not in there goes first into the next one.
@@ -461,30 +466,6 @@ class Trail:
         while True:
             yield pause * (0.5 + self._jitter() / 2)
             pause = min(2 * pause, LONGEST_PAUSE)
-
-    # --- proving ---------------------------------------------------------------------------------------------------------
-
-    async def _prove_again_and_again(self) -> None:
-        """Ask again and again what proves the store write-once, with the newest segment as the sample."""
-        known: tuple[object, ...] | None = None
-        while True:
-            await self._is_begun.wait()
-            try:
-                attestation = await self._store.attest(self._newest, self._clock.now())
-            except ObjectMissing:
-                finding = "The newest segment was stored and cannot be read any more."
-                attestation = Attestation(self._clock.now(), Evidence.NONE, sufficient=False, findings=(finding,))
-            except StoreError as error:
-                self._keeper.not_attested(f"That the store is write-once cannot be proved yet: {error}")
-                await asyncio.sleep(LONGEST_PAUSE)
-                continue
-            told = (attestation.evidence, attestation.sufficient, attestation.findings)
-            if told != known:
-                known = told
-                self.submit([records.attested(self._log, attestation, url=self._store.url, writer=self._writer)])
-            self._keeper.attested(attestation)
-            is_enough = attestation.sufficient or not self._worm_required
-            await asyncio.sleep((self._prove_every if is_enough else PROVE_AGAIN).total_seconds())
 
 
 async def _first_of(*coroutines: Coroutine[Any, Any, None]) -> None:

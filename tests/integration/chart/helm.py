@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from tests.integration.installed import CHART, SYSTEM
+from tests.integration.installed import BUCKET, CHART, SYSTEM
 from tools.servers.build import binary
 from tools.servers.cluster import run_command
 
@@ -15,8 +15,8 @@ STAMPING = "--api-versions=admissionregistration.k8s.io/v1/MutatingAdmissionPoli
 
 
 def template(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """Render the chart; what helm says to bad values is in the answer."""
-    command = [str(binary("helm")), "template", "curfew", str(CHART), "--namespace", SYSTEM, *arguments]
+    """Render the chart with a bucket, unless told otherwise; what helm says to bad values is in the answer."""
+    command = [str(binary("helm")), "template", "curfew", str(CHART), "--namespace", SYSTEM, *BUCKET, *arguments]
     return run_command(command, os.environ, stdin=None, check=False, timeout=60)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.integration.chart.helm import one, rendered
-from tests.integration.installed import CHART, SYSTEM, Done, Installed
+from tests.integration.installed import BUCKET, CHART, SYSTEM, Done, Installed
 from tools.policy_probes import until_it_says
 from tools.servers.control_plane import ControlPlane
 from tools.servers.errors import CommandFailed
@@ -28,7 +28,9 @@ def test_the_signing_key_survives_upgrades(cluster: Installed) -> None:
 def test_a_second_curfew_is_refused(cluster: Installed) -> None:
     """Its policies would be those of the first."""
     with pytest.raises(CommandFailed, match="exists and cannot be imported"):
-        cluster.environment.helm("install", "another", str(CHART), "--namespace", "another", "--create-namespace")
+        cluster.environment.helm(
+            "install", "another", str(CHART), "--namespace", "another", "--create-namespace", *BUCKET
+        )
 
     cluster.kubectl("delete", "namespace", "another", "--wait=false", "--ignore-not-found")
 
@@ -93,7 +95,7 @@ def older(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
 
 def install(older: ControlPlane, *arguments: str) -> str:
     """Install the chart there and return what helm says to people."""
-    done = older.helm("install", "curfew", str(CHART), "--namespace", SYSTEM, "--create-namespace", *arguments)
+    done = older.helm("install", "curfew", str(CHART), "--namespace", SYSTEM, "--create-namespace", *BUCKET, *arguments)
     return done.stdout
 
 

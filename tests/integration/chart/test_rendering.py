@@ -193,7 +193,8 @@ def test_the_operator_runs_the_command_with_the_settings() -> None:
 
 def test_a_trail_in_a_folder_has_a_place_to_be() -> None:
     """The root of the pod is read-only."""
-    (container,) = one(rendered(), "Deployment")["spec"]["template"]["spec"]["containers"]
+    manifests = rendered("--set", "config.audit.url=file:///var/lib/curfew", "--set", "config.audit.worm=advisory")
+    (container,) = one(manifests, "Deployment")["spec"]["template"]["spec"]["containers"]
 
     assert {"name": "trail", "mountPath": "/var/lib/curfew"} in container["volumeMounts"]
 
@@ -210,10 +211,19 @@ def test_the_sweeper_runs_on_its_own() -> None:
     assert "volumes" not in pod
 
 
-@pytest.mark.parametrize("url", ["file:///var/lib/curfew", "s3://trail/curfew", "gs://trail", "az://trail/a/b"])
-def test_the_operator_understands_its_settings(tmp_path: Path, url: str) -> None:
+@pytest.mark.parametrize(
+    ("url", "worm"),
+    [
+        ("file:///var/lib/curfew", "advisory"),
+        ("s3://trail/curfew", "required"),
+        ("gs://trail", "required"),
+        ("az://trail/a/b", "required"),
+    ],
+)
+def test_the_operator_understands_its_settings(tmp_path: Path, url: str, worm: str) -> None:
     """What the chart writes is what the operator reads, to the last key."""
-    text = one(rendered("--set", f"config.audit.url={url}"), "ConfigMap")["data"]["config.yaml"]
+    manifests = rendered("--set", f"config.audit.url={url}", "--set", f"config.audit.worm={worm}")
+    text = one(manifests, "ConfigMap")["data"]["config.yaml"]
     key = tmp_path / "key.pem"
     key.touch()
     (tmp_path / "config.yaml").write_text(text.replace("/etc/curfew/key/key.pem", str(key)))
@@ -221,7 +231,9 @@ def test_the_operator_understands_its_settings(tmp_path: Path, url: str) -> None
     settings = load_settings(tmp_path / "config.yaml")
 
     assert settings.audit.url == url
-    assert settings.audit.worm == "required"
+    assert settings.audit.worm == worm
+    assert settings.audit.retention == timedelta(days=400)
+    assert settings.audit.attest_every == timedelta(minutes=15)
     assert settings.limits.max_grant == timedelta(hours=24)
     assert settings.enforcement.every == timedelta(seconds=30)
 
@@ -243,6 +255,15 @@ def test_settings_that_change_restart_the_pod() -> None:
         pytest.param("config.audit.url=", "/config/audit/url", id="no place for the trail"),
         pytest.param("config.audit.url=http://bucket", "/config/audit/url", id="a place that cannot be"),
         pytest.param("config.audit.worm=maybe", "value must be one of 'required', 'advisory'", id="worm maybe"),
+        pytest.param(
+            "config.audit.url=file:///var/lib/curfew",
+            "config.audit.worm is required, and config.audit.url is file:///var/lib/curfew: a folder is never write-once, so "
+            "nothing would ever be granted. Name a bucket with Object Lock (--set config.audit.url=s3://BUCKET/PREFIX), or, to "
+            "look around, accept it by name (--set config.audit.worm=advisory).",
+            id="a place that can never be write-once, where that is required",
+        ),
+        pytest.param("config.audit.retention=9h", "/config/audit/retention", id="a retention of less than a day"),
+        pytest.param("config.audit.attestEvery=2h", "/config/audit/attestEvery", id="a proof now and then"),
         pytest.param("config.audit.log=Main Log", "/config/audit/log", id="a log with a blank"),
         pytest.param("config.audit.heartbeat=often", "/config/audit/heartbeat", id="a heartbeat that is no duration"),
         pytest.param("config.audit.keyFile=null", "/config/audit", id="no key at all"),

@@ -1,6 +1,7 @@
 """Buckets that are no good: nothing is granted, everybody who looks is told why, and what is put right is noticed."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -8,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.integration.installed import Installed
+from tests.integration.installed import SYSTEM, Installed
+from tests.integration.operator.evidence import Evidence
 from tests.integration.operator.place import SOON, Asked, Place
 from tests.support.operator_process import OperatorProcess
 from tools.servers.ports import LOOPBACK, free_port
@@ -126,3 +128,69 @@ async def test_wrong_credentials_are_named_and_told_to_nobody(
         everything = f"{operator.said()}{asked.body}{await place.events()}{operator.readyz()}"
     for secret in (wrong, "Signature=", cluster.environment.s3.env()["AWS_ACCESS_KEY_ID"]):
         assert secret not in everything
+
+
+# --- a store that was good ----------------------------------------------------------------------------------------------
+
+
+async def warned_of(cluster: Installed, reason: str, sentence: str) -> None:
+    """Return when an Event in Curfew's own namespace tells of it."""
+    async with asyncio.timeout(SOON):
+        while True:
+            asked = await asyncio.to_thread(
+                cluster.kubectl, "get", "events.events.k8s.io", "--namespace", SYSTEM, "--output=json"
+            )
+            events = json.loads(asked.stdout)["items"]
+            if any(e["reason"] == reason and e["type"] == "Warning" and sentence in e["note"] for e in events):
+                return
+
+
+async def test_a_bucket_that_becomes_weaker_grants_nothing_from_then_on(
+    cluster: Installed, new_operator: NewOperator, place: Place, read_log: Callable[[OperatorProcess], Evidence]
+) -> None:
+    """Promises P2, P11: somebody clears the default rule, so what is written from then on is not locked."""
+    s3 = cluster.environment.s3
+    bucket, client = s3.make_bucket("weakened"), s3.client()
+    operator = new_operator(store=f"s3://{bucket}/curfew", attest_every="1s")
+    sentence = f"The bucket {bucket} has Object Lock but no default retention: nothing is locked"
+    async with running(operator):
+        before = await place.ask(place.people.alice, "automatic")
+        await before.phase("Active")
+        assert await asyncio.to_thread(operator.metric, "curfew_worm_attested", evidence="BucketDefault") == 1
+
+        client.put_object_lock_configuration(Bucket=bucket, ObjectLockConfiguration={"ObjectLockEnabled": "Enabled"})
+        await asyncio.to_thread(operator.await_said, "nothing is locked; set 1 day or more.")
+        asked = await place.ask(place.people.carol, "automatic")
+        await assert_everybody_is_told(asked, operator, "NotWriteOnce", sentence)
+        await warned_of(cluster, "NotWriteOnce", sentence)
+        assert await asyncio.to_thread(operator.metric, "curfew_worm_attested") == 0
+        await before.decide(place.people.alice, "Cancel")  # what ends access waits for no bucket
+        await before.phase("Revoked")
+
+        rule = {"DefaultRetention": {"Mode": "COMPLIANCE", "Days": 1}}
+        lock = {"ObjectLockEnabled": "Enabled", "Rule": rule}
+        client.put_object_lock_configuration(Bucket=bucket, ObjectLockConfiguration=lock)
+        await asked.phase("Active")
+
+    told = [r.block["detail"]["sufficient"] for r in read_log(operator).records if r.event == "audit.attested"]
+    assert {True, False} <= set(told)
+    assert told[0]
+    assert told[-1]
+
+
+async def test_a_log_that_is_tampered_with_grants_nothing_from_then_on(
+    cluster: Installed, new_operator: NewOperator, place: Place, tmp_path: Path
+) -> None:
+    """Promises P7, P11: also where the store need not be write-once."""
+    operator = new_operator(store=f"file://{tmp_path}/trail", worm="advisory", attest_every="1s")
+    async with running(operator):
+        await (await place.ask(place.people.alice, "automatic")).phase("Active")
+        for segment in (tmp_path / "trail").rglob("*.jsonl.zst"):
+            segment.unlink()
+
+        await asyncio.to_thread(operator.await_said, "the audit trail is not as it was written")
+        asked = await place.ask(place.people.carol, "automatic")
+        sentence = "is not there any more. The log was tampered with, or the store has lost it"
+        await assert_everybody_is_told(asked, operator, "VerificationFailed", sentence)
+        await warned_of(cluster, "VerificationFailed", sentence)
+        assert await asyncio.to_thread(operator.metric, "curfew_audit_verification_failures_total") == 1

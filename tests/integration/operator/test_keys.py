@@ -1,7 +1,8 @@
 """The operator's signing key is exchanged, and its checkpoints are put up for others to keep: real process, bucket and API."""
 
+import asyncio
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -41,13 +42,16 @@ def operator(new_operator: Callable[..., OperatorProcess]) -> Iterator[OperatorP
 
 
 @pytest.fixture
-def audit(cluster: Installed, operator: OperatorProcess, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
-    """Return what runs `curfew audit` on the operator's bucket."""
+def audit(
+    cluster: Installed, operator: OperatorProcess, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Awaitable[Result]]:
+    """Return what runs `curfew audit` on the operator's bucket, in a thread: it has a loop of its own."""
     for name, value in cluster.environment.s3.env().items():
         monkeypatch.setenv(name, value)
 
-    def run(command: str, *arguments: str) -> Result:
-        return CliRunner().invoke(main, ["audit", command, operator.store, "--log", LOG, *arguments])
+    async def run(command: str, *arguments: str) -> Result:
+        typed = ["audit", command, operator.store, "--log", LOG, *arguments]
+        return await asyncio.to_thread(CliRunner().invoke, main, typed)
 
     return run
 
@@ -55,7 +59,7 @@ def audit(cluster: Installed, operator: OperatorProcess, monkeypatch: pytest.Mon
 async def test_a_key_is_exchanged_and_the_log_goes_on(
     operator: OperatorProcess,
     place: Place,
-    audit: Callable[..., Result],
+    audit: Callable[..., Awaitable[Result]],
     read_log: Callable[[OperatorProcess], Evidence],
 ) -> None:
     """With a grant under each key; the new one alone is refused before, and verifies all afterwards."""
@@ -86,11 +90,11 @@ async def test_a_key_is_exchanged_and_the_log_goes_on(
     assert [record.event for record in evidence.records].count("audit.key_rotated") == 1
     assert evidence.twice == []
     for key in (old, new):
-        verified = audit("verify", "--key", public(key))
+        verified = await audit("verify", "--key", public(key))
         assert verified.exit_code == 0, verified.output
-    stranger = audit("verify", "--key", public(a_key()))
+    stranger = await audit("verify", "--key", public(a_key()))
     assert stranger.exit_code == 1
-    told = audit("key")
+    told = await audit("key")
     assert [line.split()[0] for line in told.stdout.splitlines()] == [public(old), public(new)]
 
 
@@ -98,7 +102,7 @@ async def test_the_newest_checkpoint_is_an_anchor_on_a_config_map(
     cluster: Installed,
     operator: OperatorProcess,
     place: Place,
-    audit: Callable[..., Result],
+    audit: Callable[..., Awaitable[Result]],
     read_log: Callable[[OperatorProcess], Evidence],
     tmp_path: Path,
 ) -> None:
@@ -119,7 +123,7 @@ async def test_the_newest_checkpoint_is_an_anchor_on_a_config_map(
     checkpoint = open_note(note, verifier)
     assert checkpoint.size >= size
     (tmp_path / "anchor.json").write_text(shown)
-    anchored = audit("verify", "--key", str(verifier), "--anchor", str(tmp_path / "anchor.json"))
+    anchored = await audit("verify", "--key", str(verifier), "--anchor", str(tmp_path / "anchor.json"))
     assert anchored.exit_code == 0, anchored.output
     assert "cut off" not in anchored.output.split("Note:")[0]
     evidence = read_log(operator)

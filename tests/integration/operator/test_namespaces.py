@@ -82,7 +82,7 @@ async def test_a_namespace_made_anew_inherits_no_access(
     if "notBefore" in spec:
         left = parse_time(spec["notBefore"]) - now()
         await asyncio.sleep(max(0.0, left.total_seconds()))  # the instant at which the old one would have begun
-    await again.active(again.people.carol)
+    await again.active(again.people.carol, name="another")
 
     assert same.status["phase"] == "Pending"
     assert (grants_made(asked), grants_made(same)) == (made, 0)

@@ -8,6 +8,10 @@ import pytest
 
 from curfew.adapters.objectstore import open_store
 from curfew.ports import ObjectStore
+from tests.support.moto import MotoServer
+from tools.servers.azure import AzureServer
+from tools.servers.gcs import GcsServer
+from tools.servers.npm import NodeMissing
 from tools.servers.s3 import S3Server
 
 _numbers = itertools.count(1)
@@ -17,6 +21,31 @@ _numbers = itertools.count(1)
 def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
     """Return a running server with Object Lock."""
     with S3Server(tmp_path_factory.mktemp("s3")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def moto() -> Iterator[MotoServer]:
+    """Return a running server that shows locks and does not keep them."""
+    with MotoServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def azure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AzureServer]:
+    """Return a running Azurite. Where there is no Node.js to run it, what is missing is said, and nothing is tested."""
+    try:
+        server = AzureServer(tmp_path_factory.mktemp("azure"))
+    except NodeMissing as error:
+        pytest.skip(str(error))
+    with server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def gcs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GcsServer]:
+    """Return a running server that speaks as Google's does."""
+    with GcsServer(tmp_path_factory.mktemp("gcs")) as server:
         yield server
 
 

@@ -13,7 +13,7 @@ import pytest
 from obstore.exceptions import GenericError
 
 from curfew.adapters.objectstore import bucket, open_store
-from curfew.adapters.objectstore.errors import translate
+from curfew.adapters.objectstore.errors import is_refusal, translate
 from curfew.ports import ObjectExists, ObjectMissing, ObjectStore, StoreError, StoreUnavailable
 
 NAME = "v1/log=main/dt=2026-11-24/000000000007-ab.jsonl.zst"
@@ -123,8 +123,8 @@ async def outcomes(store: ObjectStore) -> list[StoreError]:
         ),
         pytest.param(
             answer(403, s3_error("AccessDenied", "Access Denied")),
-            "Access to the bucket trail is denied (403 AccessDenied: Access Denied). Curfew needs s3:PutObject, "
-            "s3:GetObject and s3:ListBucket there, and no right to delete.",
+            "Access to the bucket trail is denied (403 AccessDenied: Access Denied). Curfew needs to create, read and list "
+            "objects there (s3:PutObject, s3:GetObject and s3:ListBucket), and no right to delete.",
             id="access denied",
         ),
         pytest.param(
@@ -186,7 +186,10 @@ async def test_plain_http_must_be_allowed_by_name(answering: Answering, monkeypa
     async with answering(answer(200)) as (store, host):
         errors = await outcomes(store)
 
-    sentence = f"The endpoint http://{host} is plain HTTP, which is refused unless AWS_ALLOW_HTTP=true is set."
+    sentence = (
+        f"The endpoint http://{host} is plain HTTP, which is refused unless AWS_ALLOW_HTTP (or GOOGLE_ALLOW_HTTP, "
+        "AZURE_ALLOW_HTTP) is set to true."
+    )
     assert {str(error) for error in errors} == {sentence}
 
 
@@ -203,12 +206,15 @@ async def test_tls_where_there_is_none_is_said(answering: Answering, monkeypatch
 
 
 async def test_a_name_that_is_taken_is_told_from_a_collision(answering: Answering) -> None:
-    # S3 answers 412 when the name exists. A 409 says that another call was at it, and nothing about who won.
+    # S3 answers 412 when the name exists. A 409 says that another call was at it, and nothing about who won; but Azure's.
     async with answering(answer(412, s3_error("PreconditionFailed"))) as (store, _):
         with pytest.raises(ObjectExists):
             await store.create(NAME, b"x")
     async with answering(answer(409, s3_error("ConditionalRequestConflict"))) as (store, _):
         with pytest.raises(StoreUnavailable, match="409 ConditionalRequestConflict"):
+            await store.create(NAME, b"x")
+    async with answering(answer(409, s3_error("BlobAlreadyExists"))) as (store, _):
+        with pytest.raises(ObjectExists):
             await store.create(NAME, b"x")
 
 
@@ -268,8 +274,9 @@ Server returned non-2xx status code: 403 Forbidden: no"""
         ),
         pytest.param(
             NO_CREDENTIALS,
-            "There are no credentials for the bucket trail: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give "
-            "this machine or its service account a role.",
+            "There are no credentials for the bucket trail: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (or "
+            "GOOGLE_SERVICE_ACCOUNT, or AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY), or give this machine or "
+            "its service account a role.",
             id="no credentials",
         ),
         pytest.param(
@@ -283,3 +290,19 @@ def test_what_obstore_says_is_said_in_our_words(text: str, sentence: str) -> Non
 
     assert type(error) is StoreUnavailable
     assert str(error) == sentence
+
+
+@pytest.mark.parametrize(
+    ("text", "refused"),
+    [
+        ("Server returned non-2xx status code: 403 Forbidden: <Code>AccessDenied</Code>", True),
+        ("Server returned non-2xx status code: 409 Conflict: <Code>BlobImmutableDueToPolicy</Code>", True),
+        ("Bulk delete request failed for key a/b: It is immutable due to a policy. (code: 409)", True),
+        ("Bulk delete request failed for key a/b: The specified container does not exist. (code: 404)", False),
+        ("Server returned non-2xx status code: 403 Forbidden: <Code>SignatureDoesNotMatch</Code>", False),
+        ("Server returned non-2xx status code: 503 Service Unavailable: ", False),
+        ("operation timed out", False),
+    ],
+)
+def test_only_a_no_to_what_was_asked_is_a_refusal(text: str, refused: bool) -> None:
+    assert is_refusal(GenericError(text)) is refused

@@ -41,6 +41,8 @@ def test_little_has_to_be_said(folder: Path) -> None:
     assert settings.audit.worm == "required"
     assert settings.audit.key_file == folder / "signing.pem"
     assert settings.audit.heartbeat == timedelta(seconds=60)
+    assert settings.audit.retention == timedelta(days=400)
+    assert settings.audit.attest_every == timedelta(minutes=15)
     assert settings.limits.max_grant == timedelta(hours=24)
     assert (settings.enforcement.namespace, settings.enforcement.service_account) == ("curfew-system", "curfew-probe")
     assert settings.enforcement.every == timedelta(seconds=30)
@@ -52,7 +54,9 @@ def test_everything_can_be_said(folder: Path) -> None:
     settings = load(
         folder,
         f"""\
-audit: {{url: "s3://trail/prod", log: team-a, worm: advisory, keyFile: {folder}/signing.pem, heartbeat: 1m30s}}
+audit:
+  {{url: "s3://trail/prod", log: team-a, worm: advisory, retention: 2555d, attestEvery: 5m,
+    keyFile: {folder}/signing.pem, heartbeat: 1m30s}}
 limits: {{maxGrant: 8h}}
 enforcement: {{namespace: security, serviceAccount: prober, every: 10s}}
 server: {{host: "127.0.0.1", port: 0}}
@@ -60,6 +64,8 @@ log: {{level: debug, format: console}}
 """,
     )
     assert settings.audit.heartbeat == timedelta(seconds=90)
+    assert settings.audit.retention == timedelta(days=2555)
+    assert settings.audit.attest_every == timedelta(minutes=5)
     assert settings.limits.max_grant == timedelta(hours=8)
     assert (settings.enforcement.namespace, settings.enforcement.service_account) == ("security", "prober")
     assert settings.enforcement.every == timedelta(seconds=10)
@@ -93,14 +99,19 @@ def test_all_problems_are_told_at_once(folder: Path) -> None:
         ("  worm: maybe", "audit.worm is 'maybe'; write 'required' or 'advisory'."),
         ("  heartbeat: 60", "audit.heartbeat 60 is not a duration such as 30m or 1h30m."),
         ("  heartbeat: 2h", "audit.heartbeat is 2h; write a duration from 1s to 1h."),
+        ("  retention: 400", "audit.retention is 400; write whole days from 1d to 9999d, such as 400d."),
+        ("  retention: 9h", "audit.retention is '9h'; write whole days from 1d to 9999d, such as 400d."),
+        ("  retention: 0d", "audit.retention is '0d'; write whole days from 1d to 9999d, such as 400d."),
+        ("  retention: 10000d", "audit.retention is '10000d'; write whole days from 1d to 9999d, such as 400d."),
+        ("  attestEvery: 2h", "audit.attestEvery is 2h; write a duration from 1s to 1h."),
         ("  key_file: x", "there is no setting audit.key_file; did you mean audit.keyFile?"),
         ("  maxGrant: 1h", "there is no setting audit.maxGrant; did you mean limits.maxGrant?"),
         (
             "  zzz: 1",
             (
                 "there is no setting audit.zzz; the settings there are: "
-                "audit.forward, audit.heartbeat, audit.keyFile, audit.log, audit.people, audit.previousKeyFile, "
-                "audit.previousSigner, audit.signer, audit.url, audit.worm."
+                "audit.attestEvery, audit.forward, audit.heartbeat, audit.keyFile, audit.log, audit.people, "
+                "audit.previousKeyFile, audit.previousSigner, audit.retention, audit.signer, audit.url, audit.worm."
             ),
         ),
         (
@@ -238,7 +249,10 @@ def test_a_key_that_is_not_there_is_told_with_how_to_make_one(folder: Path) -> N
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("", "settings.yaml: audit is missing; write beneath it: url, log, worm, signer, keyFile, "),
+        (
+            "",
+            "settings.yaml: audit is missing; write beneath it: url, log, worm, retention, attestEvery, signer, keyFile, ",
+        ),
         ("audit", "settings.yaml: holds no settings; it begins with: audit:"),
         ("- audit", "settings.yaml: holds no settings; it begins with: audit:"),
         ("audit: {", "settings.yaml:1: is not YAML: expected the node content, but found '<stream end>'."),

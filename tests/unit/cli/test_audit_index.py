@@ -52,7 +52,7 @@ async def found(
     log: ALog, query: Query | None = None, store: MemoryStore | None = None, *, has_index: bool = True
 ) -> list[int]:
     """Return the indexes of what is found."""
-    source = search._Source(store or MemoryStore(log.objects), "main", log.verifier, has_index)
+    source = search._Source(store or MemoryStore(log.objects), "main", log.verifier, {}, has_index)
     async with aclosing(search._find(source, query or Query())) as records:
         return [record.index async for record in records]
 
@@ -189,7 +189,7 @@ def test_what_is_recorded_again_after_the_index_was_made_is_found(log: ALog, tmp
 async def test_the_key_may_be_handed_over_before_or_after_the_index_was_made(log: ALog, known: str) -> None:
     old, new = log.signer, a_signer(seed=2)
     verifier = old.verifier if known == "the old key" else new.verifier
-    source = search._Source(MemoryStore(log.objects), "main", verifier, has_index=True)
+    source = search._Source(MemoryStore(log.objects), "main", verifier, {}, has_index=True)
     for signer in (new, a_signer(seed=3)):
         log.hand_over(signer)
         log.append([a_record(10 + signer.verifier.key_hash[0])])

@@ -1,5 +1,6 @@
 """An auditor finds what there is in a log, in the form that is wanted, and reads one request's story."""
 
+import asyncio
 import csv
 import io
 import json
@@ -9,10 +10,13 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from curfew.adapters.clock import SystemClock
+from curfew.adapters.objectstore import open_store
 from curfew.audit.record import Record, Story, make_record
 from curfew.cli import main
 from curfew.cli.audit.story import gap, in_words
 from curfew.cli.audit.verdict import NO_KEY
+from curfew.trail.people import People
 from tests.support.logs import BEGIN, ALog, opened
 from tests.vectors.make_vectors import the_story
 
@@ -196,6 +200,44 @@ def test_a_question_that_cannot_be_asked_is_told_why(folder: Path, asked: list[s
 
     assert result.exit_code == 2
     assert why in " ".join(result.stderr.split())
+
+
+# --- a log that holds pseudonyms
+
+
+@pytest.fixture
+def people(folder: Path, log: ALog, tmp_path: Path) -> Path:
+    """Let the log hold pseudonyms, and return where the names lie."""
+    names = tmp_path / "people"
+    for path in folder.rglob("*.zst"):
+        path.unlink()
+    told = asyncio.run(People(open_store(f"file://{names}"), SystemClock()).hide([*the_story(), another()]))
+    hidden = ALog()
+    hidden.append([opened(hidden.signer)])
+    hidden.append(told)
+    hidden.lay(folder)
+    assert not any(b"alice@" in line for line in hidden.lines)
+    return names
+
+
+@pytest.mark.parametrize("asked", [["--person", "alice@example.com"], ["--person", "alice*"], ["ALICE@example"]])
+def test_a_person_is_found_by_name_until_forgotten(folder: Path, people: Path, asked: list[str]) -> None:
+    def found() -> str:
+        return audit("search", folder, *asked, "--event", "grant.activated", "--people", people).stdout
+
+    assert "alice@example.com holds ClusterRole payments-debug" in found()
+    assert "Nothing was found" in audit("search", folder, *asked).stdout
+    CliRunner().invoke(main, ["audit", "forget", "alice@example.com", "--people", str(people), "--yes"])
+    assert "Nothing was found" in found()
+    assert audit("verify", folder).exit_code == 0
+
+
+def test_a_story_is_told_with_names_to_whoever_may_read_them(folder: Path, people: Path) -> None:
+    assert (
+        "  Who       alice@example.com asked\n"
+        in audit("search", folder, "--request", "inc-4711", "--people", people).stdout
+    )
+    assert "  Who       person:" in audit("search", folder, "--request", "inc-4711").stdout
 
 
 # --- the story of one request

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from curfew.audit.checkpoint import sign_note
 from curfew.audit.proof import Proof
 from curfew.audit.record import Story
 from curfew.cli import main
@@ -381,3 +382,15 @@ def test_a_folder_that_holds_something_is_not_written_to(location: Path, tmp_pat
     assert result.exit_code == 2
     assert "is there already, and not an empty folder; give another." in " ".join(result.output.split())
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+
+
+def test_of_a_checkpoint_that_the_log_did_not_sign_no_report_is_made(
+    location: Path, quarter: Quarter, tmp_path: Path
+) -> None:
+    (tmp_path / "note").write_text(sign_note(quarter.log.head.checkpoint, a_signer(seed=9)))
+
+    result = run(location, tmp_path / "evidence", "--anchor", str(tmp_path / "note"))
+
+    assert result.exit_code == 1
+    assert "does not belong to this log" in result.output
+    assert not (tmp_path / "evidence").exists()

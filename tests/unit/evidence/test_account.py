@@ -5,7 +5,7 @@ from datetime import timedelta
 from curfew.audit.record import Story
 from curfew.evidence.figures import Figures
 from tests.support.quarter import company, tell
-from tests.unit.evidence.telling import NOON, PERIOD, granted, told
+from tests.unit.evidence.telling import NOON, PERIOD, attested, granted, told
 
 
 def test_the_population_is_what_was_in_force_at_any_time_in_the_period() -> None:
@@ -20,6 +20,7 @@ def test_the_population_is_what_was_in_force_at_any_time_in_the_period() -> None
 
     assert {grant.story.request for grant in account.population} == {"inc-1", "inc-2", "inc-3"}
     assert {grant.story.request for grant in account.began} == {"inc-2", "inc-3"}
+    assert "inc-5" not in {grant.story.request for grant in account.grants}  # of what came after, nothing is kept
 
 
 def test_nothing_is_kept_of_requests_that_were_over_before_the_period() -> None:
@@ -27,6 +28,15 @@ def test_nothing_is_kept_of_requests_that_were_over_before_the_period() -> None:
     over = [one for _ in range(5) for one in people.granted(PERIOD.begin - timedelta(days=3))]
 
     assert told(over, begin=PERIOD.begin - timedelta(days=4)).grants == ()
+
+
+def test_of_the_attestations_before_the_period_the_last_is_kept() -> None:
+    hours = timedelta(hours=1)
+    earlier, last, inside = (attested(at) for at in (PERIOD.begin - 9 * hours, PERIOD.begin - hours, NOON))
+
+    kept = told([earlier, last, inside]).attestations
+
+    assert [one.record.at for one in kept] == [last[0], inside[0]]
 
 
 def test_requests_are_counted_by_how_they_ended() -> None:

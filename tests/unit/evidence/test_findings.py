@@ -62,7 +62,26 @@ def test_an_exception_belongs_to_the_period_in_which_it_was_due() -> None:
     assert kinds(told(taken_at_the_end)) == []
 
 
-def test_a_review_by_who_broke_the_glass_is_none() -> None:
+def test_an_announcement_after_the_access_is_none() -> None:
+    assert kinds(told(granted(is_announced=False))) == ["unannounced"]
+
+
+def test_an_approval_by_who_asked_is_none_even_if_it_counted() -> None:
+    asker = company().story(NOON).requester
+
+    assert kinds(told(granted(approver=asker))) == ["unapproved"]
+
+
+def test_a_review_by_who_broke_the_glass_is_none_even_if_it_took_effect() -> None:
+    records = granted(mode="review.break_glass_invoked")
+    at, last = records[-1]
+    story = Story.of(last)
+    own = tell("review.submitted", at, story, actor=story.requester, decision="Review", effect="TookEffect")
+
+    assert kinds(told([*records, own])) == ["not-reviewed"]
+
+
+def test_a_review_that_was_refused_is_none() -> None:
     records = granted(mode="review.break_glass_invoked")
     story = company().story(NOON)  # the same people make the same request
     own = tell(
@@ -124,6 +143,14 @@ def test_each_end_of_the_period_that_the_log_does_not_reach_is_one() -> None:
     assert kinds(told(begin=PERIOD.begin + timedelta(days=9))) == ["not-covered"]
     assert kinds(told(end=PERIOD.end - timedelta(days=9))) == ["not-covered"]
     assert kinds(told(begin=PERIOD.end, end=AFTER)) == ["not-covered"]
+
+
+def test_what_is_not_covered_is_shown_by_the_record_at_the_end_of_the_log() -> None:
+    (begins,) = exceptions(told(begin=PERIOD.begin + timedelta(days=9)))
+    (ends,) = exceptions(told(granted(), end=PERIOD.end - timedelta(days=9)))
+
+    assert [record.event for record in begins.records] == ["audit.opened"]
+    assert [record.event for record in ends.records] == ["request.closed"]
 
 
 def test_a_period_that_is_not_over_is_covered_up_to_now() -> None:

@@ -341,8 +341,9 @@ async def test_a_life_without_trouble_makes_few_calls() -> None:
     store = FailingStore(MemoryStore())
     await live(store)
 
-    # See that the log has not begun, begin it, prove the store and tell so, and one PUT for each wave.
+    # See that the log has not begun, begin it, read that back, prove the store and tell so, and one PUT for each wave.
     assert store.calls[0] == "list_partitions"
     assert store.calls.count("create") <= 2 + len(WAVES)
-    assert set(store.calls) == {"list_partitions", "create", "attest"}
+    assert set(store.calls) == {"list_partitions", "create", "get", "attest"}
+    assert store.calls.count("get") == 1
     assert asyncio.get_running_loop().time() == 0

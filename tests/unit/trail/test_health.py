@@ -238,10 +238,11 @@ async def test_a_store_that_is_not_write_once_is_not_written_unless_allowed_by_n
 
 async def test_proof_is_asked_for_again_and_a_change_is_told(observer: Observer) -> None:
     store = MemoryStore()
-    trail = a_trail(store, observer, prove_every=timedelta(minutes=15))
+    trail = a_trail(store, observer, attest_every=timedelta(minutes=15))
     async with running(trail):
-        await asyncio.sleep(3600)
-        assert [record.event for record in log_of(store.objects)] == ["audit.opened", "audit.attested"]
+        await asyncio.sleep(3599)
+        # Each answer is a record, so that an auditor can see when it was proved, and when not.
+        assert [record.event for record in log_of(store.objects)] == ["audit.opened", *["audit.attested"] * 4]
         store.evidence, store.findings = Evidence.REFUSED, ("The lock was switched off.",)
         await asyncio.sleep(901)
         assert (trail.health.reason, trail.health.message) == ("NotWriteOnce", "The lock was switched off.")
@@ -250,7 +251,11 @@ async def test_proof_is_asked_for_again_and_a_change_is_told(observer: Observer)
         assert trail.health.ok
 
     attested = [record for record in log_of(store.objects) if record.event == "audit.attested"]
-    assert [record.block["detail"]["sufficient"] for record in attested] == [True, False, True]
+    assert [record.block["detail"]["sufficient"] for record in attested] == [True] * 4 + [False, True]
+    # While something is wrong, it is asked for every half minute, and recorded once.
+    told = [attestation.sufficient for attestation in observer.attestations]
+    assert told == [True] * 4 + [False] * told.count(False) + [True]
+    assert told.count(False) == 30
 
 
 async def test_a_store_that_cannot_be_asked_is_not_proved_and_is_asked_again_soon(observer: Observer) -> None:

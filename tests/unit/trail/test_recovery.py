@@ -76,14 +76,15 @@ def six_days() -> History:
 async def test_a_log_that_has_not_begun_is_at_its_genesis() -> None:
     recovered = await recover(MemoryStore(), LOG, [SIGNER.verifier], WINDOW)
 
-    assert (recovered.head, recovered.newest, len(recovered.memory)) == (Head.genesis(LOG), None, 0)
+    assert (recovered.head, recovered.samples.newest, len(recovered.memory)) == (Head.genesis(LOG), None, 0)
 
 
 async def test_the_end_and_the_window_before_it_are_found(history: History) -> None:
     recovered = await history.recover()
 
     assert recovered.head == history.head
-    assert recovered.newest == history.names[-1]
+    assert recovered.samples.newest is not None
+    assert recovered.samples.newest.name == history.names[-1]
     known = [hour for hour in range(6 * 24) if recovered.memory.receipt(a_record(hour).id) is not None]
     assert known[-1] == 6 * 24 - 1
     assert 6 * 24 - 1 - 25 >= known[0] > 6 * 24 - 1 - 25 - 36  # whole days are read, and no more of them than needed
@@ -121,7 +122,8 @@ async def test_every_length_of_log_is_read_back() -> None:
         history.write([a_record(hour)], hour * 2.3)
         recovered = await history.recover()
         assert recovered.head == history.head
-        assert recovered.newest == history.names[-1]
+        assert recovered.samples.newest is not None
+        assert recovered.samples.newest.name == history.names[-1]
         for recent in range(hour + 1):
             if (hour - recent) * 2.3 <= 25:
                 assert recovered.memory.receipt(a_record(recent).id) is not None

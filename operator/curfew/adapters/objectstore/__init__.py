@@ -22,7 +22,9 @@ def open_store(url: str, *, retention: timedelta = LEAST_RETENTION) -> ErasableS
 
     `s3://bucket/prefix`, `gs://bucket/prefix` and `az://container/prefix` take their settings from the environment, as
     the tools of these clouds do: AWS_ENDPOINT_URL, AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and
-    AWS_ALLOW_HTTP, a web identity, the role of the machine. `file:///folder` is a folder on this machine. `retention`
+    AWS_ALLOW_HTTP; GOOGLE_SERVICE_ACCOUNT, GOOGLE_BASE_URL and GOOGLE_ALLOW_HTTP; AZURE_STORAGE_ACCOUNT_NAME,
+    AZURE_STORAGE_ACCOUNT_KEY, AZURE_STORAGE_ENDPOINT and AZURE_ALLOW_HTTP; a web identity, the role of the machine.
+    `file:///folder` is a folder on this machine. `retention`
     is how long objects have to be locked at least for the store to count as write-once.
 
     Raise `StoreUnavailable` with a sentence for people where the address cannot be one.

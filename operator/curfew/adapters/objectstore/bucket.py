@@ -8,10 +8,12 @@ from urllib.parse import urlsplit
 
 import obstore
 from obstore.exceptions import BaseError
-from obstore.store import from_url
+from obstore.store import AzureStore, from_url
 
-from curfew.adapters.objectstore.errors import translate
-from curfew.adapters.objectstore.write_once import UNREAD, S3Bucket, judge
+from curfew.adapters.objectstore import azure
+from curfew.adapters.objectstore.errors import is_refusal, translate
+from curfew.adapters.objectstore.s3 import S3Bucket
+from curfew.adapters.objectstore.write_once import UNREAD, Seen, Undone, judge
 from curfew.ports import Attestation, ObjectExists, ObjectMissing, StoreError, StoreUnavailable
 
 if TYPE_CHECKING:  # obstore has these names for type checkers only
@@ -26,7 +28,10 @@ TIMEOUT = timedelta(seconds=10)
 LARGEST_OBJECT = 80 * 1024 * 1024
 
 REGION = "us-east-1"
+CANARY = b"Curfew stored this to see whether it can be deleted, which it must not be. It holds nothing.\n"
 KINDS: Mapping[str, str] = {"s3": "bucket", "gs": "bucket", "az": "container"}
+VARIABLES: Mapping[str, str] = {"s3": "AWS", "gs": "GOOGLE", "az": "AZURE"}
+"""What the names of a cloud's environment variables begin with."""
 
 
 def open_bucket(url: str, *, retention: timedelta) -> "BucketStore":
@@ -38,7 +43,7 @@ def open_bucket(url: str, *, retention: timedelta) -> "BucketStore":
     region = environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION") or REGION
     # Options that are passed replace all that obstore would take from the environment, so this one is read here.
     options: ClientConfig = {
-        "allow_http": environ.get("AWS_ALLOW_HTTP", "").lower() in ("1", "true", "yes"),
+        "allow_http": environ.get(f"{VARIABLES[parts.scheme]}_ALLOW_HTTP", "").lower() in ("1", "true", "yes"),
         "connect_timeout": CONNECT_TIMEOUT,
         "timeout": TIMEOUT,
     }
@@ -109,7 +114,7 @@ class BucketStore:
         """Return why a deleted object may still be there."""
         if self._s3 is None:
             return (f"Whether {self._where} keeps what is deleted (versions, soft delete) cannot be asked; see to it.",)
-        seen = await self._s3.look(f"{self._prefix}/{name}".lstrip("/"))
+        seen = await self._s3.look(self._key(name))
         if seen.versioning == "":
             return ()
         if seen.versioning == UNREAD:
@@ -138,14 +143,47 @@ class BucketStore:
         Raise `StoreUnavailable` where the store does not answer; what may not be read is a finding, not an error.
         """
         # With the same bytes: should the store take it, against all we ask of it, the sample is what it was.
-        body = await self.get(name)
+        refused = not await self._creates(name, await self.get(name))
+        seen = await self._look(name)
+        undone = await self._try_to_undo(f"canary/{at:%Y-%m-%d}.txt", seen)
+        return judge(seen, refused=refused, undone=undone, where=self._where, at=at, retention=self._retention)
+
+    async def _look(self, name: str) -> Seen | None:
+        """Return how objects are locked, or None where nobody can be asked."""
+        if self._s3 is not None:
+            return await self._s3.look(self._key(name))
+        if isinstance(self._client, AzureStore):
+            return await azure.look(self._client, name, self._where)
+        return None
+
+    async def _try_to_undo(self, canary: str, seen: Seen | None) -> Undone | None:
+        """Return what could be done to an object that is there for nothing else, and makes a new one each day.
+
+        So it is as locked as all that is written that day, and no record is lost where it is not.
+        """
+        await self._creates(canary, CANARY)
+        try:
+            if self._s3 is not None:
+                return await self._s3.try_to_undo(self._key(canary))
+            if seen is not None and seen.stamped is not None:
+                return None  # Azure would put a locked version aside, which obstore cannot tell from a delete
+            await obstore.delete_async(self._client, canary)
+        except (BaseError, OSError) as error:
+            if is_refusal(error) or isinstance(error, FileNotFoundError):
+                return None
+            raise translate(error, canary, self._where) from error
+        return Undone.DELETED
+
+    async def _creates(self, name: str, body: bytes) -> bool:
         try:
             await self.create(name, body)
-            refused = False
         except ObjectExists:
-            refused = True
-        seen = await self._s3.look(f"{self._prefix}/{name}".lstrip("/")) if self._s3 else None
-        return judge(seen, refused=refused, where=self._where, at=at, retention=self._retention)
+            return False
+        return True
+
+    def _key(self, name: str) -> str:
+        """Return an object's name in the bucket, where ours may lie under a prefix."""
+        return f"{self._prefix}/{name}".lstrip("/")
 
     def _create_failure(self, error: Exception, name: str) -> StoreError:
         failure = translate(error, name, self._where)

@@ -15,8 +15,8 @@ from curfew.ports import ObjectExists, ObjectMissing, StoreError, StoreUnavailab
 # The addresses from which a machine in a cloud would get credentials: who is sent there has none of their own.
 METADATA_HOSTS = ("169.254.169.254", "metadata.google.internal", "169.254.170.2")
 NO_CREDENTIALS = (
-    "There are no credentials for {where}: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give this machine or "
-    "its service account a role."
+    "There are no credentials for {where}: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (or GOOGLE_SERVICE_ACCOUNT, or "
+    "AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY), or give this machine or its service account a role."
 )
 
 WRONG_CREDENTIALS = "{host} does not accept the credentials ({said}). Set those that belong to {where}."
@@ -43,14 +43,17 @@ BY_CODE: Mapping[str, str] = {
 BY_STATUS: Mapping[int, str] = {
     401: WRONG_CREDENTIALS,
     403: (
-        "Access to {where} is denied ({said}). Curfew needs s3:PutObject, s3:GetObject and s3:ListBucket there, and no "
-        "right to delete."
+        "Access to {where} is denied ({said}). Curfew needs to create, read and list objects there (s3:PutObject, "
+        "s3:GetObject and s3:ListBucket), and no right to delete."
     ),
     404: "{host} knows nothing of what was asked for in {where} ({said}). Check the address and the bucket.",
     409: "{where} was busy with the same object ({said}). It is tried again.",
     429: "{host} asks to slow down ({said}).",
     501: "{host} cannot do what Curfew needs ({said}): objects must be created only where there is none of that name.",
 }
+
+EXISTS = "BlobAlreadyExists"
+REFUSALS = (400, 403, 405, 409, 412, 501)
 
 OTHER_ANSWER = "{host} answered for {where} with {said}."
 
@@ -94,8 +97,9 @@ def _meaning(error: Exception, name: str, where: str) -> StoreError:
     text = str(error)
     answer = _answer(text)
     host = _host(text) or where
-    if isinstance(error, AlreadyExistsError) and (answer is None or answer.status == 412):
-        # 412 is the answer to If-None-Match. A 409 is a collision with another call, of which nothing is known.
+    if isinstance(error, AlreadyExistsError) and (answer is None or answer.status == 412 or answer.code == EXISTS):
+        # 412 is the answer to If-None-Match, except Azure's. Another 409 is a collision with a call of which nothing is
+        # known.
         return ObjectExists(f"{name} exists in {where}.")
     if isinstance(error, FileNotFoundError) and (answer is None or answer.code not in BY_CODE):
         return ObjectMissing(f"{name} does not exist in {where}.")
@@ -106,10 +110,18 @@ def _meaning(error: Exception, name: str, where: str) -> StoreError:
     return StoreUnavailable(capitalised(_no_answer(text, host, where)))
 
 
+def is_refusal(error: Exception) -> bool:
+    """Whether the store answered that this must not be done; not so where it does not know who asks, or for what."""
+    answer = _answer(str(error))
+    return answer is not None and answer.status in REFUSALS and answer.code not in BY_CODE
+
+
 def _answer(text: str) -> Answer | None:
     found = re.search(r"non-2xx status code: (\d{3})", text)
     if found is None:
-        return None
+        # So obstore tells of deletes, which it sends by the batch where it can.
+        batch = re.search(r"delete request failed for key .*?: (.{0,300}?) \(code: (\d{3})\)", text, re.DOTALL)
+        return Answer(int(batch[2]), message=" ".join(batch[1].split())) if batch else None
     body = text[found.end() :].split("Debug source:", 1)[0]
     code = re.search(r"<Code>([^<]{1,100})</Code>", body) or re.search(r'"code": ?"?([\w.]{1,100})', body)
     message = re.search(r"<Message>([^<]{1,300})</Message>", body) or re.search(r'"message": ?"([^"]{1,300})', body)
@@ -125,7 +137,10 @@ def _no_answer(text: str, host: str, where: str) -> str:
     """Name the reason for which there was no answer. The words looked for are those of reqwest and hyper."""
     there = f"{host}, where {where} is,"
     if "BadScheme" in text:
-        return f"The endpoint http://{host} is plain HTTP, which is refused unless AWS_ALLOW_HTTP=true is set."
+        return (
+            f"The endpoint http://{host} is plain HTTP, which is refused unless AWS_ALLOW_HTTP (or GOOGLE_ALLOW_HTTP, "
+            "AZURE_ALLOW_HTTP) is set to true."
+        )
     if "redirect without LOCATION" in text:
         return WRONG_REGION.format(where=where, said="a redirect to nowhere")
     if "kind: Timeout" in text or "TimedOut" in text:

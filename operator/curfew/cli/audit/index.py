@@ -193,7 +193,7 @@ def _where(query: Query) -> tuple[str, list[Any]]:
         conditions.append("(" + " OR ".join(part for part, _ in parts) + ")")
         values.extend(value for _, part in parts for value in part)
 
-    for name, patterns in query.patterns.items():
+    for name in query.patterns:
         if name == "anything":
             either(
                 [
@@ -202,7 +202,7 @@ def _where(query: Query) -> tuple[str, list[Any]]:
                 ]
             )
         else:
-            either([_is_like(path, pattern) for pattern in patterns for path in FIELDS[name]])
+            either([_is_like(path, pattern) for pattern in query.patterns_of(name) for path in FIELDS[name]])
     if query.span.begin is not None:
         conditions.append("moment >= ?")
         values.append(int(query.span.begin.timestamp() * 1000) - 1)

@@ -18,13 +18,6 @@ output = click.option(
     show_default=True,
     help="For people or programs.",
 )
-people = click.option(
-    "--people",
-    metavar="LOCATION",
-    envvar="CURFEW_PEOPLE",
-    show_envvar=True,
-    help="Where people's names lie, if the log holds pseudonyms: audit.people in the operator's settings.",
-)
 listing = click.option(
     "-o",
     "--output",
@@ -32,4 +25,11 @@ listing = click.option(
     default="table",
     show_default=True,
     help="For people, programs or spreadsheets.",
+)
+people = click.option(
+    "--people",
+    metavar="LOCATION",
+    envvar="CURFEW_PEOPLE",
+    show_envvar=True,
+    help="Where people's names lie, if the log holds pseudonyms: audit.people in the operator's settings.",
 )

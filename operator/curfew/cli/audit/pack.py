@@ -65,7 +65,7 @@ class Basis:
             )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)  # asyncio writes out what a task returns, and this is long
 class Pack:
     """All that a report holds."""
 

@@ -2,18 +2,22 @@
 
 import asyncio
 import gc
+import os
 import signal
+import sys
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import aclosing
 from multiprocessing import get_context
+from typing import TypeVar
 
 from curfew.audit.checkpoint import Verifier
 from curfew.audit.gist import Gist, gists
 from curfew.cli.audit.reading import CannotRead
 
+R = TypeVar("R")
 Batch = Sequence[tuple[str, bytes]]
 
 _BATCH_BYTES = 128 * 1024
@@ -23,7 +27,14 @@ _BATCH_OBJECTS = 64
 _SMALL = 512 * 1024  # bytes of a log, stored, that are verified sooner than processes are started
 
 
-async def with_gists(
+def processors() -> int:
+    """Return how many processors this process may use."""
+    if sys.platform == "linux":
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def with_gists(
     objects: AsyncGenerator[tuple[str, bytes]], log: str, key: Callable[[], Verifier], processes: int
 ) -> AsyncGenerator[tuple[str, bytes, Gist | None]]:
     """Yield objects in their order, with the gist of each if a process was at hand and it is good.
@@ -31,8 +42,22 @@ async def with_gists(
     `key` says by which key the next segment has to be sealed. Where the log was handed over meanwhile, some gists are
     missing; whoever takes them does without, as for an object that is not good.
     """
+    return in_parallel(objects, log, key, processes, gists)
+
+
+async def in_parallel(
+    objects: AsyncGenerator[tuple[str, bytes]],
+    log: str,
+    key: Callable[[], Verifier],
+    processes: int,
+    work: Callable[[Batch, Verifier, str], list[R | None]],
+) -> AsyncGenerator[tuple[str, bytes, R | None]]:
+    """Yield objects in their order, with what `work` makes of each, or None if no process was at hand.
+
+    `work` is given some objects, the key that `key` says then, and the log; other processes have to be able to import it.
+    """
     pool: Executor | None = None
-    waiting: deque[tuple[Batch, Future[list[Gist | None]]]] = deque()
+    waiting: deque[tuple[Batch, Future[list[R | None]]]] = deque()
     read = 0
     try:
         async with aclosing(_batches(objects)) as batches:
@@ -42,9 +67,8 @@ async def with_gists(
                     for name, stored in batch:
                         yield name, stored, None
                     continue
-                # A new process, and not a copy of this one, which may have threads of its own.
-                pool = pool or ProcessPoolExecutor(processes, get_context("spawn"), _begin)
-                waiting.append((batch, pool.submit(gists, batch, key(), log)))
+                pool = pool or _started(processes)
+                waiting.append((batch, pool.submit(work, batch, key(), log)))
                 if len(waiting) > 2 * processes:
                     for one in await _first(waiting):
                         yield one
@@ -57,12 +81,12 @@ async def with_gists(
         ) from error
     finally:
         if pool is not None:
-            pool.shutdown(wait=False, cancel_futures=True)
+            pool.shutdown(cancel_futures=True)  # what is being done takes a moment, no more
 
 
 async def _first(
-    waiting: deque[tuple[Batch, Future[list[Gist | None]]]],
-) -> list[tuple[str, bytes, Gist | None]]:
+    waiting: deque[tuple[Batch, Future[list[R | None]]]],
+) -> list[tuple[str, bytes, R | None]]:
     batch, future = waiting.popleft()
     found = await asyncio.wrap_future(future)
     return [(name, stored, gist) for (name, stored), gist in zip(batch, found, strict=True)]
@@ -82,7 +106,19 @@ async def _batches(objects: AsyncGenerator[tuple[str, bytes]]) -> AsyncGenerator
         yield batch
 
 
+def _started(processes: int) -> Executor:
+    """Return processes to which a Ctrl-C is nothing: it is their parent's, who ends them."""
+    # New processes, and not copies of this one, which may have threads of its own.
+    pool = ProcessPoolExecutor(processes, get_context("spawn"), _begin)
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)  # which a new process inherits
+    try:
+        for _ in range(processes):
+            pool.submit(_begin)
+    finally:
+        signal.signal(signal.SIGINT, handler)
+    return pool
+
+
 def _begin() -> None:
-    """Prepare a process: Ctrl-C is its parent's, who ends it; and what it makes has no cycles to look for."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Prepare a process: what it makes has no cycles to look for."""
     gc.disable()

@@ -3,9 +3,10 @@
 from bisect import bisect_right
 from collections.abc import AsyncGenerator, Sequence
 
+from curfew.audit.findings import Verified
 from curfew.audit.merkle import leaf_hash
 from curfew.audit.proof import Proof, Tree, inclusion_path
-from curfew.audit.segment import TRAILER_BYTES, parse_seal, unpack
+from curfew.audit.segment import TRAILER_BYTES, unpack
 from curfew.cli.audit.reading import CannotRead
 from curfew.cli.audit.stream import Link
 from curfew.ports import ObjectStore
@@ -19,40 +20,38 @@ class Shelf:
         self._tree = Tree()
         self._firsts: list[int] = []  # of each segment that holds records, the index of its first
         self._names: list[str] = []
-        self._newest = b""  # the object that was taken last
-        self.key = ""  # whose the newest checkpoint is
-        self.segments = 0
+        self._newest: Verified | None = None
 
     def take(self, link: Link) -> None:
         """Take the next verified segment."""
-        self.segments += 1
-        self._newest, self.key = link.stored, str(link.verified.keys[-1].verifier)
+        self._newest = link.verified
         if link.segment.lines:
             self._firsts.append(link.segment.first)
             self._names.append(link.segment.name)
             self._tree.extend(map(leaf_hash, link.segment.lines))
 
     @property
-    def size(self) -> int:
-        """How many records the log has."""
-        return self._tree.size
-
-    @property
-    def root(self) -> str:
-        """The root of its tree, in hex."""
-        return self._tree.root_of(0, self.size).hex()
+    def verified(self) -> Verified:
+        """What was found good of the log, all of it having been taken."""
+        assert self._newest is not None  # noqa: S101  a log without segments is no log, and was refused
+        return self._newest
 
     @property
     def checkpoint(self) -> str:
-        """The signed note of its newest segment."""
-        return str(parse_seal(_lines(self._newest)[-1])["checkpoint"])
+        """The signed note of its newest segment, to which all proofs lead."""
+        return self.verified.note or ""
+
+    @property
+    def key(self) -> str:
+        """The key that signed it."""
+        return str(self.verified.keys[-1].verifier)
 
     async def proofs(self, store: ObjectStore, indexes: Sequence[int]) -> AsyncGenerator[Proof]:
         """Yield the proofs of these records, which are in ascending order.
 
         Raise `CannotRead` where an object is not any more what was verified.
         """
-        checkpoint, opened, lines = self.checkpoint, -1, []
+        opened, lines = -1, list[bytes]()
         for index in indexes:
             place = bisect_right(self._firsts, index) - 1
             if place != opened:
@@ -60,7 +59,9 @@ class Shelf:
             line = lines[index - self._firsts[place]]
             if leaf_hash(line) != self._tree.root_of(index, index + 1):
                 raise CannotRead(f"{self._names[place]} was changed while the report was made. Make it again.")
-            yield Proof(self._log, index, line, inclusion_path(self._tree, index, self.size), checkpoint, self.key)
+            yield Proof(
+                self._log, index, line, inclusion_path(self._tree, index, self._tree.size), self.checkpoint, self.key
+            )
 
 
 def _lines(stored: bytes) -> list[bytes]:

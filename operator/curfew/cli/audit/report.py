@@ -23,7 +23,7 @@ from curfew.cli.audit.reading import (
     read_anchors,
     unreadable,
 )
-from curfew.cli.audit.showing import count, printable
+from curfew.cli.audit.showing import count, printable, sentence
 from curfew.cli.audit.stream import known_key, verified_segments
 from curfew.evidence.account import HEARTBEAT, Ledger
 from curfew.evidence.figures import Figures
@@ -63,7 +63,7 @@ def _empty_folder(_: click.Context, __: click.Parameter, value: Path) -> Path:
     return value
 
 
-@click.command("report", short_help="Make the evidence for an audit of a period.")
+@click.command("report", short_help="Report on a period: controls, exceptions, samples.")
 @options.location
 @options.log
 @options.key
@@ -180,20 +180,20 @@ async def _report(
     seed: str | None,
 ) -> Pack:
     verifier = await known_key(store, log, given)
-    anchors, keys = [one.anchor for one in kept], [verifier]
+    anchors = [one.anchor for one in kept]
     shelf = Shelf(log)
     async with aclosing(verified_segments(store, log, verifier, anchors)) as links:
         async for link in links:
             ledger.take(link.segment)
             shelf.take(link)
-            keys = [verifier, *(tenure.verifier for tenure in link.verified.keys)]
-    for one in kept:
-        if (forgery := one.forgery(keys)) is not None:
-            raise NotAnchored(f"{printable(forgery)}. No report is made.")
+    verified = shelf.verified
+    keys = [verifier, *(tenure.verifier for tenure in verified.keys)]
+    for forgery in filter(None, (one.forgery(keys) for one in kept)):
+        raise NotAnchored(f"{printable(sentence(forgery))} No report is made.")
     account, now = ledger.account(), SystemClock().now()
     exceptions = find(account, now=now)
     figures = Figures(account, exceptions)
-    used_seed = seed if seed is not None else shelf.root
+    used_seed = seed if seed is not None else verified.head.range.root().hex()
     samples = draw(figures.population, seed=used_seed, size=size)
     wanted = {record.index for one in exceptions for record in one.records}
     wanted |= {record.index for sample in samples for record in sample.grant.records}
@@ -205,9 +205,9 @@ async def _report(
             proof_key=shelf.key,
             key_was_given=given is not None,
             anchors=tuple((anchor.source, anchor.size) for anchor in anchors),
-            records=shelf.size,
-            segments=shelf.segments,
-            root=shelf.root,
+            records=verified.records,
+            segments=verified.segments,
+            root=verified.head.range.root().hex(),
             checkpoint=shelf.checkpoint,
             made_at=now,
             version=version("curfew"),

@@ -1,9 +1,10 @@
 """`curfew audit search`: finds records by person, request, role, time or words, and tells the story of one request."""
 
 import asyncio
+import dataclasses
 import importlib.util
 from collections import deque
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,13 +14,15 @@ import click
 
 from curfew.adapters.clock import SystemClock
 from curfew.audit.checkpoint import Verifier
+from curfew.audit.pseudonyms import Person, revealed
 from curfew.audit.query import Query
 from curfew.audit.record import Record
 from curfew.cli.audit import options
 from curfew.cli.audit.asking import TIMES, questions, read_query
 from curfew.cli.audit.listing import LISTINGS, Listing, TableListing
-from curfew.cli.audit.reading import USAGE, given_key, list_log, open_location, unreadable
+from curfew.cli.audit.reading import USAGE, given_key, known_people, list_log, open_location, unreadable
 from curfew.cli.audit.showing import count, printable
+from curfew.cli.audit.sifting import sifted_records
 from curfew.cli.audit.story import tell
 from curfew.cli.audit.stream import NotVerified, known_key, read_record, verified_segments
 from curfew.cli.audit.verdict import NO_KEY
@@ -42,6 +45,7 @@ _ROWS = 1000  # that a table has, unless --limit says something else
 @options.key
 @options.key_file
 @options.listing
+@options.people
 def search(
     location: str,
     log: str,
@@ -52,12 +56,15 @@ def search(
     limit: int | None,
     no_index: bool,
     output: str,
+    people: str | None,
     **asked: Any,
 ) -> None:
     """Find records in a log: who had what access, when, why, and who agreed.
 
     LOCATION is a bucket (s3://BUCKET/PREFIX, gs://…, az://…) or a folder. WORDS are looked for in all that a record says.
     Of several values of one option any is enough; different options all have to hold. In a PATTERN, * stands for anything.
+
+    Where the log holds pseudonyms, --people lets you search for names, and shows them.
 
     The log is verified while it is read, and what is shown comes from before the first bad place. Each record is shown
     with its index, which `curfew audit prove` takes. One request, named exactly, is told as a story.
@@ -79,7 +86,11 @@ def search(
     """  # noqa: D301  click's mark for lines that stay as they are
     verifier = given_key(key, key_file, log)
     query = read_query(asked, SystemClock().now())
-    source = _Source(open_location(location), log, verifier, has_index=not no_index)
+    store = open_location(location)
+    with unreadable():
+        known = asyncio.run(known_people(people))
+    query = dataclasses.replace(query, also={person.name: pseudonym for pseudonym, person in known.items()})
+    source = _Source(store, log, verifier, known, has_index=not no_index)
     with unreadable():
         if is_story or (is_story is None and output == "table" and _names_one_request(query)):
             asyncio.run(_tell(source, query, or_list=not is_story))
@@ -97,6 +108,7 @@ class _Source:
     store: ObjectStore
     log: str
     given: Verifier | None
+    people: Mapping[str, Person]  # by pseudonym, where the log holds those
     has_index: bool
 
 
@@ -192,12 +204,10 @@ async def _find(source: _Source, query: Query) -> AsyncGenerator[_Found]:
                 return
         except IndexUnusable as error:
             click.echo(f"Note: the index cannot be used, and the whole log is read. {error}", err=True)
-    may_match = query.sieve()
-    async with aclosing(verified_segments(source.store, source.log, verifier)) as links:
-        async for link in links:
-            for index_, line in enumerate(link.segment.lines, link.segment.first):
-                if may_match(line) and (answer := _answer(query, index_, line)):
-                    yield answer
+    async with aclosing(sifted_records(source.store, source.log, verifier, query)) as records:
+        async for number, line in records:
+            if answer := _answer(source, query, number, line):
+                yield answer
 
 
 async def _find_in_index(index: "Index", source: _Source, verifier: Verifier, query: Query) -> AsyncGenerator[_Found]:
@@ -211,7 +221,7 @@ async def _find_in_index(index: "Index", source: _Source, verifier: Verifier, qu
         refused = error
     may_match = query.sieve()
     for number, line in index.find(query):
-        if may_match(line) and (answer := _answer(query, number, line)):
+        if may_match(line) and (answer := _answer(source, query, number, line)):
             yield answer
     if refused is not None:
         raise refused
@@ -226,6 +236,9 @@ def _index_path(source: _Source, verifier: Verifier) -> Path | None:
     return index_path(source.store.url, source.log, verifier)
 
 
-def _answer(query: Query, index: int, line: bytes) -> _Found | None:
+def _answer(source: _Source, query: Query, index: int, line: bytes) -> _Found | None:
     record = read_record(line)
-    return _Found(index, line, record) if record is not None and query.matches(record) else None
+    if record is None or not query.matches(record):
+        return None
+    shown = revealed(record, source.people)
+    return _Found(index, line if shown is record else shown.line(), shown)

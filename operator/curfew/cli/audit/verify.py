@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import sys
 from collections.abc import Sequence
 from contextlib import aclosing
@@ -16,7 +15,7 @@ from curfew.audit.findings import Examined, Finding, Kind
 from curfew.audit.verify import Walk, place
 from curfew.audit.witness import Witness
 from curfew.cli.audit import options
-from curfew.cli.audit.parallel import with_gists
+from curfew.cli.audit.parallel import processors, with_gists
 from curfew.cli.audit.reading import (
     INTERRUPTED,
     TAMPERED,
@@ -118,7 +117,7 @@ def verify(
     kept = [one for anchor in anchors for one in read_anchors(anchor, log)]
     if since is not None:
         _refuse_older(kept, since)
-    asked = _Asked(given_key(key, key_file, log), kept, since, jobs or os.cpu_count() or 1)
+    asked = _Asked(given_key(key, key_file, log), kept, since, jobs or processors())
     store = open_location(location)
     try:
         with unreadable():

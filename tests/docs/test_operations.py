@@ -1,0 +1,49 @@
+"""The page for whoever runs Curfew speaks of what there is."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from curfew.adapters.telemetry import Telemetry
+from curfew.audit.events import EVENTS
+from curfew.ports import Evidence
+from curfew.settings import AuditSettings
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "operations.md").read_text()
+
+
+def told(pattern: str) -> set[str]:
+    """Return what the page says in code of a kind."""
+    return set(re.findall(pattern, PAGE))
+
+
+def test_each_metric_is_one() -> None:
+    known = {sample.name for family in Telemetry().registry.collect() for sample in family.samples}
+    families = {family.name for family in Telemetry().registry.collect()}
+
+    assert told(r"`(curfew_[a-z_]+)") <= known | families
+
+
+def test_each_event_of_the_log_is_one() -> None:
+    assert told(r"`(audit\.[a-z]+_[a-z]+|audit\.attested)`") <= set(EVENTS)
+
+
+def test_each_setting_is_one() -> None:
+    known = {f"audit.{field.alias}" for field in AuditSettings.model_fields.values()}
+
+    assert told(r"`(audit\.[a-zA-Z]+)[:`]") - set(EVENTS) <= known
+
+
+def test_each_grade_of_evidence_is_explained() -> None:
+    assert told(r"(?m)^\| `(\w+)` \|") == set(Evidence)
+
+
+@pytest.mark.parametrize("said", re.findall(r'\*"([^"]+)"\*', PAGE))
+def test_each_message_that_is_quoted_is_in_the_code(said: str) -> None:
+    """Numbers and names are filled in where it is said."""
+    code = "".join(path.read_text() for path in (ROOT / "operator/curfew/adapters/objectstore").glob("*.py"))
+
+    parts = re.split(r"\d+ days|Suspended|unlocked ahead of its time|deleted", said)
+    assert all(part.strip(" ();") in code for part in parts), said
