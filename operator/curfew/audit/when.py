@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 FORMS = (
-    "today, yesterday, this or last week, month, quarter or year, last 7 days, 3 hours ago, 2026, 2026-Q3, 2026-11, "
+    "today, yesterday, this or last week, month, quarter or year, last 7 days, 3 hours ago, 2026, 2026-H2, 2026-Q3, 2026-11, "
     "2026-11-23, 2026-11-23T14:00, since DATE, or a range such as 2026-11-01..2026-11-07"
 )
 """One example of each way to say it."""
@@ -87,6 +87,9 @@ def _bounds(unit: str, day: datetime) -> tuple[datetime, datetime]:
             return monday, monday + timedelta(days=7)
         case "month":
             return _month(day.year, day.month), _month(day.year, day.month + 1)
+        case "half":
+            first = 1 if day.month < 7 else 7
+            return _month(day.year, first), _month(day.year, first + 6)
         case "quarter":
             first = day.month - (day.month - 1) % 3
             return _month(day.year, first), _month(day.year, first + 3)
@@ -120,6 +123,8 @@ def _instant(at: datetime) -> Span:
 
 def _date(match: re.Match[str], _: datetime) -> Span:
     year = int(match["year"])
+    if match["half"]:
+        return _calendar("half", _month(year, int(match["half"]) * 6))
     if match["quarter"]:
         return _calendar("quarter", _month(year, int(match["quarter"]) * 3))
     if match["day"]:
@@ -151,7 +156,7 @@ _SPANS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], datetime], Span]],
     (_form(rf"(?:the )?last (?P<number>\d+ )?{_UNIT}s?"), lambda match, now: Span(now - _length(match), now)),
     (_form(rf"(?P<number>\d+) {_UNIT}s? ago"), lambda match, now: _instant(now - _length(match))),
     (_form(rf"(?:an?|one)(?P<number>) {_UNIT} ago"), lambda match, now: _instant(now - _length(match))),
-    (_form(r"(?P<year>\d{4})(?:-Q(?P<quarter>[1-4])|-(?P<month>\d\d)(?:-(?P<day>\d\d))?)?"), _date),
+    (_form(r"(?P<year>\d{4})(?:-H(?P<half>[12])|-Q(?P<quarter>[1-4])|-(?P<month>\d\d)(?:-(?P<day>\d\d))?)?"), _date),
     (_form(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:\d\d)?"), _exact),
 )
 """The ways to say a time, and what each means; the first that fits wins."""

@@ -1,10 +1,11 @@
 """The period that a report is about: whole days in UTC, as people write them."""
 
-import re
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 
-FORMS = "2026, 2026-H2, 2026-Q3, 2026-07, 2026-07-01, or 2026-07-01..2026-09-30"
+from curfew.audit.when import NotUnderstood, parse_span
+
+FORMS = "2026, 2026-H2, 2026-Q3, 2026-07, 2026-07-01, 2026-07-01..2026-09-30, or last quarter"
 """One example of each way to write a period."""
 
 
@@ -21,18 +22,18 @@ class Period:
     end: datetime
 
     @classmethod
-    def parse(cls, text: str) -> "Period":
-        """Read a year, half-year, quarter, month or day, or two of these with `..` between, the last day included.
-
-        Raise `PeriodRefused` for anything else.
-        """
-        first, dots, last = text.strip().partition("..")
-        begin, end = _days(first, text)
-        if dots:
-            later, end = _days(last, text)
-            if later < begin:
-                raise PeriodRefused(f"the period {text} ends before it begins; write the earlier day first")
-        return cls(text.strip(), _midnight(begin), _midnight(end))
+    def parse(cls, text: str, now: datetime) -> "Period":
+        """Read a span of whole days as people say it, seen from `now`, or raise `PeriodRefused`."""
+        try:
+            span = parse_span(text, now)
+        except NotUnderstood as error:
+            # What is wrong stands first, and what can be said of any time is more than what can be said here.
+            raise PeriodRefused(f"{str(error).partition(';')[0]}; write {FORMS}") from error
+        if span.begin is None or span.end is None:
+            raise PeriodRefused(f"{text!r} says only where it begins or ends; write {FORMS}")
+        if span.is_instant or {span.begin.time(), span.end.time()} != {time.min}:
+            raise PeriodRefused(f"{text!r} is not made of whole days; write {FORMS}")
+        return cls(text.strip(), span.begin, span.end)
 
     @property
     def days(self) -> int:
@@ -51,36 +52,3 @@ class Period:
     def touches(self, since: datetime, until: datetime) -> bool:
         """Whether any of the time from `since` to `until` is in it."""
         return since < self.end and until >= self.begin
-
-
-def _days(text: str, whole: str) -> tuple[date, date]:
-    """Return the first day of a period without dots, and the day after its last."""
-    match = _FORM.fullmatch(text.strip())
-    if match is None:
-        raise PeriodRefused(f"{whole!r} is not a period; write {FORMS}")
-    try:
-        year = int(match["year"])
-        if match["half"]:
-            return _months(year, int(match["half"]) * 6 - 5, 6)
-        if match["quarter"]:
-            return _months(year, int(match["quarter"]) * 3 - 2, 3)
-        if match["day"]:
-            day = date(year, int(match["month"]), int(match["day"]))
-            return day, day + timedelta(days=1)
-        return _months(year, int(match["month"]), 1) if match["month"] else _months(year, 1, 12)
-    except (ValueError, OverflowError) as error:
-        raise PeriodRefused(f"{whole!r} is not a period ({error}); write {FORMS}") from error
-
-
-def _months(year: int, first: int, count: int) -> tuple[date, date]:
-    after = first + count - 1
-    return date(year, first, 1), date(year + after // 12, after % 12 + 1, 1)
-
-
-def _midnight(day: date) -> datetime:
-    return datetime(day.year, day.month, day.day, tzinfo=UTC)
-
-
-_FORM = re.compile(
-    r"(?P<year>\d{4})(?:-H(?P<half>[12])|-Q(?P<quarter>[1-4])|-(?P<month>\d{2})(?:-(?P<day>\d{2}))?)?", re.ASCII
-)

@@ -358,7 +358,7 @@ def test_of_a_log_that_an_anchor_contradicts_no_report_is_made(location: Path, t
 @pytest.mark.parametrize(
     ("wrong", "sentence"),
     [
-        (("--period", "Q3"), "'Q3' is not a period; write 2026"),
+        (("--period", "Q3"), "'Q3' is not understood as a time; write 2026"),
         (("--framework", "sox"), "'sox' is not one of 'soc2', 'iso27001', 'gdpr', 'pci-dss', 'nist-800-53'"),
         (("--heartbeat", "often"), "'often' is not a duration such as 30m"),
         (("--heartbeat", "0s"), "A log shows a sign of life after some time"),

@@ -12,7 +12,7 @@ from curfew.evidence.period import Period
 from tests.support.logs import ALog, opened
 from tests.support.quarter import Timed, about_log, company
 
-PERIOD = Period.parse("2026-Q3")
+PERIOD = Period("2026-Q3", datetime(2026, 7, 1, tzinfo=UTC), datetime(2026, 10, 1, tzinfo=UTC))
 NOON = datetime(2026, 7, 14, 12, tzinfo=UTC)
 BEFORE = datetime(2026, 6, 30, 12, tzinfo=UTC)
 AFTER = datetime(2026, 10, 3, tzinfo=UTC)

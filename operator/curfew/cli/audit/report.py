@@ -42,7 +42,7 @@ class NotAnchored(click.ClickException):
 
 def _period(_: click.Context, __: click.Parameter, value: str) -> Period:
     try:
-        return Period.parse(value)
+        return Period.parse(value, SystemClock().now())
     except PeriodRefused as error:
         raise click.BadParameter(f"{error}.") from error
 
