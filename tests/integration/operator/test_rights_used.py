@@ -64,7 +64,7 @@ def uses(control_plane: ControlPlane, since: datetime) -> Iterator[Use]:
         for line in path.read_text().splitlines():
             event = json.loads(line)
             if (
-                event["user"]["username"] in GIVEN
+                event["user"].get("username") in GIVEN  # whoever could not say who they are has none
                 and datetime.fromisoformat(event["requestReceivedTimestamp"]) >= since
             ):
                 yield _use(event)
