@@ -39,6 +39,11 @@ def tell() -> Told:
     return Told(output, int(took[1]) if took else 0, typed, process.returncode, left_of(output))
 
 
+def _hear_ctrl_c() -> None:
+    """Take Ctrl-C as a terminal would have it: what a shell starts in the background is deaf to it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @contextmanager
 def demo(*arguments: str) -> Iterator["subprocess.Popen[str]"]:
     """Start the demo; it is ended with the block, however that ends, and when it takes too long."""
@@ -50,6 +55,7 @@ def demo(*arguments: str) -> Iterator["subprocess.Popen[str]"]:
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,  # so that a Ctrl-C for the tests is not one for the demo
+        preexec_fn=_hear_ctrl_c,
     )
     watchdog = threading.Timer(PATIENCE_SECONDS, process.terminate)
     watchdog.start()
