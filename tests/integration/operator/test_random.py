@@ -72,7 +72,7 @@ class Model:
     async def ask_for_another(self) -> None:
         """Alice asks in carol's name: never."""
         people = self.place.people
-        body = self.place.request(people.carol)
+        body = self.place.request(people.carol, submittedBy=people.alice.name)
         answer = await people.alice.post(f"{GROUP}/namespaces/{self.place.namespace}/accessrequests", body)
         self.must_be_refused(answer, "requester must be")
 

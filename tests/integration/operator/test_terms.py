@@ -74,7 +74,8 @@ class Offer:
         return role
 
     async def make(self) -> None:
-        """Make both."""
+        """Make both; what other tests have left of a role is taken away."""
+        await self.clear()
         if self.is_aggregated:
             await self.add(self.roles, self.part(1))
         await self.add(self.roles, self.role())
