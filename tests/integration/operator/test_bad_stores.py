@@ -193,4 +193,5 @@ async def test_a_log_that_is_tampered_with_grants_nothing_from_then_on(
         sentence = "is not there any more. The log was tampered with, or the store has lost it"
         await assert_everybody_is_told(asked, operator, "VerificationFailed", sentence)
         await warned_of(cluster, "VerificationFailed", sentence)
-        assert await asyncio.to_thread(operator.metric, "curfew_audit_verification_failures_total") == 1
+        # All are gone, and with each look another one may be found to be.
+        assert await asyncio.to_thread(operator.metric, "curfew_audit_verification_failures_total") >= 1
