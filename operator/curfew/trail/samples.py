@@ -61,7 +61,9 @@ class Samples:
         if after.at is None:
             raise ValueError("a segment has a time")
         self.newest = Sample(name, after.object_hash, after.at)
-        if self._part_began is None or after.at - self._part_began >= self._window / MOST:
+        is_new_part = self._part_began is None or after.at - self._part_began >= self._window / MOST
+        # The first one is not given up for the second: there is always one to draw.
+        if is_new_part or len(self._kept) == 1:
             self._part_began, self._in_part = after.at, 1
             self._kept.append(self.newest)
         else:

@@ -42,7 +42,15 @@ def test_few_segments_are_kept_in_mind_however_many_there_are() -> None:
 
 
 def test_each_segment_of_a_part_can_be_the_one_that_is_kept() -> None:
-    assert {samples_of(range(10), lot).draw() is None for lot in (0.0, 1.0)} == {True, False}
+    assert {samples_of(range(10), lot)._kept[-1].name for lot in (0.0, 1.0)} == {"segment-1", "segment-9"}
+
+
+def test_there_is_always_one_before_the_newest() -> None:
+    """However the lot falls in the first minute of a log's life."""
+    drawn = samples_of(range(10), lot=0.0).draw()
+
+    assert drawn is not None
+    assert drawn.name == "segment-0"
 
 
 def test_what_is_older_than_the_window_is_not_read_any_more() -> None:
