@@ -264,7 +264,7 @@ class Operator:
         while True:
             try:
                 await run()
-            except Exception:
+            except Exception:  # whatever it is: what ends access goes on beside it
                 log.exception(f"a defect kept us from going on to {what}")
             await asyncio.sleep(AGAIN_SECONDS)
 

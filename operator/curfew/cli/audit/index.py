@@ -145,7 +145,7 @@ class Index:
             connection.execute("DELETE FROM state")
             connection.execute("INSERT INTO state VALUES (?, ?)", state)
             connection.execute("COMMIT")
-        except BaseException:
+        except BaseException:  # Ctrl-C too leaves no half of a batch
             connection.execute("ROLLBACK")
             raise
         finally:
