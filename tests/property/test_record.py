@@ -1,7 +1,7 @@
 """Canonical JSON and records: equal values have equal bytes, and what was written is read back."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from enum import IntEnum, StrEnum
 from typing import Any
@@ -13,7 +13,7 @@ import rfc8785
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from curfew.audit.canonical import NotCanonical, canonical, digest, parse_canonical, parse_carefully
+from curfew.audit.canonical import NotCanonical, canonical, digest, parse_all, parse_canonical, parse_carefully
 from curfew.audit.events import EVENTS
 from curfew.audit.record import BindingRef, DecisionRef, PolicyRef, Record, RoleRef, Story, make_record, record_id
 
@@ -84,6 +84,30 @@ def reading(parse: Callable[[bytes], Any], line: bytes) -> str:
         return repr(parse(line))
     except NotCanonical as error:
         return str(error)
+
+
+bodies = st.dictionaries(texts, values, max_size=3).map(canonical)
+
+
+@given(st.lists(bodies | anything.map(lambda value: json.dumps(value, ensure_ascii=False).encode()), max_size=6))
+@example([b'{"a":1}'] * 64 + [b'{"a": 1}', b'{"a":1}'])
+@example([b'{"a":1},{"b":2}', b'{"a":[{}', b"{}]}"])
+@example([b'{"a":[{}', b"{}]}"])
+@example([b'{"a":1}', b'{"a":2} '])
+@example([b'{"a":1}', b"2"])
+def test_lines_are_read_together_as_each_by_itself(lines: list[bytes]) -> None:
+    assert all_of(parse_all(lines)) == all_of(map(parse_canonical, lines))
+
+
+def all_of(parsed: Iterator[Any]) -> list[str]:
+    """Return what comes out of it, up to what is refused."""
+    read = []
+    try:
+        for value in parsed:
+            read.append(repr(value))  # noqa: PERF401  what was read before an error counts
+    except NotCanonical as error:
+        read.append(str(error))
+    return read
 
 
 @given(values, st.data())

@@ -6,6 +6,7 @@ Numbers are whole and fit a double exactly, which leaves out what JSON readers d
 import hashlib
 import json
 import re
+from collections.abc import Iterator, Sequence
 from typing import Any, NoReturn
 
 import orjson
@@ -13,6 +14,8 @@ import rfc8785
 
 MAX_WHOLE = 2**53 - 1
 """The largest whole number that every JSON reader reads exactly (RFC 8785, section 3.2.2.3)."""
+
+_TOGETHER = 64  # lines that are parsed together: a parsed line takes twenty times the memory
 
 _AS_THE_RFC = orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER
 
@@ -41,7 +44,7 @@ def _slowly(value: Any) -> bytes:
 
 def parse_canonical(line: bytes) -> Any:
     """Return the JSON value of bytes that are in canonical form, or raise `NotCanonical`."""
-    if _is_common(line):
+    if line.startswith(b"{") and _is_plain_text(line):
         try:
             value = orjson.loads(line)
             if orjson.dumps(value, option=_AS_THE_RFC) == line:
@@ -49,6 +52,28 @@ def parse_canonical(line: bytes) -> Any:
         except (ValueError, TypeError):  # the careful way knows why
             pass
     return parse_carefully(line)
+
+
+def parse_all(lines: Sequence[bytes]) -> Iterator[Any]:
+    """Yield what `parse_canonical` returns for each line, sooner; raise `NotCanonical` in the turn of one that is not."""
+    for start in range(0, len(lines), _TOGETHER):
+        some = lines[start : start + _TOGETHER]
+        values = _parse_together(some)
+        yield from map(parse_canonical, some) if values is None else values
+
+
+def _parse_together(lines: Sequence[bytes]) -> list[Any] | None:
+    """Return the values of lines that are all in canonical form, or None where that is not to be seen so quickly."""
+    together = b"[" + b",".join(lines) + b"]"
+    if all(line.startswith(b"{") for line in lines) and _is_plain_text(together):
+        try:
+            values = [orjson.loads(line) for line in lines]
+            # Each line is one whole object; so if all are written the same again together, each is.
+            if orjson.dumps(values, option=_AS_THE_RFC) == together:
+                return values
+        except (ValueError, TypeError):  # whoever looks at each line knows why
+            pass
+    return None
 
 
 def parse_carefully(line: bytes) -> Any:
@@ -116,15 +141,15 @@ def _whole(text: str) -> int:
     return number
 
 
-def _is_common(line: bytes) -> bool:
-    """Whether a line is an object of which orjson writes nothing else than RFC 8785 does, if it writes the same again.
+def _is_plain_text(line: bytes) -> bool:
+    """Whether orjson writes nothing else than RFC 8785 does of what a text says, if it writes the same text again.
 
     Two things could be otherwise. There may be fractions: with all idle bytes left out, digits among them, a number has its
     point (or the sign of its exponent, or its own) right behind the colon of a key, a bracket or a comma. And keys outside
     the basic plane have another order. Text that only looks like one of these costs time, and no more.
     """
     bones = line.translate(_BONES, _FLESH)
-    if not line.startswith(b"{") or b'":.' in bones or b",." in bones:
+    if b'":.' in bones or b",." in bones:
         return False
     return b"\0" not in bones or (b"\\" not in line and _ASTRAL_KEY.search(line) is None)
 

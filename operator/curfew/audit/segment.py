@@ -19,7 +19,7 @@ from typing import Any
 import orjson
 import zstandard
 
-from curfew.audit.canonical import NotCanonical, canonical, parse_canonical
+from curfew.audit.canonical import NotCanonical, canonical, parse_all, parse_canonical
 from curfew.audit.checkpoint import Checkpoint, NoteRefused, Signer, Verifier, open_note, sign_note
 from curfew.audit.merkle import CompactRange, leaf_hash, subtrees
 
@@ -255,13 +255,14 @@ def open_segment(
         raise broken(f"is sealed as segment {sealed['seq']} of log {sealed['log']} ({sealed['schema']})")
     if sealed["count"] != len(lines):
         raise broken(f"holds {len(lines)} records and is sealed with {sealed['count']}")
-    for index, line in enumerate(lines, sealed["first"]):
-        try:
-            body = parse_canonical(line)
-        except NotCanonical as error:
-            raise broken(f"holds record {index}, which {error}", range(index, index + 1)) from error
-        if visit is not None:
-            visit(index, body)
+    index = sealed["first"]
+    try:
+        for body in parse_all(lines):
+            if visit is not None:
+                visit(index, body)
+            index += 1
+    except NotCanonical as error:
+        raise broken(f"holds record {index}, which {error}", range(index, index + 1)) from error
     try:
         checkpoint = open_note(sealed["checkpoint"], verifier)
         tree = CompactRange(sealed["range"]["size"], tuple(bytes.fromhex(h) for h in sealed["range"]["hashes"]))
