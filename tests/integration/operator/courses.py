@@ -67,7 +67,7 @@ class Walk:
         """Walk the course to its end."""
         await self.course.steps(self)
         if self.course.phase is not None:
-            await self.asked.phase(*FINAL, seconds=A_MINUTE)
+            await self.asked.phase(*FINAL, seconds=A_MINUTE + self.start_in.total_seconds())
         return self
 
 
