@@ -7,17 +7,14 @@ line in the log. What stands there is never replaced by less: a log that holds l
 import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Final, Protocol
+from typing import Protocol
 
 import structlog
 
+from curfew.api.names import CHECKPOINT_CONFIG_MAP, CHECKPOINT_KEY
 from curfew.audit.checkpoint import Checkpoint, NoteRefused, Verifier, open_note
 from curfew.audit.claims import checkpoint_in
 from curfew.ports import ClusterError, Noticeboard, Unavailable
-
-CONFIG_MAP: Final = "curfew-checkpoint"
-KEY: Final = "checkpoint"
-"""The ConfigMap, and the key in it whose value is the checkpoint: a signed note."""
 
 log = structlog.get_logger("curfew")
 
@@ -90,11 +87,11 @@ class Anchoring:
 
     async def _put_up(self, size: int, note: str) -> tuple[str, str]:
         """Put a checkpoint up. Return why it was not, in one word and in a sentence; both empty where it was."""
-        where = f"ConfigMap {self._namespace}/{CONFIG_MAP}"
-        there = await self._board.get_config_map(self._namespace, CONFIG_MAP)
+        where = f"ConfigMap {self._namespace}/{CHECKPOINT_CONFIG_MAP}"
+        there = await self._board.get_config_map(self._namespace, CHECKPOINT_CONFIG_MAP)
         if there is None:
             return "Missing", f"There is no {where}; the chart makes it."
-        old = (there.get("data") or {}).get(KEY, "")
+        old = (there.get("data") or {}).get(CHECKPOINT_KEY, "")
         known = self._opened(old)
         if known is not None and (known.size > size or (known.size == size and old != note)):
             return "Ahead", (
@@ -104,7 +101,7 @@ class Anchoring:
         if known is None and old:
             log.warning("a checkpoint of another key is replaced", config_map=where, note=old)
         await self._board.patch_config_map(
-            self._namespace, CONFIG_MAP, there["metadata"]["resourceVersion"], {KEY: note}
+            self._namespace, CHECKPOINT_CONFIG_MAP, there["metadata"]["resourceVersion"], {CHECKPOINT_KEY: note}
         )
         return "", ""
 

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from curfew.anchoring import CONFIG_MAP, KEY, Anchoring
+from curfew.anchoring import Anchoring
+from curfew.api.names import CHECKPOINT_CONFIG_MAP, CHECKPOINT_KEY
 from curfew.audit.checkpoint import Checkpoint, open_note, sign_note
 from curfew.audit.segment import origin
 from curfew.ports import ClusterError, Forbidden, Unavailable
@@ -31,7 +32,7 @@ class Board:
     async def get_config_map(self, namespace: str, name: str) -> dict[str, Any] | None:
         """Return it as the API server does: one that holds nothing has no data."""
         self.read += 1
-        assert (namespace, name) == ("curfew-system", CONFIG_MAP)
+        assert (namespace, name) == ("curfew-system", CHECKPOINT_CONFIG_MAP)
         if self.refusals:
             raise self.refusals.pop(0)
         if self.data is None:
@@ -43,7 +44,7 @@ class Board:
         assert self.data is not None
         assert resource_version == "7"
         self.data = {**self.data, **data}
-        self.written.append((asyncio.get_running_loop().time(), data[KEY]))
+        self.written.append((asyncio.get_running_loop().time(), data[CHECKPOINT_KEY]))
 
 
 @dataclass
@@ -99,7 +100,7 @@ async def test_what_is_put_up_is_the_newest_note_that_the_log_holds() -> None:
 
     assert board.data is not None
     size, stored = written[-1]
-    assert open_note(board.data[KEY], SIGNER.verifier).size == size
+    assert open_note(board.data[CHECKPOINT_KEY], SIGNER.verifier).size == size
     assert counts.sizes == [size]
 
 
@@ -119,13 +120,13 @@ async def test_it_is_put_up_rarely_and_only_when_the_log_has_grown() -> None:
 
 async def test_a_larger_checkpoint_is_not_replaced_and_that_is_said_loudly() -> None:
     """Somebody cut the log off, and started the operator again."""
-    written, counts, board = await segments(3), Counts(), Board({KEY: note(41)})
+    written, counts, board = await segments(3), Counts(), Board({CHECKPOINT_KEY: note(41)})
     with capture_logs() as logs:
         async with anchoring(board, counts) as made:
             made.appended(*written[-1])
             await asyncio.sleep(100)
 
-    assert board.data == {KEY: note(41)}
+    assert board.data == {CHECKPOINT_KEY: note(41)}
     assert set(counts.failures) == {"Ahead"}
     (said,) = (entry for entry in logs if entry["log_level"] == "error")
     assert "holds a checkpoint of 41 records, and the log now holds 5 or others" in said["problem"]
@@ -133,7 +134,7 @@ async def test_a_larger_checkpoint_is_not_replaced_and_that_is_said_loudly() -> 
 
 async def test_another_log_of_the_same_size_does_not_replace_it_either() -> None:
     written, counts = await segments(3), Counts()
-    board = Board({KEY: note(written[-1][0])})
+    board = Board({CHECKPOINT_KEY: note(written[-1][0])})
     async with anchoring(board, counts) as made:
         made.appended(*written[-1])
         await settle()
@@ -146,7 +147,7 @@ async def test_another_log_of_the_same_size_does_not_replace_it_either() -> None
     "there", ["", "rubbish", note(41, signer=OTHER_SIGNER)], ids=["empty", "rubbish", "another key"]
 )
 async def test_what_our_key_did_not_sign_is_replaced(there: str) -> None:
-    written, counts, board = await segments(1), Counts(), Board({KEY: there, "other": "kept"})
+    written, counts, board = await segments(1), Counts(), Board({CHECKPOINT_KEY: there, "other": "kept"})
     with capture_logs() as logs:
         async with anchoring(board, counts) as made:
             made.appended(*written[-1])
@@ -154,7 +155,7 @@ async def test_what_our_key_did_not_sign_is_replaced(there: str) -> None:
 
     assert counts.failures == []
     assert board.data is not None
-    assert open_note(board.data[KEY], SIGNER.verifier).size == written[-1][0]
+    assert open_note(board.data[CHECKPOINT_KEY], SIGNER.verifier).size == written[-1][0]
     assert [entry["note"] for entry in logs if "note" in entry] == ([there] if there else [])
 
 

@@ -33,6 +33,10 @@ ANNOTATION_POLICY = f"{PREFIX}policy"
 ANNOTATION_TERMS = f"{PREFIX}terms"
 """On a RoleBinding: the digest of the terms that were approved."""
 
+CHECKPOINT_CONFIG_MAP: Final = "curfew-checkpoint"
+CHECKPOINT_KEY: Final = "checkpoint"
+"""The ConfigMap with the newest checkpoint, and the key in it whose value that is: a signed note."""
+
 
 def binding_name(uid: str) -> str:
     """Return the name of the RoleBinding that grants the AccessRequest with this UID."""

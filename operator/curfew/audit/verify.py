@@ -33,7 +33,8 @@ def in_order(log: str, names: Iterable[str]) -> list[str]:
 
 def place(log: str, name: str) -> int:
     """Return the place in the chain that a name claims, or -1 where it is not the name of a segment of this log."""
-    match = _NAME.fullmatch(name.removeprefix(prefix(log))) if name.startswith(prefix(log)) else None
+    before = prefix(log)
+    match = _NAME.fullmatch(name, len(before)) if name.startswith(before) else None
     return int(match[1]) if match else -1
 
 

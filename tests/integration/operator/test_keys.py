@@ -8,7 +8,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from curfew.anchoring import CONFIG_MAP, KEY
+from curfew.api.names import CHECKPOINT_CONFIG_MAP, CHECKPOINT_KEY
 from curfew.audit.checkpoint import Ed25519Signer, open_note
 from curfew.audit.segment import origin
 from tests.integration.installed import CHART, SYSTEM, Done, Installed
@@ -113,8 +113,8 @@ async def test_the_newest_checkpoint_is_an_anchor_on_a_config_map(
     size = await_anchored(operator)
     operator.stop()
 
-    shown = cluster.kubectl("get", "configmap", CONFIG_MAP, "--namespace", SYSTEM, "--output=json").stdout
-    note = json.loads(shown)["data"][KEY]
+    shown = cluster.kubectl("get", "configmap", CHECKPOINT_CONFIG_MAP, "--namespace", SYSTEM, "--output=json").stdout
+    note = json.loads(shown)["data"][CHECKPOINT_KEY]
     verifier = Ed25519Signer.from_pem(origin(LOG), operator.signing_key.encode()).verifier
     checkpoint = open_note(note, verifier)
     assert checkpoint.size >= size
@@ -130,8 +130,8 @@ async def test_the_newest_checkpoint_is_an_anchor_on_a_config_map(
 
     # A chart that is upgraded leaves it where it is.
     cluster.environment.helm("upgrade", "curfew", str(CHART), "--namespace", SYSTEM, "--reuse-values")
-    after = cluster.kubectl("get", "configmap", CONFIG_MAP, "--namespace", SYSTEM, "--output=json").stdout
-    assert json.loads(after)["data"][KEY] == note
+    after = cluster.kubectl("get", "configmap", CHECKPOINT_CONFIG_MAP, "--namespace", SYSTEM, "--output=json").stdout
+    assert json.loads(after)["data"][CHECKPOINT_KEY] == note
 
 
 def await_anchored(operator: OperatorProcess) -> int:

@@ -3,9 +3,9 @@
 import re
 from pathlib import Path
 
-from curfew.anchoring import CONFIG_MAP
 from curfew.api import names
 from curfew.api.access_request import AccessRequestStatus, DecisionKind, Phase
+from curfew.api.names import CHECKPOINT_CONFIG_MAP
 from curfew.api.phases import PHASE_CHANGES
 from curfew.core.probes import CANARY_POLICY, CANARY_REQUEST, attempts
 
@@ -73,5 +73,5 @@ def test_checkpoints_are_put_where_the_chart_has_a_place_for_them() -> None:
     """The operator has no right to make one."""
     text = (POLICIES.parent / "checkpoint.yaml").read_text()
 
-    assert f"kind: ConfigMap\nmetadata:\n  name: {CONFIG_MAP}\n" in text
-    assert f"resourceNames: [{CONFIG_MAP}]" in text
+    assert f"kind: ConfigMap\nmetadata:\n  name: {CHECKPOINT_CONFIG_MAP}\n" in text
+    assert f"resourceNames: [{CHECKPOINT_CONFIG_MAP}]" in text

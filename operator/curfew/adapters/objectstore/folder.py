@@ -127,7 +127,8 @@ class _Folder:
         found = []
         for folder, folders, files in os.walk(self.root / prefix, onerror=_raise_unless_missing):
             folders[:] = (one for one in folders if not one.startswith("."))
-            found += [Path(folder, one).relative_to(self.root).as_posix() for one in files if not one.startswith(".")]
+            within = "".join(f"{part}/" for part in Path(folder).relative_to(self.root).parts)
+            found += [f"{within}{one}" for one in files if not one.startswith(".")]
         return sorted(found)
 
     def partitions(self, prefix: str) -> list[str]:

@@ -4,13 +4,12 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from curfew.anchoring import CONFIG_MAP, KEY
-from curfew.api.names import ANNOTATION_RECEIPT
+from curfew.api.names import ANNOTATION_RECEIPT, CHECKPOINT_CONFIG_MAP, CHECKPOINT_KEY
 from curfew.audit.receipt import Receipt
 
 FORMS = (
     "An anchor is a receipt (log/index/size/root, or JSON), a signed checkpoint, or what kubectl shows of an AccessRequest, "
-    f"a grant's RoleBinding or the ConfigMap {CONFIG_MAP}, one or many, as JSON or YAML"
+    f"a grant's RoleBinding or the ConfigMap {CHECKPOINT_CONFIG_MAP}, one or many, as JSON or YAML"
 )
 """What can be given as an anchor, for whoever gave something else."""
 
@@ -20,8 +19,8 @@ _PLACES: tuple[tuple[str, ...], ...] = (
     ("grant", "receipt"),
     ("status", "grant", "receipt"),  # an AccessRequest
     ("metadata", "annotations", ANNOTATION_RECEIPT),  # a RoleBinding
-    (KEY,),
-    ("data", KEY),  # the ConfigMap
+    (CHECKPOINT_KEY,),
+    ("data", CHECKPOINT_KEY),  # the ConfigMap
 )
 """Where in a document a receipt or a checkpoint can be. Fixed places: whatever else it holds is not walked through."""
 
@@ -64,7 +63,7 @@ def _anchors(document: object) -> Iterator[Receipt | str]:
         match value:
             case {"log": _, "index": _, "size": _, "root": _}:
                 yield Receipt.from_json(value)
-            case str() if place[-1:] == (KEY,):
+            case str() if place[-1:] == (CHECKPOINT_KEY,):
                 yield value
             case str() if place:
                 yield Receipt.parse(value)

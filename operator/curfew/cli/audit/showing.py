@@ -80,6 +80,8 @@ def sentence(text: str) -> str:
 
 def printable(text: str) -> str:
     """Return a text in which nothing can command the terminal it is printed on; records hold what people wrote."""
+    if text.isprintable():
+        return text
     return "".join(
         character if character.isprintable() else character.encode("unicode_escape").decode() for character in text
     )
