@@ -6,7 +6,7 @@ and in any order; only the gists have to come in order.
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,22 +30,30 @@ class Gist:
     unread: tuple[int, ...]  # the indexes of the lines that this version cannot read as records
 
 
-def open_gist(name: str, stored: bytes, verifier: Verifier, log: str) -> tuple[Gist, Segment]:
-    """Return a segment that is good in itself, and its gist, or raise `ChainBroken`."""
+def open_gist(
+    name: str, stored: bytes, verifier: Verifier, log: str, visit: Callable[[int, Any], None] | None = None
+) -> tuple[Gist, Segment]:
+    """Return a segment that is good in itself, and its gist, or raise `ChainBroken`.
+
+    `visit` is called as by `open_segment`, with those that this version can read as records.
+    """
     ids: list[str] = []
     events: set[str] = set()
     unread: list[int] = []
 
-    def visit(index: int, body: Any) -> None:
+    def note(index: int, body: Any) -> None:
         try:
             id_, event, _ = identity(body)
         except RecordRefused:
-            id_, event = f"line {index}", ""  # which no other line has
+            ids.append(f"line {index}")  # which no other line has
             unread.append(index)
+            return
         ids.append(id_)
         events.add(event)
+        if visit is not None:
+            visit(index, body)
 
-    segment, link = open_segment(name, stored, verifier, log, visit)
+    segment, link = open_segment(name, stored, verifier, log, note)
     following = successor(segment, verifier) if EVENT in events else verifier
     return Gist(verifier, following, link, _packed(ids), tuple(unread)), segment
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from curfew.audit.gist import Gist
 
-_AT_ONCE = 2**18  # ids that are looked at together, which takes a hundred bytes for each
+_AT_ONCE = 2**17  # ids that are looked at together, which takes a hundred bytes for each
 
 
 @dataclass(frozen=True, slots=True)

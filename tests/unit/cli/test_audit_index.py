@@ -1,11 +1,11 @@
 """The index of a searched log: it answers as the log would, reads only what is new, and is not fooled by a log that changed."""
 
 import os
+import shutil
 from collections.abc import Callable
 from contextlib import aclosing
 from pathlib import Path
 
-import duckdb
 import pytest
 from click.testing import CliRunner, Result
 from hypothesis import HealthCheck, given, settings
@@ -15,7 +15,7 @@ from curfew.audit.query import FIELDS, Query, answers
 from curfew.audit.when import Span
 from curfew.cli import main
 from curfew.cli.audit import search
-from curfew.cli.audit.index import index_path
+from curfew.cli.audit.index import index_path, open_index
 from curfew.cli.audit.stream import read_record
 from tests.support.logs import ALog, a_log, a_record, a_signer
 from tests.support.stores import MemoryStore
@@ -87,20 +87,13 @@ async def test_a_log_without_records_has_an_index_too(log: ALog) -> None:
     assert await found(empty) == [0]
 
 
-async def test_batches_make_one_index(log: ALog, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("curfew.cli.audit.index._BATCH_BYTES", 1)
-    monkeypatch.setattr("curfew.cli.audit.index._CHUNK", 2)
-    log = a_log(*[3] * 12)
-
-    assert await found(log) == list(range(36))
-    assert await found(log) == list(range(36))
-
-
 def test_the_index_is_private_and_of_one_place_log_and_key(log: ALog, tmp_path: Path, cache: Path) -> None:
     assert audit("search", log.lay(tmp_path / "trail"), "--key", log.verifier).exit_code == 0
 
     assert cache.stat().st_mode & 0o777 == 0o700
-    assert [path.suffix for path in cache.iterdir()] == [".duckdb"]
+    (kept,) = cache.iterdir()
+    assert kept.stat().st_mode & 0o777 == 0o700
+    assert {path.name for path in kept.iterdir()} == {"rows", "segments", "ids", "state.json"}
     others = {
         index_path("file:///a", "main", log.verifier),
         index_path("file:///b", "main", log.verifier),
@@ -153,14 +146,14 @@ def test_a_log_that_no_longer_holds_what_was_verified_is_refused_loudly_and_the_
     (kept,) = cache.iterdir()
     assert (
         "Log main no longer holds the 6 records that were verified here before. Their index is kept as evidence in "
-        f"{kept}. To search what is there now, give --no-index, or move that file away."
+        f"{kept}. To search what is there now, give --no-index, or move that folder away."
     ) in result.stderr
     assert (audit("search", folder, "--no-index").exit_code == 0) == (change is not lose_one)
-    kept.unlink()
+    shutil.rmtree(kept)
     assert (audit("search", folder).exit_code == 0) == (change is not lose_one)
 
 
-def test_what_was_verified_before_a_bad_place_is_kept_and_what_is_mended_is_read_on(log: ALog, tmp_path: Path) -> None:
+def test_nothing_is_kept_of_a_log_that_does_not_verify_to_its_end(log: ALog, tmp_path: Path, cache: Path) -> None:
     folder = log.lay(tmp_path / "trail")
     (folder / log.names[3]).write_bytes(log.objects[log.names[3]][:-1])
 
@@ -169,6 +162,7 @@ def test_what_was_verified_before_a_bad_place_is_kept_and_what_is_mended_is_read
         assert result.exit_code == 1
         assert len(result.stdout.splitlines()) == 4
         assert f"Segment 3 ({log.names[3]}) does not end with a signature" in result.stderr
+        assert not list(cache.rglob("state.json"))
 
     log.lay(folder)
     assert len(audit("search", folder, "-o", "csv").stdout.splitlines()) == 7
@@ -202,26 +196,78 @@ def test_an_index_that_cannot_be_used_is_not_needed(log: ALog, tmp_path: Path, c
     folder = log.lay(tmp_path / "trail")
     audit("search", folder)
     (kept,) = cache.iterdir()
-    kept.write_bytes(b"rubbish")
+    (kept / "state.json").write_bytes(b"rubbish")
 
     result = audit("search", folder)
 
     assert result.exit_code == 0
     assert len(result.stdout.splitlines()) == 7
     assert "Note: the index cannot be used, and the whole log is read." in result.stderr
-    assert kept.read_bytes() == b"rubbish"
+    assert (kept / "state.json").read_bytes() == b"rubbish"
 
 
 def test_an_index_that_does_not_know_how_far_it_is_is_not_needed(log: ALog, tmp_path: Path, cache: Path) -> None:
     folder = log.lay(tmp_path / "trail")
     audit("search", folder)
-    with duckdb.connect(str(next(cache.iterdir()))) as connection:
-        connection.execute("UPDATE state SET witness = replace(witness, 'curfew.witness/v1', 'curfew.witness/v2')")
+    state = next(cache.iterdir()) / "state.json"
+    state.write_text(state.read_text().replace("curfew.witness/v1", "curfew.witness/v2"))
 
     result = audit("search", folder)
 
     assert result.exit_code == 0
     assert "Note: the index cannot be used, and the whole log is read." in result.stderr
+
+
+def test_an_index_that_another_search_writes_is_not_waited_for(log: ALog, tmp_path: Path, cache: Path) -> None:
+    folder = log.lay(tmp_path / "trail")
+    audit("search", folder)
+    (kept,) = cache.iterdir()
+
+    with open_index(kept):
+        result = audit("search", folder)
+
+    assert result.exit_code == 0
+    assert len(result.stdout.splitlines()) == 7
+    assert (
+        f"Note: the index cannot be used, and the whole log is read. {kept} is in use by another search"
+        in result.stderr
+    )
+
+
+@pytest.mark.parametrize("name", ["rows", "segments"])
+def test_a_damaged_index_is_said_to_be_damaged(log: ALog, tmp_path: Path, cache: Path, name: str) -> None:
+    folder = log.lay(tmp_path / "trail")
+    audit("search", folder)
+    (kept,) = cache.iterdir()
+    (kept / name).write_bytes(b"")
+
+    result = audit("search", folder)
+
+    assert result.exit_code == 3
+    assert f"The index in {kept} is damaged; remove that folder." in result.stderr
+
+
+def test_what_a_search_did_not_bring_to_its_end_is_forgotten(log: ALog, tmp_path: Path, cache: Path) -> None:
+    folder = log.lay(tmp_path / "trail")
+    audit("search", folder)
+    (kept,) = cache.iterdir()
+    sizes = {path.name: path.stat().st_size for path in kept.iterdir()}
+    for name in ("rows", "segments", "ids"):
+        with (kept / name).open("ab") as file:
+            file.write(b"half of something")
+
+    assert len(audit("search", folder, "-o", "csv").stdout.splitlines()) == 7
+    assert {path.name: path.stat().st_size for path in kept.iterdir()} == sizes
+
+
+def test_it_is_said_once_what_is_kept_and_where(log: ALog, tmp_path: Path, cache: Path) -> None:
+    folder = log.lay(tmp_path / "trail")
+
+    first, second = audit("search", folder), audit("search", folder)
+
+    (kept,) = cache.iterdir()
+    assert f" MB of what was verified are kept in {kept}, so that the next search is quick;" in first.stderr
+    assert str(kept) not in second.stderr
 
 
 def test_without_an_index_nothing_is_kept(log: ALog, tmp_path: Path, cache: Path) -> None:

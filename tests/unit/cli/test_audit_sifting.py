@@ -9,6 +9,7 @@ import pytest
 from curfew.audit.findings import Kind
 from curfew.audit.query import Query
 from curfew.cli.audit import parallel
+from curfew.cli.audit.reading import list_log
 from curfew.cli.audit.sifting import sifted_records
 from curfew.cli.audit.stream import NotVerified
 from tests.support.logs import BEGIN, ALog, a_log, a_record, a_signer
@@ -25,8 +26,10 @@ def where(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> No
 async def found(log: ALog, query: Query) -> tuple[list[int], NotVerified | None]:
     """Return the indexes of what may be an answer, and why there are no more."""
     shown: list[int] = []
+    store = MemoryStore(log.objects)
+    names = await list_log(store, "main")
     try:
-        async with aclosing(sifted_records(MemoryStore(log.objects), "main", log.verifier, query)) as records:
+        async with aclosing(sifted_records(store, "main", names, log.verifier, query)) as records:
             async for index, line in records:
                 assert line == log.lines[index]
                 shown.append(index)

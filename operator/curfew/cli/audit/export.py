@@ -78,7 +78,7 @@ what came after, is not in here.
     help="What to write; it must not be there yet.",
 )
 @click.option(
-    "--parquet", is_flag=True, help="Also as Parquet: OCSF events, a file a class. Needs the extra curfew[search]."
+    "--parquet", is_flag=True, help="Also as Parquet: OCSF events, a file a class. Needs the extra curfew[parquet]."
 )
 @click.option(
     "--sign-with",
@@ -124,7 +124,7 @@ def export(
     if to.exists():
         raise click.UsageError(f"{to} is there already; an export replaces nothing. Choose another name with --to.")
     if parquet and importlib.util.find_spec("duckdb") is None:
-        raise click.UsageError("--parquet needs an extra: pip install 'curfew[search]'")
+        raise click.UsageError("--parquet needs an extra: pip install 'curfew[parquet]'")
     store = open_location(location)
     try:
         with unreadable(), tempfile.TemporaryDirectory(dir=to.parent, prefix=f".{to.name}-") as unfinished:

@@ -1,39 +1,51 @@
-"""An index of what was verified of a log, so that the next search reads only what is new. A DuckDB file in the cache folder.
+"""An index of what was verified of a log, so that the next search verifies only what is new. A folder in the cache folder.
 
-It holds each record's line, and the places that can be asked for as columns. It holds how far the log was verified, too, and
-whatever is new is verified as going on from there. It is as trustworthy as the machine that it lies on: a copy of evidence,
-and never evidence. A log that no longer holds what the index was made of is refused, because somebody has changed it.
+    rows        for each segment a line that says where it is, and then its rows; see `rows.py`
+    segments    the segments as they are stored, one after the other
+    ids         the ids of all records, `ID_BYTES` each
+    state.json  how far the log was verified, and how much of these files belongs to that
+
+Searching is to look for what is asked for in the rows, as `grep` would, and to unpack what was found. The index is as
+trustworthy as the machine that it lies on: a copy of evidence, and never evidence. A log that no longer holds what the
+index was made of is refused, because somebody has changed it.
 """
 
-import asyncio
+import fcntl
 import hashlib
 import json
+import mmap
 import os
-import re
-import tempfile
-from collections.abc import AsyncGenerator, Iterator, Sequence
-from contextlib import aclosing, contextmanager
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from math import ceil, floor
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
-import duckdb
+import orjson
 
 from curfew.audit.checkpoint import Verifier
 from curfew.audit.findings import Finding, Kind
-from curfew.audit.query import FIELDS, Query, literals
-from curfew.audit.segment import MAX_BYTES
+from curfew.audit.gist import ID_BYTES
+from curfew.audit.query import Query
+from curfew.audit.segment import TRAILER_BYTES, unpack
 from curfew.audit.verify import place
+from curfew.audit.when import ALWAYS, Span
 from curfew.audit.witness import Witness
-from curfew.cli.audit.stream import Link, NotVerified
+from curfew.cli.audit.parallel import processors
+from curfew.cli.audit.reading import CannotRead
+from curfew.cli.audit.sifting import Sifted
+from curfew.cli.audit.stream import NotVerified
 from curfew.ports import ObjectStore
 
-_VERSION = 1  # of the tables; a file of another one is made anew
-_BATCH_BYTES = 32 * 1024 * 1024  # of lines that are loaded at once
-_CHUNK = 100_000  # records that are asked at once, so that what is found comes in order and in little memory
-_LONGEST = 2 * MAX_BYTES  # a line, in bytes
-_SEPARATOR = b"\x1f"  # canonical JSON never holds it as it is
+T = TypeVar("T")
+R = TypeVar("R")
 
-_PLACES = sorted({part for paths in FIELDS.values() for path in paths for part in path.split("/")})
+_VERSION = 2  # of the files; an index of another one is left alone, and a new one made beside it
+_FILES = ("rows", "segments", "ids")
+_STATE = "state.json"
 
 
 class IndexUnusable(Exception):
@@ -41,234 +53,222 @@ class IndexUnusable(Exception):
 
 
 def index_path(url: str, log: str, verifier: Verifier) -> Path:
-    """Return where the index of a log at a place, verified with a key, is kept."""
+    """Return the folder in which the index of a log at a place, verified with a key, is kept."""
     folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "curfew"
     named = json.dumps([_VERSION, url, log, str(verifier)])
-    return folder / f"{hashlib.sha256(named.encode()).hexdigest()[:16]}.duckdb"
+    return folder / f"index-{hashlib.sha256(named.encode()).hexdigest()[:16]}"
 
 
 @contextmanager
 def open_index(path: Path) -> Iterator["Index"]:
-    """Open or make an index, or raise `IndexUnusable`."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    connection = duckdb.connect(config={"autoinstall_known_extensions": False})
-    try:
+    """Open or make an index, or raise `IndexUnusable`. What was added and not kept is forgotten."""
+    with ExitStack() as stack:
         try:
-            # Text is stored compressed from this version of the file format on.
-            connection.execute(f"ATTACH '{_quoted(str(path))}' AS searched (STORAGE_VERSION 'v1.2.0')")
-            connection.execute("USE searched")
-            connection.execute("PRAGMA force_compression = 'zstd'")
-            connection.execute(_TABLES)
-        except duckdb.Error as error:
-            raise IndexUnusable(f"{path}: {str(error).splitlines()[0]}") from error
-        yield Index(path, connection)
-    finally:
-        connection.close()
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # the mode is that of the last one made
+            path.mkdir(mode=0o700, exist_ok=True)
+            files = [stack.enter_context((path / name).open("a+b")) for name in _FILES]
+            fcntl.flock(files[0], fcntl.LOCK_EX | fcntl.LOCK_NB)
+            state = _State.read(path / _STATE)
+            for file, size in zip(files, state.sizes, strict=True):
+                file.seek(file.truncate(size))  # where an earlier search did not come to its end, there is more
+        except BlockingIOError as error:
+            raise IndexUnusable(f"{path} is in use by another search") from error
+        except (OSError, ValueError, LookupError, TypeError) as error:
+            raise IndexUnusable(f"{path}: {error}") from error
+        yield Index(path, state, *files)
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    """How far a log was verified, and what belongs to that."""
+
+    witness: Witness | None = None
+    names: str = ""  # a hash of the names of the log's objects up to there
+    sizes: Sequence[int] = (0, 0, 0)  # of the files, in bytes
+
+    @classmethod
+    def read(cls, file: Path) -> "_State":
+        """Read it; raise what all there can be where it is none."""
+        if not file.exists():
+            return cls()
+        told = json.loads(file.read_bytes())
+        return cls(Witness.from_json(told["witness"]), told["names"], [int(told[name]) for name in _FILES])
+
+    def write(self, file: Path) -> None:
+        """Put it in the place of an earlier one."""
+        told = {"names": self.names, **dict(zip(_FILES, self.sizes, strict=True))}
+        told |= {"witness": self.witness.to_json() if self.witness is not None else None}
+        new = file.with_suffix(".new")
+        with new.open("w") as writing:
+            json.dump(told, writing)
+            _flush(writing)
+        new.replace(file)
 
 
 class Index:
     """An open index."""
 
-    def __init__(self, path: Path, connection: duckdb.DuckDBPyConnection) -> None:
-        """`connection` has the tables."""
+    def __init__(self, path: Path, state: _State, rows: IO[bytes], segments: IO[bytes], ids: IO[bytes]) -> None:
+        """Each file is at its end."""
         self.path = path
-        self._connection = connection
+        self._state = state
+        self._rows = rows
+        self._segments = segments
+        self._ids = ids
+
+    @property
+    def size(self) -> int:
+        """How much is kept, in bytes."""
+        return sum(self._state.sizes)
 
     async def since(self, store: ObjectStore, log: str, names: Sequence[str]) -> Witness | None:
         """Return how far the log was verified, or None. Raise `NotVerified` where it no longer holds what it held then.
 
-        `names` are those of the log's objects now. Raise `IndexUnusable` where that cannot be read.
+        `names` are those of the log's objects now.
         """
-        row = self._connection.execute("SELECT witness, names FROM state").fetchone()
-        if row is None:
+        since = self._state.witness
+        if since is None:
             return None
-        try:
-            since = Witness.from_json(json.loads(row[0]))
-        except ValueError as error:
-            raise IndexUnusable(f"{self.path}: {error}") from error
         before = _up_to(log, names, since.head.seq)
         last = hashlib.sha256(await store.get(since.newest)).digest() if since.newest in before else b""
-        if _digest(before) == row[1] and last == since.head.object_hash:
+        if _digest(before) == self._state.names and last == since.head.object_hash:
             return since
         raise NotVerified(
             Finding(
                 Kind.REWRITTEN,
                 f"log {log}",
-                f"no longer holds the {since.head.range.size} records that were verified here before. Their index is "
-                f"kept as evidence in {self.path}. To search what is there now, give --no-index, or move that file away",
+                f"no longer holds the {since.head.range.size} records that were verified here before. Their index is kept "
+                f"as evidence in {self.path}. To search what is there now, give --no-index, or move that folder away",
             )
         )
 
-    async def extend(self, names: Sequence[str], verifier: Verifier, links: AsyncGenerator[Link]) -> None:
-        """Take in segments that were verified with a key. `names` are those of all objects now.
-
-        What came before an exception is kept.
-        """
-        loading: asyncio.Future[None] | None = None
-        reached: Witness | None = None
-        spool = _Spool(self.path.parent)
-        try:
-            async with aclosing(links):
-                async for link in links:
-                    spool.add(link.segment.first, link.segment.lines)
-                    reached = Witness.of(link.verified, verifier, key_was_given=False)
-                    if spool.size >= _BATCH_BYTES and reached is not None:
-                        if loading is not None:
-                            await loading
-                        loading = asyncio.ensure_future(asyncio.to_thread(self._load, spool, names, reached))
-                        spool, reached = _Spool(self.path.parent), None
-        finally:
-            if loading is not None:
-                await loading
-            if reached is not None:
-                self._load(spool, names, reached)
-            spool.close()
+    # --- asking
 
     def find(self, query: Query) -> Iterator[tuple[int, bytes]]:
         """Yield index and line of what may answer a query, in the order of the log; never too few."""
-        where, values = _where(query)
-        last = self._connection.execute("SELECT max(idx) FROM records").fetchone()
-        for first in range(0, (last[0] if last and last[0] is not None else -1) + 1, _CHUNK):
-            chunk = f"SELECT idx, line FROM records WHERE idx BETWEEN ? AND ? AND {where} ORDER BY idx"  # noqa: S608  columns and question marks
-            for index, line in self._connection.execute(chunk, [first, first + _CHUNK - 1, *values]).fetchall():
-                yield index, line.encode()
+        if not self._state.sizes[0]:
+            return
+        may_match, row_may_match = query.sieve(), _of_rows(query).sieve()
+        with mmap.mmap(self._rows.fileno(), 0, access=mmap.ACCESS_READ) as rows:
+            blocks = (one for one in _blocks(rows) if row_may_match(one.rows) and one.place.may_have(query.span))
+            try:
+                for block, content in _ahead(self._unpacked, blocks):
+                    for row in block.rows.splitlines() if may_match(content) else ():
+                        if row_may_match(row):
+                            index, begin, length, *_ = orjson.loads(row)
+                            if may_match(line := content[begin : begin + length]):
+                                yield index, line
+            except (ValueError, TypeError) as error:
+                raise CannotRead(f"The index in {self.path} is damaged; remove that folder. {error}") from error
 
-    def _load(self, spool: "_Spool", names: Sequence[str], reached: Witness) -> None:
-        """Take a batch in, whole or not at all."""
-        connection, log = self._connection.cursor(), reached.head.log
-        connection.execute("USE searched")
-        connection.execute("BEGIN")
+    def _unpacked(self, block: "_Block") -> bytes:
+        """Return the lines of a segment, or raise `ValueError`."""
+        stored = os.pread(self._segments.fileno(), block.place.length, block.place.start)
+        return unpack(stored[:-TRAILER_BYTES])
+
+    # --- taking in
+
+    def add(self, sifted: Sifted, stored: bytes) -> None:
+        """Take in a segment that was verified, and its object."""
+        if not sifted.gist.link.count:
+            return
+        begin, end = sifted.span
+        place = _Place(self._segments.tell(), len(stored), begin, end, len(sifted.rows))
+        self._rows.write(orjson.dumps(place, option=orjson.OPT_APPEND_NEWLINE) + sifted.rows)
+        self._segments.write(stored)
+        self._ids.write(sifted.gist.ids)
+
+    def keep(self, log: str, names: Sequence[str], reached: Witness | None) -> None:
+        """Keep all that was added: the log, whose objects have these names, verifies up to there.
+
+        Raise `NotVerified` where it repeats what it held before, which a walk that begins in the middle cannot see.
+        """
+        if reached is None:
+            return
+        files = (self._rows, self._segments, self._ids)
+        for file in files:
+            _flush(file)
+        self._refuse_repeated(log)
+        self._state = _State(reached, _digest(_up_to(log, names, reached.head.seq)), [file.tell() for file in files])
+        self._state.write(self.path / _STATE)
+
+    def _refuse_repeated(self, log: str) -> None:
+        before, now = self._state.sizes[2], self._ids.tell()
+        if not before or before == now:
+            return
+        with mmap.mmap(self._ids.fileno(), 0, access=mmap.ACCESS_READ) as ids:
+            new = {ids[start : start + ID_BYTES]: start for start in range(before, now, ID_BYTES)}
+            for start in range(0, before, ID_BYTES):
+                if (again := new.get(ids[start : start + ID_BYTES])) is not None:
+                    what = (
+                        f"holds record {again // ID_BYTES}, which tells of the same thing as record {start // ID_BYTES}"
+                    )
+                    raise NotVerified(Finding(Kind.REPEATED, f"log {log}", f"{what}: each is recorded once"))
+
+
+def _of_rows(query: Query) -> Query:
+    """Return the part of a query that rows can answer."""
+    patterns = {name: patterns for name, patterns in query.patterns.items() if name != "anything"}
+    return replace(query, patterns=patterns, words=())
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a segment is among the others, from when to when its records are, and how long its rows are."""
+
+    start: int
+    length: int
+    begin: int  # in ms since 1970
+    end: int
+    rows: int
+
+    def may_have(self, span: Span) -> bool:
+        """Whether a record of the segment may be from a span of time."""
+        if span == ALWAYS:
+            return True
+        return (span.begin is None or self.end >= floor(span.begin.timestamp() * 1000)) and (
+            span.end is None or self.begin <= ceil(span.end.timestamp() * 1000)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """The rows of a segment."""
+
+    place: _Place
+    rows: bytes
+
+
+def _blocks(rows: mmap.mmap) -> Iterator[_Block]:
+    position = 0
+    while position < len(rows):
+        begin = rows.find(b"\n", position) + 1
+        place = _Place(**orjson.loads(rows[position:begin]))
+        position = begin + place.rows
+        yield _Block(place, rows[begin:position])
+
+
+def _ahead(work: Callable[[T], R], items: Iterable[T]) -> Iterator[tuple[T, R]]:
+    """Yield items with what comes of them, in order; some are worked on ahead, in threads."""
+    threads = processors()
+    waiting: deque[tuple[T, Future[R]]] = deque()
+    with ThreadPoolExecutor(threads, thread_name_prefix="index") as pool:
         try:
-            connection.execute(_LOAD.format(file=_quoted(spool.finished())))
-            _refuse_repeated(log, connection.execute(_REPEATED, [spool.first]).fetchone())
-            state = [json.dumps(reached.to_json()), _digest(_up_to(log, names, reached.head.seq))]
-            connection.execute("DELETE FROM state")
-            connection.execute("INSERT INTO state VALUES (?, ?)", state)
-            connection.execute("COMMIT")
-        except BaseException:  # Ctrl-C too leaves no half of a batch
-            connection.execute("ROLLBACK")
-            raise
+            for item in items:
+                waiting.append((item, pool.submit(work, item)))
+                if len(waiting) > 2 * threads:
+                    first, done = waiting.popleft()
+                    yield first, done.result()
+            while waiting:
+                first, done = waiting.popleft()
+                yield first, done.result()
         finally:
-            spool.close()
-            connection.close()
+            pool.shutdown(cancel_futures=True)
 
 
-def _refuse_repeated(log: str, row: tuple[int, int] | None) -> None:
-    """Raise `NotVerified` for a record that was there before; a walk that begins in the middle cannot see that."""
-    if row is not None:
-        why = f"holds record {row[0]}, which tells of the same thing as record {row[1]}: each is recorded once"
-        raise NotVerified(Finding(Kind.REPEATED, f"log {log}", why))
-
-
-class _Spool:
-    """Lines on their way into the index, in a file that nobody else sees."""
-
-    def __init__(self, folder: Path) -> None:
-        self._file: IO[bytes] = tempfile.NamedTemporaryFile(dir=folder, suffix=".lines")  # noqa: SIM115  closed by `close`
-        self.size = 0
-        self.first = 0
-
-    def add(self, first: int, lines: Sequence[bytes]) -> None:
-        """Append lines, the first of which has this index in the log."""
-        if not self.size:
-            self.first = first
-        chunk = b"".join(b"%d%s%s\n" % (index, _SEPARATOR, line) for index, line in enumerate(lines, first))
-        self._file.write(chunk)
-        self.size += len(chunk)
-
-    def finished(self) -> str:
-        """Return the file's name, all lines being in it."""
-        self._file.flush()
-        return self._file.name
-
-    def close(self) -> None:
-        """Remove the file."""
-        self._file.close()
-
-
-# --- what is asked, in SQL: never less than the query means, which has the last word on each record
-
-
-def _where(query: Query) -> tuple[str, list[Any]]:
-    conditions, values = ["true"], list[Any]()
-
-    def either(parts: Sequence[tuple[str, list[Any]]]) -> None:
-        conditions.append("(" + " OR ".join(part for part, _ in parts) + ")")
-        values.extend(value for _, part in parts for value in part)
-
-    for name in query.patterns:
-        if name == "anything":
-            either(
-                [
-                    _all([("contains(line, ?)", needle.decode()) for needle in needles])
-                    for needles in query.needles(name)
-                ]
-            )
-        else:
-            either([_is_like(path, pattern) for pattern in query.patterns_of(name) for path in FIELDS[name]])
-    if query.span.begin is not None:
-        conditions.append("moment >= ?")
-        values.append(int(query.span.begin.timestamp() * 1000) - 1)
-    if query.span.end is not None:
-        conditions.append("moment <= ?")
-        values.append(int(query.span.end.timestamp() * 1000) + 1)
-    return " AND ".join(conditions), values
-
-
-def _is_like(path: str, pattern: str) -> tuple[str, list[Any]]:
-    is_list = "[*]" in path
-    column = " || '/' || ".join(_column(part) for part in path.split("/"))
-    if not set("*?") & set(pattern):
-        return (f"list_contains({column}, ?)" if is_list else f"{column} = ?"), [pattern]
-    text = f"array_to_string({column}, chr(10))" if is_list else column
-    return _all([(f"contains({text}, ?)", literal) for literal in literals(pattern)])
-
-
-def _all(parts: Sequence[tuple[str, str]]) -> tuple[str, list[Any]]:
-    return "(" + " AND ".join(["true", *(part for part, _ in parts)]) + ")", [value for _, value in parts]
-
-
-def _column(part: str) -> str:
-    return re.sub(r"\W+", "_", part)
-
-
-def _quoted(text: str) -> str:
-    return text.replace("'", "''")
-
-
-_LISTS = [part for part in _PLACES if "[*]" in part]
-_TEXTS = [part for part in _PLACES if "[*]" not in part]
-
-_TABLES = f"""
-CREATE TABLE IF NOT EXISTS state (witness VARCHAR, names VARCHAR);
-CREATE TABLE IF NOT EXISTS records (
-  idx BIGINT, moment BIGINT,
-  {", ".join(f"{_column(part)} VARCHAR" for part in _TEXTS)},
-  {", ".join(f"{_column(part)} VARCHAR[]" for part in _LISTS)},
-  line VARCHAR
-)
-"""
-
-_BLOCK = "$.unmapped.curfew."
-_LOAD = f"""
-INSERT INTO records
-SELECT idx, try_cast(texts[1] AS BIGINT),
-  {", ".join(f"texts[{number}]" for number in range(2, len(_TEXTS) + 2))},
-  {", ".join(f"json_extract_string(line, '{_BLOCK}{part}')" for part in _LISTS)},
-  line
-FROM (
-  SELECT idx, line, json_extract_string(line, {["$.time", *(_BLOCK + part for part in _TEXTS)]}) AS texts
-  FROM read_csv(
-    '{{file}}', columns = {{{{'idx': 'BIGINT', 'line': 'VARCHAR'}}}}, delim = '{_SEPARATOR.decode()}',
-    header = false, quote = '', escape = '', parallel = false, auto_detect = false, max_line_size = {_LONGEST}
-  )
-)
-"""  # noqa: S608  names of columns and places, and the file's name, which is quoted
-
-_REPEATED = """
-SELECT new.idx, old.idx FROM records AS new JOIN records AS old USING (id)
-WHERE new.idx >= ? AND old.idx < new.idx ORDER BY new.idx LIMIT 1
-"""
+def _flush(file: IO[Any]) -> None:
+    file.flush()
+    os.fsync(file.fileno())
 
 
 def _up_to(log: str, names: Sequence[str], seq: int) -> list[str]:

@@ -2,13 +2,12 @@
 
 import asyncio
 import dataclasses
-import importlib.util
 from collections import deque
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -19,17 +18,15 @@ from curfew.audit.query import Query
 from curfew.audit.record import Record
 from curfew.cli.audit import options
 from curfew.cli.audit.asking import TIMES, questions, read_query
+from curfew.cli.audit.index import Index, IndexUnusable, index_path, open_index
 from curfew.cli.audit.listing import LISTINGS, Listing, TableListing
 from curfew.cli.audit.reading import USAGE, given_key, known_people, list_log, open_location, unreadable
 from curfew.cli.audit.showing import count, printable
 from curfew.cli.audit.sifting import sifted_records
 from curfew.cli.audit.story import tell
-from curfew.cli.audit.stream import NotVerified, known_key, read_record, verified_segments
+from curfew.cli.audit.stream import NotVerified, known_key, read_record
 from curfew.cli.audit.verdict import NO_KEY
 from curfew.ports import ObjectStore
-
-if TYPE_CHECKING:
-    from curfew.cli.audit.index import Index
 
 _ROWS = 1000  # that a table has, unless --limit says something else
 
@@ -210,48 +207,36 @@ def _names_one_request(query: Query) -> bool:
 async def _find(source: _Source, query: Query) -> AsyncGenerator[_Found]:
     """Yield the answers to a query, in the order of the log. Raise as `verified_segments` does."""
     verifier = await known_key(source.store, source.log, source.given)
-    path = _index_path(source, verifier)
-    if path is not None:
-        from curfew.cli.audit.index import IndexUnusable, open_index
-
+    if source.has_index:
         try:
-            with open_index(path) as index:
+            with open_index(index_path(source.store.url, source.log, verifier)) as index:
                 async with aclosing(_find_in_index(index, source, verifier, query)) as found:
                     async for one in found:
                         yield one
                 return
         except IndexUnusable as error:
             click.echo(f"Note: the index cannot be used, and the whole log is read. {error}", err=True)
-    async with aclosing(sifted_records(source.store, source.log, verifier, query)) as records:
+    names = await list_log(source.store, source.log)
+    async with aclosing(sifted_records(source.store, source.log, names, verifier, query)) as records:
         async for number, line in records:
             if answer := _answer(source, query, number, line):
                 yield answer
 
 
-async def _find_in_index(index: "Index", source: _Source, verifier: Verifier, query: Query) -> AsyncGenerator[_Found]:
-    """Bring the index up to date, and yield what it holds; also where the log does not verify any further."""
-    refused: NotVerified | None = None
+async def _find_in_index(index: Index, source: _Source, verifier: Verifier, query: Query) -> AsyncGenerator[_Found]:
+    """Yield what the index holds, then what is new in the log, which is taken into the index."""
     names = await list_log(source.store, source.log)
     since = await index.since(source.store, source.log, names)
-    try:
-        await index.extend(names, verifier, verified_segments(source.store, source.log, verifier, since=since))
-    except NotVerified as error:
-        refused = error
-    may_match = query.sieve()
     for number, line in index.find(query):
-        if may_match(line) and (answer := _answer(source, query, number, line)):
+        if answer := _answer(source, query, number, line):
             yield answer
-    if refused is not None:
-        raise refused
-
-
-def _index_path(source: _Source, verifier: Verifier) -> Path | None:
-    """Return where the index is kept, or None where there is none: not wanted, or without the extra."""
-    if not source.has_index or importlib.util.find_spec("duckdb") is None:
-        return None
-    from curfew.cli.audit.index import index_path
-
-    return index_path(source.store.url, source.log, verifier)
+    async with aclosing(sifted_records(source.store, source.log, names, verifier, query, index, since)) as records:
+        async for number, line in records:
+            if answer := _answer(source, query, number, line):
+                yield answer
+    if since is None and index.size:
+        kept = f"{index.size / 1e6:,.1f} MB of what was verified are kept in {index.path}"
+        click.echo(f"Note: {kept}, so that the next search is quick; --no-index keeps nothing.", err=True)
 
 
 def _answer(source: _Source, query: Query, index: int, line: bytes) -> _Found | None:

@@ -2,87 +2,115 @@
 
 import functools
 from collections import deque
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from curfew.audit.checkpoint import Verifier
 from curfew.audit.gist import Gist, open_gist
 from curfew.audit.query import Query
 from curfew.audit.segment import ChainBroken
 from curfew.audit.verify import Walk, place
+from curfew.audit.witness import Witness
 from curfew.cli.audit.parallel import in_parallel, processors
-from curfew.cli.audit.reading import list_log, read
+from curfew.cli.audit.reading import read
+from curfew.cli.audit.rows import Rows
 from curfew.cli.audit.showing import progress
 from curfew.cli.audit.stream import NotVerified, verify_first
 from curfew.ports import ObjectStore
 
+if TYPE_CHECKING:
+    from curfew.cli.audit.index import Index
+
 
 @dataclass(frozen=True, slots=True)
 class Sifted:
-    """A segment that is good in itself: its gist, and the lines in it that may be answers, with their indexes."""
+    """A segment that is good in itself: its gist, the lines in it that may be answers, and what an index keeps of it."""
 
     gist: Gist
-    lines: list[tuple[int, bytes]]
+    lines: list[tuple[int, bytes]]  # with their indexes
+    rows: bytes  # of its records, see `Rows`; none where there is no index
+    span: tuple[int, int]  # from when to when its records are, in ms since 1970
 
 
 async def sifted_records(
-    store: ObjectStore, log: str, verifier: Verifier, query: Query
+    store: ObjectStore,
+    log: str,
+    names: Sequence[str],
+    verifier: Verifier,
+    query: Query,
+    index: "Index | None" = None,
+    since: Witness | None = None,
 ) -> AsyncGenerator[tuple[int, bytes]]:
-    """Yield index and line of what may answer a query, in the order of the log.
+    """Yield index and line of what may answer a query, in the order of the log, whose objects have these names.
 
-    All of it is verified before, as by `verified_segments`, and the same is raised.
+    All of it is verified before, as by `verified_segments`, and the same is raised. With an index, only what came after
+    the witness is read, and it is taken into the index if the log verifies to its end.
     """
-    names = await list_log(store, log)
-    walk = Walk(log, verifier)
-    work = functools.partial(sift, query=query)
+    unseen = [name for name in names if since is None or not 0 <= place(log, name) < since.head.seq]
+    walk = Walk(log, verifier, since=since)
+    work = functools.partial(sift, query=query, has_index=index is not None)
     waiting: deque[tuple[str, bytes, Sifted | None]] = deque()  # taken, and not yet known to be good in their place
     is_ours = False
-    with progress(len(names), "objects") as advance:
-        objects = in_parallel(read(store, names), log, lambda: walk.verifier, processors(), work)
+
+    async def settled() -> AsyncGenerator[tuple[int, bytes]]:
+        """Yield what is in the objects that the walk has gone past; they are taken from `waiting`."""
+        verified = walk.verified
+        while waiting and 0 <= (seq := place(log, waiting[0][0])) <= verified.head.seq:
+            name, stored, sifted = waiting.popleft()
+            if since is not None and seq == since.head.seq:
+                continue
+            sealer = next((one.verifier for one in reversed(verified.keys) if one.segment <= seq), walk.verifier)
+            if sifted is None or sifted.gist.verifier != sealer:
+                # It was opened before it was known that the log had been handed over; or it is void, and holds nothing.
+                sifted = work([(name, stored)], sealer, log)[0]
+            if sifted is None:
+                continue
+            if index is not None:
+                index.add(sifted, stored)
+            for line in sifted.lines:
+                yield line
+
+    with progress(len(unseen), "objects") as advance:
+        objects = in_parallel(read(store, unseen), log, lambda: walk.verifier, processors(), work)
         async with aclosing(objects):
             async for name, stored, elsewhere in objects:
-                sifted = elsewhere or sift([(name, stored)], walk.verifier, log, query)[0]
+                sifted = elsewhere or work([(name, stored)], walk.verifier, log)[0]
                 walk.take(name, stored, sifted.gist if sifted is not None else None)
                 waiting.append((name, stored, sifted))
                 advance()
                 if not walk.is_whole:
                     break
-                for line in _settled(walk, log, query, waiting):
+                async for line in settled():
                     if not (is_ours or walk.is_proven):
                         await verify_first(store, log, names, verifier)
                     is_ours = True
                     yield line
-    if findings := walk.finish().findings:
-        raise NotVerified(findings[0])
-    for line in _settled(walk, log, query, waiting):
+    examined = walk.finish()
+    if examined.findings:
+        raise NotVerified(examined.findings[0])
+    async for line in settled():
         yield line
+    if index is not None:
+        index.keep(log, names, Witness.of(examined.verified, verifier, key_was_given=False))
 
 
-def sift(objects: Sequence[tuple[str, bytes]], verifier: Verifier, log: str, query: Query) -> list[Sifted | None]:
+def sift(
+    objects: Sequence[tuple[str, bytes]], verifier: Verifier, log: str, query: Query, *, has_index: bool
+) -> list[Sifted | None]:
     """Return what may be an answer in each object, or None for one that is not good in itself, or not sealed by this key."""
     may_match = query.sieve()
-    found: list[Sifted | None] = []
-    for name, stored in objects:
-        try:
-            gist, segment = open_gist(name, stored, verifier, log)
-            lines = [(index, line) for index, line in enumerate(segment.lines, segment.first) if may_match(line)]
-            found.append(Sifted(gist, lines))
-        except ChainBroken:
-            found.append(None)
-    return found
+    return [_sifted(name, stored, verifier, log, may_match, has_index=has_index) for name, stored in objects]
 
 
-def _settled(
-    walk: Walk, log: str, query: Query, waiting: deque[tuple[str, bytes, Sifted | None]]
-) -> Iterator[tuple[int, bytes]]:
-    """Yield what is in the objects that the walk has gone past; they are taken from `waiting`."""
-    verified = walk.verified
-    while waiting and 0 <= place(log, waiting[0][0]) <= verified.head.seq:
-        name, stored, sifted = waiting.popleft()
-        seq = place(log, name)
-        sealer = next((tenure.verifier for tenure in reversed(verified.keys) if tenure.segment <= seq), walk.verifier)
-        if sifted is None or sifted.gist.verifier != sealer:
-            # It was opened before it was known that the log had been handed over; or it is void, and holds nothing.
-            sifted = sift([(name, stored)], sealer, log, query)[0]
-        yield from sifted.lines if sifted is not None else ()
+def _sifted(
+    name: str, stored: bytes, verifier: Verifier, log: str, may_match: Callable[[bytes], bool], *, has_index: bool
+) -> Sifted | None:
+    rows = Rows()
+    try:
+        gist, segment = open_gist(name, stored, verifier, log, rows.add if has_index else None)
+    except ChainBroken:
+        return None
+    lines = [(index, line) for index, line in enumerate(segment.lines, segment.first) if may_match(line)]
+    return Sifted(gist, lines, rows.of(segment), rows.span)

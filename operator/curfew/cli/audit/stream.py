@@ -11,8 +11,7 @@ from curfew.audit.checkpoint import Verifier
 from curfew.audit.findings import Anchor, Finding, Verified
 from curfew.audit.record import Record, RecordRefused
 from curfew.audit.segment import Segment
-from curfew.audit.verify import Walk, place
-from curfew.audit.witness import Witness
+from curfew.audit.verify import Walk
 from curfew.cli.audit.reading import TAMPERED, Unfounded, announced, list_log, read
 from curfew.cli.audit.showing import printable, progress, sentence
 from curfew.ports import ObjectStore
@@ -68,19 +67,18 @@ def told_at(segment: Segment, index: int) -> Told:
 
 
 async def verified_segments(
-    store: ObjectStore, log: str, verifier: Verifier, anchors: Iterable[Anchor] = (), *, since: Witness | None = None
+    store: ObjectStore, log: str, verifier: Verifier, anchors: Iterable[Anchor] = ()
 ) -> AsyncGenerator[Link]:
-    """Yield the segments of a log, in order, and say on a terminal how far it is; only those after a witness, if there is one.
+    """Yield the segments of a log, in order, and say on a terminal how far it is.
 
     Raise `NotVerified` at the first bad place, having yielded all that is before it; `CannotRead` where there is no such
     log; `StoreError` where it cannot be read. Whoever does not come to the end of it has not verified the log.
     """
-    first = since.head.seq if since is not None else 0
-    names = [name for name in await list_log(store, log) if not 0 <= place(log, name) < first]
+    names = await list_log(store, log)
     good: list[Segment] = []
     taken: dict[str, bytes] = {}
-    walk = Walk(log, verifier, anchors, accepted=good.append, since=since)
-    is_ours = walk.is_proven
+    walk = Walk(log, verifier, anchors, accepted=good.append)
+    is_ours = False
     with progress(len(names), "objects") as advance:
         async with aclosing(read(store, names)) as objects:
             async for name, stored in objects:
