@@ -135,14 +135,15 @@ class Query:
     def sieve(self) -> Callable[[bytes], bool]:
         """Return what tells from a record's line, quickly and without reading it, that it can be no answer."""
         tests = [_holds(self.needles(name)) for name in self.patterns]
-        words = [[canonical(form)[1:-1].decode() for form in self._forms(word)] for word in self.words]
+        words = [[canonical(form)[1:-1] for form in self._forms(word)] for word in self.words]
 
         def may_match(line: bytes) -> bool:
             for test in tests:
                 if not test(line):
                     return False
             if words:
-                text = line.decode().casefold()
+                # Of ASCII both make the same, and one of them ten times as fast.
+                text = line.lower() if line.isascii() else line.decode().casefold().encode()
                 return all(any(form in text for form in forms) for forms in words)
             return True
 

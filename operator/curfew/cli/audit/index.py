@@ -148,7 +148,7 @@ class Index:
         """Yield index and line of what may answer a query, in the order of the log; never too few."""
         if not self._state.sizes[0]:
             return
-        may_match, row_may_match = query.sieve(), _of_rows(query).sieve()
+        row_may_match, may_match = (part.sieve() for part in _parts(query))
         with mmap.mmap(self._rows.fileno(), 0, access=mmap.ACCESS_READ) as rows:
             blocks = (one for one in _blocks(rows) if row_may_match(one.rows) and one.place.may_have(query.span))
             try:
@@ -206,10 +206,11 @@ class Index:
                     raise NotVerified(Finding(Kind.REPEATED, f"log {log}", f"{what}: each is recorded once"))
 
 
-def _of_rows(query: Query) -> Query:
-    """Return the part of a query that rows can answer."""
-    patterns = {name: patterns for name, patterns in query.patterns.items() if name != "anything"}
-    return replace(query, patterns=patterns, words=())
+def _parts(query: Query) -> tuple[Query, Query]:
+    """Return the part of a query that is looked for in rows, and the part for which whole lines are needed."""
+    patterns = dict(query.patterns)
+    anything = {name: patterns.pop(name) for name in ("anything",) if name in patterns}
+    return replace(query, patterns=patterns, words=()), replace(query, patterns=anything)
 
 
 @dataclass(frozen=True, slots=True)
