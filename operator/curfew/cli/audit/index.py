@@ -152,19 +152,22 @@ class Index:
         with mmap.mmap(self._rows.fileno(), 0, access=mmap.ACCESS_READ) as rows:
             blocks = (one for one in _blocks(rows) if row_may_match(one.rows) and one.place.may_have(query.span))
             try:
-                for block, content in _ahead(self._unpacked, blocks):
-                    for row in block.rows.splitlines() if may_match(content) else ():
+                for block, lines in _ahead(self._unpacked, blocks):
+                    if lines.isascii() and not may_match(lines):  # which takes long where it is not
+                        continue
+                    for row in block.rows.splitlines():
                         if row_may_match(row):
                             index, begin, length, *_ = orjson.loads(row)
-                            if may_match(line := content[begin : begin + length]):
+                            if may_match(line := lines[begin : begin + length]):
                                 yield index, line
             except (ValueError, TypeError) as error:
                 raise CannotRead(f"The index in {self.path} is damaged; remove that folder. {error}") from error
 
     def _unpacked(self, block: "_Block") -> bytes:
-        """Return the lines of a segment, or raise `ValueError`."""
+        """Return the records of a segment, or raise `ValueError`."""
         stored = os.pread(self._segments.fileno(), block.place.length, block.place.start)
-        return unpack(stored[:-TRAILER_BYTES])
+        records, _, _ = unpack(stored[:-TRAILER_BYTES])[:-1].rpartition(b"\n")  # without the seal
+        return records
 
     # --- taking in
 
