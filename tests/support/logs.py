@@ -118,3 +118,15 @@ def a_log(*sizes: int) -> ALog:
         log.append(records)
         number += size
     return log
+
+
+def alter(log: ALog, seq: int) -> None:
+    """Change a byte."""
+    stored = bytearray(log.objects[log.names[seq]])
+    stored[20] ^= 1
+    log.objects[log.names[seq]] = bytes(stored)
+
+
+def lose(log: ALog, seq: int) -> None:
+    """Remove a segment."""
+    del log.objects[log.names[seq]]

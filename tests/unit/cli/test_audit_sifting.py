@@ -12,7 +12,7 @@ from curfew.cli.audit import parallel
 from curfew.cli.audit.reading import list_log
 from curfew.cli.audit.sifting import sifted_records
 from curfew.cli.audit.stream import NotVerified
-from tests.support.logs import BEGIN, ALog, a_log, a_record, a_signer
+from tests.support.logs import BEGIN, ALog, a_log, a_record, a_signer, alter, lose
 from tests.support.stores import MemoryStore
 
 
@@ -70,18 +70,6 @@ async def test_nothing_is_found_in_another_s_log() -> None:
     assert shown == []
     assert error is not None
     assert error.finding.kind is Kind.OTHER_KEY
-
-
-def alter(log: ALog, seq: int) -> None:
-    """Change a byte."""
-    stored = bytearray(log.objects[log.names[seq]])
-    stored[20] ^= 1
-    log.objects[log.names[seq]] = bytes(stored)
-
-
-def lose(log: ALog, seq: int) -> None:
-    """Remove a segment."""
-    del log.objects[log.names[seq]]
 
 
 def replace(log: ALog, seq: int) -> None:

@@ -9,7 +9,7 @@ import pytest
 from curfew.audit.findings import Anchor, Kind
 from curfew.cli.audit.reading import CannotRead
 from curfew.cli.audit.stream import NotVerified, Told, known_key, verified_records, verified_segments
-from tests.support.logs import ALog, a_log, a_record, a_signer
+from tests.support.logs import ALog, a_log, a_record, a_signer, alter, lose
 from tests.support.stores import MemoryStore
 
 
@@ -72,18 +72,6 @@ async def test_nothing_is_shown_of_another_s_log(is_handed_over: bool) -> None:
     assert shown == []
     assert error is not None
     assert error.finding.kind is Kind.OTHER_KEY
-
-
-def alter(log: ALog, seq: int) -> None:
-    """Change a byte."""
-    stored = bytearray(log.objects[log.names[seq]])
-    stored[20] ^= 1
-    log.objects[log.names[seq]] = bytes(stored)
-
-
-def lose(log: ALog, seq: int) -> None:
-    """Remove a segment."""
-    del log.objects[log.names[seq]]
 
 
 def double(log: ALog, seq: int) -> None:

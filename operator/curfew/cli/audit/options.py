@@ -10,6 +10,13 @@ key = click.option("--key", metavar="KEY", help="The public key of the log: name
 key_file = click.option(
     "--key-file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A file that holds the key."
 )
+anchors = click.option(
+    "--anchor",
+    "anchors",
+    multiple=True,
+    metavar="RECEIPT|FILE",
+    help="What was kept of the log elsewhere: a receipt, a checkpoint, or a file with one. May be given often.",
+)
 output = click.option(
     "-o",
     "--output",

@@ -68,13 +68,7 @@ def _empty_folder(_: click.Context, __: click.Parameter, value: Path) -> Path:
 @options.log
 @options.key
 @options.key_file
-@click.option(
-    "--anchor",
-    "anchors",
-    multiple=True,
-    metavar="RECEIPT|FILE",
-    help="What was kept of the log elsewhere: a receipt, a checkpoint, or a file with one. May be given often.",
-)
+@options.anchors
 @click.option(
     "--framework", required=True, type=click.Choice(tuple(FRAMEWORKS)), help="Whose controls the report goes through."
 )

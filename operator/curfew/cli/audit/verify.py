@@ -42,13 +42,7 @@ from curfew.ports import ObjectStore
 @options.log
 @options.key
 @options.key_file
-@click.option(
-    "--anchor",
-    "anchors",
-    multiple=True,
-    metavar="RECEIPT|FILE",
-    help="What was kept of the log elsewhere: a receipt, a checkpoint, or a file with one. May be given often.",
-)
+@options.anchors
 @click.option(
     "--save",
     type=click.Path(dir_okay=False, writable=True, path_type=Path),
