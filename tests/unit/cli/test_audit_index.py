@@ -1,5 +1,6 @@
 """The index of a searched log: it answers as the log would, reads only what is new, and is not fooled by a log that changed."""
 
+import errno
 import os
 import shutil
 from collections.abc import Callable
@@ -258,6 +259,20 @@ def test_what_a_search_did_not_bring_to_its_end_is_forgotten(log: ALog, tmp_path
 
     assert len(audit("search", folder, "-o", "csv").stdout.splitlines()) == 7
     assert {path.name: path.stat().st_size for path in kept.iterdir()} == sizes
+
+
+def test_a_disk_that_takes_no_more_is_told_of(log: ALog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = log.lay(tmp_path / "trail")
+
+    def full(file: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    result = audit("search", folder, "-o", "csv")
+
+    assert result.exit_code == 3
+    assert len(result.stdout.splitlines()) == 7
+    assert "cannot be written: No space left on device. Make room for it, or give --no-index." in result.stderr
 
 
 def test_it_is_said_once_what_is_kept_and_where(log: ALog, tmp_path: Path, cache: Path) -> None:

@@ -18,7 +18,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from math import ceil, floor
 from pathlib import Path
@@ -66,7 +66,9 @@ def open_index(path: Path) -> Iterator["Index"]:
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # the mode is that of the last one made
             path.mkdir(mode=0o700, exist_ok=True)
-            files = [stack.enter_context((path / name).open("a+b")) for name in _FILES]
+            files = [(path / name).open("a+b") for name in _FILES]
+            for file in files:
+                stack.callback(_close, file)
             fcntl.flock(files[0], fcntl.LOCK_EX | fcntl.LOCK_NB)
             state = _State.read(path / _STATE)
             for file, size in zip(files, state.sizes, strict=True):
@@ -177,9 +179,10 @@ class Index:
             return
         begin, end = sifted.span
         place = _Place(self._segments.tell(), len(stored), begin, end, len(sifted.rows))
-        self._rows.write(orjson.dumps(place, option=orjson.OPT_APPEND_NEWLINE) + sifted.rows)
-        self._segments.write(stored)
-        self._ids.write(sifted.gist.ids)
+        with self._writing():
+            self._rows.write(orjson.dumps(place, option=orjson.OPT_APPEND_NEWLINE) + sifted.rows)
+            self._segments.write(stored)
+            self._ids.write(sifted.gist.ids)
 
     def keep(self, log: str, names: Sequence[str], reached: Witness | None) -> None:
         """Keep all that was added: the log, whose objects have these names, verifies up to there.
@@ -189,11 +192,23 @@ class Index:
         if reached is None:
             return
         files = (self._rows, self._segments, self._ids)
-        for file in files:
-            _flush(file)
+        with self._writing():
+            for file in files:
+                _flush(file)
         self._refuse_repeated(log)
         self._state = _State(reached, _digest(_up_to(log, names, reached.head.seq)), [file.tell() for file in files])
-        self._state.write(self.path / _STATE)
+        with self._writing():
+            self._state.write(self.path / _STATE)
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Raise `CannotRead` where the disk takes no more: without the ids that are new, repeats would not be seen."""
+        try:
+            yield
+        except OSError as error:
+            raise CannotRead(
+                f"The index in {self.path} cannot be written: {error.strerror}. Make room for it, or give --no-index."
+            ) from error
 
     def _refuse_repeated(self, log: str) -> None:
         before, now = self._state.sizes[2], self._ids.tell()
@@ -203,10 +218,9 @@ class Index:
             new = {ids[start : start + ID_BYTES]: start for start in range(before, now, ID_BYTES)}
             for start in range(0, before, ID_BYTES):
                 if (again := new.get(ids[start : start + ID_BYTES])) is not None:
-                    what = (
-                        f"holds record {again // ID_BYTES}, which tells of the same thing as record {start // ID_BYTES}"
-                    )
-                    raise NotVerified(Finding(Kind.REPEATED, f"log {log}", f"{what}: each is recorded once"))
+                    earlier, index = start // ID_BYTES, again // ID_BYTES
+                    why = f"holds record {index}, which tells of the same thing as record {earlier}: each is recorded once"
+                    raise NotVerified(Finding(Kind.REPEATED, f"log {log}", why))
 
 
 def _parts(query: Query) -> tuple[Query, Query]:
@@ -268,6 +282,12 @@ def _ahead(work: Callable[[T], R], items: Iterable[T]) -> Iterator[tuple[T, R]]:
                 yield first, done.result()
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+def _close(file: IO[bytes]) -> None:
+    """Close a file; what is not kept by then does not matter, not even that it finds no room."""
+    with suppress(OSError):
+        file.close()
 
 
 def _flush(file: IO[Any]) -> None:
