@@ -8,7 +8,7 @@ audit:
   retention: 400d                 # for how long the bucket has to lock each object at least, in days
   attestEvery: 15m                # how often it has to prove that, and segments are read back
   keyFile: signing.pem            # the Ed25519 private key (PEM) that signs the log, beside this file or absolute
-  signer:                         # instead of keyFile, where somebody else holds the key (curfew[kms])
+  signer:                         # instead of keyFile, where somebody else holds the key (needs securesystemslib)
     uri: hv:curfew/1              # who does, as securesystemslib writes it
     publicKey: |                  # the other half of it, in PEM
       -----BEGIN PUBLIC KEY-----

@@ -44,7 +44,7 @@ def _open(name: str, in_file: str, file: Path | None, held_by: str, held: Signer
     return None
 
 
-MISSING = "securesystemslib is not installed: pip install 'curfew[kms]'"
+MISSING = "securesystemslib is not installed: pip install securesystemslib"
 
 
 class HeldSigner:

@@ -80,7 +80,7 @@ class Stage(Model):
         pattern=DNS_LABEL,
         description=(
             "Name of the stage, a DNS label such as owners. Who may decide for it is plain RBAC: the verb approve on "
-            "accesspolicies/NAME-OF-THE-STAGE (or on accesspolicies, for all stages)."
+            "accesspolicies/NAME-OF-THE-STAGE (or on accesspolicies, for approvals that name no stage and count for any)."
         ),
     )
     count: int = Field(

@@ -116,7 +116,7 @@ class Review(Model):
     effect: str = Field(
         max_length=64,
         pattern=CAMEL_CASE,
-        description="What it did, in one CamelCase word: Counted, or why it did not count.",
+        description="What it did, in one CamelCase word: Counted (an approval), TookEffect (any other), or why it did not.",
     )
 
 

@@ -32,7 +32,8 @@ def operator(config: Path, kubeconfig: Path | None) -> None:
     \b
     Exit code 0: it was told to stop (SIGTERM, Ctrl-C) and did.
               1: something ended it that should not have; the log says what.
-              2: the settings cannot be used; each line says what is wrong and what would be right.
+              2: it cannot start with these settings, or the API server or the store cannot be used; each line says
+                 what is wrong and what would be right.
     """  # noqa: D301  click's mark for lines that stay as they are
     try:
         settings = load_settings(config)

@@ -38,7 +38,7 @@ def sweep(kubeconfig: Path | None, dry_run: bool) -> None:
     there. Run it as often as you like.
 
     \b
-    Exit code 0: nothing is left that should have ended.
+    Exit code 0: nothing is left that should have ended; with --dry-run, it is said what is.
               1: something could not be removed, or the API server could not be asked.
     """  # noqa: D301  click's mark for lines that stay as they are
     sys.exit(asyncio.run(_sweep(kubeconfig, dry_run=dry_run)))

@@ -178,7 +178,7 @@ ATTACKS = [
         "a finalizer is applied",
         pending,
         lambda s: apply(s, ALICE, {"metadata": {"finalizers": ["a.io/b"]}}, manager="curfew", force=True),
-        policy("request-immutable", "finalizers and ownerReferences are managed by the operator"),
+        policy("request-immutable", "finalizers and ownerReferences stay as they are"),
         lambda s: apply(s, ALICE, {"metadata": {"labels": {"team": "pay"}}}, manager="curfew", force=True),
     ),
     Attack(

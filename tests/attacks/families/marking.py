@@ -9,7 +9,7 @@ from tests.attacks.ways import delete, merge, operations, replace, step
 from tests.integration.installed import MASTERS, OPERATOR
 
 MARKS = policy("request-immutable", "labels and annotations that begin with curfew.dev/ are written by Curfew alone")
-HELD = policy("request-immutable", "finalizers and ownerReferences are managed by the operator")
+HELD = policy("request-immutable", "finalizers and ownerReferences stay as they are")
 ORPHAN = policy("request-no-orphan", "AccessRequests may not be deleted with --cascade=orphan")
 LABEL_ONLY = policy("operator-labels-only", "the operator changes nothing but the label curfew.dev/closed")
 CLOSED = {"metadata": {"labels": {"curfew.dev/closed": "true"}}}

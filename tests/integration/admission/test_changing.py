@@ -44,7 +44,7 @@ ATTEMPTS = [
     Attempt(
         "finalizer by a user",
         lambda w: w.merge(w.pending(), {"metadata": {"finalizers": ["x.example.com/stay"]}}, ALICE),
-        "managed by the operator",
+        "finalizers and ownerReferences stay as they are",
     ),
     Attempt(
         "owner by a user",
@@ -53,7 +53,7 @@ ATTEMPTS = [
             {"metadata": {"ownerReferences": [{"apiVersion": "v1", "kind": "ConfigMap", "name": "x", "uid": "x"}]}},
             ALICE,
         ),
-        "managed by the operator",
+        "finalizers and ownerReferences stay as they are",
     ),
     Attempt("a label by a user", lambda w: w.kubectl(ALICE, "label", "accessrequest", w.pending(), "team=pay")),
     Attempt("a label taken away by a user", lambda w: w.kubectl(ALICE, "label", "accessrequest", labelled(w), "team-")),

@@ -67,7 +67,7 @@ def test_what_cannot_be_used_is_told_at_the_start(tmp_path: Path, uri: str, publ
 def test_without_the_extra_it_is_said_how_to_get_it(uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "securesystemslib.signer", None)
 
-    with pytest.raises(KeyRefused, match=r"pip install 'curfew\[kms\]'"):
+    with pytest.raises(KeyRefused, match=r"pip install securesystemslib"):
         HeldSigner.connect(NAME, uri, public_pem(KEY.public_key()))
 
 

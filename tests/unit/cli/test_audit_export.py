@@ -493,4 +493,4 @@ def test_without_the_extra_parquet_is_told_how_to_have_it(
     result = audit("export", folder, "--to", to, "--parquet")
 
     assert result.exit_code == 2
-    assert "pip install 'curfew[parquet]'" in result.stderr
+    assert "--parquet needs DuckDB: pip install duckdb" in result.stderr

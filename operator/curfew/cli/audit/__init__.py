@@ -29,5 +29,6 @@ def audit() -> None:
     """Check the record of all access, and read it.
 
     The operator writes each step of each request to a log in an object store: signed, chained, and never changed again.
-    These commands read that log where it lies. They need no cluster and change nothing.
+    These commands read that log where it lies. They need no cluster and never change the log. `search` keeps a copy of
+    what it has verified on this machine; `forget` deletes a person's key, which is not in the log.
     """

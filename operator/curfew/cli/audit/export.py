@@ -77,9 +77,7 @@ what came after, is not in here.
     metavar="FILE.zip|FOLDER",
     help="What to write; it must not be there yet.",
 )
-@click.option(
-    "--parquet", is_flag=True, help="Also as Parquet: OCSF events, a file a class. Needs the extra curfew[parquet]."
-)
+@click.option("--parquet", is_flag=True, help="Also as Parquet: OCSF events, a file a class. Needs DuckDB.")
 @click.option(
     "--sign-with",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
@@ -124,7 +122,7 @@ def export(
     if to.exists():
         raise click.UsageError(f"{to} is there already; an export replaces nothing. Choose another name with --to.")
     if parquet and importlib.util.find_spec("duckdb") is None:
-        raise click.UsageError("--parquet needs an extra: pip install 'curfew[parquet]'")
+        raise click.UsageError("--parquet needs DuckDB: pip install duckdb")
     store = open_location(location)
     try:
         with unreadable(), tempfile.TemporaryDirectory(dir=to.parent, prefix=f".{to.name}-") as unfinished:

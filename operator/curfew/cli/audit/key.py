@@ -35,6 +35,12 @@ def key(where: str, log: str) -> None:
     Examples:
       curfew audit key signing.pem > curfew.pub
       curfew audit key s3://acme-access-log/prod
+
+    \b
+    Exit code 0: the keys are printed.
+              1: the log does not verify.
+              2: the command was wrong, or there is no key that can be used; the message says how.
+              3: the log cannot be read: no such bucket or log, wrong credentials.
     """  # noqa: D301  click's mark for lines that stay as they are
     if Path(where).is_file():
         click.echo(_public_half(Path(where), log))
