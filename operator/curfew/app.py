@@ -278,6 +278,9 @@ class Operator:
                 log.warning(f"cannot {what} yet", problem=str(error), again_in=delay)
                 await asyncio.sleep(delay)
                 delay = min(2.0, delay * 2)
+            except Exception:  # nobody waits for what does this: it would end, and nobody would know
+                log.exception(f"a defect kept us from going on to {what}")
+                await asyncio.sleep(AGAIN_SECONDS)
             else:
                 return
 

@@ -46,6 +46,10 @@ class Conflict(ClusterError):
     """The object is not the one, or not the version, that the caller had read."""
 
 
+class Held(ClusterError):
+    """What was deleted is still there, and does what it did: a finalizer holds it."""
+
+
 class Forbidden(ClusterError):
     """RBAC or an admission policy says no; the message is the API server's."""
 
@@ -102,7 +106,10 @@ class Cluster(Protocol):
         ...
 
     async def delete_binding(self, namespace: str, name: str, uid: str) -> bool:
-        """Delete the RoleBinding with that UID. True: this call removed it. False: it was gone or is another one."""
+        """Delete the RoleBinding with that UID. True: this call removed it. False: it was gone or is another one.
+
+        Raise `Held` for one that still grants what it granted.
+        """
         ...
 
     async def patch_request_status(

@@ -6,7 +6,7 @@ Whatever fails leaves this file as an error; the work queue brings the key back.
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Container, Hashable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Container, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -14,7 +14,7 @@ from typing import Protocol
 from curfew.api.access_policy import AccessPolicy
 from curfew.api.access_request import AccessRequest, Phase
 from curfew.audit.receipt import Receipt
-from curfew.audit.record import Record, Story
+from curfew.audit.record import Record, RecordRefused, Story
 from curfew.core import policies, policy_records, stories
 from curfew.core.announcing import read_intent
 from curfew.core.bindings import Binding, read_binding
@@ -36,6 +36,9 @@ RIGHTS_PAUSE = timedelta(seconds=0.5)
 REMOVAL_PATIENCE = timedelta(seconds=5)
 """For how long a binding that must go may resist before the log says so: a moment without an answer is no news."""
 
+SLOT_PATIENCE = 0.5
+"""Seconds that a key waits for its turn at the API server before it looks again whether something has to end."""
+
 ROUNDS = 32
 """How many steps one turn may take before the key goes back into the queue: far more than any story needs."""
 
@@ -56,11 +59,11 @@ class Trail(Protocol):
         ...
 
     def open_stories(self) -> Mapping[str, Record]:
-        """Return the latest record of each request, by its UID, that the trail held open when it was opened."""
+        """Return the latest record of each request, by its UID, that the trail holds accepted and not closed."""
         ...
 
     def open_policies(self) -> Mapping[str, Record]:
-        """Return the latest record of each policy, by its UID, that the trail does not hold deleted."""
+        """Return the latest record of each policy that the trail remembers, by its UID, and does not hold deleted."""
         ...
 
     def is_own(self, record_id: str) -> bool:
@@ -99,6 +102,10 @@ class _Durable(Container[str]):
         return isinstance(record_id, str) and self.trail.receipt(record_id) is not None
 
 
+class _Busy(Exception):
+    """The API server answers so slowly that too many wait for it."""
+
+
 class Reconciler:
     """Brings one request, or one policy, a step at a time to where it should be."""
 
@@ -120,16 +127,19 @@ class Reconciler:
         self._reporter = reporter
         self._enforcement = enforcement
         self._max_grant = max_grant
-        self._grants = asyncio.Semaphore(32)  # what may wait
+        self._slots = asyncio.Semaphore(32)  # what may wait
         self._removals = asyncio.Semaphore(64)  # what may not wait behind it (promise P3)
         self._told_deleted: set[str] = set()  # whose stories this process closed because their requests are gone
         self._unexplained: list[tuple[Binding, str, datetime]] = []  # what was removed before the trail was read
 
     async def reconcile(self, key: Hashable) -> datetime | None:
         """Work on a request (its UID) or on a policy (namespace and name). Return when to look again, or None."""
-        if isinstance(key, tuple):
-            return await self._reconcile_policy((str(key[0]), str(key[1])))
-        return await self._reconcile_request(str(key))
+        try:
+            if isinstance(key, tuple):
+                return await self._reconcile_policy((str(key[0]), str(key[1])))
+            return await self._reconcile_request(str(key))
+        except _Busy:
+            return self._clock.now()
 
     async def _reconcile_request(self, uid: str) -> datetime | None:
         reads: frozenset[Read] = frozenset()
@@ -151,6 +161,19 @@ class Reconciler:
             reads = await self._act(uid, facts, step)
         raise RuntimeError(f"request {uid} did not come to rest in {ROUNDS} steps")
 
+    @contextlib.asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        """Wait for a turn at the API server, but not for long: what has to end meanwhile must not wait too (promise P3)."""
+        try:
+            async with asyncio.timeout(SLOT_PATIENCE):
+                await self._slots.acquire()
+        except TimeoutError:
+            raise _Busy from None
+        try:
+            yield
+        finally:
+            self._slots.release()
+
     # --- gather -----------------------------------------------------------------------------------------------------
 
     async def _gather(self, uid: str, reads: frozenset[Read]) -> Facts | None:
@@ -165,7 +188,7 @@ class Reconciler:
         role: Role | None = None
         if Read.ROLE in reads and policy is not None:
             ref = policy.spec.role_ref
-            async with self._grants:
+            async with self._turn():
                 body = await self._cluster.get_role(str(ref.kind), namespace, ref.name)
             role = read_role(body) if body is not None else None
         rights = await self._ask_rights(request, policy) if Read.RIGHTS in reads and policy is not None else None
@@ -197,7 +220,7 @@ class Reconciler:
     async def _ask_rights(self, request: AccessRequest, policy: AccessPolicy) -> Rights:
         """Ask RBAC what the requester, where somebody else asks for them, and what Curfew itself may do."""
         namespace, spec, ref = request.metadata.namespace, request.spec, policy.spec.role_ref
-        async with self._grants:
+        async with self._turn():
             may_ask = spec.submitted_by == spec.requester or await self._cluster.may_request(
                 spec.requester, namespace, spec.policy_name
             )
@@ -233,7 +256,7 @@ class Reconciler:
         if version is not None and not is_durable:
             self._trail.submit((version,))
         ref, meta = policy.spec.role_ref, policy.metadata
-        async with self._grants:
+        async with self._turn():
             body = await self._cluster.get_role(str(ref.kind), meta.namespace, ref.name)
             may_bind = await self._cluster.may_bind(str(ref.kind), meta.namespace, ref.name)
         role = read_role(body) if body is not None else None
@@ -241,7 +264,7 @@ class Reconciler:
         status = {**(judgement.status or {}), **(policy_records.recorded(policy) if is_durable else {})}
         if status:
             try:
-                async with self._grants:
+                async with self._turn():
                     patched = await self._cluster.patch_policy_status(
                         meta.namespace, meta.name, meta.uid, meta.resource_version, status
                     )
@@ -269,6 +292,8 @@ class Reconciler:
     # --- record -----------------------------------------------------------------------------------------------------
 
     def _record(self, uid: str, step: Step) -> None:
+        if isinstance(step.act, Patch) and step.act.event is Event.ACCEPT:
+            self._store.memory(uid).is_accepted = True
         if step.submit:
             if any(record.event == "grant.intended" for record in step.submit):
                 self._store.memory(uid).is_announced = True
@@ -283,14 +308,14 @@ class Reconciler:
             case Remove() as removal:
                 await self._remove(uid, removal, facts)
             case Create() as create:
-                async with self._grants:
+                async with self._turn():
                     reads = await self._create(uid, facts, create)
             case Patch() as patch:
-                async with self._grants:
+                async with self._turn():
                     await self._patch(uid, facts, step, patch)
                 return frozenset()
             case Close():
-                async with self._grants:
+                async with self._turn():
                     await self._close(uid, facts)
             case Forget():
                 self._store.forget(uid)
@@ -366,12 +391,18 @@ class Reconciler:
     async def close_deleted_stories(self) -> None:
         """Close, as deleted, what the trail holds open and the cluster no longer has: the log is the memory.
 
-        A binding that was removed before the trail was read is an orphan if the trail knows nothing of it.
+        A binding that was removed before the trail was read is an orphan if the trail knows nothing of it. Raise
+        `RecordRefused` where a story cannot be read, having told all others.
         """
+        refused: RecordRefused | None = None
         for uid, record in self._trail.open_stories().items():
             if self._store.request(uid) is not None:
                 continue
-            told = Story.of(record)
+            try:
+                told = Story.of(record)
+            except RecordRefused as error:
+                refused = error
+                continue
             body = await self._cluster.get_request(told.namespace, told.request)
             if body is not None and body["metadata"]["uid"] == uid:
                 continue
@@ -384,6 +415,8 @@ class Reconciler:
             if binding.request_uid not in self._told_deleted:
                 self._tell_of_orphan(binding, why, at)
         self._unexplained.clear()
+        if refused is not None:
+            raise refused
 
     async def _create(self, uid: str, facts: Facts, create: Create) -> frozenset[Read]:
         try:

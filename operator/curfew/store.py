@@ -4,7 +4,7 @@ Handlers and our own calls put in what they saw, newest version wins; deciding r
 """
 
 from collections import OrderedDict, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -43,6 +43,7 @@ class Memory:
     refused_since: datetime | None = None  # when it was first refused
     stuck_since: datetime | None = None  # when its binding was first to be removed, and could not be
     is_gone: bool = False  # the request was deleted
+    is_accepted: bool = False  # that it may be decided is being written
     is_announced: bool = False  # its grant was handed to the trail
 
 
@@ -59,6 +60,8 @@ class Store:
         self._memories: dict[str, Memory] = {}
         self._roles: dict[RoleKey, RoleSeen] = {}
         self._by_policy: defaultdict[PolicyKey, set[str]] = defaultdict(set)
+        self._by_person: defaultdict[tuple[PolicyKey, str], set[str]] = defaultdict(set)
+        self._by_role: defaultdict[RoleKey, set[str]] = defaultdict(set)
         self.is_synced = False  # whether everything there is was listed once
 
     # --- what was seen ----------------------------------------------------------------------------------------------
@@ -75,10 +78,20 @@ class Store:
             request = AccessRequest.model_validate(body)
         except ValidationError as error:
             meta = body["metadata"]
+            self._versions.pop(("request", uid), None)  # whoever asks again hears it again
             raise Unreadable(f"AccessRequest {meta.get('namespace')}/{meta.get('name')}: {_problems(error)}") from None
         self._requests[uid] = request
-        self._by_policy[request.metadata.namespace, request.spec.policy_name].add(uid)
+        for index, key in self._keys(request):
+            index[key].add(uid)
         return uid
+
+    def _keys(self, request: AccessRequest) -> Iterator[tuple[defaultdict[Any, set[str]], Hashable]]:
+        """Yield each index and what a request stands under in it; the spec never changes, nor do terms once pinned."""
+        policy = (request.metadata.namespace, request.spec.policy_name)
+        yield self._by_policy, policy
+        yield self._by_person, (policy, request.spec.requester)
+        if request.status.terms is not None:
+            yield self._by_role, role_key(request)
 
     def see_request_deleted(self, body: Mapping[str, Any]) -> str | None:
         """Take in that an AccessRequest is gone and return its UID, or None where that was known."""
@@ -141,12 +154,11 @@ class Store:
 
     def _see_role(self, key: RoleKey, seen: RoleSeen) -> frozenset[str]:
         self._roles[key] = seen
+        requests = ((uid, self._requests[uid]) for uid in self._by_role.get(key, ()))
         return frozenset(
             uid
-            for uid, request in self._requests.items()
-            if request.status.terms is not None
-            and role_key(request) == key
-            and role_change(request.status.terms.role, seen) is not None
+            for uid, request in requests
+            if request.status.terms is not None and role_change(request.status.terms.role, seen) is not None
         )
 
     def role_seen(self, request: AccessRequest) -> RoleSeen | None:
@@ -211,8 +223,10 @@ class Store:
     def forget(self, uid: str) -> None:
         """Forget a request whose story is over."""
         request = self._requests.pop(uid, None)
-        if request is not None:
-            self._by_policy[request.metadata.namespace, request.spec.policy_name].discard(uid)
+        for index, key in self._keys(request) if request is not None else ():
+            index[key].discard(uid)
+            if not index[key]:
+                del index[key]
         self._memories.pop(uid, None)
         self._versions.pop(("request", uid), None)
 
@@ -233,21 +247,18 @@ class Store:
         return frozenset(self._by_policy.get(key, ()))
 
     def rivals(self, request: AccessRequest) -> Rivals:
-        """Count what else the same person has under the same policy. A grant that is on its way counts as active."""
+        """Count what else the same person has under the same policy. What is on its way counts as if it were there."""
         active = pending = 0
-        for uid in self._by_policy[request.metadata.namespace, request.spec.policy_name]:
-            other = self._requests[uid]
-            if uid == request.metadata.uid or other.spec.requester != request.spec.requester:
+        policy = (request.metadata.namespace, request.spec.policy_name)
+        for uid in self._by_person.get((policy, request.spec.requester), ()):
+            memory, phase = self._memories.get(uid) or Memory(), self._requests[uid].status.phase
+            if uid == request.metadata.uid or memory.is_gone:
                 continue
-            memory = self._memories.get(uid)
-            if memory is not None and memory.is_gone:
-                continue
-            is_announced = memory is not None and memory.is_announced
-            if other.status.phase is Phase.ACTIVE:
+            if phase is Phase.ACTIVE:
                 active += 1
-            elif other.status.phase in (Phase.PENDING, Phase.APPROVED):
-                active += is_announced
-                pending += not is_announced
+            elif phase in (Phase.PENDING, Phase.APPROVED) or (phase is None and memory.is_accepted):
+                active += memory.is_announced
+                pending += not memory.is_announced
         return Rivals(active=active, pending=pending)
 
     # --- which is newer ---------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from curfew.api import names
 from curfew.api.times import format_time
 from curfew.cli.sweep import sweep_bindings
 from curfew.core.notices import Notice, Regarding
-from curfew.ports import AlreadyExists, Forbidden, Invalid, NotFound, Unavailable
+from curfew.ports import AlreadyExists, Forbidden, Held, Invalid, NotFound, Unavailable
 from tests.integration.installed import Installed
 from tests.support.cluster_contract import Bench, ClusterContract, mine, this_second
 
@@ -75,6 +75,22 @@ async def test_a_namespace_that_does_not_take_part_gets_nothing(cluster: Install
             bench.binding(await bench.requested()) | {"metadata": {"name": "x", "namespace": "no"}}
         )
     cluster.drop_namespace(outside)
+
+
+async def test_what_a_finalizer_holds_is_not_taken_for_gone(cluster: Installed, namespace: str) -> None:
+    """Of a binding without our label, which somebody may hold while the admission policies are in force."""
+    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "view"}
+    meta = {"name": "held", "namespace": namespace, "finalizers": ["example.com/hold"]}
+    binding = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": meta, "roleRef": role}
+    async with KubeCluster.connect(cluster.environment.cluster.kubeconfig) as admin:
+        uid = (await admin.create_binding(binding))["metadata"]["uid"]
+        for _ in range(2):
+            with pytest.raises(Held, match=r"still grants: finalizers hold it \(example.com/hold\)"):
+                await admin.delete_binding(namespace, "held", uid)
+
+        let_go = '--patch={"metadata":{"finalizers":null}}'
+        cluster.kubectl("patch", "rolebinding", "held", "--namespace", namespace, "--type=merge", let_go)
+        assert await admin.delete_binding(namespace, "held", uid) is False
 
 
 async def test_an_event_is_told_once_and_seen_by_people(cluster: Installed, api: KubeCluster, namespace: str) -> None:

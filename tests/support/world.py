@@ -14,7 +14,7 @@ from curfew.api import names
 from curfew.api.access_request import Phase
 from curfew.api.phases import PHASE_CHANGES
 from curfew.api.times import format_time
-from curfew.ports import AlreadyExists, Conflict, Forbidden, Invalid, NotFound, Unavailable
+from curfew.ports import AlreadyExists, Conflict, Forbidden, Held, Invalid, NotFound, Unavailable
 
 Seen = Callable[[str, str, Mapping[str, Any]], None]
 Key = tuple[str, str, str]  # kind, namespace, name
@@ -195,6 +195,11 @@ class FakeCluster:
         body = self._objects.get(key)
         if body is None or body["metadata"]["uid"] != uid:
             return False
+        if held := body["metadata"].get("finalizers"):
+            if "deletionTimestamp" not in body["metadata"]:
+                body["metadata"]["deletionTimestamp"] = format_time(self._clock.now().replace(microsecond=0))
+                self._write(key, body)
+            raise Held(f"RoleBinding {namespace}/{name} still grants: finalizers hold it ({', '.join(held)})")
         self._remove(key)
         self.failures.after_effect("delete binding")
         return True

@@ -158,10 +158,6 @@ class Trail:
         """Whether records become durable now, and if not, why."""
         return self._keeper.health
 
-    def state(self) -> Health:
-        """Return the health, as facts are gathered."""
-        return self.health
-
     def submit(self, records: Iterable[Record]) -> None:
         """Hand records over; those that are durable or on their way are ignored. Never waits.
 

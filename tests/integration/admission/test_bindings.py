@@ -27,6 +27,11 @@ def made_by_operator(world: World, manifest: Manifest) -> Done:
     return world.create(manifest, OPERATOR)
 
 
+def removed(world: World, cascade: str) -> Done:
+    """Have a grant removed by hand; kubectl waits until the garbage collector has taken its finalizer off."""
+    return world.kubectl(ALICE, "delete", "rolebinding", world.granted(), f"--cascade={cascade}", "--timeout=20s")
+
+
 def for_the_cluster(manifest: Manifest) -> Manifest:
     """Return a grant as a ClusterRoleBinding."""
     meta = {key: value for key, value in manifest["metadata"].items() if key != "namespace"}
@@ -70,6 +75,8 @@ BY_USERS = [
         "written by Curfew alone",
     ),
     Attempt("removed by someone whom RBAC lets", lambda w: w.kubectl(ALICE, "delete", "rolebinding", w.granted())),
+    Attempt("removed in the foreground, by someone whom RBAC lets", lambda w: removed(w, "foreground")),
+    Attempt("removed as an orphan's owner, by someone whom RBAC lets", lambda w: removed(w, "orphan")),
     Attempt(
         "without our label, by someone whom RBAC lets",
         lambda w: w.create(with_meta(w.binding(), labels={}), ALICE),

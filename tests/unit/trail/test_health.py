@@ -153,7 +153,6 @@ async def test_a_trail_is_well_when_it_is_open_and_its_store_is_proved(observer:
 
     assert observer.reasons == ["NotYetProved", "Writing"]
     assert (trail.health.ok, trail.health.is_open) == (True, True)
-    assert trail.state() == trail.health
 
 
 async def test_a_store_that_is_away_at_the_start_is_waited_for(observer: Observer) -> None:

@@ -31,7 +31,7 @@ from curfew.adapters.kube.connection import Connection, find_cluster, sent_at_mo
 from curfew.adapters.kube.failures import Absent
 from curfew.adapters.kube.probing import KubeProber
 from curfew.api import names
-from curfew.ports import Conflict, Json, NotFound
+from curfew.ports import Conflict, Held, Json, NotFound
 
 _DEADLINE = 5.0  # seconds for one call
 _DELETE_DEADLINE = 3.0  # a revocation tries again rather than wait
@@ -142,7 +142,7 @@ class KubeCluster:
     async def delete_binding(self, namespace: str, name: str, uid: str) -> bool:
         """Delete the RoleBinding with that UID. True: this call removed it. False: it was gone or is another one.
 
-        True is also said of one that somebody's finalizer still holds: only reading it back shows that it is gone.
+        Raise `Held` for one that still grants what it granted.
         """
         options = {
             "kind": "DeleteOptions",
@@ -152,7 +152,7 @@ class KubeCluster:
         }
         try:
             with sent_at_most_once():
-                await self._call(
+                answer = await self._call(
                     "delete_binding",
                     "DELETE",
                     path_to(RBAC, namespace, "rolebindings", name),
@@ -163,6 +163,13 @@ class KubeCluster:
                 )
         except (Absent, Conflict):
             return False
+        # The API server answers with a Status where the object is gone, and with the object where it only will be.
+        if answer.get("kind") == "RoleBinding":
+            finalizers = ", ".join(answer["metadata"].get("finalizers") or ["which it does not name"])
+            raise Held(
+                f"RoleBinding {namespace}/{name} was deleted and still grants: finalizers hold it ({finalizers}). "
+                "Whoever put them there has to remove them."
+            )
         return True
 
     async def patch_request_status(

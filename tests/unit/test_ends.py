@@ -1,0 +1,128 @@
+"""Access ends whatever else is the matter: a binding that is held, an API server that is slow, a request nobody can read."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from curfew.audit.record import RecordRefused
+from curfew.ports import Held
+from curfew.store import Unreadable
+from tests.support.builders import BOB, a_decision, a_policy, a_request
+from tests.support.stage import Stage
+
+
+async def active(stage: Stage) -> str:
+    """Bring a request to Active and return its UID."""
+    uid: str = stage.cluster.apply(a_request())["metadata"]["uid"]
+    await stage.settle()
+    stage.cluster.decide("inc-4711", a_decision())
+    await stage.settle()
+    assert stage.phase() == "Active"
+    return uid
+
+
+async def test_a_binding_that_a_finalizer_holds_is_not_told_to_be_gone() -> None:
+    """It grants until whoever holds it lets go, and is tried on, and told of (promises P1 and P11)."""
+    stage = Stage()
+    uid = await active(stage)
+
+    def hold(body: dict[str, Any]) -> None:
+        body["metadata"]["finalizers"] = ["example.com/hold"]
+
+    stage.cluster.edit_binding(f"curfew-{uid}", hold)
+    stage.clock.advance(hours=1)
+    for _ in range(3):
+        with pytest.raises(Held):
+            await stage.reconciler.reconcile(uid)
+        stage.clock.advance(seconds=3)
+    stage.trail.flush()
+
+    assert stage.phase() == "Active"
+    assert stage.store.binding(uid) is not None
+    (told,) = (record for record in stage.log if record.event == "grant.removal_failed")
+    assert "example.com/hold" in told.block["detail"]["problem"]
+
+    def let_go(body: dict[str, Any]) -> None:
+        del body["metadata"]["finalizers"]
+
+    stage.cluster.edit_binding(f"curfew-{uid}", let_go)
+    stage.dirty.add(uid)
+    await stage.settle()
+
+    assert stage.phase() == "Expired"
+    assert stage.bindings() == []
+
+
+async def test_a_story_that_cannot_be_read_keeps_no_other_from_being_closed() -> None:
+    """Both requests were deleted while nobody looked."""
+    stage = Stage()
+    uids = []
+    for name in ("inc-1", "inc-2"):
+        uids.append(stage.cluster.apply(a_request(name=name))["metadata"]["uid"])
+        await stage.settle()
+        stage.cluster.watchers = []
+        stage.cluster.delete("AccessRequest", name)
+        stage.cluster.watchers = [stage._see]
+    accepted = next(record for record in stage.log if record.event == "request.accepted")
+    del accepted.block["story"]["uid"]
+    stage.restart()
+
+    with pytest.raises(RecordRefused):
+        await stage._list()
+    stage.trail.flush()
+
+    assert [record.subject for record in stage.log if record.event == "request.closed"] == uids[1:]
+
+
+async def test_the_end_of_a_grant_does_not_wait_behind_a_slow_api_server() -> None:
+    """Though the turn that would see it already waits to write a status (promise P3)."""
+    stage = Stage()
+    uid = await active(stage)
+    stage.cluster.decide("inc-4711", a_decision(BOB, "Deny"))
+    for _ in range(32):
+        await stage.reconciler._slots.acquire()
+
+    assert await stage.reconciler.reconcile(uid) == stage.clock.now()
+    stage.clock.advance(hours=1)
+    await stage.reconciler.reconcile(uid)
+
+    assert stage.bindings() == []
+
+
+async def test_requests_that_come_together_do_not_pass_a_limit_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each sees those whose acceptance is only being written."""
+    stage = Stage(policy=a_policy(limits={"pendingPerRequester": 1}))
+    await stage.settle()
+    uids = [stage.cluster.apply(a_request(name=f"inc-{number}"))["metadata"]["uid"] for number in range(5)]
+    write = stage.cluster.patch_request_status
+
+    async def write_later(*what: Any) -> dict[str, Any]:
+        await asyncio.sleep(0)  # meanwhile all others have been looked at
+        return await write(*what)
+
+    monkeypatch.setattr(stage.cluster, "patch_request_status", write_later)
+    await asyncio.gather(*map(stage.reconciler.reconcile, uids))
+    await stage.settle()
+
+    phases = [stage.phase(f"inc-{number}") for number in range(5)]
+    assert sorted(map(str, phases)) == ["Failed"] * 4 + ["Pending"]
+
+
+async def test_a_request_that_cannot_be_read_is_not_asked_for_without_a_pause() -> None:
+    """It is an error each time, so that the queue waits longer and longer; its binding ends on time."""
+    stage = Stage()
+    uid = await active(stage)
+    stage.cluster._objects["AccessRequest", "payments", "inc-4711"]["status"]["phase"] = "Dreaming"
+    stage.restart()
+    for body in await stage.cluster.list_bindings():
+        stage.store.see_binding(body)
+    stage.store.is_synced = True
+
+    for _ in range(3):
+        with pytest.raises(Unreadable, match="phase"):
+            await stage.reconciler.reconcile(uid)
+    stage.clock.advance(hours=1)
+    await stage.reconciler.reconcile(uid)
+
+    assert stage.bindings() == []
