@@ -378,20 +378,30 @@ def grant(facts: Facts) -> Step | None:
     starts = request.spec.not_before
     if (starts is not None and starts > facts.now) or facts.obstacle is not None:
         return _wait_approved(facts)
-    if Read.ROLE not in facts.was_read:
-        is_on_behalf = request.spec.submitted_by != request.spec.requester
-        return Step(reads=frozenset({Read.ROLE, Read.RIGHTS} if is_on_behalf else {Read.ROLE}))
-    violation = checks.first_violation(checks.GRANT, facts)
-    if violation is not None:
-        return _transition(facts, Event.FAIL, reason=violation.reason, detail=violation.message)
+    if (step := _compare(facts)) is not None:
+        return step
     # The end is computed once, from here; it travels in the announcement and on the binding.
     starts_at = facts.now.replace(microsecond=0)
     announced = announcing.announced(facts, starts_at, starts_at + request.spec.duration)
     return Step(submit=(*undurable(facts), *announced))  # what happened before comes before it in the log
 
 
-def _bind(facts: Facts) -> Step:
-    """Make the binding that was announced, unless its time is over or another life of this process may have made it."""
+def _compare(facts: Facts) -> Step | None:
+    """Read the role anew and fail where it or anything else is not as it must be; None where all is (promise P5)."""
+    if Read.ROLE not in facts.was_read:
+        is_on_behalf = facts.request.spec.submitted_by != facts.request.spec.requester
+        return Step(reads=frozenset({Read.ROLE, Read.RIGHTS} if is_on_behalf else {Read.ROLE}))
+    violation = checks.first_violation(checks.GRANT, facts)
+    if violation is not None:
+        return _transition(facts, Event.FAIL, reason=violation.reason, detail=violation.message)
+    return None
+
+
+def _bind(facts: Facts) -> Step | None:
+    """Make the binding that was announced, unless its time is over or another life of this process may have made it.
+
+    Since the announcement a bucket may have been away: all that a grant must keep is looked at once more.
+    """
     intent = facts.intent
     assert intent is not None  # noqa: S101  the caller looked
     if intent.expires_at <= facts.now:
@@ -410,6 +420,13 @@ def _bind(facts: Facts) -> Step:
         )
     if facts.refusal is not None and facts.refusal.again_at is not None and facts.refusal.again_at > facts.now:
         return Step(wake_at=facts.refusal.again_at)
+    if not facts.enforcement.ok:
+        return _wait_approved(facts)
+    step = _compare(facts)
+    if step is not None and step.act is not None and Read.BINDING not in facts.was_read:
+        return Step(reads=frozenset({Read.BINDING}))  # a try whose answer was lost may have made it: then it is a grant
+    if step is not None:
+        return step
     manifest = bindings.write_binding(
         facts.request, starts_at=intent.starts_at, expires_at=intent.expires_at, receipt=intent.receipt
     )
@@ -560,6 +577,10 @@ def next_look(facts: Facts) -> datetime | None:
         instants.append(status.decide_by)
     if status.phase is Phase.APPROVED:
         instants.append(request.spec.not_before)
+    if facts.intent is not None and status.phase in (Phase.PENDING, Phase.APPROVED):
+        instants.append(facts.intent.expires_at)
+        if not facts.intent.is_own:
+            instants.append(facts.intent.starts_at + ACTIVATION_WINDOW)
     if owes_review(request):
         instants.append(status.review_by)
     return min((instant for instant in instants if instant is not None and instant > facts.now), default=None)

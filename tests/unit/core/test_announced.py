@@ -1,0 +1,149 @@
+"""Between the announcement of a grant and its binding time may pass: what was approved is still what is granted, told once."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from curfew.core.facts import EnforcementState
+from curfew.ports import Unavailable
+from tests.support.builders import ALICE, NOON, a_decision, a_policy, a_request, a_role
+from tests.support.ocsf import validate
+from tests.support.stage import Stage
+
+SECRETS = [{"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"]}]
+ENFORCED = EnforcementState(ok=True, reason="Enforced", message="", since=NOON)
+NOT_ENFORCED = EnforcementState(ok=False, reason="NotEnforced", message="it is not in force", since=NOON)
+
+
+async def announce(stage: Stage, monkeypatch: pytest.MonkeyPatch, decision: Mapping[str, str], **spec: Any) -> str:
+    """Bring a request to an announcement that `go_on` makes durable, and return its UID."""
+    uid: str = stage.cluster.apply(a_request(**spec))["metadata"]["uid"]
+    await stage.settle()
+    monkeypatch.setattr(stage.trail, "flush", set)
+    stage.cluster.decide("inc-4711", decision)
+    await stage.settle()
+    assert stage.bindings() == []
+    return uid
+
+
+async def go_on(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let what was handed to the trail become durable, and give everything its turn."""
+    monkeypatch.undo()
+    await look(stage)
+
+
+async def look(stage: Stage) -> None:
+    """Give everything its turn, as a change of health does."""
+    stage.dirty |= {request.metadata.uid for request in stage.store.requests()}
+    await stage.settle()
+
+
+@pytest.mark.parametrize("on_role_change", ["Revoke", "Keep"])
+async def test_a_role_that_changes_after_the_announcement_is_not_granted(
+    on_role_change: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The bucket was away, and the role reads secrets by now (promise P5); that nothing was granted is told."""
+    stage = Stage(policy=a_policy(onRoleChange=on_role_change))
+    uid = await announce(stage, monkeypatch, a_decision())
+
+    stage.clock.advance(minutes=20)
+    stage.cluster.apply(a_role(rules=SECRETS))
+    await go_on(stage, monkeypatch)
+
+    assert (stage.phase(), stage.cluster.status("inc-4711")["endReason"]) == ("Failed", "TermsChanged")
+    assert stage.cluster.bindings_made == []
+    assert stage.events(uid)[-3:] == ["grant.intended", "grant.activation_failed", "request.closed"]
+    for record in stage.log:
+        validate(record)
+
+
+async def test_a_right_that_is_lost_after_the_announcement_is_not_granted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What must hold at the moment of the grant is looked at then, and not only when it is announced."""
+    stage = Stage()
+    await announce(stage, monkeypatch, a_decision(), submittedBy="system:serviceaccount:flux:flux")
+
+    stage.cluster.may_not_request.add(ALICE)
+    await go_on(stage, monkeypatch)
+
+    assert (stage.phase(), stage.cluster.status("inc-4711")["endReason"]) == ("Failed", "RequesterMayNotAsk")
+    assert stage.cluster.bindings_made == []
+
+
+async def test_a_binding_whose_answer_was_lost_is_told_as_the_grant_that_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was made while the role was what was approved: that the role changed ends it, and nothing failed."""
+    stage = Stage()
+    uid = await announce(stage, monkeypatch, a_decision())
+    monkeypatch.undo()
+    create_binding = stage.cluster.create_binding
+
+    async def lose_the_answer(manifest: Mapping[str, Any]) -> dict[str, Any]:
+        stage.cluster.watchers = []
+        await create_binding(manifest)
+        stage.cluster.watchers = [stage._see]
+        stage.cluster.apply(a_role(rules=SECRETS))
+        raise Unavailable("the answer was lost")
+
+    monkeypatch.setattr(stage.cluster, "create_binding", lose_the_answer)
+    await look(stage)
+
+    assert (stage.phase(), stage.cluster.status("inc-4711")["endReason"]) == ("Revoked", "RoleChanged")
+    assert stage.bindings() == []
+    assert "grant.activated" in stage.events(uid)
+    assert "grant.activation_failed" not in stage.events(uid)
+
+
+async def test_an_announced_grant_waits_while_our_rules_are_not_in_force(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Policies that were switched off after the announcement hold it up (promise P8); its end stays where it was."""
+    stage = Stage()
+    uid = await announce(stage, monkeypatch, a_decision())
+
+    stage.enforcement = NOT_ENFORCED
+    await go_on(stage, monkeypatch)
+    stage.clock.advance(minutes=20)
+    await look(stage)
+    assert (stage.phase(), stage.bindings()) == ("Approved", [])
+    assert stage.condition("Active")["reason"] == "NotEnforced"
+    assert stage.events(uid)[-1] == "grant.intended"
+
+    stage.enforcement = ENFORCED
+    await look(stage)
+    assert stage.phase() == "Active"
+    assert stage.cluster.status("inc-4711")["expiresAt"] == "2026-11-23T13:00:00Z"
+    assert stage.events(uid).count("review.approved") == 1
+
+
+async def test_an_announced_grant_whose_window_is_over_ends_while_it_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody has to give it its turn: it is looked at when its window ends."""
+    stage = Stage()
+    uid = await announce(stage, monkeypatch, a_decision())
+    stage.enforcement = NOT_ENFORCED
+    await go_on(stage, monkeypatch)
+
+    await stage.pass_time(hours=1)
+
+    assert (stage.phase(), stage.cluster.status("inc-4711")["endReason"]) == ("Failed", "WindowElapsed")
+    assert stage.events(uid)[-2:] == ["grant.activation_failed", "request.closed"]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "phase"), [(50, "Active"), (60, "Failed")], ids=["within the minute", "after the minute"]
+)
+async def test_waiting_for_our_rules_does_not_lengthen_the_minute_after_a_restart(
+    seconds: int, phase: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A start that finds an announcement makes its binding within a minute of it, or not at all."""
+    stage = Stage()
+    await announce(stage, monkeypatch, a_decision())
+    stage.enforcement = NOT_ENFORCED
+    await go_on(stage, monkeypatch)
+    stage.restart()
+    await stage.settle()
+    assert (stage.phase(), stage.bindings()) == ("Approved", [])
+
+    await stage.pass_time(seconds=seconds)
+    stage.enforcement = ENFORCED
+    await look(stage)
+
+    assert stage.phase() == phase
+    assert phase == "Active" or stage.cluster.status("inc-4711")["endReason"] == "ActivationInterrupted"
