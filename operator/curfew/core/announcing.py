@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from curfew.api.access_policy import Mode
-from curfew.api.access_request import DecisionKind
+from curfew.api.access_request import DecisionKind, Phase
 from curfew.api.times import format_time
 from curfew.audit.receipt import Receipt
 from curfew.audit.record import CURFEW, Record, Story, make_record
@@ -14,7 +14,10 @@ from curfew.core.stories import story
 
 
 def announced(facts: Facts, starts_at: datetime, expires_at: datetime) -> tuple[Record, ...]:
-    """Return the records that must be durable before a binding is made, the announcement last (promise P2)."""
+    """Return the records that must be durable before a binding is made, the announcement last (promise P2).
+
+    A request that is Approved has told of its approval: that record is in its outbox or in the log.
+    """
     request, new = facts.request, new_reviews(facts)
     intended = make_record(
         "grant.intended",
@@ -30,7 +33,8 @@ def announced(facts: Facts, starts_at: datetime, expires_at: datetime) -> tuple[
             "rules": [dict(rule) for rule in facts.role.rules] if facts.role is not None else [],
         },
     )
-    return (*submitted(facts, new), approved(facts, new), intended)
+    agreed = (approved(facts, new),) if request.status.phase is Phase.PENDING else ()
+    return (*submitted(facts, new), *agreed, intended)
 
 
 def read_intent(record: Record, *, receipt: Receipt, is_own: bool) -> Intent:

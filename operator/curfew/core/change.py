@@ -130,7 +130,9 @@ class Change:
             case Event.APPROVE:
                 made = (approved(self.facts, self.reviews),)
             case Event.GRANT:
-                made = (approved(self.facts, self.reviews), self._record("grant.activated", self._active_sentence()))
+                made = (self._record("grant.activated", self._active_sentence()),)
+                if self.facts.request.status.phase is Phase.PENDING:  # else it was told when it became Approved
+                    made = (approved(self.facts, self.reviews), *made)
             case Event.DENY:
                 made = (self._record("review.denied", self.detail, actor=self._decider(DecisionKind.DENY)),)
             case Event.CANCEL:

@@ -147,3 +147,21 @@ async def test_waiting_for_our_rules_does_not_lengthen_the_minute_after_a_restar
 
     assert stage.phase() == phase
     assert phase == "Active" or stage.cluster.status("inc-4711")["endReason"] == "ActivationInterrupted"
+
+
+async def test_what_was_approved_long_before_its_start_is_told_once() -> None:
+    """A trail forgets after maxGrant and an hour that it holds the approval; the status knows (promise P7)."""
+    stage = Stage()
+    uid = stage.cluster.apply(a_request(notBefore="2026-11-23T14:00:00Z"))["metadata"]["uid"]
+    await stage.settle()
+    stage.cluster.decide("inc-4711", a_decision())
+    await stage.settle()
+    assert stage.events(uid)[-1] == "review.approved"
+
+    stage.log.clear()
+    stage.restart()
+    await stage.settle()
+    await stage.pass_time(hours=2)
+
+    assert stage.phase() == "Active"
+    assert stage.events(uid) == ["grant.intended", "grant.activated"]
