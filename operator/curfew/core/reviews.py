@@ -56,9 +56,14 @@ def _effect(decision: Decision, facts: Facts) -> str:
         return "OwnRequest"
     if decision.decision is DecisionKind.REVIEW:
         return "TookEffect"
+    # What a grant was announced on has counted, whatever became of time and policy until its binding was read back.
+    has_counted = any(known is not None for known in (facts.intent, facts.binding, facts.lost))
     decide_by = request.status.decide_by
-    if request.status.phase is Phase.PENDING and decide_by is not None and decide_by <= facts.now:
+    is_late = request.status.phase is Phase.PENDING and decide_by is not None and decide_by <= facts.now
+    if is_late and not has_counted:
         return "TooLate"
+    if has_counted and facts.policy is None:
+        return "Counted"
     stages = {stage.name for stage in facts.policy.spec.approval.stages} if facts.policy is not None else set()
     if decision.stage and decision.stage not in stages:
         return "UnknownStage"

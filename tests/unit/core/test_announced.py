@@ -165,3 +165,31 @@ async def test_what_was_approved_long_before_its_start_is_told_once() -> None:
 
     assert stage.phase() == "Active"
     assert stage.events(uid) == ["grant.intended", "grant.activated"]
+
+
+STAGES = {"mode": "Review", "stages": [{"name": "owners", "count": 1}]}
+
+
+@pytest.mark.parametrize("what", ["time", "policy"])
+async def test_an_approval_that_counted_is_not_told_as_refused(what: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the binding was made on has counted, whatever became of time and policy until it was read back (promise P7)."""
+    stage = Stage(policy=a_policy(approval=STAGES))
+    uid = await announce(stage, monkeypatch, a_decision(stage="owners"))
+    monkeypatch.undo()
+    create_binding = stage.cluster.create_binding
+
+    async def meanwhile(manifest: Mapping[str, Any]) -> dict[str, Any]:
+        made = await create_binding(manifest)
+        if what == "time":
+            stage.clock.advance(minutes=59, seconds=59)
+        else:
+            stage.cluster.delete("AccessPolicy", "debug")
+        return made
+
+    stage.clock.advance(seconds=1)
+    monkeypatch.setattr(stage.cluster, "create_binding", meanwhile)
+    await look(stage)
+
+    assert "grant.activated" in stage.events(uid)
+    assert [review["effect"] for review in stage.cluster.status("inc-4711")["reviews"]] == ["Counted"]
+    assert "review.refused" not in stage.events(uid)
