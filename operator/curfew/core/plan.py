@@ -129,7 +129,7 @@ def end_access(facts: Facts) -> Step | None:
 def why_ended(facts: Facts, binding: Binding) -> tuple[Reason, str] | None:
     """Return why a binding must go, in a word and in words, or None while it may stay."""
     request, status = facts.request, facts.request.status
-    if binding.request_uid != request.metadata.uid:
+    if not _is_ours(binding, facts) and not _has_lost_our_label(binding, facts):
         return None  # a stranger's: ours carry our label; `adopt` raises the alarm
     if binding.expires_at is not None and binding.expires_at <= facts.now:
         return Reason.DURATION_ELAPSED, "its window is over"
@@ -260,6 +260,12 @@ def adopt(facts: Facts) -> Step | None:
 
 def _is_ours(binding: Binding, facts: Facts) -> bool:
     return binding.request_uid == facts.request.metadata.uid
+
+
+def _has_lost_our_label(binding: Binding, facts: Facts) -> bool:
+    """Whether a binding that was just read is the one that was granted, without our label: no watch tells of it any more."""
+    grant = facts.request.status.grant
+    return Read.BINDING in facts.was_read and grant is not None and grant.uid == binding.uid
 
 
 def note_role_change(facts: Facts) -> Step | None:

@@ -1,0 +1,82 @@
+"""An end is told as what it was: access that goes on has not ended, and who ended it is named."""
+
+import pytest
+
+from curfew.ports import Forbidden
+from tests.support.builders import a_decision, a_request
+from tests.support.ocsf import validate
+from tests.support.stage import Stage
+
+
+async def active(stage: Stage) -> str:
+    """Bring a request to Active and return its UID."""
+    uid: str = stage.cluster.apply(a_request())["metadata"]["uid"]
+    await stage.settle()
+    stage.cluster.decide("inc-4711", a_decision())
+    await stage.settle()
+    assert stage.phase() == "Active"
+    return uid
+
+
+def take_the_label_off(stage: Stage, uid: str) -> None:
+    """Take our label off a binding: the watch, which selects by it, tells of a deletion."""
+    (labelled,) = stage.bindings()
+    stage.cluster.edit_binding(f"curfew-{uid}", lambda body: body["metadata"]["labels"].clear())
+    stage._see("DELETED", "RoleBinding", labelled)
+
+
+async def test_a_binding_whose_label_was_taken_off_is_removed() -> None:
+    """It is ours by its UID, and goes on granting; only a binding that was read back as gone has ended (promise P1)."""
+    stage = Stage()
+    uid = await active(stage)
+
+    take_the_label_off(stage, uid)
+    await stage.settle()
+
+    assert stage.bindings() == []
+    assert (stage.phase(), stage.cluster.status("inc-4711")["endReason"]) == ("Revoked", "BindingTampered")
+    assert "label curfew.dev/request-uid is missing" in stage.condition("Active")["message"]
+    assert stage.events(uid)[-3:] == ["grant.drifted", "grant.revoked", "request.closed"]
+    assert stage.told.notices[-1].type == "Warning"
+    for record in stage.log:
+        validate(record)
+
+
+async def test_access_that_goes_on_without_our_label_is_an_alarm_until_somebody_ends_it() -> None:
+    """Our own rules may refuse us to remove what does not carry our label; then it is not told as ended (promise P11)."""
+    stage = Stage()
+    uid = await active(stage)
+    stage.cluster.refuse_removals = "only bindings that carry the label curfew.dev/request-uid"
+    take_the_label_off(stage, uid)
+    stage.dirty.clear()
+    stage.restart()  # and whoever starts now finds no labelled binding
+    await stage._list()
+    for _ in range(3):
+        with pytest.raises(Forbidden):
+            await stage.reconciler.reconcile(uid)
+        stage.clock.advance(seconds=3)
+        stage.trail.flush()
+
+    assert stage.phase() == "Active"
+    (record,) = (record for record in stage.log if record.event == "grant.removal_failed")
+    assert record.block["detail"]["end_reason"] == "BindingTampered"
+    told = [notice for notice in stage.told.notices if notice.reason == "RemovalFailed"]
+    assert {(notice.type, notice.regarding.kind) for notice in told} == {("Warning", "Namespace")}
+
+    stage.cluster.delete("RoleBinding", f"curfew-{uid}")
+    await stage.settle()
+    assert (stage.phase(), stage.cluster.status("inc-4711")["endReason"]) == ("Revoked", "BindingRemoved")
+
+
+async def test_another_binding_under_the_name_of_a_grant_is_left_alone() -> None:
+    """It is not ours: what was ours was deleted, and is told so."""
+    stage = Stage()
+    uid = await active(stage)
+    (body,) = stage.bindings()
+    stage.cluster.delete("RoleBinding", f"curfew-{uid}")
+    body["metadata"].pop("labels")
+    stage.cluster.apply(body)
+    await stage.settle()
+
+    assert (stage.phase(), stage.cluster.status("inc-4711")["endReason"]) == ("Revoked", "BindingRemoved")
+    assert len(stage.bindings()) == 1
