@@ -20,7 +20,7 @@ WORKLOADS = {
 
 @dataclass(frozen=True, slots=True)
 class Risk:
-    """A word, and the verbs on resources of a group that earn it."""
+    """A word, and the verbs on resources of a group that earn it; `/*` stands for whatever subresource."""
 
     word: str
     group: str
@@ -43,6 +43,7 @@ RISKS: tuple[Risk, ...] = (
     Risk("WritesRBAC", RBAC, ("roles", "rolebindings", "clusterroles", "clusterrolebindings"), WRITING),
     Risk("WritesAccessPolicies", "curfew.dev", ("accesspolicies",), WRITING),
     Risk("Decides", "curfew.dev", ("accesspolicies",), ("approve", "request-on-behalf")),
+    Risk("Decides", "curfew.dev", ("accesspolicies/*",), ("approve",)),  # one stage of a policy
     *(Risk("CreatesPods", group, resources, WRITING) for group, resources in WORKLOADS.items()),
 )
 
@@ -75,14 +76,16 @@ def _allows(rule: Mapping[str, Any], risk: Risk) -> bool:
     return (
         _names(rule.get("apiGroups", ()), (risk.group,))
         and _names(rule.get("verbs", ()), risk.verbs)
-        and any(_names(rule.get("resources", ()), _forms(resource)) for resource in risk.resources)
+        and any(_is_named(resource, name) for resource in risk.resources for name in rule.get("resources", ()))
     )
 
 
-def _forms(resource: str) -> tuple[str, ...]:
-    """Return how a rule can name a resource; `*/scale` names a subresource of every resource."""
-    _, slash, subresource = resource.partition("/")
-    return (resource, f"*/{subresource}") if slash else (resource,)
+def _is_named(resource: str, name: str) -> bool:
+    """Whether a rule names a resource by a name; `*/scale` names a subresource of every resource."""
+    of, slash, subresource = resource.partition("/")
+    if subresource == "*" and name.startswith((f"{of}/", "*/")):
+        return True
+    return name in ("*", resource) or (slash != "" and name == f"*/{subresource}")
 
 
 def _names(given: Iterable[str], wanted: Sequence[str]) -> bool:
