@@ -14,7 +14,7 @@ from curfew.api.times import format_duration, format_time
 from curfew.audit.record import CURFEW, Record, Story, make_record
 from curfew.core import lifecycle, wording
 from curfew.core.announcing import approved
-from curfew.core.approval import owes_review, tally
+from curfew.core.approval import find_decision, owes_review, tally
 from curfew.core.bindings import Binding
 from curfew.core.conditions import ACTIVE, APPROVED, READY, REVIEWED, Observation
 from curfew.core.facts import Facts
@@ -216,8 +216,9 @@ class Change:
         until = format_time(binding.expires_at) if binding is not None and binding.expires_at is not None else "?"
         return f"{request.spec.requester} holds {wording.role(request)} in {request.metadata.namespace} until {until}"
 
-    def _decider(self, kind: DecisionKind) -> str:
-        return next((d.by for d in self.facts.request.status.decisions if d.decision is kind), CURFEW)
+    def _decider(self, *kinds: DecisionKind) -> str:
+        decision = find_decision(self.facts.request, *kinds)
+        return decision.by if decision is not None else CURFEW
 
     def _lateness(self) -> dict[str, Any]:
         expires_at, ended_at = self.facts.request.status.expires_at, self.ended_at
@@ -241,7 +242,8 @@ class Change:
                     self._record("grant.revoked", f"the access was ended: {self.detail}"),
                 )
             case Reason.REVOKED_BY_APPROVER:
-                return (self._record("grant.revoked", self.detail, actor=self._decider(DecisionKind.REVOKE)),)
+                decider = self._decider(DecisionKind.REVOKE, DecisionKind.DENY)  # a no may race the binding
+                return (self._record("grant.revoked", self.detail, actor=decider),)
             case Reason.RELEASED_BY_REQUESTER:
                 return (self._record("grant.revoked", self.detail, actor=self._decider(DecisionKind.CANCEL)),)
             case _:

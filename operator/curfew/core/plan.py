@@ -214,7 +214,7 @@ def _why_gone(facts: Facts) -> tuple[Reason, str]:
     request, expires_at = facts.request, facts.request.status.expires_at
     if expires_at is not None and expires_at <= facts.now:
         return Reason.DURATION_ELAPSED, "its window is over"
-    decision = find_decision(request, DecisionKind.REVOKE)
+    decision = find_decision(request, DecisionKind.REVOKE, DecisionKind.DENY)
     if decision is not None:
         return Reason.REVOKED_BY_APPROVER, f"{decision.by} decided {decision.decision}"
     decision = find_decision(request, DecisionKind.CANCEL)

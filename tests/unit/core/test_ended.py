@@ -1,11 +1,15 @@
 """An end is told as what it was: access that goes on has not ended, and who ended it is named."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import pytest
 
 from curfew.ports import Forbidden
-from tests.support.builders import a_decision, a_request
+from tests.support.builders import BOB, CAROL, a_decision, a_request
 from tests.support.ocsf import validate
 from tests.support.stage import Stage
+from tests.support.world import Crash
 
 
 async def active(stage: Stage) -> str:
@@ -80,3 +84,40 @@ async def test_another_binding_under_the_name_of_a_grant_is_left_alone() -> None
 
     assert (stage.phase(), stage.cluster.status("inc-4711")["endReason"]) == ("Revoked", "BindingRemoved")
     assert len(stage.bindings()) == 1
+
+
+@pytest.mark.parametrize("is_remembered", [True, False], ids=["by the process", "after a restart"])
+async def test_a_no_that_ends_a_grant_is_told_of_whoever_said_it(
+    *, is_remembered: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It came while the binding was made: the request was Pending still, and ends as a grant (promise P7)."""
+    stage = Stage()
+    uid: str = stage.cluster.apply(a_request())["metadata"]["uid"]
+    await stage.settle()
+    create_binding, patch_status = stage.cluster.create_binding, stage.cluster.patch_request_status
+
+    async def deny_meanwhile(manifest: Mapping[str, Any]) -> dict[str, Any]:
+        made = await create_binding(manifest)
+        stage.cluster.decide("inc-4711", a_decision(CAROL, "Deny"))
+        return made
+
+    async def die_when_active(*args: Any) -> dict[str, Any]:
+        patched = await patch_status(*args)
+        if patched["status"]["phase"] == "Active" and not is_remembered:
+            raise Crash
+        return patched
+
+    monkeypatch.setattr(stage.cluster, "create_binding", deny_meanwhile)
+    monkeypatch.setattr(stage.cluster, "patch_request_status", die_when_active)
+    stage.cluster.decide("inc-4711", a_decision(BOB))
+    try:
+        await stage.settle()
+    except Crash:
+        stage.restart()
+        await stage.settle()
+
+    assert (stage.phase(), stage.cluster.status("inc-4711")["endReason"]) == ("Revoked", "RevokedByApprover")
+    (revoked,) = (record for record in stage.log if record.event == "grant.revoked")
+    assert revoked.block["actor"] == CAROL
+    assert revoked.message.endswith(f"{CAROL} decided Deny")
+    assert stage.events(uid)[-1] == "request.closed"
