@@ -19,7 +19,7 @@ again, so that a crash between any two steps is an ordinary start.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 from curfew.api.access_policy import OnRoleChange
 from curfew.api.access_request import DecisionKind, Phase
@@ -269,23 +269,27 @@ def _has_lost_our_label(binding: Binding, facts: Facts) -> bool:
 
 
 def note_role_change(facts: Facts) -> Step | None:
-    """Record that the role of a grant was changed which its policy keeps nevertheless."""
-    changed = role_was_changed(facts)
-    if facts.request.status.phase is not Phase.ACTIVE or changed is None or facts.role_seen is None:
+    """Record that the role of a grant was changed which its policy keeps nevertheless, and that it was changed back."""
+    status, seen = facts.request.status, facts.role_seen
+    if status.phase is not Phase.ACTIVE or status.terms is None or seen is None:
         return None
-    observed = conditions.Observation(
-        conditions.ROLE_UNCHANGED,
-        False,
-        str(Reason.ROLE_CHANGED),
-        f"{changed} (now {facts.role_seen.rules_digest[:12]})",
-    )
-    said = next((c for c in facts.request.status.conditions if c.type == conditions.ROLE_UNCHANGED), None)
+    said = next((c for c in status.conditions if c.type == conditions.ROLE_UNCHANGED), None)
+    changed = role_was_changed(facts)
+    if changed is not None:
+        now = f" (now {seen.rules_digest[:12]})" if seen.rules_digest else ""
+        observed = conditions.Observation(conditions.ROLE_UNCHANGED, False, str(Reason.ROLE_CHANGED), f"{changed}{now}")
+    elif said is not None:
+        changed = f"the rules of {wording.role(facts.request)} were changed back"
+        observed = conditions.Observation(conditions.ROLE_UNCHANGED, True, "AsApproved", changed)
+    else:
+        return None
     if said is not None and said.message == observed.message:
         return None
-    record = stories.role_changed(facts, changed, facts.role_seen.rules_digest)
+    record = stories.role_changed(facts, changed, seen.rules_digest)
     patch = Patch({**_outbox_patch(facts, (record,)), "conditions": _conditions(facts, observed)})
+    type_: Literal["Normal", "Warning"] = "Normal" if observed.status else "Warning"
     notice = about_request(
-        facts.request, "Warning", str(Reason.ROLE_CHANGED), "Keep", record.message, key=f"role/{record.id}"
+        facts.request, type_, str(Reason.ROLE_CHANGED), "Keep", record.message, key=f"role/{record.id}"
     )
     return Step(act=patch, notices=(notice,))
 
