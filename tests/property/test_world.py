@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from curfew.api.times import parse_duration, parse_time
-from curfew.core import approval, checks, plan, policy_records
-from curfew.core.facts import EnforcementState
+from curfew.core import approval, bindings, checks, plan, policy_records
+from curfew.core.facts import EnforcementState, Facts
 from tests.support.builders import ALICE, BOB, CAROL, DAVE, NOON, a_policy, a_request, a_role
 from tests.support.stage import Stage
 
@@ -44,9 +44,10 @@ class World(RuleBasedStateMachine):
             self.stage.cluster.apply(a_policy(name, **POLICIES[name], decideWithin="30m"))
         self.count = 0
         self.asked: dict[str, dict[str, Any]] = {}  # name: who, what, how long, and what was in force then
+        self.asked_as: dict[str, str] = {}  # name of the binding: name of the request
         self.decided: dict[str, list[tuple[str, str, datetime]]] = {}
         self.before: dict[str, dict[str, Any]] = {}  # each status as it last was
-        self.seen_bindings: set[str] = set()
+        self.made = 0  # how many of the bindings that were ever made were looked at
         self.terms = 0  # which of RULES the role has
         self.versions = dict.fromkeys(POLICIES, 0)  # grows with each edit of a policy
         self.settle()
@@ -82,7 +83,8 @@ class World(RuleBasedStateMachine):
             "at": self.stage.clock.now(),
         }
         self.decided[name] = []
-        self.stage.cluster.apply(body)
+        uid = self.stage.cluster.apply(body)["metadata"]["uid"]
+        self.asked_as[f"curfew-{uid}"] = name
         self.settle()
 
     @rule(
@@ -176,6 +178,26 @@ class World(RuleBasedStateMachine):
         self.stage.trail.ok = is_ok
         self.wake_all()
 
+    @precondition(lambda self: self.stage.trail.ok)
+    @rule(
+        who=st.sampled_from(PEOPLE),
+        duration=st.sampled_from(DURATIONS),
+        what=st.sampled_from(["role", "rules", "time"]),
+    )
+    def ask_of_a_slow_bucket(self, who: str, duration: str, what: str) -> None:
+        """What is announced becomes durable only when the bucket is back, and something else has happened meanwhile."""
+        self.stage.trail.flush = set  # type: ignore[method-assign]
+        self.ask(who, "auto", duration)
+        del self.stage.trail.flush
+        self.switch_bucket(is_ok=False)
+        if what == "role":
+            self.edit_role()
+        elif what == "rules":
+            self.switch_admission(is_ok=False)
+        else:
+            self.let_time_pass(minutes=10)
+        self.switch_bucket(is_ok=True)
+
     @rule(is_ok=st.booleans())
     def switch_admission(self, is_ok: bool) -> None:
         """Somebody switches our admission policies off or on."""
@@ -213,13 +235,19 @@ class World(RuleBasedStateMachine):
             yes = {who for who, kind, _ in self.decided[name] if kind == "Approve" and who != asked["who"]}
             assert len(yes) >= NEEDED[asked["what"]]
             assert not any(kind in ("Deny", "Revoke", "Cancel") for _, kind, _ in self.decided[name])
-            if name not in self.seen_bindings:
-                self.seen_bindings.add(name)
-                assert asked["terms"] == (self.terms, self.versions[asked["what"]])
-                assert self.stage.enforcement.ok
-                in_time = [who for who, kind, at in self.decided[name] if at <= asked["at"] + timedelta(minutes=30)]
-                assert len({who for who in in_time if who != asked["who"]}) >= NEEDED[asked["what"]]
             assert asked["terms"][0] == self.terms  # the role of a grant did not change
+
+    @invariant()
+    def p5_p8_each_binding_is_made_of_what_was_approved_while_our_rules_are_in_force(self) -> None:
+        """At the instant at which it is made, also where it ends at once."""
+        for binding in self.stage.cluster.bindings_made[self.made :]:
+            self.made += 1
+            name = self.asked_as[binding]
+            asked = self.asked[name]
+            assert asked["terms"] == (self.terms, self.versions[asked["what"]])
+            assert self.stage.enforcement.ok
+            in_time = [who for who, kind, at in self.decided[name] if at <= asked["at"] + timedelta(minutes=30)]
+            assert len({who for who in in_time if who != asked["who"]}) >= NEEDED[asked["what"]]
 
     @invariant()
     def p6_history_is_not_rewritten(self) -> None:
@@ -326,6 +354,23 @@ def late_approvals_count(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(plan, "_time_is_up", lambda facts: False)
 
 
+def announced_is_enough(patch: pytest.MonkeyPatch) -> None:
+    """P5, P8: what was announced is bound, whatever happened since."""
+
+    def bind(facts: Facts) -> plan.Step:
+        intent = facts.intent
+        assert intent is not None
+        return plan.Step(
+            act=plan.Create(
+                bindings.write_binding(
+                    facts.request, starts_at=intent.starts_at, expires_at=intent.expires_at, receipt=intent.receipt
+                )
+            )
+        )
+
+    patch.setattr(plan, "_bind", bind)
+
+
 def refusals_are_ignored(patch: pytest.MonkeyPatch) -> None:
     """P8: a no is no no."""
     patch.setattr(plan, "turn_down", lambda facts: None)
@@ -349,6 +394,7 @@ BUGS: tuple[Callable[[pytest.MonkeyPatch], None], ...] = (
     ends_are_forgotten,
     terms_are_not_compared,
     late_approvals_count,
+    announced_is_enough,
     refusals_are_ignored,
     records_are_forgotten,
     policies_that_change_are_no_news,
