@@ -16,7 +16,7 @@ from curfew.api.access_policy import AccessPolicy, RoleKind
 from curfew.api.access_request import AccessRequest, Phase
 from curfew.core.bindings import Binding, read_binding
 from curfew.core.facts import Refusal, Removal, Rivals
-from curfew.core.terms import RoleSeen, read_role, role_change
+from curfew.core.terms import RoleSeen, read_role
 
 PolicyKey = tuple[str, str]
 """Namespace and name of a policy."""
@@ -138,7 +138,7 @@ class Store:
         return key
 
     def see_role(self, body: Mapping[str, Any]) -> frozenset[str]:
-        """Take in a Role or ClusterRole and return the UIDs of the requests whose pinned role differs from it now."""
+        """Take in a Role or ClusterRole and return the UIDs of the requests that have pinned it, if its rules changed."""
         if self._newer("role", body) is None:
             return frozenset()
         role = read_role(body)
@@ -153,13 +153,8 @@ class Store:
         return self._see_role(key, RoleSeen("", ""))
 
     def _see_role(self, key: RoleKey, seen: RoleSeen) -> frozenset[str]:
-        self._roles[key] = seen
-        requests = ((uid, self._requests[uid]) for uid in self._by_role.get(key, ()))
-        return frozenset(
-            uid
-            for uid, request in requests
-            if request.status.terms is not None and role_change(request.status.terms.role, seen) is not None
-        )
+        known, self._roles[key] = self._roles.get(key), seen
+        return frozenset(self._by_role.get(key, ())) if seen != known else frozenset()
 
     def role_seen(self, request: AccessRequest) -> RoleSeen | None:
         """Return what the watch last saw of the role that a request has pinned, or None."""
