@@ -101,8 +101,7 @@ class Query:
         if record.at not in self.span:
             return False
         for name in self.patterns:
-            compiled = [as_regex(pattern) for pattern in self.patterns_of(name)]
-            if not any(regex.fullmatch(text) for text in answers(name, record.body) for regex in compiled):
+            if not any(map(_fits(self.patterns_of(name)), answers(name, record.body))):
                 return False
         if self.words:
             text = "\n".join(every_text(record.body)).casefold()
@@ -157,6 +156,14 @@ def _holds(alternatives: Sequence[Sequence[bytes]]) -> Callable[[bytes], bool]:
             return lambda line: needle in line
         case _:
             return lambda line: any(all(needle in line for needle in alternative) for alternative in alternatives)
+
+
+@functools.lru_cache(maxsize=256)
+def _fits(patterns: tuple[str, ...]) -> Callable[[str], bool]:
+    """Return what tells whether a text fits any of the patterns."""
+    plain = frozenset(pattern for pattern in patterns if not _WILD.keys() & set(pattern))
+    wild = [as_regex(pattern).fullmatch for pattern in patterns if pattern not in plain]
+    return lambda text: text in plain or any(fit(text) for fit in wild)
 
 
 @functools.lru_cache(maxsize=256)

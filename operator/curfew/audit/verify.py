@@ -7,6 +7,8 @@ checkpoint that was kept elsewhere.
 """
 
 import re
+import sys
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -27,8 +29,16 @@ from curfew.audit.witness import Witness
 
 def in_order(log: str, names: Iterable[str]) -> list[str]:
     """Return object names by their place in the chain, which is how they have to be verified; strangers come last."""
-    places = {name: place(log, name) for name in names}
-    return sorted(places, key=lambda name: (places[name] < 0, places[name], name))
+    return sorted(names, key=lambda name: (_rank(log, name), name))
+
+
+def up_to(log: str, names: Sequence[str], seq: int) -> Sequence[str]:
+    """Return those of the names, which are in order, that claim a place up to `seq`."""
+    return names[: bisect_right(names, seq, key=lambda name: _rank(log, name))]
+
+
+def _rank(log: str, name: str) -> int:
+    return seq if (seq := place(log, name)) >= 0 else sys.maxsize
 
 
 def place(log: str, name: str) -> int:

@@ -25,15 +25,18 @@ NOBODY = Story(uid="uid-2", namespace="search", request="inc-4712", requester="d
 
 def audit(*arguments: object) -> Result:
     """Run `curfew audit`."""
-    return CliRunner().invoke(main, ["audit", *map(str, arguments)], prog_name="curfew")
+    defaults = {"audit": {"search": DEFAULTS}}
+    return CliRunner().invoke(main, ["audit", *map(str, arguments)], prog_name="curfew", default_map=defaults)
 
 
-@pytest.fixture(autouse=True, params=["with an index", "without the extra"])
+DEFAULTS: dict[str, object] = {}
+
+
+@pytest.fixture(autouse=True, params=["with an index", "without one"])
 def index(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Search in both ways: all that is here holds for each."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    if request.param == "without the extra":
-        monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    monkeypatch.setitem(DEFAULTS, "no_index", request.param == "without one")
 
 
 def another(event: str = "request.created", story: Story = NOBODY, days: int = 7) -> Record:

@@ -31,7 +31,7 @@ from curfew.audit.findings import Finding, Kind
 from curfew.audit.gist import ID_BYTES
 from curfew.audit.query import Query
 from curfew.audit.segment import TRAILER_BYTES, unpack
-from curfew.audit.verify import place
+from curfew.audit.verify import up_to
 from curfew.audit.when import ALWAYS, Span
 from curfew.audit.witness import Witness
 from curfew.cli.audit.parallel import processors
@@ -131,7 +131,7 @@ class Index:
         since = self._state.witness
         if since is None:
             return None
-        before = _up_to(log, names, since.head.seq)
+        before = up_to(log, names, since.head.seq)
         last = hashlib.sha256(await store.get(since.newest)).digest() if since.newest in before else b""
         if _digest(before) == self._state.names and last == since.head.object_hash:
             return since
@@ -150,12 +150,15 @@ class Index:
         """Yield index and line of what may answer a query, in the order of the log; never too few."""
         if not self._state.sizes[0]:
             return
-        row_may_match, may_match = (part.sieve() for part in _parts(query))
+        in_rows, rest = _parts(query)
+        row_may_match, may_match = in_rows.sieve(), rest.sieve()
+        has_rest = bool(rest.patterns or rest.words)
         with mmap.mmap(self._rows.fileno(), 0, access=mmap.ACCESS_READ) as rows:
-            blocks = (one for one in _blocks(rows) if row_may_match(one.rows) and one.place.may_have(query.span))
+            found = _blocks_with(rows, needle) if (needle := _needle(query)) is not None else _blocks(rows)
+            blocks = (one for one in found if row_may_match(one.rows) and one.place.may_have(query.span))
             try:
                 for block, lines in _ahead(self._unpacked, blocks):
-                    if lines.isascii() and not may_match(lines):  # which takes long where it is not
+                    if has_rest and lines.isascii() and not may_match(lines):  # which takes long where it is not
                         continue
                     for row in block.rows.splitlines():
                         if row_may_match(row):
@@ -189,14 +192,14 @@ class Index:
 
         Raise `NotVerified` where it repeats what it held before, which a walk that begins in the middle cannot see.
         """
-        if reached is None:
+        if reached is None or reached == self._state.witness:
             return
         files = (self._rows, self._segments, self._ids)
         with self._writing():
             for file in files:
                 _flush(file)
         self._refuse_repeated(log)
-        self._state = _State(reached, _digest(_up_to(log, names, reached.head.seq)), [file.tell() for file in files])
+        self._state = _State(reached, _digest(up_to(log, names, reached.head.seq)), [file.tell() for file in files])
         with self._writing():
             self._state.write(self.path / _STATE)
 
@@ -227,7 +230,7 @@ def _parts(query: Query) -> tuple[Query, Query]:
     """Return the part of a query that is looked for in rows, and the part for which whole lines are needed."""
     patterns = dict(query.patterns)
     anything = {name: patterns.pop(name) for name in ("anything",) if name in patterns}
-    return replace(query, patterns=patterns, words=()), replace(query, patterns=anything)
+    return replace(query, patterns=patterns, words=()), Query(anything, query.words, also=query.also)
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,19 +254,47 @@ class _Place:
 
 @dataclass(frozen=True, slots=True)
 class _Block:
-    """The rows of a segment."""
+    """The rows of a segment, or some of them."""
 
     place: _Place
     rows: bytes
 
 
+def _needle(query: Query) -> bytes | None:
+    """Return the longest text that a row must hold for a query to be answered by it, or None where there is none."""
+    fields = (query.needles(name) for name in query.patterns if name != "anything")
+    needles = [needle for alternatives in fields if len(alternatives) == 1 for needle in alternatives[0]]
+    return max(needles, key=len, default=None)
+
+
 def _blocks(rows: mmap.mmap) -> Iterator[_Block]:
+    """Yield all rows of each segment."""
     position = 0
     while position < len(rows):
-        begin = rows.find(b"\n", position) + 1
-        place = _Place(**orjson.loads(rows[position:begin]))
+        place, begin = _place_at(rows, position)
         position = begin + place.rows
         yield _Block(place, rows[begin:position])
+
+
+def _blocks_with(rows: mmap.mmap, needle: bytes) -> Iterator[_Block]:
+    """Yield the rows of each segment that hold a text, without looking at any others."""
+    position = rows.find(needle)
+    while position >= 0:
+        place, begin = _place_at(rows, rows.rfind(b"\n{", 0, position) + 1)
+        end, found = begin + place.rows, []
+        position = max(position, begin)  # it may be in what says where the segment is
+        while (position := rows.find(needle, position, end)) >= 0:
+            start = rows.rfind(b"\n", 0, position) + 1
+            position = rows.find(b"\n", position) + 1
+            found.append(rows[start:position])
+        yield _Block(place, b"".join(found))
+        position = rows.find(needle, end)
+
+
+def _place_at(rows: mmap.mmap, position: int) -> tuple[_Place, int]:
+    """Return what the line at a position says of a segment, and where its rows begin."""
+    begin = rows.find(b"\n", position) + 1
+    return _Place(**orjson.loads(rows[position:begin])), begin
 
 
 def _ahead(work: Callable[[T], R], items: Iterable[T]) -> Iterator[tuple[T, R]]:
@@ -293,10 +324,6 @@ def _close(file: IO[bytes]) -> None:
 def _flush(file: IO[Any]) -> None:
     file.flush()
     os.fsync(file.fileno())
-
-
-def _up_to(log: str, names: Sequence[str], seq: int) -> list[str]:
-    return [name for name in names if 0 <= place(log, name) <= seq]
 
 
 def _digest(names: Sequence[str]) -> str:

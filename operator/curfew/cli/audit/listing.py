@@ -2,6 +2,7 @@
 
 import csv
 import io
+import sys
 from collections.abc import Callable, Iterable
 from datetime import date
 from typing import Protocol
@@ -68,12 +69,17 @@ class TableListing:
 class JsonLinesListing:
     """For programs: an object a line, with the index and the record as it is stored."""
 
+    def __init__(self) -> None:
+        """Print whole blocks: there may be millions."""
+        self._out = sys.stdout.buffer
+
     def show(self, index: int, line: bytes, record: Record | None) -> None:
         """Print a record."""
-        click.echo(indexed(index, line))
+        self._out.write(indexed(index, line) + b"\n")
 
     def end(self) -> None:
-        """Print nothing."""
+        """Print what is left."""
+        self._out.flush()
 
 
 class JsonListing:

@@ -11,7 +11,7 @@ from curfew.audit.checkpoint import Verifier
 from curfew.audit.gist import Gist, open_gist
 from curfew.audit.query import Query
 from curfew.audit.segment import ChainBroken
-from curfew.audit.verify import Walk, place
+from curfew.audit.verify import Walk, place, up_to
 from curfew.audit.witness import Witness
 from curfew.cli.audit.parallel import in_parallel, processors
 from curfew.cli.audit.reading import read
@@ -48,7 +48,7 @@ async def sifted_records(
     All of it is verified before, as by `verified_segments`, and the same is raised. With an index, only what came after
     the witness is read, and it is taken into the index if the log verifies to its end.
     """
-    unseen = [name for name in names if since is None or not 0 <= place(log, name) < since.head.seq]
+    unseen = names[len(up_to(log, names, since.head.seq - 1)) :] if since is not None else names
     walk = Walk(log, verifier, since=since)
     work = functools.partial(sift, query=query, has_index=index is not None)
     waiting: deque[tuple[str, bytes, Sifted | None]] = deque()  # taken, and not yet known to be good in their place
