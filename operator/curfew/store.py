@@ -150,6 +150,9 @@ class Store:
         self._bury(str(body["metadata"]["uid"]))
         if known is None or known.uid != body["metadata"]["uid"]:
             return frozenset()
+        if key not in self._by_role:
+            del self._roles[key]  # roles come and go, and nobody asks for this one
+            return frozenset()
         return self._see_role(key, RoleSeen("", ""))
 
     def _see_role(self, key: RoleKey, seen: RoleSeen) -> frozenset[str]:

@@ -8,7 +8,7 @@ import pytest
 from curfew.audit.record import RecordRefused
 from curfew.ports import Held
 from curfew.store import Unreadable
-from tests.support.builders import BOB, a_decision, a_policy, a_request
+from tests.support.builders import BOB, a_decision, a_policy, a_request, a_role
 from tests.support.stage import Stage
 
 
@@ -88,6 +88,22 @@ async def test_the_end_of_a_grant_does_not_wait_behind_a_slow_api_server() -> No
     await stage.reconciler.reconcile(uid)
 
     assert stage.bindings() == []
+
+
+async def test_roles_that_come_and_go_are_not_remembered() -> None:
+    """But one that a grant has pinned is remembered as gone, and the grant ends."""
+    stage = Stage()
+    await active(stage)
+    stage.cluster.apply(a_role())  # the watch tells of it
+    for number in range(3):
+        stage.cluster.apply(a_role(f"passing-{number}"))
+        stage.cluster.delete("ClusterRole", f"passing-{number}", "")
+    await stage.settle()
+    assert len(stage.store._roles) == 1
+
+    stage.cluster.delete("ClusterRole", "payments-debug", "")
+    await stage.settle()
+    assert stage.phase() == "Revoked"
 
 
 async def test_requests_that_come_together_do_not_pass_a_limit_together(monkeypatch: pytest.MonkeyPatch) -> None:
