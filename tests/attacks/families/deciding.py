@@ -97,7 +97,7 @@ STAGES = [
         "a revocation for a stage that does not exist",
         active,
         lambda s: decide(s, BOB, "Revoke", stage="nobody"),
-        needs("nobody", "revoke"),
+        needs("", "revoke"),
         lambda s: decide(s, BOB, "Revoke", stage="owners"),
     ),
     Attack(
