@@ -16,7 +16,7 @@ from curfew.core.reasons import Reason
 from curfew.ports import ClusterError
 from curfew.reconciler import Reconciler
 from curfew.store import Store, is_closed
-from tests.support.builders import NOON, a_policy, a_role
+from tests.support.builders import NOON, a_decision, a_policy, a_request, a_role
 from tests.support.world import FailurePlan, FakeClock, FakeCluster
 
 ROUNDS = 200
@@ -258,3 +258,19 @@ class Stage:
         """Return a condition of a request."""
         found: dict[str, Any] = next(c for c in self.cluster.status(name)["conditions"] if c["type"] == type_)
         return found
+
+
+async def pending(stage: Stage, **spec: Any) -> str:
+    """Put a request before the approvers and return its UID."""
+    uid: str = stage.cluster.apply(a_request(**spec))["metadata"]["uid"]
+    await stage.settle()
+    return uid
+
+
+async def active(stage: Stage, **spec: Any) -> str:
+    """Bring a request to Active and return its UID."""
+    uid = await pending(stage, **spec)
+    stage.cluster.decide("inc-4711", a_decision())
+    await stage.settle()
+    assert stage.phase() == "Active"
+    return uid

@@ -10,7 +10,7 @@ from curfew.core.facts import EnforcementState
 from curfew.ports import Forbidden
 from tests.support.builders import ALICE, BOB, CAROL, a_decision, a_policy, a_request, a_role
 from tests.support.ocsf import validate
-from tests.support.stage import FakeTrail, Stage
+from tests.support.stage import FakeTrail, Stage, active, pending
 
 
 @pytest.fixture(autouse=True)
@@ -38,22 +38,6 @@ HAPPY = [
     "grant.expired",
     "request.closed",
 ]
-
-
-async def pending(stage: Stage, **spec: Any) -> str:
-    """Put a request before the approvers and return its UID."""
-    uid: str = stage.cluster.apply(a_request(**spec))["metadata"]["uid"]
-    await stage.settle()
-    return uid
-
-
-async def active(stage: Stage, **spec: Any) -> str:
-    """Bring a request to Active and return its UID."""
-    uid = await pending(stage, **spec)
-    stage.cluster.decide("inc-4711", a_decision())
-    await stage.settle()
-    assert stage.phase() == "Active"
-    return uid
 
 
 async def test_a_request_lives_from_asking_to_the_end_of_its_hour() -> None:

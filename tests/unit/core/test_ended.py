@@ -8,18 +8,8 @@ import pytest
 from curfew.ports import Forbidden
 from tests.support.builders import BOB, CAROL, a_decision, a_request
 from tests.support.ocsf import validate
-from tests.support.stage import Stage
+from tests.support.stage import Stage, active
 from tests.support.world import Crash
-
-
-async def active(stage: Stage) -> str:
-    """Bring a request to Active and return its UID."""
-    uid: str = stage.cluster.apply(a_request())["metadata"]["uid"]
-    await stage.settle()
-    stage.cluster.decide("inc-4711", a_decision())
-    await stage.settle()
-    assert stage.phase() == "Active"
-    return uid
 
 
 def take_the_label_off(stage: Stage, uid: str) -> None:

@@ -20,7 +20,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
-from math import ceil, floor
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
@@ -32,10 +31,10 @@ from curfew.audit.gist import ID_BYTES
 from curfew.audit.query import Query
 from curfew.audit.segment import TRAILER_BYTES, unpack
 from curfew.audit.verify import up_to
-from curfew.audit.when import ALWAYS, Span
 from curfew.audit.witness import Witness
 from curfew.cli.audit.parallel import processors
 from curfew.cli.audit.reading import CannotRead
+from curfew.cli.audit.rows import Block, Place, blocks, blocks_with
 from curfew.cli.audit.sifting import Sifted
 from curfew.cli.audit.stream import NotVerified
 from curfew.ports import ObjectStore
@@ -154,10 +153,10 @@ class Index:
         row_may_match, may_match = in_rows.sieve(), rest.sieve()
         has_rest = bool(rest.patterns or rest.words)
         with mmap.mmap(self._rows.fileno(), 0, access=mmap.ACCESS_READ) as rows:
-            found = _blocks_with(rows, needle) if (needle := _needle(query)) is not None else _blocks(rows)
-            blocks = (one for one in found if row_may_match(one.rows) and one.place.may_have(query.span))
+            found = blocks_with(rows, needle) if (needle := _needle(query)) is not None else blocks(rows)
+            wanted = (one for one in found if row_may_match(one.rows) and one.place.may_have(query.span))
             try:
-                for block, lines in _ahead(self._unpacked, blocks):
+                for block, lines in _ahead(self._unpacked, wanted):
                     if has_rest and lines.isascii() and not may_match(lines):  # which takes long where it is not
                         continue
                     for row in block.rows.splitlines():
@@ -168,7 +167,7 @@ class Index:
             except (ValueError, TypeError) as error:
                 raise CannotRead(f"The index in {self.path} is damaged; remove that folder. {error}") from error
 
-    def _unpacked(self, block: "_Block") -> bytes:
+    def _unpacked(self, block: Block) -> bytes:
         """Return the records of a segment, or raise `ValueError`."""
         stored = os.pread(self._segments.fileno(), block.place.length, block.place.start)
         records, _, _ = unpack(stored[:-TRAILER_BYTES])[:-1].rpartition(b"\n")  # without the seal
@@ -181,7 +180,7 @@ class Index:
         if not sifted.gist.link.count:
             return
         begin, end = sifted.span
-        place = _Place(self._segments.tell(), len(stored), begin, end, len(sifted.rows))
+        place = Place(self._segments.tell(), len(stored), begin, end, len(sifted.rows))
         with self._writing():
             self._rows.write(orjson.dumps(place, option=orjson.OPT_APPEND_NEWLINE) + sifted.rows)
             self._segments.write(stored)
@@ -235,68 +234,11 @@ def _parts(query: Query) -> tuple[Query, Query]:
     return replace(query, patterns=patterns, words=()), Query(anything, query.words, also=query.also)
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """Where a segment is among the others, from when to when its records are, and how long its rows are."""
-
-    start: int
-    length: int
-    begin: int  # in ms since 1970
-    end: int
-    rows: int
-
-    def may_have(self, span: Span) -> bool:
-        """Whether a record of the segment may be from a span of time."""
-        if span == ALWAYS:
-            return True
-        return (span.begin is None or self.end >= floor(span.begin.timestamp() * 1000)) and (
-            span.end is None or self.begin <= ceil(span.end.timestamp() * 1000)
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class _Block:
-    """The rows of a segment, or some of them."""
-
-    place: _Place
-    rows: bytes
-
-
 def _needle(query: Query) -> bytes | None:
     """Return the longest text that a row must hold for a query to be answered by it, or None where there is none."""
     fields = (query.needles(name) for name in query.patterns if name != "anything")
     needles = [needle for alternatives in fields if len(alternatives) == 1 for needle in alternatives[0]]
     return max(needles, key=len, default=None)
-
-
-def _blocks(rows: mmap.mmap) -> Iterator[_Block]:
-    """Yield all rows of each segment."""
-    position = 0
-    while position < len(rows):
-        place, begin = _place_at(rows, position)
-        position = begin + place.rows
-        yield _Block(place, rows[begin:position])
-
-
-def _blocks_with(rows: mmap.mmap, needle: bytes) -> Iterator[_Block]:
-    """Yield the rows of each segment that hold a text, without looking at any others."""
-    position = rows.find(needle)
-    while position >= 0:
-        place, begin = _place_at(rows, rows.rfind(b"\n{", 0, position) + 1)
-        end, found = begin + place.rows, []
-        position = max(position, begin)  # it may be in what says where the segment is
-        while (position := rows.find(needle, position, end)) >= 0:
-            start = rows.rfind(b"\n", 0, position) + 1
-            position = rows.find(b"\n", position) + 1
-            found.append(rows[start:position])
-        yield _Block(place, b"".join(found))
-        position = rows.find(needle, end)
-
-
-def _place_at(rows: mmap.mmap, position: int) -> tuple[_Place, int]:
-    """Return what the line at a position says of a segment, and where its rows begin."""
-    begin = rows.find(b"\n", position) + 1
-    return _Place(**orjson.loads(rows[position:begin])), begin
 
 
 def _ahead(work: Callable[[T], R], items: Iterable[T]) -> Iterator[tuple[T, R]]:

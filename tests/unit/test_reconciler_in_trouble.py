@@ -9,17 +9,7 @@ from curfew.audit.record import RecordRefused
 from curfew.ports import Held
 from curfew.store import Unreadable
 from tests.support.builders import BOB, a_decision, a_policy, a_request, a_role
-from tests.support.stage import Stage
-
-
-async def active(stage: Stage) -> str:
-    """Bring a request to Active and return its UID."""
-    uid: str = stage.cluster.apply(a_request())["metadata"]["uid"]
-    await stage.settle()
-    stage.cluster.decide("inc-4711", a_decision())
-    await stage.settle()
-    assert stage.phase() == "Active"
-    return uid
+from tests.support.stage import Stage, active
 
 
 async def test_a_binding_that_a_finalizer_holds_is_not_told_to_be_gone() -> None:
