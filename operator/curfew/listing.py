@@ -24,7 +24,7 @@ class Lister:
     async def relist(self) -> None:
         """Bring the store up to date with the API server. Raise a `ClusterError` where it does not answer."""
         requests_before = {request.metadata.uid for request in self._store.requests()}
-        bindings_before = tuple(self._store.bindings())
+        bindings_before = tuple(self._store.bindings().values())
         policies_before = tuple(self._store.policies())
         # Bindings first: one that is past its end goes at once, whatever the other lists do (promise P3).
         bindings = await self._cluster.list_bindings()
@@ -71,5 +71,5 @@ class Lister:
         for policy in self._store.policies():
             self._enqueue((policy.metadata.namespace, policy.metadata.name))
         requests = {request.metadata.uid for request in self._store.requests()}
-        for uid in requests | {binding.request_uid for binding in self._store.bindings()}:
+        for uid in requests | self._store.bindings().keys():
             self._enqueue(uid)

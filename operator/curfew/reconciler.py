@@ -13,6 +13,7 @@ from typing import Protocol
 
 from curfew.api.access_policy import AccessPolicy
 from curfew.api.access_request import AccessRequest, Phase
+from curfew.api.names import binding_name
 from curfew.audit.receipt import Receipt
 from curfew.audit.record import Record, RecordRefused, Story
 from curfew.core import policies, policy_records, stories
@@ -230,9 +231,9 @@ class Reconciler:
     async def _read_binding(self, uid: str, namespace: str) -> None:
         """Read the binding of a request back, past the watch, which may lag."""
         from_watch = self._store.binding(uid)
-        body = await self._cluster.get_binding(namespace, f"curfew-{uid}")
+        body = await self._cluster.get_binding(namespace, binding_name(uid))
         memory, found = self._store.memory(uid), read_binding(body) if body is not None else None
-        memory.stranger = found if found is not None and found.request_uid != uid else None
+        memory.stranger = found if found is not None and not found.request_uid else None
         if body is not None:
             self._store.see_binding(body)
         if from_watch is not None and (found is None or found.uid != from_watch.uid):
@@ -412,7 +413,7 @@ class Reconciler:
             if was_granted:
                 self._reporter.notice(about_deleted(told))
         for binding, why, at in self._unexplained:
-            if binding.request_uid not in self._told_deleted:
+            if binding.claim not in self._told_deleted:
                 self._tell_of_orphan(binding, why, at)
         self._unexplained.clear()
         if refused is not None:

@@ -142,7 +142,7 @@ class Reporting:
             phase = request.status.phase or "New"
             phases[request.metadata.namespace, request.spec.policy_name, str(phase)] += 1
             waiting += len(request.status.outbox)
-        past = sum(1 for b in store.bindings() if b.expires_at is None or b.expires_at < now)
+        past = sum(1 for b in store.bindings().values() if b.expires_at is None or b.expires_at < now)
         late = sum(
             1
             for r in store.requests()

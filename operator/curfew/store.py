@@ -164,28 +164,35 @@ class Store:
         return self._roles.get(role_key(request)) if request.status.terms is not None else None
 
     def see_binding(self, body: Mapping[str, Any]) -> str | None:
-        """Take in a RoleBinding with our label and return the UID of its request, or None where it is old or not ours."""
+        """Take in a RoleBinding with our label and return its key, or None where it is old or not ours."""
         if self._newer("binding", body) is None:
             return None
         binding = read_binding(body)
         if not binding.request_uid:
             return None
-        self._bindings[binding.request_uid] = binding
-        return binding.request_uid
+        key = self._binding_key(binding)
+        self._bindings[key] = binding
+        return key
+
+    def _binding_key(self, binding: Binding) -> str:
+        """Return the UID of the request whose grant a binding is, or its own where that of another namespace is known."""
+        known = self._bindings.get(binding.claim)
+        return binding.claim if known is None or known.namespace == binding.namespace else binding.uid
 
     def see_binding_deleted(self, body: Mapping[str, Any]) -> str | None:
-        """Take in that a RoleBinding with our label is gone and return the UID of its request."""
+        """Take in that a RoleBinding with our label is gone and return its key."""
         return self.lose_binding(read_binding(body))
 
     def lose_binding(self, binding: Binding) -> str | None:
-        """Take in that exactly this binding is gone and return the UID of its request, or None where that was known."""
+        """Take in that exactly this binding is gone and return its key, or None where that was known."""
         self._bury(binding.uid)
-        known = self._bindings.get(binding.request_uid)
+        key = self._binding_key(binding)
+        known = self._bindings.get(key)
         if known is None or known.uid != binding.uid:
             return None
-        del self._bindings[binding.request_uid]
-        self.memory(binding.request_uid).lost = known
-        return binding.request_uid
+        del self._bindings[key]
+        self.memory(key).lost = known
+        return key
 
     # --- what is known ----------------------------------------------------------------------------------------------
 
@@ -211,7 +218,7 @@ class Store:
         self._gone_policies.pop(uid, None)
 
     def binding(self, uid: str) -> Binding | None:
-        """Return the binding of a request, or None."""
+        """Return the binding of a request, or that which has this UID itself and is no request's; or None."""
         return self._bindings.get(uid)
 
     def memory(self, uid: str) -> Memory:
@@ -236,9 +243,9 @@ class Store:
         """Return all policies that are known."""
         return tuple(self._policies.values())
 
-    def bindings(self) -> Iterable[Binding]:
-        """Return all our bindings that are known."""
-        return tuple(self._bindings.values())
+    def bindings(self) -> Mapping[str, Binding]:
+        """Return all our bindings that are known, by their keys."""
+        return dict(self._bindings)
 
     def under_policy(self, key: PolicyKey) -> frozenset[str]:
         """Return the UIDs of the open requests that name a policy."""

@@ -220,7 +220,7 @@ class Stage:
         self.is_listed = True
         self.dirty |= {(policy.metadata.namespace, policy.metadata.name) for policy in self.store.policies()}
         self.dirty |= {request.metadata.uid for request in self.store.requests()}
-        self.dirty |= {binding.request_uid for binding in self.store.bindings()}
+        self.dirty |= self.store.bindings().keys()
 
     async def pass_time(self, **by: float) -> None:
         """Turn the clock, stopping at each instant at which the operator wanted to look again."""

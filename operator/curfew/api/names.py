@@ -40,4 +40,12 @@ CHECKPOINT_KEY: Final = "checkpoint"
 
 def binding_name(uid: str) -> str:
     """Return the name of the RoleBinding that grants the AccessRequest with this UID."""
-    return f"curfew-{uid}"
+    return f"{_BINDING}{uid}"
+
+
+def granted_by(binding: str) -> str | None:
+    """Return the UID of the AccessRequest that a RoleBinding of this name grants, or None where it is not named so."""
+    return binding.removeprefix(_BINDING) if binding.startswith(_BINDING) else None
+
+
+_BINDING = "curfew-"

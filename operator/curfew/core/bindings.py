@@ -35,6 +35,11 @@ class Binding:
     receipt: Receipt | None
     terms: str
 
+    @property
+    def claim(self) -> str:
+        """The UID of the request whose grant it is, from its name, which nobody can change; its own where it says none."""
+        return names.granted_by(self.name) or self.uid
+
 
 def read_binding(body: Mapping[str, Any]) -> Binding:
     """Read a RoleBinding. What is missing or malformed in what we wrote comes back empty, never as an error."""
@@ -104,6 +109,8 @@ def find_drift(binding: Binding, request: AccessRequest) -> tuple[Reason, str] |
     if binding.expires_at is None:
         return Reason.EXPIRY_MISSING, "the binding carries no readable end"
     differences = []
+    if binding.namespace != request.metadata.namespace:
+        differences.append(f"it is in namespace {binding.namespace}")
     if binding.request_uid != request.metadata.uid:
         differences.append(f"label {names.LABEL_REQUEST_UID} is {binding.request_uid or 'missing'}")
     if binding.owner_uid != request.metadata.uid:

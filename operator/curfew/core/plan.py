@@ -129,7 +129,7 @@ def end_access(facts: Facts) -> Step | None:
 def why_ended(facts: Facts, binding: Binding) -> tuple[Reason, str] | None:
     """Return why a binding must go, in a word and in words, or None while it may stay."""
     request, status = facts.request, facts.request.status
-    if not _is_ours(binding, facts) and not _has_lost_our_label(binding, facts):
+    if not _is_ours(binding) and not _has_lost_our_label(binding, facts):
         return None  # a stranger's: ours carry our label; `adopt` raises the alarm
     if binding.expires_at is not None and binding.expires_at <= facts.now:
         return Reason.DURATION_ELAPSED, "its window is over"
@@ -190,7 +190,7 @@ def _may_have_binding(facts: Facts) -> bool:
 def conclude(facts: Facts) -> Step | None:
     """Close a grant whose binding was read back as gone: only then does a request show Expired or Revoked."""
     request, status = facts.request, facts.request.status
-    if status.phase is not Phase.ACTIVE or (facts.binding is not None and _is_ours(facts.binding, facts)):
+    if status.phase is not Phase.ACTIVE or (facts.binding is not None and _is_ours(facts.binding)):
         return None
     if Read.BINDING not in facts.was_read:
         return Step(reads=frozenset({Read.BINDING}))
@@ -234,7 +234,7 @@ def adopt(facts: Facts) -> Step | None:
     binding = facts.binding or facts.lost
     if binding is None:
         return None
-    if not _is_ours(binding, facts):
+    if not _is_ours(binding):
         return _transition(
             facts,
             Event.FAIL,
@@ -258,8 +258,9 @@ def adopt(facts: Facts) -> Step | None:
     )
 
 
-def _is_ours(binding: Binding, facts: Facts) -> bool:
-    return binding.request_uid == facts.request.metadata.uid
+def _is_ours(binding: Binding) -> bool:
+    """Whether a binding carries our label; whatever it says, `end_access` has judged by then."""
+    return bool(binding.request_uid)
 
 
 def _has_lost_our_label(binding: Binding, facts: Facts) -> bool:

@@ -143,7 +143,7 @@ def role_changed(facts: Facts, how: str, rules_digest: str) -> Record:
 def of_binding(binding: Binding) -> Story:
     """Return what a binding says of the request that it claims to be for."""
     return Story(
-        uid=binding.request_uid,
+        uid=binding.claim,
         namespace=binding.namespace,
         request=binding.request,
         requester=binding.subjects[0][1] if len(binding.subjects) == 1 else None,

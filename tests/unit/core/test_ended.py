@@ -36,6 +36,49 @@ async def test_a_binding_whose_label_was_taken_off_is_removed() -> None:
         validate(record)
 
 
+def binding_of(stage: Stage, *, name: str, namespace: str = "payments") -> dict[str, Any]:
+    """Return a copy of the only binding, as somebody might make it by hand."""
+    (made,) = stage.bindings()
+    kept = {key: made["metadata"][key] for key in ("labels", "annotations", "ownerReferences")}
+    return {**made, "metadata": {"name": name, "namespace": namespace, **kept}}
+
+
+async def test_a_binding_whose_label_names_another_request_is_removed_and_its_own_request_told() -> None:
+    """Whose grant it is, its name says, which nobody can change."""
+    stage = Stage()
+    uid = await active(stage)
+    other: str = stage.cluster.apply(a_request("inc-4712"))["metadata"]["uid"]
+    await stage.settle()
+
+    stage.cluster.edit_binding(
+        f"curfew-{uid}", lambda body: body["metadata"]["labels"].update({"curfew.dev/request-uid": other})
+    )
+    await stage.settle()
+
+    assert stage.bindings() == []
+    assert (stage.phase(), stage.cluster.status("inc-4711")["endReason"]) == ("Revoked", "BindingTampered")
+    assert f"label curfew.dev/request-uid is {other}" in stage.condition("Active")["message"]
+    assert stage.events(uid)[-3:] == ["grant.drifted", "grant.revoked", "request.closed"]
+    assert stage.cluster.status("inc-4712")["phase"] == "Pending"
+
+
+@pytest.mark.parametrize(("name", "namespace"), [("curfew", "payments"), ("curfew-{uid}", "orders")])
+async def test_a_binding_that_is_like_a_grant_is_removed_and_the_grant_stays(name: str, namespace: str) -> None:
+    """It has our label and another name, or is in another namespace, and takes no grant's place."""
+    stage = Stage()
+    uid = await active(stage)
+    (grant,) = stage.bindings()
+
+    stage.cluster.apply(binding_of(stage, name=name.format(uid=uid), namespace=namespace))
+    await stage.settle()
+    stage.restart()
+    await stage.settle()
+
+    assert [one["metadata"]["uid"] for one in stage.bindings()] == [grant["metadata"]["uid"]]
+    assert stage.phase() == "Active"
+    assert "grant.orphan_removed" in stage.events()
+
+
 async def test_access_that_goes_on_without_our_label_is_an_alarm_until_somebody_ends_it() -> None:
     """Our own rules may refuse us to remove what does not carry our label; then it is not told as ended (promise P11)."""
     stage = Stage()
