@@ -210,6 +210,7 @@ class Reconciler:
             binding=self._store.binding(uid) or memory.stranger,
             lost=memory.lost,
             removal=memory.removal,
+            is_announced=memory.is_announced,
             intent=self._intent(uid),
             durable=_Durable(self._trail),
             refusal=memory.refusal,

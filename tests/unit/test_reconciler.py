@@ -269,6 +269,23 @@ async def test_a_late_approval_is_refused_by_an_operator_that_starts_after_it() 
     assert stage.bindings() == []
 
 
+async def test_an_announcement_that_is_on_its_way_when_the_time_is_up_was_in_time() -> None:
+    """Whatever the bucket takes to answer: enough people agreed, and that was seen."""
+    stage = Stage()
+    uid = await pending(stage)
+    stage.clock.advance(minutes=59, seconds=59)
+    stage.cluster.decide("inc-4711", a_decision())
+    await stage.reconciler.reconcile(uid)
+
+    stage.clock.advance(seconds=2)
+    await stage.reconciler.reconcile(uid)
+    assert stage.phase() == "Pending"
+    assert "grant.intended" not in stage.events()
+    await stage.settle()
+
+    assert stage.phase() == "Active"
+
+
 async def test_nobody_decides_in_time() -> None:
     """The pending clock runs out by itself."""
     stage = Stage()

@@ -117,7 +117,8 @@ class Facts:
     binding: Binding | None = None
     lost: Binding | None = None  # the request's binding, seen by this process and gone since
     removal: Removal | None = None
-    intent: Intent | None = None
+    is_announced: bool = False  # this process handed the announcement of the grant to the trail
+    intent: Intent | None = None  # that announcement, or that of an earlier process, once it is durable
     durable: Container[str] = frozenset()  # the ids of all records that are known to be in the trail
     refusal: Refusal | None = None
     rivals: Rivals = Rivals()

@@ -360,10 +360,10 @@ def turn_down(facts: Facts) -> Step | None:
 
 
 def _time_is_up(facts: Facts) -> bool:
-    """Whether the time to decide is over, and no announcement is known that was made in it."""
+    """Whether the time to decide is over, and no announcement is known that was made in it, durable or on its way."""
     decide_by = facts.request.status.decide_by
     # Without an instant to decide by there is no time in which anybody may decide.
-    return (decide_by is None or decide_by <= facts.now) and facts.intent is None
+    return (decide_by is None or decide_by <= facts.now) and facts.intent is None and not facts.is_announced
 
 
 def _may_be_announced(facts: Facts) -> bool:
