@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from curfew.audit.findings import Anchor, Finding, Kind
-from curfew.audit.merkle import CompactRange, leaf_hash
+from curfew.audit.merkle import CompactRange
 from curfew.audit.segment import Segment
 
 
@@ -31,7 +31,7 @@ class Anchors:
             if anchor.size == after.size:
                 tree = after
             elif before is not None and segment is not None and anchor.size >= before.size:
-                tree = before.extended(map(leaf_hash, segment.lines[: anchor.size - before.size]))
+                tree = before.extended(segment.leaves[: anchor.size - before.size])
             else:
                 yield self._not_compared(anchor)
                 continue

@@ -7,7 +7,7 @@ import functools
 import itertools
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from curfew.audit.canonical import canonical
@@ -67,19 +67,32 @@ def answers(name: str, body: Mapping[str, Any]) -> Texts:
         yield from every_text(body)
         return
     block = body["unmapped"]["curfew"]
-    for path in FIELDS[name]:
-        joined = [list(_at(block, part.split("."))) for part in path.split("/")]
-        yield from ("/".join(parts) for parts in itertools.product(*joined))
+    for first, *others in _READERS[name]:
+        texts = first(block)
+        if others:
+            texts = ["/".join(parts) for parts in itertools.product(texts, *(other(block) for other in others))]
+        yield from texts
 
 
-def _at(value: Any, keys: Sequence[str]) -> Texts:
-    """Yield the texts at a place in a JSON value; none where there is no such place."""
+def _reader(keys: Sequence[str]) -> Callable[[Any], list[str]]:
+    """Return what reads the texts at a place in a JSON value; none where there is no such place."""
     if not keys:
-        yield from (value,) if isinstance(value, str) else ()
-    elif isinstance(value, Mapping):
-        key, is_list, _ = keys[0].partition("[")
-        for part in value.get(key, ()) if is_list else [value.get(key)]:
-            yield from _at(part, keys[1:])
+        return lambda value: [value] if isinstance(value, str) else []
+    key, is_list, _ = keys[0].partition("[")
+    inner = _reader(keys[1:])
+
+    def read(value: Any) -> list[str]:
+        part = value.get(key) if isinstance(value, dict) else None
+        if not is_list:
+            return inner(part)
+        return [text for one in part for text in inner(one)] if isinstance(part, list) else []
+
+    return read
+
+
+_READERS = {
+    name: [[_reader(part.split(".")) for part in path.split("/")] for path in paths] for name, paths in FIELDS.items()
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,15 +111,25 @@ class Query:
 
     def matches(self, record: Record) -> bool:
         """Whether a record is an answer."""
-        if record.at not in self.span:
-            return False
-        for name in self.patterns:
-            if not any(map(_fits(self.patterns_of(name)), answers(name, record.body))):
+        return self.matcher()(record)
+
+    def matcher(self) -> Callable[[Record], bool]:
+        """Return what tells whether a record is an answer; for many of them this is sooner than `matches`."""
+        fields = [(name, _fits(self.patterns_of(name))) for name in self.patterns]
+        words = [self._forms(word) for word in self.words]
+
+        def matches(record: Record) -> bool:
+            if record.at not in self.span:
                 return False
-        if self.words:
-            text = "\n".join(every_text(record.body)).casefold()
-            return all(any(form in text for form in self._forms(word)) for word in self.words)
-        return True
+            for name, fits in fields:
+                if not any(map(fits, answers(name, record.body))):
+                    return False
+            if words:
+                text = "\n".join(every_text(record.body)).casefold()
+                return all(any(form in text for form in forms) for forms in words)
+            return True
+
+        return matches
 
     def patterns_of(self, name: str) -> tuple[str, ...]:
         """Return the patterns of a field, with the pseudonyms of those whose names they fit."""
@@ -120,6 +143,12 @@ class Query:
         """Return what a word may be in a log: itself, or the pseudonym of somebody in whose name it is."""
         folded = word.casefold()
         return [folded, *(self.also[person] for person in self.also if folded in person.casefold())]
+
+    def parts(self) -> tuple["Query", "Query"]:
+        """Return the part of it that asks for fields, and the part that any text of a record can answer."""
+        anything = {name: patterns for name, patterns in self.patterns.items() if name == "anything"}
+        fields = {name: patterns for name, patterns in self.patterns.items() if name != "anything"}
+        return replace(self, patterns=fields, words=()), Query(anything, self.words, also=self.also)
 
     def needles(self, name: str) -> list[list[bytes]]:
         """Return, for each pattern of a field, what a line has to hold for it to fit.
@@ -158,7 +187,6 @@ def _holds(alternatives: Sequence[Sequence[bytes]]) -> Callable[[bytes], bool]:
             return lambda line: any(all(needle in line for needle in alternative) for alternative in alternatives)
 
 
-@functools.lru_cache(maxsize=256)
 def _fits(patterns: tuple[str, ...]) -> Callable[[str], bool]:
     """Return what tells whether a text fits any of the patterns."""
     plain = frozenset(pattern for pattern in patterns if not _WILD.keys() & set(pattern))

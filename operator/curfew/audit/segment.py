@@ -59,6 +59,7 @@ class Segment:
     seq: int
     name: str
     lines: tuple[bytes, ...]  # the records, without newlines
+    leaves: tuple[bytes, ...]  # the hash of each, as leaf of the tree
     first: int  # index in the log of the first of them
     at: datetime
     writer: str
@@ -276,9 +277,9 @@ def open_segment(
     if _sealed_range(tree) != sealed["range"] or _format_time(at) != sealed["at"]:
         raise broken("is sealed with a range or a time that is not in its one right form")
     first = sealed["first"]
-    segment = Segment(seq, name, tuple(lines), first, at, sealed["writer"])
+    segment = Segment(seq, name, tuple(lines), tuple(map(leaf_hash, lines)), first, at, sealed["writer"])
     after = Head(log, seq, hashlib.sha256(stored).digest(), next_day, tree, at)
-    parts = tuple(subtrees(first, list(map(leaf_hash, lines))))
+    parts = tuple(subtrees(first, segment.leaves))
     return segment, Link(name, sealed["previous"], first, len(lines), parts, after, sealed["checkpoint"])
 
 

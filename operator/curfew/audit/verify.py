@@ -6,6 +6,7 @@ the end: a log that was cut off there looks like one that ends there. Only an an
 checkpoint that was kept elsewhere.
 """
 
+import functools
 import re
 import sys
 from bisect import bisect_right
@@ -43,12 +44,15 @@ def _rank(log: str, name: str) -> int:
 
 def place(log: str, name: str) -> int:
     """Return the place in the chain that a name claims, or -1 where it is not the name of a segment of this log."""
-    before = prefix(log)
-    match = _NAME.fullmatch(name, len(before)) if name.startswith(before) else None
+    match = _name_in(log).fullmatch(name)
     return int(match[1]) if match else -1
 
 
-_NAME = re.compile(r"dt=\d{4}-\d{2}-\d{2}/(\d{12})-[0-9a-f]{16}" + re.escape(SUFFIX), re.ASCII)
+@functools.lru_cache(maxsize=8)
+def _name_in(log: str) -> re.Pattern[str]:
+    """Return what the names of a log's segments are like."""
+    within = r"dt=\d{4}-\d{2}-\d{2}/(\d{12})-[0-9a-f]{16}"
+    return re.compile(re.escape(prefix(log)) + within + re.escape(SUFFIX), re.ASCII)
 
 
 def verify(

@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from curfew.audit.canonical import canonical
 from curfew.audit.query import FIELDS, Query, answers
 from curfew.audit.when import Span
 from curfew.cli import main
@@ -86,6 +87,16 @@ async def test_a_log_without_records_has_an_index_too(log: ALog) -> None:
     assert await found(empty) == []
     empty.append([a_record(1)])
     assert await found(empty) == [0]
+
+
+async def test_lines_that_this_version_cannot_read_move_nothing(log: ALog) -> None:
+    """A later version may have written them, before, between and after what this one can read."""
+    unread = [canonical({"of": "a later version", "number": number}) for number in range(4)]
+    log.append_lines([unread[0], a_record(8).line(), unread[1], unread[2], a_record(9).line(), unread[3]])
+
+    for _ in ("making it", "asking it"):
+        assert await found(log, Query({"id": (a_record(9).id,)})) == [10]
+    assert await found(log) == [0, 1, 2, 3, 4, 5, 7, 10]
 
 
 def test_the_index_is_private_and_of_one_place_log_and_key(log: ALog, tmp_path: Path, cache: Path) -> None:
@@ -246,6 +257,24 @@ def test_a_damaged_index_is_said_to_be_damaged(log: ALog, tmp_path: Path, cache:
 
     assert result.exit_code == 3
     assert f"The index in {kept} is damaged; remove that folder." in result.stderr
+
+
+def test_a_disk_that_returns_other_bytes_is_not_believed(log: ALog, tmp_path: Path, cache: Path) -> None:
+    """Whichever byte of the segments it is: what is shown is what was verified, or nothing."""
+    folder = log.lay(tmp_path / "trail")
+    audit("search", folder)
+    verified = audit("search", folder, "-o", "jsonl").stdout.splitlines()
+    segments = next(cache.rglob("segments"))
+    good, refused = segments.read_bytes(), 0
+
+    for position in range(0, len(good), 16):
+        segments.write_bytes(good[:position] + bytes([good[position] ^ 1]) + good[position + 1 :])
+        result = audit("search", folder, "-o", "jsonl")
+        refused += result.exit_code
+        assert (result.stdout.splitlines() == verified) == (result.exit_code == 0)
+        assert verified[: len(result.stdout.splitlines())] == result.stdout.splitlines()
+
+    assert refused
 
 
 def test_what_a_search_did_not_bring_to_its_end_is_forgotten(log: ALog, tmp_path: Path, cache: Path) -> None:

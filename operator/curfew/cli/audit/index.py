@@ -15,34 +15,28 @@ import hashlib
 import json
 import mmap
 import os
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import IO, Any
 
 import orjson
+from zstandard import ZstdDecompressor, ZstdError
 
 from curfew.audit.checkpoint import Verifier
 from curfew.audit.findings import Finding, Kind
 from curfew.audit.gist import ID_BYTES
 from curfew.audit.query import Query
-from curfew.audit.segment import TRAILER_BYTES, unpack
 from curfew.audit.verify import up_to
 from curfew.audit.witness import Witness
-from curfew.cli.audit.parallel import processors
 from curfew.cli.audit.reading import CannotRead
-from curfew.cli.audit.rows import Block, Place, blocks, blocks_with
+from curfew.cli.audit.rows import Place, blocks, blocks_with, index_of
 from curfew.cli.audit.sifting import Sifted
 from curfew.cli.audit.stream import NotVerified
 from curfew.ports import ObjectStore
 
-T = TypeVar("T")
-R = TypeVar("R")
-
-_VERSION = 2  # of the files; an index of another one is left alone, and a new one made beside it
+_VERSION = 3  # of the files; an index of another one is left alone, and a new one made beside it
 _FILES = ("rows", "segments", "ids")
 _STATE = "state.json"
 
@@ -149,40 +143,40 @@ class Index:
         """Yield index and line of what may answer a query, in the order of the log; never too few."""
         if not self._state.sizes[0]:
             return
-        in_rows, rest = _parts(query)
-        row_may_match, may_match = in_rows.sieve(), rest.sieve()
+        fields, rest = query.parts()
+        row_may_match, may_match = fields.sieve(), rest.sieve()
         has_rest = bool(rest.patterns or rest.words)
         with mmap.mmap(self._rows.fileno(), 0, access=mmap.ACCESS_READ) as rows:
-            found = blocks_with(rows, needle) if (needle := _needle(query)) is not None else blocks(rows)
-            wanted = (one for one in found if row_may_match(one.rows) and one.place.may_have(query.span))
+            found = blocks_with(rows, needle) if (needle := _needle(fields)) is not None else blocks(rows)
             try:
-                for block, lines in _ahead(self._unpacked, wanted):
+                for place, some in found:
+                    may_have = row_may_match(some) and place.may_have(query.span)
+                    indexes = [index_of(row) for row in some.splitlines() if row_may_match(row)] if may_have else []
+                    if not indexes:
+                        continue
+                    lines = self._unpacked(place, indexes[-1])
                     if has_rest and lines.isascii() and not may_match(lines):  # which takes long where it is not
                         continue
-                    for row in block.rows.splitlines():
-                        if row_may_match(row):
-                            index, begin, length, *_ = orjson.loads(row)
-                            if may_match(line := lines[begin : begin + length]):
-                                yield index, line
-            except (ValueError, TypeError) as error:
+                    for index in indexes:
+                        if may_match(line := place.line(index, lines)):
+                            yield index, line
+            except (ValueError, LookupError, TypeError, ZstdError) as error:
                 raise CannotRead(f"The index in {self.path} is damaged; remove that folder. {error}") from error
 
-    def _unpacked(self, block: Block) -> bytes:
-        """Return the records of a segment, or raise `ValueError`."""
-        stored = os.pread(self._segments.fileno(), block.place.length, block.place.start)
-        records, _, _ = unpack(stored[:-TRAILER_BYTES])[:-1].rpartition(b"\n")  # without the seal
-        return records
+    def _unpacked(self, place: Place, index: int) -> bytes:
+        """Return what a segment holds up to a record; no more of it, because that is what takes longest."""
+        stored = os.pread(self._segments.fileno(), place.length, place.start)
+        return ZstdDecompressor().stream_reader(stored).read(place.end_of(index))
 
     # --- taking in
 
     def add(self, sifted: Sifted, stored: bytes) -> None:
         """Take in a segment that was verified, and its object."""
-        if not sifted.gist.link.count:
+        if sifted.rows is None or not sifted.gist.link.count:
             return
-        begin, end = sifted.span
-        place = Place(self._segments.tell(), len(stored), begin, end, len(sifted.rows))
+        place = replace(sifted.rows.place, start=self._segments.tell())
         with self._writing():
-            self._rows.write(orjson.dumps(place, option=orjson.OPT_APPEND_NEWLINE) + sifted.rows)
+            self._rows.write(orjson.dumps(place, option=orjson.OPT_APPEND_NEWLINE) + sifted.rows.lines)
             self._segments.write(stored)
             self._ids.write(sifted.gist.ids)
 
@@ -195,7 +189,7 @@ class Index:
             return
         files = (self._rows, self._segments, self._ids)
         with self._writing():
-            # A segment that a power cut takes away is missed when it is unpacked; a row or an id never would be.
+            # A segment that a power cut takes away is missed when it is read; a row or an id never would be.
             _flush(self._rows)
             _flush(self._ids)
             self._segments.flush()
@@ -227,36 +221,11 @@ class Index:
                     raise NotVerified(Finding(Kind.REPEATED, f"log {log}", why))
 
 
-def _parts(query: Query) -> tuple[Query, Query]:
-    """Return the part of a query that is looked for in rows, and the part for which whole lines are needed."""
-    patterns = dict(query.patterns)
-    anything = {name: patterns.pop(name) for name in ("anything",) if name in patterns}
-    return replace(query, patterns=patterns, words=()), Query(anything, query.words, also=query.also)
-
-
 def _needle(query: Query) -> bytes | None:
     """Return the longest text that a row must hold for a query to be answered by it, or None where there is none."""
     fields = (query.needles(name) for name in query.patterns if name != "anything")
     needles = [needle for alternatives in fields if len(alternatives) == 1 for needle in alternatives[0]]
     return max(needles, key=len, default=None)
-
-
-def _ahead(work: Callable[[T], R], items: Iterable[T]) -> Iterator[tuple[T, R]]:
-    """Yield items with what comes of them, in order; some are worked on ahead, in threads."""
-    threads = processors()
-    waiting: deque[tuple[T, Future[R]]] = deque()
-    with ThreadPoolExecutor(threads, thread_name_prefix="index") as pool:
-        try:
-            for item in items:
-                waiting.append((item, pool.submit(work, item)))
-                if len(waiting) > 2 * threads:
-                    first, done = waiting.popleft()
-                    yield first, done.result()
-            while waiting:
-                first, done = waiting.popleft()
-                yield first, done.result()
-        finally:
-            pool.shutdown(cancel_futures=True)
 
 
 def _close(file: IO[bytes]) -> None:

@@ -7,10 +7,8 @@ import signal
 import sys
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Sequence
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import BrokenExecutor, Executor, Future
 from contextlib import aclosing
-from multiprocessing import get_context
 from typing import TypeVar
 
 from curfew.audit.checkpoint import Verifier
@@ -75,7 +73,7 @@ async def in_parallel(
         while waiting:
             for one in await _first(waiting):
                 yield one
-    except BrokenProcessPool as error:
+    except BrokenExecutor as error:
         raise CannotRead(
             "A process that helped with verifying was ended from outside; there may not be enough memory. Try --jobs 1."
         ) from error
@@ -108,6 +106,10 @@ async def _batches(objects: AsyncGenerator[tuple[str, bytes]]) -> AsyncGenerator
 
 def _started(processes: int) -> Executor:
     """Return processes to which a Ctrl-C is nothing: it is their parent's, who ends them."""
+    # Imported here, because it takes long, and whoever has an index needs no processes.
+    from concurrent.futures import ProcessPoolExecutor
+    from multiprocessing import get_context
+
     # New processes, and not copies of this one, which may have threads of its own.
     pool = ProcessPoolExecutor(processes, get_context("spawn"), _begin)
     handler = signal.signal(signal.SIGINT, signal.SIG_IGN)  # which a new process inherits

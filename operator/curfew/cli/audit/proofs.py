@@ -28,7 +28,7 @@ class Shelf:
         if link.segment.lines:
             self._firsts.append(link.segment.first)
             self._names.append(link.segment.name)
-            self._tree.extend(map(leaf_hash, link.segment.lines))
+            self._tree.extend(link.segment.leaves)
 
     @property
     def verified(self) -> Verified:

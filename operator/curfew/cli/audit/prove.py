@@ -10,7 +10,6 @@ import click
 
 from curfew.audit.checkpoint import Verifier
 from curfew.audit.findings import Anchor, Verified
-from curfew.audit.merkle import leaf_hash
 from curfew.audit.proof import Proof, Tree, inclusion_path
 from curfew.audit.query import Query
 from curfew.audit.segment import Segment
@@ -131,7 +130,7 @@ async def _prove(store: ObjectStore, log: str, given: Verifier | None, wanted: _
     async with aclosing(verified_segments(store, log, verifier, wanted.anchors)) as links:
         async for link in links:
             last = link.verified
-            tree.extend(map(leaf_hash, link.segment.lines))
+            tree.extend(link.segment.leaves)
             found += wanted.among(link.segment)
     told = _the_one(found, wanted, tree.size)
     assert last is not None  # noqa: S101  there is a record, so there is a segment

@@ -1,9 +1,10 @@
-"""The rows of an index: for each segment a line that says where it is, and a line for each of its records.
+"""The rows of an index: for each segment a line that says where it and its records are, and a line for each of these.
 
-A record's row holds the texts that can be asked for by themselves. All lines are JSON: objects for segments, lists for records.
+A record's row holds its index and the texts that can be asked for by themselves. All lines are JSON: objects for segments,
+lists for records.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from math import ceil, floor
@@ -12,107 +13,116 @@ from typing import Any
 
 import orjson
 
-from curfew.audit.query import FIELDS
+from curfew.audit.merkle import leaf_hash
 from curfew.audit.segment import Segment
 from curfew.audit.when import ALWAYS, Span
 
-_Branch = tuple[tuple[str, ...], tuple[tuple[str, Any], ...]]
-"""What is looked for in an object: texts by their keys, and by theirs objects, or lists of objects, with more of them."""
-
-
-def _branch(paths: Iterable[list[str]]) -> _Branch:
-    texts = sorted(path[0] for path in paths if len(path) == 1)
-    inner: dict[str, list[list[str]]] = {}
-    for path in paths:
-        if len(path) > 1:
-            inner.setdefault(path[0].removesuffix("[*]"), []).append(path[1:])
-    return tuple(texts), tuple((key, _branch(rest)) for key, rest in sorted(inner.items()))
-
-
-_PLACES = {part for paths in FIELDS.values() for path in paths for part in path.split("/")}
-_TREE = _branch([place.split(".") for place in _PLACES])
-
-
-class Rows:
-    """The rows of a segment: for each record its index, where its line begins and how long it is, and its texts."""
-
-    def __init__(self) -> None:
-        """There are no records yet."""
-        self._rows: list[list[Any]] = []
-        self._times: list[int] = []
-
-    @property
-    def span(self) -> tuple[int, int]:
-        """From when to when the records are, in ms since 1970."""
-        return min(self._times, default=0), max(self._times, default=0)
-
-    def add(self, index: int, body: Mapping[str, Any]) -> None:
-        """Take in a record, from its JSON object."""
-        row: list[Any] = [index, 0, 0]
-        _gather(row, _TREE, body["unmapped"]["curfew"])
-        self._rows.append(row)
-        self._times.append(body["time"])
-
-    def of(self, segment: Segment) -> bytes:
-        """Return the rows of the segment whose records were taken in."""
-        begins = list(accumulate((len(line) + 1 for line in segment.lines), initial=0))
-        for row in self._rows:
-            number = row[0] - segment.first
-            row[1:3] = begins[number], len(segment.lines[number])
-        return b"".join(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in self._rows)
-
-
-def _gather(row: list[Any], branch: _Branch, value: Mapping[str, Any]) -> None:
-    texts, inner = branch
-    row += map(value.get, texts)
-    for key, further in inner:
-        part = value.get(key)
-        if type(part) is dict:
-            _gather(row, further, part)
-        elif type(part) is list:
-            for one in part:
-                if type(one) is dict:
-                    _gather(row, further, one)
+_MARK = 16  # hex digits of a leaf hash: enough to see that a disk has returned something else
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a segment is among the others, from when to when its records are, and how long its rows are."""
+    """Where a segment is among the others, and where its records are in it."""
 
     start: int
-    length: int
-    begin: int  # in ms since 1970
-    end: int
-    rows: int
+    length: int  # as it is stored
+    first: int  # the index of the first record
+    begins: Sequence[int]  # where the line of each begins, once the segment is unpacked, and where the seal does
+    marks: str  # `_MARK` digits of each one's leaf hash
+    since: int  # from when the earliest of them is, in ms since 1970
+    until: int  # and the latest
+    rows: int  # how long their rows are
 
     def may_have(self, span: Span) -> bool:
         """Whether a record of the segment may be from a span of time."""
         if span == ALWAYS:
             return True
-        return (span.begin is None or self.end >= floor(span.begin.timestamp() * 1000)) and (
-            span.end is None or self.begin <= ceil(span.end.timestamp() * 1000)
+        return (span.begin is None or self.until >= floor(span.begin.timestamp() * 1000)) and (
+            span.end is None or self.since <= ceil(span.end.timestamp() * 1000)
         )
+
+    def end_of(self, index: int) -> int:
+        """Return where a record ends in the segment, with its newline."""
+        return self.begins[index - self.first + 1]
+
+    def line(self, index: int, lines: bytes) -> bytes:
+        """Return a record from the lines of the segment, or raise `ValueError` where it is not what was verified."""
+        number = index - self.first
+        line = lines[self.begins[number] : self.begins[number + 1] - 1]
+        if leaf_hash(line).hex()[:_MARK] != self.marks[number * _MARK : (number + 1) * _MARK]:
+            raise ValueError(f"Record {index} is not what was verified.")
+        return line
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
-    """The rows of a segment, or some of them."""
+class Rows:
+    """The rows of a segment, and its place, which begins at 0 as long as it is not among others."""
 
     place: Place
-    rows: bytes
+    lines: bytes
 
 
-def blocks(rows: mmap) -> Iterator[Block]:
-    """Yield all rows of each segment."""
+class Rower:
+    """Makes the rows of a segment."""
+
+    def __init__(self) -> None:
+        """There are no records yet."""
+        self._rows: list[bytes] = []
+        self._times: list[int] = []
+
+    def add(self, index: int, body: Mapping[str, Any]) -> None:
+        """Take in a record, from its JSON object."""
+        row = [index, *_texts(body["unmapped"]["curfew"])]
+        self._rows.append(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE))
+        self._times.append(body["time"])
+
+    def rows(self, segment: Segment, length: int) -> Rows:
+        """Return the rows of the segment whose records were taken in, and which is stored in so many bytes."""
+        lines = b"".join(self._rows)
+        begins = list(accumulate([len(line) + 1 for line in segment.lines], initial=0))
+        marks = b"".join([leaf[: _MARK // 2] for leaf in segment.leaves]).hex()
+        since, until = min(self._times, default=0), max(self._times, default=0)
+        return Rows(Place(0, length, segment.first, begins, marks, since, until, len(lines)), lines)
+
+
+def _texts(block: Mapping[str, Any]) -> list[Any]:
+    """Return what `query.FIELDS` names in our block of a record.
+
+    Written out, because it is done for each record, and to follow the paths takes four times as long.
+    """
+    get = block.get
+    texts = [get("actor"), get("code"), get("event"), get("id"), get("subject")]
+    story = get("story")
+    if type(story) is not dict:
+        return texts
+    get = story.get
+    texts += (get("namespace"), get("request"), get("requester"), get("submitted_by"), get("ticket"))
+    policy, role, decisions = get("policy"), get("role"), get("decisions")
+    if type(policy) is dict:
+        texts.append(policy.get("name"))
+    if type(role) is dict:
+        texts += (role.get("kind"), role.get("name"))
+    if type(decisions) is list:
+        texts += [one.get("by") for one in decisions if type(one) is dict]
+    return texts
+
+
+def index_of(row: bytes) -> int:
+    """Return the index of the record whose row it is, or raise `ValueError`."""
+    return int(row[1 : row.index(b",")])
+
+
+def blocks(rows: mmap) -> Iterator[tuple[Place, bytes]]:
+    """Yield the place and the rows of each segment."""
     position = 0
     while position < len(rows):
         place, begin = _place_at(rows, position)
         position = begin + place.rows
-        yield Block(place, rows[begin:position])
+        yield place, rows[begin:position]
 
 
-def blocks_with(rows: mmap, needle: bytes) -> Iterator[Block]:
-    """Yield the rows of each segment that hold a text, without looking at any others."""
+def blocks_with(rows: mmap, needle: bytes) -> Iterator[tuple[Place, bytes]]:
+    """Yield the place and some rows of each segment: those that hold a text, without looking at any others."""
     position = rows.find(needle)
     while position >= 0:
         place, begin = _place_at(rows, rows.rfind(b"\n{", 0, position) + 1)
@@ -122,7 +132,7 @@ def blocks_with(rows: mmap, needle: bytes) -> Iterator[Block]:
             start = rows.rfind(b"\n", 0, position) + 1
             position = rows.find(b"\n", position) + 1
             found.append(rows[start:position])
-        yield Block(place, b"".join(found))
+        yield place, b"".join(found)
         position = rows.find(needle, end)
 
 

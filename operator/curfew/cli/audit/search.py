@@ -206,42 +206,44 @@ def _names_one_request(query: Query) -> bool:
 
 async def _find(source: _Source, query: Query) -> AsyncGenerator[_Found]:
     """Yield the answers to a query, in the order of the log. Raise as `verified_segments` does."""
+    matches = query.matcher()
+    async with aclosing(_candidates(source, query)) as candidates:
+        async for index, line in candidates:
+            record = read_record(line)
+            if record is not None and matches(record):
+                shown = revealed(record, source.people)
+                yield _Found(index, line if shown is record else shown.line(), shown)
+
+
+async def _candidates(source: _Source, query: Query) -> AsyncGenerator[tuple[int, bytes]]:
+    """Yield index and line of all that may answer a query, in the order of the log. Raise as `verified_segments` does."""
     verifier = await known_key(source.store, source.log, source.given)
     if source.has_index:
         try:
             with open_index(index_path(source.store.url, source.log, verifier)) as index:
-                async with aclosing(_find_in_index(index, source, verifier, query)) as found:
-                    async for one in found:
-                        yield one
+                async with aclosing(_indexed(index, source, verifier, query)) as candidates:
+                    async for candidate in candidates:
+                        yield candidate
                 return
         except IndexUnusable as error:
             click.echo(f"Note: the index cannot be used, and the whole log is read. {error}", err=True)
     names = await list_log(source.store, source.log)
-    async with aclosing(sifted_records(source.store, source.log, names, verifier, query)) as records:
-        async for number, line in records:
-            if answer := _answer(source, query, number, line):
-                yield answer
+    async with aclosing(sifted_records(source.store, source.log, names, verifier, query)) as candidates:
+        async for candidate in candidates:
+            yield candidate
 
 
-async def _find_in_index(index: Index, source: _Source, verifier: Verifier, query: Query) -> AsyncGenerator[_Found]:
+async def _indexed(
+    index: Index, source: _Source, verifier: Verifier, query: Query
+) -> AsyncGenerator[tuple[int, bytes]]:
     """Yield what the index holds, then what is new in the log, which is taken into the index."""
     names = await list_log(source.store, source.log)
     since = await index.since(source.store, source.log, names)
-    for number, line in index.find(query):
-        if answer := _answer(source, query, number, line):
-            yield answer
-    async with aclosing(sifted_records(source.store, source.log, names, verifier, query, index, since)) as records:
-        async for number, line in records:
-            if answer := _answer(source, query, number, line):
-                yield answer
+    for candidate in index.find(query):
+        yield candidate
+    async with aclosing(sifted_records(source.store, source.log, names, verifier, query, index, since)) as candidates:
+        async for candidate in candidates:
+            yield candidate
     if since is None and index.size:
         kept = f"{index.size / 1e6:,.1f} MB of what was verified are kept in {index.path}"
         click.echo(f"Note: {kept}, so that the next search is quick; --no-index keeps nothing.", err=True)
-
-
-def _answer(source: _Source, query: Query, index: int, line: bytes) -> _Found | None:
-    record = read_record(line)
-    if record is None or not query.matches(record):
-        return None
-    shown = revealed(record, source.people)
-    return _Found(index, line if shown is record else shown.line(), shown)

@@ -15,7 +15,7 @@ from curfew.audit.verify import Walk, place, up_to
 from curfew.audit.witness import Witness
 from curfew.cli.audit.parallel import in_parallel, processors
 from curfew.cli.audit.reading import read
-from curfew.cli.audit.rows import Rows
+from curfew.cli.audit.rows import Rower, Rows
 from curfew.cli.audit.showing import progress
 from curfew.cli.audit.stream import NotVerified, verify_first
 from curfew.ports import ObjectStore
@@ -30,8 +30,7 @@ class Sifted:
 
     gist: Gist
     lines: list[tuple[int, bytes]]  # with their indexes
-    rows: bytes  # of its records, see `Rows`; none where there is no index
-    span: tuple[int, int]  # from when to when its records are, in ms since 1970
+    rows: Rows | None  # None where there is no index
 
 
 async def sifted_records(
@@ -101,16 +100,26 @@ def sift(
 ) -> list[Sifted | None]:
     """Return what may be an answer in each object, or None for one that is not good in itself, or not sealed by this key."""
     may_match = query.sieve()
-    return [_sifted(name, stored, verifier, log, may_match, has_index=has_index) for name, stored in objects]
+    rows_may_match = query.parts()[0].sieve()
+    return [_sifted(one, verifier, log, may_match, rows_may_match if has_index else None) for one in objects]
 
 
 def _sifted(
-    name: str, stored: bytes, verifier: Verifier, log: str, may_match: Callable[[bytes], bool], *, has_index: bool
+    one: tuple[str, bytes],
+    verifier: Verifier,
+    log: str,
+    may_match: Callable[[bytes], bool],
+    rows_may_match: Callable[[bytes], bool] | None,
 ) -> Sifted | None:
-    rows = Rows()
+    """Sift one object; with what tells whether one of the rows may match, there are rows."""
+    name, stored = one
+    rower = Rower()
     try:
-        gist, segment = open_gist(name, stored, verifier, log, rows.add if has_index else None)
+        gist, segment = open_gist(name, stored, verifier, log, rower.add if rows_may_match is not None else None)
     except ChainBroken:
         return None
+    rows = rower.rows(segment, len(stored)) if rows_may_match is not None else None
+    if rows is not None and rows_may_match is not None and not rows_may_match(rows.lines):
+        return Sifted(gist, [], rows)  # to look at the rows is so much sooner
     lines = [(index, line) for index, line in enumerate(segment.lines, segment.first) if may_match(line)]
-    return Sifted(gist, lines, rows.of(segment), rows.span)
+    return Sifted(gist, lines, rows)

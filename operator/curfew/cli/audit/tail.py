@@ -118,9 +118,8 @@ def _answers(query: Query, segment: Segment) -> list[tuple[int, bytes]]:
     numbered = enumerate(segment.lines, segment.first)
     if query == dataclasses.replace(Query(), also=query.also):
         return list(numbered)  # also those that this version cannot read
-    return [
-        (index, line) for index, line in numbered if (record := read_record(line)) is not None and query.matches(record)
-    ]
+    matches = query.matcher()
+    return [(index, line) for index, line in numbered if (record := read_record(line)) is not None and matches(record)]
 
 
 async def _tail(
