@@ -1,6 +1,7 @@
 """A signed statement of what a log was: its size and its root (C2SP tlog-checkpoint, in a C2SP signed note)."""
 
 import base64
+import functools
 import hashlib
 from dataclasses import dataclass
 from typing import Protocol
@@ -75,9 +76,14 @@ class Verifier:
     def check(self, signature: bytes, message: bytes) -> None:
         """Raise `NoteRefused` unless the signature is this key's over that message."""
         try:
-            Ed25519PublicKey.from_public_bytes(self.public_key).verify(signature, message)
+            _loaded(self.public_key).verify(signature, message)
         except (InvalidSignature, ValueError) as error:
             raise NoteRefused(f"the signature is not that of key {self.name} ({self.key_hash.hex()})") from error
+
+
+@functools.lru_cache(maxsize=64)
+def _loaded(public_key: bytes) -> Ed25519PublicKey:
+    return Ed25519PublicKey.from_public_bytes(public_key)
 
 
 class Signer(Protocol):
