@@ -284,6 +284,28 @@ async def test_an_announcement_that_is_on_its_way_when_the_time_is_up_was_in_tim
     await stage.settle()
 
     assert stage.phase() == "Active"
+    assert stage.cluster.status("inc-4711")["reviews"][0]["effect"] == "Counted"
+
+
+async def test_an_announcement_that_waits_for_the_bucket_when_the_time_is_up_was_in_time() -> None:
+    """The request is Approved until the bucket is back, and what bob said has counted."""
+    stage = Stage()
+    uid = await pending(stage)
+    stage.clock.advance(minutes=59, seconds=59)
+    stage.cluster.decide("inc-4711", a_decision())
+    await stage.reconciler.reconcile(uid)
+
+    stage.trail.ok = False
+    stage.clock.advance(seconds=2)
+    await stage.settle()
+    assert stage.phase() == "Approved"
+    assert stage.cluster.status("inc-4711")["reviews"][0]["effect"] == "Counted"
+    stage.trail.ok = True
+    stage.dirty.add(uid)
+    await stage.settle()
+
+    assert stage.phase() == "Active"
+    assert stage.cluster.status("inc-4711")["expiresAt"] == "2026-11-23T13:59:59Z"
 
 
 async def test_nobody_decides_in_time() -> None:

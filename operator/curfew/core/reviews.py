@@ -57,7 +57,7 @@ def _effect(decision: Decision, facts: Facts) -> str:
     if decision.decision is DecisionKind.REVIEW:
         return "TookEffect"
     # What a grant was announced on has counted, whatever became of time and policy until its binding was read back.
-    has_counted = any(known is not None for known in (facts.intent, facts.binding, facts.lost))
+    has_counted = facts.is_announced or any(known is not None for known in (facts.intent, facts.binding, facts.lost))
     decide_by = request.status.decide_by
     is_late = request.status.phase is Phase.PENDING and decide_by is not None and decide_by <= facts.now
     if is_late and not has_counted:
