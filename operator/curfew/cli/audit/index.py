@@ -17,11 +17,10 @@ import mmap
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-import orjson
 from zstandard import ZstdDecompressor, ZstdError
 
 from curfew.audit.checkpoint import Verifier
@@ -31,7 +30,7 @@ from curfew.audit.query import Query
 from curfew.audit.verify import up_to
 from curfew.audit.witness import Witness
 from curfew.cli.audit.reading import CannotRead
-from curfew.cli.audit.rows import Place, blocks, blocks_with, index_of
+from curfew.cli.audit.rows import Place, blocks, blocks_with, index_of, placed
 from curfew.cli.audit.sifting import Sifted
 from curfew.cli.audit.stream import NotVerified
 from curfew.ports import ObjectStore
@@ -172,11 +171,10 @@ class Index:
 
     def add(self, sifted: Sifted, stored: bytes) -> None:
         """Take in a segment that was verified, and its object."""
-        if sifted.rows is None or not sifted.gist.link.count:
+        if not sifted.gist.link.count:
             return
-        place = replace(sifted.rows.place, start=self._segments.tell())
         with self._writing():
-            self._rows.write(orjson.dumps(place, option=orjson.OPT_APPEND_NEWLINE) + sifted.rows.lines)
+            self._rows.write(placed(sifted.rows, self._segments.tell()))
             self._segments.write(stored)
             self._ids.write(sifted.gist.ids)
 

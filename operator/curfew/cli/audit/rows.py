@@ -54,16 +54,8 @@ class Place:
         return line
 
 
-@dataclass(frozen=True, slots=True)
 class Rows:
-    """The rows of a segment, and its place, which begins at 0 as long as it is not among others."""
-
-    place: Place
-    lines: bytes
-
-
-class Rower:
-    """Makes the rows of a segment."""
+    """Takes in the records of a segment."""
 
     def __init__(self) -> None:
         """There are no records yet."""
@@ -76,13 +68,24 @@ class Rower:
         self._rows.append(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE))
         self._times.append(body["time"])
 
-    def rows(self, segment: Segment, length: int) -> Rows:
-        """Return the rows of the segment whose records were taken in, and which is stored in so many bytes."""
+    def of(self, segment: Segment, length: int) -> bytes:
+        """Return the rows of the segment, which is stored in so many bytes; `placed` says where."""
         lines = b"".join(self._rows)
-        begins = list(accumulate([len(line) + 1 for line in segment.lines], initial=0))
-        marks = b"".join([leaf[: _MARK // 2] for leaf in segment.leaves]).hex()
-        since, until = min(self._times, default=0), max(self._times, default=0)
-        return Rows(Place(0, length, segment.first, begins, marks, since, until, len(lines)), lines)
+        place = {
+            "length": length,
+            "first": segment.first,
+            "begins": list(accumulate([len(line) + 1 for line in segment.lines], initial=0)),
+            "marks": b"".join([leaf[: _MARK // 2] for leaf in segment.leaves]).hex(),
+            "since": min(self._times, default=0),
+            "until": max(self._times, default=0),
+            "rows": len(lines),
+        }
+        return orjson.dumps(place, option=orjson.OPT_APPEND_NEWLINE) + lines
+
+
+def placed(rows: bytes, start: int) -> bytes:
+    """Return the rows of a segment that begins there among the others. Nothing is read or written anew for that."""
+    return b'{"start":%d,%b' % (start, rows[1:])
 
 
 def _texts(block: Mapping[str, Any]) -> list[Any]:

@@ -15,7 +15,7 @@ from curfew.audit.verify import Walk, place, up_to
 from curfew.audit.witness import Witness
 from curfew.cli.audit.parallel import in_parallel, processors
 from curfew.cli.audit.reading import read
-from curfew.cli.audit.rows import Rower, Rows
+from curfew.cli.audit.rows import Rows
 from curfew.cli.audit.showing import progress
 from curfew.cli.audit.stream import NotVerified, verify_first
 from curfew.ports import ObjectStore
@@ -30,7 +30,7 @@ class Sifted:
 
     gist: Gist
     lines: list[tuple[int, bytes]]  # with their indexes
-    rows: Rows | None  # None where there is no index
+    rows: bytes  # none where there is no index
 
 
 async def sifted_records(
@@ -113,13 +113,13 @@ def _sifted(
 ) -> Sifted | None:
     """Sift one object; with what tells whether one of the rows may match, there are rows."""
     name, stored = one
-    rower = Rower()
+    found = Rows()
     try:
-        gist, segment = open_gist(name, stored, verifier, log, rower.add if rows_may_match is not None else None)
+        gist, segment = open_gist(name, stored, verifier, log, found.add if rows_may_match is not None else None)
     except ChainBroken:
         return None
-    rows = rower.rows(segment, len(stored)) if rows_may_match is not None else None
-    if rows is not None and rows_may_match is not None and not rows_may_match(rows.lines):
+    rows = found.of(segment, len(stored)) if rows_may_match is not None else b""
+    if rows_may_match is not None and not rows_may_match(rows):
         return Sifted(gist, [], rows)  # to look at the rows is so much sooner
     lines = [(index, line) for index, line in enumerate(segment.lines, segment.first) if may_match(line)]
     return Sifted(gist, lines, rows)
