@@ -13,7 +13,7 @@ from typing import Protocol
 
 from curfew.api.access_policy import AccessPolicy
 from curfew.api.access_request import AccessRequest, Phase
-from curfew.api.names import binding_name
+from curfew.api.names import binding_name, granted_by
 from curfew.audit.receipt import Receipt
 from curfew.audit.record import Record, RecordRefused, Story
 from curfew.core import policies, policy_records, stories
@@ -381,6 +381,8 @@ class Reconciler:
             self._store.see_request(body)  # the watch had not told us yet
             return now
         why = "its request is over" if body is not None else "its request does not exist"
+        if granted_by(binding.name) != uid:
+            why = "it is like a grant, and is that of no request"
         is_explained = uid in self._told_deleted or uid in self._trail.open_stories()
         if is_explained or not self._trail.health.is_open:  # told by close_deleted_stories, as the end of that grant
             if not is_explained:

@@ -76,7 +76,8 @@ async def test_a_binding_that_is_like_a_grant_is_removed_and_the_grant_stays(nam
 
     assert [one["metadata"]["uid"] for one in stage.bindings()] == [grant["metadata"]["uid"]]
     assert stage.phase() == "Active"
-    assert "grant.orphan_removed" in stage.events()
+    (orphan,) = (record for record in stage.log if record.event == "grant.orphan_removed")
+    assert orphan.message.endswith("in " + namespace + " was removed: it is like a grant, and is that of no request")
 
 
 async def test_access_that_goes_on_without_our_label_is_an_alarm_until_somebody_ends_it() -> None:

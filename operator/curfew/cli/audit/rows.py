@@ -89,7 +89,7 @@ def placed(rows: bytes, start: int) -> bytes:
 
 
 def _texts(block: Mapping[str, Any]) -> list[Any]:
-    """Return what `query.FIELDS` names in our block of a record.
+    """Return what `query.FIELDS` names in our block of a record. The tests of the index hold the two together.
 
     Written out, because it is done for each record, and to follow the paths takes four times as long.
     """
