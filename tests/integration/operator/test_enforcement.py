@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from tests.integration.installed import SYSTEM
+from tests.integration.operator.people import RBAC
 from tests.integration.operator.place import SOON, Place
 from tests.support.operator_process import OperatorProcess
 
@@ -68,3 +69,28 @@ async def test_nothing_is_granted_while_a_policy_is_out_of_force(
 
     await until_metric(operator, policy, 1.0, NOTICED)
     await waiting.phase("Active", seconds=NOTICED)
+
+
+async def test_a_grant_ends_whose_binding_is_made_anothers_and_nothing_takes_the_place_of_one(
+    operator: OperatorProcess, place: Place
+) -> None:
+    """Whose grant a binding is, its name says, also while anybody may write our label on theirs."""
+    changed, copied = await place.active(place.people.alice), await place.active(place.people.carol)
+    bindings = f"{RBAC}/namespaces/{place.namespace}/rolebindings"
+    label = [{"op": "replace", "path": "/metadata/labels/curfew.dev~1request-uid", "value": copied.uid}]
+    grant = (await copied.binding_now()).done()
+    kept = {key: grant["metadata"][key] for key in ("labels", "annotations", "ownerReferences")}
+    async with disarmed(place, "curfew-managed-bindings", "deleted"):
+        async with asyncio.timeout(SOON):
+            while (await place.people.admin.patch(f"{bindings}/curfew-{changed.uid}", label)).status != 200:
+                pass
+        await changed.phase("Revoked")
+        (await place.people.admin.post(bindings, {**grant, "metadata": {"name": "curfew", **kept}})).done()
+        async with asyncio.timeout(SOON):
+            while (await place.people.admin.get(f"{bindings}/curfew")).status != 404:
+                pass
+
+        assert changed.status["endReason"] == "BindingTampered"
+        assert (await copied.binding_now()).done()["metadata"]["uid"] == grant["metadata"]["uid"]
+        assert copied.status["phase"] == "Active"
+    await until_metric(operator, "curfew-managed-bindings", 1.0, NOTICED)
