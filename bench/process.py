@@ -15,6 +15,9 @@ from tools.servers.progress import Progress
 LOOK = 0.05
 """Seconds between two looks at the memory."""
 
+SELDOM = 2.0
+"""The same, where the time is measured."""
+
 
 class Failed(Exception):
     """A program that is measured did not do what it was to do."""
@@ -36,8 +39,12 @@ def run(
     *,
     cores: int | None = None,
     environ: Mapping[str, str] = MappingProxyType({}),
+    look: float = LOOK,
 ) -> Ran:
-    """Run a program to its end, on so many cores (None: on all), with variables added; raise `Failed` if it fails."""
+    """Run a program to its end, on so many cores (None: on all), with variables added; raise `Failed` if it fails.
+
+    Each look at its memory keeps it from its work for some milliseconds: where time is what is asked for, look seldom.
+    """
     before = _processor_time()
     with on_cores(cores):
         started = time.perf_counter()
@@ -47,7 +54,7 @@ def run(
     peak = 0
     while True:
         try:
-            output, errors = process.communicate(timeout=LOOK)
+            output, errors = process.communicate(timeout=look)
             break
         except subprocess.TimeoutExpired:
             peak = max(peak, sum(map(_memory, _tree(process.pid))))

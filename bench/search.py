@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from bench.figures import Figure, at_most
 from bench.logs import Made
 from bench.plan import Plan
-from bench.process import run
+from bench.process import SELDOM, run
 from bench.verify import command as verifying
 
 ABOUT = "find one person in a log; 1 minute"
@@ -21,11 +21,11 @@ def measure(plan: Plan) -> Iterator[Figure]:
     log = plan.log()
     own = {"XDG_CACHE_HOME": str(plan.folder / "index")}
     with plan.progress(f"verifying {log.records:,} records, on all cores") as progress:
-        verified = run(verifying(log), progress)
+        verified = run(verifying(log), progress, look=SELDOM)
     with plan.progress(f"looking for {log.person}, the first time") as progress:
-        first = run(_searching(log), progress, environ=own)
+        first = run(_searching(log), progress, environ=own, look=SELDOM)
     with plan.progress(f"looking for {log.person} again") as progress:
-        again = [run(_searching(log), progress, environ=own) for _ in range(AGAIN)]
+        again = [run(_searching(log), progress, environ=own, look=SELDOM) for _ in range(AGAIN)]
     found = len(first.output.splitlines())
     yield Figure(
         "search",
