@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from curfew.audit.gist import Gist
 
 _AT_ONCE = 2**17  # ids that are looked at together, which takes a hundred bytes for each
-_PARTS = 16  # into which ids are parted in one go through all of them, which takes eight bytes for each
+_PARTS = 16  # into which ids are parted at most in one go through all of them, which takes eight bytes for each
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +59,11 @@ class Seen:
         """Yield the heads in parts of about `_AT_ONCE`, so that equal ones are in the same part."""
         goes = 1 + len(self._heads) // (_PARTS * _AT_ONCE)
         for go in range(goes):
-            parts = [array("Q") for _ in range(_PARTS)]
+            parts = [array("Q") for _ in range(1 + len(self._heads) // (goes * _AT_ONCE))]
             put = [part.append for part in parts]
             for head in self._heads:
                 if head % goes == go:
-                    put[head // goes % _PARTS](head)
+                    put[head // goes % len(put)](head)
             yield from parts
 
     def _where(self, place: int) -> tuple[int, int]:
