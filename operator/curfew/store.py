@@ -177,7 +177,8 @@ class Store:
     def _binding_key(self, binding: Binding) -> str:
         """Return the UID of the request whose grant a binding is, or its own where that of another namespace is known."""
         known = self._bindings.get(binding.claim)
-        return binding.claim if known is None or known.namespace == binding.namespace else binding.uid
+        is_apart = binding.uid in self._bindings or (known is not None and known.namespace != binding.namespace)
+        return binding.uid if is_apart else binding.claim
 
     def see_binding_deleted(self, body: Mapping[str, Any]) -> str | None:
         """Take in that a RoleBinding with our label is gone and return its key."""

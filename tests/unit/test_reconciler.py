@@ -269,13 +269,19 @@ async def test_a_late_approval_is_refused_by_an_operator_that_starts_after_it() 
     assert stage.bindings() == []
 
 
-async def test_an_announcement_that_is_on_its_way_when_the_time_is_up_was_in_time() -> None:
-    """Whatever the bucket takes to answer: enough people agreed, and that was seen."""
-    stage = Stage()
+async def announced_at_the_last_moment(stage: Stage) -> str:
+    """Have a request whose grant is handed to the trail a second before the time is up, and not durable yet."""
     uid = await pending(stage)
     stage.clock.advance(minutes=59, seconds=59)
     stage.cluster.decide("inc-4711", a_decision())
     await stage.reconciler.reconcile(uid)
+    return uid
+
+
+async def test_an_announcement_that_is_on_its_way_when_the_time_is_up_was_in_time() -> None:
+    """Whatever the bucket takes to answer: enough people agreed, and that was seen."""
+    stage = Stage()
+    uid = await announced_at_the_last_moment(stage)
 
     stage.clock.advance(seconds=2)
     await stage.reconciler.reconcile(uid)
@@ -290,10 +296,7 @@ async def test_an_announcement_that_is_on_its_way_when_the_time_is_up_was_in_tim
 async def test_an_announcement_that_waits_for_the_bucket_when_the_time_is_up_was_in_time() -> None:
     """The request is Approved until the bucket is back, and what bob said has counted."""
     stage = Stage()
-    uid = await pending(stage)
-    stage.clock.advance(minutes=59, seconds=59)
-    stage.cluster.decide("inc-4711", a_decision())
-    await stage.reconciler.reconcile(uid)
+    uid = await announced_at_the_last_moment(stage)
 
     stage.trail.ok = False
     stage.clock.advance(seconds=2)

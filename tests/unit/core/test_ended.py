@@ -80,6 +80,20 @@ async def test_a_binding_that_is_like_a_grant_is_removed_and_the_grant_stays(nam
     assert orphan.message.endswith("in " + namespace + " was removed: it is like a grant, and is that of no request")
 
 
+async def test_a_binding_kept_beside_a_grant_is_forgotten_also_when_the_grant_went_first() -> None:
+    """It has the name of the grant, in another namespace."""
+    stage = Stage()
+    uid = await active(stage)
+    (grant,) = stage.bindings()
+    other = stage.cluster.apply(binding_of(stage, name=f"curfew-{uid}", namespace="orders"))
+    assert len(stage.store.bindings()) == 2
+
+    stage.store.see_binding_deleted(grant)
+    stage.store.see_binding_deleted(other)
+
+    assert not stage.store.bindings()
+
+
 async def test_access_that_goes_on_without_our_label_is_an_alarm_until_somebody_ends_it() -> None:
     """Our own rules may refuse us to remove what does not carry our label; then it is not told as ended (promise P11)."""
     stage = Stage()
