@@ -6,7 +6,7 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory
 BIN := .venv/bin
 # Which Python makes .venv; by default the first on PATH that is new enough.
 PYTHON ?=
-# Anything: the demo stays up when it is done.
+# 1: the demo stays up when it is done (0, no and false mean no).
 KEEP ?=
 # s3, or file where the S3 server cannot be had.
 STORE ?=
@@ -19,7 +19,7 @@ help: ## Say what there is
 	@echo "The first time, the servers are built: about 10 minutes on two cores. Nothing needs containers or root."
 
 demo: venv ## Show the whole story on real servers, in under 90 s (KEEP=1: it stays up)
-	@$(BIN)/python -m tools.demo $(if $(KEEP),--keep) $(if $(STORE),--store=$(STORE))
+	@$(BIN)/python -m tools.demo $(if $(filter-out 0 no false,$(KEEP)),--keep) $(if $(STORE),--store=$(STORE))
 
 test: venv ## Run all tests; the last line counts them (ARGS="-k word" for some)
 	@$(BIN)/python -m tools.run_tests $(ARGS)

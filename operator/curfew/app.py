@@ -290,10 +290,12 @@ class Operator:
         return self._clock.now() - self._pulse < timedelta(seconds=6 * SURVEY_SECONDS)
 
     def _ready(self) -> tuple[bool, Mapping[str, str]]:
-        health = self._trail.health
-        return self._store.is_synced, {
-            "cluster": "everything is listed and watched" if self._store.is_synced else "not everything is listed yet",
-            "enforcement": self._enforcement.state.message,
+        """Ready means granting. Access ends on time without it, so a probe must never restart the process for it."""
+        health, enforcement = self._trail.health, self._enforcement.state
+        is_synced = self._store.is_synced
+        return is_synced and health.ok and enforcement.ok, {
+            "cluster": "everything is listed and watched" if is_synced else "not everything is listed yet",
+            "enforcement": enforcement.message,
             "trail": "takes records" if health.ok else f"takes no records, nothing is granted: {health.message}",
         }
 

@@ -144,7 +144,7 @@ class OperatorProcess:
         """Stop, start, and return when it is ready."""
         self.stop()
         self.start()
-        self.await_ready()
+        self.await_listed()
 
     def await_exit(self, seconds: float = READY_SECONDS) -> int:
         """Return the exit code of a process that ends by itself."""
@@ -159,17 +159,15 @@ class OperatorProcess:
 
     # --- what it says -----------------------------------------------------------------------------------------------
 
-    def await_ready(self, seconds: float = READY_SECONDS) -> None:
-        """Return when /readyz answers 200."""
-        self.await_answer(lambda status, _: status == http.HTTPStatus.OK, "be ready", seconds)
-
-    def await_granting(self, seconds: float = READY_SECONDS) -> None:
-        """Return when it is ready and its trail takes records."""
+    def await_listed(self, seconds: float = READY_SECONDS) -> None:
+        """Return when everything is listed and watched: from here on access ends, whether or not any is granted."""
         self.await_answer(
-            lambda status, said: status == http.HTTPStatus.OK and said["parts"]["trail"] == "takes records",
-            "be ready with a trail that takes records",
-            seconds,
+            lambda _, said: said["parts"]["cluster"] == "everything is listed and watched", "list everything", seconds
         )
+
+    def await_ready(self, seconds: float = READY_SECONDS) -> None:
+        """Return when /readyz answers 200: it grants."""
+        self.await_answer(lambda status, _: status == http.HTTPStatus.OK, "be ready", seconds)
 
     def await_answer(
         self, is_so: Callable[[int, Mapping[str, Any]], bool], what: str, seconds: float = READY_SECONDS

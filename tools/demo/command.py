@@ -43,7 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
         # Building is not part of the story.
         narrator = Narrator(CHECKOUT)
         with Stage(store) as stage:
-            return _tell(Story(stage, narrator), stage, narrator, keep=chosen.keep)
+            return _tell(Story(stage, narrator, keep=chosen.keep), stage, narrator, keep=chosen.keep)
     except ServersError as error:
         where = f"\n{narrator.step} went wrong: " if narrator.steps else ""
         print(f"{where}{error}", file=sys.stderr)

@@ -5,6 +5,7 @@ import json
 import os
 import shlex
 import sys
+import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -176,7 +177,7 @@ class Stage:
             environ=self.environ,
         )
         try:
-            server.await_ready(lambda: answers(self._port, "/readyz"))
+            server.await_ready(lambda: answers(self._port, "/healthz"))
         except BaseException:
             server.stop()
             give_back(self._port)
@@ -184,7 +185,11 @@ class Stage:
         return server
 
     def _readyz(self) -> dict[str, str]:
-        with urllib.request.urlopen(f"http://{LOOPBACK}:{self._port}/readyz", timeout=5) as answer:
+        try:
+            answer = urllib.request.urlopen(f"http://{LOOPBACK}:{self._port}/readyz", timeout=5)
+        except urllib.error.HTTPError as not_ready:
+            answer = not_ready
+        with answer:
             parts: dict[str, str] = json.load(answer)["parts"]
             return parts
 

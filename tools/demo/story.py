@@ -49,9 +49,10 @@ kubectl --context {who} patch accessrequest inc-4711 -n payments --subresource=s
 class Story:
     """The steps, in the order of `tell`. Each checks what it shows."""
 
-    def __init__(self, stage: Stage, narrator: Narrator) -> None:
-        """Tell nothing yet."""
+    def __init__(self, stage: Stage, narrator: Narrator, *, keep: bool) -> None:
+        """Tell nothing yet. With `keep`, the servers stay up at the end."""
         self._stage = stage
+        self._keep = keep
         self._tell = narrator
         self._figures: list[str] = []
         self._approved_at = datetime.now(UTC)
@@ -105,7 +106,10 @@ class Story:
             tell.say(
                 "A cluster that was there, or is in containers. In each context you speak for one person, by impersonation."
             )
-        tell.show([f"To type along, in another terminal: . {stage.env_file}"])
+        if self._keep:
+            tell.show([f"To type along, in another terminal: . {stage.env_file}"])
+        else:
+            tell.show(["To type along, start it with make demo KEEP=1: then it stays up."])
 
     def bucket(self) -> None:
         """Make the bucket."""

@@ -140,7 +140,7 @@ def env_command() -> int:
     if lock is not None:
         lock.close()
     if lock is not None or state is None or state["status"] != keeper.READY:
-        raise ServersError("Nothing is up. Start it with: python -m tools.servers up")
+        raise ServersError("Nothing is up. Start it with: make up")
     exports: Mapping[str, str] = state["environ"]
     for name, value in exports.items():
         print(f"export {name}={shlex.quote(value)}")
@@ -163,11 +163,12 @@ def summary(state: keeper.State) -> str:
             f"    S3           {environ['AWS_ENDPOINT_URL']}",
             f"    data, logs   {state['folder']}",
             "Try:",
-            '    eval "$(python -m tools.servers env)"    # KUBECONFIG, AWS_..., kubectl and helm on PATH',
+            "    # KUBECONFIG, AWS_..., kubectl and helm on PATH:",
+            f'    eval "$({shlex.quote(sys.executable)} -m tools.servers env)"',
             "    kubectl get namespaces",
             f"    kubectl {example} auth whoami",
             "Stop:",
-            "    python -m tools.servers down",
+            "    make down",
         ]
     )
 

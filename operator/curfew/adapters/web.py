@@ -12,7 +12,7 @@ Alive = Callable[[], bool]
 """Whether the process still does its work; if not, it is restarted."""
 
 Ready = Callable[[], tuple[bool, Mapping[str, str]]]
-"""Whether all is there that is needed, and what each part says of itself in words for people."""
+"""Whether the operator grants, and the state of each part in words for people."""
 
 Metrics = Callable[[], tuple[str, bytes]]
 """The content type and the text of the metrics."""
@@ -72,7 +72,7 @@ class WebServer:
         return web.Response(status=503, text="the operator has stopped working\n")
 
     async def _readyz(self, _: web.Request) -> web.Response:
-        """Say whether the operator can do all it is for, and what each of its parts says."""
+        """Report whether the operator grants (200) or does not (503), and the state of each part in words."""
         ready, parts = self._ready()
         said = {"ready": ready, "parts": dict(parts)}
         return web.json_response(

@@ -76,7 +76,7 @@ def operator(new_operator: Callable[..., OperatorProcess]) -> Iterator[OperatorP
     process = new_operator()
     process.start()
     try:
-        process.await_granting()
+        process.await_ready()
         yield process
         process.await_ready()
     except BaseException:
@@ -122,7 +122,7 @@ def minute(cluster: Installed, certificates: Path, new_operator: Callable[..., O
             return await play(made, process)
 
     try:
-        process.await_granting()
+        process.await_ready()
         seen = asyncio.run(played())
     finally:
         process.kill()

@@ -20,10 +20,10 @@ NewOperator = Callable[..., OperatorProcess]
 
 @asynccontextmanager
 async def running(operator: OperatorProcess) -> AsyncIterator[OperatorProcess]:
-    """Run an operator as long as the block; it is ready, because ending access needs no bucket."""
+    """Run an operator as long as the block; it lists everything, because ending access needs no bucket."""
     operator.start()
     try:
-        await asyncio.to_thread(operator.await_ready)
+        await asyncio.to_thread(operator.await_listed)
         yield operator
     finally:
         operator.kill()

@@ -61,7 +61,7 @@ async def test_a_key_is_exchanged_and_the_log_goes_on(
     """With a grant under each key; the new one alone is refused before, and verifies all afterwards."""
     old, new = operator.signing_key, a_key()
     operator.start()
-    operator.await_granting()
+    operator.await_ready()
     await place.active(place.people.alice)
     operator.kill()
 
@@ -74,11 +74,11 @@ async def test_a_key_is_exchanged_and_the_log_goes_on(
 
     operator.configure(previousKeyFile="key.pem")
     operator.start()
-    operator.await_granting()
+    operator.await_ready()
     await place.active(place.people.carol)
     operator.kill()
     operator.start()
-    operator.await_granting()
+    operator.await_ready()
     operator.stop()
 
     evidence = read_log(operator)
@@ -108,7 +108,7 @@ async def test_the_newest_checkpoint_is_an_anchor_on_a_config_map(
     """
     operator.configure(forward={"stdout": True})
     operator.start()
-    operator.await_granting()
+    operator.await_ready()
     await place.active(place.people.alice)
     size = await_anchored(operator)
     operator.stop()

@@ -52,7 +52,7 @@ async def test_missing_kinds_are_named_and_noticed_when_they_come(
 
         await asyncio.to_thread(put_back)
 
-        await asyncio.to_thread(operator.await_granting)
+        await asyncio.to_thread(operator.await_ready)
         async with a_stage(cluster, certificates) as stage:
             place = await stage.place()
             await (await place.ask(place.people.alice, "automatic")).phase("Active")

@@ -208,7 +208,7 @@ def test_a_bucket_that_is_away_is_named_where_people_look(seen: Seen) -> None:
     assert seen.healthy == {"before": 1, "meanwhile": 0, "afterwards": 1}
     assert seen.readyz is not None
     status, body = seen.readyz
-    assert status == 200  # it does what matters most: it ends access
+    assert status == 503  # ready means granting; it still ends access
     assert body["parts"]["trail"].startswith(f"takes no records, nothing is granted: {sentence}")
 
 

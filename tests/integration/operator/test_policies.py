@@ -44,7 +44,7 @@ async def test_what_becomes_of_a_policy_is_recorded(operator: OperatorProcess, p
     await recorded(place, 3)
     with dead(operator):
         pass
-    await asyncio.to_thread(operator.await_granting)
+    await asyncio.to_thread(operator.await_ready)
     await place.kubectl("delete", "accesspolicy", NAME, user="admin")
     events = ["policy.created", "policy.updated", "policy.weakened", "policy.deleted"]
     evidence = await told(operator, read_log, uid, events)

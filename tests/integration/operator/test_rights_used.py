@@ -115,7 +115,7 @@ async def live(operator: OperatorProcess, place: Place, read_log: Callable[[Oper
     """Have an operator do everything that it can do, and return which roles it bound."""
     people = place.people
     operator.start()
-    operator.await_granting()
+    operator.await_ready()
     await place.apply(place.policy("own", roleRef={"kind": "Role", "name": ROLE}))
     on_behalf = await place.pending(people.carol, requester=people.alice.name)
     active = [await place.active(people.alice), await place.active(people.alice, policy="own"), on_behalf]

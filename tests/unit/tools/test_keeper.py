@@ -98,4 +98,4 @@ def test_env_quotes_for_the_shell(capsys: pytest.CaptureFixture[str]) -> None:
 def test_env_says_how_to_begin(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["env"]) == 1
 
-    assert "python -m tools.servers up" in capsys.readouterr().err
+    assert "make up" in capsys.readouterr().err
