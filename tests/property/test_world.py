@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from curfew.api.times import parse_duration, parse_time
-from curfew.core import approval, bindings, checks, plan, policy_records
+from curfew.core import approval, bindings, checks, ending, plan, policy_records
 from curfew.core.facts import EnforcementState, Facts
 from tests.support.builders import ALICE, BOB, CAROL, DAVE, NOON, a_policy, a_request, a_role
 from tests.support.stage import Stage
@@ -340,13 +340,13 @@ def self_approval_counts(patch: pytest.MonkeyPatch) -> None:
 
 def ends_are_forgotten(patch: pytest.MonkeyPatch) -> None:
     """P1: a binding past its end stays."""
-    patch.setattr(plan, "why_ended", lambda facts, binding: None)
+    patch.setattr(ending, "why_ended", lambda facts, binding: None)
 
 
 def terms_are_not_compared(patch: pytest.MonkeyPatch) -> None:
     """P5: whatever the role allows by now is granted."""
     patch.setattr(checks, "GRANT", (checks.policy_was_deleted,))
-    patch.setattr(plan, "role_was_changed", lambda facts: None)
+    patch.setattr(ending, "role_was_changed", lambda facts: None)
 
 
 def late_approvals_count(patch: pytest.MonkeyPatch) -> None:

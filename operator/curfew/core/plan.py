@@ -21,11 +21,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from curfew.api.access_policy import OnRoleChange
 from curfew.api.access_request import DecisionKind, Phase
 from curfew.api.times import format_time
 from curfew.audit.record import Record
-from curfew.core import announcing, bindings, checks, conditions, lifecycle, reviews, stories, wording
+from curfew.core import announcing, bindings, checks, conditions, ending, lifecycle, reviews, stories, wording
 from curfew.core.approval import find_decision, owes_review, tally
 from curfew.core.bindings import Binding
 from curfew.core.change import Change
@@ -33,7 +32,7 @@ from curfew.core.facts import Facts, Read
 from curfew.core.lifecycle import Event
 from curfew.core.notices import Notice, about_request
 from curfew.core.reasons import Reason
-from curfew.core.terms import pin, role_change
+from curfew.core.terms import pin
 
 POLICY_GRACE = timedelta(seconds=30)
 """How long a new request waits for its policy and role to appear: one `kubectl apply` of a folder sends them in any order."""
@@ -120,55 +119,10 @@ def end_access(facts: Facts) -> Step | None:
     """Remove a binding that has no right to exist, before anything that can fail is looked at (promises P1 and P3)."""
     if facts.binding is None:
         return None
-    cause = why_ended(facts, facts.binding)
+    cause = ending.why_ended(facts, facts.binding)
     if cause is None:
         return None
     return Step(act=Remove(facts.binding, *cause))
-
-
-def why_ended(facts: Facts, binding: Binding) -> tuple[Reason, str] | None:
-    """Return why a binding must go, in a word and in words, or None while it may stay."""
-    request, status = facts.request, facts.request.status
-    if not _is_ours(binding) and not _has_lost_our_label(binding, facts):
-        return None  # a stranger's: ours carry our label; `adopt` raises the alarm
-    if binding.expires_at is not None and binding.expires_at <= facts.now:
-        return Reason.DURATION_ELAPSED, "its window is over"
-    if facts.is_gone or request.metadata.deletion_timestamp is not None:
-        return Reason.REQUEST_DELETED, "its request was deleted"
-    drift = bindings.find_drift(binding, request)
-    if drift is not None:
-        return drift
-    if status.phase is Phase.ACTIVE and status.expires_at is None:
-        return Reason.EXPIRY_MISSING, "its request is Active without an end"
-    if status.phase is None or status.phase in lifecycle.FINAL:
-        return Reason.BINDING_UNANNOUNCED, f"its request is {status.phase or 'new'}"
-    decision = find_decision(request, DecisionKind.REVOKE, DecisionKind.DENY)
-    if decision is not None:
-        return Reason.REVOKED_BY_APPROVER, f"{decision.by} decided {decision.decision}"
-    decision = find_decision(request, DecisionKind.CANCEL)
-    if decision is not None:
-        return Reason.RELEASED_BY_REQUESTER, f"{decision.by} gave it back"
-    if status.phase is not Phase.ACTIVE and not _may_be_ours(facts):
-        return Reason.BINDING_UNANNOUNCED, "nobody agreed to it"
-    changed = role_was_changed(facts)
-    if changed is not None and status.terms is not None and status.terms.on_role_change is OnRoleChange.REVOKE:
-        return Reason.ROLE_CHANGED, changed
-    return None
-
-
-def role_was_changed(facts: Facts) -> str | None:
-    """Return in words how the role of an Active grant has changed since it was pinned, or None."""
-    status = facts.request.status
-    return role_change(status.terms.role, facts.role_seen) if status.terms is not None else None
-
-
-def _may_be_ours(facts: Facts) -> bool:
-    """Whether a binding seen before the request is Active can be the one that we announced: enough people agreed to it."""
-    if facts.request.status.phase is Phase.APPROVED:
-        return True
-    if facts.policy is None:
-        return facts.intent is not None
-    return tally(facts.policy.spec.approval, facts.request).is_complete
 
 
 def close_gone(facts: Facts) -> Step | None:
@@ -190,11 +144,11 @@ def _may_have_binding(facts: Facts) -> bool:
 def conclude(facts: Facts) -> Step | None:
     """Close a grant whose binding was read back as gone: only then does a request show Expired or Revoked."""
     request, status = facts.request, facts.request.status
-    if status.phase is not Phase.ACTIVE or (facts.binding is not None and _is_ours(facts.binding)):
+    if status.phase is not Phase.ACTIVE or (facts.binding is not None and ending.is_ours(facts.binding)):
         return None
     if Read.BINDING not in facts.was_read:
         return Step(reads=frozenset({Read.BINDING}))
-    reason, detail = _why_gone(facts)
+    reason, detail = ending.why_gone(facts)
     ended_at = facts.removal.at if facts.removal is not None else facts.now
     event = Event.EXPIRE if reason is Reason.DURATION_ELAPSED else Event.REVOKE
     return _transition(
@@ -207,25 +161,6 @@ def conclude(facts: Facts) -> Step | None:
     )
 
 
-def _why_gone(facts: Facts) -> tuple[Reason, str]:
-    """Return why an Active request has no binding any more."""
-    if facts.removal is not None:
-        return facts.removal.reason, facts.removal.detail
-    request, expires_at = facts.request, facts.request.status.expires_at
-    if expires_at is not None and expires_at <= facts.now:
-        return Reason.DURATION_ELAPSED, "its window is over"
-    decision = find_decision(request, DecisionKind.REVOKE, DecisionKind.DENY)
-    if decision is not None:
-        return Reason.REVOKED_BY_APPROVER, f"{decision.by} decided {decision.decision}"
-    decision = find_decision(request, DecisionKind.CANCEL)
-    if decision is not None:
-        return Reason.RELEASED_BY_REQUESTER, f"{decision.by} gave it back"
-    changed = role_was_changed(facts)
-    if changed is not None:
-        return Reason.ROLE_CHANGED, changed
-    return Reason.BINDING_REMOVED, "its binding was deleted by somebody else than Curfew"
-
-
 def adopt(facts: Facts) -> Step | None:
     """Show a grant as Active once its binding was read back; whoever made the name first without us is a stranger."""
     request, status = facts.request, facts.request.status
@@ -234,7 +169,7 @@ def adopt(facts: Facts) -> Step | None:
     binding = facts.binding or facts.lost
     if binding is None:
         return None
-    if not _is_ours(binding):
+    if not ending.is_ours(binding):
         return _transition(
             facts,
             Event.FAIL,
@@ -258,24 +193,13 @@ def adopt(facts: Facts) -> Step | None:
     )
 
 
-def _is_ours(binding: Binding) -> bool:
-    """Whether a binding carries our label; whatever it says, `end_access` has judged by then."""
-    return bool(binding.request_uid)
-
-
-def _has_lost_our_label(binding: Binding, facts: Facts) -> bool:
-    """Whether a binding that was just read is the one that was granted, without our label: no watch tells of it any more."""
-    grant = facts.request.status.grant
-    return Read.BINDING in facts.was_read and grant is not None and grant.uid == binding.uid
-
-
 def note_role_change(facts: Facts) -> Step | None:
     """Record that the role of a grant was changed which its policy keeps nevertheless, and that it was changed back."""
     status, seen = facts.request.status, facts.role_seen
     if status.phase is not Phase.ACTIVE or status.terms is None or seen is None:
         return None
     said = next((c for c in status.conditions if c.type == conditions.ROLE_UNCHANGED), None)
-    changed = role_was_changed(facts)
+    changed = ending.role_was_changed(facts)
     if changed is not None:
         now = f" (now {seen.rules_digest[:12]})" if seen.rules_digest else ""
         observed = conditions.Observation(conditions.ROLE_UNCHANGED, False, str(Reason.ROLE_CHANGED), f"{changed}{now}")

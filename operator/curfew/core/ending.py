@@ -1,0 +1,93 @@
+"""Why an access ends: asked while its binding exists, and again after it is gone (promises P1 and P3)."""
+
+from curfew.api.access_policy import OnRoleChange
+from curfew.api.access_request import AccessRequest, DecisionKind, Phase
+from curfew.core import bindings, lifecycle
+from curfew.core.approval import find_decision, tally
+from curfew.core.bindings import Binding
+from curfew.core.facts import Facts, Read
+from curfew.core.reasons import Reason
+from curfew.core.terms import role_change
+
+Cause = tuple[Reason, str]
+"""Why an access ends, in one CamelCase word and in words for people."""
+
+
+def why_ended(facts: Facts, binding: Binding) -> Cause | None:
+    """Return why a binding must go, or None while it may stay."""
+    request, status = facts.request, facts.request.status
+    if not is_ours(binding) and not _has_lost_our_label(binding, facts):
+        return None  # a stranger's: ours carry our label; `adopt` raises the alarm
+    if binding.expires_at is not None and binding.expires_at <= facts.now:
+        return Reason.DURATION_ELAPSED, "its window is over"
+    if facts.is_gone or request.metadata.deletion_timestamp is not None:
+        return Reason.REQUEST_DELETED, "its request was deleted"
+    drift = bindings.find_drift(binding, request)
+    if drift is not None:
+        return drift
+    if status.phase is Phase.ACTIVE and status.expires_at is None:
+        return Reason.EXPIRY_MISSING, "its request is Active without an end"
+    if status.phase is None or status.phase in lifecycle.FINAL:
+        return Reason.BINDING_UNANNOUNCED, f"its request is {status.phase or 'new'}"
+    decided = _decided(request)
+    if decided is not None:
+        return decided
+    if status.phase is not Phase.ACTIVE and not _may_be_ours(facts):
+        return Reason.BINDING_UNANNOUNCED, "nobody agreed to it"
+    changed = role_was_changed(facts)
+    if changed is not None and status.terms is not None and status.terms.on_role_change is OnRoleChange.REVOKE:
+        return Reason.ROLE_CHANGED, changed
+    return None
+
+
+def why_gone(facts: Facts) -> Cause:
+    """Return why an Active request has no binding any more."""
+    if facts.removal is not None:
+        return facts.removal.reason, facts.removal.detail
+    request, expires_at = facts.request, facts.request.status.expires_at
+    if expires_at is not None and expires_at <= facts.now:
+        return Reason.DURATION_ELAPSED, "its window is over"
+    decided = _decided(request)
+    if decided is not None:
+        return decided
+    changed = role_was_changed(facts)
+    if changed is not None:
+        return Reason.ROLE_CHANGED, changed
+    return Reason.BINDING_REMOVED, "its binding was deleted by somebody else than Curfew"
+
+
+def role_was_changed(facts: Facts) -> str | None:
+    """Return in words how the role of an Active grant has changed since it was pinned, or None."""
+    status = facts.request.status
+    return role_change(status.terms.role, facts.role_seen) if status.terms is not None else None
+
+
+def is_ours(binding: Binding) -> bool:
+    """Whether a binding carries our label; whatever else is in it, `why_ended` has judged by then."""
+    return bool(binding.request_uid)
+
+
+def _decided(request: AccessRequest) -> Cause | None:
+    """Return which decision of a person ends the access, or None."""
+    decision = find_decision(request, DecisionKind.REVOKE, DecisionKind.DENY)
+    if decision is not None:
+        return Reason.REVOKED_BY_APPROVER, f"{decision.by} decided {decision.decision}"
+    decision = find_decision(request, DecisionKind.CANCEL)
+    if decision is not None:
+        return Reason.RELEASED_BY_REQUESTER, f"{decision.by} gave it back"
+    return None
+
+
+def _may_be_ours(facts: Facts) -> bool:
+    """Whether a binding seen before the request is Active can be the one that we announced: enough people agreed to it."""
+    if facts.request.status.phase is Phase.APPROVED:
+        return True
+    if facts.policy is None:
+        return facts.intent is not None
+    return tally(facts.policy.spec.approval, facts.request).is_complete
+
+
+def _has_lost_our_label(binding: Binding, facts: Facts) -> bool:
+    """Whether a binding that was just read is the one that was granted, without our label: no watch tells of it any more."""
+    grant = facts.request.status.grant
+    return Read.BINDING in facts.was_read and grant is not None and grant.uid == binding.uid
