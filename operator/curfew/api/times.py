@@ -11,6 +11,12 @@ INSTANT = re.compile(r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d+)?([Zz]|[+-]\
 DURATION = re.compile(r"[+-]?((\d+(\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h))+", re.ASCII)
 PART = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h)", re.ASCII)
 
+WRITTEN = (
+    "^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])[Tt]([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
+    "([.][0-9]{1,9})?([Zz]|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$"
+)
+"""The times that a custom resource may hold: format date-time alone lets `20:00:00,5Z` and `+24:00` through."""
+
 # In microseconds, the smallest unit that timedelta knows.
 UNITS = {
     "h": Fraction(3_600_000_000),
@@ -98,7 +104,20 @@ Time = Annotated[
     datetime,
     BeforeValidator(_to_time),
     PlainSerializer(format_time, return_type=str),
-    WithJsonSchema({"type": "string", "format": "date-time"}),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "format": "date-time",
+            "pattern": WRITTEN,
+            # To compare it the API server has to read it, which it cannot for 30 February.
+            "x-kubernetes-validations": [
+                {
+                    "rule": "self >= timestamp('2000-01-01T00:00:00Z') && self < timestamp('2100-01-01T00:00:00Z')",
+                    "message": "must be a time between the years 2000 and 2100",
+                }
+            ],
+        }
+    ),
 ]
 """An aware instant in UTC, written as RFC 3339."""
 
