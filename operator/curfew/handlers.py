@@ -34,6 +34,7 @@ def register(registry: kopf.OperatorRegistry, store: Store, enqueue: Enqueue, co
                 turn(store.see_request(body))
         except Unreadable as error:
             complain(error)
+            turn(body["metadata"]["uid"])  # it gets its answer
 
     @kopf.on.event(names.GROUP, names.VERSION, "accesspolicies", registry=registry)
     async def policy_was_seen(type: str | None, body: kopf.Body, **_: Any) -> None:  # noqa: A002  Kopf's name for it

@@ -44,6 +44,7 @@ class Lister:
                 self._store.see_request(body)
             except Unreadable as error:
                 self._complain(error)
+                self._enqueue(body["metadata"]["uid"])  # it gets its answer
         self._store.is_synced = True
         there = {body["metadata"]["uid"] for body in (*bindings, *policies, *requests)}
         for binding in bindings_before:

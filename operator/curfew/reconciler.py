@@ -16,7 +16,7 @@ from curfew.api.access_request import AccessRequest, Phase
 from curfew.api.names import binding_name, granted_by
 from curfew.audit.receipt import Receipt
 from curfew.audit.record import Record, RecordRefused, Story
-from curfew.core import policies, policy_records, stories
+from curfew.core import policies, policy_records, stories, unreadable
 from curfew.core.announcing import read_intent
 from curfew.core.bindings import Binding, read_binding
 from curfew.core.facts import EnforcementState, Facts, Intent, Read, Refusal, Removal, Rights, TrailState
@@ -147,7 +147,10 @@ class Reconciler:
         for _ in range(ROUNDS):
             binding = self._store.binding(uid)
             if self._store.request(uid) is None or not self._store.is_synced:
-                return await self._end_unclaimed(uid, binding) if binding is not None else None
+                if binding is not None:
+                    return await self._end_unclaimed(uid, binding)
+                await self._answer_unreadable(uid)
+                return None
             facts = await self._gather(uid, reads)
             if facts is None:
                 return None
@@ -318,7 +321,7 @@ class Reconciler:
                 return frozenset()
             case Close():
                 async with self._turn():
-                    await self._close(uid, facts)
+                    await self._close(uid, facts.request.metadata.namespace, facts.request.metadata.name)
             case Forget():
                 self._store.forget(uid)
         self._report(step.notices)
@@ -465,10 +468,26 @@ class Reconciler:
         else:
             self._store.see_request(body)
 
-    async def _close(self, uid: str, facts: Facts) -> None:
-        meta = facts.request.metadata
+    async def _answer_unreadable(self, uid: str) -> None:
+        """Tell whoever asked that their request cannot be read, and close it (promise P11)."""
+        found = self._store.unreadable(uid) if self._store.is_synced else None
+        if found is None:
+            return
+        namespace, name, version = (found.body["metadata"][key] for key in ("namespace", "name", "resourceVersion"))
+        answered = unreadable.answer(found.body, found.problems, now=self._clock.now())
+        async with self._turn():
+            if answered is not None:
+                status, notice = answered
+                try:
+                    await self._cluster.patch_request_status(namespace, name, uid, version, status)
+                except (Conflict, NotFound):
+                    return  # it was changed or deleted meanwhile; the watch brings it back
+                self._reporter.notice(notice)
+            await self._close(uid, namespace, name)
+
+    async def _close(self, uid: str, namespace: str, name: str) -> None:
         with contextlib.suppress(Conflict, NotFound):  # it is gone, or another has its name: nothing is to be closed
-            await self._cluster.label_closed(meta.namespace, meta.name, meta.uid)
+            await self._cluster.label_closed(namespace, name, uid)
         self._store.forget(uid)
 
     # --- report -----------------------------------------------------------------------------------------------------

@@ -75,7 +75,7 @@ class Reporting:
             log.error("work on a key failed", key=str(key), problem=str(error), again_in=again, exc_info=error)
 
     def unreadable(self, error: Unreadable) -> None:
-        """Tell of an object that cannot be read; it gets nothing, and stops nobody else."""
+        """Tell of an object that cannot be read. It stops nobody else; a request is told so in its status."""
         self._telemetry.reconcile_error("Unreadable")
         log.error("an object cannot be read and is passed over", problem=str(error))
 

@@ -31,6 +31,12 @@ TOMBSTONES = 10_000
 class Unreadable(Exception):
     """An object that the schema should have refused. `str(error)` says which, and what is wrong with it."""
 
+    def __init__(self, kind: str, body: Mapping[str, Any], error: ValidationError) -> None:
+        self.body = body
+        self.problems = _problems(error)
+        meta = body["metadata"]
+        super().__init__(f"{kind} {meta.get('namespace')}/{meta.get('name')}: {self.problems}")
+
 
 @dataclass(slots=True)
 class Memory:
@@ -52,6 +58,9 @@ class Store:
 
     def __init__(self) -> None:
         self._requests: dict[str, AccessRequest] = {}
+        self._unreadable: dict[
+            str, Unreadable
+        ] = {}  # by UID: requests that wait for the answer that they cannot be read
         self._policies: dict[PolicyKey, AccessPolicy] = {}
         self._gone_policies: dict[str, AccessPolicy] = {}  # by UID: deleted, and not yet known to be told
         self._bindings: dict[str, Binding] = {}
@@ -77,9 +86,10 @@ class Store:
         try:
             request = AccessRequest.model_validate(body)
         except ValidationError as error:
-            meta = body["metadata"]
             self._versions.pop(("request", uid), None)  # whoever asks again hears it again
-            raise Unreadable(f"AccessRequest {meta.get('namespace')}/{meta.get('name')}: {_problems(error)}") from None
+            self._unreadable[uid] = Unreadable("AccessRequest", body, error)
+            raise self._unreadable[uid] from None
+        self._unreadable.pop(uid, None)
         self._requests[uid] = request
         for index, key in self._keys(request):
             index[key].add(uid)
@@ -96,6 +106,7 @@ class Store:
     def see_request_deleted(self, body: Mapping[str, Any]) -> str | None:
         """Take in that an AccessRequest is gone and return its UID, or None where that was known."""
         uid = str(body["metadata"]["uid"])
+        self._unreadable.pop(uid, None)
         if uid in self._tombstones or uid not in self._requests:
             self._bury(uid)
             return None
@@ -116,7 +127,7 @@ class Store:
             self._policies[key] = AccessPolicy.model_validate(body)
         except ValidationError as error:
             self._policies.pop(key, None)  # unreadable means no (promise P8)
-            raise Unreadable(f"AccessPolicy {key[0]}/{key[1]}: {_problems(error)}") from None
+            raise Unreadable("AccessPolicy", body, error) from None
         return key
 
     def see_policy_deleted(self, body: Mapping[str, Any]) -> PolicyKey | None:
@@ -201,6 +212,10 @@ class Store:
         """Return a request as last seen; one that was deleted stays until it is forgotten."""
         return self._requests.get(uid)
 
+    def unreadable(self, uid: str) -> Unreadable | None:
+        """Return what is wrong with a request that could never be read, or None."""
+        return self._unreadable.get(uid) if uid not in self._requests else None
+
     def policy(self, key: PolicyKey) -> AccessPolicy | None:
         """Return a policy, or None."""
         return self._policies.get(key)
@@ -229,6 +244,7 @@ class Store:
     def forget(self, uid: str) -> None:
         """Forget a request whose story is over."""
         request = self._requests.pop(uid, None)
+        self._unreadable.pop(uid, None)
         for index, key in self._keys(request) if request is not None else ():
             index[key].discard(uid)
             if not index[key]:

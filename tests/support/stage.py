@@ -15,7 +15,7 @@ from curfew.core.policy_records import is_about_policy, place_of
 from curfew.core.reasons import Reason
 from curfew.ports import ClusterError
 from curfew.reconciler import Reconciler
-from curfew.store import Store, is_closed
+from curfew.store import Store, Unreadable, is_closed
 from tests.support.builders import NOON, a_decision, a_policy, a_request, a_role
 from tests.support.world import FailurePlan, FakeClock, FakeCluster
 
@@ -168,7 +168,10 @@ class Stage:
             if verb == "DELETED":
                 key = self.store.see_request_deleted(body)
             elif not is_closed(body):
-                key = self.store.see_request(body)
+                try:
+                    key = self.store.see_request(body)
+                except Unreadable:
+                    key = body["metadata"]["uid"]
         elif kind == "AccessPolicy":
             key = self.store.see_policy_deleted(body) if verb == "DELETED" else self.store.see_policy(body)
             if key is not None:
@@ -212,7 +215,10 @@ class Stage:
         for body in await self.cluster.list_policies():
             self.store.see_policy(body)
         for body in await self.cluster.list_requests():
-            self.store.see_request(body)
+            try:
+                self.store.see_request(body)
+            except Unreadable:
+                self.dirty.add(body["metadata"]["uid"])
         self.store.is_synced = True
         if self.trail.is_open:
             self.reconciler.tell_deleted_policies()

@@ -132,3 +132,50 @@ async def test_a_request_that_cannot_be_read_is_not_asked_for_without_a_pause() 
     await stage.reconciler.reconcile(uid)
 
     assert stage.bindings() == []
+
+
+async def test_a_request_that_cannot_be_read_gets_an_answer() -> None:
+    """What the API server takes, Curfew answers: in the status, as an Event, and once (promise P11)."""
+    stage = Stage()
+    stage.cluster.apply(a_request(notBefore="2030-01-01T00:00:00,5Z"))
+    await stage.settle()
+
+    assert (stage.phase(), stage.cluster.status("inc-4711")["endReason"]) == ("Failed", "RequestUnreadable")
+    message = stage.condition("Ready")["message"]
+    assert message.startswith("Curfew cannot read this request: spec.notBefore: ")
+    assert message.endswith(
+        "is not a time such as 2026-11-23T20:00:00Z; apply a new AccessRequest in which that is right"
+    )
+    assert [(notice.type, notice.reason) for notice in stage.told.notices] == [("Warning", "RequestUnreadable")]
+    (body,) = stage.cluster.all("AccessRequest")
+    assert "curfew.dev/closed" in body["metadata"]["labels"]
+
+
+@pytest.mark.parametrize("phase", ["Pending", "Approved", "Active"])
+async def test_a_request_that_became_unreadable_while_curfew_was_down_is_ended(phase: str) -> None:
+    """Whatever wrote into its status: a request that nobody can read any more does not look open for ever."""
+    stage = Stage()
+    stage.cluster.apply(a_request())
+    stage.cluster._objects["AccessRequest", "payments", "inc-4711"]["status"] = {
+        "phase": phase,
+        "expiresAt": "2026-02-30T00:00:00Z",
+    }
+    stage.restart()
+    await stage.settle()
+
+    assert stage.phase() == ("Revoked" if phase == "Active" else "Failed")
+    assert "status.expiresAt: " in stage.condition("Ready")["message"]
+    assert stage.bindings() == []
+
+
+async def test_what_changes_while_the_answer_is_written_is_read_anew() -> None:
+    """The answer is about one version of the object; of a newer one nothing is said before it was read."""
+    stage = Stage()
+    uid = stage.cluster.apply(a_request(notBefore="never"))["metadata"]["uid"]
+    await stage._list()
+    stage.cluster.watchers = []
+    stage.cluster.apply(a_request(notBefore="never again"))
+    await stage.reconciler.reconcile(uid)
+
+    assert stage.phase() is None
+    assert stage.told.notices == []

@@ -19,6 +19,7 @@ class Reason(StrEnum):
     TICKET_MISSING = "TicketMissing"
     TICKET_MALFORMED = "TicketMalformed"
     LIMIT_REACHED = "LimitReached"
+    REQUEST_UNREADABLE = "RequestUnreadable"
 
     # People said so.
     DENIED_BY_APPROVER = "DeniedByApprover"

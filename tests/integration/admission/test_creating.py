@@ -95,6 +95,21 @@ ATTEMPTS = [
         "spec.notBefore",
     ),
     Attempt(
+        "start with a comma",
+        lambda w: w.create(w.request(ALICE, ALICE, notBefore="2030-01-01T00:00:00,5Z"), ALICE),
+        "spec.notBefore in body should match",
+    ),
+    Attempt(
+        "start a day east of Greenwich",
+        lambda w: w.create(w.request(ALICE, ALICE, notBefore="2030-01-01T00:00:00+24:00"), ALICE),
+        "spec.notBefore in body should match",
+    ),
+    Attempt(
+        "start on a day that is not",
+        lambda w: w.create(w.request(ALICE, ALICE, notBefore="2030-02-30T00:00:00Z"), ALICE),
+        "spec.notBefore",
+    ),
+    Attempt(
         "start at the end of all calendars",
         lambda w: w.create(w.request(ALICE, ALICE, notBefore="9999-12-31T23:59:59-23:00"), ALICE),
         "notBefore must be a time between the years 2020 and 2100",
