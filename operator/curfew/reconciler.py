@@ -213,7 +213,7 @@ class Reconciler:
             binding=self._store.binding(uid) or memory.stranger,
             lost=memory.lost,
             removal=memory.removal,
-            is_announced=memory.is_announced,
+            handed_over=memory.handed_over,
             intent=self._intent(uid),
             durable=_Durable(self._trail),
             refusal=memory.refusal,
@@ -300,8 +300,9 @@ class Reconciler:
         if isinstance(step.act, Patch) and step.act.event is Event.ACCEPT:
             self._store.memory(uid).is_accepted = True
         if step.submit:
-            if any(record.event == "grant.intended" for record in step.submit):
-                self._store.memory(uid).is_announced = True
+            for record in step.submit:
+                if record.event == "grant.intended":
+                    self._store.memory(uid).handed_over = Story.of(record)
             self._trail.submit(step.submit)
 
     # --- act --------------------------------------------------------------------------------------------------------

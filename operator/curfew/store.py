@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from curfew.api import names
 from curfew.api.access_policy import AccessPolicy, RoleKind
 from curfew.api.access_request import AccessRequest, Phase
+from curfew.audit.record import Story
 from curfew.core.bindings import Binding, read_binding
 from curfew.core.facts import Refusal, Removal, Rivals
 from curfew.core.terms import RoleSeen, read_role
@@ -50,7 +51,7 @@ class Memory:
     stuck_since: datetime | None = None  # when its binding was first to be removed, and could not be
     is_gone: bool = False  # the request was deleted
     is_accepted: bool = False  # that it may be decided is being written
-    is_announced: bool = False  # its grant was handed to the trail
+    handed_over: Story | None = None  # of the announcement of its grant, once that is on its way to the trail
 
 
 class Store:
@@ -279,8 +280,8 @@ class Store:
             if phase is Phase.ACTIVE:
                 active += 1
             elif phase in (Phase.PENDING, Phase.APPROVED) or (phase is None and memory.is_accepted):
-                active += memory.is_announced
-                pending += not memory.is_announced
+                active += memory.handed_over is not None
+                pending += memory.handed_over is None
         return Rivals(active=active, pending=pending)
 
     # --- which is newer ---------------------------------------------------------------------------------------------

@@ -125,9 +125,9 @@ class Story:
         if not isinstance(told, Mapping):
             raise RecordRefused(f"record {record.id} ({record.event}) is not about a request")
         try:
-            known = {name: _READ.get(name, _as_it_is)(told[name]) for name in _FIELDS if name in told}
+            known = {name: _READ[name](told[name]) for name in _FIELDS if name in told}
             return cls(**known)
-        except (KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise RecordRefused(f"record {record.id} tells a story that cannot be read: {error}") from error
 
     def to_json(self) -> dict[str, Any]:
@@ -327,20 +327,46 @@ def _format_time(at: datetime) -> str:
 
 
 def _parse_time(text: str) -> datetime:
-    return datetime.fromisoformat(text)
+    at = datetime.fromisoformat(text)
+    if at.tzinfo is None:
+        raise ValueError(f"{text} has no time zone")
+    try:
+        return at.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError(f"{text} is no time in UTC") from error
 
 
-def _as_it_is(value: Any) -> Any:
+def _text(value: Any) -> str:
+    if type(value) is not str:
+        raise TypeError(f"a {type(value).__name__} stands where a text belongs")
     return value
 
 
+def _number(value: Any) -> int:
+    if type(value) is not int:
+        raise TypeError(f"a {type(value).__name__} stands where a whole number belongs")
+    return value
+
+
+def _text_or_none(value: Any) -> str | None:
+    return None if value is None else _text(value)
+
+
 _FIELDS = tuple(field.name for field in dataclasses.fields(Story))
-_READ: Mapping[str, Callable[[Any], Any]] = {
-    "policy": lambda told: PolicyRef(told["name"], told["uid"], told["generation"]),
-    "role": lambda told: RoleRef(told["kind"], told["name"], told["uid"], told["rules_digest"]),
-    "binding": lambda told: BindingRef(told["name"], told["uid"]),
+_READ: dict[str, Callable[[Any], Any]] = {
+    **dict.fromkeys(_FIELDS, _text),
+    "duration": _number,
+    "policy": lambda told: PolicyRef(_text(told["name"]), _text(told["uid"]), _number(told["generation"])),
+    "role": lambda told: RoleRef(*(_text(told[part]) for part in ("kind", "name", "uid", "rules_digest"))),
+    "binding": lambda told: BindingRef(_text(told["name"]), _text(told["uid"])),
     "decisions": lambda told: tuple(
-        DecisionRef(one["by"], one["decision"], one.get("stage"), one.get("reason"), _parse_time(one["seen_at"]))
+        DecisionRef(
+            _text(one["by"]),
+            _text(one["decision"]),
+            _text_or_none(one.get("stage")),
+            _text_or_none(one.get("reason")),
+            _parse_time(one["seen_at"]),
+        )
         for one in told
     ),
     "not_before": _parse_time,
@@ -351,4 +377,4 @@ _READ: Mapping[str, Callable[[Any], Any]] = {
     "expires_at": _parse_time,
     "ended_at": _parse_time,
 }
-"""How the fields of a story are read that are not just text or a number."""
+"""How each field of a story is read."""

@@ -6,7 +6,7 @@ from curfew.api.access_policy import Mode
 from curfew.api.access_request import DecisionKind, Phase
 from curfew.api.times import format_time
 from curfew.audit.receipt import Receipt
-from curfew.audit.record import CURFEW, Record, Story, make_record
+from curfew.audit.record import CURFEW, Record, RecordRefused, Story, make_record
 from curfew.core import wording
 from curfew.core.facts import Facts, Intent
 from curfew.core.reviews import NewReviews, new_reviews, submitted
@@ -25,9 +25,7 @@ def announced(facts: Facts, starts_at: datetime, expires_at: datetime) -> tuple[
         actor=CURFEW,
         message=f"{request.spec.requester} will hold {wording.role(request)} in {request.metadata.namespace} "
         f"until {format_time(expires_at)} (request {request.metadata.name})",
-        story=story(
-            facts, new, decided_at=request.status.decided_at or facts.now, starts_at=starts_at, expires_at=expires_at
-        ),
+        story=story(facts, new, decided_at=facts.decided_at, starts_at=starts_at, expires_at=expires_at),
         detail={
             "terms": request.status.terms.digest if request.status.terms is not None else "",
             "rules": [dict(rule) for rule in facts.role.rules] if facts.role is not None else [],
@@ -37,12 +35,15 @@ def announced(facts: Facts, starts_at: datetime, expires_at: datetime) -> tuple[
     return (*submitted(facts, new), *agreed, intended)
 
 
-def read_intent(record: Record, *, receipt: Receipt, is_own: bool) -> Intent:
-    """Read an announcement back, as the decision about the binding needs it."""
-    told = Story.of(record)
+def read_intent(record: Record, *, receipt: Receipt, is_own: bool) -> Intent | None:
+    """Read an announcement back, or return None for one that announces nothing: no record may stand before an end (P3)."""
+    try:
+        told = Story.of(record)
+    except RecordRefused:
+        return None
     if told.starts_at is None or told.expires_at is None:
-        raise ValueError(f"record {record.id} announces a grant without its window")
-    return Intent(starts_at=told.starts_at, expires_at=told.expires_at, receipt=receipt, is_own=is_own)
+        return None
+    return Intent(told, starts_at=told.starts_at, expires_at=told.expires_at, receipt=receipt, is_own=is_own)
 
 
 def approved(facts: Facts, new: NewReviews) -> Record:
@@ -63,5 +64,5 @@ def approved(facts: Facts, new: NewReviews) -> Record:
         at=facts.now,
         actor=CURFEW,
         message=f"request {request.metadata.name} of {request.spec.requester} {how}",
-        story=story(facts, new, decided_at=request.status.decided_at or facts.now),
+        story=story(facts, new, decided_at=facts.decided_at),
     )

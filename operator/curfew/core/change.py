@@ -67,7 +67,7 @@ class Change:
             if facts.policy is not None:
                 status["approvals"] = str(tally(facts.policy.spec.approval, request))
             if request.status.decided_at is None:
-                status["decidedAt"] = format_time(now)
+                status["decidedAt"] = format_time(facts.decided_at)
         if self.binding is not None and self.binding.receipt is not None:
             status["startsAt"] = format_time(self.binding.starts_at or self.binding.created_at)
             status["grantedAt"] = format_time(self.binding.created_at)
@@ -181,7 +181,7 @@ class Change:
     def _story(self) -> Story:
         times: dict[str, Any] = {}
         if self.event in (Event.APPROVE, Event.GRANT):
-            times["decided_at"] = self.facts.request.status.decided_at or self.facts.now
+            times["decided_at"] = self.facts.decided_at
         if self.binding is not None:
             times["starts_at"] = self.binding.starts_at
             times["granted_at"] = self.binding.created_at

@@ -8,6 +8,7 @@ from enum import StrEnum
 from curfew.api.access_policy import AccessPolicy
 from curfew.api.access_request import AccessRequest
 from curfew.audit.receipt import Receipt
+from curfew.audit.record import Story
 from curfew.core.bindings import Binding
 from curfew.core.reasons import Reason
 from curfew.core.terms import Role, RoleSeen
@@ -61,6 +62,7 @@ class EnforcementState:
 class Intent:
     """The durable announcement of a grant. The window is counted from it, once: a restart never restarts the clock."""
 
+    story: Story  # as the announcement has it
     starts_at: datetime
     expires_at: datetime
     receipt: Receipt
@@ -117,13 +119,24 @@ class Facts:
     binding: Binding | None = None
     lost: Binding | None = None  # the request's binding, seen by this process and gone since
     removal: Removal | None = None
-    is_announced: bool = False  # this process handed the announcement of the grant to the trail
+    handed_over: Story | None = None  # of the announcement of the grant, if this process handed it to the trail
     intent: Intent | None = None  # that announcement, or that of an earlier process, once it is durable
     durable: Container[str] = frozenset()  # the ids of all records that are known to be in the trail
     refusal: Refusal | None = None
     rivals: Rivals = Rivals()
     max_grant: timedelta = timedelta(hours=24)
     was_read: frozenset[Read] = field(default_factory=frozenset)  # what was read from the API server for this decision
+
+    @property
+    def announced(self) -> Story | None:
+        """What the announcement of the grant says of the request, durable or on its way; None while there is none."""
+        return self.intent.story if self.intent is not None else self.handed_over
+
+    @property
+    def decided_at(self) -> datetime:
+        """When the request was decided: what was announced with one instant is told with no other later."""
+        known = self.announced.decided_at if self.announced is not None else None
+        return self.request.status.decided_at or known or self.now
 
     @property
     def obstacle(self) -> TrailState | EnforcementState | None:

@@ -287,7 +287,7 @@ def _time_is_up(facts: Facts) -> bool:
     """Whether the time to decide is over, and no announcement is known that was made in it, durable or on its way."""
     decide_by = facts.request.status.decide_by
     # Without an instant to decide by there is no time in which anybody may decide.
-    return (decide_by is None or decide_by <= facts.now) and facts.intent is None and not facts.is_announced
+    return (decide_by is None or decide_by <= facts.now) and facts.announced is None
 
 
 def _may_be_announced(facts: Facts) -> bool:

@@ -32,7 +32,9 @@ def unseen(request: AccessRequest) -> tuple[Decision, ...]:
 
 
 def new_reviews(facts: Facts) -> NewReviews:
-    """Return each decision that is seen for the first time, and what became of it."""
+    """Return each decision of which the status says nothing yet, when it was first seen, and what became of it."""
+    announced = facts.announced.decisions if facts.announced is not None else ()
+    seen_at = {(one.by, one.decision): one.seen_at for one in announced}
     return tuple(
         (
             decision,
@@ -40,7 +42,7 @@ def new_reviews(facts: Facts) -> NewReviews:
                 by=decision.by,
                 decision=decision.decision,
                 stage=decision.stage,
-                seen_at=facts.now,
+                seen_at=seen_at.get((decision.by, decision.decision), facts.now),
                 effect=_effect(decision, facts),
             ),
         )
@@ -57,7 +59,7 @@ def _effect(decision: Decision, facts: Facts) -> str:
     if decision.decision is DecisionKind.REVIEW:
         return "TookEffect"
     # What a grant was announced on has counted, whatever became of time and policy until its binding was read back.
-    has_counted = facts.is_announced or any(known is not None for known in (facts.intent, facts.binding, facts.lost))
+    has_counted = any(known is not None for known in (facts.announced, facts.binding, facts.lost))
     decide_by = request.status.decide_by
     is_late = request.status.phase is Phase.PENDING and decide_by is not None and decide_by <= facts.now
     if is_late and not has_counted:
