@@ -199,7 +199,12 @@ class AccessRequestStatus(Model):
             "What people have decided. Each adds their own, with kubectl patch --subresource=status; none is ever "
             "removed."
         ),
-        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["by", "decision"]},
+        # The default gives a JSON patch something to add to before Curfew has seen the request.
+        json_schema_extra={
+            "default": [],
+            "x-kubernetes-list-type": "map",
+            "x-kubernetes-list-map-keys": ["by", "decision"],
+        },
     )
     reviews: tuple[Review, ...] = Field(
         default=(),
@@ -216,6 +221,9 @@ class AccessRequestStatus(Model):
     starts_at: Time | None = Field(default=None, description="When the granted window begins.")
     granted_at: Time | None = Field(default=None, description="When the binding was there.")
     expires_at: Time | None = Field(default=None, description="When the access ends. It is never moved to later.")
+    active_until: Time | None = Field(
+        default=None, description="While the access is there: when it ends. It goes with the access; expiresAt stays."
+    )
     review_by: Time | None = Field(
         default=None,
         description="After breaking the glass: when somebody must have reviewed it, with a Review decision.",
@@ -243,7 +251,7 @@ class AccessRequestStatus(Model):
         max_length=16,
         description=(
             "Ready: Curfew has understood the request (not: it is granted). Approved: all who must agree have. Active: "
-            "the access is there. Recorded: all that happened is in the log."
+            "the access is there, and if not, why. Recorded: all that happened is in the log. Stalled: it failed for good."
         ),
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
     )
@@ -259,4 +267,5 @@ class AccessRequest(Model):
     status: AccessRequestStatus = Field(
         default_factory=AccessRequestStatus,
         description="How the request fares. Written by Curfew, but for the decisions.",
+        json_schema_extra={"default": {}},
     )

@@ -16,7 +16,7 @@ from curfew.core import lifecycle, wording
 from curfew.core.announcing import approved
 from curfew.core.approval import find_decision, owes_review, tally
 from curfew.core.bindings import Binding
-from curfew.core.conditions import ACTIVE, APPROVED, READY, REVIEWED, Observation
+from curfew.core.conditions import ACTIVE, APPROVED, READY, REVIEWED, STALLED, Observation
 from curfew.core.facts import Facts
 from curfew.core.lifecycle import Event
 from curfew.core.notices import Notice, about_request, on_namespace
@@ -74,13 +74,14 @@ class Change:
             if self._breaks_glass:
                 status["reviewBy"] = format_time(self.binding.created_at + REVIEW_WITHIN)
             if self.binding.expires_at is not None:
-                status["expiresAt"] = format_time(self.binding.expires_at)
+                status["expiresAt"] = status["activeUntil"] = format_time(self.binding.expires_at)
             status["grant"] = {
                 "binding": self.binding.name,
                 "uid": self.binding.uid,
                 "receipt": self.binding.receipt.to_json(),
             }
         if self.is_over:
+            status["activeUntil"] = None  # a merge patch removes it
             status["endedAt"] = format_time(self.ended_at or now)
             status["endReason"] = str(self.reason)
         return status
@@ -91,13 +92,14 @@ class Change:
             return (
                 Observation(READY, True, "Accepted", "the request is understood and its terms are pinned"),
                 Observation(APPROVED, False, "WaitingForApproval", "people have to agree"),
-                Observation(ACTIVE, False, "NotGranted", "nothing is granted yet"),
+                Observation(ACTIVE, False, "NotGranted", "waits for people to agree"),
             )
         if self.event is Event.REJECT:
             return (
                 Observation(READY, False, str(self.reason), self.detail),
                 Observation(APPROVED, False, str(self.reason), self.detail),
-                Observation(ACTIVE, False, str(self.reason), "nothing was granted"),
+                Observation(ACTIVE, False, str(self.reason), f"nothing was granted: {self.detail}"),
+                Observation(STALLED, True, str(self.reason), self.detail),
             )
         if self.event is Event.APPROVE:
             approved = Observation(APPROVED, True, "Approved", "enough people agreed")
@@ -110,10 +112,12 @@ class Change:
             return (*observed, self.active) if self.active is not None else tuple(observed)
         if self.active is not None:  # a grant is over; that people agreed stays true
             return (self.active,)
-        not_active = Observation(ACTIVE, False, str(self.reason), f"nothing was granted: {self.detail}")
-        if self.facts.request.status.phase is Phase.APPROVED:
-            return (not_active,)
-        return (Observation(APPROVED, False, str(self.reason), self.detail), not_active)
+        observed = [Observation(ACTIVE, False, str(self.reason), f"nothing was granted: {self.detail}")]
+        if self.event is Event.FAIL:
+            observed.append(Observation(STALLED, True, str(self.reason), self.detail))
+        if self.facts.request.status.phase is not Phase.APPROVED:
+            observed.append(Observation(APPROVED, False, str(self.reason), self.detail))
+        return tuple(observed)
 
     def records(self) -> tuple[Record, ...]:
         """Return the records of the transition, in the order in which they happened."""

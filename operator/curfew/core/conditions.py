@@ -1,8 +1,8 @@
-"""What a request's status says to people and to tools: four conditions, and others where there is something to say.
+"""What a request's status shows to people and to tools: four conditions, and more if there is something to report.
 
 They are observations, sorted, without times in their messages; a condition's time changes only when its status does.
-Ready follows kstatus: it says that Curfew has understood the request, not that access is granted, so that a GitOps tool
-does not wait on a human.
+Ready and Stalled follow kstatus. Ready means that Curfew has understood the request, not that access is granted, so that
+a GitOps tool does not wait for a human. Stalled means that the request failed for good, so that the tool stops waiting.
 """
 
 from collections.abc import Iterable, Sequence
@@ -14,6 +14,7 @@ from curfew.api.meta import Condition
 from curfew.api.times import format_time
 
 READY = "Ready"
+STALLED = "Stalled"
 APPROVED = "Approved"
 ACTIVE = "Active"
 RECORDED = "Recorded"

@@ -421,9 +421,7 @@ def review_afterwards(facts: Facts) -> Step | None:
         records = reviews.submitted(facts, new)
         observed: tuple[conditions.Observation, ...] = ()
         if not owes_review(request):
-            observed = (
-                conditions.Observation(conditions.REVIEWED, True, "Reviewed", "somebody else has looked at it"),
-            )
+            observed = (conditions.Observation(conditions.REVIEWED, True, "Reviewed", reviews.looked_at(new)),)
             if status.phase in lifecycle.FINAL:
                 records = (*records, reviews.closed(facts, new, str(status.phase), stories.story(facts, new)))
         patch = {**reviews.reviews_patch(facts, new), **_outbox_patch(facts, records)}

@@ -127,6 +127,13 @@ def _decision_sentence(request: AccessRequest, decision: Decision, review: Revie
     return f"{decision.by} {verb} request {request.metadata.name} of {request.spec.requester}{stage}{why}{lost}"
 
 
+def looked_at(new: NewReviews) -> str:
+    """Return who has reviewed a broken glass, as condition Reviewed shows it."""
+    seen = ((decision.by, decision.decision, review.effect) for decision, review in new)
+    people = ", ".join(by for by, kind, effect in seen if kind is DecisionKind.REVIEW and effect in EFFECTIVE)
+    return f"{people} has looked at it"
+
+
 def overdue(facts: Facts) -> Record:
     """Return the record of a broken glass at which nobody else has looked in time."""
     request = facts.request

@@ -40,7 +40,12 @@ ATTEMPTS = [
     Attempt(
         "before the operator has seen it",
         lambda w: w.write_status(w.asked(), {"decisions": [{"by": CAROL, "decision": "Approve"}]}, CAROL, ()),
-        "not possible in phase unset",
+        "Curfew has not looked at this request yet",
+    ),
+    Attempt(
+        "before the operator has seen it, by adding to a list that nobody has written yet",
+        lambda w: w.decide(w.asked(), CAROL),
+        "Curfew has not looked at this request yet; if its phase stays empty, Curfew is not running",
     ),
     Attempt(
         "own request",

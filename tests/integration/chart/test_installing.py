@@ -81,7 +81,8 @@ def test_requests_are_listed_with_their_columns(cluster: Installed, namespace: s
 
     header, line = cluster.kubectl("get", "areq", "--namespace", namespace).stdout.splitlines()
 
-    assert header.split() == ["NAME", "PHASE", "REQUESTER", "POLICY", "APPROVALS", "EXPIRES", "AGE"]
+    columns = "NAME PHASE REQUESTER POLICY APPROVALS START EXPIRES ENDED REVIEW AGE WHY"
+    assert header.split() == columns.split()
     assert line.split()[:3] == ["shown", ADMIN, "p"]
     assert "accessrequest.curfew.dev/shown" in cluster.kubectl("get", "curfew", "--namespace", namespace).stdout
 

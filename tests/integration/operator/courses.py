@@ -5,6 +5,7 @@ the way.
 """
 
 import random
+import uuid
 from asyncio import sleep
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -206,8 +207,10 @@ async def is_deleted_while_active(walk: Walk) -> None:
 
 
 async def asks_too_much(walk: Walk) -> None:
-    """Longer than the policy allows."""
-    await walk.ask(duration="9h")
+    """Longer than the policy allows. The policy comes after the request, so that admission has nothing to judge it by."""
+    policy = f"late-{uuid.uuid4().hex[:8]}"
+    await walk.ask(policy, duration="9h")
+    await walk.place.apply(walk.place.policy(policy))
 
 
 RUNS: Final = Course(

@@ -6,7 +6,7 @@ import pytest
 
 from tests.integration.installed import Installed
 from tests.integration.operator.minute import MISSING_ROLE, Minute
-from tests.integration.operator.place import Place
+from tests.integration.operator.place import POLICIES, Place
 from tests.integration.operator.stage import Stage
 from tests.support.operator_process import OperatorProcess
 
@@ -53,54 +53,84 @@ def test_a_request_for_a_role_that_does_not_exist_fails_with_a_sentence(minute: 
     assert told.asked.condition("Ready")["message"] == sentence
 
 
-@pytest.mark.parametrize(
-    ("policy", "spec", "reason", "sentence"),
-    [
-        pytest.param(
-            "debug",
-            {"duration": "5h"},
-            "DurationTooLong",
-            "spec.duration asks for 5h; AccessPolicy debug allows at most 4h",
-            id="too long",
-        ),
-        pytest.param(
-            "debug",
-            {"reason": "because"},
-            "ReasonTooShort",
-            "spec.reason has 7 characters; AccessPolicy debug asks for at least 10",
-            id="no reason",
-        ),
-        pytest.param(
-            "ticketed",
-            {},
-            "TicketMissing",
-            "spec.ticket is missing; AccessPolicy ticketed asks for a ticket of the form INC-[0-9]+",
-            id="no ticket",
-        ),
-        pytest.param(
-            "ticketed",
-            {"ticket": "CHG-12"},
-            "TicketMalformed",
-            "spec.ticket CHG-12 is not of the form INC-[0-9]+ that AccessPolicy ticketed asks for",
-            id="bad ticket",
-        ),
-    ],
-)
-async def test_what_can_never_be_granted_is_refused_at_once(
+NEVER_GRANTED = [
+    pytest.param(
+        "debug",
+        {"duration": "5h"},
+        "DurationTooLong",
+        "spec.duration asks for 5h; AccessPolicy {policy} allows at most 4h",
+        id="too long",
+    ),
+    pytest.param(
+        "debug",
+        {"reason": "because"},
+        "ReasonTooShort",
+        "spec.reason has 7 characters; AccessPolicy {policy} asks for at least 10",
+        id="no reason",
+    ),
+    pytest.param(
+        "ticketed",
+        {},
+        "TicketMissing",
+        "spec.ticket is missing; AccessPolicy {policy} asks for a ticket of the form INC-[0-9]+",
+        id="no ticket",
+    ),
+    pytest.param(
+        "ticketed",
+        {"ticket": "CHG-12"},
+        "TicketMalformed",
+        "spec.ticket CHG-12 is not of the form INC-[0-9]+ that AccessPolicy {policy} asks for",
+        id="bad ticket",
+    ),
+]
+
+
+@pytest.mark.parametrize(("policy", "spec", "reason", "sentence"), NEVER_GRANTED)
+async def test_what_admission_can_judge_is_refused_at_apply(
+    place: Place, policy: str, spec: dict[str, Any], reason: str, sentence: str
+) -> None:
+    """With the sentence; nothing is stored, so the name stays free for the request that is right."""
+    request = place.request(place.people.alice, policy, **spec)
+
+    said = await place.kubectl("apply", "--filename=-", user="alice", stdin=request, check=False)
+
+    assert "ValidatingAdmissionPolicy 'curfew-request-terms'" in said
+    assert f"denied request: {sentence.format(policy=policy)}" in said
+    name = request["metadata"]["name"]
+    assert "NotFound" in await place.kubectl("get", "accessrequest", name, user="alice", check=False)
+
+
+@pytest.mark.parametrize(("policy", "spec", "reason", "sentence"), NEVER_GRANTED)
+async def test_curfew_judges_it_again(
     operator: OperatorProcess, place: Place, policy: str, spec: dict[str, Any], reason: str, sentence: str
 ) -> None:
-    """In the condition, in an Event, and as the reason of the end; the next request is not held up by it."""
-    bad = await place.ask(place.people.alice, policy, **spec)
+    """A request that came before its policy is answered in the condition and in an Event, and holds nobody up."""
+    late = f"{policy}-{reason.lower()}"
+    bad = await place.ask(place.people.alice, late, **spec)
+    await place.apply(place.policy(late, **POLICIES[policy]))
     good = await place.ask(place.people.alice, "automatic")
     await good.phase("Active")
     await bad.closed()
 
+    sentence = sentence.format(policy=late)
     assert (bad.status["phase"], bad.status["endReason"]) == ("Failed", reason)
     for condition in ("Ready", "Approved"):
         assert (bad.condition(condition)["reason"], bad.condition(condition)["message"]) == (reason, sentence)
     (event,) = await place.events(bad.uid)
     assert event["note"] == f"request {bad.name} of alice@example.com can never be granted as written: {sentence}"
-    assert "Failed" in await place.kubectl("get", "accessrequest", bad.name, user="alice")
+    assert sentence in await place.kubectl("get", "accessrequest", bad.name, user="alice")
+
+
+async def test_a_person_deletes_only_what_they_asked_for(place: Place) -> None:
+    """The right to delete is given for one's own; somebody else's needs the right to revoke it."""
+    people = place.people
+    asked = await place.ask(people.alice, "automatic")
+
+    refused = await people.carol.delete(asked.path)
+
+    assert refused.status == 403
+    assert "you can delete only AccessRequests that you made" in refused.body["message"]
+    await asked.delete(people.alice)
 
 
 @pytest.mark.parametrize(

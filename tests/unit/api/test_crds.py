@@ -85,10 +85,14 @@ def test_requests_are_listed_as_the_design_says() -> None:
         "Requester",
         "Policy",
         "Approvals",
+        "Start",
         "Expires",
+        "Ended",
+        "Review",
         "Age",
+        "Why",
     ]
-    assert [column["name"] for column in columns if "priority" in column] == ["Ticket", "Reason", "End"]
+    assert [column["name"] for column in columns if "priority" in column] == ["Ticket", "Reason", "End", "Reviewed"]
     assert REQUESTS["spec"]["names"]["shortNames"] == ["areq"]
     assert [field["jsonPath"] for field in version(REQUESTS)["selectableFields"]] == [
         ".spec.requester",
