@@ -49,7 +49,7 @@ class RoleRef(Model):
 
 
 class ReasonRule(Model):
-    """What the reason of a request must look like."""
+    """What a reason must look like."""
 
     min_length: int = Field(
         default=1, ge=1, le=1024, description="The fewest characters that a reason may have. By default 1."
@@ -112,6 +112,13 @@ class Approval(Model):
             "stages. With stages, approval.count is not used."
         ),
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
+    )
+    reason: ReasonRule | None = Field(
+        default=None,
+        description=(
+            "What the reason of an Approve or Deny decision must look like. Without it, none is needed. An Approve "
+            "without the reason that is asked for does not count; a Deny always does."
+        ),
     )
 
 

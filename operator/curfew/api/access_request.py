@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from curfew.api.access_policy import Mode, OnRoleChange, RoleKind
-from curfew.api.meta import Condition, Model, ObjectMeta
+from curfew.api.meta import STORED_DEFAULT, Condition, Model, ObjectMeta
 from curfew.api.names import API_VERSION
 from curfew.api.times import Duration, Time
 
@@ -201,7 +201,7 @@ class AccessRequestStatus(Model):
         ),
         # The default gives a JSON patch something to add to before Curfew has seen the request.
         json_schema_extra={
-            "default": [],
+            STORED_DEFAULT: [],
             "x-kubernetes-list-type": "map",
             "x-kubernetes-list-map-keys": ["by", "decision"],
         },

@@ -2,11 +2,15 @@
 
 from collections.abc import Mapping
 from enum import StrEnum
+from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from curfew.api.times import Time
+
+STORED_DEFAULT: Final = "stored-default"
+"""Key of json_schema_extra: what the API server fills in if the field is absent, also an empty list."""
 
 
 class Model(BaseModel):

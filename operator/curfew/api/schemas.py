@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Mapping
 from typing import Any, Final
 
-from curfew.api.meta import Model
+from curfew.api.meta import STORED_DEFAULT, Model
 
 API_VERSION_HELP: Final = "The version of the schema that this object is written in."
 KIND_HELP: Final = "The kind of this object."
@@ -51,8 +51,10 @@ def _convert(schema: Mapping[str, Any], definitions: Mapping[str, Any], where: s
     if description := schema.get("description"):
         result["description"] = _unfold(description)
     result.update({key: schema[key] for key in KEPT if key in schema})
-    # Empty lists are how a model reads what is absent; in a stored object they would only be noise.
-    if schema.get("default") not in (None, [], ""):
+    # Empty lists are how a model reads what is absent; in a stored object they are noise, unless a field asks for it.
+    if STORED_DEFAULT in schema:
+        result["default"] = schema[STORED_DEFAULT]
+    elif schema.get("default") not in (None, [], ""):
         result["default"] = schema["default"]
     result.update({key: value for key, value in schema.items() if key.startswith("x-kubernetes-")})
     match schema.get("type"):

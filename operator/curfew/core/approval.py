@@ -32,7 +32,7 @@ def tally(approval: Approval, request: AccessRequest) -> Tally:
     if approval.mode in (Mode.AUTOMATIC, Mode.BREAK_GLASS):
         return Tally(given=0, needed=0, missing=())
     needed = {stage.name: stage.count for stage in approval.stages} or {"": approval.count}
-    people = _approvers(request)
+    people = [decision for decision in _approvers(request) if has_reason(approval, decision)]
     short: list[str] = []
     given = 0
     # Those who named a stage fill it; those who did not may agree to any, and fill what is left, in the policy's order.
@@ -46,6 +46,11 @@ def tally(approval: Approval, request: AccessRequest) -> Tally:
         if filled + from_anywhere < count:
             short.append(name)
     return Tally(given=given, needed=sum(needed.values()), missing=tuple(short))
+
+
+def has_reason(approval: Approval, decision: Decision) -> bool:
+    """Whether a decision gives the reason that the policy asks for, if it asks for one."""
+    return approval.reason is None or len((decision.reason or "").strip()) >= approval.reason.min_length
 
 
 def _approvers(request: AccessRequest) -> Sequence[Decision]:

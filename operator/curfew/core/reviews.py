@@ -5,6 +5,7 @@ from typing import Any
 from curfew.api.access_request import AccessRequest, Decision, DecisionKind, Phase, Review
 from curfew.api.times import format_time
 from curfew.audit.record import CURFEW, Record, Story, make_record
+from curfew.core.approval import has_reason
 from curfew.core.facts import Facts
 from curfew.core.notices import Notice, about_request
 from curfew.core.stories import story
@@ -19,6 +20,7 @@ REFUSED = {
     "OwnRequest": "they asked for it themselves",
     "TooLate": "the time to decide was over",
     "UnknownStage": "the policy has no such stage",
+    "ReasonTooShort": "the policy asks for a longer reason",
 }
 """Why a decision may not count, in words."""
 
@@ -69,6 +71,8 @@ def _effect(decision: Decision, facts: Facts) -> str:
     stages = {stage.name for stage in facts.policy.spec.approval.stages} if facts.policy is not None else set()
     if decision.stage and decision.stage not in stages:
         return "UnknownStage"
+    if facts.policy is not None and not has_reason(facts.policy.spec.approval, decision):
+        return "ReasonTooShort"
     return "Counted"
 
 

@@ -102,6 +102,13 @@ def reason(before: AccessPolicySpec, now: AccessPolicySpec) -> Iterator[Differen
         yield Difference(f"reason.minLength is {is_}, was {was}", loosens=is_ < was)
 
 
+def reason_of_approvers(before: AccessPolicySpec, now: AccessPolicySpec) -> Iterator[Difference]:
+    """How much those who decide have to say."""
+    was, is_ = (spec.approval.reason.min_length if spec.approval.reason else 0 for spec in (before, now))
+    if was != is_:
+        yield Difference(f"approval.reason.minLength is {is_}, was {was}", loosens=is_ < was)
+
+
 def ticket(before: AccessPolicySpec, now: AccessPolicySpec) -> Iterator[Difference]:
     """Whether a ticket has to be named, and what it has to look like."""
     if before.ticket.required is not now.ticket.required:
@@ -146,6 +153,7 @@ COMPARISONS: tuple[Compare, ...] = (
     mode,  # who has to agree
     people,
     reason,  # what has to be said
+    reason_of_approvers,
     ticket,
     limits,
     description,

@@ -7,6 +7,7 @@ import pytest
 from tests.integration.installed import SYSTEM, Installed
 
 POLICIES = (
+    "curfew-decision-reason",
     "curfew-managed-bindings",
     "curfew-operator-containment",
     "curfew-operator-decides-nothing",
@@ -21,8 +22,8 @@ POLICIES = (
     "curfew-request-terms",
 )
 
-BRINGS_FORWARD = "curfew-request-terms"
-"""It only refuses earlier what Curfew refuses anyway, so it fails open and is bound to the policies of the namespace."""
+BRING_FORWARD = ("curfew-decision-reason", "curfew-request-terms")
+"""They only refuse earlier what Curfew refuses anyway, so they fail open."""
 
 
 def test_these_are_all_policies(cluster: Installed) -> None:
@@ -57,5 +58,5 @@ def test_every_policy_is_enforced_everywhere(cluster: Installed, name: str) -> N
     assert binding["spec"]["policyName"] == name
     assert sorted(binding["spec"]["validationActions"]) == ["Audit", "Deny"]
     assert "namespaceSelector" not in binding["spec"].get("matchResources", {})
-    assert policy["spec"]["failurePolicy"] == ("Ignore" if name == BRINGS_FORWARD else "Fail")
+    assert policy["spec"]["failurePolicy"] == ("Ignore" if name in BRING_FORWARD else "Fail")
     assert SYSTEM in json.dumps(policy) or "is-" not in json.dumps(policy["spec"].get("matchConditions", []))

@@ -167,3 +167,20 @@ async def test_a_namespace_that_does_not_take_part_is_told_what_would_change_tha
     assert "values roles and namespaces" in message
     assert [event["reason"] for event in await place.events(asked.uid)] == ["Rejected"]
     assert place.sights.bindings_of(asked.uid) == []
+
+
+async def test_a_policy_can_ask_approvers_for_a_reason(operator: OperatorProcess, place: Place) -> None:
+    """Refused at once, so that their one Approve is not used up; with the reason it counts."""
+    await place.apply(place.policy("explained", approval={"mode": "Review", "reason": {"minLength": 10}}))
+    asked = await place.pending(place.people.alice, "explained")
+    bob = place.people.bob
+
+    for more in ({}, {"reason": "fine"}):
+        refused = await asked.decide(bob, **more)
+        assert refused.status == 403
+        assert (
+            "AccessPolicy explained asks for a reason of at least 10 characters with each decision" in refused.message
+        )
+    (await asked.decide(bob, reason="I am on call and saw it")).done()
+
+    await asked.phase("Active")

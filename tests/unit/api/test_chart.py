@@ -54,11 +54,19 @@ def test_room_for_ending_a_request_is_kept() -> None:
     assert int(kept_below[1]) < holds
 
 
-def test_every_policy_is_tried() -> None:
+UNTRIED = {
+    "decision-reason",  # brings an answer of Curfew's forward
+    "request-terms",  # brings an answer of Curfew's forward
+    "request-deletion",  # without it people could end the access of others, and give none
+}
+"""The policies without which nobody gets access that they should not have."""
+
+
+def test_every_policy_that_access_hangs_on_is_tried() -> None:
     """A new one without an attempt would be out of force unseen."""
     shipped = {path.stem for path in POLICIES.glob("*.yaml") if "ValidatingAdmissionPolicy" in path.read_text()}
 
-    assert {attempt.policy for attempt in attempts("n", "a")} == {f"curfew-{name}" for name in shipped}
+    assert {attempt.policy for attempt in attempts("n", "a")} == {f"curfew-{name}" for name in shipped - UNTRIED}
 
 
 def test_the_probe_may_reach_what_it_is_tried_on() -> None:

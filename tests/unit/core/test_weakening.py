@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from curfew.api.access_policy import AccessPolicySpec
 from curfew.core.weakening import Difference, differences, is_weaker
 
+EXPLAINED = {"reason": {"minLength": 10}}
+
 STAGED = {"mode": "Review", "stages": [{"name": "owners", "count": 2}, {"name": "security", "count": 1}]}
 
 
@@ -23,7 +25,7 @@ def a_spec(**changes: Any) -> AccessPolicySpec:
             "decideWithin": "1h",
             "reason": {"minLength": 10},
             "ticket": {"required": True, "pattern": "INC-[0-9]+"},
-            "approval": {"mode": "Review", "count": 2},
+            "approval": {"mode": "Review", "count": 2, **EXPLAINED},
             "limits": {"activePerRequester": 1, "pendingPerRequester": 3},
             "onRoleChange": "Revoke",
             "allowPermanence": False,
@@ -40,9 +42,13 @@ LOOSER: dict[str, tuple[dict[str, Any], str]] = {
     "permanence": ({"allowPermanence": True}, "allowPermanence is true, was false"),
     "roles that change": ({"onRoleChange": "Keep"}, "onRoleChange is Keep, was Revoke"),
     "longer grants": ({"maxDuration": "8h"}, "maxDuration is 8h, was 4h"),
-    "asked afterwards": ({"approval": {"mode": "BreakGlass"}}, "approval.mode is BreakGlass, was Review"),
-    "asked never": ({"approval": {"mode": "Automatic"}}, "approval.mode is Automatic, was Review"),
-    "fewer people": ({"approval": {"mode": "Review", "count": 1}}, "1 must agree, was 2"),
+    "asked afterwards": ({"approval": {"mode": "BreakGlass", **EXPLAINED}}, "approval.mode is BreakGlass, was Review"),
+    "asked never": ({"approval": {"mode": "Automatic", **EXPLAINED}}, "approval.mode is Automatic, was Review"),
+    "fewer people": ({"approval": {"mode": "Review", "count": 1, **EXPLAINED}}, "1 must agree, was 2"),
+    "approvers need no reason": (
+        {"approval": {"mode": "Review", "count": 2}},
+        "approval.reason.minLength is 0, was 10",
+    ),
     "a shorter reason": ({"reason": {"minLength": 1}}, "reason.minLength is 1, was 10"),
     "no ticket": ({"ticket": {"required": False, "pattern": "INC-[0-9]+"}}, "ticket.required is false, was true"),
     "any ticket": ({"ticket": {"required": True}}, "ticket.pattern is not set, was INC-[0-9]+"),

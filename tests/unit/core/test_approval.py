@@ -1,0 +1,32 @@
+"""Who counts as having agreed."""
+
+from curfew.api.access_policy import Approval
+from curfew.api.access_request import AccessRequest
+from curfew.core.approval import tally
+from tests.support.builders import BOB, CAROL, a_decision, a_policy, a_request
+from tests.support.stage import Stage, pending
+
+EXPLAINED = {"mode": "Review", "count": 2, "reason": {"minLength": 10}}
+
+
+def test_an_approval_without_the_reason_that_is_asked_for_does_not_count() -> None:
+    decisions = [a_decision(BOB, reason="         ok"), a_decision(CAROL, reason="I am on call")]
+    body = a_request()
+    body["metadata"] |= {"uid": "u", "resourceVersion": "1"}
+    request = AccessRequest.model_validate({**body, "status": {"decisions": decisions}})
+
+    assert str(tally(Approval.model_validate(EXPLAINED), request)) == "1/2"
+    assert str(tally(Approval.model_validate({**EXPLAINED, "reason": None}), request)) == "2/2"
+
+
+async def test_the_record_says_why_it_did_not_count() -> None:
+    stage = Stage(policy=a_policy(approval={"mode": "Review", "reason": {"minLength": 10}}))
+    await pending(stage)
+
+    stage.cluster.decide("inc-4711", a_decision(BOB))
+    await stage.settle()
+
+    assert stage.phase() == "Pending"
+    assert stage.events()[-1] == "review.refused"
+    assert stage.log[-1].block["detail"]["effect"] == "ReasonTooShort"
+    assert "the policy asks for a longer reason" in stage.log[-1].body["message"]
