@@ -56,7 +56,15 @@ class Trail(Protocol):
         ...
 
     def intent(self, uid: str) -> Record | None:
-        """Return the durable announcement of a grant whose request is not closed, or None."""
+        """Return the durable announcement of the grant to a request whose story is open, however old it is.
+
+        None while the trail is not open (`health.is_open`), and where it holds none: then no binding for that request is a
+        grant. What a start does not need of the announcement (the role's rules, the reasons of decisions) may be missing.
+        """
+        ...
+
+    def is_over(self, uid: str, created: datetime) -> bool:
+        """Whether the trail holds the story of a request closed that was created then; False while it is not open."""
         ...
 
     def open_stories(self) -> Mapping[str, Record]:

@@ -52,6 +52,10 @@ class FakeTrail:
         """Return the announcement of an open request."""
         return None if not self.is_open or record_id(uid, "request.closed") in self._index else self._intents.get(uid)
 
+    def is_over(self, uid: str, created: datetime) -> bool:
+        """Whether the log holds the story closed."""
+        return self.is_open and record_id(uid, "request.closed") in self._index
+
     def open_policies(self) -> Mapping[str, Record]:
         """Return the policies that the log does not hold deleted."""
         told: dict[str, Record] = {}

@@ -244,6 +244,14 @@ EVENTS: Mapping[str, EventType] = MappingProxyType(
                 "Another key signs the log from here on.",
                 ("verifier_key", "previous_key", "proof"),
             ),
+            EventType(
+                "audit.stories_open",
+                "9009I",
+                _ENTITY,
+                OTHER,
+                "The log carries its open stories and its policies forward.",
+                ("set", "part", "last", "began", "since", "stories", "policies"),
+            ),
         )
     }
 )

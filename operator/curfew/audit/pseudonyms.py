@@ -14,6 +14,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
+from curfew.audit.carried import STORIES_OPEN
 from curfew.audit.record import Record
 
 KEY_BYTES = 32
@@ -65,6 +66,9 @@ def is_person(name: str) -> bool:
 
 def names_in(record: Record) -> frozenset[str]:
     """Return the names of all people that a record names."""
+    if record.event == STORIES_OPEN:
+        nested = {name for body in _at(record.body, _CARRIED) for name in names_in(Record.parse(body))}
+        return frozenset(nested | {name for name in _at(record.body, _TOLD_BY) if is_person(str(name))})
     found = {name for place in _NAMES for name in _at(record.body, place) if isinstance(name, str)}
     for subject in _at(record.body, _SUBJECTS):
         kind, _, name = str(subject).partition(" ")
@@ -76,6 +80,12 @@ def hidden(record: Record, people: Mapping[str, Person]) -> Record:
     """Return a record with pseudonyms for the names of `people` (by name), who are all that `names_in` found."""
     if not people:
         return record
+    if record.event == STORIES_OPEN:
+        return _each_carried(
+            record,
+            lambda carried: hidden(carried, {name: people[name] for name in names_in(carried)}),
+            lambda by, id_: (people[by].pseudonym, people[by].seal(id_)) if by in people else (by, id_),
+        )
     body = _replaced(record.body, _as_whole(people), _NAMES)
     body = _replaced(body, _as_words(people), _TEXTS)
     return _sealed(body, record.block, people, Person.seal)
@@ -85,6 +95,12 @@ def revealed(record: Record, people: Mapping[str, Person]) -> Record:
     """Return a record with the names of those whose keys are known: `people` by pseudonym. The inverse of `hidden`."""
     if not people:
         return record
+    if record.event == STORIES_OPEN:
+        return _each_carried(
+            record,
+            lambda carried: revealed(carried, people),
+            lambda by, id_: (people[by].name, people[by].unseal(id_)) if by in people else (by, id_),
+        )
     who = {person.name: person for pseudonym in _pseudonyms(record) if (person := people.get(pseudonym)) is not None}
     if not who:
         return record
@@ -94,6 +110,23 @@ def revealed(record: Record, people: Mapping[str, Person]) -> Record:
 
     body = _mapped(record.body, tell)
     return _sealed(body, body["unmapped"]["curfew"], who, Person.unseal)
+
+
+def _each_carried(
+    record: Record, change: Callable[[Record], Record], tell: Callable[[str, str], tuple[str, str]]
+) -> Record:
+    """Return a record that carries stories with each record in it changed, and who told of each other and its id."""
+
+    def story(entry: Mapping[str, Any]) -> dict[str, Any]:
+        told = [
+            {**one, **dict(zip(("actor", "id"), tell(one["actor"], one["id"]), strict=True))} for one in entry["told"]
+        ]
+        return {**entry, "records": [dict(change(Record.parse(body)).body) for body in entry["records"]], "told": told}
+
+    block = dict(record.block)
+    block["detail"] = {**block["detail"], "stories": [story(entry) for entry in block["detail"]["stories"]]}
+    body = {**record.body, "unmapped": {**record.body["unmapped"], "curfew": block}}
+    return Record(record.id, record.event, record.subject, body)
 
 
 def _sealed(
@@ -127,6 +160,9 @@ _NAMES: tuple[_Place, ...] = (
     (*_BLOCK, "story", "decisions", _EACH, "by"),
 )
 """Where a name stands alone."""
+
+_CARRIED = (*_BLOCK, "detail", "stories", _EACH, "records", _EACH)
+_TOLD_BY = (*_BLOCK, "detail", "stories", _EACH, "told", _EACH, "actor")
 
 _SUBJECTS = (*_BLOCK, "detail", "subjects", _EACH)  # "User" and a name
 

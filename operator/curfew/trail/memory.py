@@ -1,27 +1,25 @@
 """What is known of the log's recent past: which records it holds, with their receipts, and which stories are open."""
 
 import hashlib
-import json
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from curfew.audit.receipt import Receipt
-from curfew.audit.record import Record
+from curfew.audit.record import Record, record_id
 from curfew.audit.segment import Head
+from curfew.trail.open_stories import CLOSED, INTENDED, OpenStories
 
 GENERATIONS = 4
 """Into how many parts the window is cut; the oldest is forgotten as a whole."""
 
-OPENS = frozenset({"request.accepted", "grant.intended", "grant.activated"})
-"""The events whose records are a story's milestones."""
-INTENDED = "grant.intended"
-CLOSED = "request.closed"
-POLICY_TOLD = frozenset({"policy.created", "policy.updated", "policy.weakened"})
-"""The events that say that there is a policy."""
-POLICY_DELETED = "policy.deleted"
+REMEMBERED = timedelta(hours=25)
+"""How much of the log's end is remembered, record by record. What an open story needs is kept for as long as it is open."""
+
+SKEW = timedelta(hours=1)
+"""By how much the API server's clock may differ from the log's where a request's age is compared with the log."""
 
 
 @dataclass(slots=True)
@@ -35,77 +33,84 @@ class _Generation:
     asked: dict[bytes, tuple[Receipt, bool]] = field(default_factory=dict)  # older ones that somebody still asks for
 
 
-@dataclass(slots=True)
-class _Story:
-    latest: bytes
-    intent: bytes | None = None
-
-
 class Memory:
     """The last `window` of the log, measured from its newest segment and not from now: a long sleep forgets nothing.
 
-    A record is forgotten when it is older than the window and nobody has asked for it in all that time.
+    A record is forgotten when it is older than the window and nobody has asked for it in all that time, and its story is
+    not open.
     """
 
-    def __init__(self, log: str, window: timedelta) -> None:
+    def __init__(self, log: str, window: timedelta = REMEMBERED) -> None:
         """Know nothing yet."""
         self._log = log
         self._window = window
         self._generations: deque[_Generation] = deque()
-        self._stories: dict[str, _Story] = {}
-        self._policies: dict[str, bytes] = {}
+        self._forgotten_before: datetime | None = (
+            None  # all that was sealed since then is remembered; None: all there is
+        )
+        self._newest: tuple[int, bytes] = (0, b"")  # size and root of the log after the last segment with records
+        self.open = OpenStories()
 
-    def learn(self, records: Sequence[Record], lines: Sequence[bytes], after: Head, *, own: bool) -> None:
-        """Take in a segment: its records, the same as lines, and the state after it."""
-        generation = self._generation(after.at)
+    def learn(self, records: Sequence[Record], after: Head, *, own: bool) -> None:
+        """Take in a segment: its records, and the state after it."""
+        generation = self._generation(after)
         first = after.range.size - len(records)
-        for offset, (record, line) in enumerate(zip(records, lines, strict=True)):
-            index = first + offset
-            generation.indexes.setdefault(_key(record.id), index if own else ~index)
-            self._tell(record, line)
         if records:
-            generation.sizes.append(after.range.size)
-            generation.roots.append(after.range.root())
+            self._newest = after.range.size, after.range.root()
+        for index, record in enumerate(records, first):
+            generation.indexes.setdefault(_key(record.id), index if own else ~index)
+            self.open.learn(record, index)
+            if record.event == INTENDED:
+                self.open.announced(record, Receipt(self._log, index, self._newest[0], self._newest[1].hex()))
+        if records:
+            generation.sizes.append(self._newest[0])
+            generation.roots.append(self._newest[1])
 
-    def receipt(self, record_id: str) -> Receipt | None:
+    def receipt(self, id_: str) -> Receipt | None:
         """Return the receipt of a durable record, or None where it is not known to be durable."""
-        found = self._find(_key(record_id))
+        found = self._find(id_)
         return found[0] if found is not None else None
 
-    def is_own(self, record_id: str) -> bool:
+    def is_own(self, id_: str) -> bool:
         """Whether this process appended the record."""
-        found = self._find(_key(record_id))
+        found = self._find(id_)
         return found is not None and found[1]
 
-    def intent(self, uid: str) -> Record | None:
-        """Return the announcement of the grant to a request whose story is open, or None."""
-        story = self._stories.get(uid)
-        return _parse(story.intent) if story is not None and story.intent is not None else None
+    def is_over(self, uid: str, created: datetime) -> bool:
+        """Whether the log holds the story of a request closed that was created then, by the API server's clock.
 
-    def open_stories(self) -> Mapping[str, Record]:
-        """Return the last milestone of each story that is open, by the UID of its request, as of now."""
-        return _Milestones({uid: story.latest for uid, story in self._stories.items()})
-
-    def open_policies(self) -> Mapping[str, Record]:
-        """Return the last record of each policy that is not deleted, by its UID, as of now."""
-        return _Milestones(dict(self._policies))
+        A request of which nothing is remembered is over if it is so old that its end would be forgotten, and not so old
+        that an open story of that time may be unknown.
+        """
+        if uid in self.open:
+            return False
+        if self.receipt(record_id(uid, CLOSED)) is not None:
+            return True
+        since, before = self.open.since, self._forgotten_before
+        return since is not None and before is not None and since + SKEW <= created <= before + SKEW
 
     def __len__(self) -> int:
         """Return how many records are remembered."""
         return sum(len(generation.indexes) + len(generation.asked) for generation in self._generations)
 
-    def _generation(self, at: datetime | None) -> _Generation:
+    def _generation(self, after: Head) -> _Generation:
         """Return the part of the window that is being filled, and forget what lies before the window."""
+        at = after.at
         if at is None:
             raise ValueError("a segment has a time")
+        if not self._generations:
+            self.open.begin(at, is_first=after.seq == 0)
+            self._forgotten_before = None if after.seq == 0 else at
         if not self._generations or at - self._generations[-1].since >= self._window / GENERATIONS:
             self._generations.append(_Generation(at))
         # A part ends where the next begins.
         while len(self._generations) > 1 and self._generations[1].since <= at - self._window:
             self._generations.popleft()
+            self._forgotten_before = self._generations[0].since
         return self._generations[-1]
 
-    def _find(self, key: bytes) -> tuple[Receipt, bool] | None:
+    def _find(self, id_: str) -> tuple[Receipt, bool] | None:
+        key = _key(id_)
         for generation in reversed(self._generations):
             found = generation.asked.get(key)
             if found is None and (index := generation.indexes.get(key)) is not None:
@@ -115,50 +120,18 @@ class Memory:
                     # Whoever asks may ask again, and offer the record again if told that it is not there.
                     self._generations[-1].asked[key] = found
                 return found
-        return None
+        # A record of an open story is known for as long as that is open, its receipt as well if it announces the grant.
+        receipt, index = self.open.receipt(id_), self.open.index(id_)
+        if receipt is None and index is not None:
+            receipt = Receipt(self._log, index, self._newest[0], self._newest[1].hex())
+        return None if receipt is None else (receipt, False)
 
     def _receipt(self, generation: _Generation, index: int) -> Receipt:
         index = max(index, ~index)
         place = bisect_right(generation.sizes, index)
         return Receipt(self._log, index, generation.sizes[place], generation.roots[place].hex())
 
-    def _tell(self, record: Record, line: bytes) -> None:
-        if record.event == POLICY_DELETED:
-            self._policies.pop(record.subject, None)
-        elif record.event in POLICY_TOLD:
-            self._policies[record.subject] = line
-        elif record.event == CLOSED:
-            self._stories.pop(record.subject, None)
-        elif record.event in OPENS:
-            story = self._stories.setdefault(record.subject, _Story(line))
-            story.latest = line
-            if record.event == INTENDED:
-                story.intent = line
 
-
-class _Milestones(Mapping[str, Record]):
-    """Records by UID, parsed when they are looked at: there may be many, and few are."""
-
-    def __init__(self, lines: Mapping[str, bytes]) -> None:
-        self._lines = lines
-
-    def __getitem__(self, uid: str) -> Record:
-        return _parse(self._lines[uid])
-
-    def __contains__(self, uid: object) -> bool:
-        return uid in self._lines
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._lines)
-
-    def __len__(self) -> int:
-        return len(self._lines)
-
-
-def _key(record_id: str) -> bytes:
+def _key(id_: str) -> bytes:
     """Return a record's id in 16 bytes; an id may be any string."""
-    return hashlib.blake2b(record_id.encode(), digest_size=16).digest()
-
-
-def _parse(line: bytes) -> Record:
-    return Record.parse(json.loads(line))
+    return hashlib.blake2b(id_.encode(), digest_size=16).digest()

@@ -22,7 +22,7 @@ from curfew.audit.rotation import successor
 from curfew.audit.segment import ChainBroken, Head, Segment, follow, origin, prefix, resume, sequence
 from curfew.ports import ObjectMissing, ObjectStore
 from curfew.trail.keys import KeyUnknown
-from curfew.trail.memory import Memory
+from curfew.trail.memory import REMEMBERED, Memory
 from curfew.trail.samples import Samples
 
 AT_ONCE = 16
@@ -50,35 +50,54 @@ async def recover(
     people: Mapping[str, Person] = MappingProxyType({}),
     lot: Callable[[], float] = random.random,
 ) -> Recovered:
-    """Find the end of a log, and remember its last `window`, with the names of `people` for their pseudonyms.
+    """Find the end of a log, and remember what it holds open, with the names of `people` for their pseudonyms.
 
-    `verifiers` are the keys that may have signed that part of it, the newest first, which is the one that begins a log.
-    By `lot` it is decided which of its segments are kept in mind.
+    Its last 25 hours are read, in which there is a complete set of the open stories. `window` is how much is read of a log
+    without one: of one that an earlier version wrote. `verifiers` are the keys that may have signed that part of it, the
+    newest first, which is the one that begins a log. By `lot` it is decided which of its segments are kept in mind.
 
-    The window is measured from the last segment and not from now. Raise `ChainBroken` where that part of the log is not
+    Both are measured from the last segment and not from now. Raise `ChainBroken` where that part of the log is not
     whole, `KeyUnknown` where another key has signed it, and a `StoreError` where it cannot be read.
     """
-    memory, samples = Memory(log, window), Samples(window, lot)
-
-    def remember(segment: Segment, after: Head) -> None:
-        told, lines = records_of(segment), segment.lines
-        if people:
-            told = tuple(revealed(record, people) for record in told)
-            lines = tuple(record.line() for record in told)
-        samples.learn(segment.name, after)
-        memory.learn(told, lines, after, own=False)
-
     listing = _Listing(store, log)
     newest = await _newest(listing, verifiers)
     if newest is None:
-        return Recovered(Head.genesis(log), memory, samples, verifiers[0])
+        return Recovered(Head.genesis(log), Memory(log), Samples(window, lot), verifiers[0])
+    recovered = await _read_back(listing, verifiers, newest, REMEMBERED, Samples(window, lot), people)
+    if window > REMEMBERED and not recovered.memory.open.is_complete:
+        recovered = await _read_back(listing, verifiers, newest, window, Samples(window, lot), people)
+    return recovered
+
+
+_Found = tuple[Segment, Head, Verifier]
+"""A segment, the state after it, and the key that signs what follows."""
+
+
+async def _read_back(
+    listing: "_Listing",
+    verifiers: Sequence[Verifier],
+    newest: _Found,
+    span: timedelta,
+    samples: Samples,
+    people: Mapping[str, Person],
+) -> Recovered:
+    """Verify and remember what was sealed in a span before the newest segment and since."""
+    memory = Memory(listing.log)
+
+    def remember(segment: Segment, after: Head) -> None:
+        told = records_of(segment)
+        if people:
+            told = tuple(revealed(record, people) for record in told)
+        samples.learn(segment.name, after)
+        memory.learn(told, after, own=False)
+
     segment, end, verifier = newest
-    first_day = (segment.at - window).date()
-    # A segment lies in the partition of the day of the one before it. So of those within the window, one may lie before
-    # the window's first day: the last one there. From it on, each is verified.
+    first_day = (segment.at - span).date()
+    # A segment lies in the partition of the day of the one before it. So of those within the span, one may lie before
+    # its first day: the last one there. From it on, each is verified.
     before = await _newest(listing, verifiers, before=first_day)
     if before is None:
-        head, verifier = Head.genesis(log), verifiers[-1]
+        head, verifier = Head.genesis(listing.log), verifiers[-1]
     else:
         segment, head, verifier = before
         remember(segment, head)
@@ -140,9 +159,7 @@ def _day(folder: str) -> date | None:
         return None
 
 
-async def _newest(
-    listing: _Listing, verifiers: Sequence[Verifier], before: date | None = None
-) -> tuple[Segment, Head, Verifier] | None:
+async def _newest(listing: _Listing, verifiers: Sequence[Verifier], before: date | None = None) -> _Found | None:
     """Return the last segment that a key of ours has signed, in the partitions before a day, or None where there is nothing.
 
     With it comes the key that signs what follows. Strays are passed over: should one of them be the true end, altered,
@@ -167,7 +184,7 @@ async def _newest(
     return None
 
 
-def _resume(name: str, stored: bytes, verifiers: Sequence[Verifier], log: str) -> tuple[Segment, Head, Verifier]:
+def _resume(name: str, stored: bytes, verifiers: Sequence[Verifier], log: str) -> _Found:
     """Open a segment that one of these keys has signed; return the key that signs what follows as well."""
     claimed = claimed_key(stored, origin(log))
     # Where it says nothing, or another key, it is opened with the newest, to hear what is wrong with it.

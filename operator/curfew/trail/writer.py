@@ -12,9 +12,10 @@ import random
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Protocol, TypeVar
 
+from curfew.audit.carried import STORIES_OPEN
 from curfew.audit.checkpoint import Signer, SigningFailed
 from curfew.audit.receipt import Receipt
 from curfew.audit.record import Record
@@ -26,6 +27,7 @@ from curfew.trail.attestor import AttestationObserver, Attestor
 from curfew.trail.health import Health, HealthKeeper, Outage, Reason, Trouble
 from curfew.trail.keys import Keys, KeyUnknown
 from curfew.trail.memory import Memory
+from curfew.trail.open_stories import Carrier
 from curfew.trail.people import People
 from curfew.trail.punctual import PunctualStore
 from curfew.trail.recovery import Recovered, records_of, recover
@@ -114,10 +116,10 @@ class Trail:
 
         `signer` is the key to be used from now on, `previous` the one before it: where the log is still signed with that,
         it is handed over. `writer` names this process in each segment; `heartbeat` is how long the log may be silent
-        before an empty segment proves life; `window` is how much of the log's end is remembered; with `worm_required` the
-        store has to be proved write-once for the trail to be healthy, which is asked for every `attest_every`. With
-        `people`, the log holds pseudonyms instead of names; here and in the memory are the names. `call_timeout` is longer
-        than the store's own, which can say more about what did not answer.
+        before an empty segment proves life; `window` is how much is read of a log that carries no stories forward yet; with
+        `worm_required` the store has to be proved write-once for the trail to be healthy, which is asked for every
+        `attest_every`. With `people`, the log holds pseudonyms instead of names; here and in the memory are the names.
+        `call_timeout` is longer than the store's own, which can say more about what did not answer.
         """
         self._store = PunctualStore(store, call_timeout)
         self._clock = clock
@@ -142,7 +144,8 @@ class Trail:
             worm_required=worm_required,
         )
         self._head: Head | None = None
-        self._memory = Memory(log, window)
+        self._memory = Memory(log)
+        self._carrier = Carrier(log, writer)
         self._queue: dict[str, _Entry] = {}
         self._in_flight: dict[str, _Entry] = {}
         self._samples = Samples(window, jitter)
@@ -179,16 +182,23 @@ class Trail:
         return self._memory.is_own(record_id)
 
     def intent(self, uid: str) -> Record | None:
-        """Return the durable announcement of the grant to a request that is not closed, or None."""
-        return self._memory.intent(uid)
+        """Return the durable announcement of the grant to a request whose story is open, however old it is.
+
+        None while the trail is not open, and where it holds none: then no binding for that request is a grant.
+        """
+        return self._memory.open.intent(uid)
+
+    def is_over(self, uid: str, created: datetime) -> bool:
+        """Whether the log holds the story of a request closed that was created then; False while the trail is not open."""
+        return self._memory.is_over(uid, created)
 
     def open_stories(self) -> Mapping[str, Record]:
         """Return, by UID, the last milestone of each request that the log holds accepted and not closed, as of now."""
-        return self._memory.open_stories()
+        return self._memory.open.stories()
 
     def open_policies(self) -> Mapping[str, Record]:
         """Return, by UID, the last record of each policy that the log does not hold deleted, as of now."""
-        return self._memory.open_policies()
+        return self._memory.open.policies()
 
     # --- life ------------------------------------------------------------------------------------------------------------
 
@@ -288,7 +298,7 @@ class Trail:
 
     async def _wait_for_work(self, until: float) -> None:
         """Return when there is something to write, or when it is time for a sign of life."""
-        if self._queue or self._is_closing or self._keys.is_old:
+        if self._queue or self._is_closing or self._keys.is_old or self._carrier.is_under_way:
             return
         self._work.clear()
         with suppress(TimeoutError):
@@ -341,14 +351,18 @@ class Trail:
         return await self._insist(sign, Reason.SIGNING_FAILED, "The signing key")
 
     def _next_batch(self) -> dict[str, _Entry]:
-        batch: dict[str, _Entry] = {}
-        size = 0
+        # What is carried forward comes first: it was true before the records that follow.
+        carried = self._carrier.parts(self._memory.open, self._clock.now())
+        batch = {record.id: _Entry(record, record.line()) for record in carried}
+        size = sum(len(entry.line) for entry in batch.values())
+        waiting: list[str] = []
         for id_, entry in itertools.islice(self._queue.items(), MOST_RECORDS):
             size += len(entry.line)
             if batch and size > MOST_BYTES:
                 break
             batch[id_] = entry
-        for id_ in batch:
+            waiting.append(id_)
+        for id_ in waiting:
             del self._queue[id_]
         return batch
 
@@ -429,10 +443,12 @@ class Trail:
         told = [entry.record for entry in entries]
         self._head = after
         self._samples.learn(name, after)
-        self._memory.learn(told, [entry.line for entry in entries], after, own=own)
+        self._memory.learn(told, after, own=own)
         if not own:
-            # What was on its way and is not in there goes first into the next one.
-            self._queue = {**self._in_flight, **self._queue}
+            # What was on its way and is not in there goes first into the next one; what it carried is made anew.
+            self._carrier.abandon()
+            lost = {id_: entry for id_, entry in self._in_flight.items() if entry.record.event != STORIES_OPEN}
+            self._queue = {**lost, **self._queue}
             self._drop_known()
         self._in_flight = {}
         self._is_begun.set()

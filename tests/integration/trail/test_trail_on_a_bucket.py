@@ -3,23 +3,42 @@
 import asyncio
 from collections.abc import Iterable
 from contextlib import suppress
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 import pytest
 
 from curfew.adapters.clock import SystemClock
 from curfew.adapters.objectstore import open_store
+from curfew.audit.carried import cut
 from curfew.audit.record import Record
 from curfew.ports import ObjectStore
 from curfew.trail import Trail
 from tests.integration.emitting import was_read
-from tests.support.trail import LOG, Observer, a_trail, log_of, records, running, told_once, until
+from tests.support.trail import LOG, Observer, a_record, a_trail, log_of, records, running, told_once, until
 from tools.servers.s3 import S3Server
 
 
 async def objects(store: ObjectStore) -> dict[str, bytes]:
     """Return all that lies in the log's folder."""
     return {name: await store.get(name) for name in await store.list(f"v1/log={LOG}/")}
+
+
+@dataclass
+class SetClock:
+    """A clock that shows what it is set to."""
+
+    at: datetime
+
+    def now(self) -> datetime:
+        """Return the time that it is set to."""
+        return self.at
+
+
+async def two_segments_more(observer: Observer) -> None:
+    """Return when two more segments are durable: the second was begun after this was called."""
+    enough = len(observer.segments) + 2
+    await until(observer, lambda: len(observer.segments) >= enough, within=30)
 
 
 def all_durable(trail: Trail, told: Iterable[Record]) -> bool:
@@ -120,6 +139,29 @@ async def test_two_writers_on_one_bucket_write_one_chain(store: ObjectStore, buc
     stored = await objects(store)
     assert sorted(told_once(stored)) == sorted(ids(expected))
     was_read(log_of(stored))
+
+
+async def test_a_story_of_last_month_is_known_after_a_start(store: ObjectStore) -> None:
+    """The log carries it forward every six hours. The clock is set, the bucket and the bytes are real."""
+    clock = SetClock(SystemClock().now() - timedelta(days=31))
+    opened = [a_record(1, event="request.accepted"), a_record(2, event="grant.intended")]
+    observer = Observer()
+    first = a_trail(store, observer, clock=clock, heartbeat=timedelta(milliseconds=20))
+    async with running(first):
+        first.submit(opened)
+        await until(observer, lambda: all_durable(first, opened), within=30)
+        receipt = first.receipt(opened[1].id)
+        for _ in range(31):
+            clock.at += timedelta(days=1)
+            await two_segments_more(observer)
+
+    again = a_trail(store, clock=SystemClock(), writer="curfew-2")
+    await again.open()
+    assert set(again.open_stories()) == {opened[0].subject}
+    assert again.intent(opened[0].subject) == cut(opened[1])
+    assert again.receipt(opened[1].id) == receipt
+    assert again.receipt(opened[0].id) is not None
+    was_read(log_of(await objects(store)))
 
 
 async def test_a_bucket_without_a_lock_is_written_but_not_healthy(

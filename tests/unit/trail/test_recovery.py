@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from curfew.audit.carried import cut
 from curfew.audit.record import Record
 from curfew.audit.segment import ChainBroken, Head, seal
 from curfew.trail import recovery
@@ -137,9 +138,9 @@ async def test_open_stories_are_found() -> None:
     history.write([a_record(3, event="request.closed", story=a_story("b"))], 2)
     recovered = await history.recover()
 
-    assert dict(recovered.memory.open_stories()) == {"a": intent}
-    assert recovered.memory.intent("a") == intent
-    assert recovered.memory.intent("b") is None
+    assert dict(recovered.memory.open.stories()) == {"a": cut(intent)}
+    assert recovered.memory.open.intent("a") == cut(intent)
+    assert recovered.memory.open.intent("b") is None
 
 
 async def test_a_listing_that_is_behind_does_not_matter(history: History) -> None:
