@@ -99,6 +99,7 @@ class Operator:
             self._reporting,
             enforcement=lambda: self._enforcement.state,
             max_grant=settings.limits.max_grant,
+            wake=lambda uid: self._queue.add(uid),
         )
         self._queue = WorkQueue(self._reconciler.reconcile, self._clock, on_error=self._reporting.failed)
         self._lister = Lister(self._store, cluster, self._queue.add, self._reporting.unreadable)

@@ -20,7 +20,7 @@ from curfew.core import policies, policy_records, stories, unreadable
 from curfew.core.announcing import read_intent
 from curfew.core.bindings import Binding, read_binding
 from curfew.core.facts import EnforcementState, Facts, Intent, Read, Refusal, Removal, Rights, TrailState
-from curfew.core.lifecycle import Event
+from curfew.core.lifecycle import FINAL, Event
 from curfew.core.notices import Notice, about_deleted, about_orphan, about_stuck
 from curfew.core.plan import RIGHTS_GRACE, Close, Create, Forget, Patch, Remove, Step, plan
 from curfew.core.reasons import Reason
@@ -128,7 +128,9 @@ class Reconciler:
         *,
         enforcement: Callable[[], EnforcementState],
         max_grant: timedelta,
+        wake: Callable[[str], None],
     ) -> None:
+        """`wake` gives a request, by its UID, a turn: something that it may wait for is over."""
         self._store = store
         self._cluster = cluster
         self._trail = trail
@@ -136,6 +138,7 @@ class Reconciler:
         self._reporter = reporter
         self._enforcement = enforcement
         self._max_grant = max_grant
+        self._wake = wake
         self._slots = asyncio.Semaphore(32)  # what may wait
         self._removals = asyncio.Semaphore(64)  # what may not wait behind it (promise P3)
         self._told_deleted: set[str] = set()  # whose stories this process closed because their requests are gone
@@ -333,6 +336,7 @@ class Reconciler:
                     await self._close(uid, facts.request.metadata.namespace, facts.request.metadata.name)
             case Forget():
                 self._store.forget(uid)
+                self._give_place(facts)
         self._report(step.notices)
         return reads
 
@@ -466,7 +470,15 @@ class Reconciler:
         self._store.see_request(body)
         if patch.event is not None:
             self._reporter.transition(facts, patch.event)
+            if patch.status["phase"] in FINAL:
+                self._give_place(facts)
         self._report(step.notices)
+
+    def _give_place(self, facts: Facts) -> None:
+        """Let the other requests of a person look whether there is a place for them, now that this one holds none."""
+        if facts.request.status.phase is Phase.ACTIVE or facts.announced is not None:
+            for uid in self._store.beside(facts.request):
+                self._wake(uid)
 
     async def _reread(self, uid: str, facts: Facts) -> None:
         """Read a request anew that somebody changed between our reading and our writing."""

@@ -16,7 +16,7 @@ from curfew.api.access_policy import AccessPolicy, RoleKind
 from curfew.api.access_request import AccessRequest, Phase
 from curfew.audit.record import Story
 from curfew.core.bindings import Binding, read_binding
-from curfew.core.facts import Refusal, Removal, Rivals
+from curfew.core.facts import Holder, Refusal, Removal, Rivals
 from curfew.core.terms import RoleSeen, read_role
 
 PolicyKey = tuple[str, str]
@@ -270,19 +270,26 @@ class Store:
         return frozenset(self._by_policy.get(key, ()))
 
     def rivals(self, request: AccessRequest) -> Rivals:
-        """Count what else the same person has under the same policy. What is on its way counts as if it were there."""
-        active = pending = 0
+        """Return what else the same person has under the same policy. What is on its way counts as if it were there."""
+        holders, pending = [], 0
         policy = (request.metadata.namespace, request.spec.policy_name)
         for uid in self._by_person.get((policy, request.spec.requester), ()):
-            memory, phase = self._memories.get(uid) or Memory(), self._requests[uid].status.phase
+            memory, other = self._memories.get(uid) or Memory(), self._requests[uid]
+            phase = other.status.phase
             if uid == request.metadata.uid or memory.is_gone:
                 continue
             if phase is Phase.ACTIVE:
-                active += 1
+                holders.append(Holder(other.metadata.name, other.status.expires_at))
             elif phase in (Phase.PENDING, Phase.APPROVED) or (phase is None and memory.is_accepted):
-                active += memory.handed_over is not None
+                if memory.handed_over is not None:
+                    holders.append(Holder(other.metadata.name, None))
                 pending += memory.handed_over is None
-        return Rivals(active=active, pending=pending)
+        return Rivals(holders=tuple(sorted(holders, key=lambda holder: holder.request)), pending=pending)
+
+    def beside(self, request: AccessRequest) -> frozenset[str]:
+        """Return the UIDs of the other requests of the same person under the same policy."""
+        policy = (request.metadata.namespace, request.spec.policy_name)
+        return frozenset(self._by_person.get((policy, request.spec.requester), ())) - {request.metadata.uid}
 
     # --- which is newer ---------------------------------------------------------------------------------------------
 

@@ -160,6 +160,7 @@ class Stage:
             self.told,
             enforcement=lambda: self.enforcement,
             max_grant=timedelta(hours=24),
+            wake=lambda uid: self.dirty.add(uid),
         )
         self.dirty: set[Any] = set()
         self.wakes: dict[Any, datetime] = {}

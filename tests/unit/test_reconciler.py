@@ -646,20 +646,6 @@ async def test_a_restart_grants_nothing_again() -> None:
     assert stage.events() == HAPPY
 
 
-async def test_a_person_holds_no_more_grants_than_the_policy_allows() -> None:
-    """limits.activePerRequester is kept."""
-    stage = Stage(
-        policy=a_policy(approval={"mode": "Automatic"}, limits={"activePerRequester": 1, "pendingPerRequester": 1})
-    )
-    await pending(stage)
-
-    stage.cluster.apply(a_request("second"))
-    await stage.settle()
-
-    assert stage.phase("second") == "Failed"
-    assert stage.cluster.status("second")["endReason"] == "LimitReached"
-
-
 async def test_running_twice_changes_nothing() -> None:
     """An operator with nothing to do does nothing."""
     stage = Stage()

@@ -154,6 +154,14 @@ class AccessPolicySpec(Model):
         ),
         json_schema_extra={"default": "1h"},  # by itself pydantic would write PT1H
     )
+    max_lead_time: Duration = Field(
+        # Without a default in the schema: one would change the digest of terms that are pinned already.
+        default_factory=lambda: timedelta(days=7),
+        description=(
+            "How far away the notBefore of a request may be when it is created, such as 24h. At least 1m, at most 8760h. "
+            "By default 168h, which is 7 days."
+        ),
+    )
     reason: ReasonRule = Field(
         default_factory=ReasonRule,
         description="What the reason of a request must look like.",

@@ -68,7 +68,17 @@ class AccessRequestSpec(Model):
     )
     not_before: Time | None = Field(
         default=None,
-        description="When the access shall begin, such as 2026-11-23T20:00:00Z. Without it, as soon as it is approved.",
+        description=(
+            "When the access shall begin, such as 2026-11-23T20:00:00Z. Without it, as soon as it is approved. It can be "
+            "at most the maxLeadTime of the policy away."
+        ),
+    )
+    not_after: Time | None = Field(
+        default=None,
+        description=(
+            "When the access must be over, such as 2026-11-23T22:00:00Z, however late it begins: it is cut there, and "
+            "nothing is granted if nothing is left of it. Without it, it lasts for its whole duration."
+        ),
     )
     reason: str = Field(
         min_length=1, max_length=1024, description="Why the access is needed, for those who decide and for the record."

@@ -53,6 +53,16 @@ def duration_between(name: str, shortest: str, longest: str) -> tuple[Rule, ...]
     )
 
 
+def time_of_ours(name: str) -> tuple[Rule, ...]:
+    """Return the rule for a time that people write."""
+    return (
+        Rule(
+            "self >= timestamp('2020-01-01T00:00:00Z') && self < timestamp('2100-01-01T00:00:00Z')",
+            f"{name} must be a time between the years 2020 and 2100, such as 2026-11-23T20:00:00Z",
+        ),
+    )
+
+
 def phase_changes() -> str:
     """Return the expression that keeps a status to the table of phases, once it has one."""
     steps = [
@@ -91,6 +101,7 @@ POLICY_RULES: Final[Mapping[str, tuple[Rule, ...]]] = {
     "": (NAME_IS_SHORT,),
     "spec.maxDuration": duration_between("maxDuration", "1m", "24h"),
     "spec.decideWithin": duration_between("decideWithin", "1m", "168h"),
+    "spec.maxLeadTime": duration_between("maxLeadTime", "1m", "8760h"),
     "spec.ticket.pattern": (
         # A pattern that does not compile makes the expression fail; `||` would swallow that, `in` does not.
         Rule("''.matches(self) in [true, false]", "ticket.pattern must be a regular expression in RE2 syntax"),
@@ -124,18 +135,21 @@ REQUEST_RULES: Final[Mapping[str, tuple[Rule, ...]]] = {
         Rule(first_phase(), "a request begins as Pending or Failed", ".status.phase"),
     ),
     # On spec as a whole: rules on optional fields are not asked when the field comes or goes.
-    "spec": (Rule("self == oldSelf", "spec is immutable; create a new AccessRequest"),),
+    "spec": (
+        Rule("self == oldSelf", "spec is immutable; create a new AccessRequest"),
+        Rule(
+            "!has(self.notBefore) || !has(self.notAfter) || self.notBefore < self.notAfter",
+            "notAfter must be after notBefore",
+            ".notAfter",
+        ),
+    ),
     "spec.policyName": shows_as_written("policyName"),
     "spec.requester": shows_as_written("requester"),
     "spec.reason": shows_as_written("reason", lines=True),
     "spec.ticket": shows_as_written("ticket"),
     "spec.duration": duration_between("duration", "1m", "24h"),
-    "spec.notBefore": (
-        Rule(
-            "self >= timestamp('2020-01-01T00:00:00Z') && self < timestamp('2100-01-01T00:00:00Z')",
-            "notBefore must be a time between the years 2020 and 2100, such as 2026-11-23T20:00:00Z",
-        ),
-    ),
+    "spec.notBefore": time_of_ours("notBefore"),
+    "spec.notAfter": time_of_ours("notAfter"),
     "status.decisions[].stage": shows_as_written("stage"),
     "status.decisions[].reason": shows_as_written("reason", lines=True),
     "status": (

@@ -110,6 +110,7 @@ class Story:
     binding: BindingRef | None = None
     decisions: tuple[DecisionRef, ...] = ()
     not_before: datetime | None = None
+    not_after: datetime | None = None
     decide_by: datetime | None = None
     decided_at: datetime | None = None
     starts_at: datetime | None = None
@@ -370,6 +371,7 @@ _READ: dict[str, Callable[[Any], Any]] = {
         for one in told
     ),
     "not_before": _parse_time,
+    "not_after": _parse_time,
     "decide_by": _parse_time,
     "decided_at": _parse_time,
     "starts_at": _parse_time,

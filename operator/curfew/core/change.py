@@ -42,7 +42,7 @@ class Change:
     ended_at: datetime | None = None
     terms: Terms | None = None  # ACCEPT: what was pinned
     binding: Binding | None = None  # GRANT: the binding that was read back
-    active: Observation | None = None  # what condition Active says of a grant
+    active: Observation | None = None  # what condition Active says of a grant, or of one that waits
 
     @cached_property
     def reviews(self) -> NewReviews:
@@ -103,7 +103,7 @@ class Change:
             )
         if self.event is Event.APPROVE:
             approved = Observation(APPROVED, True, "Approved", "enough people agreed")
-            return (approved, wording.waiting(self.facts.obstacle))
+            return (approved, self.active) if self.active is not None else (approved,)
         if self.event is Event.GRANT:
             observed = [Observation(APPROVED, True, "Approved", "enough people agreed")]
             if self._breaks_glass:

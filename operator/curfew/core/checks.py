@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import re2
 
 from curfew.api.access_policy import AccessPolicy
-from curfew.api.times import format_duration
+from curfew.api.times import format_duration, format_time
+from curfew.core import window
 from curfew.core.facts import Facts
 from curfew.core.reasons import Reason
 from curfew.core.risk import PERMANENT, risks
@@ -102,6 +103,29 @@ def duration_is_too_long(facts: Facts) -> Violation | None:
     )
 
 
+def start_is_too_far_away(facts: Facts) -> Violation | None:
+    """The access would begin so late that what is approved today may mean something else by then."""
+    starts, created = facts.request.spec.not_before, facts.request.metadata.creation_timestamp or facts.now
+    if facts.policy is None or starts is None or starts <= created + facts.policy.spec.max_lead_time:
+        return None
+    return Violation(
+        Reason.START_TOO_FAR_AWAY,
+        f"spec.notBefore is more than {format_duration(facts.policy.spec.max_lead_time)} away, the maxLeadTime of "
+        f"AccessPolicy {facts.policy.metadata.name}; apply the request again nearer to its start",
+    )
+
+
+def window_is_over(facts: Facts) -> Violation | None:
+    """The time in which the access was asked for is over."""
+    if facts.request.spec.not_after is None or not window.is_over(facts.request, facts.now):
+        return None
+    return Violation(
+        Reason.WINDOW_ELAPSED,
+        f"spec.notAfter, {format_time(facts.request.spec.not_after)}, is over: nothing is left of the time that was "
+        "asked for; apply a new AccessRequest",
+    )
+
+
 def reason_is_too_short(facts: Facts) -> Violation | None:
     """The reason says less than the policy wants to hear."""
     if facts.policy is None:
@@ -155,18 +179,6 @@ def too_many_are_pending(facts: Facts) -> Violation | None:
         Reason.LIMIT_REACHED,
         f"{facts.request.spec.requester} already has {facts.rivals.pending} requests waiting under AccessPolicy "
         f"{facts.policy.metadata.name}, which allows {facts.policy.spec.limits.pending_per_requester}; cancel one first",
-    )
-
-
-def too_many_are_active(facts: Facts) -> Violation | None:
-    """The person holds as many grants as the policy allows."""
-    if facts.policy is None or facts.rivals.active < facts.policy.spec.limits.active_per_requester:
-        return None
-    return Violation(
-        Reason.LIMIT_REACHED,
-        f"{facts.request.spec.requester} already holds {facts.rivals.active} grants of AccessPolicy "
-        f"{facts.policy.metadata.name}, which allows {facts.policy.spec.limits.active_per_requester}; "
-        "wait for an end, or end one with a Cancel decision",
     )
 
 
@@ -230,17 +242,19 @@ ACCEPTANCE: tuple[Check, ...] = (
     requester_is_not_a_person,
     requester_may_not_ask,
     duration_is_too_long,
+    start_is_too_far_away,
+    window_is_over,
     reason_is_too_short,
     ticket_is_missing,
     ticket_is_malformed,
     too_many_are_pending,
-    too_many_are_active,
 )
 """What must hold before a request is put before anybody."""
 
 STANDING: tuple[Check, ...] = (
     policy_was_deleted,
     policy_was_changed,
+    window_is_over,
 )
 """What must go on holding while people decide."""
 
@@ -251,7 +265,6 @@ GRANT: tuple[Check, ...] = (
     requester_is_not_a_person,
     requester_may_not_ask,
     duration_is_too_long,
-    too_many_are_active,
 )
 """What must hold at the moment of the grant."""
 

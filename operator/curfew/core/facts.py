@@ -88,11 +88,19 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True)
-class Rivals:
-    """How many other requests the same person has under the same policy."""
+class Holder:
+    """Another request of the same person under the same policy that holds a grant, or is about to."""
 
-    active: int = 0
-    pending: int = 0
+    request: str  # its name
+    expires_at: datetime | None  # when the grant ends; None while it is about to be made
+
+
+@dataclass(frozen=True, slots=True)
+class Rivals:
+    """What else the same person has under the same policy."""
+
+    holders: tuple[Holder, ...] = ()  # in the order of their names
+    pending: int = 0  # how many requests wait
 
 
 @dataclass(frozen=True, slots=True)

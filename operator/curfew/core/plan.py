@@ -33,6 +33,8 @@ from curfew.core.lifecycle import Event
 from curfew.core.notices import Notice, about_request
 from curfew.core.reasons import Reason
 from curfew.core.terms import pin
+from curfew.core.waiting import place_by, places_taken, waits_for, waking_times
+from curfew.core.window import window
 
 POLICY_GRACE = timedelta(seconds=30)
 """How long a new request waits for its policy and role to appear: one `kubectl apply` of a folder sends them in any order."""
@@ -310,14 +312,12 @@ def grant(facts: Facts) -> Step | None:
         return _bind(facts)
     if status.phase is Phase.PENDING and _time_is_up(facts):
         return None  # only the trail can tell whether they agreed in time, and it is not read yet
-    starts = request.spec.not_before
-    if (starts is not None and starts > facts.now) or facts.obstacle is not None:
-        return _wait_approved(facts)
+    if (waits := waits_for(facts)) is not None:
+        return _wait_approved(facts, waits)
     if (step := _compare(facts)) is not None:
         return step
     # The end is computed once, from here; it travels in the announcement and on the binding.
-    starts_at = facts.now.replace(microsecond=0)
-    announced = announcing.announced(facts, starts_at, starts_at + request.spec.duration)
+    announced = announcing.announced(facts, *window(request, facts.now))
     return Step(submit=(*undurable(facts), *announced))  # what happened before comes before it in the log
 
 
@@ -355,8 +355,9 @@ def _bind(facts: Facts) -> Step | None:
         )
     if facts.refusal is not None and facts.refusal.again_at is not None and facts.refusal.again_at > facts.now:
         return Step(wake_at=facts.refusal.again_at)
-    if not facts.enforcement.ok:
-        return _wait_approved(facts)
+    waits = waits_for(facts)
+    if waits is not None and (not facts.enforcement.ok or places_taken(facts) is not None):
+        return _wait_approved(facts, waits)
     step = _compare(facts)
     if step is not None and step.act is not None and Read.BINDING not in facts.was_read:
         return Step(reads=frozenset({Read.BINDING}))  # a try whose answer was lost may have made it: then it is a grant
@@ -368,16 +369,18 @@ def _bind(facts: Facts) -> Step | None:
     return Step(act=Create(manifest))
 
 
-def _wait_approved(facts: Facts) -> Step | None:
-    """Wait in Approved, for the start time, for the trail, or for our own rules to be in force; and say for which."""
+def _wait_approved(facts: Facts, waits: conditions.Observation) -> Step | None:
+    """Wait in Approved, and say for what; for a place under a limit not for ever."""
     if facts.request.status.phase is Phase.PENDING:
-        return _transition(facts, Event.APPROVE)
-    waiting = wording.waiting(facts.obstacle)
+        return _transition(facts, Event.APPROVE, active=waits)
+    is_full = waits.reason == Reason.LIMIT_REACHED
+    if is_full and facts.intent is None and place_by(facts) <= facts.now:
+        return _transition(facts, Event.FAIL, reason=Reason.LIMIT_REACHED, detail=places_taken(facts) or "")
     said = next((c for c in facts.request.status.conditions if c.type == conditions.ACTIVE), None)
-    if said is not None and said.reason == waiting.reason:
+    if said is not None and said.reason == waits.reason and (said.message == waits.message or not is_full):
         return None
     notices = _enforcement_notices(facts) if facts.obstacle is facts.enforcement else ()
-    return Step(act=Patch({"conditions": _conditions(facts, waiting)}), notices=notices)
+    return Step(act=Patch({"conditions": _conditions(facts, waits)}), notices=notices)
 
 
 def _note_reviews(facts: Facts) -> Step:
@@ -509,7 +512,9 @@ def next_look(facts: Facts) -> datetime | None:
     if status.phase is Phase.PENDING:
         instants.append(status.decide_by)
     if status.phase is Phase.APPROVED:
-        instants.append(request.spec.not_before)
+        instants += waking_times(facts)
+    if status.phase in (Phase.PENDING, Phase.APPROVED):
+        instants.append(request.spec.not_after)
     if facts.intent is not None and status.phase in (Phase.PENDING, Phase.APPROVED):
         instants.append(facts.intent.expires_at)
         if not facts.intent.is_own:

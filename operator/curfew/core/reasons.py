@@ -15,6 +15,7 @@ class Reason(StrEnum):
     REQUESTER_MAY_NOT_ASK = "RequesterMayNotAsk"
     REQUESTER_NOT_A_PERSON = "RequesterNotAPerson"
     DURATION_TOO_LONG = "DurationTooLong"
+    START_TOO_FAR_AWAY = "StartTooFarAway"
     REASON_TOO_SHORT = "ReasonTooShort"
     TICKET_MISSING = "TicketMissing"
     TICKET_MALFORMED = "TicketMalformed"

@@ -59,6 +59,7 @@ def story(
         ticket=spec.ticket,
         duration=int(spec.duration.total_seconds()),
         not_before=spec.not_before,
+        not_after=spec.not_after,
         policy=audit.PolicyRef(name=terms.policy.name, uid=terms.policy.uid, generation=terms.policy.generation)
         if terms is not None
         else None,

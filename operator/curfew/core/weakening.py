@@ -73,6 +73,13 @@ def time_to_decide(before: AccessPolicySpec, now: AccessPolicySpec) -> Iterator[
         yield Difference(words, loosens=False)
 
 
+def lead_time(before: AccessPolicySpec, now: AccessPolicySpec) -> Iterator[Difference]:
+    """How far ahead an access may be approved."""
+    if before.max_lead_time != now.max_lead_time:
+        words = f"maxLeadTime is {format_duration(now.max_lead_time)}, was {format_duration(before.max_lead_time)}"
+        yield Difference(words, loosens=now.max_lead_time > before.max_lead_time)
+
+
 def mode(before: AccessPolicySpec, now: AccessPolicySpec) -> Iterator[Difference]:
     """Whether people are asked, before or afterwards."""
     was, is_ = before.approval.mode, now.approval.mode
@@ -150,6 +157,7 @@ COMPARISONS: tuple[Compare, ...] = (
     role_changes,
     longest,  # for how long
     time_to_decide,
+    lead_time,
     mode,  # who has to agree
     people,
     reason,  # what has to be said

@@ -5,7 +5,7 @@ No times in condition messages: a condition must not change because time passes.
 
 from curfew.api.access_request import AccessRequest
 from curfew.core import conditions
-from curfew.core.facts import EnforcementState, TrailState
+from curfew.core.facts import TrailState
 from curfew.core.reasons import Reason
 
 
@@ -23,13 +23,6 @@ def ended(request: AccessRequest, reason: Reason, detail: str) -> str:
     """Return the sentence about the end of a grant."""
     how = "ended" if reason is Reason.DURATION_ELAPSED else "was ended early"
     return f"the access of {request.spec.requester} to {role(request)} {how}: {detail}"
-
-
-def waiting(obstacle: TrailState | EnforcementState | None) -> conditions.Observation:
-    """Return what condition Active says while an approved request waits."""
-    if obstacle is None:
-        return conditions.Observation(conditions.ACTIVE, False, "WaitingForStart", "the grant waits for its start")
-    return conditions.Observation(conditions.ACTIVE, False, obstacle.reason, f"the grant waits: {obstacle.message}")
 
 
 def recorded(waiting: int, trail: TrailState, *, holds_up: bool = False) -> conditions.Observation:

@@ -115,6 +115,19 @@ ATTEMPTS = [
         "notBefore must be a time between the years 2020 and 2100",
     ),
     Attempt(
+        "end before the start",
+        lambda w: w.create(
+            w.request(ALICE, ALICE, notBefore="2030-01-01T20:00:00Z", notAfter="2030-01-01T20:00:00Z"), ALICE
+        ),
+        "notAfter must be after notBefore",
+    ),
+    Attempt(
+        "end after the start",
+        lambda w: w.create(
+            w.request(ALICE, ALICE, notBefore="2030-01-01T20:00:00+01:00", notAfter="2030-01-01T20:00:00Z"), ALICE
+        ),
+    ),
+    Attempt(
         "start in the evening",
         lambda w: w.create(w.request(ALICE, ALICE, notBefore="2030-11-23T20:00:00+01:00"), ALICE),
     ),

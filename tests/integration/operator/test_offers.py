@@ -82,12 +82,17 @@ async def test_nobody_has_more_requests_or_grants_than_the_policy_allows(
 
     assert (third.status["phase"], third.status["endReason"]) == ("Failed", "LimitReached")
 
-    for asked in (first, second):
+    for asked, phase in ((first, "Active"), (second, "Approved")):
         (await asked.decide(people.bob)).done()
-        await asked.phase("Active", "Failed")
+        await asked.phase(phase)
+    assert second.condition("Active")["reason"] == "LimitReached"
+    assert f"({first.name})" in second.condition("Active")["message"]
 
-    assert first.status["phase"] == "Active"
-    assert (second.status["phase"], second.status["endReason"]) == ("Failed", "LimitReached")
+    (await first.decide(people.alice, "Cancel")).done()
+    await second.phase("Active")
+    made, gone = place.sights.bindings_of(second.uid)[0], place.sights.bindings_of(first.uid)[-1]
+    assert gone.type == "DELETED"
+    assert gone.at < made.at
 
 
 async def test_who_is_asked_for_must_be_allowed_to_ask(operator: OperatorProcess, place: Place) -> None:
