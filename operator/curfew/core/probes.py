@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from curfew.api import names
 
-CANARY_REQUEST = "curfew-probe"
+CANARY_REQUEST = names.SELF_TEST_REQUEST
 """The AccessRequest that attempts are made on. It asks for a policy that does not exist, so it fails, and stays."""
 
 CANARY_POLICY = "curfew-canary"

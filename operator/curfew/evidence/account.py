@@ -6,14 +6,15 @@ request that was over before the period is dropped when its last record is read.
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any
 
-from curfew.audit.record import Record, RecordRefused, Story
+from curfew.audit.record import Record, RecordRefused
 from curfew.audit.segment import Segment
-from curfew.evidence.grants import ENDS, Decision, Grant, Mention
+from curfew.evidence.cases import Case, detail_of, effect_of
+from curfew.evidence.grants import Decision, Grant, Mention
 from curfew.evidence.period import Period
 
 HEARTBEAT = timedelta(seconds=60)
@@ -64,8 +65,8 @@ class Account:
     segments: int  # sealed in the period
     heartbeats: int  # of these, without records
     events: Mapping[str, int]  # records of the period, by event
-    asked: int  # requests made in the period
-    phases: Mapping[str, int]  # how these ended, by the phase of their last record
+    phases: Mapping[str, int]  # requests made in the period, by how they ended; without Curfew's self-test
+    self_tests: int  # requests that Curfew made in the period to test its admission policies
     grants: tuple[Grant, ...]  # all that may have to be judged in the period, in the order of the log
     decisions: tuple[Decision, ...]  # in the period
     happenings: tuple[Happening, ...]  # in the period
@@ -87,19 +88,14 @@ class Account:
         return tuple(one for one in self.grants if self.period.has(one.began_at))
 
     @property
+    def asked(self) -> int:
+        """How many requests were made in the period."""
+        return sum(self.phases.values())
+
+    @property
     def records(self) -> int:
         """How many records the period has."""
         return sum(self.events.values())
-
-
-@dataclass(slots=True)
-class _Case:
-    """A request whose story is being read."""
-
-    told: Mapping[str, Any] = field(default_factory=dict)  # the story of the newest record
-    mentions: dict[str, Mention] = field(default_factory=dict)
-    reviewed: Mention | None = None
-    phase: str = ""
 
 
 class Ledger:
@@ -110,15 +106,15 @@ class Ledger:
         self._log = log
         self._longest_allowed = MISSED * heartbeat
         self._period = period
-        self._cases: dict[str, _Case] = {}
+        self._cases: dict[str, Case] = {}
         self._first_at: datetime | None = None
         self._last_at: datetime | None = None
         self._last_seq = -1
         self._first: Mention | None = None
         self._last: Mention | None = None
-        self._segments = self._heartbeats = self._asked = 0
+        self._segments = self._heartbeats = 0
         self._events: Counter[str] = Counter()
-        self._phases: Counter[str] = Counter()
+        self._ended: Counter[str] = Counter()  # how the requests ended that are forgotten
         self._decisions: list[Decision] = []
         self._happenings: list[Happening] = []
         self._attestations: list[Happening] = []
@@ -179,29 +175,18 @@ class Ledger:
         if case is None:
             if record.at >= self._period.end:
                 return  # it began after the period
-            case = self._cases[record.subject] = _Case()
-        told = record.block["story"]
-        if len(told) >= len(case.told):  # a story only grows; what knows less of it comes from a binding alone
-            case.told = told
-        is_new = mention.event not in case.mentions
-        case.mentions.setdefault(mention.event, mention)
-        self._asked += is_new and mention.event == "request.created" and self._period.has(mention.at)
+            case = self._cases[record.subject] = Case()
+        case.take(record, mention)
         if record.event in ("review.submitted", "review.refused"):
             self._decide(case, record, mention)
-        elif record.event == "request.closed":
-            case.phase = str(_detail(record).get("phase", ""))
-            self._close(record.subject, case)
+        elif record.event == "request.closed" and not self._is_kept(case):
+            self._count(self._cases.pop(record.subject), self._ended)
 
-    def _decide(self, case: _Case, record: Record, mention: Mention) -> None:
-        detail = _detail(record)
-        effect = str(detail.get("effect", "TookEffect" if record.event == "review.submitted" else "Refused"))
-        story = case.told
-        involved = (story.get("requester"), story.get("submitted_by"))
-        if detail.get("decision") == "Review" and effect == "TookEffect" and _actor(record) not in involved:
-            case.reviewed = case.reviewed or mention
+    def _decide(self, case: Case, record: Record, mention: Mention) -> None:
         if not self._period.has(record.at):
             return
-        created = case.mentions.get("request.created")
+        asked = case.asked
+        detail = detail_of(record)
         happening = _happening(record, mention)
         self._decisions.append(
             Decision(
@@ -210,40 +195,36 @@ class Ledger:
                 decision=str(detail.get("decision", "")),
                 stage=str(detail.get("stage", "")),
                 reason=str(detail.get("reason", "")),
-                effect=effect,
+                effect=effect_of(record),
                 namespace=happening.namespace,
                 request=happening.request,
                 requester=happening.requester,
                 role=happening.role,
-                took=mention.at - created.at if created is not None else None,
+                took=mention.at - asked.at if asked is not None else None,
             )
         )
 
-    def _close(self, uid: str, case: _Case) -> None:
-        """Count how a request ended, and forget it if nothing of it belongs to the period."""
-        created = case.mentions.get("request.created")
-        if created is not None and self._period.has(created.at):
-            self._phases[_phase(case)] += 1
-        over = max((mention.at for mention in case.mentions.values()), default=self._period.begin)
-        if "grant.activated" not in case.mentions or over < self._period.begin - REVIEW_WITHIN:
-            del self._cases[uid]
+    def _is_kept(self, case: Case) -> bool:
+        """Whether a request whose story is closed may still have to be judged in the period."""
+        over = max(mention.at for mention in case.mentions.values())
+        return case.is_granted and over >= self._period.begin - REVIEW_WITHIN
+
+    def _count(self, case: Case, ended: Counter[str]) -> None:
+        """Count how a request ended. Each is counted once: when it is forgotten, or when all records are taken."""
+        if case.asked is not None and self._period.has(case.asked.at):
+            ended[_SELF_TEST if case.is_self_test else case.outcome] += 1
 
     def account(self) -> Account:
         """Return what the log tells, all of it having been taken."""
-        grants = []
-        phases = self._phases.copy()
+        grants, ended = [], self._ended.copy()
         for case in self._cases.values():
-            created = case.mentions.get("request.created")
-            if not case.phase and created is not None and self._period.has(created.at):
-                phases[_phase(case)] += 1
-            if "grant.activated" not in case.mentions:
+            self._count(case, ended)
+            if not case.is_granted:
                 continue
             try:
-                story = Story.of(_as_record(case.told))
+                grants.append(case.grant())
             except RecordRefused:
                 self._unread.append(case.mentions["grant.activated"].index)
-                continue
-            grants.append(Grant(story, MappingProxyType(case.mentions), case.reviewed))
         grants.sort(key=lambda one: one.activated.index)
         return Account(
             log=self._log,
@@ -255,8 +236,8 @@ class Ledger:
             segments=self._segments,
             heartbeats=self._heartbeats,
             events=MappingProxyType({event: count for event, count in sorted(self._events.items()) if count}),
-            asked=self._asked,
-            phases=MappingProxyType(dict(phases)),
+            self_tests=ended.pop(_SELF_TEST, 0),
+            phases=MappingProxyType(dict(ended)),
             grants=tuple(grants),
             decisions=tuple(self._decisions),
             happenings=tuple(self._happenings),
@@ -267,6 +248,8 @@ class Ledger:
             unread=tuple(sorted(set(self._unread))),
         )
 
+
+_SELF_TEST = "self-test"
 
 NOTED = frozenset(
     {
@@ -283,16 +266,6 @@ NOT_ITS_STORY = frozenset({"grant.orphan_removed"})
 """Events whose story is that of a binding that only names a request."""
 
 
-def _phase(case: _Case) -> str:
-    """Return how a request ended. A broken glass is closed by its review: until then, the end of its grant says it."""
-    if case.phase:
-        return case.phase
-    ended = next((event for event in ENDS if event in case.mentions), None)
-    if ended is None:
-        return "Open"
-    return "Expired" if ended == "grant.expired" else "Revoked"
-
-
 def _happening(record: Record, mention: Mention) -> Happening:
     told = record.block.get("story")
     story: Mapping[str, Any] = told if isinstance(told, Mapping) else {}
@@ -301,7 +274,7 @@ def _happening(record: Record, mention: Mention) -> Happening:
         record=mention,
         actor=_actor(record),
         message=record.message,
-        detail=_detail(record),
+        detail=detail_of(record),
         namespace=str(story.get("namespace", "")),
         request=str(story.get("request", "")),
         requester=str(story.get("requester", "")),
@@ -311,13 +284,3 @@ def _happening(record: Record, mention: Mention) -> Happening:
 
 def _actor(record: Record) -> str:
     return str(record.block.get("actor", ""))
-
-
-def _detail(record: Record) -> Mapping[str, Any]:
-    detail = record.block.get("detail")
-    return detail if isinstance(detail, Mapping) else {}
-
-
-def _as_record(told: Mapping[str, Any]) -> Record:
-    """Return what `Story.of` reads a story from."""
-    return Record("", "", "", {"unmapped": {"curfew": {"story": told}}})

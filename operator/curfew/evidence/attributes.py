@@ -19,7 +19,8 @@ ON_TIME = timedelta(seconds=60)
 class Attribute:
     """One test: a letter, what has to hold, and the exception that it is where it does not.
 
-    `due` says when a grant has to pass it, or None where it does not apply to it; `passes` whether it does.
+    `due` is when a grant has to pass it, or None if it does not apply; `passes` is whether it does; `waits` is whether it
+    lacks a record that may still come.
     """
 
     letter: str
@@ -27,6 +28,7 @@ class Attribute:
     kind: Kind
     due: Callable[[Grant], datetime | None]
     passes: Callable[[Grant], bool]
+    waits: Callable[[Grant], bool] = lambda grant: False
 
 
 def _announced(grant: Grant) -> bool:
@@ -54,6 +56,10 @@ def _as_long_as_asked(grant: Grant) -> bool:
     return story.expires_at - (story.starts_at or grant.began_at) <= timedelta(seconds=story.duration)
 
 
+def _has_end(grant: Grant) -> bool:
+    return grant.end is not None
+
+
 def _must_end(grant: Grant) -> datetime | None:
     """Return when it has to be over at the latest; one that was over before is judged when it was over."""
     if grant.story.expires_at is None:
@@ -64,7 +70,7 @@ def _must_end(grant: Grant) -> datetime | None:
 
 def _has_to_be_on_time(grant: Grant) -> datetime | None:
     """A grant without an end in the log fails that attribute, and not this one as well."""
-    return _must_end(grant) if grant.end is not None else None
+    return _must_end(grant) if _has_end(grant) else None
 
 
 def _on_time(grant: Grant) -> bool:
@@ -101,7 +107,7 @@ ATTRIBUTES = (
         lambda g: g.began_at,
         _as_long_as_asked,
     ),
-    Attribute("E", "Its end is in the log", Kind.END_MISSING, _must_end, lambda g: g.end is not None),
+    Attribute("E", "Its end is in the log", Kind.END_MISSING, _must_end, _has_end, lambda g: not _has_end(g)),
     Attribute("F", "It ended no later than 60 s after the promised end", Kind.LATE_END, _has_to_be_on_time, _on_time),
     Attribute(
         "G",
@@ -109,15 +115,21 @@ ATTRIBUTES = (
         Kind.NOT_REVIEWED,
         _must_be_reviewed,
         _reviewed,
+        lambda g: g.reviewed is None,
     ),
 )
 """All attributes, by letter."""
 
 
 def verdict(attribute: Attribute, grant: Grant, account: Account) -> bool | None:
-    """Say whether a grant passes; None where it does not apply, or is due outside the period or after the log's end."""
+    """Return whether a grant passes; None if it does not apply, is due outside the period, or may still pass.
+
+    What is in the log is judged. Only for a record that is missing does it matter how far the log's clock has come.
+    """
     due = attribute.due(grant)
-    if due is None or not account.period.has(due) or account.last_at is None or due > account.last_at:
+    if due is None or not account.period.has(due):
+        return None
+    if attribute.waits(grant) and (account.last_at is None or due > account.last_at):
         return None
     return attribute.passes(grant)
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from curfew.evidence.account import Account, Gap, Happening
 from curfew.evidence.attributes import examine
 from curfew.evidence.exceptions import Exceptional, Kind
-from curfew.evidence.grants import Decision, Grant, Mention
+from curfew.evidence.grants import Decision, Grant, Mention, Said, outcome_of
 from curfew.evidence.wording import duration, instant
 
 UNATTESTED_START = timedelta(minutes=15)
@@ -25,7 +25,7 @@ _BY_EVENT = {
 
 
 def find(account: Account, *, now: datetime) -> tuple[Exceptional, ...]:
-    """Return the exceptions of a period, worst kind first and then by time. `now` is when the report is made."""
+    """Return the exceptions of a period, worst kind first, then by place in the log. `now` is when the report is made."""
     found = [
         *_of_grants(account),
         *(_of_decision(one) for one in account.decisions if not one.counted),
@@ -34,7 +34,12 @@ def find(account: Account, *, now: datetime) -> tuple[Exceptional, ...]:
     ]
     order = {kind: place for place, kind in enumerate(Kind)}
     severities = {kind.severity: order[kind] for kind in reversed(Kind)}
-    return tuple(sorted(found, key=lambda one: (severities[one.kind.severity], order[one.kind], one.at)))
+    return tuple(sorted(found, key=lambda one: (severities[one.kind.severity], order[one.kind], _place(one))))
+
+
+def _place(one: Exceptional) -> int:
+    """Return where in the log an exception belongs; one about the log as a whole comes first."""
+    return one.records[0].index if one.records else -1
 
 
 def _of_grants(account: Account) -> Iterator[Exceptional]:
@@ -70,10 +75,20 @@ def _about_grant(kind: Kind, grant: Grant) -> str:
             asked = duration(timedelta(seconds=story.duration)) if story.duration is not None else "nothing"
             return f"Asked for {asked}; {promised}, from {instant(story.starts_at or grant.began_at)}"
         case Kind.UNAPPROVED:
-            decided = ", ".join(one.by for one in story.decisions if one.decision == "Approve")
-            return f"Granted with no approval but by {decided}" if decided else "Granted with no approval in the log"
+            approved = [f"{one.by} ({_why_not(one, grant)})" for one in grant.said if one.decision == "Approve"]
+            return (
+                f"Granted with no approval but by {', '.join(approved)}"
+                if approved
+                else "Granted with no approval in the log"
+            )
         case _:
             return kind.meaning
+
+
+def _why_not(one: Said, grant: Grant) -> str:
+    if one.by in (grant.story.requester, grant.story.submitted_by):
+        return outcome_of("OwnRequest")
+    return outcome_of(one.effect) if not one.counted else "recorded after the announcement"
 
 
 def _evidence(kind: Kind, grant: Grant) -> tuple[Mention, ...]:

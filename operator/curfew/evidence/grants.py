@@ -30,6 +30,9 @@ class Mode(StrEnum):
 ENDS = ("grant.expired", "grant.revoked", "grant.binding_removed")
 """The events that say that access is over; each tells that the binding was read back as gone."""
 
+EFFECTIVE = ("Counted", "TookEffect")
+"""What becomes of a decision that has an effect. Every other word says why it has none."""
+
 _MODES = {
     "review.break_glass_invoked": Mode.BREAK_GLASS,
     "review.auto_approved": Mode.AUTOMATIC,
@@ -38,15 +41,35 @@ _MODES = {
 
 
 @dataclass(frozen=True, slots=True)
+class Said:
+    """One person's decision, and the index of the record that shows it first.
+
+    `effect` is what became of it. It is empty if the log begins after the decision's own record.
+    """
+
+    by: str
+    decision: str
+    stage: str
+    effect: str
+    index: int
+
+    @property
+    def counted(self) -> bool:
+        """Whether it had an effect; so had what a log that begins later has only as part of a story."""
+        return self.effect in ("", *EFFECTIVE)
+
+
+@dataclass(frozen=True, slots=True)
 class Grant:
     """Access that one person was given for a time.
 
-    `story` is what the newest record about it says; `mentions` the first record of each event about it; `reviewed` the
-    first review of a broken glass by somebody else, if there was one.
+    `story` is joined from all records about it; `mentions` are the first record of each event about it; `said` are the
+    decisions; `reviewed` is the first review of a broken glass by somebody else, if there was one.
     """
 
     story: Story
     mentions: Mapping[str, Mention]
+    said: tuple[Said, ...] = ()
     reviewed: Mention | None = None
 
     @property
@@ -56,8 +79,8 @@ class Grant:
 
     @property
     def end(self) -> Mention | None:
-        """The record that says that it is over, or None where the log holds none."""
-        return min((self.mentions[event] for event in ENDS if event in self.mentions), default=None, key=_index)
+        """The record that says that it is over, or None if the log holds none."""
+        return end_of(self.mentions)
 
     @property
     def mode(self) -> Mode:
@@ -97,11 +120,31 @@ class Grant:
         return self.story.decided_at - self.asked_at
 
     @property
-    def approvers(self) -> tuple[str, ...]:
-        """Who approved before the access existed, each once, without who asked or submitted."""
+    def announced(self) -> Mention:
+        """The record that announced it; without one before it, the record that it began with."""
+        intended = self.mentions.get("grant.intended", self.activated)
+        return min(intended, self.activated, key=_index)
+
+    @property
+    def approvals(self) -> tuple[Said, ...]:
+        """The approvals that counted before it was announced, without those of who asked or submitted.
+
+        The order of the log decides what came before: it is signed, and clocks are not.
+        """
         involved = {self.story.requester, self.story.submitted_by}
-        agreed = (one for one in self.story.decisions if one.decision == "Approve" and one.seen_at <= self.activated.at)
-        return tuple(dict.fromkeys(one.by for one in agreed if one.by not in involved))
+        return tuple(
+            one
+            for one in self.said
+            if one.decision == "Approve"
+            and one.counted
+            and one.by not in involved
+            and one.index <= self.announced.index
+        )
+
+    @property
+    def approvers(self) -> tuple[str, ...]:
+        """Who approved it, each once."""
+        return tuple(dict.fromkeys(one.by for one in self.approvals))
 
     @property
     def role(self) -> str:
@@ -143,12 +186,12 @@ class Decision:
     @property
     def counted(self) -> bool:
         """Whether it had an effect."""
-        return self.effect in ("Counted", "TookEffect")
+        return self.effect in EFFECTIVE
 
     @property
     def outcome(self) -> str:
         """What became of it, in words."""
-        return _OUTCOMES.get(self.effect, f"did not count: {self.effect}")
+        return outcome_of(self.effect)
 
 
 _OUTCOMES = {
@@ -158,6 +201,16 @@ _OUTCOMES = {
     "TooLate": "did not count: it came too late",
     "UnknownStage": "did not count: the policy has no such stage",
 }
+
+
+def outcome_of(effect: str) -> str:
+    """Return what became of a decision, in words."""
+    return _OUTCOMES.get(effect, f"did not count: {effect}")
+
+
+def end_of(mentions: Mapping[str, Mention]) -> Mention | None:
+    """Return the first record that says that access is over, of the first records of each event; None if there is none."""
+    return min((mentions[event] for event in ENDS if event in mentions), default=None, key=_index)
 
 
 def _index(mention: Mention) -> int:

@@ -69,7 +69,6 @@ GRANT_COLUMNS = (
 def grant_row(grant: Grant, account: Account) -> Row:
     """Return a grant as a row of the population."""
     story = grant.story
-    approvals = [one for one in story.decisions if one.decision == "Approve" and one.by in grant.approvers]
     return {
         "index": grant.activated.index,
         "id": grant.activated.id,
@@ -85,8 +84,8 @@ def grant_row(grant: Grant, account: Account) -> Row:
         "how": str(grant.mode),
         "asked_at": _time(grant.asked_at),
         "decided_at": _time(story.decided_at),
-        "approved_by": "; ".join(one.by for one in approvals),
-        "approved_for_stages": "; ".join(one.stage or "" for one in approvals),
+        "approved_by": "; ".join(one.by for one in grant.approvals),
+        "approved_for_stages": "; ".join(one.stage for one in grant.approvals),
         "seconds_to_decision": _seconds(grant.time_to_decision),
         "began_at": _time(grant.began_at),
         "promised_end": _time(story.expires_at),

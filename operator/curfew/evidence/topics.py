@@ -28,8 +28,10 @@ NOTHING_IN_FORCE = "No access was in force in the period."
 def _asking(figures: Figures) -> Iterator[str]:
     stories = [grant.story for grant in figures.population]
     reasons, tickets = sum(bool(one.reason) for one in stories), sum(bool(one.ticket) for one in stories)
-    asked = count(figures.account.asked, "request")
+    asked, tests = count(figures.account.asked, "request"), figures.account.self_tests
     yield f"{asked} for access made in the period, each under the name that the Kubernetes API server authenticated."
+    if tests:
+        yield f"Not counted: {count(tests, 'request')} that Curfew made to test its own admission policies."
     if stories:
         yield f"{share(reasons, len(stories))} of the grants state a reason and {share(tickets, len(stories))} a ticket."
 
@@ -39,10 +41,11 @@ def _approval(figures: Figures) -> Iterator[str]:
     if not figures.population:
         yield NOTHING_IN_FORCE
         return
+    unknown = f"; how {modes[Mode.UNKNOWN]:,} came about is not in the log" if modes[Mode.UNKNOWN] else ""
     yield (
         f"Of {count(len(figures.population), 'grant')} in force, {modes[Mode.REVIEW]:,} were approved by other people, "
         f"{modes[Mode.AUTOMATIC]:,} were granted by a policy that waives approval, and {modes[Mode.BREAK_GLASS]:,} were "
-        "taken as break glass."
+        f"taken as break glass{unknown}."
     )
     if decided.median is not None:
         people = count(figures.approvers, "person", "people")
@@ -75,8 +78,8 @@ def _ending(figures: Figures) -> Iterator[str]:
         yield "No access came to its end in the period."
         return
     yield (
-        f"{passed:,} of {tested:,} ends of access ({share(passed, tested)}) came no later than 60 s after the promised end; "
-        f"{figures.ended_early:,} came before it."
+        f"{passed:,} of {tested:,} ends of access ({share(passed, tested)}) came no later than 60 s after the promised end, "
+        f"{figures.ended_early:,} of them before it."
     )
     yield "An end is recorded only after the binding was read back as gone."
 

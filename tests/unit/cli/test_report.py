@@ -288,7 +288,8 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, text in HOSTILE.items():
         for at, record in people.granted(NOON, late=timedelta(hours=1)):
             story = replace(Story.of(record), requester=text, reason=text, ticket=text, request=name)
-            records.append(tell(record.event, at, story, actor=text if record.event == "request.created" else None)[1])
+            actor = text if record.event == "request.created" else record.block["actor"]
+            records.append(tell(record.event, at, story, actor=actor, **record.block.get("detail", {}))[1])
     log.append(records, log.head.at)
     to = tmp_path_factory.mktemp("hostile")
     assert run(stored(log, to / "log"), to / "evidence").exit_code == 0

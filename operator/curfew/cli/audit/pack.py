@@ -142,11 +142,12 @@ def render(pack: Pack) -> str:
 
 _PHASES = {
     "Cancelled": "cancelled",
+    "Deleted": "deleted while open",
     "Denied": "denied",
     "Expired": "expired",
     "Failed": "failed",
     "Open": "still open",
-    "Revoked": "ended early",
+    "Revoked": "revoked",
     "TimedOut": "timed out",
 }
 

@@ -3,15 +3,16 @@
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime, timedelta
 
-from curfew.audit.record import Record, RecordRefused, Story
+from curfew.audit.record import Record, Story
+from curfew.audit.stories import joined
 from curfew.cli.audit.showing import in_utc
 
 
 def tell(records: Sequence[tuple[int, Record]]) -> Iterator[str]:
     """Yield the lines of a story. `records` are all those of one request with their indexes, in the order of the log."""
-    stories = [story for story in (_story(record) for _, record in records) if story is not None]
-    if stories:
-        yield from _summary(stories[-1], [record for _, record in records])
+    told = joined(record for _, record in records)
+    if told is not None:
+        yield from _summary(told, [record for _, record in records])
         yield ""
     yield from _timeline(records)
 
@@ -80,10 +81,3 @@ def in_words(length: timedelta) -> str:
 
 def _until(begin: datetime, end: datetime) -> str:
     return f"{end:%H:%M:%S}" if begin.date() == end.date() else in_utc(end)
-
-
-def _story(record: Record) -> Story | None:
-    try:
-        return Story.of(record)
-    except RecordRefused:
-        return None

@@ -1,0 +1,72 @@
+"""The story of a request, joined from its records: a record need not repeat what an earlier one has."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from curfew.audit.record import Record, RecordRefused, Story
+
+Told = Mapping[str, Any]
+"""A story as JSON: the `story` of a record, or of several."""
+
+_BARE = "duration"  # a story that is read from a binding alone lacks it
+
+
+def join(told: Told, record: Record) -> Told:
+    """Return a story with what one more record adds. `record` comes after those that `told` was joined from.
+
+    The newer record wins, but for two things. A story that was read from a binding alone only fills gaps: whoever changed
+    the binding wrote it. And a decision, known by who made it and what it is, keeps what was first recorded about it.
+    """
+    new = record.block.get("story")
+    if not isinstance(new, Mapping):
+        return told
+    joined = {**told, **new} if _BARE in new else {**new, **told}
+    decisions: dict[tuple[str, str], Told] = {}
+    for one in (*_decisions(told), *_decided(record), *_decisions(new)):
+        key = one["by"], one["decision"]
+        decisions[key] = {**one, **decisions.get(key, {})}
+    if decisions:
+        joined["decisions"] = list(decisions.values())
+    return joined
+
+
+def joined(records: Iterable[Record]) -> Story | None:
+    """Return the story that the records of one request tell, in the order of the log; None if none can be read."""
+    told: Told = {}
+    for record in records:
+        told = join(told, record)
+    try:
+        return read(told)
+    except RecordRefused:
+        return None
+
+
+def read(told: Told) -> Story:
+    """Return a story that was joined, or raise `RecordRefused`."""
+    return Story.of(Record("", "", "", {"unmapped": {"curfew": {"story": told}}}))
+
+
+def decision_of(record: Record) -> tuple[str, str] | None:
+    """Return who decided and what, if it is the record of a decision; such a record is there once for each."""
+    detail = record.block.get("detail")
+    if record.event not in ("review.submitted", "review.refused") or not isinstance(detail, Mapping):
+        return None
+    decision = detail.get("decision")
+    return (str(record.block.get("actor", "")), decision) if isinstance(decision, str) else None
+
+
+def _decided(record: Record) -> Iterator[Told]:
+    """Yield the decision that a record is about: only its own record is sure to have the reason."""
+    made = decision_of(record)
+    if made is not None:
+        by, decision = made
+        detail = record.block["detail"]
+        known = {name: detail[name] for name in ("stage", "reason") if name in detail}
+        yield {"by": by, "decision": decision, **known, "seen_at": record.block.get("at")}
+
+
+def _decisions(told: Told) -> Iterator[Told]:
+    decisions = told.get("decisions")
+    for one in decisions if isinstance(decisions, list) else ():
+        if isinstance(one, Mapping) and isinstance(one.get("by"), str) and isinstance(one.get("decision"), str):
+            yield one
