@@ -101,7 +101,7 @@ ATTACKS = [
         "a decision is taken back by applying none",
         applied,
         lambda s: apply_status(s, BOB, {"decisions": []}, manager="kubectl"),
-        schema("decisions in body must be of type array"),
+        schema("decisions are append-only"),
         lambda s: apply_status(
             s, BOB, {"decisions": [approval(BOB.name), approval(BOB.name, "Deny")]}, manager="kubectl"
         ),

@@ -42,7 +42,10 @@ def untimely(decision: str, phase: str) -> Attack:
         f"{decision} in phase {phase or 'unset'}",
         lambda stage: stage.in_phase(phase),
         attempt,
-        policy("request-decision", f"this decision is not possible in phase {phase or 'unset'}"),
+        policy(
+            "request-decision",
+            f"this decision is not possible in phase {phase}" if phase else "Curfew has not looked at this request yet",
+        ),
         twin,
     )
 
