@@ -24,7 +24,7 @@ from curfew.anchoring import Anchoring
 from curfew.api.access_request import Phase
 from curfew.audit.record import Record
 from curfew.core.facts import EnforcementState
-from curfew.core.policy_records import is_about_policy, place_of
+from curfew.core.policy_records import place_of
 from curfew.enforcement import Enforcement
 from curfew.listing import Lister
 from curfew.ports import Attestation, ClusterError
@@ -101,11 +101,14 @@ class Operator:
             max_grant=settings.limits.max_grant,
             wake=lambda uid: self._queue.add(uid),
         )
-        self._queue = WorkQueue(self._reconciler.reconcile, self._clock, on_error=self._reporting.failed)
+        self._queue = WorkQueue(
+            self._reconciler.reconcile, self._clock, on_error=self._reporting.failed, due=self._store.end_of
+        )
         self._lister = Lister(self._store, cluster, self._queue.add, self._reporting.unreadable)
         self._stop = asyncio.Event()
         self._pulse = self._clock.now()
         self._is_listed = asyncio.Event()
+        self._was_read = False  # whether the trail knows what the log holds
 
     # --- what the trail tells ---------------------------------------------------------------------------------------
 
@@ -115,12 +118,16 @@ class Operator:
         for uid in {record.subject for record in records}:
             if self._store.request(uid) is not None:
                 self._queue.add(uid)
-        for record in filter(is_about_policy, records):
-            self._queue.add(place_of(record))
+        for place in {place_of(record) for record in records} - {None}:
+            self._queue.add(place)
 
     def health_changed(self, health: Health) -> None:
         """Give every request that the trail's health matters to its turn."""
         self._reporting.trail_changed(ok=health.ok, reason=health.reason, message=health.message)
+        if health.is_open and not self._was_read:  # from now on a grant that the log does not announce is none
+            self._was_read = True
+            for request in self._store.requests():
+                self._queue.add(request.metadata.uid)
         self._wake_waiting()
 
     def attested(self, attestation: Attestation) -> None:

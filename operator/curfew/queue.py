@@ -44,12 +44,15 @@ class WorkQueue:
         clock: Clock,
         *,
         on_error: Callable[[Hashable, Exception, timedelta], None],
+        due: Callable[[Hashable], datetime | None] = lambda _: None,
         first_delay: float = 0.05,
         last_delay: float = 2.0,
     ) -> None:
+        """Call `due` after a failure: it returns the instant for which a key cannot wait longer, or None."""
         self._handler = handler
         self._clock = clock
         self._on_error = on_error
+        self._due = due
         self._first_delay = first_delay
         self._last_delay = last_delay
         self._entries: dict[Hashable, _Entry] = {}
@@ -103,7 +106,9 @@ class WorkQueue:
                 except Exception as error:  # noqa: BLE001  one key's trouble must not stop the others
                     delay = self._delay(entry)
                     self._on_error(key, error, delay)
-                    wake_at = self._clock.now() + delay
+                    wake_at, due = self._clock.now() + delay, self._due(key)
+                    if due is not None and self._clock.now() < due:
+                        wake_at = min(wake_at, due)  # what fails must not make an end late (promise P1)
                 if not entry.is_dirty:
                     break
         finally:

@@ -16,7 +16,7 @@ from curfew.api.access_request import AccessRequest, Phase
 from curfew.api.names import binding_name, granted_by
 from curfew.audit.receipt import Receipt
 from curfew.audit.record import Record, RecordRefused, Story
-from curfew.core import policies, policy_records, stories, unreadable
+from curfew.core import ending, policies, policy_records, stories, unreadable
 from curfew.core.announcing import read_intent
 from curfew.core.bindings import Binding, read_binding
 from curfew.core.facts import EnforcementState, Facts, Intent, Read, Refusal, Removal, Rights, TrailState
@@ -26,13 +26,16 @@ from curfew.core.plan import RIGHTS_GRACE, Close, Create, Forget, Patch, Remove,
 from curfew.core.reasons import Reason
 from curfew.core.terms import Role, read_role
 from curfew.ports import AlreadyExists, Clock, Cluster, ClusterError, Conflict, Forbidden, Invalid, NotFound
-from curfew.store import PolicyKey, Store, is_closed
+from curfew.store import PolicyKey, Store, Unreadable, is_closed
 
 ILLEGITIMATE = (Reason.BINDING_UNANNOUNCED, Reason.BINDING_TAMPERED, Reason.EXPIRY_MISSING)
 """Why a binding is removed that was never a grant of ours, or is no longer the one we made."""
 
 RIGHTS_PAUSE = timedelta(seconds=0.5)
 """How long to wait between two of these tries."""
+
+UNREADABLE_PAUSE = timedelta(seconds=2)
+"""How often a request that cannot be read looks whether the log was read by now."""
 
 REMOVAL_PATIENCE = timedelta(seconds=5)
 """For how long a binding that must go may resist before the log says so: a moment without an answer is no news."""
@@ -157,11 +160,12 @@ class Reconciler:
         reads: frozenset[Read] = frozenset()
         for _ in range(ROUNDS):
             binding = self._store.binding(uid)
+            if binding is not None and await self._end_at_once(uid, binding):
+                continue
+            if self._store.unreadable(uid) is not None and self._store.is_synced:
+                return await self._answer_unreadable(uid) if binding is None else binding.expires_at
             if self._store.request(uid) is None or not self._store.is_synced:
-                if binding is not None:
-                    return await self._end_unclaimed(uid, binding)
-                await self._answer_unreadable(uid)
-                return None
+                return await self._end_unclaimed(uid, binding) if binding is not None else None
             facts = await self._gather(uid, reads)
             if facts is None:
                 return None
@@ -175,6 +179,15 @@ class Reconciler:
                 return step.wake_at
             reads = await self._act(uid, facts, step)
         raise RuntimeError(f"request {uid} did not come to rest in {ROUNDS} steps")
+
+    async def _end_at_once(self, uid: str, binding: Binding) -> bool:
+        """End what has to end before anything else is read or parsed, and return whether it was ended (P1 and P3)."""
+        cause, broken = ending.is_over(binding, self._clock.now()), self._store.unreadable(uid)
+        if cause is None and broken is not None:
+            cause = ending.last_word(broken.body)
+        if cause is not None:
+            await self._remove(uid, Remove(binding, *cause))
+        return cause is not None
 
     @contextlib.asynccontextmanager
     async def _turn(self) -> AsyncIterator[None]:
@@ -256,10 +269,9 @@ class Reconciler:
 
     def _intent(self, uid: str) -> Intent | None:
         record = self._trail.intent(uid)
-        receipt = self._trail.receipt(record.id) if record is not None else None
-        if record is None or receipt is None:
+        if record is None:
             return None
-        return read_intent(record, receipt=receipt, is_own=self._trail.is_own(record.id))
+        return read_intent(record, receipt=self._trail.receipt(record.id), is_own=self._trail.is_own(record.id))
 
     async def _reconcile_policy(self, key: PolicyKey) -> datetime | None:
         """Tell of each version of a policy once, and say in its status whether it can be asked for."""
@@ -303,7 +315,7 @@ class Reconciler:
         """Tell the ends of the policies that the trail remembers and the cluster no longer has."""
         for uid, last in self._trail.open_policies().items():
             if not self._store.knows_policy(uid):
-                self._trail.submit((policy_records.deleted_unseen(last, at=self._clock.now()),))
+                self._trail.submit(policy_records.deleted_unseen(last, at=self._clock.now()))
 
     # --- record -----------------------------------------------------------------------------------------------------
 
@@ -323,7 +335,7 @@ class Reconciler:
         reads: frozenset[Read] = frozenset()
         match step.act:
             case Remove() as removal:
-                await self._remove(uid, removal, facts)
+                await self._remove(uid, removal)
             case Create() as create:
                 async with self._turn():
                     reads = await self._create(uid, facts, create)
@@ -340,14 +352,14 @@ class Reconciler:
         self._report(step.notices)
         return reads
 
-    async def _remove(self, uid: str, removal: Remove, facts: Facts | None = None) -> None:
+    async def _remove(self, uid: str, removal: Remove) -> None:
         """Delete a binding. The one way access ends; nothing stands before it (promise P3)."""
         binding = removal.binding
         async with self._removals:
             try:
                 removed_by_us = await self._cluster.delete_binding(binding.namespace, binding.name, binding.uid)
             except ClusterError as error:
-                self._tell_of_stuck(uid, removal, facts, str(error))
+                await self._tell_of_stuck(uid, removal, str(error))
                 raise
         at = self._clock.now()
         self._store.memory(uid).stuck_since = None
@@ -367,12 +379,13 @@ class Reconciler:
             memory.refusal = Refusal(removal.reason, f"its binding was not as it was made: {removal.detail}")
         self._tell_of_orphan(binding, removal.detail, at)
 
-    def _tell_of_stuck(self, uid: str, removal: Remove, facts: Facts | None, problem: str) -> None:
+    async def _tell_of_stuck(self, uid: str, removal: Remove, problem: str) -> None:
         """Tell of a binding that has to go and does not, once it has resisted for a while; it is tried on."""
         memory, now = self._store.memory(uid), self._clock.now()
         memory.stuck_since = memory.stuck_since or now
         if now - memory.stuck_since < REMOVAL_PATIENCE:
             return
+        facts = await self._gather(uid, frozenset())
         told = stories.story(facts) if facts is not None else stories.of_binding(removal.binding)
         record = stories.removal_failed(
             told, removal.binding, removal.reason, since=memory.stuck_since, at=now, problem=problem
@@ -386,15 +399,13 @@ class Reconciler:
 
     async def _end_unclaimed(self, uid: str, binding: Binding) -> datetime | None:
         """End a binding of whose request nothing is known. Its end is on it; before that its request is looked for."""
-        now = self._clock.now()
-        if binding.expires_at is not None and binding.expires_at <= now:
-            await self._remove(uid, Remove(binding, Reason.DURATION_ELAPSED, "its window is over"))
-            return None
         if not self._store.is_synced:
             return binding.expires_at
+        now = self._clock.now()
         body = await self._cluster.get_request(binding.namespace, binding.request) if binding.request else None
         if body is not None and body["metadata"]["uid"] == uid and not is_closed(body):
-            self._store.see_request(body)  # the watch had not told us yet
+            with contextlib.suppress(Unreadable):  # then the next turn finds it so
+                self._store.see_request(body)  # the watch had not told us yet
             return now
         why = "its request is over" if body is not None else "its request does not exist"
         if granted_by(binding.name) != uid:
@@ -426,7 +437,7 @@ class Reconciler:
             body = await self._cluster.get_request(told.namespace, told.request)
             if body is not None and body["metadata"]["uid"] == uid:
                 continue
-            was_granted = record.event in ("grant.intended", "grant.activated")
+            was_granted = record.event in stories.GRANTED
             self._trail.submit(stories.gone(told, at=self._clock.now(), was_granted=was_granted))
             self._told_deleted.add(uid)
             if was_granted:
@@ -489,11 +500,16 @@ class Reconciler:
         else:
             self._store.see_request(body)
 
-    async def _answer_unreadable(self, uid: str) -> None:
-        """Tell whoever asked that their request cannot be read, and close it (promise P11)."""
-        found = self._store.unreadable(uid) if self._store.is_synced else None
+    async def _answer_unreadable(self, uid: str) -> datetime | None:
+        """Tell whoever asked that their request cannot be read, and close it and its story (promises P7 and P11)."""
+        found = self._store.unreadable(uid)
         if found is None:
-            return
+            return None
+        if "phase" in (found.body.get("status") or {}) and not self._trail.health.is_open:
+            return self._clock.now() + UNREADABLE_PAUSE  # only the log knows what there is to close
+        story = self._trail.open_stories().get(uid)
+        if story is not None:
+            self._trail.submit(stories.unreadable(story, at=self._clock.now()))
         namespace, name, version = (found.body["metadata"][key] for key in ("namespace", "name", "resourceVersion"))
         answered = unreadable.answer(found.body, found.problems, now=self._clock.now())
         async with self._turn():
@@ -502,9 +518,10 @@ class Reconciler:
                 try:
                     await self._cluster.patch_request_status(namespace, name, uid, version, status)
                 except (Conflict, NotFound):
-                    return  # it was changed or deleted meanwhile; the watch brings it back
+                    return None  # it was changed or deleted meanwhile; the watch brings it back
                 self._reporter.notice(notice)
             await self._close(uid, namespace, name)
+        return None
 
     async def _close(self, uid: str, namespace: str, name: str) -> None:
         with contextlib.suppress(Conflict, NotFound):  # it is gone, or another has its name: nothing is to be closed

@@ -214,8 +214,13 @@ class Store:
         return self._requests.get(uid)
 
     def unreadable(self, uid: str) -> Unreadable | None:
-        """Return what is wrong with a request that could never be read, or None."""
-        return self._unreadable.get(uid) if uid not in self._requests else None
+        """Return what is wrong with a request as it is now, or None for one that can be read."""
+        return self._unreadable.get(uid)
+
+    def end_of(self, key: Hashable) -> datetime | None:
+        """Return when the binding with a key has to end, or None where there is none or its end cannot be read."""
+        binding = self._bindings.get(key) if isinstance(key, str) else None
+        return binding.expires_at if binding is not None else None
 
     def policy(self, key: PolicyKey) -> AccessPolicy | None:
         """Return a policy, or None."""

@@ -360,6 +360,7 @@ def announced_is_enough(patch: pytest.MonkeyPatch) -> None:
     def bind(facts: Facts) -> plan.Step:
         intent = facts.intent
         assert intent is not None
+        assert intent.receipt is not None
         return plan.Step(
             act=plan.Create(
                 bindings.write_binding(

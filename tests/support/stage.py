@@ -11,7 +11,7 @@ from curfew.core.bindings import Binding
 from curfew.core.facts import EnforcementState, Facts, TrailState
 from curfew.core.lifecycle import Event
 from curfew.core.notices import Notice
-from curfew.core.policy_records import is_about_policy, place_of
+from curfew.core.policy_records import place_of
 from curfew.core.reasons import Reason
 from curfew.ports import ClusterError
 from curfew.reconciler import Reconciler
@@ -96,7 +96,7 @@ class FakeTrail:
         self._queued.clear()
         with contextlib.suppress(ClusterError):  # the writer tries again, and finds its own bytes there
             self.failures.after_effect("append")
-        return {place_of(record) if is_about_policy(record) else record.subject for record in records}
+        return {place_of(record) or record.subject for record in records}
 
     def _fold(self) -> dict[str, Record]:
         stories: dict[str, Record] = {}
@@ -188,6 +188,13 @@ class Stage:
         if key is not None:
             self.dirty.add(key)
 
+    def see_as_handlers_do(self, verb: str, kind: str, body: Mapping[str, Any]) -> None:
+        """See an object that may hold anything: what cannot be read gets its turn, and nothing else fails."""
+        try:
+            self._see(verb, kind, body)
+        except Exception:  # noqa: BLE001  Kopf tells of it and goes on
+            self.dirty.add(body["metadata"]["uid"])
+
     async def settle(self) -> None:
         """Let the operator work until there is nothing left to do at this instant; failed work is tried again."""
         for _ in range(ROUNDS):
@@ -256,7 +263,7 @@ class Stage:
 
     def events(self, uid: str | None = None) -> Sequence[str]:
         """Return the events of requests, or of one request or policy, in the log, in order."""
-        about_requests = [record for record in self.log if not is_about_policy(record)]
+        about_requests = [record for record in self.log if place_of(record) is None]
         return [
             record.event for record in (about_requests if uid is None else self.log) if uid in (None, record.subject)
         ]

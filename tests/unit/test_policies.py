@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from curfew.audit.record import Record
-from curfew.core.policy_records import is_about_policy
+from curfew.core.policy_records import place_of
 from curfew.listing import Lister
 from tests.support.builders import NOON, a_policy
 from tests.support.ocsf import validate
@@ -16,7 +16,7 @@ STRICT = {"approval": {"mode": "Review", "count": 2}}
 
 def told(stage: Stage) -> list[Record]:
     """Return the records about policies, each of them what the catalogue says."""
-    records = [record for record in stage.log if is_about_policy(record)]
+    records = [record for record in stage.log if place_of(record) is not None]
     for record in records:
         validate(record)
     return records

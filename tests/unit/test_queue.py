@@ -150,3 +150,17 @@ async def test_a_closed_queue_takes_no_more() -> None:
     await asyncio.sleep(1)
 
     assert worker.turns == []
+
+
+async def test_what_fails_is_tried_again_in_time_for_its_end() -> None:
+    """Long lie between two tries of what goes on failing; an end that is due sooner is not late for it (promise P1)."""
+    worker = Worker()
+    worker.answers = [RuntimeError("not today")]
+    end = NOON + timedelta(seconds=5)
+    queue = WorkQueue(worker, LoopClock(), on_error=worker.failed, due=lambda _: end, first_delay=60, last_delay=60)
+
+    queue.add("inc-1")
+    await asyncio.sleep(20)
+
+    assert worker.turns == [("inc-1", 0.0), ("inc-1", pytest.approx(5, abs=0.01))]
+    await queue.close()

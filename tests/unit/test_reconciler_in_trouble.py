@@ -1,15 +1,16 @@
 """Access ends whatever else is the matter: a binding that is held, an API server that is slow, a request nobody can read."""
 
 import asyncio
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from curfew.audit.record import RecordRefused
 from curfew.ports import Held
-from curfew.store import Unreadable
-from tests.support.builders import BOB, a_decision, a_policy, a_request, a_role
+from tests.support.builders import BOB, NOON, a_decision, a_policy, a_request, a_role
 from tests.support.stage import Stage, active
+from tests.support.world import FailurePlan
 
 
 async def test_a_binding_that_a_finalizer_holds_is_not_told_to_be_gone() -> None:
@@ -116,22 +117,27 @@ async def test_requests_that_come_together_do_not_pass_a_limit_together(monkeypa
 
 
 async def test_a_request_that_cannot_be_read_is_not_asked_for_without_a_pause() -> None:
-    """It is an error each time, so that the queue waits longer and longer; its binding ends on time."""
+    """It is looked for once, and looked at again when its binding has to end, on time."""
     stage = Stage()
     uid = await active(stage)
-    stage.cluster._objects["AccessRequest", "payments", "inc-4711"]["status"]["phase"] = "Dreaming"
+    stage.cluster._objects["AccessRequest", "payments", "inc-4711"]["status"]["decidedAt"] = "2030-01-01T00:00:00,5Z"
     stage.restart()
     for body in await stage.cluster.list_bindings():
         stage.store.see_binding(body)
     stage.store.is_synced = True
 
+    stage.cluster.failures = FailurePlan()
+    assert await stage.reconciler.reconcile(uid) == NOON
     for _ in range(3):
-        with pytest.raises(Unreadable, match="phase"):
-            await stage.reconciler.reconcile(uid)
+        assert await stage.reconciler.reconcile(uid) == NOON + timedelta(hours=1)
+    assert stage.cluster.failures.calls == ["get AccessRequest"]
     stage.clock.advance(hours=1)
     await stage.reconciler.reconcile(uid)
+    stage.trail.flush()
 
     assert stage.bindings() == []
+    assert (stage.phase(), stage.cluster.status("inc-4711")["endReason"]) == ("Revoked", "RequestUnreadable")
+    assert stage.events(uid)[-2:] == ["grant.revoked", "request.closed"]
 
 
 async def test_a_request_that_cannot_be_read_gets_an_answer() -> None:

@@ -35,7 +35,7 @@ def announced(facts: Facts, starts_at: datetime, expires_at: datetime) -> tuple[
     return (*submitted(facts, new), *agreed, intended)
 
 
-def read_intent(record: Record, *, receipt: Receipt, is_own: bool) -> Intent | None:
+def read_intent(record: Record, *, receipt: Receipt | None, is_own: bool) -> Intent | None:
     """Read an announcement back, or return None for one that announces nothing: no record may stand before an end (P3)."""
     try:
         told = Story.of(record)

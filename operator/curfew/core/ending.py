@@ -1,7 +1,12 @@
 """Why an access ends: asked while its binding exists, and again after it is gone (promises P1 and P3)."""
 
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
 from curfew.api.access_policy import OnRoleChange
 from curfew.api.access_request import AccessRequest, DecisionKind, Phase
+from curfew.api.times import format_time
 from curfew.core import bindings, lifecycle
 from curfew.core.approval import find_decision, tally
 from curfew.core.bindings import Binding
@@ -13,13 +18,42 @@ Cause = tuple[Reason, str]
 """Why an access ends, in one CamelCase word and in words for people."""
 
 
+def is_over(binding: Binding, now: datetime) -> Cause | None:
+    """Return that the time of a binding is over, which needs the binding alone, or None."""
+    if binding.expires_at is None or binding.expires_at > now:
+        return None
+    return Reason.DURATION_ELAPSED, "its window is over"
+
+
+def last_word(body: Mapping[str, Any]) -> Cause | None:
+    """Return why an access ends by what is left of an AccessRequest that cannot be read, or None.
+
+    A decision to end it, a deletion and a final phase are carried out whatever else is in the object (promise P3).
+    """
+    meta, status = body.get("metadata"), body.get("status")
+    if isinstance(meta, Mapping) and meta.get("deletionTimestamp") is not None:
+        return Reason.REQUEST_DELETED, "its request was deleted"
+    if not isinstance(status, Mapping):
+        return None
+    if status.get("phase") in tuple(lifecycle.FINAL):
+        return Reason.BINDING_UNANNOUNCED, f"its request is {status['phase']}"
+    decisions = status.get("decisions")
+    for one in decisions if isinstance(decisions, list) else ():
+        kind = one.get("decision") if isinstance(one, Mapping) else None
+        if kind == DecisionKind.CANCEL:
+            return Reason.RELEASED_BY_REQUESTER, f"{one.get('by')} gave it back"
+        if kind in (DecisionKind.REVOKE, DecisionKind.DENY):
+            return Reason.REVOKED_BY_APPROVER, f"{one.get('by')} decided {kind}"
+    return None
+
+
 def why_ended(facts: Facts, binding: Binding) -> Cause | None:
     """Return why a binding must go, or None while it may stay."""
     request, status = facts.request, facts.request.status
     if not is_ours(binding) and not _has_lost_our_label(binding, facts):
         return None  # a stranger's: ours carry our label; `adopt` raises the alarm
-    if binding.expires_at is not None and binding.expires_at <= facts.now:
-        return Reason.DURATION_ELAPSED, "its window is over"
+    if (over := is_over(binding, facts.now)) is not None:
+        return over
     if facts.is_gone or request.metadata.deletion_timestamp is not None:
         return Reason.REQUEST_DELETED, "its request was deleted"
     drift = bindings.find_drift(binding, request)
@@ -32,8 +66,10 @@ def why_ended(facts: Facts, binding: Binding) -> Cause | None:
     decided = _decided(request)
     if decided is not None:
         return decided
-    if status.phase is not Phase.ACTIVE and not _may_be_ours(facts):
-        return Reason.BINDING_UNANNOUNCED, "nobody agreed to it"
+    if not _is_announced(facts):
+        return Reason.BINDING_UNANNOUNCED, "the log does not announce it"
+    if facts.intent is not None and binding.expires_at is not None and binding.expires_at > facts.intent.expires_at:
+        return Reason.BINDING_TAMPERED, f"its end is later than was announced, {format_time(facts.intent.expires_at)}"
     changed = role_was_changed(facts)
     if changed is not None and status.terms is not None and status.terms.on_role_change is OnRoleChange.REVOKE:
         return Reason.ROLE_CHANGED, changed
@@ -78,13 +114,16 @@ def _decided(request: AccessRequest) -> Cause | None:
     return None
 
 
-def _may_be_ours(facts: Facts) -> bool:
-    """Whether a binding seen before the request is Active can be the one that we announced: enough people agreed to it."""
-    if facts.request.status.phase is Phase.APPROVED:
-        return True
-    if facts.policy is None:
+def _is_announced(facts: Facts) -> bool:
+    """Whether a binding can be a grant: one that the log announces, whatever the status holds (promises P2 and P9).
+
+    Until the log is read nothing follows from what is missing in it; but a binding that not enough people agreed to goes.
+    """
+    if facts.trail.is_open:
         return facts.intent is not None
-    return tally(facts.policy.spec.approval, facts.request).is_complete
+    if facts.request.status.phase in (Phase.ACTIVE, Phase.APPROVED):
+        return True
+    return facts.policy is not None and tally(facts.policy.spec.approval, facts.request).is_complete
 
 
 def _has_lost_our_label(binding: Binding, facts: Facts) -> bool:

@@ -65,7 +65,7 @@ class Intent:
     story: Story  # as the announcement has it
     starts_at: datetime
     expires_at: datetime
-    receipt: Receipt
+    receipt: Receipt | None  # None: it is so old that the log's place for it is forgotten, and nothing is made of it
     is_own: bool  # announced by this process, which therefore knows whether a binding was made
 
 

@@ -345,7 +345,7 @@ def _bind(facts: Facts) -> Step | None:
         )
     if not intent.is_own and Read.BINDING not in facts.was_read:
         return Step(reads=frozenset({Read.BINDING}))
-    if not intent.is_own and intent.starts_at + ACTIVATION_WINDOW <= facts.now:
+    if intent.receipt is None or (not intent.is_own and intent.starts_at + ACTIVATION_WINDOW <= facts.now):
         return _transition(
             facts,
             Event.FAIL,

@@ -70,11 +70,13 @@ def deleted(policy: AccessPolicy, *, at: datetime) -> tuple[Record, ...]:
     return (gone,) if version is None else (version, gone)
 
 
-def deleted_unseen(last: Record, *, at: datetime) -> Record:
-    """Return the record of a policy that went while nobody looked; `last` is what the log says of it."""
-    told: Mapping[str, Any] = last.block["detail"]
-    namespace, name = place_of(last)
-    return make_record(
+def deleted_unseen(last: Record, *, at: datetime) -> tuple[Record, ...]:
+    """Return the record of a policy that went while nobody looked; none if `last`, what the log has of it, names no policy."""
+    place, told = place_of(last), last.block.get("detail")
+    if place is None or not isinstance(told, Mapping):
+        return ()
+    namespace, name = place
+    gone = make_record(
         "policy.deleted",
         at=at,
         actor=CURFEW,
@@ -82,17 +84,19 @@ def deleted_unseen(last: Record, *, at: datetime) -> Record:
         entity=Entity(f"{namespace}/{name}", "AccessPolicy", last.subject),
         detail={key: told[key] for key in ("namespace", "policy", "generation", "spec") if key in told},
     )
+    return (gone,)
 
 
-def is_about_policy(record: Record) -> bool:
-    """Whether a record is about a policy."""
-    return record.event.startswith("policy.")
+def place_of(record: Record) -> tuple[str, str] | None:
+    """Return the namespace and the name of the policy that a record is about, or None for a record of anything else.
 
-
-def place_of(record: Record) -> tuple[str, str]:
-    """Return the namespace and the name of the policy that a record is about."""
-    told = record.block["detail"]
-    return str(told["namespace"]), str(told["policy"])
+    No record may end a process, whatever is in it (promise P3).
+    """
+    told = record.block.get("detail")
+    if not record.event.startswith("policy.") or not isinstance(told, Mapping):
+        return None
+    namespace, name = told.get("namespace"), told.get("policy")
+    return (namespace, name) if isinstance(namespace, str) and isinstance(name, str) else None
 
 
 def _tell(event: str, policy: AccessPolicy, *, at: datetime, qualifier: str, what: str, **more: Any) -> Record:

@@ -1,5 +1,6 @@
 """The story of a request: what every record about it says, and the records that have no status to stand in."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -13,6 +14,9 @@ from curfew.core.bindings import Binding
 from curfew.core.facts import Facts
 from curfew.core.notices import Notice, about_deleted
 from curfew.core.reasons import Reason
+
+GRANTED = ("grant.intended", "grant.activated")
+"""The last milestones of a story in which there was, or may be, an access."""
 
 
 def outbox(request: AccessRequest) -> tuple[Record, ...]:
@@ -108,23 +112,38 @@ def _was_granted(facts: Facts) -> bool:
 
 def gone(told: Story, *, at: datetime, was_granted: bool) -> tuple[Record, ...]:
     """Return the records that close the story of a request that is no longer there."""
-    ended = audit.with_end(told, ended_at=at, end_reason=str(Reason.REQUEST_DELETED))
+    what = [("request.deleted", "it was deleted")]
+    if was_granted:
+        what.append(("grant.revoked", "its access ended with it"))
+    return _ended(told, (*what, ("request.closed", "the story ends with its deletion")), Reason.REQUEST_DELETED, at)
 
-    def tell(event: str, what: str) -> Record:
-        return make_record(
+
+def unreadable(last: Record, *, at: datetime) -> tuple[Record, ...]:
+    """Return the records that close the story of a request that cannot be read any more; `last` is what the log has of it.
+
+    Nothing can be closed of a story that cannot be read either.
+    """
+    try:
+        told = Story.of(last)
+    except audit.RecordRefused:
+        return ()
+    what = [("grant.revoked", "the access was ended: the request cannot be read")] if last.event in GRANTED else []
+    return _ended(told, (*what, ("request.closed", "the story ends unreadable")), Reason.REQUEST_UNREADABLE, at)
+
+
+def _ended(told: Story, what: Iterable[tuple[str, str]], reason: Reason, at: datetime) -> tuple[Record, ...]:
+    """Return a record for each event and sentence, about a story that is over."""
+    return tuple(
+        make_record(
             event,
             at=at,
             actor=CURFEW,
-            message=f"request {told.request} of {told.requester}: {what}",
-            story=ended,
-            detail={"end_reason": str(Reason.REQUEST_DELETED)},
+            message=f"request {told.request} of {told.requester}: {sentence}",
+            story=audit.with_end(told, ended_at=at, end_reason=str(reason)),
+            detail={"end_reason": str(reason)},
         )
-
-    records = [tell("request.deleted", "it was deleted")]
-    if was_granted:
-        records.append(tell("grant.revoked", "its access ended with it"))
-    records.append(tell("request.closed", "the story ends with its deletion"))
-    return tuple(records)
+        for event, sentence in what
+    )
 
 
 def role_changed(facts: Facts, how: str, rules_digest: str) -> Record:
