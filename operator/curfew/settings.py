@@ -20,7 +20,7 @@ audit:
     url: https://collector/events # an HTTP collector; or, instead of it, stdout: true, a line for each record
     format: cloudevents           # cloudevents | otlp
     headersFile: headers          # lines such as "Authorization: Bearer …", read again for each call
-limits: {maxGrant: 24h}           # no grant is longer, whatever its policy says
+limits: {maxGrant: 24h}           # no grant is longer, whatever its policy says; at most 744h
 enforcement:                      # whether our admission policies are in force is tried again and again
   namespace: curfew-system        # where Curfew is installed
   serviceAccount: curfew-probe    # who tries, there
@@ -57,7 +57,7 @@ from curfew.api.times import Duration, format_duration
 _STORES = "s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, az://CONTAINER/PREFIX or file:///FOLDER"
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _DAYS = re.compile(r"[1-9][0-9]{0,3}d")
-_MAX_GRANT = timedelta(hours=24)  # what the CustomResourceDefinitions let anybody ask for
+_MAX_GRANT = timedelta(days=31)  # what the CustomResourceDefinitions let anybody ask for
 
 
 class SettingsRefused(Exception):
@@ -247,7 +247,7 @@ class LimitSettings(_Settings):
     """What no policy can exceed."""
 
     max_grant: Annotated[Duration, _between(timedelta(minutes=1), _MAX_GRANT)] = Field(
-        default=_MAX_GRANT, examples=["24h"]
+        default=timedelta(hours=24), examples=["24h"]
     )
 
 

@@ -143,7 +143,7 @@ class AccessPolicySpec(Model):
     max_duration: Duration = Field(
         description=(
             "The longest grant that may be asked for, in whole hours, minutes and seconds, such as 4h or 1h30m. At "
-            "least 1m, at most 24h."
+            "least 1m, at most 744h; the chart's limits.maxGrant, by default 24h, is above it."
         )
     )
     decide_within: Duration = Field(

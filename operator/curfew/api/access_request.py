@@ -63,7 +63,7 @@ class AccessRequestSpec(Model):
     duration: Duration = Field(
         description=(
             "How long the access shall last once it is granted, in whole hours, minutes and seconds, such as 45m or "
-            "1h30m. At least 1m, at most 24h, and at most the maxDuration of the policy."
+            "1h30m. At least 1m, at most 744h, and at most the maxDuration of the policy and the chart's limits.maxGrant."
         )
     )
     not_before: Time | None = Field(

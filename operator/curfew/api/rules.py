@@ -99,7 +99,7 @@ FIXED: Final = ("grantedAt", "endedAt")
 
 POLICY_RULES: Final[Mapping[str, tuple[Rule, ...]]] = {
     "": (NAME_IS_SHORT,),
-    "spec.maxDuration": duration_between("maxDuration", "1m", "24h"),
+    "spec.maxDuration": duration_between("maxDuration", "1m", "744h"),
     "spec.decideWithin": duration_between("decideWithin", "1m", "168h"),
     "spec.maxLeadTime": duration_between("maxLeadTime", "1m", "8760h"),
     "spec.ticket.pattern": (
@@ -147,7 +147,7 @@ REQUEST_RULES: Final[Mapping[str, tuple[Rule, ...]]] = {
     "spec.requester": shows_as_written("requester"),
     "spec.reason": shows_as_written("reason", lines=True),
     "spec.ticket": shows_as_written("ticket"),
-    "spec.duration": duration_between("duration", "1m", "24h"),
+    "spec.duration": duration_between("duration", "1m", "744h"),
     "spec.notBefore": time_of_ours("notBefore"),
     "spec.notAfter": time_of_ours("notAfter"),
     "status.decisions[].stage": shows_as_written("stage"),

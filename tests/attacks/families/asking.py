@@ -4,7 +4,7 @@ from typing import Any
 
 from tests.attacks.attack import Attack, Refusal, conflict, policy, rights, schema
 from tests.attacks.calling import ALICE, BOB, CAROL, DAVE, ROOT, Call, Who
-from tests.attacks.stage import FRANK, Manifest, Scene, Stage
+from tests.attacks.stage import FRANK, Manifest, Scene, Stage, in_hours
 from tests.attacks.ways import ask, create
 from tests.integration.installed import MASTERS
 
@@ -190,7 +190,7 @@ ASKING = [
     ),
     with_spec("with an empty ticket", schema("spec.ticket"), {"ticket": ""}, {"ticket": "I"}),
     with_spec("with a ticket of more than fits", schema("may not be more than 256"), {"ticket": "I" * 257}, {}),
-    with_spec("for no time", schema("duration must be between 1m and 24h"), {"duration": "0s"}, {"duration": "60s"}),
+    with_spec("for no time", schema("duration must be between 1m and 744h"), {"duration": "0s"}, {"duration": "60s"}),
     with_spec(
         "for a duration in other digits",
         schema("duration must be a duration in whole hours"),
@@ -198,19 +198,25 @@ ASKING = [
         {"duration": "1h"},
     ),
     with_spec(
-        "for a day and a second",
-        schema("duration must be between 1m and 24h"),
-        {"duration": "23h59m61s"},
-        {"duration": "23h59m60s"},
+        "for a month and a second",
+        schema("duration must be between 1m and 744h"),
+        {"duration": "743h59m61s"},
+        {"duration": "3h59m60s"},
     ),
     with_spec(
         "for a duration as a number", schema("must be of type string"), {"duration": 3600}, {"duration": "3600s"}
     ),
     with_spec(
+        "from a time that nobody can read",
+        schema("spec.notBefore in body should match"),
+        {"notBefore": "2030-01-01T00:00:00,5Z"},
+        {"notBefore": in_hours(1).replace("Z", ".5Z")},
+    ),
+    with_spec(
         "from a time before time",
         schema("notBefore must be a time between the years 2020 and 2100"),
         {"notBefore": "0001-01-01T00:00:00Z"},
-        {"notBefore": "2030-01-01T00:00:00Z"},
+        {"notBefore": in_hours(1)},
     ),
     Attack(
         "in a namespace where one may write requests but ask for nothing",

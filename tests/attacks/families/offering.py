@@ -181,8 +181,8 @@ ATTACKS = [
     ),
     spec(
         "for more than a day",
-        schema("maxDuration must be between 1m and 24h"),
-        {"maxDuration": "25h"},
+        schema("maxDuration must be between 1m and 744h"),
+        {"maxDuration": "745h"},
         {"maxDuration": "24h"},
     ),
     spec(

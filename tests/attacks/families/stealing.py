@@ -15,6 +15,8 @@ OWNED = policy("operator-containment", "a grant is owned by its request, and by 
 RECEIPT = policy("operator-containment", "no grant without the receipt of its record")
 TERMS = policy("operator-containment", "a grant names its policy and the digest of its terms")
 TIMES = policy("operator-containment", "a grant carries its start and its end, at most 24h apart")
+DEAD = policy("operator-containment", "a grant is not over before it begins")
+EARLY = policy("operator-containment", "a grant does not begin later than its binding")
 AWAY = policy("operator-containment", "a grant carries its end, at most 24h away")
 # What an expression cannot make sense of is refused too.
 FAILS_CLOSED = Refusal(
@@ -118,6 +120,8 @@ BINDING = [
     marked("a day and an hour", TIMES, expires_at=in_hours(25.5)),
     marked("an end where it starts", TIMES, starts_at="2030-01-01T00:00:00Z", expires_at="2030-01-01T00:00:00Z"),
     marked("an hour in a year", AWAY, starts_at=in_hours(8760), expires_at=in_hours(8761)),
+    marked("an hour that is over", DEAD, starts_at=in_hours(-2), expires_at=in_hours(-1)),
+    marked("an hour that is to come", EARLY, starts_at=in_hours(8), expires_at=in_hours(9)),
     marked("an end in another zone", TIMES, expires_at="2030-01-01T00:00:00+01:00"),
     marked("an end with a space", TIMES, expires_at=f"{in_hours(1)} "),
     marked("an end in seconds since 1970", TIMES, expires_at="1900000000"),

@@ -147,6 +147,20 @@ BY_THE_OPERATOR = [
         "carries its end, at most 24h away",
     ),
     Attempt(
+        "a grant that is over, from a clock that is behind",
+        lambda w: made_by_operator(w, w.binding(starts_at=in_hours(-2), expires_at=in_hours(-0.001))),
+        "not over before it begins; compare the clocks",
+    ),
+    Attempt(
+        "a grant whose log was away for most of its time",
+        lambda w: made_by_operator(w, w.binding(starts_at=in_hours(-0.99), expires_at=in_hours(0.01))),
+    ),
+    Attempt(
+        "a grant that begins later, from a clock that is ahead",
+        lambda w: made_by_operator(w, w.binding(starts_at=in_hours(0.1), expires_at=in_hours(1))),
+        "does not begin later than its binding; compare the clocks",
+    ),
+    Attempt(
         "an end before its start",
         lambda w: made_by_operator(w, w.binding(starts_at=in_hours(2), expires_at=in_hours(1))),
         "carries its start and its end",

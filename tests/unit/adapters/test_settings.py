@@ -149,7 +149,7 @@ def test_all_problems_are_told_at_once(folder: Path) -> None:
             "  forward: {url: 'https://c/x', headersFile: absent}",
             "audit.forward.headersFile names absent, which is not there.",
         ),
-        ("limits: {maxGrant: 25h}", "limits.maxGrant is 25h; write a duration from 1m to 24h."),
+        ("limits: {maxGrant: 745h}", "limits.maxGrant is 745h; write a duration from 1m to 744h."),
         ("enforcement: {every: 6m}", "enforcement.every is 6m; write a duration from 1s to 5m."),
         ("limits: 24h", "limits is '24h'; write beneath it: maxGrant."),
         (
