@@ -39,6 +39,10 @@ class Verifier:
     @classmethod
     def parse(cls, text: str) -> "Verifier":
         """Read a verifier key, `name+hash+base64`, or raise `KeyRefused`."""
+        if "PRIVATE KEY" in text:
+            raise KeyRefused(
+                "this is a private key, which nobody but Curfew should have; `curfew audit key FILE` prints the public one"
+            )
         parts = text.strip().split("+", 2)
         if len(parts) != 3:
             raise KeyRefused("a verifier key has the form name+hash+base64")

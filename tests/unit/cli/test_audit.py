@@ -317,6 +317,11 @@ def test_an_object_that_is_no_segment_is_named_without_commanding_the_terminal(r
     ("arguments", "sentence"),
     [
         pytest.param(["--key", "a+b"], "a verifier key has the form name+hash+base64", id="half a key"),
+        pytest.param(
+            ["--key", "-----BEGIN PRIVATE KEY-----"],
+            "this is a private key, which nobody but Curfew should have",
+            id="a private key",
+        ),
         pytest.param(["--key", "a+b+ü"], "is not base64", id="a key in no alphabet"),
         pytest.param(
             ["--key", str(a_signer("other").verifier)], "The key is of curfew.dev/log/other", id="other log's key"

@@ -120,7 +120,7 @@ def test_nothing_found_is_said_and_is_no_failure(folder: Path) -> None:
     result = audit("search", folder, "--person", "eve@example.com")
 
     assert result.exit_code == 0
-    assert result.stdout == "Nothing was found: the log verifies, and no record in it is such.\n"
+    assert result.stdout == "No matching records. The log verifies.\n"
 
 
 def test_json_is_one_list_whatever_is_found(log: ALog, folder: Path) -> None:
@@ -229,9 +229,9 @@ def test_a_person_is_found_by_name_until_forgotten(folder: Path, people: Path, a
         return audit("search", folder, *asked, "--event", "grant.activated", "--people", people).stdout
 
     assert "alice@example.com holds ClusterRole payments-debug" in found()
-    assert "Nothing was found" in audit("search", folder, *asked).stdout
+    assert "No matching record" in audit("search", folder, *asked).stdout
     CliRunner().invoke(main, ["audit", "forget", "alice@example.com", "--people", str(people), "--yes"])
-    assert "Nothing was found" in found()
+    assert "No matching record" in found()
     assert audit("verify", folder).exit_code == 0
 
 
@@ -258,18 +258,18 @@ def test_one_request_is_told_as_a_story(folder: Path) -> None:
         "  Why       Zahlungen hängen seit 14:00 🙂 (INC-4711)",
         "  Decided   bob@example.com said Approve for owners, 2026-11-23 23:59:31 UTC: on call",
         "  Access    from 2026-11-23 23:59:31 UTC to 2026-11-24 00:00:31 UTC, 1 min",
-        "  Outcome   request inc-4711 of alice@example.com: the story ends as Expired (DurationElapsed)",
+        "  Outcome   the story ends as Expired (DurationElapsed)",
         "",
         "Monday, 23 November 2026 (UTC)",
         "  23:58:50               alice@example.com asks for AccessPolicy debug in payments for 1m  [1]",
-        "  23:58:50      at once  request inc-4711 of alice@example.com: it was accepted and needs 1 to agree  [2]",
+        "  23:58:50      at once  it was accepted and needs 1 to agree  [2]",
         "  23:59:31   41 s later  bob@example.com approved request inc-4711 of alice@example.com: on call  [3]",
         "  23:59:31      at once  request inc-4711 of alice@example.com is approved: approved by bob@example.com  [4]",
         "  23:59:31      at once  alice@example.com will hold ClusterRole payments-debug in payments  [5]",
         "  23:59:31  30 ms later  alice@example.com holds ClusterRole payments-debug in payments until 00:00:31  [6]",
         "Tuesday, 24 November 2026 (UTC)",
-        "  00:00:31  1 min later  request inc-4711 of alice@example.com: its time is over  [7]",
-        "  00:00:31      at once  request inc-4711 of alice@example.com: the story ends as Expired  [8]",
+        "  00:00:31  1 min later  its time is over  [7]",
+        "  00:00:31      at once  the story ends as Expired  [8]",
         "",
         "  The numbers in brackets are indexes: `curfew audit prove` takes them.",
     ]
@@ -315,7 +315,7 @@ def test_a_story_is_of_one_request(folder: Path) -> None:
     result = audit("search", folder, "--story", "--event", "request.created")
 
     assert result.exit_code == 2
-    assert "2 requests are found, and a story is of one." in result.stderr
+    assert "2 requests match, but --story shows one." in result.stderr
     assert "  --request uid-2  search/inc-4712" in result.stderr
 
 
@@ -327,7 +327,7 @@ def test_requests_that_share_a_name_are_listed(log: ALog, folder: Path) -> None:
 
     assert result.exit_code == 0
     assert len(result.stdout.splitlines()) == 4
-    assert "These are of 2 requests" in result.stderr
+    assert "These are records of 2 requests" in result.stderr
 
 
 def test_a_story_is_listed_on_request(folder: Path) -> None:
@@ -338,7 +338,7 @@ def test_a_story_of_nothing_is_told_so(folder: Path) -> None:
     result = audit("search", folder, "--story", "--event", "audit.*")
 
     assert result.exit_code == 0
-    assert result.stdout.startswith("Nothing was found")
+    assert result.stdout.startswith("No matching request")
 
 
 @pytest.mark.parametrize(

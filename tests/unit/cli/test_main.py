@@ -28,6 +28,16 @@ def test_each_command_is_there_under_its_name(name: str) -> None:
     assert command.help
 
 
+@pytest.mark.parametrize(
+    ("typed", "meant"), [(["audti"], "Did you mean audit?"), (["audit", "serch"], "Did you mean search?")]
+)
+def test_a_typo_is_answered_with_what_may_be_meant(typed: list[str], meant: str) -> None:
+    result = CliRunner().invoke(cli.main, typed)
+
+    assert result.exit_code == 2
+    assert meant in result.stderr
+
+
 def test_help_loads_nothing_heavy() -> None:
     """A plugin of kubectl is run many times a day; no client of anything is loaded to print a help text."""
     script = (

@@ -12,7 +12,7 @@ import click
 from curfew.audit.events import EVENTS
 from curfew.audit.query import answers
 from curfew.audit.record import Record
-from curfew.cli.audit.showing import printable
+from curfew.cli.audit.showing import plain_times, show_row
 
 COLUMNS: dict[str, Callable[[Record], str]] = {
     "time": lambda record: record.at.isoformat().replace("+00:00", "Z"),
@@ -60,7 +60,8 @@ class TableListing:
         if record.at.date() != self._day:
             self._day = record.at.date()
             click.echo(f"{self._day:%A, %d %B %Y} (UTC)")
-        click.echo(printable(f"{index:>7}  {record.at:%H:%M:%S}  {record.event:<{self._width}}  {record.message}"))
+        head = f"{index:>7}  {record.at:%H:%M:%S}  {record.event:<{self._width}}  "
+        show_row(head, plain_times(record.message, self._day), record.event)
 
     def end(self) -> None:
         """Print nothing."""

@@ -21,7 +21,7 @@ from curfew.cli.audit.asking import TIMES, questions, read_query
 from curfew.cli.audit.index import Index, IndexUnusable, index_path, open_index
 from curfew.cli.audit.listing import LISTINGS, Listing, TableListing
 from curfew.cli.audit.reading import USAGE, given_key, known_people, list_log, open_location, unreadable
-from curfew.cli.audit.showing import count, printable
+from curfew.cli.audit.showing import count, printable, show_row
 from curfew.cli.audit.sifting import sifted_records
 from curfew.cli.audit.story import tell
 from curfew.cli.audit.stream import NotVerified, known_key, read_record
@@ -137,7 +137,7 @@ async def _list(source: _Source, query: Query, listing: Listing, rows: int, *, i
     if refused is not None:
         raise refused
     if is_table and not number:
-        click.echo("Nothing was found: the log verifies, and no record in it is such.")
+        click.echo("No matching records. The log verifies.")
     if rows and number > rows:
         click.echo(f"{count(number - rows, 'older record')} not shown; --limit 0 shows all.", err=True)
 
@@ -153,16 +153,18 @@ async def _tell(source: _Source, query: Query, *, or_list: bool) -> None:
         listing = TableListing()
         for one in found:
             listing.show(one.index, one.line, one.record)
-        click.echo(f"These are of {len(subjects)} requests; --story with one's UID tells its story.", err=True)
+        click.echo(
+            f"These are records of {len(subjects)} requests. To read the story of one: --story --request UID.", err=True
+        )
     elif subjects:
         if refused is None and not _asks_for_all_of_a_request(query):
             found, refused = await _all(source, Query({"request": tuple(subjects)}))
-        for line in tell([(one.index, one.record) for one in found]):
-            click.echo(printable(line))
+        for row in tell([(one.index, one.record) for one in found]):
+            show_row(*row)
     if refused is not None:
         raise refused
     if not subjects:
-        click.echo("Nothing was found: the log verifies, and no record of a request in it is such.")
+        click.echo("No matching request. The log verifies.")
 
 
 async def _all(source: _Source, query: Query) -> tuple[list[_Found], NotVerified | None]:
@@ -193,7 +195,7 @@ class _Several(click.ClickException):
         lines = [f"  --request {story['uid']}  {story['namespace']}/{story['request']}" for story in requests[:20]]
         more = [f"  and {len(requests) - 20:,} more"] if len(requests) > 20 else []
         super().__init__(
-            printable(f"{len(requests):,} requests are found, and a story is of one. Choose, or list them with --list:")
+            printable(f"{len(requests):,} requests match, but --story shows one. Pick one, or use --list:")
             + "".join(f"\n{printable(line)}" for line in (*lines, *more))
         )
 

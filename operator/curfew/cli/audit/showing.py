@@ -1,6 +1,10 @@
 """How the audit commands show things to people: records, sentences, times, and how far they are."""
 
+import os
+import re
+import shutil
 import sys
+import textwrap
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -30,6 +34,31 @@ def with_names(show: Callable[[bytes], None], people: Mapping[str, Person]) -> C
     return show_with_names if people else show
 
 
+def show_row(head: str, text: str, event: str = "") -> None:
+    """Print a row of a table: on a terminal wrapped under itself, and colored if its event should worry a reader."""
+    head, text = printable(head), printable(text)
+    color = None
+    if sys.stdout.isatty():
+        width = max(shutil.get_terminal_size().columns - len(head), _NARROWEST)
+        text = f"\n{' ' * len(head)}".join(textwrap.wrap(text, width, break_on_hyphens=False) or [""])
+        if event in EVENTS and not os.environ.get("NO_COLOR"):
+            color = _COLORS.get(EVENTS[event].code[-1])
+    click.secho(f"{head}{text}", fg=color)
+
+
+_NARROWEST = 20  # columns for the text, however narrow the terminal is
+_COLORS = {"W": "yellow", "E": "red"}  # by the last letter of an event's code
+
+
+def plain_times(text: str, day: date) -> str:
+    """Return a text with its RFC 3339 instants written as in a table: the time, and the day if it is another."""
+
+    def plain(found: re.Match[str]) -> str:
+        return found[2] if found[1] == day.isoformat() else f"{found[1]} {found[2]} UTC"
+
+    return re.sub(r"\b(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(?:\.\d+)?Z", plain, text)
+
+
 class Table:
     """Prints records for people, with the day wherever it changes."""
 
@@ -47,7 +76,8 @@ class Table:
         if record.at.date() != self._day:
             self._day = record.at.date()
             click.echo(f"{self._day:%A, %d %B %Y} (UTC)")
-        click.echo(printable(f"{record.at:%H:%M:%S}  {record.event:<{self._width}}  {record.message}"))
+        head = f"{record.at:%H:%M:%S}  {record.event:<{self._width}}  "
+        show_row(head, plain_times(record.message, self._day), record.event)
 
 
 @contextmanager

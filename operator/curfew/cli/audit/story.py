@@ -5,57 +5,71 @@ from datetime import date, datetime, timedelta
 
 from curfew.audit.record import Record, Story
 from curfew.audit.stories import joined
-from curfew.cli.audit.showing import in_utc
+from curfew.cli.audit.showing import in_utc, plain_times
+
+Row = tuple[str, str, str]
+"""What every line of a row begins with or is indented by, the text, and the event it tells of, or nothing."""
 
 
-def tell(records: Sequence[tuple[int, Record]]) -> Iterator[str]:
-    """Yield the lines of a story. `records` are all those of one request with their indexes, in the order of the log."""
+def tell(records: Sequence[tuple[int, Record]]) -> Iterator[Row]:
+    """Yield the rows of a story. `records` are all those of one request with their indexes, in the order of the log."""
     told = joined(record for _, record in records)
     if told is not None:
         yield from _summary(told, [record for _, record in records])
-        yield ""
-    yield from _timeline(records)
+        yield _EMPTY
+    yield from _timeline(records, told)
 
 
-def _summary(told: Story, records: Sequence[Record]) -> Iterator[str]:
-    yield f"Request {told.request} in {told.namespace}, UID {told.uid}"
-    yield ""
+_EMPTY: Row = ("", "", "")
+
+
+def _summary(told: Story, records: Sequence[Record]) -> Iterator[Row]:
+    yield "", f"Request {told.request} in {told.namespace}, UID {told.uid}", ""
+    yield _EMPTY
     asker = told.requester or "somebody"
     by = f", through {told.submitted_by}" if told.submitted_by not in (None, told.requester) else ""
-    yield f"  Who       {asker} asked{by}"
+    yield _named("Who", f"{asker} asked{by}")
     role = f"{told.role.kind} {told.role.name}" if told.role else "what the policy offers"
     policy = f" by policy {told.policy.name} (generation {told.policy.generation})" if told.policy else ""
     length = f" for {in_words(timedelta(seconds=told.duration))}" if told.duration is not None else ""
-    yield f"  What      {role}{policy}{length}"
+    yield _named("What", f"{role}{policy}{length}")
     if told.reason or told.ticket:
-        yield f"  Why       {' '.join(filter(None, [told.reason, f'({told.ticket})' if told.ticket else None]))}"
+        yield _named("Why", " ".join(filter(None, [told.reason, f"({told.ticket})" if told.ticket else None])))
     for number, decision in enumerate(told.decisions):
         stage = f" for {decision.stage}" if decision.stage else ""
         reason = f": {decision.reason}" if decision.reason else ""
-        head = "Decided" if number == 0 else ""
-        yield f"  {head:<9} {decision.by} said {decision.decision}{stage}, {in_utc(decision.seen_at)}{reason}"
+        said = f"{decision.by} said {decision.decision}{stage}, {in_utc(decision.seen_at)}{reason}"
+        yield _named("Decided" if number == 0 else "", said)
     if told.granted_at is not None:
         end = told.ended_at or told.expires_at
         until = f" to {_until(told.granted_at, end)}, {in_words(end - told.granted_at)}" if end else ""
-        yield f"  Access    from {in_utc(told.granted_at)}{until}{'' if told.ended_at else ' (announced)'}"
+        yield _named("Access", f"from {in_utc(told.granted_at)}{until}{'' if told.ended_at else ' (announced)'}")
     reason = f" ({told.end_reason})" if told.end_reason else ""
-    yield f"  Outcome   {records[-1].message}{reason}"
+    yield _named("Outcome", f"{_of_the_request(records[-1].message, told)}{reason}")
 
 
-def _timeline(records: Sequence[tuple[int, Record]]) -> Iterator[str]:
+def _named(name: str, text: str) -> Row:
+    return f"  {name:<9} ", text, ""
+
+
+def _timeline(records: Sequence[tuple[int, Record]], told: Story | None) -> Iterator[Row]:
     day: date | None = None
-    before: datetime | None = None
     gaps = ["" if at == 0 else gap(records[at - 1][1].at, record.at) for at, (_, record) in enumerate(records)]
     width = max(map(len, gaps), default=0)
     for (index, record), after in zip(records, gaps, strict=True):
         if record.at.date() != day:
             day = record.at.date()
-            yield f"{day:%A, %d %B %Y} (UTC)"
-        yield f"  {record.at:%H:%M:%S}  {after:>{width}}  {record.message}  [{index}]"
-        before = record.at
-    if before is not None:
-        yield ""
-        yield "  The numbers in brackets are indexes: `curfew audit prove` takes them."
+            yield "", f"{day:%A, %d %B %Y} (UTC)", ""
+        message = plain_times(_of_the_request(record.message, told), day)
+        yield f"  {record.at:%H:%M:%S}  {after:>{width}}  ", f"{message}  [{index}]", record.event
+    if records:
+        yield _EMPTY
+        yield "  ", "The numbers in brackets are indexes: `curfew audit prove` takes them.", ""
+
+
+def _of_the_request(message: str, told: Story | None) -> str:
+    """Return a message without the request's name before it: the whole story is about that request."""
+    return message.removeprefix(f"request {told.request} of {told.requester}: ") if told is not None else message
 
 
 def gap(before: datetime, at: datetime) -> str:
