@@ -102,7 +102,11 @@ class Operator:
             wake=lambda uid: self._queue.add(uid),
         )
         self._queue = WorkQueue(
-            self._reconciler.reconcile, self._clock, on_error=self._reporting.failed, due=self._store.end_of
+            self._reconciler.reconcile,
+            self._clock,
+            place=self._reconciler.place,
+            on_error=self._reporting.failed,
+            due=self._store.end_of,
         )
         self._lister = Lister(self._store, cluster, self._queue.add, self._reporting.unreadable)
         self._stop = asyncio.Event()

@@ -1,5 +1,8 @@
 """The work queue: each key is worked on by one task at a time, again when there is news, and when its time has come.
 
+A key first waits in the line of the person that it is about (`curfew.turns`). What ends access does not wait: that is asked
+again with each piece of news, and at the instant that the key's place names.
+
 One heap of deadlines and one timer, re-armed against the wall clock each time it fires: a clock that is set forward is
 noticed within `RESOLUTION`, however far away the next deadline was.
 """
@@ -8,11 +11,12 @@ import asyncio
 import heapq
 import random
 from collections.abc import Awaitable, Callable, Hashable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
 from curfew.ports import Clock
+from curfew.turns import Place, Turns
 
 RESOLUTION = 0.5
 """Longest sleep between two looks at the wall clock, in seconds."""
@@ -32,17 +36,20 @@ class _Entry:
     is_dirty: bool = False
     failures: int = 0
     wake_at: datetime | None = None
-    since: float = field(default=0.0)
 
 
 class WorkQueue:
-    """Runs a handler for keys, one task a key, and again after a failure with a growing, jittered delay."""
+    """Runs a handler for keys, one task a key, and again after a failure with a growing, jittered delay.
+
+    `place` says where a key waits. It is called often and must neither wait nor fail.
+    """
 
     def __init__(
         self,
         handler: Handler,
         clock: Clock,
         *,
+        place: Callable[[Hashable], Place],
         on_error: Callable[[Hashable, Exception, timedelta], None],
         due: Callable[[Hashable], datetime | None] = lambda _: None,
         first_delay: float = 0.05,
@@ -51,11 +58,13 @@ class WorkQueue:
         """Call `due` after a failure: it returns the instant for which a key cannot wait longer, or None."""
         self._handler = handler
         self._clock = clock
+        self._place = place
         self._on_error = on_error
         self._due = due
         self._first_delay = first_delay
         self._last_delay = last_delay
         self._entries: dict[Hashable, _Entry] = {}
+        self._turns = Turns()
         self._heap: list[tuple[datetime, int, Hashable]] = []
         self._count = 0
         self._timer: asyncio.TimerHandle | None = None
@@ -63,18 +72,26 @@ class WorkQueue:
 
     @property
     def depth(self) -> int:
-        """How many keys are being worked on."""
-        return sum(1 for entry in self._entries.values() if entry.task is not None)
+        """How many keys wait for their turn or have it."""
+        return self._turns.waiting + sum(1 for entry in self._entries.values() if entry.task is not None)
 
     def add(self, key: Hashable) -> None:
-        """Give a key its turn: now, or once more when the present turn is over."""
+        """Give a key its turn, or one more when the present turn is over: at once, or when those before it had theirs."""
         if self._is_closed:
             return
         entry = self._entries.setdefault(key, _Entry())
         if entry.task is not None:
             entry.is_dirty = True
             return
-        entry.task = asyncio.get_running_loop().create_task(self._work(key, entry))
+        place = self._place(key)
+        if place.line is None:
+            self._turns.leave(key)
+            self._begin(key, entry, None)
+            return
+        self._turns.join(key, place.line)
+        if place.until is not None and (entry.wake_at is None or place.until < entry.wake_at):
+            self.wake_at(key, place.until)
+        self._begin_those_whose_turn_it_is()
 
     def wake_at(self, key: Hashable, instant: datetime) -> None:
         """Give a key its turn at an instant; of several, only the last named counts."""
@@ -96,27 +113,36 @@ class WorkQueue:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _work(self, key: Hashable, entry: _Entry) -> None:
+    def _begin_those_whose_turn_it_is(self) -> None:
+        while not self._is_closed and (next_ := self._turns.begin()) is not None:
+            key, line = next_
+            self._begin(key, self._entries[key], line)
+
+    def _begin(self, key: Hashable, entry: _Entry, line: Hashable | None) -> None:
+        entry.is_dirty = False
+        entry.task = asyncio.get_running_loop().create_task(self._work(key, entry, line))
+
+    async def _work(self, key: Hashable, entry: _Entry, line: Hashable | None) -> None:
         try:
-            while True:
-                entry.is_dirty = False
-                try:
-                    wake_at = await self._handler(key)
-                    entry.failures = 0
-                except Exception as error:  # noqa: BLE001  one key's trouble must not stop the others
-                    delay = self._delay(entry)
-                    self._on_error(key, error, delay)
-                    wake_at, due = self._clock.now() + delay, self._due(key)
-                    if due is not None and self._clock.now() < due:
-                        wake_at = min(wake_at, due)  # what fails must not make an end late (promise P1)
-                if not entry.is_dirty:
-                    break
+            wake_at = await self._handler(key)
+            entry.failures = 0
+        except Exception as error:  # noqa: BLE001  one key's trouble must not stop the others
+            delay = self._delay(entry)
+            self._on_error(key, error, delay)
+            wake_at, due = self._clock.now() + delay, self._due(key)
+            if due is not None and self._clock.now() < due:
+                wake_at = min(wake_at, due)  # what fails must not make an end late (promise P1)
         finally:
             entry.task = None
-        if wake_at is not None:
+            if line is not None:
+                self._turns.end(line)
+        if entry.is_dirty:
+            self.add(key)
+        elif wake_at is not None:
             self.wake_at(key, wake_at)
         else:
             self._entries.pop(key, None)
+        self._begin_those_whose_turn_it_is()
 
     def _delay(self, entry: _Entry) -> timedelta:
         entry.failures += 1

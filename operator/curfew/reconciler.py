@@ -6,7 +6,7 @@ Whatever fails leaves this file as an error; the work queue brings the key back.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Container, Hashable, Iterable, Mapping
+from collections.abc import Callable, Container, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -27,6 +27,7 @@ from curfew.core.reasons import Reason
 from curfew.core.terms import Role, read_role
 from curfew.ports import AlreadyExists, Clock, Cluster, ClusterError, Conflict, Forbidden, Invalid, NotFound
 from curfew.store import PolicyKey, Store, Unreadable, is_closed
+from curfew.turns import Place
 
 ILLEGITIMATE = (Reason.BINDING_UNANNOUNCED, Reason.BINDING_TAMPERED, Reason.EXPIRY_MISSING)
 """Why a binding is removed that was never a grant of ours, or is no longer the one we made."""
@@ -39,9 +40,6 @@ UNREADABLE_PAUSE = timedelta(seconds=2)
 
 REMOVAL_PATIENCE = timedelta(seconds=5)
 """For how long a binding that must go may resist before the log says so: a moment without an answer is no news."""
-
-SLOT_PATIENCE = 0.5
-"""Seconds that a key waits for its turn at the API server before it looks again whether something has to end."""
 
 ROUNDS = 32
 """How many steps one turn may take before the key goes back into the queue: far more than any story needs."""
@@ -114,10 +112,6 @@ class _Durable(Container[str]):
         return isinstance(record_id, str) and self.trail.receipt(record_id) is not None
 
 
-class _Busy(Exception):
-    """The API server answers so slowly that too many wait for it."""
-
-
 class Reconciler:
     """Brings one request, or one policy, a step at a time to where it should be."""
 
@@ -142,26 +136,47 @@ class Reconciler:
         self._enforcement = enforcement
         self._max_grant = max_grant
         self._wake = wake
-        self._slots = asyncio.Semaphore(32)  # what may wait
-        self._removals = asyncio.Semaphore(64)  # what may not wait behind it (promise P3)
+        self._removals = asyncio.Semaphore(64)  # what waits behind nothing else (promise P3)
         self._told_deleted: set[str] = set()  # whose stories this process closed because their requests are gone
         self._unexplained: list[tuple[Binding, str, datetime]] = []  # what was removed before the trail was read
 
     async def reconcile(self, key: Hashable) -> datetime | None:
         """Work on a request (its UID) or on a policy (namespace and name). Return when to look again, or None."""
+        if isinstance(key, tuple):
+            return await self._reconcile_policy((str(key[0]), str(key[1])))
+        return await self._reconcile_request(str(key))
+
+    def place(self, key: Hashable) -> Place:
+        """Return where a key waits for its turn: in the line of the person who submitted it, unless it ends access now.
+
+        A policy waits in the line of its namespace.
+        """
+        if isinstance(key, tuple):
+            return Place(("namespace", key[0]))
+        uid = str(key)
+        request, binding, broken = self._store.request(uid), self._store.binding(uid), self._store.unreadable(uid)
+        if binding is not None and (request is None or broken is not None or not self._store.is_synced):
+            return Place(None)  # nobody knows what there is to wait for, or the end on it is all that is looked at
+        if broken is not None:
+            return Place(("namespace", str(broken.body["metadata"].get("namespace"))))
+        if request is None:
+            return Place(None)  # there is nothing to do
+        if binding is not None and self._has_to_end(request, binding):
+            return Place(None)
+        return Place(request.spec.submitted_by, until=binding.expires_at if binding is not None else None)
+
+    def _has_to_end(self, request: AccessRequest, binding: Binding) -> bool:
         try:
-            if isinstance(key, tuple):
-                return await self._reconcile_policy((str(key[0]), str(key[1])))
-            return await self._reconcile_request(str(key))
-        except _Busy:
-            return self._clock.now()
+            return ending.why_ended(self._facts(request), binding) is not None
+        except Exception:  # noqa: BLE001  whatever is wrong with it is in nobody else's way: its own turn tells of it
+            return True
 
     async def _reconcile_request(self, uid: str) -> datetime | None:
         reads: frozenset[Read] = frozenset()
         for _ in range(ROUNDS):
             binding = self._store.binding(uid)
             if binding is not None and await self._end_at_once(uid, binding):
-                continue
+                return self._clock.now()  # what is to be written of it waits for its turn
             if self._store.unreadable(uid) is not None and self._store.is_synced:
                 return await self._answer_unreadable(uid) if binding is None else binding.expires_at
             if self._store.request(uid) is None or not self._store.is_synced:
@@ -173,11 +188,13 @@ class Reconciler:
             if step.reads:
                 reads |= step.reads
                 continue
-            self._record(uid, step)
+            self._record(facts, step)
             if step.act is None:
                 self._report(step.notices)
                 return step.wake_at
             reads = await self._act(uid, facts, step)
+            if isinstance(step.act, Remove):
+                return self._clock.now()
         raise RuntimeError(f"request {uid} did not come to rest in {ROUNDS} steps")
 
     async def _end_at_once(self, uid: str, binding: Binding) -> bool:
@@ -188,19 +205,6 @@ class Reconciler:
         if cause is not None:
             await self._remove(uid, Remove(binding, *cause))
         return cause is not None
-
-    @contextlib.asynccontextmanager
-    async def _turn(self) -> AsyncIterator[None]:
-        """Wait for a turn at the API server, but not for long: what has to end meanwhile must not wait too (promise P3)."""
-        try:
-            async with asyncio.timeout(SLOT_PATIENCE):
-                await self._slots.acquire()
-        except TimeoutError:
-            raise _Busy from None
-        try:
-            yield
-        finally:
-            self._slots.release()
 
     # --- gather -----------------------------------------------------------------------------------------------------
 
@@ -216,21 +220,30 @@ class Reconciler:
         role: Role | None = None
         if Read.ROLE in reads and policy is not None:
             ref = policy.spec.role_ref
-            async with self._turn():
-                body = await self._cluster.get_role(str(ref.kind), namespace, ref.name)
+            body = await self._cluster.get_role(str(ref.kind), namespace, ref.name)
             role = read_role(body) if body is not None else None
         rights = await self._ask_rights(request, policy) if Read.RIGHTS in reads and policy is not None else None
         # What was awaited may have taken a while: only now is the rest read, all of it at one instant.
-        request, memory = self._store.request(uid), self._store.memory(uid)
-        if request is None:
-            return None
+        request = self._store.request(uid)
+        return self._facts(request, reads, role, rights) if request is not None else None
+
+    def _facts(
+        self,
+        request: AccessRequest,
+        reads: frozenset[Read] = frozenset(),
+        role: Role | None = None,
+        rights: Rights | None = None,
+    ) -> Facts:
+        """Freeze what is known about a request at this instant, and what was read for it."""
+        uid = request.metadata.uid
+        memory = self._store.memory(uid)
         return Facts(
             now=self._clock.now(),
             request=request,
             trail=self._trail.health,
             enforcement=self._enforcement(),
             is_gone=memory.is_gone,
-            policy=self._store.policy((namespace, request.spec.policy_name)),
+            policy=self._store.policy((request.metadata.namespace, request.spec.policy_name)),
             role=role,
             role_seen=self._store.role_seen(request),
             rights=rights,
@@ -249,11 +262,10 @@ class Reconciler:
     async def _ask_rights(self, request: AccessRequest, policy: AccessPolicy) -> Rights:
         """Ask RBAC what the requester, where somebody else asks for them, and what Curfew itself may do."""
         namespace, spec, ref = request.metadata.namespace, request.spec, policy.spec.role_ref
-        async with self._turn():
-            may_ask = spec.submitted_by == spec.requester or await self._cluster.may_request(
-                spec.requester, namespace, spec.policy_name
-            )
-            may_bind = await self._cluster.may_bind(str(ref.kind), namespace, ref.name)
+        may_ask = spec.submitted_by == spec.requester or await self._cluster.may_request(
+            spec.requester, namespace, spec.policy_name
+        )
+        may_bind = await self._cluster.may_bind(str(ref.kind), namespace, ref.name)
         return Rights(requester_may_ask=may_ask, curfew_may_bind=may_bind)
 
     async def _read_binding(self, uid: str, namespace: str) -> None:
@@ -284,18 +296,16 @@ class Reconciler:
         if version is not None and not is_durable:
             self._trail.submit((version,))
         ref, meta = policy.spec.role_ref, policy.metadata
-        async with self._turn():
-            body = await self._cluster.get_role(str(ref.kind), meta.namespace, ref.name)
-            may_bind = await self._cluster.may_bind(str(ref.kind), meta.namespace, ref.name)
+        body = await self._cluster.get_role(str(ref.kind), meta.namespace, ref.name)
+        may_bind = await self._cluster.may_bind(str(ref.kind), meta.namespace, ref.name)
         role = read_role(body) if body is not None else None
         judgement = policies.judge(policy, role, may_bind=may_bind, now=self._clock.now())
         status = {**(judgement.status or {}), **(policy_records.recorded(policy) if is_durable else {})}
         if status:
             try:
-                async with self._turn():
-                    patched = await self._cluster.patch_policy_status(
-                        meta.namespace, meta.name, meta.uid, meta.resource_version, status
-                    )
+                patched = await self._cluster.patch_policy_status(
+                    meta.namespace, meta.name, meta.uid, meta.resource_version, status
+                )
             except (Conflict, NotFound):
                 return None  # it was changed or deleted meanwhile; the watch brings it back
             self._store.see_policy(patched)
@@ -319,13 +329,13 @@ class Reconciler:
 
     # --- record -----------------------------------------------------------------------------------------------------
 
-    def _record(self, uid: str, step: Step) -> None:
+    def _record(self, facts: Facts, step: Step) -> None:
         if isinstance(step.act, Patch) and step.act.event is Event.ACCEPT:
-            self._store.memory(uid).is_accepted = True
+            self._store.accepting(facts.request)
         if step.submit:
             for record in step.submit:
                 if record.event == "grant.intended":
-                    self._store.memory(uid).handed_over = Story.of(record)
+                    self._store.memory(facts.request.metadata.uid).handed_over = Story.of(record)
             self._trail.submit(step.submit)
 
     # --- act --------------------------------------------------------------------------------------------------------
@@ -337,15 +347,12 @@ class Reconciler:
             case Remove() as removal:
                 await self._remove(uid, removal)
             case Create() as create:
-                async with self._turn():
-                    reads = await self._create(uid, facts, create)
+                reads = await self._create(uid, facts, create)
             case Patch() as patch:
-                async with self._turn():
-                    await self._patch(uid, facts, step, patch)
+                await self._patch(uid, facts, step, patch)
                 return frozenset()
             case Close():
-                async with self._turn():
-                    await self._close(uid, facts.request.metadata.namespace, facts.request.metadata.name)
+                await self._close(uid, facts.request.metadata.namespace, facts.request.metadata.name)
             case Forget():
                 self._store.forget(uid)
                 self._give_place(facts)
@@ -512,15 +519,14 @@ class Reconciler:
             self._trail.submit(stories.unreadable(story, at=self._clock.now()))
         namespace, name, version = (found.body["metadata"][key] for key in ("namespace", "name", "resourceVersion"))
         answered = unreadable.answer(found.body, found.problems, now=self._clock.now())
-        async with self._turn():
-            if answered is not None:
-                status, notice = answered
-                try:
-                    await self._cluster.patch_request_status(namespace, name, uid, version, status)
-                except (Conflict, NotFound):
-                    return None  # it was changed or deleted meanwhile; the watch brings it back
-                self._reporter.notice(notice)
-            await self._close(uid, namespace, name)
+        if answered is not None:
+            status, notice = answered
+            try:
+                await self._cluster.patch_request_status(namespace, name, uid, version, status)
+            except (Conflict, NotFound):
+                return None  # it was changed or deleted meanwhile; the watch brings it back
+            self._reporter.notice(notice)
+        await self._close(uid, namespace, name)
         return None
 
     async def _close(self, uid: str, namespace: str, name: str) -> None:

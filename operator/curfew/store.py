@@ -17,6 +17,7 @@ from curfew.api.access_request import AccessRequest, Phase
 from curfew.audit.record import Story
 from curfew.core.bindings import Binding, read_binding
 from curfew.core.facts import Holder, Refusal, Removal, Rivals
+from curfew.core.lifecycle import FINAL
 from curfew.core.terms import RoleSeen, read_role
 
 PolicyKey = tuple[str, str]
@@ -70,7 +71,7 @@ class Store:
         self._memories: dict[str, Memory] = {}
         self._roles: dict[RoleKey, RoleSeen] = {}
         self._by_policy: defaultdict[PolicyKey, set[str]] = defaultdict(set)
-        self._by_person: defaultdict[tuple[PolicyKey, str], set[str]] = defaultdict(set)
+        self._claims: defaultdict[tuple[PolicyKey, str], set[str]] = defaultdict(set)  # what counts towards a limit
         self._by_role: defaultdict[RoleKey, set[str]] = defaultdict(set)
         self.is_synced = False  # whether everything there is was listed once
 
@@ -94,15 +95,28 @@ class Store:
         self._requests[uid] = request
         for index, key in self._keys(request):
             index[key].add(uid)
+        self._claim(request)
         return uid
 
     def _keys(self, request: AccessRequest) -> Iterator[tuple[defaultdict[Any, set[str]], Hashable]]:
         """Yield each index and what a request stands under in it; the spec never changes, nor do terms once pinned."""
         policy = (request.metadata.namespace, request.spec.policy_name)
         yield self._by_policy, policy
-        yield self._by_person, (policy, request.spec.requester)
         if request.status.terms is not None:
             yield self._by_role, role_key(request)
+
+    def _claim(self, request: AccessRequest) -> None:
+        """Keep an accepted request among those that count towards its person's limits until it is over."""
+        uid, phase, key = request.metadata.uid, request.status.phase, _claim_key(request)
+        if phase in FINAL:
+            _discard(self._claims, key, uid)
+        elif phase is not None or self.memory(uid).is_accepted:
+            self._claims[key].add(uid)
+
+    def accepting(self, request: AccessRequest) -> None:
+        """Take in that it is being written that a request may be decided: from now on it counts towards the limits."""
+        self.memory(request.metadata.uid).is_accepted = True
+        self._claim(request)
 
     def see_request_deleted(self, body: Mapping[str, Any]) -> str | None:
         """Take in that an AccessRequest is gone and return its UID, or None where that was known."""
@@ -251,10 +265,10 @@ class Store:
         """Forget a request whose story is over."""
         request = self._requests.pop(uid, None)
         self._unreadable.pop(uid, None)
-        for index, key in self._keys(request) if request is not None else ():
-            index[key].discard(uid)
-            if not index[key]:
-                del index[key]
+        if request is not None:
+            _discard(self._claims, _claim_key(request), uid)
+            for index, key in self._keys(request):
+                _discard(index, key, uid)
         self._memories.pop(uid, None)
         self._versions.pop(("request", uid), None)
 
@@ -277,24 +291,25 @@ class Store:
     def rivals(self, request: AccessRequest) -> Rivals:
         """Return what else the same person has under the same policy. What is on its way counts as if it were there."""
         holders, pending = [], 0
-        policy = (request.metadata.namespace, request.spec.policy_name)
-        for uid in self._by_person.get((policy, request.spec.requester), ()):
-            memory, other = self._memories.get(uid) or Memory(), self._requests[uid]
-            phase = other.status.phase
-            if uid == request.metadata.uid or memory.is_gone:
-                continue
-            if phase is Phase.ACTIVE:
+        for other, memory in self._other_claims(request):
+            if other.status.phase is Phase.ACTIVE:
                 holders.append(Holder(other.metadata.name, other.status.expires_at))
-            elif phase in (Phase.PENDING, Phase.APPROVED) or (phase is None and memory.is_accepted):
-                if memory.handed_over is not None:
-                    holders.append(Holder(other.metadata.name, None))
-                pending += memory.handed_over is None
+            elif memory.handed_over is not None:
+                holders.append(Holder(other.metadata.name, None))
+            else:
+                pending += 1
         return Rivals(holders=tuple(sorted(holders, key=lambda holder: holder.request)), pending=pending)
 
     def beside(self, request: AccessRequest) -> frozenset[str]:
-        """Return the UIDs of the other requests of the same person under the same policy."""
-        policy = (request.metadata.namespace, request.spec.policy_name)
-        return frozenset(self._by_person.get((policy, request.spec.requester), ())) - {request.metadata.uid}
+        """Return the UIDs of the other requests of the same person under the same policy that wait or are granted."""
+        return frozenset(other.metadata.uid for other, _ in self._other_claims(request))
+
+    def _other_claims(self, request: AccessRequest) -> Iterator[tuple[AccessRequest, Memory]]:
+        """Yield what else the person has, accepted and not over: never more than the policy's limits, however many ask."""
+        for uid in self._claims.get(_claim_key(request), ()):
+            memory = self.memory(uid)
+            if uid != request.metadata.uid and not memory.is_gone:
+                yield self._requests[uid], memory
 
     # --- which is newer ---------------------------------------------------------------------------------------------
 
@@ -321,6 +336,19 @@ def _problems(error: ValidationError) -> str:
     """Return what is wrong where, without what stands there: it may be anything."""
     found = error.errors(include_url=False, include_context=False, include_input=False)
     return "; ".join(f"{'.'.join(str(part) for part in one['loc'])}: {one['msg']}" for one in found)
+
+
+def _claim_key(request: AccessRequest) -> tuple[PolicyKey, str]:
+    """Return what limits are counted by: the policy and the person."""
+    return (request.metadata.namespace, request.spec.policy_name), request.spec.requester
+
+
+def _discard(index: defaultdict[Any, set[str]], key: Hashable, uid: str) -> None:
+    """Take a UID out of an index, and its key with the last of them."""
+    if key in index:
+        index[key].discard(uid)
+        if not index[key]:
+            del index[key]
 
 
 def role_key(request: AccessRequest) -> RoleKey:

@@ -205,6 +205,10 @@ class OperatorProcess:
         status, body = self._get("/readyz")
         return status, json.loads(body)
 
+    def healthz(self) -> None:
+        """Ask whether it is alive; fail where it does not say so."""
+        assert self._get("/healthz") == (http.HTTPStatus.OK, b"ok\n")
+
     def metrics(self) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
         """Return all metrics, by name and labels."""
         _, body = self._get("/metrics")

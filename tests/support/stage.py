@@ -215,7 +215,9 @@ class Stage:
                 self.dirty.add(key)
                 continue
             self.wakes.pop(key, None)
-            if wake_at is not None:
+            if wake_at is not None and wake_at <= self.clock.now():
+                self.dirty.add(key)
+            elif wake_at is not None:
                 self.wakes[key] = wake_at
         raise AssertionError(f"the operator does not come to rest; still to do: {self.dirty}")
 

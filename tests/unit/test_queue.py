@@ -1,12 +1,14 @@
 """The work queue: one turn at a time for each key, another when there is news, and each at its instant."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Hashable
 from datetime import datetime, timedelta
 
 import pytest
 
 from curfew.queue import RESOLUTION, WorkQueue
+from curfew.turns import AT_ONCE, EACH, Place
 from tests.support.builders import NOON
 from tests.support.world import FakeClock
 
@@ -32,6 +34,7 @@ class Worker:
         self.answers: list[datetime | Exception | None] = []
         self.takes = 0.0
         self.errors: list[tuple[Hashable, Exception, timedelta]] = []
+        self.places: dict[Hashable, Place] = {}
 
     async def __call__(self, key: Hashable) -> datetime | None:
         """Take a turn."""
@@ -43,6 +46,10 @@ class Worker:
             raise answer
         return answer
 
+    def place(self, key: Hashable) -> Place:
+        """Say where a key waits: in a line named by what stands before the slash, unless said otherwise."""
+        return self.places.get(key, Place(str(key).partition("/")[0]))
+
     def failed(self, key: Hashable, error: Exception, delay: timedelta) -> None:
         """Hear of a failure."""
         self.errors.append((key, error, delay))
@@ -50,7 +57,7 @@ class Worker:
 
 def a_queue(worker: Worker, clock: LoopClock | FakeClock | None = None) -> WorkQueue:
     """Return a queue that gives turns to a worker."""
-    return WorkQueue(worker, clock or LoopClock(), on_error=worker.failed)
+    return WorkQueue(worker, clock or LoopClock(), place=worker.place, on_error=worker.failed)
 
 
 async def test_news_during_a_turn_means_one_more_turn() -> None:
@@ -140,6 +147,82 @@ async def test_only_the_last_named_instant_counts() -> None:
     await queue.close()
 
 
+async def test_a_flood_of_one_person_is_that_persons_alone() -> None:
+    """Whoever asks after a thousand requests of somebody else is served at once."""
+    worker = Worker()
+    worker.takes = 1.0
+    queue = a_queue(worker)
+    for number in range(1000):
+        queue.add(f"mallory/{number}")
+    await asyncio.sleep(0.5)
+
+    queue.add("alice/1")
+    await asyncio.sleep(0)
+
+    assert ("alice/1", 0.5) in worker.turns
+    assert queue.depth == 1001
+    await asyncio.sleep(1000 / EACH + 1)
+    assert len(worker.turns) == 1001
+    assert queue.depth == 0
+    await queue.close()
+
+
+async def test_people_take_turns() -> None:
+    """However long their lines are: the next turn is of the person who waited longest for one."""
+    worker = Worker()
+    worker.takes = 1.0
+    queue = a_queue(worker)
+    people = [f"person-{number}" for number in range(2 * AT_ONCE)]
+    for number in range(AT_ONCE):
+        queue.add(f"{number // EACH}/{number}")  # nobody's turn comes before all wait
+    for person in people:
+        for number in range(3):
+            queue.add(f"{person}/{number}")
+
+    await asyncio.sleep(2.5)
+
+    assert Counter(str(key).partition("/")[0] for key, at in worker.turns if at > 0) == dict.fromkeys(people, 1)
+    await queue.close()
+
+
+async def test_what_ends_access_waits_in_no_line() -> None:
+    """Not if it was so from the start, not if it is news, and not if its time comes in the line (promise P3)."""
+    worker = Worker()
+    worker.takes = 100.0
+    queue = a_queue(worker)
+    worker.places["at its time"] = Place("mallory", until=NOON + timedelta(seconds=7))
+    for key in (*(f"mallory/{number}" for number in range(1000)), "at its time", "mallory/ends"):
+        queue.add(key)
+    await asyncio.sleep(5)
+
+    worker.places["mallory/ends"] = Place(None)
+    queue.add("mallory/ends")
+    await asyncio.sleep(1)
+    worker.places["at its time"] = Place(None)
+    await asyncio.sleep(5)
+
+    assert ("mallory/ends", 5.0) in worker.turns
+    assert [round(at, 1) for key, at in worker.turns if key == "at its time"] == [7.0]
+    assert sum(at == 0 for _, at in worker.turns) == EACH
+    await queue.close()
+
+
+async def test_a_key_with_news_goes_to_the_end_of_its_line() -> None:
+    """One object that changes all the time does not keep a turn for itself."""
+    worker = Worker()
+    worker.takes = 1.0
+    queue = a_queue(worker)
+    for number in range(EACH + 1):
+        queue.add(f"alice/{number}")
+    await asyncio.sleep(0.5)
+    queue.add("alice/0")
+
+    await asyncio.sleep(5)
+
+    assert [key for key, at in worker.turns if at >= 1] == [f"alice/{EACH}", "alice/0"]
+    await queue.close()
+
+
 async def test_a_closed_queue_takes_no_more() -> None:
     """After closing, nothing runs."""
     worker = Worker()
@@ -157,7 +240,15 @@ async def test_what_fails_is_tried_again_in_time_for_its_end() -> None:
     worker = Worker()
     worker.answers = [RuntimeError("not today")]
     end = NOON + timedelta(seconds=5)
-    queue = WorkQueue(worker, LoopClock(), on_error=worker.failed, due=lambda _: end, first_delay=60, last_delay=60)
+    queue = WorkQueue(
+        worker,
+        LoopClock(),
+        place=worker.place,
+        on_error=worker.failed,
+        due=lambda _: end,
+        first_delay=60,
+        last_delay=60,
+    )
 
     queue.add("inc-1")
     await asyncio.sleep(20)

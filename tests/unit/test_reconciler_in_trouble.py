@@ -1,6 +1,7 @@
 """Access ends whatever else is the matter: a binding that is held, an API server that is slow, a request nobody can read."""
 
 import asyncio
+from collections import Counter
 from datetime import timedelta
 from typing import Any
 
@@ -8,7 +9,8 @@ import pytest
 
 from curfew.audit.record import RecordRefused
 from curfew.ports import Held
-from tests.support.builders import BOB, NOON, a_decision, a_policy, a_request, a_role
+from curfew.turns import Place
+from tests.support.builders import ALICE, BOB, NOON, a_decision, a_policy, a_request, a_role
 from tests.support.stage import Stage, active
 from tests.support.world import FailurePlan
 
@@ -66,19 +68,53 @@ async def test_a_story_that_cannot_be_read_keeps_no_other_from_being_closed() ->
     assert [record.subject for record in stage.log if record.event == "request.closed"] == uids[1:]
 
 
-async def test_the_end_of_a_grant_does_not_wait_behind_a_slow_api_server() -> None:
-    """Though the turn that would see it already waits to write a status (promise P3)."""
+async def test_the_end_of_a_grant_waits_in_no_line() -> None:
+    """Whatever ends it. All else that is to be done about a request waits in the line of its submitter (promise P3)."""
     stage = Stage()
     uid = await active(stage)
-    stage.cluster.decide("inc-4711", a_decision(BOB, "Deny"))
-    for _ in range(32):
-        await stage.reconciler._slots.acquire()
+    line = stage.reconciler.place(uid)
+    assert (line.line, line.until) == (ALICE, NOON + timedelta(hours=1))
 
-    assert await stage.reconciler.reconcile(uid) == stage.clock.now()
-    stage.clock.advance(hours=1)
-    await stage.reconciler.reconcile(uid)
+    stage.cluster.decide("inc-4711", a_decision(BOB, "Revoke"))
+    assert stage.reconciler.place(uid) == Place(None)
 
+    assert await stage.reconciler.reconcile(uid) == stage.clock.now()  # what is to be written waits
     assert stage.bindings() == []
+    assert stage.reconciler.place(uid) == Place(ALICE)
+    assert stage.phase() == "Active"
+    await stage.settle()
+    assert stage.phase() == "Revoked"
+
+
+async def test_the_end_on_a_binding_waits_in_no_line() -> None:
+    """Though nobody said so: its time came."""
+    stage = Stage()
+    uid = await active(stage)
+
+    stage.clock.advance(hours=1)
+
+    assert stage.reconciler.place(uid) == Place(None)
+
+
+async def test_what_is_refused_costs_no_more_the_more_of_it_there_is() -> None:
+    """What counts towards a limit is kept, not looked for: never more than the limit allows."""
+    stage = Stage(policy=a_policy(limits={"pendingPerRequester": 2}))
+    for number in range(40):
+        stage.cluster.apply(a_request(name=f"inc-{number}"))
+
+    for _ in range(3):
+        await stage.settle()
+        (claims,) = stage.store._claims.values()
+        assert len(claims) == 2
+        stage.restart()
+    assert Counter(stage.phase(f"inc-{number}") for number in range(40)) == {"Pending": 2, "Failed": 38}
+
+    open_ = [name for name in (f"inc-{number}" for number in range(40)) if stage.phase(name) == "Pending"]
+    await stage.settle()
+    for name in open_:
+        stage.cluster.decide(name, a_decision(ALICE, "Cancel"))
+    await stage.settle()
+    assert not stage.store._claims
 
 
 async def test_roles_that_come_and_go_are_not_remembered() -> None:
@@ -132,10 +168,11 @@ async def test_a_request_that_cannot_be_read_is_not_asked_for_without_a_pause() 
         assert await stage.reconciler.reconcile(uid) == NOON + timedelta(hours=1)
     assert stage.cluster.failures.calls == ["get AccessRequest"]
     stage.clock.advance(hours=1)
+    assert await stage.reconciler.reconcile(uid) == stage.clock.now()
+    assert stage.bindings() == []
     await stage.reconciler.reconcile(uid)
     stage.trail.flush()
 
-    assert stage.bindings() == []
     assert (stage.phase(), stage.cluster.status("inc-4711")["endReason"]) == ("Revoked", "RequestUnreadable")
     assert stage.events(uid)[-2:] == ["grant.revoked", "request.closed"]
 

@@ -1,12 +1,17 @@
-"""A small HTTP server for whoever keeps the operator running: is it alive, is it ready, what are its numbers."""
+"""A small HTTP server for whoever keeps the operator running: is it alive, is it ready, what are its numbers.
 
+Anybody in the cluster may reach it, so nothing that is sent to it costs much: a connection carries one request of a few
+kilobytes, has ten seconds for it, and makes room for a newer one when there are many.
+"""
+
+import asyncio
 import json
 import os
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from http import HTTPStatus
 from types import TracebackType
-from typing import Self
-
-from aiohttp import web
+from typing import Final, NamedTuple, Self
 
 Alive = Callable[[], bool]
 """Whether the process still does its work; if not, it is restarted."""
@@ -17,11 +22,29 @@ Ready = Callable[[], tuple[bool, Mapping[str, str]]]
 Metrics = Callable[[], tuple[str, bytes]]
 """The content type and the text of the metrics."""
 
-_CLOSING_SECONDS = 1.0  # for requests under way
+CONNECTIONS: Final = 128
+"""How many connections are open at a time. The oldest goes when another comes: who asks at once is answered by then."""
+
+SECONDS: Final = 10.0
+"""How long a connection lasts, from its first byte to the last of the answer."""
+
+HEADER_BYTES: Final = 8192
+"""How long a request may be, with all of its headers."""
+
+_BACKLOG: Final = 64  # as many at most are accepted before those that have asked are answered: well below CONNECTIONS
+
+_TEXT: Final = "text/plain; charset=utf-8"
+_JSON: Final = "application/json; charset=utf-8"
 
 
 class CannotListen(Exception):
     """The address cannot be listened on. `str(error)` is a sentence for people."""
+
+
+class _Answer(NamedTuple):
+    body: bytes
+    status: HTTPStatus = HTTPStatus.OK
+    content_type: str = _TEXT
 
 
 class WebServer:
@@ -34,11 +57,13 @@ class WebServer:
         self._alive = alive
         self._ready = ready
         self._metrics = metrics
-        app = web.Application()
-        app.router.add_get("/healthz", self._healthz)
-        app.router.add_get("/readyz", self._readyz)
-        app.router.add_get("/metrics", self._get_metrics)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=_CLOSING_SECONDS)
+        self._pages: Mapping[str, Callable[[], _Answer]] = {
+            "/healthz": self._healthz,
+            "/readyz": self._readyz,
+            "/metrics": self._get_metrics,
+        }
+        self._open: dict[asyncio.StreamWriter, None] = {}  # the oldest first
+        self._server: asyncio.Server
 
     @property
     def port(self) -> int:
@@ -47,39 +72,74 @@ class WebServer:
 
     async def __aenter__(self) -> Self:
         """Listen, or raise `CannotListen`."""
-        await self._runner.setup()
         try:
-            await web.TCPSite(self._runner, self._host, self._port).start()
+            self._server = await asyncio.start_server(
+                self._serve, self._host, self._port, limit=HEADER_BYTES, backlog=_BACKLOG
+            )
         except OSError as error:
-            await self._runner.cleanup()
             raise CannotListen(
                 f"cannot listen on {self._host}, port {self._port}: {os.strerror(error.errno or 0)}; "
                 "say another with server.host and server.port"
             ) from error
-        self._port = self._runner.addresses[0][1]
+        self._port = self._server.sockets[0].getsockname()[1]
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Stop listening."""
-        await self._runner.cleanup()
+        self._server.close()
+        for writer in self._open:
+            writer.transport.abort()
+        await self._server.wait_closed()
 
-    async def _healthz(self, _: web.Request) -> web.Response:
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Answer one request and close the connection."""
+        if len(self._open) >= CONNECTIONS:
+            oldest = next(iter(self._open))
+            del self._open[oldest]
+            oldest.transport.abort()
+        self._open[writer] = None
+        # Whatever is wrong with what is sent, or with the way back, is the sender's matter.
+        with suppress(TimeoutError, OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+            async with asyncio.timeout(SECONDS):
+                head = await reader.readuntil(b"\r\n\r\n")
+                writer.write(self._answer(head))
+                await writer.drain()
+        self._open.pop(writer, None)
+        writer.close()
+
+    def _answer(self, head: bytes) -> bytes:
+        """Return the response to a request."""
+        method, _, rest = head.partition(b"\r\n")[0].decode("latin-1").partition(" ")
+        page = self._pages.get(rest.partition(" ")[0].partition("?")[0])
+        if method not in ("GET", "HEAD"):
+            answer = _Answer(b"only GET\n", HTTPStatus.METHOD_NOT_ALLOWED)
+        elif page is None:
+            answer = _Answer(f"there are {', '.join(self._pages)}\n".encode(), HTTPStatus.NOT_FOUND)
+        else:
+            answer = page()
+        lines = (
+            f"HTTP/1.1 {answer.status.value} {answer.status.phrase}",
+            f"Content-Type: {answer.content_type}",
+            f"Content-Length: {len(answer.body)}",
+            "Connection: close",
+        )
+        return "\r\n".join((*lines, "", "")).encode() + (answer.body if method == "GET" else b"")
+
+    def _healthz(self) -> _Answer:
         """Say whether the process is alive. That this is answered at all shows that the loop turns."""
         if self._alive():
-            return web.Response(text="ok\n")
-        return web.Response(status=503, text="the operator has stopped working\n")
+            return _Answer(b"ok\n")
+        return _Answer(b"the operator has stopped working\n", HTTPStatus.SERVICE_UNAVAILABLE)
 
-    async def _readyz(self, _: web.Request) -> web.Response:
-        """Report whether the operator grants (200) or does not (503), and the state of each part in words."""
+    def _readyz(self) -> _Answer:
+        """Say whether the operator can do all it is for, and what each of its parts says."""
         ready, parts = self._ready()
-        said = {"ready": ready, "parts": dict(parts)}
-        return web.json_response(
-            said, status=200 if ready else 503, dumps=lambda it: json.dumps(it, ensure_ascii=False, indent=2) + "\n"
-        )
+        said = json.dumps({"ready": ready, "parts": dict(parts)}, ensure_ascii=False, indent=2) + "\n"
+        return _Answer(said.encode(), HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE, _JSON)
 
-    async def _get_metrics(self, _: web.Request) -> web.Response:
+    def _get_metrics(self) -> _Answer:
         """Give Prometheus its numbers."""
         content_type, text = self._metrics()
-        return web.Response(body=text, headers={"Content-Type": content_type})
+        return _Answer(text, content_type=content_type)

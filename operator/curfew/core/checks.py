@@ -234,6 +234,9 @@ def terms_have_changed(facts: Facts) -> Violation | None:
     )
 
 
+LIMITS: tuple[Check, ...] = (too_many_are_pending,)
+"""What must hold before anything is read for a request."""
+
 ACCEPTANCE: tuple[Check, ...] = (
     policy_is_missing,  # somebody must offer it
     role_is_missing,  # and what is offered must exist
@@ -247,9 +250,8 @@ ACCEPTANCE: tuple[Check, ...] = (
     reason_is_too_short,
     ticket_is_missing,
     ticket_is_malformed,
-    too_many_are_pending,
 )
-"""What must hold before a request is put before anybody."""
+"""What must hold besides before a request is put before anybody."""
 
 STANDING: tuple[Check, ...] = (
     policy_was_deleted,

@@ -226,9 +226,11 @@ def accept(facts: Facts) -> Step | None:
     request = facts.request
     if request.status.phase is not None:
         return None
-    if facts.policy is not None and Read.ROLE not in facts.was_read:
+    # Limits first: what a flood is refused for must cost no calls.
+    violation = checks.first_violation(checks.LIMITS, facts)
+    if violation is None and facts.policy is not None and Read.ROLE not in facts.was_read:
         return Step(reads=frozenset({Read.ROLE, Read.RIGHTS}))
-    violation = checks.first_violation(checks.ACCEPTANCE, facts)
+    violation = violation or checks.first_violation(checks.ACCEPTANCE, facts)
     if violation is not None:
         grace = RIGHTS_GRACE if violation.reason is Reason.CANNOT_BIND else POLICY_GRACE
         waits_until = (request.metadata.creation_timestamp or facts.now) + grace

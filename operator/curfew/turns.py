@@ -1,0 +1,84 @@
+"""Whose turn it is: a bounded number of turns at a time, dealt out to people in a circle.
+
+One person's thousand requests stand in that person's line. Everybody else's next request is served as if they were not
+there. What ends access does not stand in any line (promise P3).
+"""
+
+from collections import OrderedDict
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+AT_ONCE = 32
+"""How many turns are under way at a time: each makes at most one call to the API server at a time."""
+
+EACH = 8
+"""How many of them one person may have, so that there is always a turn left for somebody else."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a key waits for its turn."""
+
+    line: Hashable | None  # the person whose line it is; None: it does not wait
+    until: datetime | None = None  # when to ask again where it waits: it may have to end something then
+
+
+@dataclass(slots=True)
+class _Line:
+    waiting: OrderedDict[Hashable, None] = field(default_factory=OrderedDict)
+    under_way: int = 0
+
+
+class Turns:
+    """The lines of all people who wait, and who is served next."""
+
+    def __init__(self, at_once: int = AT_ONCE, each: int = EACH) -> None:
+        self._at_once = at_once
+        self._each = each
+        self._lines: OrderedDict[Hashable, _Line] = OrderedDict()  # who was served last is last
+        self._waits_in: dict[Hashable, Hashable] = {}
+        self._under_way = 0
+
+    @property
+    def waiting(self) -> int:
+        """How many keys wait."""
+        return len(self._waits_in)
+
+    def join(self, key: Hashable, line: Hashable) -> None:
+        """Put a key at the end of a line. One that waits already keeps its place."""
+        if key not in self._waits_in:
+            self._waits_in[key] = line
+            self._lines.setdefault(line, _Line()).waiting[key] = None
+
+    def leave(self, key: Hashable) -> None:
+        """Take a key out of the line that it waits in, if it does."""
+        line = self._waits_in.pop(key, None)
+        if line is not None:
+            del self._lines[line].waiting[key]
+            self._drop_if_empty(line)
+
+    def begin(self) -> tuple[Hashable, Hashable] | None:
+        """Return the key whose turn begins now, and its line; None if none waits or all turns are taken."""
+        if self._under_way >= self._at_once:
+            return None
+        for name, line in self._lines.items():
+            if line.waiting and line.under_way < self._each:
+                key, _ = line.waiting.popitem(last=False)
+                del self._waits_in[key]
+                line.under_way += 1
+                self._under_way += 1
+                self._lines.move_to_end(name)
+                return key, name
+        return None
+
+    def end(self, line: Hashable) -> None:
+        """Take in that a turn of this line is over."""
+        self._under_way -= 1
+        self._lines[line].under_way -= 1
+        self._drop_if_empty(line)
+
+    def _drop_if_empty(self, name: Hashable) -> None:
+        line = self._lines[name]
+        if not line.waiting and not line.under_way:
+            del self._lines[name]

@@ -1,0 +1,129 @@
+"""One person's flood of requests is that person's alone: others are served, ends are on time, and a restart gets through it."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
+from typing import Final
+
+from tests.integration.operator.place import Asked, Place, now
+from tests.support.operator_process import OperatorProcess, dead
+
+FLOOD: Final = 800
+AT_A_TIME: Final = 6
+"""How many requests are under way at a time: the API server is to be slow for nobody because of the test itself."""
+
+BEFORE_OTHERS: Final = 200
+"""How many requests of the flood may be answered while somebody else's waits. In one line for all it would be nearly all."""
+
+ENDS_SECONDS: Final = 2.0
+"""From a decision that was seen to the end of the access, on a machine that does all of this at once."""
+
+ANSWER_SECONDS: Final = 1.0
+"""How long `/healthz` may take: what a kubelet waits by default."""
+
+Measured = Callable[[str, timedelta], None]
+
+
+async def flood(place: Place, number: int) -> None:
+    """Have alice ask, a dozen requests at a time."""
+    numbers = iter(range(number))
+
+    async def ask() -> None:
+        for _ in numbers:
+            (await place.people.alice.post(place.path, place.request(place.people.alice))).done()
+
+    await asyncio.gather(*(ask() for _ in range(AT_A_TIME)))
+
+
+@asynccontextmanager
+async def asked_all_the_time(operator: OperatorProcess) -> AsyncIterator[list[float]]:
+    """Ask `/healthz` ten times a second, and keep how long each answer took, in seconds."""
+    answers: list[float] = []
+
+    async def ask() -> None:
+        while True:
+            started = time.monotonic()
+            await asyncio.to_thread(operator.healthz)
+            answers.append(time.monotonic() - started)
+            await asyncio.sleep(0.1)
+
+    asking = asyncio.create_task(ask())
+    try:
+        yield answers
+    finally:
+        asking.cancel()
+        with suppress(asyncio.CancelledError):
+            await asking
+
+
+async def ended_after(asked: Asked) -> timedelta:
+    """Return how long after a decision was seen the access was over."""
+    await asked.until(lambda: len(asked.status["decisions"]) > 0, "the decision")
+    decided = now()
+    return await asked.unbound() - decided
+
+
+def answered(place: Place) -> Counter[str]:
+    """Return how many of alice's requests are in which phase."""
+    alices = (place.namespace, place.people.alice.name)
+    return Counter(
+        body["status"]["phase"]
+        for body in place.sights.requests.objects.values()
+        if (body["metadata"]["namespace"], body["spec"]["requester"]) == alices and "phase" in body.get("status", {})
+    )
+
+
+async def all_answered(place: Place, number: int) -> None:
+    """Return when each request of alice has a phase: three wait, all others were told why not."""
+    wanted = {"Pending": 3, "Failed": number - 3}
+    async with asyncio.timeout(90):
+        while answered(place) != wanted:  # noqa: ASYNC110  to look at a thousand after each change would be slow
+            await asyncio.sleep(0.2)
+
+
+async def test_a_flood_of_one_person_is_that_persons_alone(
+    operator: OperatorProcess, place: Place, measured: Measured
+) -> None:
+    """Others are granted and their ends are on time; each of a thousand requests gets its answer (promises P1, P3, P11)."""
+    await place.apply(place.policy("debug", limits={"pendingPerRequester": 3}))
+    took, ends, before = [], [], []
+    async with asked_all_the_time(operator) as answers:
+        flooding = asyncio.create_task(flood(place, FLOOD))
+        while not flooding.done():
+            started, so_far = now(), answered(place).total()
+            asked = await place.ask(place.people.carol, "automatic")
+            await asked.phase("Active", seconds=30)
+            took.append(now() - started)
+            before.append(answered(place).total() - so_far)
+            (await asked.decide(place.people.carol, "Cancel")).done()
+            ends.append(await ended_after(asked))
+        await flooding
+        await all_answered(place, FLOOD)
+    measured("longest way to a grant of somebody else", max(took))
+    measured("longest way to the end of somebody else's access", max(ends))
+    measured("longest answer of /healthz", timedelta(seconds=max(answers)))
+    assert max(before) < BEFORE_OTHERS
+    assert max(ends).total_seconds() < ENDS_SECONDS
+    assert max(answers) < ANSWER_SECONDS
+
+
+async def test_a_restart_serves_others_before_it_is_through_with_the_flood(
+    operator: OperatorProcess, place: Place, measured: Measured
+) -> None:
+    """The requests came while nobody looked; those of others wait for none of them (promises P3 and P10)."""
+    await place.apply(place.policy("debug", limits={"pendingPerRequester": 3}))
+    with dead(operator):
+        await flood(place, FLOOD // 2)
+        asked = await place.ask(place.people.carol, "automatic")
+    await asyncio.to_thread(operator.await_listed)
+    listed = now()
+
+    await asked.phase("Pending", "Approved", "Active", seconds=30)
+    assert answered(place).total() < BEFORE_OTHERS
+    await asked.phase("Active", seconds=30)
+    measured("from listed to the grant of somebody else", now() - listed)
+    await all_answered(place, FLOOD // 2)
+    measured("from listed to an answer to all", now() - listed)
