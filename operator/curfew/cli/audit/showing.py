@@ -43,7 +43,8 @@ def show_row(head: str, text: str, event: str = "") -> None:
         text = f"\n{' ' * len(head)}".join(textwrap.wrap(text, width, break_on_hyphens=False) or [""])
         if event in EVENTS and not os.environ.get("NO_COLOR"):
             color = _COLORS.get(EVENTS[event].code[-1])
-    click.secho(f"{head}{text}", fg=color)
+    row = f"{head}{text}"
+    click.echo(click.style(row, fg=color) if color else row)
 
 
 _NARROWEST = 20  # columns for the text, however narrow the terminal is
