@@ -16,6 +16,41 @@ WORDS = {
     Event.REVOKE: "It was ended early, and the binding was read back as gone.",
 }
 
+REASONS = {
+    Reason.POLICY_NOT_FOUND: "The namespace has no AccessPolicy of that name, and none appeared in time.",
+    Reason.POLICY_DELETED: "The policy was deleted before the grant was made.",
+    Reason.POLICY_INVALID: "The policy has a rule that cannot be read.",
+    Reason.ROLE_NOT_FOUND: "The role that the policy offers does not exist.",
+    Reason.ROLE_IS_PERMANENT: "With the role a person could make access that outlives the grant.",
+    Reason.REQUESTER_MAY_NOT_ASK: "The requester has no right to ask for the policy, or has lost it.",
+    Reason.REQUESTER_NOT_A_PERSON: "The requester is a service account or the system itself.",
+    Reason.DURATION_TOO_LONG: "The request asks for longer than the policy or the settings allow.",
+    Reason.START_TOO_FAR_AWAY: "The request asks for a start further ahead than the policy allows.",
+    Reason.REASON_TOO_SHORT: "The reason is shorter than the policy asks for.",
+    Reason.TICKET_MISSING: "The policy asks for a ticket, and there is none.",
+    Reason.TICKET_MALFORMED: "The ticket is not of the form that the policy asks for.",
+    Reason.LIMIT_REACHED: "The requester has as many requests or grants under the policy as it allows.",
+    Reason.REQUEST_UNREADABLE: "The API server took a request that Curfew cannot read.",
+    Reason.SELF_TEST: "Curfew made the request itself, to test its admission policies. It fails on purpose.",
+    Reason.DENIED_BY_APPROVER: "An approver decided Deny.",
+    Reason.CANCELLED_BY_REQUESTER: "The requester decided Cancel before the grant.",
+    Reason.RELEASED_BY_REQUESTER: "The requester decided Cancel during the grant.",
+    Reason.REVOKED_BY_APPROVER: "Somebody who may decided Revoke.",
+    Reason.REQUEST_DELETED: "The request was deleted.",
+    Reason.NOBODY_DECIDED: "Not enough people agreed before decideBy.",
+    Reason.DURATION_ELAPSED: "The window is over: the ordinary end.",
+    Reason.WINDOW_ELAPSED: "The window was over before the grant could be made.",
+    Reason.TERMS_CHANGED: "Policy or role are not as they were when the request was accepted.",
+    Reason.CANNOT_BIND: "Curfew was not given the role in this namespace, or the API server refused the binding.",
+    Reason.BINDING_CONFLICT: "A RoleBinding of that name, which Curfew did not make, is in the way.",
+    Reason.ACTIVATION_INTERRUPTED: "Curfew was interrupted while making the grant, and cannot tell whether it was ended.",
+    Reason.BINDING_TAMPERED: "The binding was not as Curfew had made it.",
+    Reason.BINDING_REMOVED: "Somebody else than Curfew deleted the binding.",
+    Reason.BINDING_UNANNOUNCED: "There was a binding that the log does not announce.",
+    Reason.ROLE_CHANGED: "The role was changed during the grant, and the policy says Revoke.",
+    Reason.EXPIRY_MISSING: "The request was Active without an end.",
+}
+
 INTRODUCTION = """# The life of a request
 
 <!-- Drawn by `make generate` from operator/curfew/core/lifecycle.py. Do not edit. -->
@@ -38,7 +73,7 @@ def lifecycle_page() -> str:
         ways = [(state, events[event]) for state, events in TRANSITIONS.items() if event in events]
         sources = ", ".join(str(state or "new") for state, _ in ways)
         rows.append(f"| {event} | {sources} | {ways[0][1]} | {WORDS[event]} |")
-    reasons = "\n".join(f"- `{reason}`" for reason in Reason)
+    reasons = "\n".join(f"- `{reason}`: {REASONS[reason]}" for reason in Reason)
     return (
         INTRODUCTION
         + "\n".join(diagram)

@@ -41,6 +41,15 @@ SELF_TEST_REQUEST: Final = "curfew-probe"
 """The AccessRequest that Curfew makes in its own namespace, to try what its admission policies must refuse."""
 
 
+SELF_TEST_POLICY: Final = "curfew-canary"
+"""The AccessPolicy that Curfew makes there for the same purpose. It offers a Role without rules to nobody."""
+
+
+def is_self_test(namespace: str, name: str, submitted_by: str) -> bool:
+    """Whether an AccessRequest is Curfew's self-test: made under that name by a service account of its own namespace."""
+    return name == SELF_TEST_REQUEST and submitted_by.startswith(f"system:serviceaccount:{namespace}:")
+
+
 def binding_name(uid: str) -> str:
     """Return the name of the RoleBinding that grants the AccessRequest with this UID."""
     return f"{_BINDING}{uid}"

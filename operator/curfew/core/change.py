@@ -255,6 +255,8 @@ class Change:
 
     def notices(self) -> tuple[Notice, ...]:
         """Return the Events of the transition: on the request, and for a grant and its end on the namespace as well."""
+        if self.reason is Reason.SELF_TEST:
+            return ()  # it is nobody's request, and nothing is wrong with it
         request = self.facts.request
         reason, action, what = _EVENTS[self.event]
         if self.event is Event.ACCEPT:

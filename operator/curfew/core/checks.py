@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import re2
 
 from curfew.api.access_policy import AccessPolicy
+from curfew.api.names import is_self_test
 from curfew.api.times import format_duration, format_time
 from curfew.core import window
 from curfew.core.facts import Facts
@@ -23,6 +24,14 @@ class Violation:
 
 
 Check = Callable[[Facts], Violation | None]
+
+
+def it_is_the_self_test(facts: Facts) -> Violation | None:
+    """Curfew made the request itself, to try on it what its admission policies must refuse."""
+    meta = facts.request.metadata
+    if not is_self_test(meta.namespace, meta.name, facts.request.spec.submitted_by):
+        return None
+    return Violation(Reason.SELF_TEST, "this is Curfew's self-test: it asks for nothing and fails on purpose")
 
 
 def policy_is_missing(facts: Facts) -> Violation | None:
@@ -238,6 +247,7 @@ LIMITS: tuple[Check, ...] = (too_many_are_pending,)
 """What must hold before anything is read for a request."""
 
 ACCEPTANCE: tuple[Check, ...] = (
+    it_is_the_self_test,
     policy_is_missing,  # somebody must offer it
     role_is_missing,  # and what is offered must exist
     role_is_permanent,  # and must not outlive the grant, unless that is meant

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from curfew.api.access_policy import AccessPolicy
-from curfew.api.names import API_VERSION
+from curfew.api.names import API_VERSION, SELF_TEST_POLICY, SELF_TEST_REQUEST
 from curfew.core import conditions
 from curfew.core.checks import compile_pattern, not_given, permanence
 from curfew.core.conditions import Observation
@@ -46,11 +46,20 @@ def judge(policy: AccessPolicy, role: Role | None, *, may_bind: bool, now: datet
         "risk": list(risk),
         "conditions": conditions.update(policy.status.conditions, (ready,), now=now, generation=generation),
     }
-    return Judgement(status, () if ready.status else (_notice(policy, ready),), wake_at)
+    is_quiet = ready.status or ready.reason == "SelfTest"
+    return Judgement(status, () if is_quiet else (_notice(policy, ready),), wake_at)
+
+
+def _is_self_test(policy: AccessPolicy) -> bool:
+    ref = policy.spec.role_ref
+    return (policy.metadata.name, str(ref.kind), ref.name) == (SELF_TEST_POLICY, "Role", SELF_TEST_REQUEST)
 
 
 def _ready(policy: AccessPolicy, role: Role | None, *, may_bind: bool) -> Observation:
     spec, ref = policy.spec, policy.spec.role_ref
+    if _is_self_test(policy):
+        message = "this is Curfew's self-test: it offers nothing, and nobody is meant to ask for it"
+        return Observation(conditions.READY, False, "SelfTest", message)
     if role is None:
         return Observation(
             conditions.READY,

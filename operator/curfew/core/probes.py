@@ -15,7 +15,7 @@ from curfew.api import names
 CANARY_REQUEST = names.SELF_TEST_REQUEST
 """The AccessRequest that attempts are made on. It asks for a policy that does not exist, so it fails, and stays."""
 
-CANARY_POLICY = "curfew-canary"
+CANARY_POLICY = names.SELF_TEST_POLICY
 """The AccessPolicy that attempts are made on. It offers a role without rules, and nobody may ask for it."""
 
 _FORGED = "curfew-probe-forged"  # objects that are never made, and a person who does not exist

@@ -21,6 +21,7 @@ class Reason(StrEnum):
     TICKET_MALFORMED = "TicketMalformed"
     LIMIT_REACHED = "LimitReached"
     REQUEST_UNREADABLE = "RequestUnreadable"
+    SELF_TEST = "SelfTest"
 
     # People said so.
     DENIED_BY_APPROVER = "DeniedByApprover"

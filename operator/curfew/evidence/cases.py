@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-from curfew.api.names import SELF_TEST_REQUEST
+from curfew.api.names import is_self_test
 from curfew.audit.record import Record
 from curfew.audit.stories import Told, decision_of, join, read
 from curfew.evidence.grants import Grant, Mention, Said, end_of
@@ -59,12 +59,12 @@ class Case:
     @property
     def is_self_test(self) -> bool:
         """Whether Curfew made it to test its admission policies. What was accepted or granted never is (promise P11)."""
-        by = f"system:serviceaccount:{self.told.get('namespace')}:"
-        return (
-            self.told.get("request") == SELF_TEST_REQUEST
-            and str(self.told.get("submitted_by", "")).startswith(by)
-            and not self.mentions.keys() & {"request.accepted", "grant.intended", "grant.activated"}
-        )
+        told = (str(self.told.get(name)) for name in ("namespace", "request", "submitted_by"))
+        return is_self_test(*told) and not self.mentions.keys() & {
+            "request.accepted",
+            "grant.intended",
+            "grant.activated",
+        }
 
     @property
     def outcome(self) -> str:

@@ -647,6 +647,26 @@ def test_tail_goes_round_an_altered_segment_and_says_so(run: Run, log: ALog) -> 
     assert len(result.stdout.splitlines()) == 5
 
 
+@pytest.mark.parametrize(
+    ("submitted_by", "is_shown"),
+    [
+        pytest.param("system:serviceaccount:n:curfew-probe", False, id="Curfew's own"),
+        pytest.param("mallory@example.com", True, id="a person's under its name"),
+        pytest.param("system:serviceaccount:other:curfew-probe", True, id="from another namespace"),
+    ],
+)
+def test_tail_leaves_out_the_self_test_and_says_so(run: Run, log: ALog, submitted_by: str, is_shown: bool) -> None:
+    story = Story(uid="u", namespace="n", request="curfew-probe", submitted_by=submitted_by)
+    log.append([make_record("request.created", at=BEGIN, actor="x", message="to be seen", story=story)])
+
+    result = run("tail")
+
+    assert ("to be seen" in result.stdout) == is_shown
+    assert ("1 record of Curfew's self-test not shown; --request curfew-probe" in result.stderr) != is_shown
+    assert "to be seen" in run("tail", "--request", "curfew-probe").stdout
+    assert b"to be seen" in run("tail", "-o", "jsonl").stdout_bytes
+
+
 def test_tail_shows_lines_that_it_cannot_read_as_such(run: Run, log: ALog) -> None:
     log.append_lines([b'{"unmapped":{"curfew":{"schema":"curfew.audit/v9"}}}'])
 

@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 import click
 
 from curfew.adapters.clock import SystemClock
+from curfew.api.names import SELF_TEST_REQUEST, is_self_test
 from curfew.audit.checkpoint import Verifier
 from curfew.audit.pseudonyms import Person, revealed
 from curfew.audit.query import Query
@@ -35,6 +36,7 @@ from curfew.cli.audit.reading import (
     unreadable,
 )
 from curfew.cli.audit.showing import Table, printable, sentence, show_json, with_names
+from curfew.cli.audit.showing import count as counted
 from curfew.cli.audit.stream import read_record
 from curfew.ports import ObjectMissing, ObjectStore, StoreUnavailable
 
@@ -94,7 +96,11 @@ def tail(
         known = asyncio.run(known_people(people))
         query = dataclasses.replace(query, also={person.name: pseudonym for pseudonym, person in known.items()})
         show = _in_form(output, known)
-        is_good = asyncio.run(_tail(store, log, verifier, count, query, show, is_followed=is_followed))
+        hidden = _SelfTest(show) if output == "table" and not _asks(query) else None
+        is_good = asyncio.run(_tail(store, log, verifier, count, query, hidden or show, is_followed=is_followed))
+    if hidden is not None and hidden.number:
+        records = counted(hidden.number, "record")
+        click.echo(f"{records} of Curfew's self-test not shown; --request {SELF_TEST_REQUEST} shows them.", err=True)
     sys.exit(VERIFIED if is_good else TAMPERED)
 
 
@@ -113,10 +119,37 @@ def _in_form(output: str, people: Mapping[str, Person]) -> Show:
     return show_in_list
 
 
+class _SelfTest:
+    """Shows all records but those of the requests that Curfew makes to test its admission policies, and counts these."""
+
+    def __init__(self, show: Show) -> None:
+        self._show = show
+        self.number = 0
+
+    def __call__(self, index: int, line: bytes) -> None:
+        """Show a record, or count it."""
+        record = read_record(line)
+        told = record.block.get("story", {}) if record is not None else {}
+        names = (str(told.get(name)) for name in ("namespace", "request", "submitted_by"))
+        if record is not None and record.event in _OF_A_SELF_TEST and is_self_test(*names):
+            self.number += 1
+        else:
+            self._show(index, line)
+
+
+_OF_A_SELF_TEST = frozenset({"request.created", "request.rejected", "request.closed"})
+"""What is told of a self-test. Whatever else there is of a request of that name is shown."""
+
+
+def _asks(query: Query) -> bool:
+    """Whether only some records are asked for."""
+    return query != dataclasses.replace(Query(), also=query.also)
+
+
 def _answers(query: Query, segment: Segment) -> list[tuple[int, bytes]]:
     """Return index and line of the records in a segment that are asked for."""
     numbered = enumerate(segment.lines, segment.first)
-    if query == dataclasses.replace(Query(), also=query.also):
+    if not _asks(query):
         return list(numbered)  # also those that this version cannot read
     matches = query.matcher()
     return [(index, line) for index, line in numbered if (record := read_record(line)) is not None and matches(record)]
