@@ -14,7 +14,7 @@ from bench.writing import Noted, Told
 from curfew.adapters.clock import SystemClock
 from curfew.adapters.objectstore.folder import FolderStore
 from curfew.trail import Trail
-from curfew.trail.recovery import AT_ONCE
+from curfew.trail.ahead import AT_ONCE
 
 ABOUT = "start a leader; 10 s"
 

@@ -11,7 +11,7 @@ from bench.logs import BEGIN, signer
 from bench.stories import Company
 from curfew.adapters.clock import SystemClock
 from curfew.audit.record import Record
-from curfew.ports import Attestation, ObjectStore
+from curfew.ports import Attestation, Keep, ObjectStore, every
 from curfew.trail import Health, Trail
 from curfew.trail.samples import Discrepancy
 
@@ -107,9 +107,9 @@ class Noted:
         self.read[name] = None
         return body
 
-    async def list(self, prefix: str) -> Sequence[str]:
+    async def list(self, prefix: str, *, keep: Keep = every, most: int | None = None) -> Sequence[str]:
         """Return names."""
-        return await self.inner.list(prefix)
+        return await self.inner.list(prefix, keep=keep, most=most)
 
     async def list_partitions(self, prefix: str) -> Sequence[str]:
         """Return partitions."""

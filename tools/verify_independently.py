@@ -3,14 +3,16 @@
     python tools/verify_independently.py FOLDER [--log main] [--key KEY] [--anchor RECEIPT|CHECKPOINT|FILE] ...
 
 FOLDER holds v1/. It needs Python 3.11, cryptography and zstandard. Exit code 0: the log verifies; 1: it does not, and the
-first thing that is wrong is said. Whoever writes a verifier in another language may start from it.
+first thing that is wrong is said; 3: it cannot be read. Whoever writes a verifier in another language may start from it.
 """
 
 import argparse
 import base64
 import hashlib
 import json
+import os
 import re
+import stat
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -22,7 +24,9 @@ import zstandard
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-TRAILER, MAX_BYTES, MAX_WHOLE = bytes.fromhex("502a4d1840000000"), 64 * 1024 * 1024, 2**53 - 1
+TRAILER, MAX_WHOLE = bytes.fromhex("502a4d1840000000"), 2**53 - 1
+MAX_RECORDS, MAX_BYTES = 1000, 4 * 1024 * 1024  # in a segment
+MAX_STORED = MAX_BYTES + 64 * 1024  # of a larger object, no more than one byte more is ever read
 SEAL = {"schema": str, "log": str, "seq": int, "previous": str, "first": int, "count": int, "at": str, "writer": str,
         "next_dt": str, "range": dict, "checkpoint": str}  # fmt: skip
 
@@ -62,12 +66,12 @@ def demand(is_so: bool, otherwise: str) -> None:
 def verify(folder: Path, name: str = "main", key: str | None = None, anchors: Sequence[str] = ()) -> Log:
     """Return a log that verifies, or raise `Refused`."""
     log = Log(name, key, [anchor(text, name) for text in anchors], previous=hashlib.sha256(name.encode()).digest())
-    files = (path for path in (folder / f"v1/log={name}").rglob("*") if path.is_file())
+    files = (path for path in (folder / f"v1/log={name}").rglob("*") if path.is_symlink() or not path.is_dir())
     left = {path.relative_to(folder).as_posix() for path in files}
     demand(bool(left), f"there is no log {name}")
     while (place := log.place) in left:
         left.remove(place)
-        stored = (folder / place).read_bytes()
+        stored = read(folder / place)
         before = (log.seq, log.previous)
         try:
             follow(log, stored)
@@ -78,7 +82,7 @@ def verify(folder: Path, name: str = "main", key: str | None = None, anchors: Se
                 raise
             left.remove(void := log.place)
             try:
-                follow(log, (folder / void).read_bytes())
+                follow(log, read(folder / void))
             except Refused:
                 log.seq, log.previous = before
                 follow(log, stored)  # which says what is wrong with it
@@ -90,6 +94,15 @@ def verify(folder: Path, name: str = "main", key: str | None = None, anchors: Se
     for size, _, source in log.anchors:
         demand(size <= len(log.lines), f"it was cut off: {source} has seen {size} records, of {len(log.lines)}")
     return log
+
+
+def read(path: Path) -> bytes:
+    """Return the bytes of an object, as far as they count; nothing is waited for, and no link followed."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    with os.fdopen(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(f"{path} is no regular file")
+        return file.read(MAX_STORED + 1)
 
 
 def follow(log: Log, stored: bytes) -> None:
@@ -109,12 +122,13 @@ def follow(log: Log, stored: bytes) -> None:
 def take(log: Log, stored: bytes, key: str) -> None:
     """Check all that has to be so of the next segment, and take it."""
     place, origin = log.place, f"curfew.dev/log/{log.log}"
+    demand(len(stored) <= MAX_STORED, f"{place} is too large")
     frame, head, signature = stored[:-72], stored[-72:-64], stored[-64:]
     demand(head == TRAILER, f"{place} does not end with a signature")
     check(key, origin, signature, b"curfew segment v1\n" + hashlib.sha256(frame).digest())
-    demand(0 <= zstandard.get_frame_parameters(frame).content_size <= MAX_BYTES, f"{place} is too large")
-    content = zstandard.ZstdDecompressor().decompress(frame, allow_extra_data=False).decode()
+    content = unpacked(frame).decode()
     demand(content.endswith("\n"), f"{place} does not end with a whole line")
+    demand(content.count("\n") <= MAX_RECORDS + 1, f"{place} holds too many records")
     *lines, last = content[:-1].split("\n")
     sealed = canonical(last)
     demand(isinstance(sealed, dict) and list(sealed) == ["seal"], f"{place} has no seal")
@@ -150,6 +164,13 @@ def take(log: Log, stored: bytes, key: str) -> None:
     log.keys += [key] if log.keys[-1:] != [key] else []
 
 
+def unpacked(frame: bytes) -> bytes:
+    """Return what a frame holds; what says that it holds too much is not unpacked."""
+    size = zstandard.get_frame_parameters(frame).content_size
+    demand(0 <= size <= MAX_BYTES, f"a frame is too large, or does not say how large it is: {size}")
+    return zstandard.ZstdDecompressor().decompress(frame, allow_extra_data=False)
+
+
 def check(key: str, origin: str, signature: bytes, message: bytes) -> None:
     """Check a signature against a verifier key."""
     name, key_hash, encoded = key.split("+", 2)
@@ -183,9 +204,9 @@ def handed_over(detail: dict[str, str], key: str, origin: str) -> str:
 def announced(stored: bytes) -> str | None:
     """Return the key that the first record of a log names."""
     try:
-        line = zstandard.ZstdDecompressor().decompress(stored[:-72], max_output_size=MAX_BYTES).split(b"\n")[0]
+        line = unpacked(stored[:-72]).split(b"\n", 1)[0]
         return str(json.loads(line)["unmapped"]["curfew"]["detail"]["verifier_key"])
-    except (zstandard.ZstdError, ValueError, KeyError, TypeError, MemoryError):
+    except (Refused, zstandard.ZstdError, ValueError, KeyError, TypeError, RecursionError):
         return None
 
 
@@ -267,6 +288,9 @@ def main() -> int:
     except Refused as error:
         print(f"NOT VERIFIED: {error}")
         return 1
+    except OSError as error:
+        print(f"It cannot be read: {error}")
+        return 3
     print(f"Verified: {len(log.lines)} records, root {root(log.peaks).hex()}, sealed by {', '.join(log.keys)}")
     return 0
 

@@ -14,12 +14,13 @@ StoreError
 └── ObjectMissing      there is no such object
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
+from curfew.audit.segment import MAX_STORED
 from curfew.core.probes import Attempt, Canary
 
 Json = Mapping[str, Any]
@@ -191,6 +192,19 @@ class Attestation:
     findings: tuple[str, ...]  # sentences for people; empty when all is proved
 
 
+Keep = Callable[[str], bool]
+"""Which names of a listing are wanted."""
+
+
+def every(name: str) -> bool:
+    """Want each name."""
+    return True
+
+
+MOST_READ = MAX_STORED
+"""How many bytes of an object are ever of use: nothing that Curfew stores is larger than a segment can be."""
+
+
 class ObjectStore(Protocol):
     """Write-once object storage."""
 
@@ -204,11 +218,17 @@ class ObjectStore(Protocol):
         ...
 
     async def get(self, name: str) -> bytes:
-        """Return an object's bytes, or raise `ObjectMissing`."""
+        """Return an object's bytes, or raise `ObjectMissing`.
+
+        Of an object larger than `MOST_READ`, return only the first `MOST_READ` bytes and one more.
+        """
         ...
 
-    async def list(self, prefix: str) -> Sequence[str]:
-        """Return the names of all objects under a prefix, sorted."""
+    async def list(self, prefix: str, *, keep: Keep = every, most: int | None = None) -> Sequence[str]:
+        """Return the names of all objects under a prefix, sorted: those for which `keep` is true.
+
+        With `most`, stop after having looked at about so many: anybody may have put more there than there is time for.
+        """
         ...
 
     async def list_partitions(self, prefix: str) -> Sequence[str]:

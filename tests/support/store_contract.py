@@ -1,11 +1,12 @@
 """What every `ObjectStore` must do, as tests: inherit, and give it a `store` fixture."""
 
 import asyncio
+import os
 from datetime import UTC, datetime
 
 import pytest
 
-from curfew.ports import Evidence, ObjectExists, ObjectMissing, ObjectStore
+from curfew.ports import MOST_READ, Evidence, ObjectExists, ObjectMissing, ObjectStore
 
 NAME = "v1/log=main/dt=2026-11-24/000000000007-0123456789abcdef.jsonl.zst"
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -21,7 +22,7 @@ class StoreContract:
         assert body == await store.get(NAME)
 
     async def test_a_large_object_arrives_whole(self, store: ObjectStore) -> None:
-        body = bytes(range(256)) * 4 * 6000  # above the 5 MiB at which clients begin to send parts
+        body = os.urandom(MOST_READ)
         await store.create(NAME, body)
 
         assert body == await store.get(NAME)
@@ -74,6 +75,14 @@ class StoreContract:
             await asyncio.gather(*(store.create(name, b"") for name in names[start : start + 50]))
 
         assert list(await store.list("v1/log=main/dt=2026-11-24/")) == names
+        assert list(await store.list("v1/log=main/", keep=lambda name: name.endswith("0-ab.jsonl.zst"))) == names[::10]
+        # A page is 1,000 names; no more of them is asked for than is needed.
+        assert 10 <= len(await store.list("v1/log=main/", most=10)) <= 1000
+
+    async def test_of_an_object_that_is_too_large_only_the_beginning_is_read(self, store: ObjectStore) -> None:
+        await store.create(NAME, bytes(MOST_READ) + b"abc")
+
+        assert await store.get(NAME) == bytes(MOST_READ) + b"a"
 
     async def test_partitions_are_the_folders_one_level_down(self, store: ObjectStore) -> None:
         await store.create("v1/log=main/dt=2026-11-24/000000000001-ab.jsonl.zst", b"x")

@@ -7,7 +7,17 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TypeVar
 
-from curfew.ports import Attestation, Evidence, ObjectExists, ObjectMissing, ObjectStore, StoreUnavailable
+from curfew.ports import (
+    MOST_READ,
+    Attestation,
+    Evidence,
+    Keep,
+    ObjectExists,
+    ObjectMissing,
+    ObjectStore,
+    StoreUnavailable,
+    every,
+)
 
 R = TypeVar("R")
 
@@ -35,12 +45,12 @@ class MemoryStore:
         await asyncio.sleep(0)
         if name not in self.objects:
             raise ObjectMissing(f"{name} does not exist.")
-        return self.objects[name]
+        return self.objects[name][: MOST_READ + 1]
 
-    async def list(self, prefix: str) -> Sequence[str]:
+    async def list(self, prefix: str, *, keep: Keep = every, most: int | None = None) -> Sequence[str]:
         """Return the names under a prefix, sorted."""
         await asyncio.sleep(0)
-        return sorted(name for name in self.objects if name.startswith(prefix))
+        return list(filter(keep, sorted(name for name in self.objects if name.startswith(prefix))[:most]))
 
     async def list_partitions(self, prefix: str) -> Sequence[str]:
         """Return the "folders" one level under a prefix, sorted."""
@@ -94,9 +104,9 @@ class FailingStore:
         """Return an object, unless it is this call's turn to fail."""
         return await self._call("get", lambda: self.inner.get(name))
 
-    async def list(self, prefix: str) -> Sequence[str]:
+    async def list(self, prefix: str, *, keep: Keep = every, most: int | None = None) -> Sequence[str]:
         """Return names, unless it is this call's turn to fail."""
-        return await self._call("list", lambda: self.inner.list(prefix))
+        return await self._call("list", lambda: self.inner.list(prefix, keep=keep, most=most))
 
     async def list_partitions(self, prefix: str) -> Sequence[str]:
         """Return folders, unless it is this call's turn to fail."""

@@ -1,15 +1,31 @@
 """What a segment says of itself. It proves nothing: it says with which key a segment could be opened."""
 
 from contextlib import suppress
+from datetime import date
+from typing import Any
 
 from curfew.audit.checkpoint import NoteRefused, decode_base64
-from curfew.audit.segment import TRAILER_BYTES, parse_seal, unpack
+from curfew.audit.segment import MAX_STORED, TRAILER_BYTES, parse_seal, unpack
 
 
 def checkpoint_in(stored: bytes) -> str:
     """Return the signed note in a segment's seal, as it stands there and unchecked, or raise `ValueError`."""
-    checkpoint: str = parse_seal(unpack(stored[:-TRAILER_BYTES])[:-1].rsplit(b"\n", 1)[-1])["checkpoint"]
+    checkpoint: str = _seal_in(stored)["checkpoint"]
     return checkpoint
+
+
+def _seal_in(stored: bytes) -> dict[str, Any]:
+    if len(stored) > MAX_STORED:
+        raise ValueError("is larger than any segment")
+    return parse_seal(unpack(stored[:-TRAILER_BYTES])[:-1].rsplit(b"\n", 1)[-1])
+
+
+def claimed_day(stored: bytes) -> date | None:
+    """Return the day on which a segment says that it was sealed, or None where it says nothing."""
+    try:
+        return date.fromisoformat(_seal_in(stored)["next_dt"])
+    except ValueError:
+        return None
 
 
 def claimed_key(stored: bytes, name: str) -> bytes | None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from curfew.audit.canonical import NotCanonical, parse_canonical
 from curfew.audit.checkpoint import NoteRefused, Verifier, open_note
 from curfew.audit.merkle import leaf_hash
-from curfew.audit.segment import TRAILER_BYTES, Head, parse_seal, unpack
+from curfew.audit.segment import MAX_RECORDS, TRAILER_BYTES, Head, parse_seal, unpack
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,9 @@ def _lines(frame: bytes) -> Sequence[bytes] | None:
             content = unpack(_without_checksum(frame))
         except ValueError:
             return None
-    return content.removesuffix(b"\n").split(b"\n") if content else None
+    if not content or content.count(b"\n") > MAX_RECORDS + 1:
+        return None
+    return content.removesuffix(b"\n").split(b"\n")
 
 
 def _without_checksum(frame: bytes) -> bytes:

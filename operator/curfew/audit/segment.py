@@ -28,8 +28,14 @@ SUFFIX = ".jsonl.zst"
 GENESIS_DAY = date(1970, 1, 1)
 """The partition of the first segment: a constant, so that two writers cannot begin one log twice."""
 
-MAX_BYTES = 64 * 1024 * 1024
+MAX_RECORDS = 1000
+"""Most records in a segment. One that holds more is refused before its lines are looked at."""
+
+MAX_BYTES = 4 * 1024 * 1024
 """Largest size of a segment's lines: an object that unpacks to more is refused, not unpacked."""
+
+MAX_STORED = MAX_BYTES + 64 * 1024
+"""Largest stored size of a segment in bytes. Of a larger object only this many bytes and one more are read."""
 
 _TRAILER_HEAD = struct.pack("<II", 0x184D2A50, 64)  # zstd skippable frame (RFC 8878, section 3.1.2), 64 bytes long
 TRAILER_BYTES = len(_TRAILER_HEAD) + 64
@@ -88,16 +94,14 @@ class Head:
 
     def next_name(self) -> str:
         """Return the one name that the next segment can have."""
-        return (
-            f"{prefix(self.log)}dt={self.next_day.isoformat()}/"
-            f"{self.seq + 1:012d}-{self.object_hash.hex()[:16]}{SUFFIX}"
-        )
+        return f"{partition(self.log, self.next_day)}{self.seq + 1:012d}-{self.object_hash.hex()[:16]}{SUFFIX}"
 
     def voided(self, stored: bytes) -> "Head":
         """Return the state after an object that holds the next segment's name and is not one of ours.
 
         The name after it is a function of the rubbish that lies there, and the next seal commits to it: so the place is
-        void by the word of whoever holds the key, and nobody else can make it so.
+        void by the word of whoever holds the key, and nobody else can make it so. Of rubbish larger than `MAX_STORED`,
+        `stored` is the part that is read.
         """
         return replace(self, seq=self.seq + 1, object_hash=hashlib.sha256(stored).digest())
 
@@ -152,11 +156,17 @@ def prefix(log: str) -> str:
     return f"v1/log={log}/"
 
 
+def partition(log: str, day: date) -> str:
+    """Return what the names of a log's objects of a day begin with."""
+    return f"{prefix(log)}dt={day.isoformat()}/"
+
+
 def seal(head: Head, lines: Sequence[bytes], *, at: datetime, writer: str, signer: Signer) -> tuple[bytes, Head]:
     """Return the next segment's stored bytes, and the state after it.
 
-    `lines` are canonical, without newlines. `at` is when it is sealed, aware; where a clock was set back to before the
-    segment before it, that one's time is used, because the time of a log never goes back.
+    `lines` are canonical, without newlines; raise `ValueError` for more of them than can be read back. `at` is when it is
+    sealed, aware; where a clock was set back to before the segment before it, that one's time is used, because the time of
+    a log never goes back.
     """
     at = max(at, head.at or at).astimezone(UTC)
     tree = head.range.extended(leaf_hash(line) for line in lines)
@@ -176,9 +186,10 @@ def seal(head: Head, lines: Sequence[bytes], *, at: datetime, writer: str, signe
             "checkpoint": note,
         }
     }
-    frame = zstandard.ZstdCompressor(level=3, write_checksum=True, write_content_size=True).compress(
-        b"".join(line + b"\n" for line in (*lines, canonical(sealed)))
-    )
+    content = b"".join(line + b"\n" for line in (*lines, canonical(sealed)))
+    if len(lines) > MAX_RECORDS or len(content) > MAX_BYTES:
+        raise ValueError(f"{len(lines):,} records of {len(content):,} bytes are too many for one segment")
+    frame = zstandard.ZstdCompressor(level=3, write_checksum=True, write_content_size=True).compress(content)
     stored = frame + _TRAILER_HEAD + signer.sign(_signed(frame))
     return stored, Head(head.log, head.seq + 1, hashlib.sha256(stored).digest(), at.date(), tree, at)
 
@@ -234,6 +245,8 @@ def open_segment(
     def broken(why: str, records: range = range(0)) -> ChainBroken:
         return ChainBroken(seq, name, why, records)
 
+    if len(stored) > MAX_STORED:
+        raise broken(f"is larger than any segment: those have at most {MAX_STORED:,} bytes")
     frame, trailer = stored[:-TRAILER_BYTES], stored[-TRAILER_BYTES:]
     if len(trailer) != TRAILER_BYTES or not trailer.startswith(_TRAILER_HEAD):
         raise broken("does not end with a signature: it was cut off or altered at its end")
@@ -247,6 +260,8 @@ def open_segment(
         raise broken(f"cannot be unpacked: {error}") from error
     if not content.endswith(b"\n"):
         raise broken("does not end with a whole line")
+    if (held := content.count(b"\n") - 1) > MAX_RECORDS:
+        raise broken(f"holds {held:,} records; a segment has at most {MAX_RECORDS:,}")
     *lines, seal_line = content[:-1].split(b"\n")
     try:
         sealed = parse_seal(seal_line)

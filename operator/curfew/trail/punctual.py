@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Sequence
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from curfew.ports import Attestation, ObjectStore, StoreUnavailable
+from curfew.ports import Attestation, Keep, ObjectStore, StoreUnavailable, every
 
 R = TypeVar("R")
 
@@ -31,9 +31,9 @@ class PunctualStore:
         """Return an object's bytes in time."""
         return await self._in_time(self._store.get(name))
 
-    async def list(self, prefix: str) -> Sequence[str]:
-        """Return names in time."""
-        return await self._in_time(self._store.list(prefix))
+    async def list(self, prefix: str, *, keep: Keep = every, most: int | None = None) -> Sequence[str]:
+        """Return names in three times the time of a call."""
+        return await self._in_time(self._store.list(prefix, keep=keep, most=most), times=3)
 
     async def list_partitions(self, prefix: str) -> Sequence[str]:
         """Return partitions in time."""

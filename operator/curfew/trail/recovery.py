@@ -1,35 +1,28 @@
 """Reading the log back at the start: where it ends, and what it held lately.
 
-The end is looked for in a listing, and then by asking for the one name that would come next, so that neither an old
-listing nor a stray object matters. What is read is verified, link by link, from one signed segment to the end.
+A listing is used to find some signed segment near the end, and to read ahead. From there on, each segment is asked for by
+the one name that it can have, so that neither an old listing nor stray objects matter. What is read is verified, link by
+link, from one signed segment to the end. See `search` for what strays can cost.
 """
 
 import asyncio
 import random
-import re
-from collections import deque
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import datetime, timedelta
 from types import MappingProxyType
 
 from curfew.audit.checkpoint import Verifier
-from curfew.audit.claims import claimed_key
 from curfew.audit.pseudonyms import Person, revealed
 from curfew.audit.record import Record, RecordRefused
 from curfew.audit.rotation import successor
-from curfew.audit.segment import ChainBroken, Head, Segment, follow, origin, prefix, resume, sequence
+from curfew.audit.segment import ChainBroken, Head, Segment, follow
 from curfew.ports import ObjectMissing, ObjectStore
-from curfew.trail.keys import KeyUnknown
+from curfew.trail.ahead import Ahead
 from curfew.trail.memory import REMEMBERED, Memory
 from curfew.trail.samples import Samples
-
-AT_ONCE = 16
-"""How many objects are asked for at a time."""
-
-STRAYS = 64
-"""How many objects that are no segments of ours are looked at before giving up."""
+from curfew.trail.search import Search, Signed
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +40,7 @@ async def recover(
     log: str,
     verifiers: Sequence[Verifier],
     window: timedelta,
+    now: datetime,
     people: Mapping[str, Person] = MappingProxyType({}),
     lot: Callable[[], float] = random.random,
 ) -> Recovered:
@@ -54,35 +48,34 @@ async def recover(
 
     Its last 25 hours are read, in which there is a complete set of the open stories. `window` is how much is read of a log
     without one: of one that an earlier version wrote. `verifiers` are the keys that may have signed that part of it, the
-    newest first, which is the one that begins a log. By `lot` it is decided which of its segments are kept in mind.
+    newest first, which is the one that begins a log. `now` is what the clock shows, aware: no segment is looked for under
+    days that are yet to come. By `lot` it is decided which segments are kept in mind.
 
     Both are measured from the last segment and not from now. Raise `ChainBroken` where that part of the log is not
     whole, `KeyUnknown` where another key has signed it, and a `StoreError` where it cannot be read.
     """
-    listing = _Listing(store, log)
-    newest = await _newest(listing, verifiers)
-    if newest is None:
+    search = Search(store, log, verifiers, now, lot)
+    late = await search.signed()
+    if late is None:
         return Recovered(Head.genesis(log), Memory(log), Samples(window, lot), verifiers[0])
-    recovered = await _read_back(listing, verifiers, newest, REMEMBERED, Samples(window, lot), people)
+    recovered = await _read_back(store, search, verifiers, late, REMEMBERED, Samples(window, lot), people)
     if window > REMEMBERED and not recovered.memory.open.is_complete:
-        recovered = await _read_back(listing, verifiers, newest, window, Samples(window, lot), people)
+        recovered = await _read_back(store, search, verifiers, late, window, Samples(window, lot), people)
     return recovered
 
 
-_Found = tuple[Segment, Head, Verifier]
-"""A segment, the state after it, and the key that signs what follows."""
-
-
 async def _read_back(
-    listing: "_Listing",
+    store: ObjectStore,
+    search: Search,
     verifiers: Sequence[Verifier],
-    newest: _Found,
+    late: Signed,
     span: timedelta,
     samples: Samples,
     people: Mapping[str, Person],
 ) -> Recovered:
-    """Verify and remember what was sealed in a span before the newest segment and since."""
-    memory = Memory(listing.log)
+    """Verify and remember what was sealed in a span before a segment near the end, and since."""
+    log = late.after.log
+    memory = Memory(log)
 
     def remember(segment: Segment, after: Head) -> None:
         told = records_of(segment)
@@ -91,26 +84,26 @@ async def _read_back(
         samples.learn(segment.name, after)
         memory.learn(told, after, own=False)
 
-    segment, end, verifier = newest
-    first_day = (segment.at - span).date()
+    first_day = (late.segment.at - span).date()
     # A segment lies in the partition of the day of the one before it. So of those within the span, one may lie before
-    # its first day: the last one there. From it on, each is verified.
-    before = await _newest(listing, verifiers, before=first_day)
-    if before is None:
-        head, verifier = Head.genesis(listing.log), verifiers[-1]
+    # its first day: the last one there. From it or one before it on, each is verified.
+    early = await search.signed(before=first_day)
+    if early is None:
+        head, verifier = Head.genesis(log), verifiers[-1]
     else:
-        segment, head, verifier = before
-        remember(segment, head)
+        head, verifier = early.after, early.following
+        remember(early.segment, head)
     chain = _Chain(head, verifier)
-    async with aclosing(_segments(listing, chain, first_day)) as segments:
+    listed = await search.names_since(first_day, late.segment.at.date())
+    async with aclosing(_segments(store, listed, chain)) as segments:
         async for segment, after in segments:
             head = after
             remember(segment, head)
             # A segment takes milliseconds, and several are at hand: what ends access need not wait for all of them.
             await asyncio.sleep(0)
-            if head.seq == end.seq and head != end:
-                raise ChainBroken(end.seq, segment.name, "is there twice: the log has been forked")
-    if head.seq < end.seq:
+            if head.seq == late.after.seq and head != late.after:
+                raise ChainBroken(head.seq, segment.name, "is there twice: the log has been forked")
+    if head.seq < late.after.seq or await search.is_any_signed_after(head.seq):
         raise ChainBroken(head.seq + 1, head.next_name(), "is missing, though there are segments after it")
     return Recovered(head, memory, samples, chain.verifier)
 
@@ -127,104 +120,22 @@ def records_of(segment: Segment) -> tuple[Record, ...]:
     return tuple(found)
 
 
-class _Listing:
-    """The names in a log's folder that could be segments of it, a partition at a time."""
-
-    def __init__(self, store: ObjectStore, log: str) -> None:
-        self.store = store
-        self.log = log
-        self._partitions: list[tuple[date, str]] | None = None
-        self._names: dict[str, list[str]] = {}
-
-    async def partitions(self) -> list[tuple[date, str]]:
-        """Return the day and the folder of each partition, in order."""
-        if self._partitions is None:
-            folders = await self.store.list_partitions(prefix(self.log))
-            self._partitions = sorted((day, folder) for folder in folders if (day := _day(folder)) is not None)
-        return self._partitions
-
-    async def names(self, folder: str) -> list[str]:
-        """Return the names in a partition, in the order of their numbers."""
-        if folder not in self._names:
-            names = [name for name in await self.store.list(folder) if sequence(name) >= 0]
-            self._names[folder] = sorted(names, key=lambda name: (sequence(name), name))
-        return self._names[folder]
-
-
-def _day(folder: str) -> date | None:
-    found = re.search(r"/dt=(\d{4}-\d{2}-\d{2})/$", folder)
+async def _segments(
+    store: ObjectStore, names: Sequence[str], chain: "_Chain"
+) -> AsyncGenerator[tuple[Segment, Head], None]:
+    """Yield what a chain goes on with until a name is missing; `names` are those of a listing, to read ahead."""
+    ahead = Ahead(store, names)
     try:
-        return date.fromisoformat(found[1]) if found else None
-    except ValueError:
-        return None
-
-
-async def _newest(listing: _Listing, verifiers: Sequence[Verifier], before: date | None = None) -> _Found | None:
-    """Return the last segment that a key of ours has signed, in the partitions before a day, or None where there is nothing.
-
-    With it comes the key that signs what follows. Strays are passed over: should one of them be the true end, altered,
-    then the next name after what is found here is taken, and nothing is lost or overwritten. Where there are only
-    strays, raise what is wrong with the last of them.
-    """
-    strays: list[Exception] = []
-    for day, folder in reversed(await listing.partitions()):
-        if before is not None and day >= before:
-            continue
-        for name in reversed(await listing.names(folder)):
+        while True:
             try:
-                return _resume(name, await listing.store.get(name), verifiers, listing.log)
-            except (ChainBroken, KeyUnknown) as error:
-                strays.append(error)
+                stored = await ahead.get(chain.next_name)
             except ObjectMissing:
-                strays.append(ChainBroken(sequence(name), name, "is listed and cannot be read"))
-            if len(strays) == STRAYS:
-                raise strays[0]
-    if strays:
-        raise strays[0]
-    return None
-
-
-def _resume(name: str, stored: bytes, verifiers: Sequence[Verifier], log: str) -> _Found:
-    """Open a segment that one of these keys has signed; return the key that signs what follows as well."""
-    claimed = claimed_key(stored, origin(log))
-    # Where it says nothing, or another key, it is opened with the newest, to hear what is wrong with it.
-    verifier = next((known for known in verifiers if known.key_hash == claimed), verifiers[0])
-    try:
-        segment, head = resume(name, stored, verifier, log)
-    except ChainBroken as error:
-        if claimed is None or claimed == verifier.key_hash:
-            raise
-        raise KeyUnknown(_unknown(name, claimed, verifiers)) from error
-    return segment, head, successor(segment, verifier)
-
-
-def _unknown(name: str, claimed: bytes, verifiers: Sequence[Verifier]) -> str:
-    ours = " and ".join(verifier.key_hash.hex() for verifier in verifiers)
-    return (
-        f"Segment {name} is signed with key {claimed.hex()}, and the settings name {ours}. If the key was exchanged, name "
-        "the one before it in audit.previousKeyFile for three days; if it was not, put the former key back"
-    )
-
-
-async def _segments(listing: _Listing, chain: "_Chain", first_day: date) -> AsyncGenerator[tuple[Segment, Head], None]:
-    """Yield what a chain goes on with until a name is missing: first what is listed since a day, then what came after."""
-    listed = []
-    for day, folder in await listing.partitions():
-        if day >= first_day:
-            listed += [name for name in await listing.names(folder) if sequence(name) > chain.seq]
-    async with aclosing(_read_ahead(listing.store, listed)) as objects:
-        async for name, stored in objects:
-            # Another name is that of a stray, or comes after a gap.
-            if name == chain.next_name and (followed := chain.follow(stored)) is not None:
+                chain.end()
+                return
+            if (followed := chain.follow(stored)) is not None:
                 yield followed
-    while True:
-        try:
-            stored = await listing.store.get(chain.next_name)
-        except ObjectMissing:
-            chain.end()
-            return
-        if (followed := chain.follow(stored)) is not None:
-            yield followed
+    finally:
+        await ahead.close()
 
 
 class _Chain:
@@ -268,24 +179,3 @@ class _Chain:
         """
         if self._doubt is not None:
             raise self._doubt
-
-
-async def _read_ahead(store: ObjectStore, names: Sequence[str]) -> AsyncGenerator[tuple[str, bytes], None]:
-    """Yield objects in the order of their names, some of them being fetched already. What is missing is left out."""
-    waiting: deque[tuple[str, asyncio.Task[bytes]]] = deque()
-    rest = iter(names)
-    try:
-        while True:
-            while len(waiting) < AT_ONCE and (name := next(rest, None)) is not None:
-                waiting.append((name, asyncio.ensure_future(store.get(name))))
-            if not waiting:
-                return
-            name, task = waiting.popleft()
-            try:
-                yield name, await task
-            except ObjectMissing:
-                continue
-    finally:
-        for _, task in waiting:
-            task.cancel()
-        await asyncio.gather(*(task for _, task in waiting), return_exceptions=True)

@@ -15,12 +15,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol, TypeVar
 
+from curfew.audit.canonical import NotCanonical
 from curfew.audit.carried import STORIES_OPEN
 from curfew.audit.checkpoint import Signer, SigningFailed
 from curfew.audit.receipt import Receipt
 from curfew.audit.record import Record
 from curfew.audit.rotation import successor
-from curfew.audit.segment import ChainBroken, Head, Segment, follow, seal
+from curfew.audit.segment import MAX_BYTES, MAX_RECORDS, ChainBroken, Head, Segment, follow, seal
 from curfew.ports import Clock, ObjectExists, ObjectMissing, ObjectStore, StoreError, StoreUnavailable
 from curfew.trail import records
 from curfew.trail.attestor import AttestationObserver, Attestor
@@ -35,9 +36,12 @@ from curfew.trail.samples import Samples
 
 R = TypeVar("R")
 
-MOST_RECORDS = 1000
+MOST_RECORDS = MAX_RECORDS
 MOST_BYTES = 1024 * 1024
 """How much one segment holds, before compression; one record is taken however large it is."""
+
+LARGEST_RECORD = MAX_BYTES // 2
+"""The largest line of a record in bytes: a segment has to hold it with pseudonyms for names, and the seal besides."""
 
 FIRST_PAUSE = 0.05
 LONGEST_PAUSE = 2.0
@@ -164,12 +168,17 @@ class Trail:
     def submit(self, records: Iterable[Record]) -> None:
         """Hand records over; those that are durable or on their way are ignored. Never waits.
 
-        Raise `NotCanonical` for one that cannot be written.
+        Raise `NotCanonical` for one that cannot be written, or is too large to be read back.
         """
         for record in records:
             if record.id in self._queue or record.id in self._in_flight or self.receipt(record.id) is not None:
                 continue
-            self._queue[record.id] = _Entry(record, record.line())
+            line = record.line()
+            if len(line) > LARGEST_RECORD:
+                raise NotCanonical(
+                    f"is larger than a record can be: {len(line):,} bytes, and {LARGEST_RECORD:,} at most"
+                )
+            self._queue[record.id] = _Entry(record, line)
         if self._queue:
             self._work.set()
 
@@ -209,7 +218,7 @@ class Trail:
             try:
                 known = await self._people.by_pseudonym() if self._people is not None else {}
                 recovered = await recover(
-                    self._store, self._log, self._keys.verifiers, self._window, known, self._jitter
+                    self._store, self._log, self._keys.verifiers, self._window, self._clock.now(), known, self._jitter
                 )
                 self._keys.use(recovered.verifier)
             except StoreError as error:
@@ -356,7 +365,7 @@ class Trail:
         batch = {record.id: _Entry(record, record.line()) for record in carried}
         size = sum(len(entry.line) for entry in batch.values())
         waiting: list[str] = []
-        for id_, entry in itertools.islice(self._queue.items(), MOST_RECORDS):
+        for id_, entry in itertools.islice(self._queue.items(), MOST_RECORDS - len(batch)):
             size += len(entry.line)
             if batch and size > MOST_BYTES:
                 break

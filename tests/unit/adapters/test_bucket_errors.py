@@ -226,23 +226,6 @@ async def test_a_missing_object_is_told_from_a_missing_bucket(answering: Answeri
             await store.create(NAME, b"x")
 
 
-async def test_an_object_too_large_to_be_ours_is_not_read(
-    answering: Answering, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(bucket, "LARGEST_OBJECT", 3)
-    async with answering(answer_with_object) as (store, _):
-        with pytest.raises(StoreUnavailable, match="has 4 bytes, too many for one of our objects"):
-            await store.get(NAME)
-
-
-async def answer_with_object(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Answer with an object of four bytes."""
-    await reader.readuntil(b"\r\n\r\n")
-    writer.write(
-        b"HTTP/1.1 200 OK\r\nLast-Modified: Tue, 24 Nov 2026 12:00:00 GMT\r\nETag: x\r\nContent-Length: 4\r\n\r\nbody"
-    )
-
-
 # What no server here can be made to answer, in obstore's words.
 NOT_KNOWN = """Generic S3 error: Error performing PUT http://bucket.example:9000/trail/x in 2ms - HTTP error: error
 

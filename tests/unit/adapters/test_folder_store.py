@@ -1,6 +1,8 @@
 """A folder as object store: what survives a power cut, and what it says when it cannot be used."""
 
+import asyncio
 import os
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -8,7 +10,7 @@ import pytest
 
 from curfew.adapters.objectstore import open_store
 from curfew.adapters.objectstore.folder import NOT_EXCLUSIVE, NOT_WRITE_ONCE, FolderStore
-from curfew.ports import Evidence, ObjectExists, StoreUnavailable
+from curfew.ports import MOST_READ, Evidence, ObjectExists, ObjectMissing, StoreUnavailable
 
 NAME = "v1/log=main/dt=2026-11-24/000000000007-ab.jsonl.zst"
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -144,3 +146,40 @@ async def test_a_folder_that_gives_names_twice_is_found_out(
 
     assert attestation.evidence is Evidence.NONE
     assert attestation.findings == (NOT_EXCLUSIVE, NOT_WRITE_ONCE)
+
+
+def as_a_link(path: Path) -> None:
+    path.symlink_to("/dev/zero")
+
+
+def as_a_pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
+@pytest.mark.parametrize("make", [as_a_link, as_a_pipe])
+async def test_what_is_no_file_is_named_and_not_waited_for(
+    store: FolderStore, tmp_path: Path, make: Callable[[Path], None]
+) -> None:
+    path = tmp_path / "trail" / NAME
+    path.parent.mkdir(parents=True)
+    make(path)
+
+    assert await store.list("v1/") == [NAME]
+    with pytest.raises(StoreUnavailable, match=f"^{path} is no regular file, but a link, a pipe, a device or a socket"):
+        async with asyncio.timeout(5):
+            await store.get(NAME)
+
+
+async def test_a_folder_in_place_of_an_object_is_no_object(store: FolderStore, tmp_path: Path) -> None:
+    (tmp_path / "trail" / NAME).mkdir(parents=True)
+
+    assert await store.list("v1/") == []
+    with pytest.raises(ObjectMissing):
+        await store.get(NAME)
+
+
+async def test_of_a_file_without_an_end_no_more_is_read_than_is_of_use(store: FolderStore, tmp_path: Path) -> None:
+    await store.create(NAME, b"")
+    os.truncate(tmp_path / "trail" / NAME, 20 << 30)  # a sparse file: it takes no room on the disk
+
+    assert await store.get(NAME) == bytes(MOST_READ + 1)

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -361,3 +362,44 @@ def test_a_whole_day_without_a_record_is_a_day_with_signs_of_life() -> None:
 
     assert log.head.range.size == 0
     assert [name.split("/")[2] for name in log.names] == ["dt=1970-01-01"] + ["dt=2026-11-24"] * 23
+
+
+@pytest.mark.parametrize("lines", [segments.MAX_RECORDS + 1, 1_000_000])
+def test_more_lines_than_a_segment_has_are_not_looked_at(lines: int) -> None:
+    """A few hundred bytes can hold millions of lines: signed, they took the verifier gigabytes and minutes."""
+    log = a_log(1)
+    frame = zstandard.ZstdCompressor().compress(b"0\n" * lines + b"{}\n")
+
+    assert f"holds {lines:,} records; a segment has at most 1,000" in refused(
+        log, log.head, log.head.next_name(), signed(log, frame)
+    )
+
+
+def test_as_many_records_as_a_segment_may_hold_are_read_back() -> None:
+    log = a_log(1)
+    lines = [b'{"n":%d}' % number for number in range(segments.MAX_RECORDS)]
+    body, after = seal(log.head, lines, at=BEGIN + timedelta(days=1), writer="w", signer=log.signer)
+
+    assert follow(log.head, log.head.next_name(), body, log.verifier)[1] == after
+
+
+def test_what_could_not_be_read_back_is_not_sealed() -> None:
+    log = a_log(1)
+    for lines in ([b"{}"] * (segments.MAX_RECORDS + 1), [b'{"a":"' + b"x" * segments.MAX_BYTES + b'"}']):
+        with pytest.raises(ValueError, match="are too many for one segment"):
+            seal(log.head, lines, at=BEGIN, writer="w", signer=log.signer)
+
+
+def test_an_object_larger_than_any_segment_is_not_looked_at() -> None:
+    log = a_log(1)
+    stored = bytes(segments.MAX_STORED + 1)
+
+    assert "is larger than any segment: those have at most 4,259,840 bytes" in refused(
+        log, log.head, log.head.next_name(), stored
+    )
+
+
+def test_what_cannot_be_packed_is_no_larger_stored_than_a_segment_may_be() -> None:
+    lines = os.urandom(segments.MAX_BYTES)
+
+    assert len(zstandard.ZstdCompressor(level=3).compress(lines)) + segments.TRAILER_BYTES <= segments.MAX_STORED

@@ -286,7 +286,7 @@ async def test_what_is_read_back_may_begin_with_the_rotation() -> None:
         objects[name], head = seal(head, [told.line()], at=at, writer="curfew-1", signer=signer)
 
     for verifiers in ([NEW.verifier, OLD.verifier], [NEWER.verifier, NEW.verifier, OLD.verifier]):
-        recovered = await recover(MemoryStore(objects), LOG, verifiers, timedelta(hours=25))
+        recovered = await recover(MemoryStore(objects), LOG, verifiers, timedelta(hours=25), at)
 
         assert (recovered.head, recovered.verifier) == (head, NEW.verifier)
 

@@ -73,7 +73,7 @@ class Log:
 
     async def recover(self) -> Recovered:
         """Read it back as a start does."""
-        return await recover(self.store, LOG, [SIGNER.verifier], WINDOW)
+        return await recover(self.store, LOG, [SIGNER.verifier], WINDOW, self.at)
 
 
 async def test_a_start_knows_a_story_of_a_month_ago_by_the_newest_set() -> None:
@@ -84,7 +84,7 @@ async def test_a_start_knows_a_story_of_a_month_ago_by_the_newest_set() -> None:
     log.wait(31)
     reading = FailingStore(log.store)
 
-    memory = (await recover(reading, LOG, [SIGNER.verifier], WINDOW)).memory
+    memory = (await recover(reading, LOG, [SIGNER.verifier], WINDOW, log.at)).memory
 
     assert memory.open.stories() == {"old": cut(story[4])}
     assert memory.open.intent("old") == cut(story[3])
@@ -156,7 +156,7 @@ async def test_a_log_of_an_earlier_version_is_read_as_far_back_as_the_longest_gr
     log.wait(10)
     log.write(told_of("newer", *GRANTED))
     log.wait(4)
-    recovered = await recover(log.store, LOG, [SIGNER.verifier], timedelta(days=7))
+    recovered = await recover(log.store, LOG, [SIGNER.verifier], timedelta(days=7), log.at)
 
     assert set(recovered.memory.open.stories()) == {"newer"}
     assert not recovered.memory.open.is_complete
@@ -167,7 +167,7 @@ async def test_a_log_of_an_earlier_version_is_read_as_far_back_as_the_longest_gr
     log.carries, log.memory = True, recovered.memory
     log.write(hours=1)
     log.wait(2)
-    memory = (await recover(log.store, LOG, [SIGNER.verifier], timedelta(days=7))).memory
+    memory = (await recover(log.store, LOG, [SIGNER.verifier], timedelta(days=7), log.at)).memory
     assert memory.open.is_complete
     assert set(memory.open.stories()) == {"newer"}
     assert not memory.is_over("older", START)

@@ -101,7 +101,7 @@ async def test_a_segment_is_bounded_in_records_and_in_bytes(monkeypatch: pytest.
     monkeypatch.setattr(writing, "MOST_BYTES", 5 * len(a_record(10).line()))
     store = MemoryStore()
     trail = a_trail(store)
-    huge = a_record(99, detail={"text": "x" * 2 * writing.MOST_BYTES})
+    huge = a_record(99, detail={"text": "x" * (2 * writing.MOST_BYTES - 4096)})
     async with running(trail):
         await settle()
         before = len(store.objects)

@@ -14,7 +14,16 @@ from curfew.adapters.objectstore import azure
 from curfew.adapters.objectstore.errors import is_refusal, translate
 from curfew.adapters.objectstore.s3 import S3Bucket
 from curfew.adapters.objectstore.write_once import UNREAD, Seen, Undone, judge
-from curfew.ports import Attestation, ObjectExists, ObjectMissing, StoreError, StoreUnavailable
+from curfew.ports import (
+    MOST_READ,
+    Attestation,
+    Keep,
+    ObjectExists,
+    ObjectMissing,
+    StoreError,
+    StoreUnavailable,
+    every,
+)
 
 if TYPE_CHECKING:  # obstore has these names for type checkers only
     from obstore.store import ClientConfig, RetryConfig, S3Config
@@ -23,9 +32,6 @@ if TYPE_CHECKING:  # obstore has these names for type checkers only
 CONNECT_TIMEOUT = timedelta(seconds=3)
 TIMEOUT = timedelta(seconds=10)
 """How long one call may take, from connecting to the last byte."""
-
-# No segment is nearly as large; whatever is there under its name need not be read to know that it is none.
-LARGEST_OBJECT = 80 * 1024 * 1024
 
 REGION = "us-east-1"
 CANARY = b"Curfew stored this to see whether it can be deleted, which it must not be. It holds nothing.\n"
@@ -92,12 +98,12 @@ class BucketStore:
             raise self._create_failure(error, name) from error
 
     async def get(self, name: str) -> bytes:
-        """Return an object's bytes, or raise `ObjectMissing`."""
+        """Return an object's bytes, or the first `MOST_READ` and one more of a larger one. Raise `ObjectMissing`."""
         try:
             answer = await obstore.get_async(self._client, name)
-            if (size := answer.meta["size"]) > LARGEST_OBJECT:
-                raise StoreUnavailable(f"{name} in {self._where} has {size} bytes, too many for one of our objects.")
-            return bytes(await answer.bytes_async())
+            if answer.meta["size"] <= MOST_READ:
+                return bytes(await answer.bytes_async())
+            return bytes(await obstore.get_range_async(self._client, name, start=0, end=MOST_READ + 1))
         except (BaseError, OSError) as error:
             raise translate(error, name, self._where) from error
 
@@ -121,13 +127,20 @@ class BucketStore:
             return seen.unread
         return (f"{self._where.capitalize()} keeps versions: what is deleted can be had back. Use one without.",)
 
-    async def list(self, prefix: str) -> Sequence[str]:
-        """Return the names of all objects under a prefix, sorted."""
+    async def list(self, prefix: str, *, keep: Keep = every, most: int | None = None) -> Sequence[str]:
+        """Return the names of all objects under a prefix, sorted: those to keep, of the first `most`."""
+        found: list[str] = []
+        seen = 0
         try:
-            found = await obstore.list(self._client, prefix, chunk_size=1000).collect_async()
+            # Chunk by chunk: what is listed besides the name takes ten times its memory.
+            async for chunk in obstore.list(self._client, prefix, chunk_size=1000):
+                found += [name for one in chunk if keep(name := one["path"])]
+                seen += len(chunk)
+                if most is not None and seen >= most:
+                    break
         except (BaseError, OSError) as error:
             raise translate(error, prefix, self._where) from error
-        return sorted(one["path"] for one in found)
+        return sorted(found)
 
     async def list_partitions(self, prefix: str) -> Sequence[str]:
         """Return the "folders" one level under a prefix, each with its trailing slash, sorted."""

@@ -8,13 +8,15 @@ returned, a power cut takes nothing away.
 import asyncio
 import contextlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
+from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
-from curfew.ports import Attestation, Evidence, ObjectExists, ObjectMissing, StoreUnavailable
+from curfew.files import NotAFile, open_regular
+from curfew.ports import MOST_READ, Attestation, Evidence, Keep, ObjectExists, ObjectMissing, StoreUnavailable, every
 
 R = TypeVar("R")
 
@@ -46,7 +48,7 @@ class FolderStore:
         await self._in_thread(lambda: self._folder.create(name, body))
 
     async def get(self, name: str) -> bytes:
-        """Return an object's bytes, or raise `ObjectMissing`."""
+        """Return an object's bytes, or the first `MOST_READ` and one more of a larger one. Raise `ObjectMissing`."""
         return await self._in_thread(lambda: self._folder.get(name))
 
     async def delete(self, name: str) -> None:
@@ -57,9 +59,9 @@ class FolderStore:
         """Nothing that a folder knows of keeps a deleted file."""
         return ()
 
-    async def list(self, prefix: str) -> Sequence[str]:
-        """Return the names of all objects under a prefix, sorted."""
-        return await self._in_thread(lambda: self._folder.names(prefix))
+    async def list(self, prefix: str, *, keep: Keep = every, most: int | None = None) -> Sequence[str]:
+        """Return the names of all objects under a prefix, sorted: those to keep, of the first `most`."""
+        return await self._in_thread(lambda: sorted(filter(keep, islice(self._folder.names(prefix), most))))
 
     async def list_partitions(self, prefix: str) -> Sequence[str]:
         """Return the folders one level under a prefix, each with its trailing slash, sorted."""
@@ -110,7 +112,8 @@ class _Folder:
     def get(self, name: str) -> bytes:
         path = self._path(name)
         try:
-            return path.read_bytes()
+            with open_regular(path) as file:
+                return file.read(MOST_READ + 1)
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
             self._require_surroundings()
             raise ObjectMissing(f"{path} does not exist.") from error
@@ -122,14 +125,23 @@ class _Folder:
             path.unlink()
             _flush(path.parent)
 
-    def names(self, prefix: str) -> list[str]:
+    def names(self, prefix: str) -> Iterator[str]:
+        """Yield what is there, in no order. Links to folders are not followed."""
         self._require_surroundings()
-        found = []
-        for folder, folders, files in os.walk(self.root / prefix, onerror=_raise_unless_missing):
-            folders[:] = (one for one in folders if not one.startswith("."))
-            within = "".join(f"{part}/" for part in Path(folder).relative_to(self.root).parts)
-            found += [f"{within}{one}" for one in files if not one.startswith(".")]
-        return sorted(found)
+        folders = [prefix.rstrip("/")]
+        while folders:
+            folder = folders.pop()
+            try:
+                with os.scandir(self.root / folder) as entries:
+                    for one in entries:
+                        if one.name.startswith("."):
+                            continue
+                        if one.is_dir(follow_symlinks=False):
+                            folders.append(f"{folder}/{one.name}".lstrip("/"))
+                        elif not one.is_dir():
+                            yield f"{folder}/{one.name}".lstrip("/")
+            except FileNotFoundError:
+                continue
 
     def partitions(self, prefix: str) -> list[str]:
         self._require_surroundings()
@@ -145,6 +157,8 @@ class _Folder:
         match error:
             case FileNotFoundError():
                 return f"The folder {where} does not exist. Create it, or correct the address file://{self.root}."
+            case NotAFile():
+                return f"{error}."
             case PermissionError():
                 return f"{where} may not be used by this user ({error.strerror}). Give it the right, or another folder."
             case _:
@@ -172,11 +186,6 @@ class _Folder:
         """Without the folder around it, an empty listing would be a lie: a disk that is not mounted looks like that."""
         if not self.root.parent.is_dir():
             raise FileNotFoundError(2, "No such file or directory", str(self.root.parent))
-
-
-def _raise_unless_missing(error: OSError) -> None:
-    if not isinstance(error, FileNotFoundError):
-        raise error
 
 
 def _flush(folder: Path) -> None:

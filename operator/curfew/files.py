@@ -1,0 +1,53 @@
+"""Reading files that may be anything: bounded in bytes, and never a file that one waits for or that has no end."""
+
+import errno
+import os
+import stat
+from pathlib import Path
+from typing import BinaryIO
+
+
+class NotAFile(OSError):
+    """Something that is there under a file's name and is no regular file. `str(error)` is a sentence for people."""
+
+
+class TooLarge(OSError):
+    """A file of more bytes than are read. `str(error)` is a sentence for people."""
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """Open a file that others may have put there. Raise `NotAFile` for a link, a pipe, a device or a socket.
+
+    A folder raises `IsADirectoryError`, and what is missing `FileNotFoundError`, as `open` does.
+    """
+    try:
+        # Without O_NONBLOCK, opening a pipe waits for somebody who writes to it.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENXIO):
+            raise _not_a_file(path) from error
+        raise
+    file = os.fdopen(descriptor, "rb")
+    mode = os.fstat(descriptor).st_mode
+    if stat.S_ISREG(mode):
+        return file
+    file.close()
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    raise _not_a_file(path)
+
+
+def read_given(path: Path, most: int) -> bytes:
+    """Return what a file holds that the user has named; it may be a link or a pipe.
+
+    Raise `TooLarge` for one of more than `most` bytes, and `OSError` if it cannot be read.
+    """
+    with path.open("rb") as file:
+        data = file.read(most + 1)
+    if len(data) > most:
+        raise TooLarge(f"{path} is larger than {most:,} bytes, which is the most that is read of such a file")
+    return data
+
+
+def _not_a_file(path: Path) -> NotAFile:
+    return NotAFile(f"{path} is no regular file, but a link, a pipe, a device or a socket. Put the file itself there")
