@@ -50,8 +50,8 @@ def register(registry: kopf.OperatorRegistry, store: Store, enqueue: Enqueue, co
     @kopf.on.event("rbac.authorization.k8s.io", "v1", "roles", registry=registry)
     @kopf.on.event("rbac.authorization.k8s.io", "v1", "clusterroles", registry=registry)
     async def role_was_seen(type: str | None, body: kopf.Body, **_: Any) -> None:  # noqa: A002  Kopf's name for it
-        for uid in store.see_role_deleted(body) if type == "DELETED" else store.see_role(body):
-            enqueue(uid)
+        for key in store.see_role_deleted(body) if type == "DELETED" else store.see_role(body):
+            enqueue(key)
 
     @kopf.on.event("rbac.authorization.k8s.io", "v1", "rolebindings", registry=registry)
     async def binding_was_seen(type: str | None, body: kopf.Body, **_: Any) -> None:  # noqa: A002  Kopf's name for it

@@ -24,6 +24,7 @@ from curfew.core.lifecycle import FINAL, Event
 from curfew.core.notices import Notice, about_deleted, about_orphan, about_stuck
 from curfew.core.plan import RIGHTS_GRACE, Close, Create, Forget, Patch, Remove, Step, plan
 from curfew.core.reasons import Reason
+from curfew.core.role_changes import changing_since
 from curfew.core.terms import Role, read_role
 from curfew.ports import AlreadyExists, Clock, Cluster, ClusterError, Conflict, Forbidden, Invalid, NotFound
 from curfew.store import PolicyKey, Store, Unreadable, is_closed
@@ -236,16 +237,19 @@ class Reconciler:
     ) -> Facts:
         """Freeze what is known about a request at this instant, and what was read for it."""
         uid = request.metadata.uid
-        memory = self._store.memory(uid)
+        memory, now = self._store.memory(uid), self._clock.now()
+        seen = self._store.role_seen(request, role)
+        memory.role_changing_since = changing_since(request, seen, memory.role_changing_since, now)
         return Facts(
-            now=self._clock.now(),
+            now=now,
             request=request,
             trail=self._trail.health,
             enforcement=self._enforcement(),
             is_gone=memory.is_gone,
             policy=self._store.policy((request.metadata.namespace, request.spec.policy_name)),
             role=role,
-            role_seen=self._store.role_seen(request),
+            role_seen=seen,
+            role_changing_since=memory.role_changing_since,
             rights=rights,
             binding=self._store.binding(uid) or memory.stranger,
             lost=memory.lost,

@@ -12,19 +12,22 @@ from typing import Any
 from pydantic import ValidationError
 
 from curfew.api import names
-from curfew.api.access_policy import AccessPolicy, RoleKind
-from curfew.api.access_request import AccessRequest, Phase
+from curfew.api.access_policy import AccessPolicy, RoleKind, RoleRef
+from curfew.api.access_request import AccessRequest, Phase, PinnedRole
 from curfew.audit.record import Story
 from curfew.core.bindings import Binding, read_binding
 from curfew.core.facts import Holder, Refusal, Removal, Rivals
 from curfew.core.lifecycle import FINAL
-from curfew.core.terms import RoleSeen, read_role
+from curfew.core.terms import Role, RoleSeen, read_role
 
 PolicyKey = tuple[str, str]
 """Namespace and name of a policy."""
 
 RoleKey = tuple[str, str, str]
 """Kind, namespace (empty for a ClusterRole) and name of a role."""
+
+Key = str | PolicyKey
+"""What is given a turn: a request by its UID, or a policy."""
 
 TOMBSTONES = 10_000
 """How many deleted UIDs are remembered, so that a late event about one does not bring it back."""
@@ -49,6 +52,7 @@ class Memory:
     stranger: Binding | None = None  # a binding of its name that Curfew did not make
     refusal: Refusal | None = None  # the API server's refusal of the binding
     refused_since: datetime | None = None  # when it was first refused
+    role_changing_since: datetime | None = None  # since when the rules of its aggregated role have been different
     stuck_since: datetime | None = None  # when its binding was first to be removed, and could not be
     is_gone: bool = False  # the request was deleted
     is_accepted: bool = False  # that it may be decided is being written
@@ -73,6 +77,7 @@ class Store:
         self._by_policy: defaultdict[PolicyKey, set[str]] = defaultdict(set)
         self._claims: defaultdict[tuple[PolicyKey, str], set[str]] = defaultdict(set)  # what counts towards a limit
         self._by_role: defaultdict[RoleKey, set[str]] = defaultdict(set)
+        self._offered: defaultdict[RoleKey, set[PolicyKey]] = defaultdict(set)
         self.is_synced = False  # whether everything there is was listed once
 
     # --- what was seen ----------------------------------------------------------------------------------------------
@@ -138,12 +143,24 @@ class Store:
         known = self._policies.get(key)
         if known is not None and known.metadata.uid != meta["uid"]:
             self.lose_policy(known)
+        self._withdraw(key)  # unreadable means no (promise P8)
         try:
-            self._policies[key] = AccessPolicy.model_validate(body)
+            policy = AccessPolicy.model_validate(body)
         except ValidationError as error:
-            self._policies.pop(key, None)  # unreadable means no (promise P8)
             raise Unreadable("AccessPolicy", body, error) from None
+        self._policies[key] = policy
+        self._offered[offered_role(policy)].add(key)
         return key
+
+    def _withdraw(self, key: PolicyKey) -> AccessPolicy | None:
+        """Take a policy away and return it, or None if there is none."""
+        policy = self._policies.pop(key, None)
+        if policy is not None:
+            role = offered_role(policy)
+            self._offered[role].discard(key)
+            if not self._offered[role]:
+                del self._offered[role]
+        return policy
 
     def see_policy_deleted(self, body: Mapping[str, Any]) -> PolicyKey | None:
         """Take in that an AccessPolicy is gone and return its key, or None where another has its name by now."""
@@ -160,34 +177,42 @@ class Store:
         known = self._policies.get(key)
         if known is None or known.metadata.uid != policy.metadata.uid:
             return None
-        self._gone_policies[policy.metadata.uid] = self._policies.pop(key)
+        self._gone_policies[policy.metadata.uid] = known
+        self._withdraw(key)
         return key
 
-    def see_role(self, body: Mapping[str, Any]) -> frozenset[str]:
-        """Take in a Role or ClusterRole and return the UIDs of the requests that have pinned it, if its rules changed."""
+    def see_role(self, body: Mapping[str, Any]) -> frozenset[Key]:
+        """Take in a Role or ClusterRole and return the requests that have pinned it and the policies that offer it.
+
+        Return nothing if its rules have not changed.
+        """
         if self._newer("role", body) is None:
             return frozenset()
-        role = read_role(body)
-        return self._see_role(_role_key(body), RoleSeen(role.uid, role.rules_digest))
+        return self._see_role(_role_key(body), read_role(body).seen)
 
-    def see_role_deleted(self, body: Mapping[str, Any]) -> frozenset[str]:
-        """Take in that a Role or ClusterRole is gone and return the UIDs of the requests that had pinned it."""
+    def see_role_deleted(self, body: Mapping[str, Any]) -> frozenset[Key]:
+        """Take in that a Role or ClusterRole is gone and return who had pinned or offered it."""
         key, known = _role_key(body), self._roles.get(_role_key(body))
         self._bury(str(body["metadata"]["uid"]))
         if known is None or known.uid != body["metadata"]["uid"]:
             return frozenset()
-        if key not in self._by_role:
+        if key not in self._by_role and key not in self._offered:
             del self._roles[key]  # roles come and go, and nobody asks for this one
             return frozenset()
         return self._see_role(key, RoleSeen("", ""))
 
-    def _see_role(self, key: RoleKey, seen: RoleSeen) -> frozenset[str]:
+    def _see_role(self, key: RoleKey, seen: RoleSeen) -> frozenset[Key]:
         known, self._roles[key] = self._roles.get(key), seen
-        return frozenset(self._by_role.get(key, ())) if seen != known else frozenset()
+        return frozenset((*self._by_role.get(key, ()), *self._offered.get(key, ()))) if seen != known else frozenset()
 
-    def role_seen(self, request: AccessRequest) -> RoleSeen | None:
-        """Return what the watch last saw of the role that a request has pinned, or None."""
-        return self._roles.get(role_key(request)) if request.status.terms is not None else None
+    def role_seen(self, request: AccessRequest, read: Role | None = None) -> RoleSeen | None:
+        """Return what was last seen of the role that a request has pinned, or None; `read` was read just now."""
+        terms = request.status.terms
+        if terms is None:
+            return None
+        if read is not None and (read.kind, read.name) == (terms.role.kind, terms.role.name):
+            return read.seen
+        return self._roles.get(role_key(request))
 
     def see_binding(self, body: Mapping[str, Any]) -> str | None:
         """Take in a RoleBinding with our label and return its key, or None where it is old or not ours."""
@@ -355,8 +380,16 @@ def role_key(request: AccessRequest) -> RoleKey:
     """Return the key of the role that a request has pinned."""
     if request.status.terms is None:
         raise ValueError(f"request {request.metadata.name} has pinned no role")
-    role = request.status.terms.role
-    return (str(role.kind), request.metadata.namespace if role.kind is RoleKind.ROLE else "", role.name)
+    return _key_of(request.status.terms.role, request.metadata.namespace)
+
+
+def offered_role(policy: AccessPolicy) -> RoleKey:
+    """Return the key of the role that a policy offers."""
+    return _key_of(policy.spec.role_ref, policy.metadata.namespace)
+
+
+def _key_of(role: PinnedRole | RoleRef, namespace: str) -> RoleKey:
+    return (str(role.kind), namespace if role.kind is RoleKind.ROLE else "", role.name)
 
 
 def _role_key(body: Mapping[str, Any]) -> RoleKey:

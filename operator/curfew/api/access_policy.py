@@ -191,8 +191,8 @@ class AccessPolicySpec(Model):
     allow_permanence: bool = Field(
         default=False,
         description=(
-            "Dangerous. Allows a role with which a person could make access that outlives the grant (bind, escalate, "
-            "impersonate, wildcards, minting tokens, writing bindings). Such a role is refused "
+            "Dangerous. Allows a role with which a person could make access that outlives the grant (for example bind, "
+            "escalate, impersonate, wildcards, minting tokens, writing bindings, creating pods). Such a role is refused "
             "without it. By default false."
         ),
     )
@@ -237,6 +237,9 @@ class AccessPolicyStatus(Model):
         description="What is risky in the role, one CamelCase word each, such as ReadsSecrets or ExecsIntoPods.",
         json_schema_extra={"x-kubernetes-list-type": "set"},
     )
+    risk_table: int | None = Field(
+        default=None, ge=1, description="The version of the table of risks by which the role was judged."
+    )
     recorded: RecordedPolicy | None = Field(
         default=None,
         description="The version of the policy that is known to be in the log. The next one is compared with it.",
@@ -244,7 +247,10 @@ class AccessPolicyStatus(Model):
     conditions: tuple[Condition, ...] = Field(
         default=(),
         max_length=16,
-        description="Ready tells whether the policy can be asked for, and if not, why.",
+        description=(
+            "Ready: whether the policy can be asked for, and if not, why. EndsWithGrant: whether something that the role "
+            "allows remains after a grant, and what."
+        ),
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
     )
 

@@ -163,6 +163,10 @@ class Terms(Model):
         default=OnRoleChange.REVOKE,
         description="What becomes of the grant when the role's rules are changed while it is active: Revoke or Keep.",
     )
+    allow_permanence: bool = Field(
+        default=False,
+        description="Whether the policy allows a role with which access could be made that outlives the grant.",
+    )
     risk: tuple[Annotated[str, Field(max_length=64)], ...] = Field(
         default=(),
         max_length=32,

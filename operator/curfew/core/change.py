@@ -239,7 +239,7 @@ class Change:
                     self._record("grant.drifted", self.detail, success=False),
                     self._record("grant.revoked", f"the access was ended: {self.detail}"),
                 )
-            case Reason.ROLE_CHANGED:
+            case Reason.ROLE_CHANGED | Reason.ROLE_IS_PERMANENT:
                 seen = self.facts.role_seen
                 return (
                     role_changed(self.facts, self.detail, seen.rules_digest if seen is not None else ""),
@@ -272,6 +272,7 @@ class Change:
             Reason.BINDING_UNANNOUNCED,
             Reason.EXPIRY_MISSING,
             Reason.ROLE_CHANGED,
+            Reason.ROLE_IS_PERMANENT,
         )
         if self.event is Event.GRANT and self._breaks_glass:
             reason, action = "BreakGlassInvoked", "BreakGlass"

@@ -11,7 +11,7 @@ from curfew.api.times import format_duration, format_time
 from curfew.core import window
 from curfew.core.facts import Facts
 from curfew.core.reasons import Reason
-from curfew.core.risk import PERMANENT, risks
+from curfew.core.risk import explain, permanent, risks
 from curfew.core.terms import Role, difference, pin
 
 
@@ -298,11 +298,11 @@ def not_given(kind: str, name: str, namespace: str) -> str:
 
 def permanence(policy: AccessPolicy, role: Role) -> str | None:
     """Return in words why a policy may not offer a role with which access could be made permanent, or None."""
-    words = [word for word in risks(role.rules) if word in PERMANENT]
+    words = permanent(risks(role.rules))
     if not words or policy.spec.allow_permanence:
         return None
     return (
-        f"with {role.kind} {role.name} a person could make access that outlives the grant ({', '.join(words)}); "
+        f"with {role.kind} {role.name} a person could make access that outlives the grant: {explain(words)}; "
         "offer a smaller role, or say spec.allowPermanence: true if that is meant"
     )
 

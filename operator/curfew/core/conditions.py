@@ -20,6 +20,7 @@ ACTIVE = "Active"
 RECORDED = "Recorded"
 REVIEWED = "Reviewed"
 ROLE_UNCHANGED = "RoleUnchanged"
+ENDS_WITH_GRANT = "EndsWithGrant"
 ORDER = (READY, APPROVED, ACTIVE, RECORDED)
 
 
@@ -52,6 +53,15 @@ def update(
             "observedGeneration": generation,
         }
     return [result[type_] for type_ in sorted(result, key=lambda t: (ORDER.index(t) if t in ORDER else len(ORDER), t))]
+
+
+def is_said(conditions: Iterable[Condition], observed: Observation) -> bool:
+    """Whether the conditions already say what was observed."""
+    return any(
+        (said.type, str(said.status) == "True", said.reason, said.message)
+        == (observed.type, observed.status, observed.reason, observed.message)
+        for said in conditions
+    )
 
 
 def _plain(condition: Condition) -> dict[str, Any]:

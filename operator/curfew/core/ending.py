@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from curfew.api.access_policy import OnRoleChange
 from curfew.api.access_request import AccessRequest, DecisionKind, Phase
 from curfew.api.times import format_time
 from curfew.core import bindings, lifecycle
@@ -12,7 +11,7 @@ from curfew.core.approval import find_decision, tally
 from curfew.core.bindings import Binding
 from curfew.core.facts import Facts, Read
 from curfew.core.reasons import Reason
-from curfew.core.terms import role_change
+from curfew.core.role_changes import why_role_ends
 
 Cause = tuple[Reason, str]
 """Why an access ends, in one CamelCase word and in words for people."""
@@ -70,10 +69,7 @@ def why_ended(facts: Facts, binding: Binding) -> Cause | None:
         return Reason.BINDING_UNANNOUNCED, "the log does not announce it"
     if facts.intent is not None and binding.expires_at is not None and binding.expires_at > facts.intent.expires_at:
         return Reason.BINDING_TAMPERED, f"its end is later than was announced, {format_time(facts.intent.expires_at)}"
-    changed = role_was_changed(facts)
-    if changed is not None and status.terms is not None and status.terms.on_role_change is OnRoleChange.REVOKE:
-        return Reason.ROLE_CHANGED, changed
-    return None
+    return why_role_ends(facts)
 
 
 def why_gone(facts: Facts) -> Cause:
@@ -86,16 +82,10 @@ def why_gone(facts: Facts) -> Cause:
     decided = _decided(request)
     if decided is not None:
         return decided
-    changed = role_was_changed(facts)
-    if changed is not None:
-        return Reason.ROLE_CHANGED, changed
-    return Reason.BINDING_REMOVED, "its binding was deleted by somebody else than Curfew"
-
-
-def role_was_changed(facts: Facts) -> str | None:
-    """Return in words how the role of an Active grant has changed since it was pinned, or None."""
-    status = facts.request.status
-    return role_change(status.terms.role, facts.role_seen) if status.terms is not None else None
+    return why_role_ends(facts) or (
+        Reason.BINDING_REMOVED,
+        "its binding was deleted by somebody else than Curfew",
+    )
 
 
 def is_ours(binding: Binding) -> bool:

@@ -122,7 +122,8 @@ class Facts:
     is_gone: bool = False  # the request was deleted; `request` is how it was last seen
     policy: AccessPolicy | None = None
     role: Role | None = None
-    role_seen: RoleSeen | None = None  # what the watch last saw of the role that was pinned
+    role_seen: RoleSeen | None = None  # what was last seen of the role that was pinned
+    role_changing_since: datetime | None = None  # since when its rules have been different, if it is aggregated
     rights: Rights | None = None  # None where they were not asked for
     binding: Binding | None = None
     lost: Binding | None = None  # the request's binding, seen by this process and gone since

@@ -24,7 +24,18 @@ from typing import Any, Literal
 from curfew.api.access_request import DecisionKind, Phase
 from curfew.api.times import format_time
 from curfew.audit.record import Record
-from curfew.core import announcing, bindings, checks, conditions, ending, lifecycle, reviews, stories, wording
+from curfew.core import (
+    announcing,
+    bindings,
+    checks,
+    conditions,
+    ending,
+    lifecycle,
+    reviews,
+    role_changes,
+    stories,
+    wording,
+)
 from curfew.core.approval import find_decision, owes_review, tally
 from curfew.core.bindings import Binding
 from curfew.core.change import Change
@@ -201,11 +212,11 @@ def note_role_change(facts: Facts) -> Step | None:
     if status.phase is not Phase.ACTIVE or status.terms is None or seen is None:
         return None
     said = next((c for c in status.conditions if c.type == conditions.ROLE_UNCHANGED), None)
-    changed = ending.role_was_changed(facts)
+    changed = role_changes.role_was_changed(facts)
     if changed is not None:
         now = f" (now {seen.rules_digest[:12]})" if seen.rules_digest else ""
         observed = conditions.Observation(conditions.ROLE_UNCHANGED, False, str(Reason.ROLE_CHANGED), f"{changed}{now}")
-    elif said is not None:
+    elif said is not None and not role_changes.is_settling(facts):
         changed = f"the rules of {wording.role(facts.request)} were changed back"
         observed = conditions.Observation(conditions.ROLE_UNCHANGED, True, "AsApproved", changed)
     else:
@@ -329,6 +340,8 @@ def _compare(facts: Facts) -> Step | None:
         is_on_behalf = facts.request.spec.submitted_by != facts.request.spec.requester
         return Step(reads=frozenset({Read.ROLE, Read.RIGHTS} if is_on_behalf else {Read.ROLE}))
     violation = checks.first_violation(checks.GRANT, facts)
+    if violation is not None and violation.reason is Reason.TERMS_CHANGED and role_changes.is_settling(facts):
+        return Step(wake_at=role_changes.settled_at(facts))
     if violation is not None:
         return _transition(facts, Event.FAIL, reason=violation.reason, detail=violation.message)
     return None
@@ -523,4 +536,5 @@ def next_look(facts: Facts) -> datetime | None:
             instants.append(facts.intent.starts_at + ACTIVATION_WINDOW)
     if owes_review(request):
         instants.append(status.review_by)
+    instants.append(role_changes.settled_at(facts))
     return min((instant for instant in instants if instant is not None and instant > facts.now), default=None)

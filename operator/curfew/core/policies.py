@@ -11,7 +11,8 @@ from curfew.core.checks import compile_pattern, not_given, permanence
 from curfew.core.conditions import Observation
 from curfew.core.notices import Notice, Regarding
 from curfew.core.reasons import Reason
-from curfew.core.risk import risks
+from curfew.core.risk import explain, risks
+from curfew.core.risk_table import VERSION
 from curfew.core.terms import Role
 
 RECHECK = timedelta(seconds=30)
@@ -31,28 +32,33 @@ def judge(policy: AccessPolicy, role: Role | None, *, may_bind: bool, now: datet
     """Return what a policy's status has to say; nothing where it says so already."""
     ready = _ready(policy, role, may_bind=may_bind)
     wake_at = None if ready.status else now + RECHECK
-    said = next((c for c in policy.status.conditions if c.type == conditions.READY), None)
-    generation = policy.metadata.generation
+    generation, said = policy.metadata.generation, policy.status
     risk = risks(role.rules) if role is not None else ()
-    if (
-        said is not None
-        and policy.status.risk == risk
-        and policy.status.observed_generation == generation
-        and (str(said.status) == "True", said.reason, said.message) == (ready.status, ready.reason, ready.message)
+    observed = (ready, _ends_with_grant(risk))
+    if (said.risk, said.risk_table, said.observed_generation) == (risk, VERSION, generation) and all(
+        conditions.is_said(said.conditions, one) for one in observed
     ):
         return Judgement(None, wake_at=wake_at)
     status = {
         "observedGeneration": generation,
         "risk": list(risk),
-        "conditions": conditions.update(policy.status.conditions, (ready,), now=now, generation=generation),
+        "riskTable": VERSION,
+        "conditions": conditions.update(said.conditions, observed, now=now, generation=generation),
     }
-    is_quiet = ready.status or ready.reason == "SelfTest"
+    is_quiet = ready.status or ready.reason == "SelfTest" or conditions.is_said(said.conditions, ready)
     return Judgement(status, () if is_quiet else (_notice(policy, ready),), wake_at)
 
 
 def _is_self_test(policy: AccessPolicy) -> bool:
     ref = policy.spec.role_ref
     return (policy.metadata.name, str(ref.kind), ref.name) == (SELF_TEST_POLICY, "Role", SELF_TEST_REQUEST)
+
+
+def _ends_with_grant(risk: tuple[str, ...]) -> Observation:
+    """Return what of a use of the role remains after the grant, for those who offer it and agree to it."""
+    if not risk:
+        return Observation(conditions.ENDS_WITH_GRANT, True, "NothingRemains", "nothing remains after the grant")
+    return Observation(conditions.ENDS_WITH_GRANT, False, "SomethingRemains", explain(risk))
 
 
 def _ready(policy: AccessPolicy, role: Role | None, *, may_bind: bool) -> Observation:

@@ -1,92 +1,79 @@
 """What is risky in a role's rules, one CamelCase word each, for those who offer it, ask for it and agree to it.
 
-Verbs are as RBAC knows them: `*` stands for every verb, every resource, every group. What makes access outlive a grant is
-`PERMANENT`: a policy offers such a role only when it says so by name.
+The words are those of the table in `risk_table`. What makes access that outlives its grant is permanent: a policy offers
+such a role only if it says so by name (promise P1).
 """
 
+import functools
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from itertools import product
+from math import prod
+from typing import Any, Final
 
-RBAC = "rbac.authorization.k8s.io"
-READING = ("get", "list", "watch")
-WRITING = ("create", "update", "patch")
-WORKLOADS = {
-    "": ("pods", "replicationcontrollers"),
-    "apps": ("daemonsets", "deployments", "replicasets", "statefulsets"),
-    "batch": ("cronjobs", "jobs"),
-}
+from curfew.core.risk_table import MEANINGS, ROWS, TOO_LARGE, UNRECOGNISED, WILDCARD, Lasts, Row
 
+MOST: Final = 5_000
+"""How many combinations of group, resource and verb a role may name: more than `admin` of a large cluster does."""
 
-@dataclass(frozen=True, slots=True)
-class Risk:
-    """A word, and the verbs on resources of a group that earn it; `/*` stands for whatever subresource."""
+LONGEST: Final = 400
+"""How many characters of a name are looked at: more than any resource or verb has."""
 
-    word: str
-    group: str
-    resources: tuple[str, ...]
-    verbs: tuple[str, ...]
-
-
-RISKS: tuple[Risk, ...] = (
-    Risk("ReadsSecrets", "", ("secrets",), READING),
-    Risk("ExecsIntoPods", "", ("pods/exec", "pods/attach", "pods/ephemeralcontainers"), ("create", "get", *WRITING)),
-    Risk("ForwardsPorts", "", ("pods/portforward", "pods/proxy", "services/proxy"), ("create", "get", *WRITING)),
-    Risk("EntersNodes", "", ("nodes/proxy",), ("create", "get", *WRITING)),
-    Risk("MintsTokens", "", ("serviceaccounts/token",), ("create",)),
-    # A Secret of the type kubernetes.io/service-account-token is filled with a token that never expires.
-    Risk("MintsTokens", "", ("secrets",), WRITING),
-    Risk("Impersonates", "", ("users", "groups", "serviceaccounts"), ("impersonate",)),
-    Risk("Impersonates", "authentication.k8s.io", ("users", "groups", "serviceaccounts", "uids"), ("impersonate",)),
-    Risk("Binds", RBAC, ("roles", "clusterroles"), ("bind",)),
-    Risk("Escalates", RBAC, ("roles", "clusterroles"), ("escalate",)),
-    Risk("WritesRBAC", RBAC, ("roles", "rolebindings", "clusterroles", "clusterrolebindings"), WRITING),
-    Risk("WritesAccessPolicies", "curfew.dev", ("accesspolicies",), WRITING),
-    Risk("Decides", "curfew.dev", ("accesspolicies",), ("approve", "request-on-behalf")),
-    Risk("Decides", "curfew.dev", ("accesspolicies/*",), ("approve",)),  # one stage of a policy
-    *(Risk("CreatesPods", group, resources, WRITING) for group, resources in WORKLOADS.items()),
-)
-
-WILDCARD = "Wildcard"
-
-PERMANENT = frozenset(
-    {
-        WILDCARD,
-        "Binds",
-        "Decides",
-        "Escalates",
-        "Impersonates",
-        "MintsTokens",
-        "WritesAccessPolicies",
-        "WritesRBAC",
-    }
-)
-"""The words of what could make access that outlives its grant."""
+_BY_GROUP: Final[defaultdict[str, list[Row]]] = defaultdict(list)
+for _row in ROWS:
+    _BY_GROUP[_row.group].append(_row)
 
 
 def risks(rules: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
     """Return what is risky in a role's rules, sorted; nothing for a role that only looks at harmless things."""
-    words = {risk.word for rule in rules for risk in RISKS if _allows(rule, risk)}
-    if any("*" in (*rule.get("verbs", ()), *rule.get("resources", ())) for rule in rules):
+    named = [tuple(rule.get(key) or () for key in ("apiGroups", "resources", "verbs")) for rule in rules]
+    if sum(prod(map(len, names)) for names in named) > MOST:
+        return (TOO_LARGE,)
+    found = (words_of(*(str(name)[:LONGEST] for name in one)) for names in named for one in product(*names))
+    return tuple(sorted(frozenset().union(*found)))
+
+
+def permanent(words: Iterable[str]) -> tuple[str, ...]:
+    """Return those of the words with which access could be made that outlives the grant."""
+    return tuple(word for word in words if MEANINGS[word].lasts is Lasts.ACCESS)
+
+
+def explain(words: Iterable[str]) -> str:
+    """Return the words with the reason of each, as people read them."""
+    return "; ".join(f"{word} ({MEANINGS[word].why})" for word in words)
+
+
+@functools.lru_cache(maxsize=4096)  # roles name the same things over and over
+def words_of(group: str, resource: str, verb: str) -> frozenset[str]:
+    """Return the words for a verb on a resource as a rule names them; `*` in a rule stands for everything."""
+    about = [
+        row
+        for row in _rows(group)
+        if _names(verb, row.verbs) and (_names(resource, row.resources) or _names_part(resource, row.resources))
+    ]
+    words = {row.word for row in about if row.word}
+    if "*" in (resource, verb):
         words.add(WILDCARD)
-    return tuple(sorted(words))
+    elif group == "*" or not any(_covers(row.resources, resource) for row in about):
+        words.add(UNRECOGNISED)
+    return frozenset(words)
 
 
-def _allows(rule: Mapping[str, Any], risk: Risk) -> bool:
-    return (
-        _names(rule.get("apiGroups", ()), (risk.group,))
-        and _names(rule.get("verbs", ()), risk.verbs)
-        and any(_is_named(resource, name) for resource in risk.resources for name in rule.get("resources", ()))
-    )
+def _rows(group: str) -> Iterable[Row]:
+    """Return the rows about a group, and those about every group."""
+    return ROWS if group == "*" else (*_BY_GROUP.get(group, ()), *_BY_GROUP["*"])
 
 
-def _is_named(resource: str, name: str) -> bool:
-    """Whether a rule names a resource by a name; `*/scale` names a subresource of every resource."""
-    of, slash, subresource = resource.partition("/")
-    if subresource == "*" and name.startswith((f"{of}/", "*/")):
-        return True
-    return name in ("*", resource) or (slash != "" and name == f"*/{subresource}")
+def _names(name: str, known: Sequence[str]) -> bool:
+    """Whether a name in a rule is one that a row is about, or is `*`."""
+    return name == "*" or _covers(known, name)
 
 
-def _names(given: Iterable[str], wanted: Sequence[str]) -> bool:
-    return any(name == "*" or name in wanted for name in given)
+def _names_part(name: str, known: Sequence[str]) -> bool:
+    """Whether a rule names a subresource of every resource, as `*/scale` does, that a row is about."""
+    return name.startswith("*/") and _covers((one.partition("/")[2] for one in known if "/" in one), name[2:])
+
+
+def _covers(known: Iterable[str], name: str) -> bool:
+    """Whether names of the table stand for a name; `*` at the end of one stands for whatever follows."""
+    return any(name.startswith(one[:-1]) if one.endswith("*") else name == one for one in known)

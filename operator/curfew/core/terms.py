@@ -7,15 +7,17 @@ from typing import Any
 from curfew.api.access_policy import AccessPolicy
 from curfew.api.access_request import AccessRequest, PinnedRole, PolicyRef, Terms
 from curfew.audit.canonical import digest
-from curfew.core.risk import risks
+from curfew.core.risk import permanent, risks
 
 
 @dataclass(frozen=True, slots=True)
 class RoleSeen:
-    """What the watch last saw of a role: enough to tell that it changed. An empty UID: it was deleted."""
+    """What the watch last saw of a role: enough to tell that it changed, and into what. An empty UID: it was deleted."""
 
     uid: str
     rules_digest: str
+    permanent: tuple[str, ...] = ()  # the risks with which access could be made that outlives a grant
+    is_aggregated: bool = False  # a controller writes its rules, and may write them in several steps
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,12 @@ class Role:
     name: str
     uid: str
     rules: tuple[Mapping[str, Any], ...]
+    is_aggregated: bool = False
+
+    @property
+    def seen(self) -> RoleSeen:
+        """What is remembered of it."""
+        return RoleSeen(self.uid, self.rules_digest, permanent(risks(self.rules)), self.is_aggregated)
 
     @property
     def rules_digest(self) -> str:
@@ -36,7 +44,13 @@ class Role:
 def read_role(body: Mapping[str, Any]) -> Role:
     """Read a Role or ClusterRole. An aggregated ClusterRole holds the rules that its controller wrote into it."""
     meta = body["metadata"]
-    return Role(kind=body["kind"], name=meta["name"], uid=meta["uid"], rules=tuple(body.get("rules") or ()))
+    return Role(
+        kind=body["kind"],
+        name=meta["name"],
+        uid=meta["uid"],
+        rules=tuple(body.get("rules") or ()),
+        is_aggregated=bool(body.get("aggregationRule")),
+    )
 
 
 def pin(request: AccessRequest, policy: AccessPolicy, role: Role) -> Terms:
@@ -55,6 +69,7 @@ def pin(request: AccessRequest, policy: AccessPolicy, role: Role) -> Terms:
         risk=risks(role.rules),
         mode=policy.spec.approval.mode,
         on_role_change=policy.spec.on_role_change,
+        allow_permanence=policy.spec.allow_permanence,
     )
 
 

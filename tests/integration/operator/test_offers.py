@@ -69,6 +69,23 @@ async def test_a_role_that_could_make_access_permanent_is_offered_only_by_name(
     assert meant["risk"] == refused["risk"] == again.status["terms"]["risk"]
 
 
+async def test_constrained_impersonation_is_permanent_too(operator: OperatorProcess, place: Place) -> None:
+    """Its verbs are others than `impersonate`, and each half makes a role one that could make access permanent."""
+    meta = {"name": "curfew-test"}
+    of_whom = {"apiGroups": ["authentication.k8s.io"], "resources": ["serviceaccounts"]}
+    for_what = {"apiGroups": [RBAC], "resources": ["rolebindings"]}
+    for number, rule in enumerate(
+        (
+            {**of_whom, "verbs": ["impersonate:serviceaccount"]},
+            {**for_what, "verbs": ["impersonate-on:serviceaccount:create"]},
+        )
+    ):
+        await place.apply({"apiVersion": f"{RBAC}/v1", "kind": "ClusterRole", "metadata": meta, "rules": [rule]})
+        status = await offered(place, f"impersonating-{number}", role="curfew-test")
+
+        assert (ready(status), status["risk"]) == (("False", "RoleIsPermanent"), ["Impersonates"])
+
+
 async def test_nobody_has_more_requests_or_grants_than_the_policy_allows(
     operator: OperatorProcess, place: Place
 ) -> None:

@@ -1,6 +1,7 @@
 """What was approved is what is held: a role that is edited during a grant (promise P5); and glass that is broken."""
 
 import asyncio
+import json
 import uuid
 from collections.abc import Callable
 from datetime import timedelta
@@ -86,6 +87,73 @@ async def test_a_policy_may_keep_what_was_granted(operator: OperatorProcess, pla
 
     assert asked.status["phase"] == "Active"
     assert (await asked.binding_now()).is_ok
+
+
+def ready(place: Place, name: str) -> str:
+    """Return why a policy can be asked for or not, as last seen."""
+    for body in place.sights.policies.objects.values():
+        if (body["metadata"]["namespace"], body["metadata"]["name"]) == (place.namespace, name):
+            conditions = body.get("status", {}).get("conditions", ())
+            return next((str(c["reason"]) for c in conditions if c["type"] == "Ready"), "")
+    return ""
+
+
+async def test_a_kept_grant_ends_when_its_role_becomes_permanent(
+    operator: OperatorProcess, place: Place, read_log: ReadLog
+) -> None:
+    """And the policy is no longer Ready, though nobody has touched it."""
+    name = f"p-{uuid.uuid4().hex[:6]}"
+    await place.apply(a_role("get"), place.policy(name, role=ROLE, onRoleChange="Keep"))
+    asked = await place.pending(place.people.alice, name)
+    (await asked.decide(place.people.bob)).done()
+    await asked.phase("Active")
+
+    await place.apply(a_role("*"))
+    await asked.unbound()
+    await asked.closed()
+    await place.sights.policies.until(lambda: ready(place, name) == "RoleIsPermanent", "the policy refused", SOON)
+
+    assert (asked.status["phase"], asked.status["endReason"]) == ("Revoked", "RoleIsPermanent")
+    assert "grant.role_changed" in (await asyncio.to_thread(read_log, operator)).story(asked.uid)
+    await place.apply(a_role("get"))
+
+
+async def test_an_aggregated_role_that_is_emptied_and_filled_again_ends_nothing(
+    operator: OperatorProcess, place: Place
+) -> None:
+    """As a GitOps controller does that applies it without the rules which Kubernetes collects."""
+    name, label = f"p-{uuid.uuid4().hex[:6]}", f"part-of-{uuid.uuid4().hex[:6]}"
+    part = a_role("get", "list")
+    part["metadata"] = {"name": label, "labels": {label: "true"}}
+    whole = {**a_role(), "aggregationRule": {"clusterRoleSelectors": [{"matchLabels": {label: "true"}}]}}
+    del whole["rules"]
+
+    async def rules() -> list[Any]:
+        got = await place.kubectl("get", "clusterrole", ROLE, "--output=json", user="admin")
+        return list(json.loads(got).get("rules") or ())
+
+    async def filled() -> None:
+        async with asyncio.timeout(SOON):
+            while await rules() != part["rules"]:
+                pass
+
+    await place.apply(part, whole, place.policy(name, role=ROLE))
+    await filled()
+    asked = await place.pending(place.people.alice, name)
+    (await asked.decide(place.people.bob)).done()
+    await asked.phase("Active")
+    for _ in range(3):
+        await place.kubectl("patch", "clusterrole", ROLE, "--type=merge", '--patch={"rules":null}', user="admin")
+        await filled()
+    part["rules"] = a_role("get")["rules"]
+    await place.apply(part)  # this change stays
+    await asked.phase("Revoked")
+
+    assert asked.status["endReason"] == "RoleChanged"
+    settled = asked.time("endedAt") - asked.time("grantedAt")
+    assert settled > timedelta(seconds=2), "it ended before its rules had settled"
+    await place.apply(a_role("get"))
+    await place.kubectl("delete", "clusterrole", label, user="admin")
 
 
 async def test_the_glass_is_broken_at_once_and_reviewed_afterwards(
