@@ -22,6 +22,14 @@ _FORGED = "curfew-probe-forged"  # objects that are never made, and a person who
 _RBAC = "rbac.authorization.k8s.io"
 
 
+UNTRIED: Mapping[str, str] = {
+    "curfew-decision-reason": "it brings an answer of Curfew's forward",
+    "curfew-request-terms": "it brings an answer of Curfew's forward",
+    "curfew-request-deletion": "without it, people could end the access of others, and give none",
+}
+"""The admission policies that are not tried, and why: without them nobody gets access that they should not have."""
+
+
 class Speaker(StrEnum):
     """Who makes an attempt."""
 

@@ -94,7 +94,7 @@ CREATED: list[tuple[str, Manifest, str]] = [
     ("a request for a policy", request(requester="thief@example.com", policyName="debug"), "curfew-request-identity"),
     (
         "a request for what is offered here",
-        request(requester="thief@example.com", policyName=CANARY_POLICY),
+        request(requester="thief@example.com", policyName=CANARY_POLICY, duration="1m"),
         "curfew-request-identity",
     ),
     ("a request for a system user", request(requester="system:admin"), "curfew-request-identity"),
