@@ -32,6 +32,16 @@ def test_a_public_key_in_pem_is_written_as_verify_wants_it(tmp_path: Path) -> No
     assert run(str(tmp_path / "public.pem")).stdout == f"{a_signer().verifier}\n"
 
 
+def test_a_key_can_come_from_standard_input() -> None:
+    """So that a private key from a Secret need not lie in a file on the way."""
+    public = Ed25519PublicKey.from_public_bytes(a_signer().verifier.public_key)
+    pem = public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+
+    result = CliRunner().invoke(main, ["audit", "key", "-"], input=pem, prog_name="curfew")
+
+    assert result.stdout == f"{a_signer().verifier}\n"
+
+
 def test_a_public_key_of_another_kind_is_refused(tmp_path: Path) -> None:
     public = rsa.generate_private_key(65537, 2048).public_key()
     (tmp_path / "public.pem").write_bytes(public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))

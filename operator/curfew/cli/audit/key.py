@@ -16,14 +16,18 @@ from curfew.cli.audit.reading import TAMPERED, Unfounded, announced, list_log, o
 from curfew.cli.audit.showing import progress
 from curfew.ports import ObjectStore
 
+LARGEST_KEY = 64 * 1024
+"""Bytes that are read of a key."""
+
 
 @click.command("key", short_help="Print the public key of a signing key, or the keys of a log.")
-@click.argument("where", metavar="FILE|LOCATION")
+@click.argument("where", metavar="FILE|LOCATION|-")
 @options.log
 def key(where: str, log: str) -> None:
     """Print the public key that goes with the operator's signing key, or the keys that have signed a log.
 
-    FILE holds the private key in PEM, as the operator's settings name it (audit.keyFile), or the public key in PEM. Keep
+    FILE holds the private key in PEM, as the operator's settings name it (audit.keyFile), or the public key in PEM; with -,
+    it is read from standard input. Keep
     what is printed where an auditor finds it and whoever may write to the log does not: it is what --key and --key-file
     of `verify` want.
 
@@ -34,6 +38,7 @@ def key(where: str, log: str) -> None:
     \b
     Examples:
       curfew audit key signing.pem > curfew.pub
+      kubectl get secret … | curfew audit key - > curfew.pub
       curfew audit key s3://acme-access-log/prod
 
     \b
@@ -42,8 +47,12 @@ def key(where: str, log: str) -> None:
               2: the command was wrong, or there is no key that can be used; the message says how.
               3: the log cannot be read: no such bucket or log, wrong credentials.
     """  # noqa: D301  click's mark for lines that stay as they are
+    if where == "-":
+        click.echo(_public_half("standard input", sys.stdin.buffer.read(LARGEST_KEY), log))
+        return
     if Path(where).is_file():
-        click.echo(_public_half(Path(where), log))
+        with Path(where).open("rb") as file:
+            click.echo(_public_half(where, file.read(LARGEST_KEY), log))
         return
     if "://" not in where and not Path(where).is_dir():
         raise click.UsageError(f"{where} is neither a file nor a folder. Give a key in PEM, or where a log lies.")
@@ -56,14 +65,13 @@ def key(where: str, log: str) -> None:
         click.echo(f"{tenure.verifier}  from segment {tenure.segment} and record {tenure.record} on")
 
 
-def _public_half(file: Path, log: str) -> Verifier:
-    pem = file.read_bytes()
+def _public_half(where: str, pem: bytes, log: str) -> Verifier:
     try:
         if b"PUBLIC KEY" in pem:
             return Verifier.from_pem(origin(log), pem)
         return Ed25519Signer.from_pem(origin(log), pem).verifier
     except KeyRefused as error:
-        raise click.UsageError(f"{file} cannot be used: {error}.") from error
+        raise click.UsageError(f"{where} cannot be used: {error}.") from error
 
 
 async def _examine(store: ObjectStore, log: str) -> Examined:
