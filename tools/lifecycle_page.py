@@ -31,6 +31,7 @@ REASONS = {
     Reason.TICKET_MALFORMED: "The ticket is not of the form that the policy asks for.",
     Reason.LIMIT_REACHED: "The requester has as many requests or grants under the policy as it allows.",
     Reason.REQUEST_UNREADABLE: "The API server took a request that Curfew cannot read.",
+    Reason.NAME_WAS_USED: "The policy takes each name once, and an earlier request had this one.",
     Reason.SELF_TEST: "Curfew made the request itself, to test its admission policies. It fails on purpose.",
     Reason.DENIED_BY_APPROVER: "An approver decided Deny.",
     Reason.CANCELLED_BY_REQUESTER: "The requester decided Cancel before the grant.",

@@ -33,7 +33,7 @@ from curfew.reconciler import Reconciler
 from curfew.reporting import Reporting
 from curfew.settings import Settings
 from curfew.store import Store
-from curfew.trail import Discrepancy, Health, People, Trail
+from curfew.trail import Discrepancy, Health, People, PunctualStore, Trail, UsedNames
 
 log = structlog.get_logger("curfew")
 
@@ -45,6 +45,9 @@ SURVEY_SECONDS = 5.0
 
 AGAIN_SECONDS = 30.0
 """How soon a task beside the others begins again after a defect ended it."""
+
+NAME_TIMEOUT = timedelta(seconds=5)
+"""How long the store may take to tell whether a name was used; the request waits meanwhile."""
 
 FOLD = timedelta(hours=1)
 """How much more of the trail than the longest grant is read at the start."""
@@ -62,8 +65,9 @@ class Operator:
         self._recorder = Recorder(cluster, self._clock, telemetry.events_dropped)
         self._reporting = Reporting(self._recorder, telemetry)
         signer, previous = open_signers(settings.audit)
+        store = open_store(settings.audit.url, retention=settings.audit.retention)
         self._trail = Trail(
-            open_store(settings.audit.url, retention=settings.audit.retention),
+            store,
             self._clock,
             signer,
             settings.audit.log,
@@ -97,6 +101,7 @@ class Operator:
             self._trail,
             self._clock,
             self._reporting,
+            names=UsedNames(PunctualStore(store, NAME_TIMEOUT), settings.audit.log),
             enforcement=lambda: self._enforcement.state,
             max_grant=settings.limits.max_grant,
             wake=lambda uid: self._queue.add(uid),

@@ -19,14 +19,14 @@ from curfew.audit.record import Record, RecordRefused, Story
 from curfew.core import ending, policies, policy_records, stories, unreadable
 from curfew.core.announcing import read_intent
 from curfew.core.bindings import Binding, read_binding
-from curfew.core.facts import EnforcementState, Facts, Intent, Read, Refusal, Removal, Rights, TrailState
+from curfew.core.facts import EnforcementState, Facts, Intent, NameClaim, Read, Refusal, Removal, Rights, TrailState
 from curfew.core.lifecycle import FINAL, Event
 from curfew.core.notices import Notice, about_deleted, about_orphan, about_stuck
 from curfew.core.plan import RIGHTS_GRACE, Close, Create, Forget, Patch, Remove, Step, plan
 from curfew.core.reasons import Reason
 from curfew.core.role_changes import changing_since
 from curfew.core.terms import Role, read_role
-from curfew.ports import AlreadyExists, Clock, Cluster, ClusterError, Conflict, Forbidden, Invalid, NotFound
+from curfew.ports import AlreadyExists, Clock, Cluster, ClusterError, Conflict, Forbidden, Invalid, NotFound, StoreError
 from curfew.store import PolicyKey, Store, Unreadable, is_closed
 from curfew.turns import Place
 
@@ -87,6 +87,14 @@ class Trail(Protocol):
         ...
 
 
+class Names(Protocol):
+    """Which names of requests were used under policies that take each name once."""
+
+    async def claim(self, namespace: str, policy: str, name: str, uid: str) -> str:
+        """Use a name for a request, and return the UID of the request that has it. Raise `StoreError`."""
+        ...
+
+
 class Reporter(Protocol):
     """Who is told what happened: Events, metrics and logs. Nothing here waits or fails."""
 
@@ -124,6 +132,7 @@ class Reconciler:
         clock: Clock,
         reporter: Reporter,
         *,
+        names: Names,
         enforcement: Callable[[], EnforcementState],
         max_grant: timedelta,
         wake: Callable[[str], None],
@@ -134,6 +143,7 @@ class Reconciler:
         self._trail = trail
         self._clock = clock
         self._reporter = reporter
+        self._names = names
         self._enforcement = enforcement
         self._max_grant = max_grant
         self._wake = wake
@@ -224,9 +234,18 @@ class Reconciler:
             body = await self._cluster.get_role(str(ref.kind), namespace, ref.name)
             role = read_role(body) if body is not None else None
         rights = await self._ask_rights(request, policy) if Read.RIGHTS in reads and policy is not None else None
+        claim = await self._claim_name(request) if Read.NAME in reads else None
         # What was awaited may have taken a while: only now is the rest read, all of it at one instant.
         request = self._store.request(uid)
-        return self._facts(request, reads, role, rights) if request is not None else None
+        return self._facts(request, reads, role, rights, claim) if request is not None else None
+
+    async def _claim_name(self, request: AccessRequest) -> NameClaim:
+        meta = request.metadata
+        try:
+            holder = await self._names.claim(meta.namespace, request.spec.policy_name, meta.name, meta.uid)
+        except StoreError as error:
+            return NameClaim(problem=str(error))
+        return NameClaim(holder=holder)
 
     def _facts(
         self,
@@ -234,6 +253,7 @@ class Reconciler:
         reads: frozenset[Read] = frozenset(),
         role: Role | None = None,
         rights: Rights | None = None,
+        name: NameClaim | None = None,
     ) -> Facts:
         """Freeze what is known about a request at this instant, and what was read for it."""
         uid = request.metadata.uid
@@ -251,6 +271,7 @@ class Reconciler:
             role_seen=seen,
             role_changing_since=memory.role_changing_since,
             rights=rights,
+            name=name,
             binding=self._store.binding(uid) or memory.stranger,
             lost=memory.lost,
             removal=memory.removal,

@@ -13,7 +13,7 @@ from curfew.core.lifecycle import Event
 from curfew.core.notices import Notice
 from curfew.core.policy_records import place_of
 from curfew.core.reasons import Reason
-from curfew.ports import ClusterError
+from curfew.ports import ClusterError, StoreUnavailable
 from curfew.reconciler import Reconciler
 from curfew.store import Store, Unreadable, is_closed
 from tests.support.builders import NOON, a_decision, a_policy, a_request, a_role
@@ -108,6 +108,20 @@ class FakeTrail:
         return stories
 
 
+class FakeNames:
+    """The names that were used, in a store that can be away."""
+
+    def __init__(self) -> None:
+        self.used: dict[tuple[str, str, str], str] = {}
+        self.is_away = False
+
+    async def claim(self, namespace: str, policy: str, name: str, uid: str) -> str:
+        """Use a name and return who has it."""
+        if self.is_away:
+            raise StoreUnavailable("the bucket is away.")
+        return self.used.setdefault((namespace, policy, name), uid)
+
+
 class Told:
     """Remembers what was reported."""
 
@@ -135,6 +149,7 @@ class Stage:
         self.cluster = FakeCluster(self.clock)
         self.log: list[Record] = []
         self.told = Told()
+        self.names = FakeNames()
         self.failures = FailurePlan()
         self.enforcement = EnforcementState(ok=True, reason="Enforced", message="", since=NOON)
         self.cluster.apply(a_role())
@@ -158,6 +173,7 @@ class Stage:
             self.trail,
             self.clock,
             self.told,
+            names=self.names,
             enforcement=lambda: self.enforcement,
             max_grant=timedelta(hours=24),
             wake=lambda uid: self.dirty.add(uid),

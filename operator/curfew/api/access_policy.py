@@ -131,6 +131,13 @@ class Limits(Model):
     pending_per_requester: int = Field(
         default=3, ge=1, le=100, description="The most undecided requests that one person may have. By default 3."
     )
+    once_per_name: bool = Field(
+        default=False,
+        description=(
+            "Whether each name of a request can be used only once under this policy, also after the request was deleted "
+            "and if the namespace is restored from a backup. By default false."
+        ),
+    )
 
 
 class AccessPolicySpec(Model):

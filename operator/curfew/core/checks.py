@@ -246,6 +246,21 @@ def terms_have_changed(facts: Facts) -> Violation | None:
 LIMITS: tuple[Check, ...] = (too_many_are_pending,)
 """What must hold before anything is read for a request."""
 
+
+def name_was_used(facts: Facts) -> Violation | None:
+    """An earlier request had the name, and the policy takes each name once."""
+    if facts.name is None or facts.name.problem or facts.policy is None:
+        return None
+    if facts.name.holder == facts.request.metadata.uid:
+        return None
+    first = f"request {facts.name.holder}" if facts.name.holder else "an earlier request"
+    return Violation(
+        Reason.NAME_WAS_USED,
+        f"the name {facts.request.metadata.name} was used by {first}; AccessPolicy {facts.policy.metadata.name} takes "
+        "each name once (limits.oncePerName), so apply it under another name",
+    )
+
+
 ACCEPTANCE: tuple[Check, ...] = (
     it_is_the_self_test,
     policy_is_missing,  # somebody must offer it
@@ -260,6 +275,7 @@ ACCEPTANCE: tuple[Check, ...] = (
     reason_is_too_short,
     ticket_is_missing,
     ticket_is_malformed,
+    name_was_used,
 )
 """What must hold besides before a request is put before anybody."""
 

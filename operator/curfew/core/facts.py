@@ -21,6 +21,7 @@ class Read(StrEnum):
     BINDING = "binding"
     ROLE = "role"
     RIGHTS = "rights"
+    NAME = "name"  # claims it as well: who asks first has it
 
 
 STARTING = ("Opening", "NotYetProved", "NotYetProbed")
@@ -112,6 +113,14 @@ class Rights:
 
 
 @dataclass(frozen=True, slots=True)
+class NameClaim:
+    """Who has the name of a request under a policy that takes each name once."""
+
+    holder: str = ""  # the UID of the first request of that name; empty if it is not known
+    problem: str = ""  # why it cannot be known now, in words
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """Everything that a decision about one request may look at."""
 
@@ -124,6 +133,7 @@ class Facts:
     role: Role | None = None
     role_seen: RoleSeen | None = None  # what was last seen of the role that was pinned
     role_changing_since: datetime | None = None  # since when its rules have been different, if it is aggregated
+    name: NameClaim | None = None  # None where it was not asked for
     rights: Rights | None = None  # None where they were not asked for
     binding: Binding | None = None
     lost: Binding | None = None  # the request's binding, seen by this process and gone since

@@ -251,8 +251,24 @@ def accept(facts: Facts) -> Step | None:
         return _transition(facts, Event.REJECT, reason=violation.reason, detail=violation.message)
     if facts.policy is None or facts.role is None:
         raise AssertionError("ACCEPTANCE lets nothing through without policy and role")
+    if facts.policy.spec.limits.once_per_name:
+        if Read.NAME not in facts.was_read:  # last, because asking uses the name up
+            return Step(reads=facts.was_read | {Read.NAME})
+        if facts.name is None or facts.name.problem:
+            return _wait_for_name(facts)
     terms = pin(request, facts.policy, facts.role)
     return _transition(facts, Event.ACCEPT, terms=terms)
+
+
+def _wait_for_name(facts: Facts) -> Step:
+    """Wait until the store tells who has the name; say so, once."""
+    problem = facts.name.problem if facts.name is not None else "it was not asked for"
+    message = f"Curfew cannot find out whether the name was used before: {problem}"
+    observed = conditions.Observation(conditions.READY, False, "NameUnknown", message)
+    ready = next((c for c in facts.request.status.conditions if c.type == conditions.READY), None)
+    if ready is not None and ready.message == message:
+        return Step(wake_at=facts.now + POLICY_RECHECK)
+    return Step(act=Patch({"conditions": _conditions(facts, observed)}))
 
 
 def _wait_for_policy(facts: Facts, violation: checks.Violation, until: datetime) -> Step:

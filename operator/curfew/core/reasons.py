@@ -21,6 +21,7 @@ class Reason(StrEnum):
     TICKET_MALFORMED = "TicketMalformed"
     LIMIT_REACHED = "LimitReached"
     REQUEST_UNREADABLE = "RequestUnreadable"
+    NAME_WAS_USED = "NameWasUsed"
     SELF_TEST = "SelfTest"
 
     # People said so.

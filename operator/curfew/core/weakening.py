@@ -135,6 +135,9 @@ def limits(before: AccessPolicySpec, now: AccessPolicySpec) -> Iterator[Differen
     ):
         if was != is_:
             yield Difference(f"limits.{name} is {is_}, was {was}", loosens=is_ > was)
+    if before.limits.once_per_name is not now.limits.once_per_name:
+        words = f"limits.oncePerName is {_yes(now.limits.once_per_name)}, was {_yes(before.limits.once_per_name)}"
+        yield Difference(words, loosens=before.limits.once_per_name)
 
 
 def description(before: AccessPolicySpec, now: AccessPolicySpec) -> Iterator[Difference]:

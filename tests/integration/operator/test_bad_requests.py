@@ -200,3 +200,22 @@ async def test_a_policy_can_ask_approvers_for_a_reason(operator: OperatorProcess
     (await asked.decide(bob, reason="I am on call and saw it")).done()
 
     await asked.phase("Active")
+
+
+async def test_a_request_that_is_made_anew_is_not_granted_again(operator: OperatorProcess, place: Place) -> None:
+    """By a policy that takes each name once: Git or a backup may make it anew, also after the person gave it back."""
+    alice = place.people.alice
+    limits = {"activePerRequester": 100, "pendingPerRequester": 100, "oncePerName": True}
+    await place.apply(place.policy("once", approval={"mode": "Automatic"}, limits=limits))
+    first = await place.ask(alice, "once", name="from-git")
+    await first.phase("Active")
+    (await first.decide(alice, "Cancel")).done()
+    await first.closed()
+    await first.delete(alice)
+
+    again = await place.ask(alice, "once", name="from-git")
+    await again.phase("Failed")
+
+    assert again.status["endReason"] == "NameWasUsed"
+    assert f"was used by request {first.uid}" in again.condition("Ready")["message"]
+    assert place.sights.bindings_of(again.uid) == []

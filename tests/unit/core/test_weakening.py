@@ -27,7 +27,7 @@ def a_spec(**changes: Any) -> AccessPolicySpec:
             "reason": {"minLength": 10},
             "ticket": {"required": True, "pattern": "INC-[0-9]+"},
             "approval": {"mode": "Review", "count": 2, **EXPLAINED},
-            "limits": {"activePerRequester": 1, "pendingPerRequester": 3},
+            "limits": {"activePerRequester": 1, "pendingPerRequester": 3, "oncePerName": True},
             "onRoleChange": "Revoke",
             "allowPermanence": False,
             **changes,
@@ -56,11 +56,15 @@ LOOSER: dict[str, tuple[dict[str, Any], str]] = {
     "any ticket": ({"ticket": {"required": True}}, "ticket.pattern is not set, was INC-[0-9]+"),
     "another pattern": ({"ticket": {"required": True, "pattern": ".*"}}, "ticket.pattern is .*, was INC-[0-9]+"),
     "more grants": (
-        {"limits": {"activePerRequester": 2, "pendingPerRequester": 3}},
+        {"limits": {"activePerRequester": 2, "pendingPerRequester": 3, "oncePerName": True}},
         "limits.activePerRequester is 2, was 1",
     ),
+    "names used again": (
+        {"limits": {"activePerRequester": 1, "pendingPerRequester": 3}},
+        "limits.oncePerName is false, was true",
+    ),
     "more requests": (
-        {"limits": {"activePerRequester": 1, "pendingPerRequester": 4}},
+        {"limits": {"activePerRequester": 1, "pendingPerRequester": 4, "oncePerName": True}},
         "limits.pendingPerRequester is 4, was 3",
     ),
 }
