@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from curfew.api import names
 from curfew.api.access_policy import AccessPolicy, RoleKind, RoleRef
 from curfew.api.access_request import AccessRequest, Phase, PinnedRole
+from curfew.api.characters import person
 from curfew.audit.record import Story
 from curfew.core.bindings import Binding, read_binding
 from curfew.core.facts import Holder, Refusal, Removal, Rivals
@@ -365,7 +366,7 @@ def _problems(error: ValidationError) -> str:
 
 def _claim_key(request: AccessRequest) -> tuple[PolicyKey, str]:
     """Return what limits are counted by: the policy and the person."""
-    return (request.metadata.namespace, request.spec.policy_name), request.spec.requester
+    return (request.metadata.namespace, request.spec.policy_name), person(request.spec.requester)
 
 
 def _discard(index: defaultdict[Any, set[str]], key: Hashable, uid: str) -> None:

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from curfew.api.access_policy import Mode, OnRoleChange, RoleKind
+from curfew.api.characters import LONGEST_NAME
 from curfew.api.meta import STORED_DEFAULT, Condition, Model, ObjectMeta
 from curfew.api.names import API_VERSION
 from curfew.api.times import Duration, Time
@@ -45,7 +46,7 @@ class AccessRequestSpec(Model):
     )
     requester: str = Field(
         min_length=1,
-        max_length=256,
+        max_length=LONGEST_NAME,
         description=(
             "The user who shall get the access, as the API server names them (kubectl auth whoami). On Kubernetes 1.36 "
             "and later it may be left out and is filled with the caller; before, it must be written. To ask for "
@@ -54,7 +55,7 @@ class AccessRequestSpec(Model):
     )
     submitted_by: str = Field(
         min_length=1,
-        max_length=256,
+        max_length=LONGEST_NAME,
         description=(
             "The user who creates this request; always the caller. On Kubernetes 1.36 and later it is filled; before, "
             "it must be written, and is the same as requester when you ask for yourself."
@@ -96,7 +97,7 @@ class Decision(Model):
 
     by: str = Field(
         min_length=1,
-        max_length=256,
+        max_length=LONGEST_NAME,
         description="The user who decides; always the caller, as the API server names them.",
     )
     decision: DecisionKind = Field(
@@ -119,7 +120,7 @@ class Decision(Model):
 class Review(Model):
     """What Curfew made of one decision."""
 
-    by: str = Field(max_length=256, description="The user who decided.")
+    by: str = Field(max_length=LONGEST_NAME, description="The user who decided.")
     decision: DecisionKind = Field(description="What they decided.")
     stage: str | None = Field(default=None, max_length=63, description="The stage for which they decided.")
     seen_at: Time = Field(description="When Curfew first saw the decision.")

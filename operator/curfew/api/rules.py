@@ -9,6 +9,14 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from curfew.api.access_request import Phase
+from curfew.api.characters import (
+    NAME,
+    NOT_COMPOSED,
+    UNSEEN_IN_A_LINE,
+    UNSEEN_IN_NAMES,
+    UNSEEN_IN_WORDS,
+    VISIBLE,
+)
 from curfew.api.phases import PHASE_CHANGES
 
 
@@ -29,14 +37,36 @@ class Rule:
 # Digits are bounded so that no duration overflows; fractions and units below the second are of no use to anybody.
 WHOLE: Final = "self.matches('^([0-9]{1,4}h)?([0-9]{1,5}m)?([0-9]{1,6}s)?$') && self != ''"
 
-# Such characters erase or rewrite, on the terminal of whoever decides, what stands before them; or they turn it around.
-_UNSEEN: Final = r"\x7f-\x9f\x{202a}-\x{202e}\x{2066}-\x{2069}"
-
 
 def shows_as_written(name: str, *, lines: bool = False) -> tuple[Rule, ...]:
     """Return the rule for a text that people read before they decide: what they see is all there is."""
-    hidden = r"\x00-\x08\x0b-\x1f" if lines else r"\x00-\x1f"
-    return (Rule(f"self.matches(r'^[^{hidden}{_UNSEEN}]*$')", f"{name} must not have control characters"),)
+    unseen = UNSEEN_IN_WORDS if lines else UNSEEN_IN_A_LINE
+    return (
+        Rule(f"!self.matches(r'{unseen}')", f"{name} must not have control characters, or others that cannot be seen"),
+    )
+
+
+def words(name: str, *, lines: bool = False) -> tuple[Rule, ...]:
+    """Return the rules for words that people write: something of them can be seen, and nothing is hidden."""
+    return (
+        *shows_as_written(name, lines=lines),
+        Rule(f"self.matches(r'{VISIBLE}')", f"{name} must have characters that can be seen"),
+    )
+
+
+def identity(name: str) -> tuple[Rule, ...]:
+    """Return the rules for the name of a person: whoever reads it can tell it from every other (promise P4)."""
+    yours = "if you did not write it, it is the name that you are logged in with, and it has to be changed there"
+    return (
+        Rule(
+            f"self.matches(r'{NAME}') && !self.matches(r'{UNSEEN_IN_NAMES}')",
+            f"{name} must be a name of characters that can be seen and told apart, with single spaces between them; {yours}",
+        ),
+        Rule(
+            f"!self.matches(r'{NOT_COMPOSED}')",
+            f"{name} must be in Unicode normal form C, with each accent in one character with its letter; {yours}",
+        ),
+    )
 
 
 NAME_IS_SHORT: Final = Rule("size(self.metadata.name) <= 63", "metadata.name must be at most 63 characters")
@@ -99,6 +129,7 @@ FIXED: Final = ("grantedAt", "endedAt")
 
 POLICY_RULES: Final[Mapping[str, tuple[Rule, ...]]] = {
     "": (NAME_IS_SHORT,),
+    "spec.description": shows_as_written("description", lines=True),
     "spec.maxDuration": duration_between("maxDuration", "1m", "744h"),
     "spec.decideWithin": duration_between("decideWithin", "1m", "168h"),
     "spec.maxLeadTime": duration_between("maxLeadTime", "1m", "8760h"),
@@ -144,12 +175,14 @@ REQUEST_RULES: Final[Mapping[str, tuple[Rule, ...]]] = {
         ),
     ),
     "spec.policyName": shows_as_written("policyName"),
-    "spec.requester": shows_as_written("requester"),
-    "spec.reason": shows_as_written("reason", lines=True),
-    "spec.ticket": shows_as_written("ticket"),
+    "spec.requester": identity("requester"),
+    "spec.submittedBy": identity("submittedBy"),
+    "spec.reason": words("reason", lines=True),
+    "spec.ticket": words("ticket"),
     "spec.duration": duration_between("duration", "1m", "744h"),
     "spec.notBefore": time_of_ours("notBefore"),
     "spec.notAfter": time_of_ours("notAfter"),
+    "status.decisions[].by": identity("by"),
     "status.decisions[].stage": shows_as_written("stage"),
     "status.decisions[].reason": shows_as_written("reason", lines=True),
     "status": (

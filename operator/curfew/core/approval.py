@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from curfew.api.access_policy import Approval, Mode
 from curfew.api.access_request import AccessRequest, Decision, DecisionKind
+from curfew.api.characters import person, visible
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,16 +51,20 @@ def tally(approval: Approval, request: AccessRequest) -> Tally:
 
 def has_reason(approval: Approval, decision: Decision) -> bool:
     """Whether a decision gives the reason that the policy asks for, if it asks for one."""
-    return approval.reason is None or len((decision.reason or "").strip()) >= approval.reason.min_length
+    return approval.reason is None or visible(decision.reason or "") >= approval.reason.min_length
+
+
+def is_involved(request: AccessRequest, name: str) -> bool:
+    """Whether a name is that of somebody who made the request, in whatever spelling (promise P4)."""
+    return person(name) in (person(request.spec.requester), person(request.spec.submitted_by))
 
 
 def _approvers(request: AccessRequest) -> Sequence[Decision]:
     """Return one approval a person, without the people who asked: the admission policy refuses theirs, and so do we."""
-    involved = {request.spec.requester, request.spec.submitted_by}
     by_person: dict[str, Decision] = {}
     for decision in request.status.decisions:
-        if decision.decision is DecisionKind.APPROVE and decision.by not in involved:
-            by_person.setdefault(decision.by, decision)
+        if decision.decision is DecisionKind.APPROVE and not is_involved(request, decision.by):
+            by_person.setdefault(person(decision.by), decision)
     return tuple(by_person.values())
 
 
@@ -67,11 +72,20 @@ def owes_review(request: AccessRequest) -> bool:
     """Whether the glass was broken and nobody else has looked at it since."""
     if request.status.review_by is None:
         return False
-    involved = {request.spec.requester, request.spec.submitted_by}
     return not any(
-        decision.decision is DecisionKind.REVIEW and decision.by not in involved
+        decision.decision is DecisionKind.REVIEW and not is_involved(request, decision.by)
         for decision in request.status.decisions
     )
+
+
+def find_same(request: AccessRequest, decision: Decision) -> Decision | None:
+    """Return an earlier decision of the same kind by the same person under another spelling of their name, or None."""
+    for earlier in request.status.decisions:
+        if earlier == decision:
+            return None
+        if earlier.decision is decision.decision and person(earlier.by) == person(decision.by):
+            return earlier
+    return None
 
 
 def find_decision(request: AccessRequest, *kinds: DecisionKind) -> Decision | None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import re2
 
 from curfew.api.access_policy import AccessPolicy
+from curfew.api.characters import visible
 from curfew.api.names import is_self_test
 from curfew.api.times import format_duration, format_time
 from curfew.core import window
@@ -139,12 +140,12 @@ def reason_is_too_short(facts: Facts) -> Violation | None:
     """The reason says less than the policy wants to hear."""
     if facts.policy is None:
         return None
-    needed, given = facts.policy.spec.reason.min_length, len(facts.request.spec.reason.strip())
+    needed, given = facts.policy.spec.reason.min_length, visible(facts.request.spec.reason)
     if given >= needed:
         return None
     return Violation(
         Reason.REASON_TOO_SHORT,
-        f"spec.reason has {given} characters; AccessPolicy {facts.policy.metadata.name} asks for at least {needed}",
+        f"spec.reason has {given} visible characters; AccessPolicy {facts.policy.metadata.name} asks for at least {needed}",
     )
 
 

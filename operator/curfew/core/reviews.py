@@ -5,7 +5,7 @@ from typing import Any
 from curfew.api.access_request import AccessRequest, Decision, DecisionKind, Phase, Review
 from curfew.api.times import format_time
 from curfew.audit.record import CURFEW, Record, Story, make_record
-from curfew.core.approval import has_reason
+from curfew.core.approval import find_same, has_reason, is_involved
 from curfew.core.facts import Facts
 from curfew.core.notices import Notice, about_request
 from curfew.core.stories import story
@@ -20,6 +20,7 @@ REFUSED = {
     "OwnRequest": "they asked for it themselves",
     "TooLate": "the time to decide was over",
     "UnknownStage": "the policy has no such stage",
+    "SamePerson": "they have approved already, under another spelling of their name",
     "ReasonTooShort": "the policy asks for a longer reason",
 }
 """Why a decision may not count, in words."""
@@ -56,7 +57,7 @@ def _effect(decision: Decision, facts: Facts) -> str:
     request = facts.request
     if decision.decision not in (DecisionKind.APPROVE, DecisionKind.REVIEW):
         return "TookEffect"
-    if decision.by in (request.spec.requester, request.spec.submitted_by):
+    if is_involved(request, decision.by):
         return "OwnRequest"
     if decision.decision is DecisionKind.REVIEW:
         return "TookEffect"
@@ -71,6 +72,8 @@ def _effect(decision: Decision, facts: Facts) -> str:
     stages = {stage.name for stage in facts.policy.spec.approval.stages} if facts.policy is not None else set()
     if decision.stage and decision.stage not in stages:
         return "UnknownStage"
+    if find_same(request, decision) is not None:
+        return "SamePerson"
     if facts.policy is not None and not has_reason(facts.policy.spec.approval, decision):
         return "ReasonTooShort"
     return "Counted"

@@ -17,6 +17,7 @@ from tests.attacks.families import (
     patching,
     phases,
     recreating,
+    spelling,
     stealing,
 )
 
@@ -47,6 +48,9 @@ FAMILIES: Final[Mapping[str, Sequence[Attack]]] = {
     "stages": deciding.STAGES,
     "accounts and groups": deciding.ACCOUNTS,
     "names": deciding.NAMES,
+    "names that do not show as written": spelling.NAMES,
+    "one person in two spellings": spelling.PEOPLE,
+    "words that nobody sees": spelling.WORDS,
     "made anew": recreating.ATTACKS,
     "the wrong phase": phases.UNTIMELY,
     "phases rewound": phases.REWOUND,

@@ -137,7 +137,7 @@ ATTACKS = [
     Attack(
         "the longest request there can be, for somebody else",
         lambda stage: stage.in_phase("Pending"),
-        lambda s: ask(s, ALICE, s.stage.request(ALICE, requester="x" * 256, reason=LONGEST, ticket="\U0001f512" * 256)),
+        lambda s: ask(s, ALICE, s.stage.request(ALICE, requester="x" * 512, reason=LONGEST, ticket="\U0001f512" * 256)),
         policy("request-identity", "spec.requester must be alice@example.com"),
         lambda s: ask(s, ALICE, s.stage.request(ALICE, reason=LONGEST, ticket="\U0001f512" * 256)),
     ),

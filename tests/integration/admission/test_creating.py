@@ -212,4 +212,4 @@ def test_who_asks_is_filled_in_with_the_caller(world: World) -> None:
 
 def test_a_status_given_at_creation_is_dropped(world: World) -> None:
     """Nobody is granted anything by writing so."""
-    assert asked_with_status(world) == ""
+    assert asked_with_status(world) == '{"decisions":[]}'

@@ -30,3 +30,40 @@ async def test_the_record_says_why_it_did_not_count() -> None:
     assert stage.events()[-1] == "review.refused"
     assert stage.log[-1].block["detail"]["effect"] == "ReasonTooShort"
     assert "the policy asks for a longer reason" in stage.log[-1].body["message"]
+
+
+async def test_one_person_in_two_spellings_counts_once() -> None:
+    """Admission compares ASCII; what it cannot compare does not count, and the record says why (promise P4)."""
+    stage = Stage(policy=a_policy(approval={"mode": "Review", "count": 2}))
+    await pending(stage)
+
+    stage.cluster.decide("inc-4711", a_decision("zoë@example.com"))
+    stage.cluster.decide("inc-4711", a_decision("ZOË@example.com"))
+    await stage.settle()
+
+    assert (stage.phase(), stage.cluster.status("inc-4711")["approvals"]) == ("Pending", "1/2")
+    assert [record.block["detail"]["effect"] for record in stage.log[-2:]] == ["Counted", "SamePerson"]
+    assert "under another spelling of their name" in stage.log[-1].body["message"]
+
+
+async def test_nobody_approves_their_own_request_in_another_spelling() -> None:
+    stage = Stage()
+    await pending(stage)
+
+    stage.cluster.decide("inc-4711", a_decision("Alice@EXAMPLE.com"))
+    await stage.settle()
+
+    assert stage.phase() == "Pending"
+    assert stage.log[-1].block["detail"]["effect"] == "OwnRequest"
+
+
+async def test_limits_count_a_person_in_all_spellings() -> None:
+    stage = Stage(policy=a_policy(limits={"pendingPerRequester": 1}))
+    await pending(stage)
+
+    again = a_request("inc-4712")
+    again["spec"] |= {"requester": "ALICE@example.com", "submittedBy": "ALICE@example.com"}
+    stage.cluster.apply(again)
+    await stage.settle()
+
+    assert stage.cluster.status("inc-4712")["endReason"] == "LimitReached"
