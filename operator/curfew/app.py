@@ -31,6 +31,7 @@ from curfew.ports import Attestation, ClusterError
 from curfew.queue import WorkQueue
 from curfew.reconciler import Reconciler
 from curfew.reporting import Reporting
+from curfew.roles import RoleWatch
 from curfew.settings import Settings
 from curfew.store import Store
 from curfew.trail import Discrepancy, Health, People, PunctualStore, Trail, UsedNames
@@ -114,6 +115,7 @@ class Operator:
             due=self._store.end_of,
         )
         self._lister = Lister(self._store, cluster, self._queue.add, self._reporting.unreadable)
+        self._roles = RoleWatch(cluster, self._store, self._queue.add)
         self._stop = asyncio.Event()
         self._pulse = self._clock.now()
         self._is_listed = asyncio.Event()
@@ -235,11 +237,15 @@ class Operator:
         gc.freeze()
         gc.set_threshold(2000, 50, 1000)
         log.info("everything is listed", requests=len(tuple(self._store.requests())))
-        relisting = asyncio.create_task(self._keep_relisting(), name="relist")
+        beside = (
+            asyncio.create_task(self._keep_relisting(), name="relist"),
+            asyncio.create_task(self._beside("watch roles", self._roles.run), name="roles"),
+        )
         try:
             await self._run_kopf()
         finally:
-            relisting.cancel()
+            for task in beside:
+                task.cancel()
 
     async def _run_kopf(self) -> None:
         registry = kopf.OperatorRegistry()

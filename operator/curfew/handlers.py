@@ -47,12 +47,6 @@ def register(registry: kopf.OperatorRegistry, store: Store, enqueue: Enqueue, co
             for uid in store.under_policy(key) if key is not None else ():
                 enqueue(uid)
 
-    @kopf.on.event("rbac.authorization.k8s.io", "v1", "roles", registry=registry)
-    @kopf.on.event("rbac.authorization.k8s.io", "v1", "clusterroles", registry=registry)
-    async def role_was_seen(type: str | None, body: kopf.Body, **_: Any) -> None:  # noqa: A002  Kopf's name for it
-        for key in store.see_role_deleted(body) if type == "DELETED" else store.see_role(body):
-            enqueue(key)
-
     @kopf.on.event("rbac.authorization.k8s.io", "v1", "rolebindings", registry=registry)
     async def binding_was_seen(type: str | None, body: kopf.Body, **_: Any) -> None:  # noqa: A002  Kopf's name for it
         turn(store.see_binding_deleted(body) if type == "DELETED" else store.see_binding(body))
@@ -66,7 +60,7 @@ def configure(settings: kopf.OperatorSettings) -> None:
     settings.admission.managed = None
     settings.queueing.idle_timeout = 0.05  # 0 spins, the default of 5 s keeps a task for each object
     settings.queueing.worker_limit = None
-    settings.watching.chunk_size = 500
+    settings.watching.chunk_size = 50  # the largest request has 300 KiB
     settings.watching.initial_streaming = False  # streaming the first list loses objects
     settings.watching.inactivity_timeout = 70
     settings.watching.server_timeout = 290

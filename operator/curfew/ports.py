@@ -6,6 +6,7 @@ ClusterError
 ├── AlreadyExists      a create met an object of that name
 ├── Conflict           the object is not the one, or not the version, that the caller read
 ├── Forbidden          RBAC or an admission policy says no; the message is the API server's
+├── TooLarge           the answer has more bytes than Curfew reads
 └── Invalid            the API server does not accept what was sent; the message is the API server's
 
 StoreError
@@ -14,7 +15,7 @@ StoreError
 └── ObjectMissing      there is no such object
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -59,6 +60,10 @@ class Invalid(ClusterError):
     """The API server does not accept what was sent; the message is the API server's."""
 
 
+class TooLarge(ClusterError):
+    """The answer has more bytes than Curfew reads."""
+
+
 class Clock(Protocol):
     """The time of day."""
 
@@ -91,7 +96,10 @@ class Cluster(Protocol):
         ...
 
     async def get_role(self, kind: str, namespace: str, name: str) -> dict[str, Any] | None:
-        """Return one ClusterRole (the namespace is ignored) or Role, or None where there is none."""
+        """Return one ClusterRole (the namespace is ignored) or Role, or None where there is none.
+
+        Raise `TooLarge` for one of more than `core.terms.ROLE_BYTES`.
+        """
         ...
 
     async def may_request(self, user: str, namespace: str, policy: str) -> bool:
@@ -127,6 +135,33 @@ class Cluster(Protocol):
 
     async def label_closed(self, namespace: str, name: str, uid: str) -> dict[str, Any]:
         """Put the label that takes a finished AccessRequest out of our watches."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectSeen:
+    """One version of an object, without what is in it. A bookmark has no uid: it only says which version we are at."""
+
+    type: str  # ADDED, MODIFIED, DELETED or BOOKMARK
+    namespace: str
+    name: str
+    uid: str
+    version: str
+
+
+class RoleSource(Protocol):
+    """Where roles are listed and watched without their contents. Each call raises a `ClusterError`."""
+
+    async def list_roles(self, kind: str) -> tuple[Sequence[ObjectSeen], str]:
+        """Return all objects of a kind (Role or ClusterRole), and the version at which they were listed."""
+        ...
+
+    def watch_roles(self, kind: str, version: str) -> AsyncIterator[ObjectSeen]:
+        """Yield each change since a version, until the API server ends the watch. `Conflict`: it is not kept any more."""
+        ...
+
+    async def get_role(self, kind: str, namespace: str, name: str) -> dict[str, Any] | None:
+        """Return one of them whole, as `Cluster.get_role` does."""
         ...
 
 

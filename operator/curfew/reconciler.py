@@ -26,7 +26,18 @@ from curfew.core.plan import RIGHTS_GRACE, Close, Create, Forget, Patch, Remove,
 from curfew.core.reasons import Reason
 from curfew.core.role_changes import changing_since
 from curfew.core.terms import Role, read_role
-from curfew.ports import AlreadyExists, Clock, Cluster, ClusterError, Conflict, Forbidden, Invalid, NotFound, StoreError
+from curfew.ports import (
+    AlreadyExists,
+    Clock,
+    Cluster,
+    ClusterError,
+    Conflict,
+    Forbidden,
+    Invalid,
+    NotFound,
+    StoreError,
+    TooLarge,
+)
 from curfew.store import PolicyKey, Store, Unreadable, is_closed
 from curfew.turns import Place
 
@@ -135,9 +146,9 @@ class Reconciler:
         names: Names,
         enforcement: Callable[[], EnforcementState],
         max_grant: timedelta,
-        wake: Callable[[str], None],
+        wake: Callable[[Hashable], None],
     ) -> None:
-        """`wake` gives a request, by its UID, a turn: something that it may wait for is over."""
+        """`wake` gives a request or a policy a turn, by its key: something that it may wait for is over or has changed."""
         self._store = store
         self._cluster = cluster
         self._trail = trail
@@ -230,9 +241,7 @@ class Reconciler:
             await self._read_binding(uid, namespace)
         role: Role | None = None
         if Read.ROLE in reads and policy is not None:
-            ref = policy.spec.role_ref
-            body = await self._cluster.get_role(str(ref.kind), namespace, ref.name)
-            role = read_role(body) if body is not None else None
+            role = await self._read_role(policy)
         rights = await self._ask_rights(request, policy) if Read.RIGHTS in reads and policy is not None else None
         claim = await self._claim_name(request) if Read.NAME in reads else None
         # What was awaited may have taken a while: only now is the rest read, all of it at one instant.
@@ -284,6 +293,19 @@ class Reconciler:
             was_read=reads,
         )
 
+    async def _read_role(self, policy: AccessPolicy) -> Role | None:
+        """Read the role that a policy offers, past the watch; None if there is none, or none that can be read (P8)."""
+        ref = policy.spec.role_ref
+        try:
+            body = await self._cluster.get_role(str(ref.kind), policy.metadata.namespace, ref.name)
+        except TooLarge:
+            return None
+        if body is None:
+            return None
+        for key in self._store.see_role(body):
+            self._wake(key)
+        return read_role(body)
+
     async def _ask_rights(self, request: AccessRequest, policy: AccessPolicy) -> Rights:
         """Ask RBAC what the requester, where somebody else asks for them, and what Curfew itself may do."""
         namespace, spec, ref = request.metadata.namespace, request.spec, policy.spec.role_ref
@@ -321,9 +343,8 @@ class Reconciler:
         if version is not None and not is_durable:
             self._trail.submit((version,))
         ref, meta = policy.spec.role_ref, policy.metadata
-        body = await self._cluster.get_role(str(ref.kind), meta.namespace, ref.name)
+        role = await self._read_role(policy)
         may_bind = await self._cluster.may_bind(str(ref.kind), meta.namespace, ref.name)
-        role = read_role(body) if body is not None else None
         judgement = policies.judge(policy, role, may_bind=may_bind, now=self._clock.now())
         status = {**(judgement.status or {}), **(policy_records.recorded(policy) if is_durable else {})}
         if status:

@@ -19,6 +19,7 @@ from curfew.audit.record import Story
 from curfew.core.bindings import Binding, read_binding
 from curfew.core.facts import Holder, Refusal, Removal, Rivals
 from curfew.core.lifecycle import FINAL
+from curfew.core.risk_table import UNRECOGNISED
 from curfew.core.terms import Role, RoleSeen, read_role
 
 PolicyKey = tuple[str, str]
@@ -194,7 +195,8 @@ class Store:
     def see_role_deleted(self, body: Mapping[str, Any]) -> frozenset[Key]:
         """Take in that a Role or ClusterRole is gone and return who had pinned or offered it."""
         key, known = _role_key(body), self._roles.get(_role_key(body))
-        self._bury(str(body["metadata"]["uid"]))
+        if known is not None or self.names_role(key):
+            self._bury(str(body["metadata"]["uid"]))
         if known is None or known.uid != body["metadata"]["uid"]:
             return frozenset()
         if key not in self._by_role and key not in self._offered:
@@ -202,9 +204,21 @@ class Store:
             return frozenset()
         return self._see_role(key, RoleSeen("", ""))
 
+    def see_role_unreadable(self, key: RoleKey, uid: str) -> frozenset[Key]:
+        """Take in that what is in a role cannot be known and return who had pinned or offered it."""
+        return self._see_role(key, RoleSeen(uid, "", permanent=(UNRECOGNISED,)))
+
     def _see_role(self, key: RoleKey, seen: RoleSeen) -> frozenset[Key]:
         known, self._roles[key] = self._roles.get(key), seen
         return frozenset((*self._by_role.get(key, ()), *self._offered.get(key, ()))) if seen != known else frozenset()
+
+    def names_role(self, key: RoleKey) -> bool:
+        """Whether a request has pinned a role, or a policy offers it."""
+        return key in self._by_role or key in self._offered
+
+    def roles(self) -> Mapping[RoleKey, str]:
+        """Return the UIDs of the roles that were read and are not known to be gone."""
+        return {key: seen.uid for key, seen in self._roles.items() if seen.uid}
 
     def role_seen(self, request: AccessRequest, read: Role | None = None) -> RoleSeen | None:
         """Return what was last seen of the role that a request has pinned, or None; `read` was read just now."""

@@ -209,6 +209,13 @@ class OperatorProcess:
         """Ask whether it is alive; fail where it does not say so."""
         assert self._get("/healthz") == (http.HTTPStatus.OK, b"ok\n")
 
+    def peak_memory(self) -> int:
+        """Return the most memory that the latest process has held so far, in bytes, as the kernel counts it."""
+        assert self._process is not None
+        status = Path(f"/proc/{self._process.pid}/status").read_text()
+        (kib,) = (line.split()[1] for line in status.splitlines() if line.startswith("VmHWM:"))
+        return int(kib) * 1024
+
     def metrics(self) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
         """Return all metrics, by name and labels."""
         _, body = self._get("/metrics")

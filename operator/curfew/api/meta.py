@@ -41,7 +41,6 @@ class ObjectMeta(Model):
     creation_timestamp: Time | None = None
     deletion_timestamp: Time | None = None
     labels: Mapping[str, str] = Field(default_factory=dict)
-    annotations: Mapping[str, str] = Field(default_factory=dict)
 
 
 class ConditionStatus(StrEnum):

@@ -13,7 +13,7 @@ from curfew.core import window
 from curfew.core.facts import Facts
 from curfew.core.reasons import Reason
 from curfew.core.risk import explain, permanent, risks
-from curfew.core.terms import Role, difference, pin
+from curfew.core.terms import ROLE_BYTES, Role, difference, pin
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +54,8 @@ def role_is_missing(facts: Facts) -> Violation | None:
     ref = facts.policy.spec.role_ref
     return Violation(
         Reason.ROLE_NOT_FOUND,
-        f"AccessPolicy {facts.policy.metadata.name} offers {ref.kind} {ref.name}, which does not exist; "
-        "create it, or ask the owner of the policy to name one that does",
+        f"AccessPolicy {facts.policy.metadata.name} offers {ref.kind} {ref.name}, which does not exist or is larger than "
+        f"{ROLE_BYTES // 1024} KiB; create it, or ask the owner of the policy to name one that can be read",
     )
 
 
@@ -224,7 +224,8 @@ def role_was_deleted(facts: Facts) -> Violation | None:
         return None
     return Violation(
         Reason.TERMS_CHANGED,
-        f"{pinned.role.kind} {pinned.role.name} was deleted after the request was accepted; nothing is granted",
+        f"{pinned.role.kind} {pinned.role.name} was deleted, or made larger than {ROLE_BYTES // 1024} KiB, after the "
+        "request was accepted; nothing is granted",
     )
 
 

@@ -13,7 +13,7 @@ from curfew.core.notices import Notice, Regarding
 from curfew.core.reasons import Reason
 from curfew.core.risk import explain, risks
 from curfew.core.risk_table import VERSION
-from curfew.core.terms import Role
+from curfew.core.terms import ROLE_BYTES, Role
 
 RECHECK = timedelta(seconds=30)
 """How often a policy that cannot be asked for is looked at again: the role it misses may have come."""
@@ -71,7 +71,8 @@ def _ready(policy: AccessPolicy, role: Role | None, *, may_bind: bool) -> Observ
             conditions.READY,
             False,
             str(Reason.ROLE_NOT_FOUND),
-            f"spec.roleRef names {ref.kind} {ref.name}, which does not exist; create it, or name one that does",
+            f"spec.roleRef names {ref.kind} {ref.name}, which does not exist or is larger than {ROLE_BYTES // 1024} KiB; "
+            "create it, or name one that can be read",
         )
     if not may_bind:
         message = not_given(str(ref.kind), ref.name, policy.metadata.namespace)

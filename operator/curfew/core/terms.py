@@ -9,6 +9,9 @@ from curfew.api.access_request import AccessRequest, PinnedRole, PolicyRef, Term
 from curfew.audit.canonical import digest
 from curfew.core.risk import permanent, risks
 
+ROLE_BYTES = 2**19
+"""The largest role, in bytes of JSON, that is read. A larger one can be neither asked for nor held."""
+
 
 @dataclass(frozen=True, slots=True)
 class RoleSeen:

@@ -11,7 +11,7 @@ from kubernetes.aio.client import ApiClient
 
 from curfew.adapters.kube.failures import FAILURES, Refusal, cluster_error
 from curfew.api import names
-from curfew.ports import ClusterError, Json
+from curfew.ports import ClusterError, Json, TooLarge
 
 CallObserver = Callable[[str, str, float], None]
 """Told of each call: the method's name, "Ok" or the kind of failure, and the seconds it took."""
@@ -23,6 +23,9 @@ EVENTS = "/apis/events.k8s.io/v1"
 
 JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
+
+ANSWER_BYTES = 2**26
+"""How many bytes of an answer are read unless a call says otherwise: more than any page of a list has."""
 
 _CONNECT_DEADLINE = 2.0  # seconds to reach the API server, out of a call's deadline
 
@@ -38,9 +41,18 @@ def path_to(group: str, namespace: str, plural: str, *rest: str) -> str:
 
 
 async def ask(
-    client: ApiClient, method: str, url: str, body: Json | None, content_type: str, deadline: float
+    client: ApiClient,
+    method: str,
+    url: str,
+    body: Json | None,
+    content_type: str,
+    deadline: float,
+    most: int = ANSWER_BYTES,
 ) -> dict[str, Any]:
-    """Return the JSON object that the API server answers with, or raise one of `FAILURES`. The deadline is in seconds."""
+    """Return the JSON object that the API server answers with, or raise one of `FAILURES`.
+
+    The deadline is in seconds; `most` is how many bytes of an answer are read.
+    """
     result = await client.call_api(
         method,
         url,
@@ -51,13 +63,24 @@ async def ask(
     )
     response: aiohttp.ClientResponse = result.response
     async with response:
-        raw = await response.read()
+        raw = await _read(response, most)
     if response.status >= 300:
         raise Refusal(response.status, raw)
     answer = json.loads(raw)
     if not isinstance(answer, dict):
         raise ValueError(f"it is a JSON {type(answer).__name__}, not an object")  # noqa: TRY004  FAILURES knows this one
     return answer
+
+
+async def _read(response: aiohttp.ClientResponse, most: int) -> bytes:
+    """Return the whole answer; raise `TooLarge` and leave the rest of it unread if it has more than `most` bytes."""
+    read = bytearray()
+    async for part in response.content.iter_any():
+        read += part
+        if len(read) > most:
+            response.close()
+            raise TooLarge(f"the answer is larger than {most // 1024} KiB")
+    return bytes(read)
 
 
 async def observed(observe: CallObserver, call: str, what: str, answering: Awaitable[dict[str, Any]]) -> dict[str, Any]:

@@ -4,7 +4,8 @@ They go below the generated methods of `kubernetes.aio`, whose validation and mo
 Nothing is repeated here: the reconciler knows whether a call is still wanted.
 """
 
-from collections.abc import AsyncIterator, Mapping
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from types import MappingProxyType
@@ -15,6 +16,7 @@ import aiohttp
 from kubernetes.aio.client import ApiClient
 
 from curfew.adapters.kube.calling import (
+    ANSWER_BYTES,
     CORE,
     EVENTS,
     JSON,
@@ -29,17 +31,21 @@ from curfew.adapters.kube.calling import (
 )
 from curfew.adapters.kube.connection import Connection, find_cluster, sent_at_most_once
 from curfew.adapters.kube.failures import Absent
+from curfew.adapters.kube.metadata import MetadataReader
 from curfew.adapters.kube.probing import KubeProber
 from curfew.api import names
-from curfew.ports import Conflict, Held, Json, NotFound
+from curfew.core.terms import ROLE_BYTES
+from curfew.ports import Conflict, Held, Json, NotFound, ObjectSeen
 
 _DEADLINE = 5.0  # seconds for one call
 _DELETE_DEADLINE = 3.0  # a revocation tries again rather than wait
 _LIST_DEADLINE = 30.0  # seconds for one page
-_PAGE = 500  # objects
+_PAGE = 50  # objects; the largest request, with annotations as large as the API server takes them, has 300 KiB
 _CONNECTIONS = 32
 _REVOKING_CONNECTIONS = 16  # of their own, so that no revocation waits behind other calls (promise P3)
 
+_ROLE_READS = 4  # at a time: what a role holds is as large as its author wants, up to ROLE_BYTES
+_ROLES: Mapping[str, str] = MappingProxyType({"Role": "roles", "ClusterRole": "clusterroles"})
 _CRDS: Mapping[str, str] = MappingProxyType({"accesspolicies": "AccessPolicy", "accessrequests": "AccessRequest"})
 
 
@@ -53,6 +59,8 @@ class KubeCluster:
         self._client = connection.client(_CONNECTIONS)
         self._revoking = connection.client(_REVOKING_CONNECTIONS)
         self._probers: list[KubeProber] = []
+        self._metadata = MetadataReader(connection, observe)
+        self._role_reads = asyncio.Semaphore(_ROLE_READS)
 
     @classmethod
     @asynccontextmanager
@@ -122,10 +130,23 @@ class KubeCluster:
         return await self._get("get_binding", path, f"read RoleBinding {namespace}/{name}")
 
     async def get_role(self, kind: str, namespace: str, name: str) -> dict[str, Any] | None:
-        """Return one ClusterRole (the namespace is ignored) or Role, or None where there is none."""
-        if kind == "ClusterRole":
-            return await self._get("get_role", path_to(RBAC, "", "clusterroles", name), f"read ClusterRole {name}")
-        return await self._get("get_role", path_to(RBAC, namespace, "roles", name), f"read Role {namespace}/{name}")
+        """Return one ClusterRole (the namespace is ignored) or Role, or None where there is none.
+
+        Raise `TooLarge` for one of more than `ROLE_BYTES`.
+        """
+        is_everywhere = kind == "ClusterRole"
+        path = path_to(RBAC, "" if is_everywhere else namespace, _ROLES[kind], name)
+        what = f"read {kind} {name}" if is_everywhere else f"read {kind} {namespace}/{name}"
+        async with self._role_reads:
+            return await self._get("get_role", path, what, most=ROLE_BYTES)
+
+    async def list_roles(self, kind: str) -> tuple[Sequence[ObjectSeen], str]:
+        """Return all objects of a kind (Role or ClusterRole), and the version at which they were listed."""
+        return await self._metadata.list(path_to(RBAC, "", _ROLES[kind]))
+
+    def watch_roles(self, kind: str, version: str) -> AsyncIterator[ObjectSeen]:
+        """Yield each change since a version, until the API server ends the watch. `Conflict`: it is not kept any more."""
+        return self._metadata.watch(path_to(RBAC, "", _ROLES[kind]), version)
 
     async def create_binding(self, manifest: Json) -> dict[str, Any]:
         """Create a RoleBinding and return it as stored."""
@@ -272,10 +293,10 @@ class KubeCluster:
             content_type=MERGE_PATCH,
         )
 
-    async def _get(self, call: str, path: str, what: str) -> dict[str, Any] | None:
+    async def _get(self, call: str, path: str, what: str, most: int = ANSWER_BYTES) -> dict[str, Any] | None:
         """Return one object, or None where there is none."""
         try:
-            return await self._call(call, "GET", path, what=what)
+            return await self._call(call, "GET", path, what=what, most=most)
         except Absent:
             return None
 
@@ -300,7 +321,7 @@ class KubeCluster:
             )
             # The items of built-in kinds do not say what they are; their list does.
             about = {"apiVersion": page.get("apiVersion", ""), "kind": str(page.get("kind", "")).removesuffix("List")}
-            found.extend(about | item for item in page.get("items") or ())
+            found.extend(about | _kept(item) for item in page.get("items") or ())
             query["continue"] = (page.get("metadata") or {}).get("continue") or ""
             if not query["continue"]:
                 return found
@@ -316,7 +337,17 @@ class KubeCluster:
         content_type: str = JSON,
         client: ApiClient | None = None,
         deadline: float = _DEADLINE,
+        most: int = ANSWER_BYTES,
     ) -> dict[str, Any]:
         """Make one call, tell the observer, and return the answer's JSON object or raise a `ClusterError`."""
-        answering = ask(client or self._client, method, self.server + path, body, content_type, deadline)
+        answering = ask(client or self._client, method, self.server + path, body, content_type, deadline, most)
         return await observed(self._observe, call, what, answering)
+
+
+def _kept(item: dict[str, Any]) -> dict[str, Any]:
+    """Return an object without annotations that are not ours: nobody here reads them, and they may be large."""
+    annotations = item["metadata"].get("annotations")
+    if annotations:
+        ours = {key: value for key, value in annotations.items() if key.startswith(f"{names.GROUP}/")}
+        item["metadata"]["annotations"] = ours
+    return item

@@ -8,7 +8,7 @@ import aiohttp
 from kubernetes.aio.client import ApiException
 
 from curfew.core.masking import mask
-from curfew.ports import AlreadyExists, ClusterError, Conflict, Forbidden, Invalid, NotFound, Unavailable
+from curfew.ports import AlreadyExists, ClusterError, Conflict, Forbidden, Invalid, NotFound, TooLarge, Unavailable
 
 
 class NoCluster(ClusterError):
@@ -34,7 +34,7 @@ class Refusal(Exception):
         super().__init__(f"HTTP {status}: {self.message}")
 
 
-FAILURES = (aiohttp.ClientError, ApiException, OSError, RuntimeError, TimeoutError, ValueError, Refusal)
+FAILURES = (aiohttp.ClientError, ApiException, OSError, RuntimeError, TimeoutError, ValueError, Refusal, TooLarge)
 """What a call to the API server may raise. RuntimeError: the session is closed; ValueError: the answer is not JSON."""
 
 _BY_STATUS: Mapping[int, type[ClusterError]] = {
@@ -62,6 +62,8 @@ def _meaning(what: str, cause: Exception) -> ClusterError:
         cause = Refusal(cause.status or 0, str(cause.body or cause.reason or "").encode())
     if isinstance(cause, Refusal):
         return _refused(what, cause)
+    if isinstance(cause, TooLarge):
+        return TooLarge(f"cannot {what}: {cause}")
     if isinstance(cause, TimeoutError):
         return Unavailable(f"cannot {what}: the API server did not answer in time")
     if isinstance(cause, aiohttp.ClientConnectorCertificateError):

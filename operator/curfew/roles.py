@@ -1,0 +1,93 @@
+"""Roles are watched without what is in them: only those that a request has pinned or a policy offers are read.
+
+So the Roles of somebody who takes no part cost nothing, however large they are, and a change of one that matters still ends
+what was granted of it at once (promise P5).
+"""
+
+import asyncio
+import random
+from collections.abc import Callable, Hashable
+from typing import Final
+
+import structlog
+
+from curfew.ports import ClusterError, Conflict, ObjectSeen, RoleSource, TooLarge
+from curfew.store import RoleKey, Store
+
+log = structlog.get_logger("curfew")
+
+KINDS: Final = ("ClusterRole", "Role")
+
+_FIRST_DELAY: Final = 0.1
+_LAST_DELAY: Final = 2.0  # seconds
+
+
+class RoleWatch:
+    """Keeps the store up to date on the roles that matter."""
+
+    def __init__(self, source: RoleSource, store: Store, enqueue: Callable[[Hashable], None]) -> None:
+        self._source = source
+        self._store = store
+        self._enqueue = enqueue
+        self._reading = asyncio.Lock()  # one at a time: each may be as large as is read at all
+
+    async def run(self) -> None:
+        """Watch for ever."""
+        async with asyncio.TaskGroup() as watches:
+            for kind in KINDS:
+                watches.create_task(self._follow(kind))
+
+    async def _follow(self, kind: str) -> None:
+        """List, watch, and begin anew whenever that fails; sooner or later, but never at once for ever."""
+        delay = _FIRST_DELAY
+        while True:
+            try:
+                version = await self._list(kind)
+                delay = _FIRST_DELAY
+                while True:
+                    async for seen in self._source.watch_roles(kind, version):
+                        await self._see(kind, seen)
+                        version = seen.version or version
+            except ClusterError as error:
+                if not isinstance(error, Conflict):  # a version that is not kept any more is no news
+                    log.warning("cannot watch roles", kind=kind, problem=str(error), again_in=delay)
+            await asyncio.sleep(delay * random.uniform(0.5, 1.0))  # noqa: S311  jitter is no secret
+            delay = min(_LAST_DELAY, delay * 2)
+
+    async def _list(self, kind: str) -> str:
+        """List all of a kind, look at those that matter, and find out which of them went away unseen."""
+        listed, version = await self._source.list_roles(kind)
+        there = {(kind, seen.namespace, seen.name) for seen in listed}
+        for key, uid in self._store.roles().items():
+            if key[0] == kind and key not in there:
+                self._lose(key, uid)
+        for seen in listed:
+            await self._see(kind, seen)
+        return version
+
+    async def _see(self, kind: str, seen: ObjectSeen) -> None:
+        """Read a role that changed, if it matters to anybody."""
+        key = (kind, seen.namespace, seen.name)
+        if not seen.uid:
+            return
+        if seen.type == "DELETED":
+            self._lose(key, seen.uid)
+        elif self._store.names_role(key):
+            async with self._reading:
+                await self._read(key, seen.uid)
+
+    async def _read(self, key: RoleKey, uid: str) -> None:
+        try:
+            body = await self._source.get_role(*key)
+        except TooLarge:  # it cannot be known to be as it was approved (promise P8)
+            waiting = self._store.see_role_unreadable(key, uid)
+        else:
+            waiting = self._store.see_role(body) if body is not None else frozenset()  # the watch tells of its end
+        for key_ in waiting:
+            self._enqueue(key_)
+
+    def _lose(self, key: RoleKey, uid: str) -> None:
+        kind, namespace, name = key
+        gone = {"kind": kind, "metadata": {"namespace": namespace, "name": name, "uid": uid}}
+        for waiting in self._store.see_role_deleted(gone):
+            self._enqueue(waiting)
