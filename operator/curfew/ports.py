@@ -11,6 +11,7 @@ ClusterError
 
 StoreError
 ├── StoreUnavailable   no answer, or a refusal; the call may or may not have happened
+│   └── NamesUnreadable  a name in a listing keeps the others from being listed
 ├── ObjectExists       a create met an object of that name: our append lock
 └── ObjectMissing      there is no such object
 """
@@ -198,6 +199,10 @@ class StoreError(Exception):
 
 class StoreUnavailable(StoreError):
     """No answer, or a refusal. The call may or may not have happened."""
+
+
+class NamesUnreadable(StoreUnavailable):
+    """Among the names to be listed is one that the client library cannot read, and so it lists none of them."""
 
 
 class ObjectExists(StoreError):

@@ -81,6 +81,7 @@ def parse_carefully(line: bytes) -> Any:
     try:
         text = line.decode()
         value = _DECODER.decode(text)
+        written = _ENCODER.encode(value)
     except NotCanonical:
         raise
     except (ValueError, RecursionError) as error:
@@ -88,7 +89,7 @@ def parse_carefully(line: bytes) -> Any:
     # If the fast encoder writes the same text again, the keys of the value are those in the text; and if those are of the
     # basic plane, it has put them in the right order.
     is_basic = text.isascii() or max(text) < "\U00010000"
-    if _ENCODER.encode(value) == text if is_basic else canonical(value) == line:
+    if written == text if is_basic else canonical(value) == line:
         return value
     raise NotCanonical("is JSON, but not in canonical form")
 

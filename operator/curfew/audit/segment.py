@@ -287,7 +287,7 @@ def open_segment(
         raise broken(f"is sealed with a checkpoint that does not hold: {error}") from error
     if checkpoint != Checkpoint(origin(log), tree.size, tree.root()) or tree.size != sealed["first"] + len(lines):
         raise broken("is sealed with a checkpoint of another tree")
-    if at.tzinfo is None or at.date() != next_day:
+    if not sealed["at"].endswith("Z") or at.date() != next_day:
         raise broken("is sealed with a day that does not fit its time")
     if _sealed_range(tree) != sealed["range"] or _format_time(at) != sealed["at"]:
         raise broken("is sealed with a range or a time that is not in its one right form")

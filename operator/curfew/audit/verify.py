@@ -27,6 +27,12 @@ from curfew.audit.succession import Succession
 from curfew.audit.trouble import Trouble, missing, settled
 from curfew.audit.witness import Witness
 
+MOST_AT_ONE_PLACE = 16
+"""How many objects that claim one place are kept in memory until all of them were seen; others are judged at once."""
+
+MOST_FINDINGS = 10_000
+"""How many faults are listed; others are counted."""
+
 
 def in_order(log: str, names: Iterable[str]) -> list[str]:
     """Return object names by their place in the chain, which is how they have to be verified; strangers come last."""
@@ -130,6 +136,7 @@ class Walk:
         self._troubles: list[Trouble] = []  # since the last good segment
         self._void: Head | None = None  # the head, if the place before is void
         self._findings: list[Finding] = []
+        self._not_listed = 0  # how many findings there are besides
         self._tally = _Tally()
         self._seen = Seen()
         if since is not None:
@@ -183,7 +190,11 @@ class Walk:
             return
         if self._here and place(self._log, self._here[0].name) != seq:
             self._flush()
-        self._here.append(_Object(name, stored, gist))
+        one = _Object(name, stored, gist)
+        if len(self._here) < MOST_AT_ONE_PLACE or name in self._expected():
+            self._here.append(one)
+        else:
+            self._turn_away(seq, (one,))
 
     def finish(self) -> Examined:
         """Say what was found, all objects having been taken."""
@@ -205,7 +216,14 @@ class Walk:
                 name=repeat.name,
                 records=range(repeat.index, repeat.index + 1),
             )
+        if self._not_listed:
+            why = f"has {self._not_listed:,} faults besides, which are not listed"
+            self._findings.append(Finding(Kind.FOREIGN, f"log {self._log}", why))
         return Examined(tuple(self._findings), self.verified)
+
+    def _expected(self) -> tuple[str, ...]:
+        """Return the names that the next segment can have."""
+        return tuple(head.next_name() for head in (self._head, self._void) if head is not None)
 
     # --- one place at a time
 
@@ -453,4 +471,7 @@ class Walk:
     def _find(
         self, kind: Kind, what: str, why: str, *, seq: int = -1, name: str = "", records: range | None = None
     ) -> None:
-        self._findings.append(Finding(kind, what, why, seq, name, records))
+        if len(self._findings) < MOST_FINDINGS:
+            self._findings.append(Finding(kind, what, why, seq, name, records))
+        else:
+            self._not_listed += 1

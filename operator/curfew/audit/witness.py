@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from curfew.audit.canonical import NotCanonical, canonical
+from curfew.audit.canonical import canonical
 from curfew.audit.checkpoint import KeyRefused, NoteRefused, Verifier, open_note
 from curfew.audit.findings import Verified
+from curfew.audit.given import fields, instant
 from curfew.audit.merkle import CompactRange
 from curfew.audit.segment import Head
 from curfew.audit.succession import Tenure
@@ -86,29 +87,50 @@ class Witness:
         """Read what `to_json` wrote, or raise `WitnessRefused`."""
         if not isinstance(value, Mapping) or value.get("schema") != SCHEMA:
             raise WitnessRefused(f"it is no saved state of a log ({SCHEMA})")
-        told = {name: part for name, part in value.items() if name != "sum"}
         try:
-            if value.get("sum") != _sum(told):
-                raise WitnessRefused("it was altered or cut short since it was saved: its sum is another")
-            at = datetime.fromisoformat(told["at"])
-            tree = CompactRange(told["size"], tuple(map(bytes.fromhex, told["hashes"])))
-            witness = cls(
-                Head(told["log"], told["segment"], bytes.fromhex(told["object"]), at.date(), tree, at),
-                told["name"],
-                told["checkpoint"],
-                Verifier.parse(told["trusted"]),
-                told["keyWasGiven"],
-                tuple(Tenure(Verifier.parse(one["key"]), one["segment"], one["record"]) for one in told["keys"]),
-                Verifier.parse(told["next"]),
-                told["segments"],
-                told["heartbeats"],
-                datetime.fromisoformat(told["firstAt"]),
-            )
-            if open_note(witness.note, witness.keys[-1].verifier) != witness.head.checkpoint:
-                raise WitnessRefused("its checkpoint is that of another tree")
-        except (KeyRefused, NoteRefused, NotCanonical, LookupError, TypeError, AttributeError) as error:
+            return cls._of(value)
+        except WitnessRefused:
+            raise
+        except (KeyRefused, NoteRefused, ValueError, LookupError, TypeError) as error:
             raise WitnessRefused(f"it is no saved state of a log: {error}") from error
+
+    @classmethod
+    def _of(cls, value: Mapping[str, Any]) -> "Witness":
+        fields(value, _FIELDS, "the state")
+        told = {name: part for name, part in value.items() if name != "sum"}
+        if value.get("sum") != _sum(told):
+            raise WitnessRefused("it was altered or cut short since it was saved: its sum is another")
+        at = instant(told["at"], "at")
+        tree = CompactRange(told["size"], tuple(map(bytes.fromhex, told["hashes"])))
+        witness = cls(
+            Head(told["log"], told["segment"], bytes.fromhex(told["object"]), at.date(), tree, at),
+            told["name"],
+            told["checkpoint"],
+            Verifier.parse(told["trusted"]),
+            told["keyWasGiven"],
+            tuple(_tenure(one) for one in told["keys"]),
+            Verifier.parse(told["next"]),
+            told["segments"],
+            told["heartbeats"],
+            instant(told["firstAt"], "firstAt"),
+        )
+        if open_note(witness.note, witness.keys[-1].verifier) != witness.head.checkpoint:
+            raise WitnessRefused("its checkpoint is that of another tree")
         return witness
+
+
+_FIELDS = {
+    **dict.fromkeys(("log", "trusted", "next", "name", "object", "at", "firstAt", "checkpoint", "sum"), str),
+    **dict.fromkeys(("segment", "size", "segments", "heartbeats"), int),
+    "keyWasGiven": bool,
+    "keys": list,
+    "hashes": list,
+}
+
+
+def _tenure(value: object) -> Tenure:
+    told = fields(value, {"key": str, "segment": int, "record": int}, "a key")
+    return Tenure(Verifier.parse(told["key"]), told["segment"], told["record"])
 
 
 def _sum(told: Mapping[str, Any]) -> str:

@@ -18,7 +18,7 @@ from curfew.audit.checkpoint import Verifier
 from curfew.audit.claims import claimed_day, claimed_key
 from curfew.audit.rotation import successor
 from curfew.audit.segment import ChainBroken, Head, Segment, origin, partition, prefix, resume, sequence
-from curfew.ports import ObjectMissing, ObjectStore
+from curfew.ports import NamesUnreadable, ObjectMissing, ObjectStore
 from curfew.trail.keys import KeyUnknown
 
 NEWEST, BY_LOT = 8, 24
@@ -157,7 +157,10 @@ class Search:
             looked_at += 1
             return sequence(name) >= 0
 
-        found = await self._store.list(prefix(self._log), keep=keep, most=ONE_REQUEST)
+        try:
+            found = await self._store.list(prefix(self._log), keep=keep, most=ONE_REQUEST)
+        except NamesUnreadable:
+            return True
         return bool(found) or looked_at >= ONE_REQUEST
 
     async def _listed(self, day: date) -> list[str]:
@@ -165,7 +168,10 @@ class Search:
         if day not in self._names:
             most = min(MOST_LISTED, max(self._names_left, 0))
             folder = partition(self._log, day)
-            names = await self._store.list(folder, keep=lambda name: sequence(name) >= 0, most=most) if most else ()
+            try:
+                names = await self._store.list(folder, keep=lambda name: sequence(name) >= 0, most=most) if most else ()
+            except NamesUnreadable:
+                names = ()  # an earlier partition will do
             self._names_left -= len(names)
             self._names[day] = sorted(names, key=lambda name: (sequence(name), name))
         return self._names[day]

@@ -11,13 +11,14 @@ from obstore.exceptions import BaseError
 from obstore.store import AzureStore, from_url
 
 from curfew.adapters.objectstore import azure
-from curfew.adapters.objectstore.errors import is_refusal, translate
+from curfew.adapters.objectstore.errors import is_refusal, is_unreadable_name, translate
 from curfew.adapters.objectstore.s3 import S3Bucket
 from curfew.adapters.objectstore.write_once import UNREAD, Seen, Undone, judge
 from curfew.ports import (
     MOST_READ,
     Attestation,
     Keep,
+    NamesUnreadable,
     ObjectExists,
     ObjectMissing,
     StoreError,
@@ -139,8 +140,20 @@ class BucketStore:
                 if most is not None and seen >= most:
                     break
         except (BaseError, OSError) as error:
-            raise translate(error, prefix, self._where) from error
+            if not is_unreadable_name(error):
+                raise translate(error, prefix, self._where) from error
+            found = [name for name in await self._names_by_s3(prefix, most, error) if keep(name)]
         return sorted(found)
+
+    async def _names_by_s3(self, prefix: str, most: int | None, error: Exception) -> Sequence[str]:
+        """Return what obstore does not list because of a name that it cannot read. Raise `NamesUnreadable` elsewhere."""
+        if self._s3 is None:
+            raise NamesUnreadable(
+                f"{self._where.capitalize()} holds an object under {prefix} whose name cannot be read: "
+                f"{str(error)[:300]!r}. Remove it if you can; nothing of Curfew is named so."
+            ) from error
+        names = await self._s3.names(self._key(prefix), most)
+        return [name.removeprefix(self._key("")) for name in names]
 
     async def list_partitions(self, prefix: str) -> Sequence[str]:
         """Return the "folders" one level under a prefix, each with its trailing slash, sorted."""

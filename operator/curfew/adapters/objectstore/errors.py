@@ -116,6 +116,11 @@ def is_refusal(error: Exception) -> bool:
     return answer is not None and answer.status in REFUSALS and answer.code not in BY_CODE
 
 
+def is_unreadable_name(error: Exception) -> bool:
+    """Whether a listing failed at the name of an object, which anybody who may write to the bucket can choose."""
+    return any(words in str(error) for words in ("object with invalid path", "invalid list response"))
+
+
 def _answer(text: str) -> Answer | None:
     found = re.search(r"non-2xx status code: (\d{3})", text)
     if found is None:

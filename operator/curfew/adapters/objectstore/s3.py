@@ -42,6 +42,27 @@ class S3Bucket:
         """
         return await asyncio.to_thread(self._try_to_undo, key)
 
+    async def names(self, prefix: str, most: int | None) -> list[str]:
+        """Return the names under a prefix, whatever they are like; of the first `most` if that is given.
+
+        obstore lists nothing if one of the names is none that a path could have. Raise `StoreUnavailable`.
+        """
+        return await asyncio.to_thread(self._names, prefix, most)
+
+    def _names(self, prefix: str, most: int | None) -> list[str]:
+        found: list[str] = []
+        with self._one_at_a_time:
+            client = self._connected()
+            page: Mapping[str, Any] = {"IsTruncated": True}
+            while page["IsTruncated"] and (most is None or len(found) < most):
+                after = {"StartAfter": found[-1]} if found else {}
+                answer = self._call(client.list_objects_v2, Prefix=prefix, **after)
+                if isinstance(answer, Answer):
+                    raise StoreUnavailable(sentence(answer, self._host, f"the bucket {self._bucket}"))
+                page = answer
+                found += [one["Key"] for one in page.get("Contents", ())]
+        return found
+
     def _look(self, key: str) -> Seen:
         with self._one_at_a_time:
             unread: list[str] = []

@@ -3,14 +3,28 @@
 Exit codes: 0 it verifies, 1 it does not, 2 the command was wrong, 3 the log cannot be read.
 """
 
+from typing import Any
+
 import click
 
 from curfew.cli.lazy import LazyGroup, Subcommand
 
+UNREADABLE = 3
+
+
+class _Commands(LazyGroup):
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (MemoryError, RecursionError, OverflowError, UnicodeError) as error:
+            # Exit code 1 would be an accusation. What is read is bounded, so nothing should get here.
+            click.echo(f"Error: What was given cannot be read: {type(error).__name__}: {str(error)[:200]}", err=True)
+            ctx.exit(UNREADABLE)
+
 
 @click.group(
     "audit",
-    cls=LazyGroup,
+    cls=_Commands,
     package=__name__,
     subcommands=(
         Subcommand("verify", "Prove that a log is whole."),

@@ -1,10 +1,10 @@
 """What people keep of a log elsewhere, in whatever it comes: receipts and signed checkpoints, and manifests that hold them."""
 
-import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from curfew.api.names import ANNOTATION_RECEIPT, CHECKPOINT_CONFIG_MAP, CHECKPOINT_KEY
+from curfew.audit.given import GivenRefused, parse_given
 from curfew.audit.receipt import Receipt
 
 FORMS = (
@@ -12,6 +12,9 @@ FORMS = (
     f"a grant's RoleBinding or the ConfigMap {CHECKPOINT_CONFIG_MAP}, one or many, as JSON or YAML"
 )
 """What can be given as an anchor, for whoever gave something else."""
+
+MOST_YAML = 2 * 1024 * 1024
+"""Most characters of YAML: reading so many takes ten seconds."""
 
 _PLACES: tuple[tuple[str, ...], ...] = (
     (),
@@ -43,18 +46,27 @@ def anchors_in(content: str) -> list[Receipt | str]:
 def _documents(content: str) -> Iterator[object]:
     """Yield the documents in a text: one in JSON, or any number in YAML. What kubectl lists is as many as it lists."""
     try:
-        documents = [json.loads(content)]
-    except ValueError:
-        import yaml  # seldom needed, and slow to load
-
-        try:
-            documents = list(yaml.safe_load_all(content))
-        except yaml.YAMLError as error:
-            problem = getattr(error, "problem", None) or "it cannot be read"
-            raise ValueError(f"it is neither JSON nor YAML: {problem}") from error
+        documents = [parse_given(content.encode(errors="replace"))]
+    except GivenRefused:
+        documents = _yaml(content)
     for document in documents:
         items = document.get("items") if isinstance(document, dict) else document
         yield from items if isinstance(items, list) else [document]
+
+
+def _yaml(content: str) -> list[object]:
+    import yaml  # seldom needed, and slow to load
+
+    if len(content) > MOST_YAML:
+        raise ValueError(f"it has more than {MOST_YAML:,} characters in YAML; ask for JSON instead (-o json)")
+    try:
+        return list(yaml.safe_load_all(content))
+    except yaml.YAMLError as error:
+        problem = getattr(error, "problem", None) or "it cannot be read"
+        raise ValueError(f"it is neither JSON nor YAML: {problem}") from error
+    except (AttributeError, TypeError, OverflowError, RecursionError) as error:
+        # So PyYAML fails at values that are tagged as something that they are not, and where it is nested too deeply.
+        raise ValueError(f"it is neither JSON nor YAML: {error}") from error
 
 
 def _anchors(document: object) -> Iterator[Receipt | str]:

@@ -12,80 +12,39 @@ records from them again to compare. A bundle is a folder or a zip file of one.
 """
 
 import hashlib
-import json
-import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from itertools import islice
 from pathlib import Path
-from typing import IO, Protocol
+from types import NoneType
+from typing import IO
 
 from curfew.audit.checkpoint import KeyRefused, NoteRefused, Verifier, decode_base64
 from curfew.audit.findings import Anchor, Finding, Kind, Verified
+from curfew.audit.given import fields, instant, parse_given, require
 from curfew.audit.rotation import successor
 from curfew.audit.segment import ChainBroken, Segment, open_segment
 from curfew.audit.succession import Tenure
-from curfew.audit.verify import Walk, in_order
+from curfew.audit.verify import Walk, in_order, place
 from curfew.audit.when import Span
 from curfew.audit.witness import Witness
+from curfew.cli.audit.bundle_files import BROKEN, Files, FolderFiles, NoBundle, ZipFiles
 from curfew.cli.audit.listing import csv_head, csv_row, indexed
 from curfew.cli.audit.stream import read_record
+from curfew.ports import MOST_READ
 
 SCHEMA = "curfew.export/v1"
 MANIFEST, SIGNATURE, EXPORTER = "manifest.json", "manifest.sig", "exporter.pub"
 OBJECTS = "log/"
 JSONL, CSV = "records.jsonl", "records.csv"
 
+MOST_MANIFEST = 128 * 1024 * 1024
+"""Most bytes of a manifest: it takes 240 for each file."""
 
-class NoBundle(ValueError):
-    """Something that is no bundle. `str(error)` says why, as a clause."""
+MOST_DIFFERENCES = 1000
+"""After how many files that differ from the manifest no further ones are looked for."""
 
-
-class Files(Protocol):
-    """The files of a bundle, by their paths in it."""
-
-    def names(self) -> Sequence[str]:
-        """Return the paths of all files."""
-        ...
-
-    def open(self, name: str) -> IO[bytes]:
-        """Open a file to be read."""
-        ...
-
-
-class FolderFiles:
-    """Those of a folder."""
-
-    def __init__(self, root: Path) -> None:
-        """Begin at a folder."""
-        self._root = root
-
-    def names(self) -> Sequence[str]:
-        """Return the paths of all files."""
-        return sorted(path.relative_to(self._root).as_posix() for path in self._root.rglob("*") if path.is_file())
-
-    def open(self, name: str) -> IO[bytes]:
-        """Open a file to be read."""
-        return (self._root / name).open("rb")
-
-
-class ZipFiles:
-    """Those of a zip file. Nothing is unpacked to a disk."""
-
-    def __init__(self, file: Path) -> None:
-        """Open it, or raise `NoBundle`."""
-        try:
-            self._zip = zipfile.ZipFile(file)
-        except (OSError, zipfile.BadZipFile) as error:
-            raise NoBundle(f"it is not a zip file: {error}") from error
-
-    def names(self) -> Sequence[str]:
-        """Return the paths of all files."""
-        return sorted(name for name in self._zip.namelist() if not name.endswith("/"))
-
-    def open(self, name: str) -> IO[bytes]:
-        """Open a file to be read."""
-        return self._zip.open(name)
+_FIELDS = {"schema": str, "log": str, "period": dict, "key": str, "files": dict}
 
 
 def bundle_at(location: str) -> Files | None:
@@ -112,16 +71,32 @@ class Manifest:
         """Read it, or raise `NoBundle`."""
         try:
             with files.open(MANIFEST) as file:
-                data = file.read()
-            told = json.loads(data)
-            _refuse_other(told["schema"])
-            begin, end = (at and datetime.fromisoformat(at) for at in (told["period"]["begin"], told["period"]["end"]))
-            listed = {str(name): (int(one["size"]), str(one["sha256"])) for name, one in told["files"].items()}
-            return cls(str(told["log"]), Span(begin, end), Verifier.parse(told["key"]), told["start"], listed, data)
+                data = file.read(MOST_MANIFEST + 1)
+            return cls._of(data)
         except NoBundle:
             raise
-        except (OSError, zipfile.BadZipFile, KeyError, ValueError, TypeError, AttributeError) as error:
+        except (KeyError, KeyRefused, *BROKEN) as error:
             raise NoBundle(f"{MANIFEST} cannot be read: {error}") from error
+
+    @classmethod
+    def _of(cls, data: bytes) -> "Manifest":
+        if len(data) > MOST_MANIFEST:
+            raise NoBundle(f"its {MANIFEST} is larger than {MOST_MANIFEST:,} bytes")
+        told = fields(parse_given(data), _FIELDS, "the manifest")
+        if told["schema"] != SCHEMA:
+            raise NoBundle(f"it is of the kind {told['schema']!r}, and this version reads {SCHEMA}")
+        begin, end = (
+            None if (at := told["period"].get(edge)) is None else instant(require(at, str, edge), edge)
+            for edge in ("begin", "end")
+        )
+        start = require(told.get("start"), (str, NoneType), "start")
+        if start is not None and place(told["log"], start) < 0:
+            raise NoBundle(f"{start!r} is no name of a segment of log {told['log']!r}")
+        listed = {}
+        for name, one in told["files"].items():
+            file = fields(one, {"size": int, "sha256": str}, f"what it says of {name!r}")
+            listed[name] = (file["size"], file["sha256"])
+        return cls(told["log"], Span(begin, end), Verifier.parse(told["key"]), start, listed, data)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +114,7 @@ def examine(
     files: Files, manifest: Manifest, verifier: Verifier, anchors: Iterable[Anchor], *, advance: Callable[[], None]
 ) -> ExaminedBundle:
     """Look at everything in a bundle. `advance` is called for each file."""
-    findings = list(_differences(files, manifest, advance))
+    findings = list(islice(_differences(files, manifest, advance), MOST_DIFFERENCES))
     rows = Rows(manifest.period)
     exporter = _exporter(files, manifest, findings)
     names = in_order(manifest.log, (name.removeprefix(OBJECTS) for name in files.names() if name.startswith(OBJECTS)))
@@ -147,7 +122,7 @@ def examine(
     if manifest.start is not None:
         try:
             since = start_from(manifest.log, manifest.start, _read(files, OBJECTS + manifest.start), manifest.key)
-        except (ChainBroken, KeyError, OSError) as error:
+        except (ChainBroken, KeyError) as error:
             why = f"does not hold the segment that it begins after: {error}"
             findings.append(Finding(Kind.MISSING, "the bundle", why))
             names = []
@@ -204,11 +179,6 @@ class Rows:
                 file.write(part)
 
 
-def _refuse_other(schema: str) -> None:
-    if schema != SCHEMA:
-        raise NoBundle(f"it is of the kind {schema!r}, and this version reads {SCHEMA}")
-
-
 def signed(manifest: bytes) -> bytes:
     """Return what an exporter signs."""
     return b"curfew export v1\n" + hashlib.sha256(manifest).digest()
@@ -223,7 +193,7 @@ def _differences(files: Files, manifest: Manifest, advance: Callable[[], None]) 
             yield Finding(Kind.MISSING, f"file {name}", "is in the manifest and not in the bundle", name=name)
         elif name not in manifest.files:
             yield Finding(Kind.FOREIGN, f"file {name}", "is in the bundle and not in the manifest", name=name)
-        elif _hashed(files, name) != manifest.files[name]:
+        elif _hashed(files, name, manifest.files[name][0]) != manifest.files[name]:
             yield Finding(
                 Kind.ALTERED, f"file {name}", "is not the one in the manifest: its hash is another", name=name
             )
@@ -236,27 +206,29 @@ def _exporter(files: Files, manifest: Manifest, findings: list[Finding]) -> Veri
     try:
         exporter = Verifier.parse(_read(files, EXPORTER).decode())
         exporter.check(decode_base64(_read(files, SIGNATURE).decode().strip(), "the signature"), signed(manifest.data))
-    except (KeyError, OSError, ValueError, KeyRefused, NoteRefused) as error:
+    except (KeyError, ValueError, KeyRefused, NoteRefused) as error:
         findings.append(Finding(Kind.ALTERED, f"file {SIGNATURE}", f"does not hold: {error}", name=SIGNATURE))
         return None
     return exporter
 
 
-def _hashed(files: Files, name: str) -> tuple[int, str]:
+def _hashed(files: Files, name: str, expected: int) -> tuple[int, str]:
+    """Return size and hash of a file; of one that is larger than expected, of no more than shows that."""
     size, hash_ = 0, hashlib.sha256()
     try:
         with files.open(name) as file:
-            while chunk := file.read(1 << 20):
+            while size <= expected and (chunk := file.read(min(1 << 20, expected - size + 1))):
                 size += len(chunk)
                 hash_.update(chunk)
-    except (OSError, zipfile.BadZipFile):
+    except BROKEN:
         return -1, ""  # its own checksum says that it was altered
     return size, hash_.hexdigest()
 
 
 def _read(files: Files, name: str) -> bytes:
+    """Return the bytes of a file, or the first `MOST_READ` and one more of a larger one."""
     try:
         with files.open(name) as file:
-            return file.read()
-    except zipfile.BadZipFile:
+            return file.read(MOST_READ + 1)
+    except BROKEN:
         return b""  # found to be altered already

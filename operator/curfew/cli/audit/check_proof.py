@@ -11,7 +11,7 @@ import click
 from curfew.audit.checkpoint import KeyRefused, Verifier
 from curfew.audit.proof import Proof, ProofRefused, Proved
 from curfew.cli.audit import options
-from curfew.cli.audit.reading import TAMPERED, CannotRead, read_key
+from curfew.cli.audit.reading import MOST_GIVEN, TAMPERED, read_file, read_key
 from curfew.cli.audit.showing import count, in_utc, printable, sentence
 
 _NO_KEY = (
@@ -43,10 +43,7 @@ def check_proof(file: Path, key: str | None, key_file: Path | None, output: str)
               3: the file cannot be read.
     """  # noqa: D301  click's mark for lines that stay as they are
     given = read_key(key, key_file)
-    try:
-        data = file.read_bytes()
-    except OSError as error:
-        raise CannotRead(f"{file} cannot be read: {error}.") from error
+    data = read_file(file, MOST_GIVEN)
     try:
         proof = Proof.from_bytes(data)
         verifier = given or Verifier.parse(proof.key)

@@ -12,12 +12,19 @@ from curfew.audit.findings import Examined
 from curfew.audit.segment import origin
 from curfew.audit.verify import Walk
 from curfew.cli.audit import options
-from curfew.cli.audit.reading import TAMPERED, Unfounded, announced, list_log, open_location, read, unreadable
+from curfew.cli.audit.reading import (
+    MOST_KEY,
+    TAMPERED,
+    Unfounded,
+    announced,
+    list_log,
+    open_location,
+    read,
+    read_file,
+    unreadable,
+)
 from curfew.cli.audit.showing import progress
 from curfew.ports import ObjectStore
-
-LARGEST_KEY = 64 * 1024
-"""Bytes that are read of a key."""
 
 
 @click.command("key", short_help="Print the public key of a signing key, or the keys of a log.")
@@ -48,11 +55,10 @@ def key(where: str, log: str) -> None:
               3: the log cannot be read: no such bucket or log, wrong credentials.
     """  # noqa: D301  click's mark for lines that stay as they are
     if where == "-":
-        click.echo(_public_half("standard input", sys.stdin.buffer.read(LARGEST_KEY), log))
+        click.echo(_public_half("standard input", sys.stdin.buffer.read(MOST_KEY), log))
         return
     if Path(where).is_file():
-        with Path(where).open("rb") as file:
-            click.echo(_public_half(where, file.read(LARGEST_KEY), log))
+        click.echo(_public_half(where, read_file(Path(where), MOST_KEY), log))
         return
     if "://" not in where and not Path(where).is_dir():
         raise click.UsageError(f"{where} is neither a file nor a folder. Give a key in PEM, or where a log lies.")
@@ -81,7 +87,7 @@ async def _examine(store: ObjectStore, log: str) -> Examined:
     except Unfounded as error:
         raise click.ClickException(f"{error.finding}.") from error
     with progress(len(names), "objects") as advance:
-        async with aclosing(read(store, names)) as objects:
+        async with aclosing(read(store, log, names)) as objects:
             async for name, stored in objects:
                 walk.take(name, stored)
                 advance()

@@ -1,7 +1,6 @@
 """How the audit commands get at a log: where it is, which key signed it, which anchors speak of it."""
 
 import asyncio
-import json
 from collections import deque
 from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from curfew.adapters.clock import SystemClock
 from curfew.adapters.objectstore import BUCKET_SCHEMES, open_store
 from curfew.audit.checkpoint import KeyRefused, NoteRefused, Verifier, claimed, open_note
 from curfew.audit.findings import Anchor, Finding, Kind
+from curfew.audit.given import parse_given
 from curfew.audit.pseudonyms import Person
 from curfew.audit.receipt import Receipt
 from curfew.audit.rotation import successor
@@ -21,12 +21,21 @@ from curfew.audit.segment import ChainBroken, Head, Segment, announced_key, orig
 from curfew.audit.verify import in_order, place
 from curfew.audit.witness import Witness
 from curfew.cli.audit.anchors import FORMS, anchors_in
+from curfew.files import read_given
 from curfew.ports import ErasableStore, ObjectStore, StoreError, StoreUnavailable
 
 VERIFIED, TAMPERED, USAGE, UNREADABLE, INTERRUPTED = 0, 1, 2, 3, 130
 """Exit codes of the audit commands."""
 
-_AHEAD = 32  # objects asked for before their turn
+_AHEAD = 32
+"""How many objects are asked for before their turn. With `ports.MOST_READ` this bounds the memory: 130 MiB."""
+
+MOST_STRANGERS = 1000
+"""How many objects that do not belong to a log are named."""
+
+MOST_GIVEN = 32 * 1024 * 1024
+MOST_KEY = 64 * 1024
+"""Most bytes of a file with anchors or a saved state, and of one with a key."""
 
 
 class CannotRead(click.ClickException):
@@ -85,7 +94,20 @@ async def known_people(location: str | None) -> Mapping[str, Person]:
 
 async def list_log(store: ObjectStore, log: str, *, may_be_empty: bool = False) -> list[str]:
     """Return the names of a log's objects, in order. Raise `CannotRead` where there is no such log but should be."""
-    names = in_order(log, await store.list(prefix(log)))
+    strangers = 0
+
+    def keep(name: str) -> bool:
+        nonlocal strangers
+        if place(log, name) >= 0:
+            return True
+        strangers += 1
+        return strangers <= MOST_STRANGERS
+
+    names = in_order(log, await store.list(prefix(log), keep=keep))
+    if strangers > MOST_STRANGERS:
+        click.echo(
+            f"There are {strangers:,} objects that do not belong to log {log}; {MOST_STRANGERS:,} are named.", err=True
+        )
     if not names and not may_be_empty:
         raise CannotRead(await _no_log(store, log))
     return names
@@ -101,14 +123,17 @@ async def _no_log(store: ObjectStore, log: str) -> str:
     )
 
 
-async def read(store: ObjectStore, names: Sequence[str]) -> AsyncGenerator[tuple[str, bytes]]:
-    """Yield objects in the order of their names, asking for some of them ahead."""
+async def read(store: ObjectStore, log: str, names: Sequence[str]) -> AsyncGenerator[tuple[str, bytes]]:
+    """Yield objects in the order of their names, asking for some of them ahead.
+
+    What has no name of a segment of the log is not read, and comes without bytes.
+    """
     waiting: deque[tuple[str, asyncio.Task[bytes]]] = deque()
     rest = iter(names)
     try:
         while True:
             while len(waiting) < _AHEAD and (name := next(rest, None)) is not None:
-                waiting.append((name, asyncio.create_task(store.get(name))))
+                waiting.append((name, asyncio.create_task(store.get(name) if place(log, name) >= 0 else _nothing())))
             if not waiting:
                 return
             name, task = waiting.popleft()
@@ -117,6 +142,18 @@ async def read(store: ObjectStore, names: Sequence[str]) -> AsyncGenerator[tuple
         for _, task in waiting:
             task.cancel()
         await asyncio.gather(*(task for _, task in waiting), return_exceptions=True)
+
+
+async def _nothing() -> bytes:
+    return b""
+
+
+def read_file(file: Path, most: int) -> bytes:
+    """Return what a file holds. Raise `CannotRead` for one that cannot be read, or is larger than so many bytes."""
+    try:
+        return read_given(file, most)
+    except OSError as error:
+        raise CannotRead(f"{file} cannot be read: {error}.") from error
 
 
 def given_key(text: str | None, file: Path | None, log: str) -> Verifier | None:
@@ -132,7 +169,7 @@ def read_key(text: str | None, file: Path | None) -> Verifier | None:
     if text is not None and file is not None:
         raise click.UsageError("Give --key or --key-file, not both.")
     if file is not None:
-        text = file.read_text(errors="replace")
+        text = read_file(file, MOST_KEY).decode(errors="replace")
     if text is None:
         return None
     try:
@@ -231,12 +268,12 @@ def read_anchors(text: str, log: str) -> list[Kept]:
     content, inside = text, ""
     if _is_file(text):
         try:
-            content, inside = Path(text).read_text(), f" in {Path(text).name}"
-        except (OSError, ValueError) as error:
+            content, inside = read_file(Path(text), MOST_GIVEN).decode(), f" in {Path(text).name}"
+        except UnicodeDecodeError as error:
             raise click.UsageError(f"The anchor in {text} cannot be read: {error}.") from error
     try:
         return [_kept(anchor, log, inside) for anchor in anchors_in(content)]
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         no_file = "" if inside else "there is no file of that name, and "
         raise click.UsageError(f"The anchor{inside} cannot be used: {no_file}{error}. {FORMS}.") from error
 
@@ -255,8 +292,8 @@ def _kept(anchor: Receipt | str, log: str, inside: str) -> Kept:
 def read_witness(file: Path, log: str) -> Witness:
     """Read the state that an earlier verification has saved. Raise `click.UsageError` for what is none of this log."""
     try:
-        witness = Witness.from_json(json.loads(file.read_text()))
-    except (OSError, ValueError, RecursionError) as error:
+        witness = Witness.from_json(parse_given(read_file(file, MOST_GIVEN)))
+    except ValueError as error:
         raise click.UsageError(
             f"The saved state in {file} cannot be used: {error}. Verify the whole log again, with --save {file}."
         ) from error
@@ -268,9 +305,9 @@ def read_witness(file: Path, log: str) -> Witness:
 def read_receipt(text: str) -> Receipt | None:
     """Return the receipt that a text is, or the first that the file of that name holds; None where there is none."""
     try:
-        content = Path(text).read_text() if _is_file(text) else text
+        content = read_given(Path(text), MOST_GIVEN).decode() if _is_file(text) else text
         return next((anchor for anchor in anchors_in(content) if isinstance(anchor, Receipt)), None)
-    except (OSError, ValueError, RecursionError):
+    except (OSError, ValueError):
         return None
 
 

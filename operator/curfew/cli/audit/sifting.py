@@ -72,7 +72,7 @@ async def sifted_records(
                 yield line
 
     with progress(len(unseen), "objects") as advance:
-        objects = in_parallel(read(store, unseen), log, lambda: walk.verifier, processors(), work)
+        objects = in_parallel(read(store, log, unseen), log, lambda: walk.verifier, processors(), work)
         async with aclosing(objects):
             async for name, stored, elsewhere in objects:
                 sifted = elsewhere or work([(name, stored)], walk.verifier, log)[0]

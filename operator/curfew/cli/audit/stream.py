@@ -80,7 +80,7 @@ async def verified_segments(
     walk = Walk(log, verifier, anchors, accepted=good.append)
     is_ours = False
     with progress(len(names), "objects") as advance:
-        async with aclosing(read(store, names)) as objects:
+        async with aclosing(read(store, log, names)) as objects:
             async for name, stored in objects:
                 taken[name] = stored
                 walk.take(name, stored)
@@ -104,7 +104,7 @@ async def verified_segments(
 async def verify_first(store: ObjectStore, log: str, names: Sequence[str], verifier: Verifier) -> None:
     """Raise `NotVerified` unless a log leads to a key that has not sealed its beginning: only its end can tell."""
     walk = Walk(log, verifier)
-    async with aclosing(read(store, names)) as objects:
+    async with aclosing(read(store, log, names)) as objects:
         async for name, stored in objects:
             walk.take(name, stored)
     findings = walk.finish().findings

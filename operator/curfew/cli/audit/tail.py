@@ -176,7 +176,7 @@ async def _tail(
     head: Head | None = None
     wanted = count
     sealing = following = await last_key(store, log, names, verifier)
-    async with aclosing(read(store, names[::-1])) as objects:
+    async with aclosing(read(store, log, names[::-1])) as objects:
         async for name, stored in objects:
             # Backwards, the record that hands the log over says by which key it was sealed before.
             sealing = predecessor(stored, sealing) or sealing

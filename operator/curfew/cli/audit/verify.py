@@ -160,7 +160,7 @@ async def _verify(store: ObjectStore, log: str, asked: _Asked) -> tuple[Report, 
         names, earlier = _after(since, log, names)
     walk = Walk(log, trusted, anchors, since=since)
     with progress(len(names), "objects") as advance:
-        async with aclosing(with_gists(read(store, names), log, lambda: walk.verifier, asked.jobs)) as objects:
+        async with aclosing(with_gists(read(store, log, names), log, lambda: walk.verifier, asked.jobs)) as objects:
             async for name, stored, gist in objects:
                 walk.take(name, stored, gist)
                 advance()

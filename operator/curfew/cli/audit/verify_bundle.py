@@ -8,7 +8,8 @@ from typing import Any
 import click
 
 from curfew.audit.findings import Finding, Kind
-from curfew.cli.audit.bundle import ExaminedBundle, Files, Manifest, NoBundle, bundle_at, examine
+from curfew.cli.audit.bundle import ExaminedBundle, Manifest, bundle_at, examine
+from curfew.cli.audit.bundle_files import Files, NoBundle
 from curfew.cli.audit.reading import TAMPERED, VERIFIED, CannotRead, given_key, read_anchors
 from curfew.cli.audit.showing import count, in_utc, printable, progress, sentence
 from curfew.cli.audit.verdict import NO_KEY

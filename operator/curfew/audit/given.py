@@ -1,0 +1,55 @@
+"""Reading JSON that somebody gave us: bounded in values before it is parsed, and refused with a clause for people."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+
+MOST_VALUES = 2_000_000
+"""Most values in a document. Each takes some 60 bytes when it is parsed."""
+
+
+class GivenRefused(ValueError):
+    """A document that is not what it should be. `str(error)` completes "it cannot be used: ..."."""
+
+
+def parse_given(data: bytes) -> Any:
+    """Return the value of a JSON document, or raise `GivenRefused`. How many bytes it has is for its reader to bound.
+
+    There are no numbers in it that are not finite, and it is nested 1,024 deep at most.
+    """
+    # Each value but the first comes after one of these.
+    if sum(map(data.count, (b",", b"[", b"{", b":"))) > MOST_VALUES:
+        raise GivenRefused(f"it holds more than {MOST_VALUES:,} values")
+    try:
+        return orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        raise GivenRefused(f"it is not JSON: {error}") from error
+
+
+def require(value: object, kind: "type[Any] | tuple[type[Any], ...]", what: str) -> Any:
+    """Return a value of that type, or raise `GivenRefused`. A truth value is no whole number."""
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is int):
+        raise GivenRefused(f"{what} is missing, or is not what it should be")
+    return value
+
+
+def fields(value: object, kinds: Mapping[str, Any], what: str) -> dict[str, Any]:
+    """Return an object that has at least these fields, of these types, or raise `GivenRefused`."""
+    told: dict[str, Any] = require(value, dict, what)
+    for name, kind in kinds.items():
+        require(told.get(name), kind, name)
+    return told
+
+
+def instant(text: str, what: str) -> datetime:
+    """Return an instant in RFC 3339, in UTC, or raise `GivenRefused`."""
+    try:
+        at = datetime.fromisoformat(text)
+        in_utc = at.astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise GivenRefused(f"{what} is no time: {error}") from error
+    if at.tzinfo is None:
+        raise GivenRefused(f"{what} has no time zone: {text}")
+    return in_utc
