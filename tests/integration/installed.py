@@ -1,5 +1,6 @@
 """The cluster that all integration tests share: the chart is installed, and every test has namespaces of its own."""
 
+import json
 import uuid
 from collections.abc import Sequence
 from typing import Final
@@ -37,14 +38,30 @@ class Installed(Installation):
         wanted = ["--set", f"namespaces[0].name={namespace}"]
         if roles:
             wanted += ["--set", f"namespaces[0].roles={{{','.join(roles)}}}"]
+        # Admission knows the Roles as well. It learns them for one namespace at a time, which is enough for a test.
+        files = ["granter.yaml", *(["policies/operator-containment.yaml"] if roles else [])]
         rendered = self.environment.helm(
-            *("template", "curfew", str(CHART), "--namespace", SYSTEM, "--show-only", "templates/granter.yaml"),
+            *("template", "curfew", str(CHART), "--namespace", SYSTEM),
+            *(f"--show-only=templates/{file}" for file in files),
             *(*BUCKET, "--set", f"roles={{{','.join(GRANTABLE)}}}", *wanted),
         )
         self.kubectl("apply", "--server-side", "--force-conflicts", "--filename=-", stdin=rendered.stdout)
         self.await_right(OPERATOR, "create", "rolebindings", namespace=namespace)
         for role in roles:
             self.await_right(OPERATOR, "bind", f"roles/{role}", namespace=namespace)
+            self.await_named(namespace, role)
+
+    def await_named(self, namespace: str, role: str) -> None:
+        """Return when admission lets a Role be granted, and minds only that the grant has no owner."""
+        binding = {
+            "apiVersion": f"{RBAC}/v1",
+            "kind": "RoleBinding",
+            "metadata": {"name": "curfew-x", "namespace": namespace, "labels": {"curfew.dev/request-uid": "x"}},
+            "roleRef": {"apiGroup": RBAC, "kind": "Role", "name": role},
+            "subjects": [{"apiGroup": RBAC, "kind": "User", "name": "nobody"}],
+        }
+        create = ("create", "--dry-run=server", "--filename=-")
+        until_it_says(lambda: self.kubectl_as(OPERATOR, *create, stdin=json.dumps(binding)), "is owned by its request")
 
     def opt_out(self, namespace: str) -> None:
         """Let a namespace leave again."""

@@ -71,9 +71,16 @@ spec:
 
 {{- define "curfew.podSecurity" -}}
 runAsNonRoot: true
-runAsUser: 65532
-runAsGroup: 65532
-fsGroup: 65532
+{{- /* Not there at all: the values of an older chart. A key that is not there was set to null. */}}
+{{- $ids := dict "runAsUser" 65532 "runAsGroup" 65532 "fsGroup" 65532 }}
+{{- if hasKey .Values "podSecurityContext" }}
+{{- $ids = .Values.podSecurityContext | default dict }}
+{{- end }}
+{{- range $key := list "runAsUser" "runAsGroup" "fsGroup" }}
+{{- with get $ids $key }}
+{{ $key }}: {{ int64 . }}
+{{- end }}
+{{- end }}
 seccompProfile: {type: RuntimeDefault}
 {{- end }}
 
@@ -81,6 +88,52 @@ seccompProfile: {type: RuntimeDefault}
 allowPrivilegeEscalation: false
 readOnlyRootFilesystem: true
 capabilities: {drop: [ALL]}
+{{- end }}
+
+{{- /* The namespaces of the values that are there, as a JSON list. Without a cluster to ask, all of them. */}}
+{{- define "curfew.presentNamespaces" -}}
+{{- $asks := lookup "v1" "Namespace" "" "kube-system" }}
+{{- $names := list }}
+{{- range .Values.namespaces }}
+{{- $found := lookup "v1" "Namespace" "" .name }}
+{{- if or (not $asks) (and $found (ne (dig "status" "phase" "" $found) "Terminating")) }}
+{{- $names = append $names .name }}
+{{- end }}
+{{- end }}
+{{- toJson $names }}
+{{- end }}
+
+{{- /* All namespaces of the values, as a JSON list. */}}
+{{- define "curfew.namespaceNames" -}}
+{{- $names := list }}
+{{- range .Values.namespaces }}
+{{- $names = append $names .name }}
+{{- end }}
+{{- toJson $names }}
+{{- end }}
+
+{{- /* The Roles that may be granted, as a JSON list of NAMESPACE/NAME. */}}
+{{- define "curfew.namespacedRoles" -}}
+{{- $named := list }}
+{{- range $namespace := .Values.namespaces }}
+{{- range $namespace.roles }}
+{{- $named = append $named (printf "%s/%s" $namespace.name .) }}
+{{- end }}
+{{- end }}
+{{- toJson $named }}
+{{- end }}
+
+{{- /* Values that mean more than they say are refused, before anything is installed. */}}
+{{- define "curfew.refuseConfusion" -}}
+{{- $accounts := list .Values.serviceAccount.name .Values.sweeper.serviceAccount.name "curfew-probe" "default" }}
+{{- if ne (len $accounts) (len (uniq $accounts)) }}
+{{- fail "serviceAccount.name and sweeper.serviceAccount.name must be two names, and neither curfew-probe nor default: what one account may do, the others must not." }}
+{{- end }}
+{{- range .Values.namespaces }}
+{{- if eq .name $.Release.Namespace }}
+{{- fail (printf "namespaces must not name %s: Curfew is installed there, and nothing can be granted there." .name) }}
+{{- end }}
+{{- end }}
 {{- end }}
 
 {{- /* What can never be sufficient is refused here, where somebody reads it; what depends on the bucket, by the operator. */}}

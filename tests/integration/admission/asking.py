@@ -194,40 +194,7 @@ class World:
 
     def binding(self, **annotations: str | None) -> Manifest:
         """Return a grant as the operator would write it; an annotation can be changed, or left out (None)."""
-        uid, name = str(uuid.uuid4()), new_name("r")
-        marks = {
-            "expires_at": in_hours(1),
-            "starts_at": in_hours(0),
-            "receipt": f"main/7/8/{'0' * 64}",
-            "request": name,
-            "policy": "debug",
-            "terms": "0" * 64,
-            **annotations,
-        }
-        return {
-            "apiVersion": f"{RBAC}/v1",
-            "kind": "RoleBinding",
-            "metadata": {
-                "name": f"curfew-{uid}",
-                "namespace": self.namespace,
-                "labels": {"curfew.dev/request-uid": uid},
-                "annotations": {
-                    f"curfew.dev/{key.replace('_', '-')}": value for key, value in marks.items() if value is not None
-                },
-                "ownerReferences": [
-                    {
-                        "apiVersion": "curfew.dev/v1alpha1",
-                        "kind": "AccessRequest",
-                        "name": name,
-                        "uid": uid,
-                        "controller": True,
-                        "blockOwnerDeletion": False,
-                    }
-                ],
-            },
-            "roleRef": {"apiGroup": RBAC, "kind": "ClusterRole", "name": "view"},
-            "subjects": [a_user(ALICE)],
-        }
+        return a_grant(self.namespace, **annotations)
 
     def granted(self) -> str:
         """Have a grant and return the binding's name. Its request does not exist, which only the collector would mind."""
@@ -238,6 +205,44 @@ class World:
         claim(manifest, owner, uid)
         succeed(self.create(manifest, OPERATOR))
         return str(manifest["metadata"]["name"])
+
+
+def a_grant(namespace: str, **annotations: str | None) -> Manifest:
+    """Return a grant in a namespace, with these annotations; one that is None is left out."""
+    uid, name = str(uuid.uuid4()), new_name("r")
+    marks = {
+        "expires_at": in_hours(1),
+        "starts_at": in_hours(0),
+        "receipt": f"main/7/8/{'0' * 64}",
+        "request": name,
+        "policy": "debug",
+        "terms": "0" * 64,
+        **annotations,
+    }
+    return {
+        "apiVersion": f"{RBAC}/v1",
+        "kind": "RoleBinding",
+        "metadata": {
+            "name": f"curfew-{uid}",
+            "namespace": namespace,
+            "labels": {"curfew.dev/request-uid": uid},
+            "annotations": {
+                f"curfew.dev/{key.replace('_', '-')}": value for key, value in marks.items() if value is not None
+            },
+            "ownerReferences": [
+                {
+                    "apiVersion": "curfew.dev/v1alpha1",
+                    "kind": "AccessRequest",
+                    "name": name,
+                    "uid": uid,
+                    "controller": True,
+                    "blockOwnerDeletion": False,
+                }
+            ],
+        },
+        "roleRef": {"apiGroup": RBAC, "kind": "ClusterRole", "name": "view"},
+        "subjects": [a_user(ALICE)],
+    }
 
 
 def claim(manifest: Manifest, name: str, uid: str) -> None:

@@ -170,6 +170,16 @@ BY_THE_OPERATOR = [
         lambda w: made_by_operator(w, to_role(w.binding(), "ClusterRole", "cluster-admin")),
         "attempting to grant",
     ),
+    Attempt(
+        "a ClusterRole that the namespace's admin let it bind",
+        lambda w: made_by_operator(w, to_role(w.binding(), "ClusterRole", given_besides(w, "ClusterRole"))),
+        "that Curfew was given by name",
+    ),
+    Attempt(
+        "a Role that the namespace's admin let it bind",
+        lambda w: made_by_operator(w, to_role(w.binding(), "Role", given_besides(w, "Role"))),
+        "that Curfew was given by name",
+    ),
     Attempt("for the whole cluster", lambda w: cluster_wide(w), "no ClusterRoleBindings"),
     Attempt(
         "no owner",
@@ -238,6 +248,25 @@ BY_THE_SWEEPER = [
         "carry the label",
     ),
 ]
+
+
+def given_besides(world: World, kind: str) -> str:
+    """Have somebody who may write RBAC in the namespace let the operator bind a role, and return the role's name."""
+    name, resource = ("admin", "clusterroles") if kind == "ClusterRole" else ("besides", "roles")
+    meta = {"name": f"besides-{resource}", "namespace": world.namespace}
+    rule = {"apiGroups": [RBAC], "resources": [resource], "verbs": ["bind"], "resourceNames": [name]}
+    world.cluster.apply(
+        {"apiVersion": f"{RBAC}/v1", "kind": "Role", "metadata": meta, "rules": [rule]},
+        {
+            "apiVersion": f"{RBAC}/v1",
+            "kind": "RoleBinding",
+            "metadata": meta,
+            "roleRef": {"apiGroup": RBAC, "kind": "Role", "name": meta["name"]},
+            "subjects": [a_user(OPERATOR)],
+        },
+    )
+    world.cluster.await_right(OPERATOR, "bind", f"{resource}/{name}", namespace=world.namespace)
+    return name
 
 
 def cluster_wide(world: World) -> Done:

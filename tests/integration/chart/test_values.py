@@ -1,0 +1,240 @@
+"""Values that are hostile, old or confused: none gives more than it says."""
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.integration.chart.helm import kinds, one, rendered, template
+from tests.integration.installed import CHART
+
+VALUES: dict[str, Any] = yaml.safe_load((CHART / "values.yaml").read_text())
+NAMES = {
+    "serviceAccount.name": {"serviceAccount": {"name": ...}},
+    "sweeper.serviceAccount.name": {"sweeper": {"serviceAccount": {"name": ...}}},
+    "signingKey.existingSecret": {"signingKey": {"existingSecret": ...}},
+    "signingKey.previousSecret": {"signingKey": {"previousSecret": ...}},
+    "audit.credentialsSecret": {"audit": {"credentialsSecret": ...}},
+    "audit.forwardSecret": {
+        "audit": {"forwardSecret": ...},
+        "config": {"audit": {"forward": {"url": "https://c/"}}},
+    },
+    "config.audit.keyFile": {"config": {"audit": {"keyFile": ...}}},
+    "config.audit.log": {"config": {"audit": {"log": ...}}},
+    "config.limits.maxGrant": {"config": {"limits": {"maxGrant": ...}}},
+    "image.repository": {"image": {"repository": ...}},
+    "image.tag": {"image": {"tag": ...}},
+    "namespaces[].name": {"namespaces": [{"name": ...}]},
+    "namespaces[].roles": {"namespaces": [{"name": "payments", "roles": [...]}]},
+    "roles": {"roles": [...]},
+    "optIn.label": {"optIn": {"enabled": True, "label": ...}},
+    "optIn.value": {"optIn": {"enabled": True, "value": ...}},
+    "priorityClassName": {"priorityClassName": ...},
+    "sweeper.schedule": {"sweeper": {"schedule": ...}},
+    "podLabels": {"podLabels": {"x": ...}},
+}
+"""The strings that a template writes, each by what values hold it."""
+
+HOSTILE = (
+    "x}, {name: more",
+    "x\n      hostPath: {path: /}",
+    "x\n",
+    "x' || true || 'x",
+    'x" || true || "x',
+    "x\\",
+    "{{ .Values }}",
+    "file:///x}, {name: y, mountPath: /etc",
+    "/etc/x}/y",
+    "",
+)
+MAY_BE_EMPTY = {
+    "signingKey.existingSecret",
+    "signingKey.previousSecret",
+    "audit.credentialsSecret",
+    "audit.forwardSecret",
+    "image.tag",
+    "priorityClassName",
+    "podLabels",
+}
+
+
+def filled(form: Any, value: str) -> Any:
+    """Return values in which the dots are this value."""
+    if form is ...:
+        return value
+    if isinstance(form, Mapping):
+        return {key: filled(inner, value) for key, inner in form.items()}
+    if isinstance(form, list):
+        return [filled(inner, value) for inner in form]
+    return form
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_value_becomes_structure(tmp_path: Path, name: str) -> None:
+    """What is no name is refused, by the path of the value, before a template sees it."""
+    file = tmp_path / "values.yaml"
+    for value in HOSTILE:
+        if value == "" and name in MAY_BE_EMPTY:
+            continue
+        file.write_text(json.dumps(filled(NAMES[name], value)))
+        done = template("--values", str(file))
+        assert done.returncode != 0, value
+        assert f"'/{name.replace('[].', '/0/').replace('.', '/')}" in done.stderr, value
+
+
+@pytest.mark.parametrize("value", HOSTILE)
+def test_no_address_becomes_structure(value: str) -> None:
+    done = template("--set", "config.audit.worm=advisory", "--set-literal", f"config.audit.url={value}")
+
+    assert done.returncode != 0
+    assert "'/config/audit/url'" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["null", "true", "1e3", "12", "0x1"])
+def test_a_name_that_yaml_takes_for_something_else_stays_a_name(name: str) -> None:
+    manifests = rendered(
+        *(
+            "--set-string",
+            f"serviceAccount.name={name},signingKey.existingSecret={name},audit.credentialsSecret={name}",
+        ),
+        *("--set-string", f"namespaces[0].name={name}", "--set-string", f"roles={{{name}}}"),
+    )
+
+    pod = one(manifests, "Deployment")["spec"]["template"]["spec"]
+    assert pod["serviceAccountName"] == name
+    assert one(manifests, "ServiceAccount", name)["metadata"]["name"] == name
+    assert {volume["secret"]["secretName"] for volume in pod["volumes"] if "secret" in volume} == {name}
+    assert pod["containers"][0]["envFrom"] == [{"secretRef": {"name": name}}]
+    assert one(manifests, "RoleBinding", "curfew-granter")["metadata"]["namespace"] == name
+    assert one(manifests, "ClusterRole", "curfew-granter")["rules"][1]["resourceNames"] == [name]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        "serviceAccount.name=curfew-sweeper",
+        "serviceAccount.name=x,sweeper.serviceAccount.name=x",
+        "serviceAccount.name=curfew-probe",
+        "sweeper.serviceAccount.name=curfew-probe",
+        "serviceAccount.name=default",
+    ],
+)
+def test_operator_sweeper_and_probe_are_three(values: str) -> None:
+    done = template("--set", values)
+
+    assert done.returncode != 0
+    assert "serviceAccount.name and sweeper.serviceAccount.name must be two names" in done.stderr
+
+
+def test_nothing_can_be_granted_where_curfew_is_installed() -> None:
+    done = template("--set", "namespaces[0].name=curfew-system,namespaces[0].roles={curfew-probe-token}")
+
+    assert done.returncode != 0
+    assert "namespaces must not name curfew-system" in done.stderr
+
+
+@pytest.mark.parametrize("schedule", ["* * * * *", "*/5 * * * *", "0,30 * * * *", "7 * * * *"])
+def test_the_sweeper_comes_at_least_once_an_hour(schedule: str, tmp_path: Path) -> None:
+    (tmp_path / "values.yaml").write_text(json.dumps({"sweeper": {"schedule": schedule}}))
+    assert template("--values", str(tmp_path / "values.yaml")).returncode == 0
+
+
+@pytest.mark.parametrize("schedule", ["0 0 31 2 *", "@yearly", "60 * * * *", "*/0 * * * *", "* 3 * * *", "* * * *"])
+def test_a_sweeper_that_hardly_ever_comes_is_refused(schedule: str, tmp_path: Path) -> None:
+    (tmp_path / "values.yaml").write_text(json.dumps({"sweeper": {"schedule": schedule}}))
+    assert "/sweeper/schedule" in template("--values", str(tmp_path / "values.yaml")).stderr
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "podLabels.app\\.kubernetes\\.io/component=sweeper",
+        "sweeper.podLabels.helm\\.sh/chart=x",
+        "podAnnotations.checksum/config=x",
+    ],
+)
+def test_what_the_chart_sets_on_a_pod_cannot_be_set_again(value: str) -> None:
+    assert template("--set-string", value).returncode != 0
+
+
+def paths(values: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    """Yield the path of each value, of sections too."""
+    for key, value in values.items():
+        yield prefix + key
+        if isinstance(value, Mapping):
+            yield from paths(value, f"{prefix}{key}.")
+
+
+@pytest.mark.parametrize("section", VALUES)
+def test_values_of_an_older_chart_work_or_are_named(section: str) -> None:
+    """`helm upgrade --reuse-values` over a value that is new comes without it."""
+    for path in paths({section: VALUES[section]}):
+        done = template("--set", f"{path}=null")
+        assert done.returncode == 0 or "missing propert" in done.stderr, (path, done.stderr)
+
+
+def test_the_platform_may_choose_the_user() -> None:
+    """As OpenShift does, which refuses pods that choose their own."""
+    ids = ("runAsUser", "runAsGroup", "fsGroup")
+    unset = rendered("--set", ",".join(f"podSecurityContext.{each}=null" for each in ids))
+    ours = rendered("--set", "podSecurityContext=null")
+
+    for pod in pods(unset):
+        assert pod["spec"]["securityContext"] == {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
+    for pod in pods(ours):
+        assert {pod["spec"]["securityContext"][each] for each in ids} == {65532}
+    assert "/podSecurityContext/runAsUser" in template("--set", "podSecurityContext.runAsUser=0").stderr
+
+
+def pods(manifests: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the pods of the operator and of the sweeper."""
+    job = one(manifests, "CronJob", "curfew-sweeper")["spec"]["jobTemplate"]["spec"]
+    return [one(manifests, "Deployment")["spec"]["template"], job["template"]]
+
+
+def test_each_pod_can_be_fitted_to_its_cluster(tmp_path: Path) -> None:
+    """To a mesh that must leave the sweeper alone, and to a quota that wants to see resources."""
+    no_proxy = {"sidecar.istio.io/inject": "false"}
+    volume = {"name": "ca", "configMap": {"name": "ca"}}
+    mount = {"name": "ca", "mountPath": "/ca"}
+    values = {
+        "podLabels": {"team": "iam"},
+        "podAnnotations": {"a": "b"},
+        "extraEnv": [{"name": "HTTPS_PROXY", "value": "http://proxy:3128"}],
+        "extraVolumes": [volume],
+        "extraVolumeMounts": [mount],
+        "priorityClassName": "system-cluster-critical",
+        "sweeper": {"podAnnotations": no_proxy, "podLabels": {"team": "iam"}, "resources": {"limits": {"cpu": "1"}}},
+    }
+    (tmp_path / "values.yaml").write_text(json.dumps(values))
+
+    operator, sweeper = pods(rendered("--values", str(tmp_path / "values.yaml")))
+
+    assert sweeper["metadata"]["annotations"] == no_proxy
+    assert sweeper["spec"]["containers"][0]["resources"]["limits"]["cpu"] == "1"
+    assert operator["metadata"]["annotations"]["a"] == "b"
+    assert operator["spec"]["containers"][0]["env"] == values["extraEnv"]
+    assert volume in operator["spec"]["volumes"]
+    assert mount in operator["spec"]["containers"][0]["volumeMounts"]
+    for pod in (operator, sweeper):
+        assert pod["metadata"]["labels"]["team"] == "iam"
+        assert pod["spec"]["priorityClassName"] == "system-cluster-critical"
+
+
+def test_without_a_cluster_it_is_said_that_nobody_fills_in_who_asks() -> None:
+    """`helm template` has no notes, so it is beside the policy that checks."""
+    assert "# Rendered without a cluster, so nothing fills in who asks" in template().stdout
+    assert "Rendered without a cluster" not in template("--set", "stampIdentity=false").stdout
+
+
+def test_a_namespace_that_opts_in_by_label_needs_no_binding() -> None:
+    manifests = rendered("--set", "roles={view},optIn.enabled=true,optIn.label=x.example/jit,optIn.value=yes-please")
+
+    policy = json.dumps(one(manifests, "ValidatingAdmissionPolicy", "curfew-operator-containment"))
+    assert "RoleBinding" not in kinds([m for m in manifests if m["metadata"]["name"] == "curfew-granter"])
+    assert one(manifests, "ClusterRoleBinding", "curfew-granter")["roleRef"]["name"] == "curfew-granter"
+    assert "x.example/jit" in policy
+    assert "yes-please" in policy
