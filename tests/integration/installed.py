@@ -45,7 +45,9 @@ class Installed(Installation):
             *(f"--show-only=templates/{file}" for file in files),
             *(*BUCKET, "--set", f"roles={{{','.join(GRANTABLE)}}}", *wanted),
         )
-        self.kubectl("apply", "--server-side", "--force-conflicts", "--filename=-", stdin=rendered.stdout)
+        # As Helm, so that a later upgrade finds nobody else's fields.
+        apply = ("apply", "--server-side", "--force-conflicts", "--field-manager=helm", "--filename=-")
+        self.kubectl(*apply, stdin=rendered.stdout)
         self.await_right(OPERATOR, "create", "rolebindings", namespace=namespace)
         for role in roles:
             self.await_right(OPERATOR, "bind", f"roles/{role}", namespace=namespace)
