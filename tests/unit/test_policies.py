@@ -52,7 +52,7 @@ async def test_a_policy_is_told_when_it_is_first_seen() -> None:
     assert record.at == NOON
     detail = record.block["detail"]
     assert (detail["namespace"], detail["policy"], detail["generation"]) == ("payments", "debug", 1)
-    assert detail["spec"]["approval"] == {"mode": "Review", "count": 1, "stages": []}
+    assert detail["spec"]["approval"] == {"mode": "Review", "count": 1, "stages": [], "groups": []}
     assert status(stage)["recorded"]["generation"] == 1
 
 
@@ -253,3 +253,31 @@ async def test_a_policy_that_came_and_went_without_a_bucket_is_told_whole() -> N
     await stage.settle()
 
     assert events(stage)[-2:] == ["policy.created", "policy.deleted"]
+
+
+@pytest.mark.parametrize(
+    ("approval", "status_", "reason", "words"),
+    [
+        ({"mode": "Review"}, "False", "ByVerbAlone", 'also by a role with verbs: ["*"]'),
+        (
+            {"mode": "Review", "stages": [{"name": "a", "groups": ["x"]}, {"name": "b"}]},
+            "False",
+            "ByVerbAlone",
+            "stage b",
+        ),
+        ({"mode": "BreakGlass", "groups": ["x", "y"]}, "True", "ByGroup", "approvers are in these groups: x or y"),
+        ({"mode": "Review", "stages": [{"name": "a", "groups": ["x"]}]}, "True", "ByGroup", "x for a"),
+        ({"mode": "Automatic"}, "True", "NobodyApproves", "without approval"),
+    ],
+)
+async def test_a_policy_says_whether_it_names_its_approvers(
+    approval: dict[str, Any], status_: str, reason: str, words: str
+) -> None:
+    """Whoever has every verb may approve every stage, unless the policy names groups."""
+    stage = Stage(policy=a_policy(approval=approval))
+    stage.dirty.add(("payments", "debug"))
+    await stage.settle()
+
+    (said,) = (one for one in status(stage)["conditions"] if one["type"] == "ApproversNamed")
+    assert (said["status"], said["reason"]) == (status_, reason)
+    assert words in said["message"]

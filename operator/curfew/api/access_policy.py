@@ -71,6 +71,13 @@ class TicketRule(Model):
     )
 
 
+Groups = Annotated[
+    tuple[Annotated[str, Field(min_length=1, max_length=256)], ...],
+    Field(max_length=16, json_schema_extra={"x-kubernetes-list-type": "set"}),
+]
+"""Names of groups, as the API server knows them of whoever calls."""
+
+
 class Stage(Model):
     """A group of approvers, some of whom must agree."""
 
@@ -85,6 +92,13 @@ class Stage(Model):
     )
     count: int = Field(
         default=1, ge=1, le=10, description="How many different people must approve for this stage. By default 1."
+    )
+    groups: Groups = Field(
+        default=(),
+        description=(
+            "Groups of people, of which an approver of this stage must be in one, besides having the verb approve. By "
+            "default the verb is enough."
+        ),
     )
 
 
@@ -112,6 +126,13 @@ class Approval(Model):
             "stages. With stages, approval.count is not used."
         ),
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
+    )
+    groups: Groups = Field(
+        default=(),
+        description=(
+            "Without stages: groups of people, of which an approver (in mode BreakGlass, a reviewer) must be in one, "
+            "besides having the verb approve. By default the verb is enough, and verbs: ['*'] includes it."
+        ),
     )
     reason: ReasonRule | None = Field(
         default=None,

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from curfew.api.access_policy import Mode, OnRoleChange, RoleKind
+from curfew.api.access_policy import Groups, Mode, OnRoleChange, RoleKind
 from curfew.api.characters import LONGEST_NAME
 from curfew.api.meta import STORED_DEFAULT, Condition, Model, ObjectMeta
 from curfew.api.names import API_VERSION
@@ -150,6 +150,16 @@ class PinnedRole(Model):
     rules_digest: str = Field(max_length=64, description="SHA-256 of the role's rules, in hex.")
 
 
+class PinnedStage(Model):
+    """Who may approve, as the policy had it when the request was accepted."""
+
+    name: str = Field(max_length=63, description="Name of the stage; empty for a policy without stages.")
+    groups: Groups = Field(
+        default=(),
+        description="Groups of people, of which an approver must be in one. Without any, the verb is enough.",
+    )
+
+
 class Terms(Model):
     """What was asked for and is approved, pinned when the request was accepted.
 
@@ -163,6 +173,12 @@ class Terms(Model):
     on_role_change: OnRoleChange = Field(
         default=OnRoleChange.REVOKE,
         description="What becomes of the grant when the role's rules are changed while it is active: Revoke or Keep.",
+    )
+    stages: tuple[PinnedStage, ...] = Field(
+        default=(),
+        max_length=8,
+        description="The stages of the policy, or one without a name: admission refuses approvals for any other.",
+        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
     )
     allow_permanence: bool = Field(
         default=False,

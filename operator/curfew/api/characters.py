@@ -10,7 +10,7 @@ from typing import Final
 Ranges = tuple[tuple[int, int], ...]
 
 LONGEST_NAME: Final = 512
-"""Characters that a user name may have: those of service accounts have up to 338, and others come from elsewhere."""
+"""Characters that a user name may have: those of service accounts have up to 339, and others come from elsewhere."""
 
 JOINERS: Final[Ranges] = ((0x200C, 0x200D), (0xFE00, 0xFE0F))
 """Zero width (non-)joiner and variation selectors: not seen by themselves, but emoji and some scripts are written with them."""

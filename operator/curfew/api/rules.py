@@ -137,6 +137,8 @@ POLICY_RULES: Final[Mapping[str, tuple[Rule, ...]]] = {
         # A pattern that does not compile makes the expression fail; `||` would swallow that, `in` does not.
         Rule("''.matches(self) in [true, false]", "ticket.pattern must be a regular expression in RE2 syntax"),
     ),
+    "spec.approval.groups[]": identity("groups"),
+    "spec.approval.stages[].groups[]": identity("groups"),
     "spec.approval": (
         Rule(
             "self.mode == 'Review' || !has(self.stages) || size(self.stages) == 0",
@@ -148,6 +150,16 @@ POLICY_RULES: Final[Mapping[str, tuple[Rule, ...]]] = {
             "!has(self.stages) || self.stages.all(s, s.name != 'status')",
             "a stage cannot be named status: that is where Curfew writes what it finds",
             ".stages",
+        ),
+        Rule(
+            "!has(self.stages) || size(self.stages) == 0 || !has(self.groups) || size(self.groups) == 0",
+            "approval.groups is for policies without stages; each stage has groups of its own",
+            ".groups",
+        ),
+        Rule(
+            "self.mode != 'Automatic' || !has(self.groups) || size(self.groups) == 0",
+            "approval.groups is about those who approve; mode Automatic asks nobody",
+            ".groups",
         ),
         Rule(
             "!has(self.stages) || self.stages.map(s, s.count).sum() <= 10",

@@ -21,6 +21,7 @@ RECORDED = "Recorded"
 REVIEWED = "Reviewed"
 ROLE_UNCHANGED = "RoleUnchanged"
 ENDS_WITH_GRANT = "EndsWithGrant"
+APPROVERS_NAMED = "ApproversNamed"
 ORDER = (READY, APPROVED, ACTIVE, RECORDED)
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from curfew.api.access_policy import AccessPolicy
+from curfew.api.access_policy import AccessPolicy, Mode
 from curfew.api.names import API_VERSION, SELF_TEST_POLICY, SELF_TEST_REQUEST
 from curfew.core import conditions
 from curfew.core.checks import compile_pattern, not_given, permanence
@@ -13,7 +13,7 @@ from curfew.core.notices import Notice, Regarding
 from curfew.core.reasons import Reason
 from curfew.core.risk import explain, risks
 from curfew.core.risk_table import VERSION
-from curfew.core.terms import ROLE_BYTES, Role
+from curfew.core.terms import ROLE_BYTES, Role, pin_stages
 
 RECHECK = timedelta(seconds=30)
 """How often a policy that cannot be asked for is looked at again: the role it misses may have come."""
@@ -34,7 +34,7 @@ def judge(policy: AccessPolicy, role: Role | None, *, may_bind: bool, now: datet
     wake_at = None if ready.status else now + RECHECK
     generation, said = policy.metadata.generation, policy.status
     risk = risks(role.rules) if role is not None else ()
-    observed = (ready, _ends_with_grant(risk))
+    observed = (ready, _approvers_named(policy), _ends_with_grant(risk))
     if (said.risk, said.risk_table, said.observed_generation) == (risk, VERSION, generation) and all(
         conditions.is_said(said.conditions, one) for one in observed
     ):
@@ -52,6 +52,26 @@ def judge(policy: AccessPolicy, role: Role | None, *, may_bind: bool, now: datet
 def _is_self_test(policy: AccessPolicy) -> bool:
     ref = policy.spec.role_ref
     return (policy.metadata.name, str(ref.kind), ref.name) == (SELF_TEST_POLICY, "Role", SELF_TEST_REQUEST)
+
+
+def _approvers_named(policy: AccessPolicy) -> Observation:
+    """Return whether the policy says who approves, or leaves it to everybody whose rights happen to include the verb."""
+    approval, name = policy.spec.approval, policy.metadata.name
+    if approval.mode is Mode.AUTOMATIC:
+        return Observation(conditions.APPROVERS_NAMED, True, "NobodyApproves", "it is granted without approval")
+    pinned = pin_stages(approval)
+    open_to_all = [stage.name for stage in pinned if not stage.groups]
+    if not open_to_all:
+        who = "; ".join(f"{' or '.join(stage.groups)}{f' for {stage.name}' if stage.name else ''}" for stage in pinned)
+        return Observation(conditions.APPROVERS_NAMED, True, "ByGroup", f"approvers are in these groups: {who}")
+    what = f"stage {', '.join(open_to_all)}" if approval.stages else "it"
+    return Observation(
+        conditions.APPROVERS_NAMED,
+        False,
+        "ByVerbAlone",
+        f"everybody may approve {what} who has the verb approve on accesspolicies/{name}, also by a role with verbs: "
+        '["*"]; name groups in spec.approval to hold it to their members',
+    )
 
 
 def _ends_with_grant(risk: tuple[str, ...]) -> Observation:

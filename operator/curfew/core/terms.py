@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from curfew.api.access_policy import AccessPolicy
-from curfew.api.access_request import AccessRequest, PinnedRole, PolicyRef, Terms
+from curfew.api.access_policy import AccessPolicy, Approval
+from curfew.api.access_request import AccessRequest, PinnedRole, PinnedStage, PolicyRef, Terms
 from curfew.audit.canonical import digest
 from curfew.core.risk import permanent, risks
 
@@ -73,7 +73,15 @@ def pin(request: AccessRequest, policy: AccessPolicy, role: Role) -> Terms:
         mode=policy.spec.approval.mode,
         on_role_change=policy.spec.on_role_change,
         allow_permanence=policy.spec.allow_permanence,
+        stages=pin_stages(policy.spec.approval),
     )
+
+
+def pin_stages(approval: Approval) -> tuple[PinnedStage, ...]:
+    """Return the stages of a policy with their groups; one without a name if it has no stages."""
+    if approval.stages:
+        return tuple(PinnedStage(name=stage.name, groups=stage.groups) for stage in approval.stages)
+    return (PinnedStage(name="", groups=approval.groups),)
 
 
 def difference(pinned: Terms, now: Terms) -> str | None:
@@ -90,6 +98,8 @@ def difference(pinned: Terms, now: Terms) -> str | None:
         changes.append(f"the role is {now.role.kind} {now.role.name}, was {pinned.role.kind} {pinned.role.name}")
     elif (changed := role_change(pinned.role, RoleSeen(now.role.uid, now.role.rules_digest))) is not None:
         changes.append(changed)
+    if "stages" in pinned.model_fields_set and pinned.stages != now.stages:
+        changes.append("who may approve is not what the policy says")  # somebody else than Curfew wrote the terms
     if not changes and pinned.digest != now.digest:
         changes.append("the request is not the one whose terms were pinned")
     return "; ".join(changes) or None

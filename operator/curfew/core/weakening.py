@@ -102,6 +102,19 @@ def people(before: AccessPolicySpec, now: AccessPolicySpec) -> Iterator[Differen
             yield Difference(f"of stage {name} {new} must agree, was {old}", loosens=new < old)
 
 
+def groups(before: AccessPolicySpec, now: AccessPolicySpec) -> Iterator[Difference]:
+    """Of which groups approvers must be. None at all means that the verb is enough."""
+    was, is_ = (
+        {"": frozenset(spec.approval.groups)} | {stage.name: frozenset(stage.groups) for stage in spec.approval.stages}
+        for spec in (before, now)
+    )
+    for name in sorted(was.keys() & is_.keys()):
+        if was[name] != is_[name]:
+            of_stage = f"stage {name}" if name else "the policy"
+            words = f"the groups of {of_stage} are {_list(is_[name])}, were {_list(was[name])}"
+            yield Difference(words, loosens=bool(was[name]) and not (is_[name] and is_[name] < was[name]))
+
+
 def reason(before: AccessPolicySpec, now: AccessPolicySpec) -> Iterator[Difference]:
     """How much a person has to say."""
     was, is_ = before.reason.min_length, now.reason.min_length
@@ -150,6 +163,10 @@ def _needed(approval: Approval) -> int:
     return sum(stage.count for stage in approval.stages) or approval.count
 
 
+def _list(names: frozenset[str]) -> str:
+    return ", ".join(sorted(names)) or "not set"
+
+
 def _yes(value: bool) -> str:
     return "true" if value else "false"
 
@@ -163,6 +180,7 @@ COMPARISONS: tuple[Compare, ...] = (
     lead_time,
     mode,  # who has to agree
     people,
+    groups,
     reason,  # what has to be said
     reason_of_approvers,
     ticket,

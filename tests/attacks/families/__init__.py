@@ -6,6 +6,7 @@ from typing import Final
 from tests.attacks.attack import Attack
 from tests.attacks.families import (
     applying,
+    approving,
     asking,
     bindings,
     crowding,
@@ -46,6 +47,8 @@ FAMILIES: Final[Mapping[str, Sequence[Attack]]] = {
     "size and cost": crowding.ATTACKS,
     "people": deciding.PEOPLE,
     "stages": deciding.STAGES,
+    "stages by those who may do everything": approving.STAGES,
+    "groups that a policy names": approving.GROUPS,
     "accounts and groups": deciding.ACCOUNTS,
     "names": deciding.NAMES,
     "names that do not show as written": spelling.NAMES,

@@ -67,3 +67,22 @@ async def test_limits_count_a_person_in_all_spellings() -> None:
     await stage.settle()
 
     assert stage.cluster.status("inc-4712")["endReason"] == "LimitReached"
+
+
+async def test_terms_that_somebody_else_wrote_grant_nothing() -> None:
+    """Admission reads from them who may approve: they must be what the policy says (promises P5 and P9)."""
+    stage = Stage(policy=a_policy(approval={"mode": "Review", "groups": ["security"]}))
+    await pending(stage)
+    terms = stage.cluster.status("inc-4711")["terms"]
+    assert terms["stages"] == [{"name": "", "groups": ["security"]}]
+
+    meta = stage.cluster.all("AccessRequest")[0]["metadata"]
+    forged = {"terms": {**terms, "stages": [{"name": "", "groups": []}]}}
+    await stage.cluster.patch_request_status(
+        meta["namespace"], meta["name"], meta["uid"], meta["resourceVersion"], forged
+    )
+    stage.cluster.decide("inc-4711", a_decision())
+    await stage.settle()
+
+    assert (stage.phase(), stage.cluster.status("inc-4711")["endReason"]) == ("Failed", "TermsChanged")
+    assert "who may approve is not what the policy says" in stage.log[-2].message

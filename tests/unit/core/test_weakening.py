@@ -114,6 +114,26 @@ def test_a_stage_that_is_given_to_others_is_weaker() -> None:
     assert is_weaker(differences(a_spec(approval=STAGED), a_spec(approval=friends)))
 
 
+@pytest.mark.parametrize(
+    ("before", "now", "loosens"),
+    [
+        ([], ["owners"], False),
+        (["owners", "leads"], ["owners"], False),
+        (["owners"], [], True),
+        (["owners"], ["owners", "all"], True),
+        (["owners"], ["all"], True),
+    ],
+)
+def test_groups_of_approvers_are_compared(before: list[str], now: list[str], loosens: bool) -> None:
+    """More groups, or others, or none, let others approve."""
+    of_policy = differences(*(a_spec(approval={"mode": "Review", "groups": groups}) for groups in (before, now)))
+    of_stage = differences(
+        *(a_spec(approval={"mode": "Review", "stages": [{"name": "x", "groups": groups}]}) for groups in (before, now))
+    )
+
+    assert [one.loosens for one in of_policy] == [one.loosens for one in of_stage] == [loosens]
+
+
 def test_what_is_tightened_makes_up_for_nothing() -> None:
     found = differences(a_spec(), a_spec(maxDuration="1h", allowPermanence=True))
 
