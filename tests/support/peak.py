@@ -1,5 +1,10 @@
-"""Runs a command of its own process and measures the memory that it takes at most."""
+"""Runs a command as a process of its own and measures the memory that it takes at most.
 
+As a command (`python tests/support/peak.py FILE ARGUMENT ...`) it is the process in between: Linux counts to the memory of a
+process that of the one which has started it, and a test may be large.
+"""
+
+import json
 import os
 import subprocess
 import sys
@@ -19,10 +24,19 @@ class Run:
 
 def measured(arguments: Sequence[object], folder: Path) -> Run:
     """Run Python with some arguments; `folder` is a place for what it prints."""
-    told = folder / "told.txt"
+    told, result = folder / "told.txt", folder / "peak.json"
     with told.open("wb") as output:
-        command = [sys.executable, *map(str, arguments)]
-        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)  # noqa: S603  the tests' own
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    return Run(process.returncode, told.read_text(), usage.ru_maxrss // 1024)
+        command = [sys.executable, __file__, str(result), *map(str, arguments)]
+        subprocess.run(command, stdout=output, stderr=subprocess.STDOUT, check=True)  # noqa: S603  the tests' own
+    exit_code, peak = json.loads(result.read_text())
+    return Run(exit_code, told.read_text(), peak)
+
+
+def _measure(result: Path, arguments: Sequence[str]) -> None:
+    child = os.posix_spawn(sys.executable, [sys.executable, *arguments], os.environ)
+    _, status, usage = os.wait4(child, 0)
+    result.write_text(json.dumps([os.waitstatus_to_exitcode(status), usage.ru_maxrss // 1024]))
+
+
+if __name__ == "__main__":
+    _measure(Path(sys.argv[1]), sys.argv[2:])

@@ -113,7 +113,8 @@ class _Folder:
         path = self._path(name)
         try:
             with open_regular(path) as file:
-                return file.read(MOST_READ + 1)
+                # Room is made for as much as is asked for, so no more is than there is.
+                return file.read(min(os.fstat(file.fileno()).st_size, MOST_READ) + 1)
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
             self._require_surroundings()
             raise ObjectMissing(f"{path} does not exist.") from error

@@ -22,6 +22,9 @@ _BATCH_BYTES = 128 * 1024
 _BATCH_OBJECTS = 64
 """How much goes to a process at once: enough to be worth it, and not so much that others wait long for it."""
 
+_WAITING_BYTES = 32 * 1024 * 1024
+"""How much waits for processes at most: with many processors, objects as large as they may be would fill the memory."""
+
 _SMALL = 512 * 1024  # bytes of a log, stored, that are verified sooner than processes are started
 
 
@@ -67,7 +70,8 @@ async def in_parallel(
                     continue
                 pool = pool or _started(processes)
                 waiting.append((batch, pool.submit(work, batch, key(), log)))
-                if len(waiting) > 2 * processes:
+                size = sum(len(stored) for other, _ in waiting for _, stored in other)
+                if len(waiting) > 2 * processes or size > _WAITING_BYTES:
                     for one in await _first(waiting):
                         yield one
         while waiting:
