@@ -2,11 +2,13 @@
 
 import os
 import secrets
+import ssl
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
 from tools.servers.build import binary
+from tools.servers.pki import Authority, write_private
 from tools.servers.ports import LOOPBACK, free_port, give_back
 from tools.servers.processes import Server, answers, clean_environ, on_free_ports
 
@@ -19,9 +21,11 @@ LockMode = Literal["COMPLIANCE", "GOVERNANCE"]
 class S3Server:
     """A server whose keys are made for one run; its data outlive a restart."""
 
-    def __init__(self, folder: Path) -> None:
-        """Start nothing yet."""
+    def __init__(self, folder: Path, authority: Authority | None = None) -> None:
+        """Start nothing yet. With an authority, the server speaks TLS, and `ca` is what its clients have to trust."""
         self.folder = folder
+        self.ca = folder / "ca.crt"
+        self._authority = authority
         self._access_key = f"curfew{secrets.token_hex(6)}"
         self._secret_key = secrets.token_urlsafe(30)
         self._port = 0
@@ -30,7 +34,7 @@ class S3Server:
     @property
     def url(self) -> str:
         """Return the server's URL; it stays the same when the server is stopped and started."""
-        return f"http://{LOOPBACK}:{self._port}"
+        return f"{'https' if self._authority else 'http'}://{LOOPBACK}:{self._port}"
 
     @property
     def servers(self) -> list[Server]:
@@ -60,6 +64,12 @@ class S3Server:
         """Stop the server; it may be started again. Stopping twice is harmless."""
         if self._server is not None:
             self._server.stop()
+
+    def exchange_keys(self) -> None:
+        """Take the keys away: from now on, others are good."""
+        self._access_key = f"curfew{secrets.token_hex(6)}"
+        self._secret_key = secrets.token_urlsafe(30)
+        self.restart()
 
     def kill(self) -> None:
         """End the server without warning, as a power cut would."""
@@ -92,6 +102,7 @@ class S3Server:
             "s3",
             region_name=REGION,
             endpoint_url=self.url,
+            verify=str(self.ca) if self._authority else None,
             aws_access_key_id=self._access_key,
             aws_secret_access_key=self._secret_key,
             config=Config(proxies={}, s3={"addressing_style": "path"}, retries={"total_max_attempts": 2}),
@@ -134,10 +145,21 @@ class S3Server:
             sidecar = self.folder / "attributes"
             sidecar.mkdir(exist_ok=True)
             posix.append(f"--sidecar={sidecar}")
+        tls: list[str] = []
+        trusted: ssl.SSLContext | None = None
+        if self._authority is not None:
+            self.ca.write_bytes(self._authority.certificate)
+            identity = self._authority.server("s3", [LOOPBACK])
+            certificate, key = self.folder / "s3.crt", self.folder / "s3.key"
+            write_private(certificate, identity.certificate)
+            write_private(key, identity.key)
+            tls = [f"--cert={certificate}", f"--key={key}"]
+            trusted = ssl.create_default_context(cafile=self.ca)
         server = Server(
             "versitygw",
             [
                 binary("versitygw"),
+                *tls,
                 f"--port={LOOPBACK}:{self._port}",
                 f"--region={REGION}",
                 f"--health={HEALTH}",
@@ -151,7 +173,7 @@ class S3Server:
             environ={**clean_environ(), "ROOT_ACCESS_KEY": self._access_key, "ROOT_SECRET_KEY": self._secret_key},
         )
         try:
-            server.await_ready(lambda: answers(self._port, HEALTH))
+            server.await_ready(lambda: answers(self._port, HEALTH, trusted))
         except BaseException:
             server.stop()
             raise

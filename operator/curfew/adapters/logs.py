@@ -20,6 +20,7 @@ _QUIETER: Mapping[str, int] = {
     "aiohttp.access": logging.WARNING,  # each probe
     "asyncio": logging.WARNING,
     "botocore": logging.INFO,  # its debug lines hold signed headers and whole bodies
+    "botocore.credentials": logging.WARNING,  # where it found keys, each time
     "kopf.objects": logging.WARNING,  # each event of each object
     "kubernetes": logging.INFO,  # its debug lines hold whole bodies
     "urllib3": logging.INFO,

@@ -257,8 +257,8 @@ Server returned non-2xx status code: 403 Forbidden: no"""
         ),
         pytest.param(
             NO_CREDENTIALS,
-            "There are no credentials for the bucket trail: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (or "
-            "GOOGLE_SERVICE_ACCOUNT, or AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY), or give this machine or "
+            "There are no credentials for the bucket trail: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY "
+            "(or GOOGLE_SERVICE_ACCOUNT, or AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY), or give this machine or "
             "its service account a role.",
             id="no credentials",
         ),

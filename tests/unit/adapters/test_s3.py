@@ -83,8 +83,8 @@ class FakeS3:
 
 def answering(s3: FakeS3) -> S3Bucket:
     """Return a bucket that answers like that."""
-    bucket = S3Bucket("b", "http://s3.example:9000", "us-east-1")
-    bucket._client = s3
+    bucket = S3Bucket("b", "http://s3.example:9000", "us-east-1", lambda: s3)
+    bucket._connect = lambda session: session  # type: ignore[method-assign]  # it is the client
     return bucket
 
 

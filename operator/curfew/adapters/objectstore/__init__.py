@@ -20,7 +20,7 @@ def open_store(url: str, *, retention: timedelta = LEAST_RETENTION) -> ErasableS
     """Return the store at `url`; nothing is asked of it yet.
 
     `s3://bucket/prefix`, `gs://bucket/prefix` and `az://container/prefix` take their settings from the environment, as
-    the tools of these clouds do: AWS_ENDPOINT_URL, AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and
+    the tools of these clouds do: AWS_ENDPOINT_URL, AWS_REGION, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE;
     AWS_ALLOW_HTTP; GOOGLE_SERVICE_ACCOUNT, GOOGLE_BASE_URL and GOOGLE_ALLOW_HTTP; AZURE_STORAGE_ACCOUNT_NAME,
     AZURE_STORAGE_ACCOUNT_KEY, AZURE_STORAGE_ENDPOINT and AZURE_ALLOW_HTTP; a web identity, the role of the machine.
     `file:///folder` is a folder on this machine. `retention`

@@ -3,14 +3,17 @@
 import os
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import obstore
+from botocore.exceptions import BotoCoreError
 from obstore.exceptions import BaseError
 from obstore.store import AzureStore, from_url
 
 from curfew.adapters.objectstore import azure
+from curfew.adapters.objectstore.aws import Aws, ca_file
 from curfew.adapters.objectstore.errors import is_refusal, is_unreadable_name, translate
 from curfew.adapters.objectstore.s3 import S3Bucket
 from curfew.adapters.objectstore.write_once import UNREAD, Seen, Undone, judge
@@ -34,7 +37,6 @@ CONNECT_TIMEOUT = timedelta(seconds=3)
 TIMEOUT = timedelta(seconds=10)
 """How long one call may take, from connecting to the last byte."""
 
-REGION = "us-east-1"
 CANARY = b"Curfew stored this to see whether it can be deleted, which it must not be. It holds nothing.\n"
 KINDS: Mapping[str, str] = {"s3": "bucket", "gs": "bucket", "az": "container"}
 VARIABLES: Mapping[str, str] = {"s3": "AWS", "gs": "GOOGLE", "az": "AZURE"}
@@ -44,32 +46,46 @@ VARIABLES: Mapping[str, str] = {"s3": "AWS", "gs": "GOOGLE", "az": "AZURE"}
 def open_bucket(url: str, *, retention: timedelta) -> "BucketStore":
     """Return the store at `url` as the environment sets it up, or raise `StoreUnavailable` where that is no good."""
     parts = urlsplit(url)
-    # Both clients get the endpoint and region from here: each knows names of variables that the other does not.
     environ = os.environ
-    endpoint = environ.get("AWS_ENDPOINT_URL_S3") or environ.get("AWS_ENDPOINT_URL") or None
-    region = environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION") or REGION
     # Options that are passed replace all that obstore would take from the environment, so this one is read here.
     options: ClientConfig = {
         "allow_http": environ.get(f"{VARIABLES[parts.scheme]}_ALLOW_HTTP", "").lower() in ("1", "true", "yes"),
         "connect_timeout": CONNECT_TIMEOUT,
         "timeout": TIMEOUT,
     }
+    if (trusted := ca_file()) is not None:
+        options["root_certificate"] = _read(trusted)
     # The writer retries the same bytes and knows what it means; a retry of which it does not know helps nobody.
     retries: RetryConfig = {"max_retries": 0}
+    s3: S3Bucket | None = None
     try:
         if parts.scheme == "s3":
+            # Both clients get these from here: each knows settings that the other does not.
+            aws = Aws()
+            region = aws.region()
+            endpoint = aws.endpoint(region)
+            s3 = S3Bucket(parts.netloc, endpoint, region, aws.session)
             # The server checks what arrives against this, and Object Lock on S3 wants a checksum with each PUT.
             config: S3Config = {"checksum_algorithm": "SHA256", "region": region}
             if endpoint:
                 config["endpoint"] = endpoint
-            client = from_url(url, config=config, client_options=options, retry_config=retries)
+            client = from_url(url, config=config, client_options=options, retry_config=retries, credential_provider=aws)
         else:
             client = from_url(url, client_options=options, retry_config=retries)
-    except (BaseError, ValueError) as error:
+    except (BaseError, ValueError, BotoCoreError) as error:
         reason = str(error).split("\n", 1)[0]
         raise StoreUnavailable(f"{url} cannot be used with these settings: {reason}.") from error
-    s3 = S3Bucket(parts.netloc, endpoint, region) if parts.scheme == "s3" else None
     return BucketStore(client, parts.scheme, parts.netloc, parts.path.strip("/"), s3=s3, retention=retention)
+
+
+def _read(path: str) -> bytes:
+    """Return the certificates in a file, or raise `StoreUnavailable`."""
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise StoreUnavailable(
+            f"The certificates in {path} (AWS_CA_BUNDLE or SSL_CERT_FILE) cannot be read: {error.strerror}."
+        ) from error
 
 
 class BucketStore:

@@ -9,14 +9,17 @@ from dataclasses import dataclass
 
 from obstore.exceptions import AlreadyExistsError
 
+from curfew.adapters.objectstore.aws import NoAwsCredentials
 from curfew.core.masking import mask
 from curfew.ports import ObjectExists, ObjectMissing, StoreError, StoreUnavailable
 
 # The addresses from which a machine in a cloud would get credentials: who is sent there has none of their own.
 METADATA_HOSTS = ("169.254.169.254", "metadata.google.internal", "169.254.170.2")
+NOT_TO_BE_HAD = "The credentials for {where} cannot be had: {said}."
 NO_CREDENTIALS = (
-    "There are no credentials for {where}: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (or GOOGLE_SERVICE_ACCOUNT, or "
-    "AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY), or give this machine or its service account a role."
+    "There are no credentials for {where}: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (or "
+    "GOOGLE_SERVICE_ACCOUNT, or AZURE_STORAGE_ACCOUNT_NAME and "
+    "AZURE_STORAGE_ACCOUNT_KEY), or give this machine or its service account a role."
 )
 
 WRONG_CREDENTIALS = "{host} does not accept the credentials ({said}). Set those that belong to {where}."
@@ -103,6 +106,10 @@ def _meaning(error: Exception, name: str, where: str) -> StoreError:
         return ObjectExists(f"{name} exists in {where}.")
     if isinstance(error, FileNotFoundError) and (answer is None or answer.code not in BY_CODE):
         return ObjectMissing(f"{name} does not exist in {where}.")
+    if provider := re.search(r"credential provider: (\w+): ([^\n]+)", text):
+        if provider[1] == NoAwsCredentials.__name__:
+            return StoreUnavailable(NO_CREDENTIALS.format(where=where))
+        return StoreUnavailable(NOT_TO_BE_HAD.format(where=where, said=provider[2].strip().rstrip(".")))
     if any(host.startswith(metadata) for metadata in METADATA_HOSTS):
         return StoreUnavailable(NO_CREDENTIALS.format(where=where))
     if answer is not None:

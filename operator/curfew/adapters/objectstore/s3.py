@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
+from curfew.adapters.objectstore.aws import ca_file
 from curfew.adapters.objectstore.errors import BY_CODE, NO_CREDENTIALS, Answer, sentence
 from curfew.adapters.objectstore.write_once import UNREAD, Lock, Seen, Undone
 from curfew.ports import StoreUnavailable
@@ -21,13 +22,15 @@ NOT_IMPLEMENTED = 501
 class S3Bucket:
     """Someone who can be asked how a bucket is set up."""
 
-    def __init__(self, bucket: str, endpoint: str | None, region: str) -> None:
-        """Nothing is asked yet, and botocore, which is large, is not imported yet."""
+    def __init__(self, bucket: str, endpoint: str | None, region: str, session: Callable[[], Any]) -> None:
+        """Nothing is asked yet. `session` returns the botocore session with the credentials of now."""
         self._bucket = bucket
         self._endpoint = endpoint
         self._host = (endpoint or "S3").split("://")[-1].rstrip("/")
         self._region = region
+        self._session = session
         self._client: Any = None
+        self._connected_by: Any = None
         self._one_at_a_time = threading.Lock()
 
     async def look(self, key: str) -> Seen:
@@ -95,17 +98,18 @@ class S3Bucket:
             return None if isinstance(gone, Answer) or gone.get("DeleteMarker") else Undone.DELETED
 
     def _connected(self) -> Any:
-        if self._client is None:
-            self._client = self._connect()
+        session = self._session()
+        if self._connected_by is not session:
+            self._client = self._connect(session)
+            self._connected_by = session
         return self._client
 
-    def _connect(self) -> Any:
-        # Large, and wanted only here.
-        import botocore.session
+    def _connect(self, session: Any) -> Any:
         from botocore.config import Config
 
-        return botocore.session.get_session().create_client(
+        return session.create_client(
             "s3",
+            verify=ca_file(),
             endpoint_url=self._endpoint,
             region_name=self._region,
             config=Config(

@@ -1,0 +1,88 @@
+"""Who we are to AWS, and to what speaks as S3 does: found by botocore for both of our clients, and read again.
+
+obstore by itself knows no profiles, no single sign-on and no programs that print credentials.
+"""
+
+import os
+import re
+import threading
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from obstore.store import S3Credential
+
+READ_AGAIN_SECONDS = 30.0
+"""How old keys may be that somebody wrote down. Those with an end of their own are renewed by botocore before it."""
+
+_ASK_EACH_TIME: Final = datetime(2000, 1, 1, tzinfo=UTC)
+REGION = "us-east-1"
+_SUFFIX: Final = "amazonaws.com"
+
+
+class NoAwsCredentials(Exception):
+    """Nothing on this machine says who we are."""
+
+
+class Aws:
+    """The AWS settings of this process: its environment, and the files that this names."""
+
+    def __init__(self) -> None:
+        """Nothing is read yet, and botocore, which is large, is not imported yet."""
+        self._session: Any = None
+        self._read_at = 0.0
+        self._lock = threading.Lock()
+
+    def session(self) -> Any:
+        """Return a botocore session; another one if keys that are written down may have changed since."""
+        with self._lock:
+            old = self._session is None or time.monotonic() - self._read_at >= READ_AGAIN_SECONDS
+            if old and not self._renews_itself():
+                import botocore.session
+
+                self._session = botocore.session.Session()
+                self._read_at = time.monotonic()
+            return self._session
+
+    def __call__(self) -> "S3Credential":
+        """Return the credentials for the next request of obstore, or raise `NoAwsCredentials`."""
+        found = self.session().get_credentials()
+        if found is None:
+            raise NoAwsCredentials("no credentials")
+        keys = found.get_frozen_credentials()
+        return {
+            "access_key_id": keys.access_key,
+            "secret_access_key": keys.secret_key,
+            "token": keys.token,
+            "expires_at": _ASK_EACH_TIME,  # the answer is at hand, and obstore would keep it for too long
+        }
+
+    def region(self) -> str:
+        """Return the region that the environment or the profile names."""
+        environ = os.environ
+        named = environ.get("AWS_REGION") or self.session().get_config_variable("region")
+        return str(named or REGION)
+
+    def endpoint(self, region: str) -> str | None:
+        """Return the address of S3 if it is not where obstore looks: one of somebody's own, or of another partition."""
+        environ = os.environ
+        named = environ.get("AWS_ENDPOINT_URL_S3") or environ.get("AWS_ENDPOINT_URL")
+        if named:
+            return named
+        partitions = self.session().get_data("partitions")["partitions"]
+        suffix = next(
+            (one["outputs"]["dnsSuffix"] for one in partitions if re.match(one["regionRegex"], region)), _SUFFIX
+        )
+        return None if suffix == _SUFFIX else f"https://s3.{region}.{suffix}"
+
+    def _renews_itself(self) -> bool:
+        from botocore.credentials import RefreshableCredentials
+
+        return self._session is not None and isinstance(self._session.get_credentials(), RefreshableCredentials)
+
+
+def ca_file(environ: Mapping[str, str] = os.environ) -> str | None:
+    """Return the file with the certificates to trust, where the environment names one."""
+    return environ.get("AWS_CA_BUNDLE") or environ.get("SSL_CERT_FILE") or None
