@@ -53,6 +53,7 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import ErrorDetails
 
 from curfew.api.times import Duration, format_duration
+from curfew.files import read_given
 
 _STORES = "s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, az://CONTAINER/PREFIX or file:///FOLDER"
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
@@ -285,13 +286,17 @@ class Settings(_Settings):
     log: Annotated[LogSettings, BeforeValidator(_section)] = LogSettings()
 
 
+MOST_SETTINGS = 1024 * 1024
+"""Most bytes of a settings file."""
+
+
 def load_settings(path: Path) -> Settings:
     """Return the settings in a YAML file, or raise `SettingsRefused` with all that is wrong with them."""
     try:
-        node = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+        node = yaml.compose(read_given(path, MOST_SETTINGS).decode(), Loader=yaml.SafeLoader)
         data = {} if node is None else yaml.SafeLoader("").construct_document(node)
     except OSError as error:
-        raise SettingsRefused((f"{path}: cannot be read: {error.strerror}.",)) from error
+        raise SettingsRefused((f"{path}: cannot be read: {error.strerror or error}.",)) from error
     except UnicodeDecodeError as error:
         raise SettingsRefused((f"{path}: is not text in UTF-8.",)) from error
     except yaml.MarkedYAMLError as error:

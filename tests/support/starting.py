@@ -1,6 +1,6 @@
-"""Reads a log in a folder back as a start of the operator does, in a process of its own, so that its memory can be measured.
+"""Reads a log back as a start of the operator does, in a process of its own, so that its memory can be measured.
 
-python -m tests.support.starting FOLDER VERIFIER-KEY
+python -m tests.support.starting LOCATION VERIFIER-KEY
 """
 
 import asyncio
@@ -14,9 +14,9 @@ from curfew.trail.recovery import recover
 from tests.support.logs import BEGIN
 
 
-async def main(folder: str, key: str) -> None:
+async def main(location: str, key: str) -> None:
     """Print the number of the last segment."""
-    store = PunctualStore(open_store(f"file://{folder}"), timedelta(seconds=12))
+    store = PunctualStore(open_store(location), timedelta(seconds=12))
     recovered = await recover(store, "main", [Verifier.parse(key)], timedelta(hours=25), BEGIN + timedelta(hours=1))
     print(f"segment {recovered.head.seq}")  # noqa: T201  it is a command
 

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from curfew.audit.checkpoint import Ed25519Signer, KeyRefused, NoteRefused, Signer, SigningFailed, Verifier
 from curfew.audit.segment import origin
+from curfew.files import read_given
 from curfew.settings import AuditSettings, SignerSettings
 
 if TYPE_CHECKING:
@@ -31,11 +32,15 @@ def open_signers(audit: AuditSettings) -> tuple[Signer, Signer | None]:
     return signer, previous
 
 
+MOST_KEY = 64 * 1024
+"""Most bytes of a key file."""
+
+
 def _open(name: str, in_file: str, file: Path | None, held_by: str, held: SignerSettings | None) -> Signer | None:
     """Open the one of these two that is given, if one is; `in_file` and `held_by` are the names of the settings."""
     try:
         if file is not None:
-            return Ed25519Signer.from_pem(name, file.read_bytes())
+            return Ed25519Signer.from_pem(name, read_given(file, MOST_KEY))
         if held is not None:
             return HeldSigner.connect(name, held.uri, held.public_key)
     except (KeyRefused, OSError) as error:

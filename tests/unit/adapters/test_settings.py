@@ -274,6 +274,9 @@ def test_a_file_that_cannot_be_read_is_told(folder: Path) -> None:
     (folder / "latin.yaml").write_bytes(b"audit: \xe4")
     with pytest.raises(SettingsRefused, match="is not text in UTF-8"):
         load_settings(folder / "latin.yaml")
+    (folder / "large.yaml").write_bytes(b"#" * ((1 << 20) + 1))
+    with pytest.raises(SettingsRefused, match="is larger than 1,048,576 bytes"):
+        load_settings(folder / "large.yaml")
 
 
 @pytest.mark.parametrize("people", ["file:///trail", "file:///trail/"])

@@ -16,12 +16,14 @@ import pytest
 import zstandard
 from click.testing import CliRunner
 
+from curfew.audit import verify as verifying
 from curfew.audit.canonical import canonical
 from curfew.audit.segment import MAX_RECORDS
 from curfew.cli import main
 from curfew.cli.audit import bundle, bundle_files
 from tests.support.logs import ALog, a_log
 from tests.support.peak import measured
+from tools import verify_independently
 
 LIMIT = 512  # MiB: what a pod or a small machine has
 
@@ -141,6 +143,43 @@ def test_a_thousand_strangers_are_named_and_more_are_counted(log: ALog, folder: 
     assert code == 1
     assert "There are 1,500 objects that do not belong to log main; 1,000 are named." in output
     assert output.count("does not belong to log main") == 1000
+
+
+def test_only_so_many_faults_are_listed(log: ALog, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(verifying, "MOST_FINDINGS", 20)
+    within = (folder / log.names[1]).parent
+    for number in range(50):
+        (within / f"000000000001-{number:016x}.jsonl.zst").touch()
+
+    code, output = audit("verify", folder, "--all")
+
+    assert (code, output.count("claims the place of segment 1")) == (1, 20)
+    assert "has 30 faults besides, which are not listed" in output
+
+
+def test_only_so_many_segments_that_are_not_good_are_named_by_tail(log: ALog, folder: Path) -> None:
+    within = (folder / log.names[1]).parent
+    for number in range(150):
+        (within / f"{10**11 + number:012d}-{number:016x}.jsonl.zst").touch()
+
+    code, output = audit("tail", folder)
+
+    assert (code, output.count("and is not shown")) == (1, 100)
+    assert "100 segments could not be shown." in output
+
+
+def test_the_second_verifier_has_the_same_bounds(log: ALog, folder: Path, tmp_path: Path) -> None:
+    name, stored = bomb(log)
+    second = Path(verify_independently.__file__)
+    (folder / name).parent.mkdir()
+    for body, why in ((stored, "holds too many records"), (bytes(5 << 20), "is too large")):
+        (folder / name).write_bytes(body)
+        run = measured([second, folder, "--key", log.verifier], tmp_path)
+        assert (run.exit_code, why in run.output) == (1, True), run.output
+        assert run.peak < LIMIT
+    (folder / name).unlink()
+    (folder / name).symlink_to("/dev/zero")
+    assert measured([second, folder, "--key", log.verifier], tmp_path).exit_code == 3
 
 
 # --- a bundle

@@ -44,6 +44,10 @@ Show = Callable[[int, bytes], None]
 _POLL = 1.0  # seconds between two looks for the next segment
 
 
+MOST_BAD = 100
+"""How many segments that are not good are named before no older ones are looked at."""
+
+
 @click.command("tail", short_help="Show the newest records, and go on with -f.")
 @options.location
 @options.log
@@ -171,7 +175,7 @@ async def _tail(
     except Unfounded as error:
         click.echo(printable(sentence(str(error))), err=True)
         return False
-    is_good = True
+    is_good, bad = True, 0
     newest: deque[list[tuple[int, bytes]]] = deque()
     head: Head | None = None
     wanted = count
@@ -185,6 +189,12 @@ async def _tail(
             except ChainBroken as broken:
                 is_good = False
                 click.echo(printable(sentence(f"{broken}, and is not shown")), err=True)
+                bad += 1
+                if bad == MOST_BAD:
+                    click.echo(
+                        f"{MOST_BAD} segments could not be shown. `curfew audit verify --all` names each.", err=True
+                    )
+                    break
                 continue
             head = head or after
             newest.appendleft(_answers(query, segment))
