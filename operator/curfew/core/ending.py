@@ -6,7 +6,7 @@ from typing import Any
 
 from curfew.api.access_request import AccessRequest, DecisionKind, Phase
 from curfew.api.times import format_time
-from curfew.core import bindings, lifecycle
+from curfew.core import bindings, lifecycle, wording
 from curfew.core.approval import find_decision, tally
 from curfew.core.bindings import Binding
 from curfew.core.facts import Facts, Read
@@ -82,10 +82,12 @@ def why_gone(facts: Facts) -> Cause:
     decided = _decided(request)
     if decided is not None:
         return decided
-    return why_role_ends(facts) or (
-        Reason.BINDING_REMOVED,
-        "its binding was deleted by somebody else than Curfew",
-    )
+    return why_role_ends(facts) or _removed(request)
+
+
+def _removed(request: AccessRequest) -> Cause:
+    what, grant = "its binding was deleted by somebody else than Curfew", request.status.grant
+    return Reason.BINDING_REMOVED, what if grant is None else f"{what}; {wording.shown_by_audit_log(grant.uid)}"
 
 
 def is_ours(binding: Binding) -> bool:

@@ -8,7 +8,7 @@ from curfew.api.access_request import AccessRequest, Decision, Phase, Review, Te
 from curfew.api.times import format_time
 from curfew.audit import record as audit
 from curfew.audit.record import CURFEW, Record, Story, make_record
-from curfew.core import lifecycle
+from curfew.core import lifecycle, wording
 from curfew.core.approval import owes_review
 from curfew.core.bindings import Binding
 from curfew.core.facts import Facts
@@ -112,7 +112,7 @@ def _was_granted(facts: Facts) -> bool:
 
 def gone(told: Story, *, at: datetime, was_granted: bool) -> tuple[Record, ...]:
     """Return the records that close the story of a request that is no longer there."""
-    what = [("request.deleted", "it was deleted")]
+    what = [("request.deleted", f"it was deleted; {wording.shown_by_audit_log(told.uid)}")]
     if was_granted:
         what.append(("grant.revoked", "its access ended with it"))
     return _ended(told, (*what, ("request.closed", "the story ends with its deletion")), Reason.REQUEST_DELETED, at)

@@ -19,6 +19,11 @@ def role(request: AccessRequest) -> str:
     )
 
 
+def shown_by_audit_log(uid: str) -> str:
+    """Return where to look for who deleted an object: a watch shows that it is gone, and not by whom."""
+    return f"the API server's audit log shows by whom; look in it for {uid}"
+
+
 def ended(request: AccessRequest, reason: Reason, detail: str) -> str:
     """Return the sentence about the end of a grant."""
     how = "ended" if reason is Reason.DURATION_ELAPSED else "was ended early"

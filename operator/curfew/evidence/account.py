@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any
 
+from curfew.audit.carried import STORIES_OPEN
 from curfew.audit.record import Record, RecordRefused
 from curfew.audit.segment import Segment
 from curfew.evidence.cases import Case, detail_of, effect_of
@@ -163,7 +164,8 @@ class Ledger:
                 self._attestations.clear()
             if record.at < self._period.end:
                 self._attestations.append(_happening(record, mention))
-        if is_inside and (record.event in NOTED or record.event.startswith(("audit.", "policy."))):
+        is_noted = record.event in NOTED or record.event.startswith(("audit.", "policy."))
+        if is_inside and is_noted and record.event != STORIES_OPEN:  # that repeats what the log has already
             self._happenings.append(_happening(record, mention))
         if record.event in NOT_ITS_STORY or not isinstance(record.block.get("story"), Mapping):
             return

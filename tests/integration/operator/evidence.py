@@ -1,6 +1,7 @@
 """What the bucket holds: the whole log, verified, and the story of each request in it."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,10 +18,12 @@ from tests.support.operator_process import OperatorProcess
 
 @dataclass(frozen=True)
 class Evidence:
-    """A verified log and its records, in order."""
+    """A verified log and its records, in order; its objects by name, and the key that verifies them."""
 
     verified: Verified
     records: tuple[Record, ...]
+    objects: Mapping[str, bytes]
+    key: str
     by_request: dict[str, tuple[Record, ...]] = field(default_factory=dict)
 
     def story(self, uid: str) -> list[str]:
@@ -62,4 +65,6 @@ def read_evidence(client: Any, operator: OperatorProcess) -> Evidence:
     by_request: dict[str, list[Record]] = {}
     for record in records:
         by_request.setdefault(record.subject, []).append(record)
-    return Evidence(verified, tuple(records), {uid: tuple(story) for uid, story in by_request.items()})
+    return Evidence(
+        verified, tuple(records), objects, str(verifier), {uid: tuple(story) for uid, story in by_request.items()}
+    )

@@ -140,20 +140,21 @@ class Place:
         ]
         deciders = everybody[2:]
         rules = [
-            _rule("accessrequests", "get", "list", "watch"),
-            _rule("accessrequests/status", "get", "patch"),
-            _rule("accesspolicies", "get", "list"),
+            rule("accessrequests", "get", "list", "watch"),
+            rule("accessrequests/status", "get", "patch"),
+            rule("accesspolicies", "get", "list"),
         ]
-        asking = [_rule("accessrequests", "create", "delete", "patch"), _rule("accesspolicies", "request")]
+        asking = [rule("accessrequests", "create", "delete", "patch"), rule("accesspolicies", "request")]
         return [
-            *self._role("people", rules, everybody),
-            *self._role("asking", asking, everybody[:2]),
-            *self._role("deciding", [_rule("accesspolicies", "approve", "revoke")], deciders),
-            *self._role("owners", [_rule("accesspolicies/owners", "approve")], [self.people.bob.name]),
-            *self._role("security", [_rule("accesspolicies/security", "approve")], [self.people.dave.name]),
+            *self.role("people", rules, everybody),
+            *self.role("asking", asking, everybody[:2]),
+            *self.role("deciding", [rule("accesspolicies", "approve", "revoke")], deciders),
+            *self.role("owners", [rule("accesspolicies/owners", "approve")], [self.people.bob.name]),
+            *self.role("security", [rule("accesspolicies/security", "approve")], [self.people.dave.name]),
         ]
 
-    def _role(self, name: str, rules: list[Body], users: list[str]) -> list[Body]:
+    def role(self, name: str, rules: list[Body], users: list[str]) -> list[Body]:
+        """Return a Role and the RoleBinding that gives it to people."""
         meta = {"name": name, "namespace": self.namespace}
         group = "rbac.authorization.k8s.io"
         return [
@@ -273,7 +274,8 @@ class Asked:
         return await self.place.people.admin.get(path)
 
 
-def _rule(resource: str, *verbs: str) -> Body:
+def rule(resource: str, *verbs: str) -> Body:
+    """Return a rule about one of our kinds."""
     return {"apiGroups": ["curfew.dev"], "resources": [resource], "verbs": list(verbs)}
 
 

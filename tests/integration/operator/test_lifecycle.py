@@ -2,22 +2,29 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 import pytest
 import yaml
 
 from curfew.api.times import parse_time
+from curfew.evidence.account import Account
+from curfew.evidence.exceptions import Exceptional
+from curfew.evidence.findings import find
 from tests.integration.installed import Installed
 from tests.integration.operator.courses import COURSES, Course
 from tests.integration.operator.evidence import Evidence
 from tests.integration.operator.minute import Minute, Told
 from tests.integration.operator.place import SECRET
+from tests.recorded.comparing import shown, wanted
+from tests.recorded.recording import Named, account_of
+from tests.recorded.stories import OF_COURSES
 from tests.support.operator_process import OperatorProcess
 
 A_SECOND = timedelta(seconds=1)
 
+Report = tuple[Account, Sequence[Exceptional]]
 Measured = Callable[[str, timedelta], None]
 
 
@@ -25,6 +32,14 @@ Measured = Callable[[str, timedelta], None]
 def evidence(minute: Minute, read_log: Callable[[OperatorProcess], Evidence]) -> Evidence:
     """Return the log of the minute; one that does not verify fails every test here (promise P7)."""
     return read_log(minute.operator)
+
+
+@pytest.fixture(scope="module")
+def report(evidence: Evidence) -> Report:
+    """Return what a report is made of, and what it lists."""
+    account = account_of(evidence.objects, evidence.key)
+    assert account.last_at is not None
+    return account, find(account, now=account.last_at)
 
 
 @pytest.fixture
@@ -105,6 +120,38 @@ def test_no_binding_outlives_its_end(minute: Minute, course: Course, measured: M
 def test_each_step_is_in_the_log_once_and_in_order(minute: Minute, evidence: Evidence, course: Course) -> None:
     """Promise P7: the story of each request is complete, and nothing is told twice."""
     assert evidence.story(minute.courses[course.name].asked.uid) == course.story
+
+
+@pytest.mark.parametrize("course", COURSES, ids=str)
+def test_the_report_shows_each_course_as_it_was(minute: Minute, report: Report, course: Course) -> None:
+    """The recorded log (tests/recorded) and the operator of today tell each course alike; if not, record it anew."""
+    asked = minute.courses[course.name].asked
+    named = Named(asked.place.namespace, asked.name, asked.uid)
+
+    assert shown(*report, named) == wanted(OF_COURSES[course.name])
+
+
+def test_the_report_counts_each_request_once(report: Report) -> None:
+    """Those of the courses, the one of kubectl alone, the one that was approved too late, and two that are no good."""
+    others = Counter({"Expired": 1, "TimedOut": 1, "Failed": 2})
+
+    assert report[0].phases == Counter(expected.outcome for expected in OF_COURSES.values()) + others
+
+
+def test_the_audit_log_shows_who_deleted_a_request(minute: Minute, evidence: Evidence, cluster: Installed) -> None:
+    """Where the record says that the name is: under the UID, in what the API server answered."""
+    asked = minute.courses["is deleted while active"].asked
+    lines = cluster.environment.control_plane.audit_log.read_text().splitlines()
+    found = [
+        line for line in map(json.loads, (line for line in lines if asked.uid in line)) if line["verb"] == "delete"
+    ]
+    by_uid = {
+        line["user"]["username"] for line in found if line["responseStatus"].get("details", {}).get("uid") == asked.uid
+    }
+
+    assert by_uid == {"alice@example.com"}
+    message = evidence.record(asked.uid, "request.deleted").message
+    assert message.endswith(f"it was deleted; the API server's audit log shows by whom; look in it for {asked.uid}")
 
 
 def test_the_log_tells_nothing_twice(evidence: Evidence) -> None:

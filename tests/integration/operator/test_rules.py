@@ -3,8 +3,7 @@
 import asyncio
 import json
 import os
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -14,13 +13,11 @@ import pytest
 from curfew.api.times import format_time
 from tests.integration.installed import OPERATOR
 from tests.integration.operator.evidence import Evidence
-from tests.integration.operator.people import RBAC, Body
+from tests.integration.operator.people import Body
 from tests.integration.operator.place import SOON, Asked, Place, now
+from tests.integration.operator.tampering import a_binding, unguarded
 from tests.support.operator_process import CURFEW, OperatorProcess, dead
 from tools.servers.cluster import run_command
-
-MANAGED_BINDINGS: Final = "curfew-managed-bindings"
-"""The admission policy that keeps everybody but the operator from writing our bindings."""
 
 ON_TIME: Final = timedelta(seconds=1)
 
@@ -28,42 +25,6 @@ COLLECTOR_SECONDS: Final = 60.0
 """A garbage collector learns of new kinds every half a minute."""
 
 ReadLog = Callable[[OperatorProcess], Evidence]
-
-
-def a_binding(place: Place, name: str, uid: str = "", **annotations: str) -> Body:
-    """Return a RoleBinding by which somebody makes mallory a viewer; with a `uid`, it claims to be a grant."""
-    group = "rbac.authorization.k8s.io"
-    meta = {"name": name, "namespace": place.namespace, "annotations": annotations}
-    return {
-        "apiVersion": f"{group}/v1",
-        "kind": "RoleBinding",
-        "metadata": {**meta, **({"labels": {"curfew.dev/request-uid": uid}} if uid else {})},
-        "roleRef": {"apiGroup": group, "kind": "ClusterRole", "name": "view"},
-        "subjects": [{"apiGroup": group, "kind": "User", "name": "mallory"}],
-    }
-
-
-@asynccontextmanager
-async def unguarded(place: Place) -> AsyncIterator[None]:
-    """Take the admission policy for our bindings out of force, as an administrator could, and put it back."""
-    kind = "validatingadmissionpolicybinding"
-    guard = json.loads(await place.kubectl("get", kind, MANAGED_BINDINGS, "--output=json", user="admin"))
-    guard["metadata"] = {"name": MANAGED_BINDINGS, "labels": guard["metadata"]["labels"]}
-    probe = a_binding(place, "probe", "00000000-0000-0000-0000-000000000000")
-
-    async def until_a_probe_is(refused: bool) -> None:
-        path = f"{RBAC}/namespaces/{place.namespace}/rolebindings?dryRun=All"
-        async with asyncio.timeout(SOON):
-            while (await place.people.admin.post(path, probe)).is_ok is refused:
-                pass
-
-    await place.kubectl("delete", kind, MANAGED_BINDINGS, user="admin")
-    try:
-        await until_a_probe_is(refused=False)
-        yield
-    finally:
-        await place.apply(guard)
-        await until_a_probe_is(refused=True)
 
 
 async def closed_story(asked: Asked, operator: OperatorProcess, read_log: ReadLog) -> list[str]:
