@@ -125,7 +125,7 @@ def test_hundreds_of_objects_that_claim_one_place_take_no_memory(log: ALog, fold
     within = (folder / log.names[1]).parent
     for number in range(250):
         (path := within / f"000000000001-{number:016x}.jsonl.zst").touch()
-        os.truncate(path, 3 << 20)
+        os.truncate(path, 4 << 20)
 
     run = measured(["-m", "curfew", "audit", "verify", folder], tmp_path)
 

@@ -22,7 +22,7 @@ _BATCH_BYTES = 128 * 1024
 _BATCH_OBJECTS = 64
 """How much goes to a process at once: enough to be worth it, and not so much that others wait long for it."""
 
-_WAITING_BYTES = 32 * 1024 * 1024
+_WAITING_BYTES = 16 * 1024 * 1024
 """How much waits for processes at most: with many processors, objects as large as they may be would fill the memory."""
 
 _SMALL = 512 * 1024  # bytes of a log, stored, that are verified sooner than processes are started
