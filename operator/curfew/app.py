@@ -19,6 +19,7 @@ from curfew.adapters.kube import KubeCluster
 from curfew.adapters.objectstore import open_store
 from curfew.adapters.signing import open_signers
 from curfew.adapters.telemetry import Telemetry
+from curfew.adapters.variables import Variables
 from curfew.adapters.web import WebServer
 from curfew.anchoring import Anchoring
 from curfew.api.access_request import Phase
@@ -65,6 +66,10 @@ class Operator:
         self._store = Store()
         self._recorder = Recorder(cluster, self._clock, telemetry.events_dropped)
         self._reporting = Reporting(self._recorder, telemetry)
+        self._variables: Variables | None = None
+        if settings.audit.credentials_folder is not None:
+            self._variables = Variables(settings.audit.credentials_folder)
+            self._variables.read()
         signer, previous = open_signers(settings.audit)
         store = open_store(settings.audit.url, retention=settings.audit.retention)
         self._trail = Trail(
@@ -194,6 +199,8 @@ class Operator:
             asyncio.create_task(self._watch(), name="watch"),
             asyncio.create_task(self._beside("put up checkpoints", self._anchoring.run), name="anchoring"),
         }
+        if self._variables is not None:
+            tasks.add(asyncio.create_task(self._beside("read credentials", self._variables.run), name="credentials"))
         if self._forwarder is not None:
             tasks.add(asyncio.create_task(self._beside("send records on", self._forwarder.run), name="forwarding"))
         stopping = asyncio.create_task(self._stop.wait(), name="stop")

@@ -14,6 +14,7 @@ audit:
       -----BEGIN PUBLIC KEY-----
   previousKeyFile: old.pem        # the key before it, while the log is handed over from one to the other
   previousSigner: {uri: …, publicKey: …}  # the same, where somebody else holds that
+  credentialsFolder: credentials  # a folder whose files stand for variables such as AWS_ACCESS_KEY_ID, read again and again
   heartbeat: 60s                  # how often an empty segment proves life
   people: s3://curfew-people/prod # where people's names lie, if the log is to hold pseudonyms instead
   forward:                        # where records are sent to as well, once they are in the log
@@ -101,6 +102,16 @@ def _existing_file(path: Path | None, info: ValidationInfo) -> Path | None:
     path = Path((info.context or {}).get("folder", "")) / path
     if not path.is_file():
         raise ValueError(f"names {path}, which is not there")
+    return path
+
+
+def _existing_folder(path: Path | None, info: ValidationInfo) -> Path | None:
+    """Return the path of a folder, taken from the settings' own where it is relative, or raise ValueError."""
+    if path is None:
+        return None
+    path = Path((info.context or {}).get("folder", "")) / path
+    if not path.is_dir():
+        raise ValueError(f"names {path}, which is not a folder")
     return path
 
 
@@ -241,6 +252,9 @@ class AuditSettings(_Settings):
             raise ValueError(f"is {people!r}, where the log is written too; write the address of another bucket")
         return people
 
+    credentials_folder: Annotated[Path | None, AfterValidator(_existing_folder)] = Field(
+        default=None, examples=["credentials"]
+    )
     forward: ForwardSettings | None = None
 
 

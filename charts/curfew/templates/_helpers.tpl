@@ -30,6 +30,9 @@ system:serviceaccount:{{ .Release.Namespace }}:{{ .Values.sweeper.serviceAccount
 {{- if .Values.signingKey.previousSecret }}
 {{- $_ := set $known "audit" (dict "previousKeyFile" "/etc/curfew/previous-key/key.pem") }}
 {{- end }}
+{{- if .Values.audit.credentialsSecret }}
+{{- $_ := set $config.audit "credentialsFolder" "/etc/curfew/credentials" }}
+{{- end }}
 {{- if .Values.audit.forwardSecret }}
 {{- if not (dig "audit" "forward" "url" "" $config) }}
 {{- fail "audit.forwardSecret holds headers for a collector: name it with config.audit.forward.url" }}

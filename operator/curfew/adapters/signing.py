@@ -4,6 +4,9 @@ securesystemslib finds the signer by the scheme of its URI. Of those that it has
 signed notes are made of: `hv:KEY/VERSION` (Vault's or OpenBao's Transit engine) and `file2:PATH` (PKCS #8 in PEM).
 """
 
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,9 +60,11 @@ class HeldSigner:
 
     is_remote = True
 
-    def __init__(self, verifier: Verifier, holder: "Holder") -> None:
+    def __init__(self, verifier: Verifier, holder: "Holder", again: "Callable[[], Holder]") -> None:
+        """`again` finds the holder anew, with the credentials that the environment has by then."""
         self._verifier = verifier
         self._holder = holder
+        self._again = again
 
     @classmethod
     def connect(cls, name: str, uri: str, public_key: str) -> "HeldSigner":
@@ -81,10 +86,11 @@ class HeldSigner:
             raise KeyRefused(f"publicKey is not right: {error}") from error
         key = Ed25519PublicKey.from_public_bytes(verifier.public_key)
         try:
-            holder = Holders.from_priv_key_uri(uri, SSlibKey.from_crypto(key))
+            again = partial(Holders.from_priv_key_uri, uri, SSlibKey.from_crypto(key))
+            holder = again()
         except Exception as error:
             raise KeyRefused(f"{scheme}: does not take it: {_said(error)}") from error
-        return cls(verifier, holder)
+        return cls(verifier, holder, again)
 
     @property
     def verifier(self) -> Verifier:
@@ -96,6 +102,9 @@ class HeldSigner:
         try:
             signature = bytes.fromhex(self._holder.sign(message).signature)
         except Exception as error:
+            # Its token may be over, and another one be there: the next attempt begins with that.
+            with suppress(Exception):
+                self._holder = self._again()
             raise SigningFailed(f"Whoever holds the signing key did not sign: {_said(error)}.") from error
         try:
             self._verifier.check(signature, message)

@@ -181,12 +181,11 @@ def test_headers_for_a_collector_come_from_a_secret() -> None:
 
 
 def test_the_operator_runs_the_command_with_the_settings() -> None:
-    """The pod's command, its probes and its credentials."""
-    manifests = rendered("--set", "audit.credentialsSecret=keys", "--set", "config.audit.url=s3://trail/curfew")
+    """The pod's command and its probes."""
+    manifests = rendered("--set", "config.audit.url=s3://trail/curfew")
 
     (container,) = one(manifests, "Deployment")["spec"]["template"]["spec"]["containers"]
     assert container["command"] == ["curfew", "operator", "--config", "/etc/curfew/config.yaml"]
-    assert container["envFrom"] == [{"secretRef": {"name": "keys"}}]
     assert container["livenessProbe"]["httpGet"] == {"path": "/healthz", "port": "http"}
     assert container["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": "http"}
     assert "trail" not in {mount["name"] for mount in container["volumeMounts"]}

@@ -18,6 +18,8 @@ NAMES = {
     "signingKey.existingSecret": {"signingKey": {"existingSecret": ...}},
     "signingKey.previousSecret": {"signingKey": {"previousSecret": ...}},
     "audit.credentialsSecret": {"audit": {"credentialsSecret": ...}},
+    "audit.ca.name": {"audit": {"ca": {"name": ...}}},
+    "audit.ca.key": {"audit": {"ca": {"name": "x", "key": ...}}},
     "audit.forwardSecret": {
         "audit": {"forwardSecret": ...},
         "config": {"audit": {"forward": {"url": "https://c/"}}},
@@ -55,6 +57,7 @@ MAY_BE_EMPTY = {
     "signingKey.previousSecret",
     "audit.credentialsSecret",
     "audit.forwardSecret",
+    "audit.ca.name",
     "image.tag",
     "priorityClassName",
     "podLabels",
@@ -107,7 +110,6 @@ def test_a_name_that_yaml_takes_for_something_else_stays_a_name(name: str) -> No
     assert pod["serviceAccountName"] == name
     assert one(manifests, "ServiceAccount", name)["metadata"]["name"] == name
     assert {volume["secret"]["secretName"] for volume in pod["volumes"] if "secret" in volume} == {name}
-    assert pod["containers"][0]["envFrom"] == [{"secretRef": {"name": name}}]
     assert one(manifests, "RoleBinding", "curfew-granter")["metadata"]["namespace"] == name
     assert one(manifests, "ClusterRole", "curfew-granter")["rules"][1]["resourceNames"] == [name]
 
@@ -238,3 +240,31 @@ def test_a_namespace_that_opts_in_by_label_needs_no_binding() -> None:
     assert one(manifests, "ClusterRoleBinding", "curfew-granter")["roleRef"]["name"] == "curfew-granter"
     assert "x.example/jit" in policy
     assert "yes-please" in policy
+
+
+@pytest.mark.parametrize("kind", ["ConfigMap", "Secret"])
+def test_a_private_authority_is_trusted_by_all_clients(kind: str) -> None:
+    manifests = rendered("--set", f"audit.ca.kind={kind},audit.ca.name=roots,audit.ca.key=all.pem")
+
+    pod = one(manifests, "Deployment")["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    (volume,) = [volume for volume in pod["volumes"] if volume["name"] == "ca"]
+    items = [{"key": "all.pem", "path": "ca.crt"}]
+    named = {"configMap": {"name": "roots", "items": items}, "secret": {"secretName": "roots", "items": items}}
+    inner = "secret" if kind == "Secret" else "configMap"
+    assert volume == {"name": "ca", inner: named[inner]}
+    assert {each["value"] for each in container["env"]} == {"/etc/curfew/ca/ca.crt"}
+    assert {each["name"] for each in container["env"]} == {"SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"}
+
+
+def test_credentials_are_files_that_may_change(tmp_path: Path) -> None:
+    """Variables of a pod stay as they were when it was started."""
+    manifests = rendered("--set", "audit.credentialsSecret=keys")
+
+    pod = one(manifests, "Deployment")["spec"]["template"]["spec"]
+    config = yaml.safe_load(one(manifests, "ConfigMap")["data"]["config.yaml"])
+    (mount,) = [each for each in pod["containers"][0]["volumeMounts"] if each["name"] == "credentials"]
+    (volume,) = [each for each in pod["volumes"] if each["name"] == "credentials"]
+    assert config["audit"]["credentialsFolder"] == mount["mountPath"]
+    assert volume["secret"] == {"secretName": "keys", "defaultMode": 0o440}
+    assert "envFrom" not in pod["containers"][0]

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from curfew.adapters.objectstore import aws, open_store
+from curfew.adapters.variables import Variables
 from curfew.ports import ObjectStore, StoreUnavailable
 from tools.servers.pki import Authority
 from tools.servers.s3 import S3Server
@@ -128,6 +129,30 @@ async def test_keys_that_are_exchanged_are_read_again(
     with pytest.raises(StoreUnavailable, match="does not accept the credentials"):
         await store.list("")
     write_keys(own, home)
+
+    await use(store, "b")
+
+
+async def test_keys_in_a_mounted_secret_are_read_again(
+    own: S3Server, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the chart mounts them: the operator needs no restart."""
+    monkeypatch.setattr(aws, "READ_AGAIN_SECONDS", 0.0)
+    for name in KEYS:
+        monkeypatch.setenv(name, "")  # so that they go with the test
+    variables = Variables(home)
+
+    def mount() -> None:
+        for name in KEYS:
+            (home / name).write_text(own.env()[name])
+        variables.read()
+
+    mount()
+    store = open_store(f"s3://{own.make_bucket('mounted')}")
+    await use(store, "a")
+
+    own.exchange_keys()
+    mount()
 
     await use(store, "b")
 

@@ -110,8 +110,9 @@ def test_all_problems_are_told_at_once(folder: Path) -> None:
             "  zzz: 1",
             (
                 "there is no setting audit.zzz; the settings there are: "
-                "audit.attestEvery, audit.forward, audit.heartbeat, audit.keyFile, audit.log, audit.people, "
-                "audit.previousKeyFile, audit.previousSigner, audit.retention, audit.signer, audit.url, audit.worm."
+                "audit.attestEvery, audit.credentialsFolder, audit.forward, audit.heartbeat, audit.keyFile, audit.log, "
+                "audit.people, audit.previousKeyFile, audit.previousSigner, audit.retention, audit.signer, audit.url, "
+                "audit.worm."
             ),
         ),
         (

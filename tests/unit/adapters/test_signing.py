@@ -1,12 +1,15 @@
 """A key that somebody else holds signs as one of our own does, and whatever goes wrong there is said in a sentence."""
 
+import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from securesystemslib.signer import SIGNER_FOR_URI_SCHEME, CryptoSigner
 
 from curfew.adapters.signing import HeldSigner
 from curfew.audit.checkpoint import Checkpoint, Ed25519Signer, KeyRefused, SigningFailed, open_note, sign_note
@@ -84,7 +87,43 @@ def test_a_holder_that_fails_is_a_failure_to_sign(uri: str, monkeypatch: pytest.
 
 def test_a_holder_that_signs_with_another_key_is_not_believed(uri: str) -> None:
     held = HeldSigner.connect(NAME, uri, public_pem(KEY.public_key()))
-    there = HeldSigner(Ed25519Signer(NAME, ANOTHER).verifier, held._holder)
+    there = HeldSigner(Ed25519Signer(NAME, ANOTHER).verifier, held._holder, lambda: held._holder)
 
     with pytest.raises(SigningFailed, match="with another key than the settings say"):
         there.sign(b"x")
+
+
+def test_a_holder_that_fails_is_found_anew_with_the_credentials_of_by_then(
+    uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A token that is over is in the environment until another one is put there."""
+
+    class Vault(CryptoSigner):
+        """As hvac: takes the token when it is made."""
+
+        @classmethod
+        def from_priv_key_uri(cls, priv_key_uri: str, public_key: Any, secrets_handler: Any = None) -> Any:
+            made = super().from_priv_key_uri(priv_key_uri.replace("vault:", "file2:"), public_key)
+            token, sign = os.environ["VAULT_TOKEN"], made.sign
+
+            def checked(payload: bytes) -> Any:
+                if token != os.environ["GOOD_TOKEN"]:
+                    raise PermissionError("permission denied")
+                return sign(payload)
+
+            made.sign = checked  # type: ignore[method-assign]  # of this one object
+            return made
+
+    monkeypatch.setitem(SIGNER_FOR_URI_SCHEME, "vault", Vault)
+    monkeypatch.setenv("VAULT_TOKEN", "first")
+    monkeypatch.setenv("GOOD_TOKEN", "first")
+    held = HeldSigner.connect(NAME, uri.replace("file2:", "vault:"), public_pem(KEY.public_key()))
+    held.sign(b"x")
+
+    monkeypatch.setenv("GOOD_TOKEN", "second")
+    with pytest.raises(SigningFailed, match="permission denied"):
+        held.sign(b"x")
+    monkeypatch.setenv("VAULT_TOKEN", "second")
+    with pytest.raises(SigningFailed, match="permission denied"):
+        held.sign(b"x")  # it had been found anew before the token was there
+    held.sign(b"x")
