@@ -25,6 +25,7 @@ from curfew.core.notices import Notice, about_deleted, about_orphan, about_stuck
 from curfew.core.plan import RIGHTS_GRACE, Close, Create, Forget, Patch, Remove, Step, plan
 from curfew.core.reasons import Reason
 from curfew.core.role_changes import changing_since
+from curfew.core.seals import Seals
 from curfew.core.terms import Role, read_role
 from curfew.ports import (
     AlreadyExists,
@@ -95,6 +96,11 @@ class Trail(Protocol):
     @property
     def health(self) -> TrailState:
         """Whether records become durable now."""
+        ...
+
+    @property
+    def seals(self) -> Seals | None:
+        """What seals the records in a status, or None while it is not known."""
         ...
 
 
@@ -286,6 +292,7 @@ class Reconciler:
             removal=memory.removal,
             handed_over=memory.handed_over,
             intent=self._intent(uid),
+            outbox=seals.open(uid, request.status.outbox) if (seals := self._trail.seals) is not None else None,
             durable=_Durable(self._trail),
             refusal=memory.refusal,
             rivals=self._store.rivals(request),
@@ -520,10 +527,12 @@ class Reconciler:
         return frozenset()
 
     async def _patch(self, uid: str, facts: Facts, step: Step, patch: Patch) -> None:
-        meta = facts.request.metadata
+        meta, status = facts.request.metadata, patch.status
+        if patch.outbox is not None and (seals := self._trail.seals) is not None:
+            status = {**status, "outbox": [seals.seal(uid, record) for record in patch.outbox]}
         try:
             body = await self._cluster.patch_request_status(
-                meta.namespace, meta.name, meta.uid, meta.resource_version, patch.status
+                meta.namespace, meta.name, meta.uid, meta.resource_version, status
             )
         except Conflict:
             await self._reread(uid, facts)

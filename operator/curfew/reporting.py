@@ -32,6 +32,8 @@ class Reporting:
 
     def notice(self, notice: Notice) -> None:
         """Tell people who watch Kubernetes Events."""
+        if notice.type == "Warning":
+            self._telemetry.warned(notice.reason)
         self._recorder.post(notice)
 
     def transition(self, facts: Facts, event: Event) -> None:

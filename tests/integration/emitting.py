@@ -25,6 +25,7 @@ SHOWN_BY: Final[Mapping[str, str]] = {
     "request.timed_out": _COURSES,
     "request.deleted": _COURSES,
     "request.closed": _COURSES,
+    "request.outbox_altered": "operator/test_statuses.py::test_a_forged_outbox_is_neither_signed_nor_in_anybodys_way",
     "review.submitted": _COURSES,
     "review.approved": _COURSES,
     "review.denied": _COURSES,

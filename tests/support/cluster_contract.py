@@ -225,7 +225,7 @@ class ClusterContract:
             "uid": "u1",
             "receipt": {"log": "main", "index": 1, "size": 2, "root": "0" * 64},
         }
-        one, two = ({"at": "1", "event": "a"}, {"at": "2", "event": "b"})
+        one, two = ({"record": "{}", "seal": "1"}, {"record": "{}", "seal": "2"})
         request = await bench.written(await bench.requested(), phase="Pending", approvals="0/1", outbox=[one, two])
 
         request = await bench.written(request, approvals=None, outbox=[two], grant=grant)

@@ -13,6 +13,7 @@ from curfew.core.lifecycle import Event
 from curfew.core.notices import Notice
 from curfew.core.policy_records import place_of
 from curfew.core.reasons import Reason
+from curfew.core.seals import Seals
 from curfew.ports import ClusterError, StoreUnavailable
 from curfew.reconciler import Reconciler
 from curfew.store import Store, Unreadable, is_closed
@@ -32,6 +33,7 @@ class FakeTrail:
         self._queued: dict[str, Record] = {}
         self._own: set[str] = set()
         self.ok = True
+        self.seals: Seals | None = Seals(b"a signature")
         self._index = {record.id: index for index, record in enumerate(log)}
         self._intents = {record.subject: record for record in log if record.event == "grant.intended"}
         self.is_open = True  # False: this process has not read it yet, and knows nothing of what it holds

@@ -37,6 +37,7 @@ class Telemetry:
         build.labels(version("curfew"), platform.python_version()).set(1)
         self._requests = self._gauge("requests", "AccessRequests watched.", "namespace", "policy", "phase")
         self._transitions = self._counter("transitions", "Events in the lives of requests.", "event")
+        self._warnings = self._counter("warnings", "Warnings told as Kubernetes Events.", "reason")
         self._decision = self._histogram(
             "time_to_decision_seconds", "From a request's creation to the people's decision.", PEOPLE_BUCKETS
         )
@@ -94,6 +95,10 @@ class Telemetry:
     def transition(self, event: str) -> None:
         """Count an event of the lifecycle, such as "grant"."""
         self._transitions.labels(event).inc()
+
+    def warned(self, reason: str) -> None:
+        """Count a warning, such as "OutboxAltered" or "OrphanRemoved"."""
+        self._warnings.labels(reason).inc()
 
     def decided(self, seconds: float) -> None:
         """Say how long after its creation a request was decided."""

@@ -1,7 +1,7 @@
 """AccessRequest: one person asks for one policy's access, for a time, with a reason."""
 
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -209,6 +209,17 @@ class Grant(Model):
     receipt: Receipt = Field(description="Proof that the grant was recorded before it was made.")
 
 
+class SealedRecord(Model):
+    """An audit record, as it will be in the log, and Curfew's own seal on it: without one it is not believed."""
+
+    record: str = Field(default="", max_length=131072, description="The record, in canonical JSON.")
+    seal: str = Field(
+        default="",
+        max_length=64,
+        description="HMAC-SHA256 of it, for this request, with a secret that only Curfew has.",
+    )
+
+
 class AccessRequestStatus(Model):
     """How the request fares. Written by Curfew, but for the decisions."""
 
@@ -271,10 +282,11 @@ class AccessRequestStatus(Model):
     grant: Grant | None = Field(
         default=None, description="The binding that gives the access, and the proof of its record."
     )
-    outbox: tuple[dict[str, Any], ...] = Field(
+    outbox: tuple[SealedRecord, ...] = Field(
         default=(),
         max_length=64,
-        description="Audit records that are not yet known to be in the log. They leave when they are.",
+        description="Audit records that are not yet known to be in the log. They leave when they are. An entry without a "
+        "valid seal is left out, and that is recorded.",
         json_schema_extra={"x-kubernetes-list-type": "atomic"},
     )
     conditions: tuple[Condition, ...] = Field(

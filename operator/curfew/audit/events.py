@@ -90,6 +90,14 @@ EVENTS: Mapping[str, EventType] = MappingProxyType(
                 ("phase", "decisions", "approvals", "end_reason"),
             ),
             EventType(
+                "request.outbox_altered",
+                "1008E",
+                _ENTITY,
+                OTHER,
+                "The status held what Curfew did not put there as a record; it was left out.",
+                ("entries", "digest", "why"),
+            ),
+            EventType(
                 "review.submitted", "2001I", _ENTITY, UPDATE, "A person decided, and it has an effect.", _DECIDED
             ),
             EventType("review.approved", "2002I", _ENTITY, UPDATE, "Enough people agreed."),

@@ -11,6 +11,7 @@ from curfew.audit.receipt import Receipt
 from curfew.audit.record import Story
 from curfew.core.bindings import Binding
 from curfew.core.reasons import Reason
+from curfew.core.seals import Outbox
 from curfew.core.terms import Role, RoleSeen
 
 
@@ -128,6 +129,7 @@ class Facts:
     request: AccessRequest
     trail: TrailState
     enforcement: EnforcementState
+    outbox: Outbox | None  # of the request; None while it is not known what seals it
     is_gone: bool = False  # the request was deleted; `request` is how it was last seen
     policy: AccessPolicy | None = None
     role: Role | None = None

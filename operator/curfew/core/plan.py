@@ -6,6 +6,7 @@ again, so that a crash between any two steps is an ordinary start.
 
     end_access       a binding that has no right to exist is removed
     close_gone       a request that was deleted gets its last records
+    clear_outbox     what is in the outbox and not from Curfew is left out, and told
     conclude         a grant whose binding is gone is Expired or Revoked
     adopt            a binding that was made on our announcement is Active
     note_role_change the role of a grant was changed that its policy keeps
@@ -43,6 +44,7 @@ from curfew.core.facts import Facts, Read
 from curfew.core.lifecycle import Event
 from curfew.core.notices import Notice, about_request
 from curfew.core.reasons import Reason
+from curfew.core.seals import OUTBOX_ROOM
 from curfew.core.terms import pin
 from curfew.core.waiting import place_by, places_taken, waits_for, waking_times
 from curfew.core.window import window
@@ -55,6 +57,9 @@ RIGHTS_GRACE = timedelta(seconds=5)
 
 POLICY_RECHECK = timedelta(seconds=2)
 """How often a role that is missing is looked for meanwhile; a policy that appears is seen at once."""
+
+SEALS_RECHECK = timedelta(seconds=5)
+"""How often a request looks whether what seals its records is known by now."""
 
 ACTIVATION_WINDOW = timedelta(seconds=60)
 """For how long a restart still makes a binding that was announced before it; later, somebody may have ended it meanwhile."""
@@ -78,10 +83,11 @@ class Create:
 
 @dataclass(frozen=True, slots=True)
 class Patch:
-    """Write the status. The records it announces are in its outbox: one write, so that neither is ever without the other."""
+    """Write the status, and its outbox, if there is one here: one write, so that neither is ever without the other."""
 
     status: Mapping[str, Any]
     event: Event | None = None
+    outbox: tuple[Record, ...] | None = None  # all that the outbox is to hold, to be sealed
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,9 +116,12 @@ class Step:
 
 def plan(facts: Facts) -> Step:
     """Return the next step about a request. A step without an act means: wait for `wake_at` or for news."""
+    if facts.outbox is None:  # nothing can be told in a status, so nothing is decided but an end
+        return end_access(facts) or Step(wake_at=facts.now + SEALS_RECHECK)
     for rung in (
         end_access,
         close_gone,
+        clear_outbox,
         conclude,
         adopt,
         note_role_change,
@@ -144,7 +153,7 @@ def close_gone(facts: Facts) -> Step | None:
         return None
     if facts.binding is None and Read.BINDING not in facts.was_read and _may_have_binding(facts):
         return Step(reads=frozenset({Read.BINDING}))
-    records = (*stories.outbox(facts.request), *stories.deleted(facts))
+    records = (*_outbox(facts, _altered(facts)), *stories.deleted(facts))
     if all(record.id in facts.durable for record in records):
         return Step(act=Forget())
     return Step(submit=_missing(records, facts), notices=stories.deleted_notices(facts))
@@ -152,6 +161,25 @@ def close_gone(facts: Facts) -> Step | None:
 
 def _may_have_binding(facts: Facts) -> bool:
     return facts.request.status.phase not in lifecycle.FINAL and facts.request.status.phase is not None
+
+
+def clear_outbox(facts: Facts) -> Step | None:
+    """Leave out what is in the outbox and not from Curfew; it stops nothing else (promises P7, P9 and P11)."""
+    if facts.outbox is None or facts.outbox.strange is None:
+        return None
+    records = _altered(facts)
+    waiting = _outbox(facts, records if _has_room(facts) else ())
+    notices = tuple(
+        about_request(facts.request, "Warning", "OutboxAltered", "LeaveOut", record.message, key=f"outbox/{record.id}")
+        for record in records
+    )
+    return Step(act=Patch({}, outbox=waiting), notices=notices)
+
+
+def _altered(facts: Facts) -> tuple[Record, ...]:
+    """Return the record of what is in the outbox and not from Curfew, if anything is."""
+    strange = facts.outbox.strange if facts.outbox is not None else None
+    return () if strange is None else (stories.outbox_altered(facts, strange),)
 
 
 def conclude(facts: Facts) -> Step | None:
@@ -221,10 +249,10 @@ def note_role_change(facts: Facts) -> Step | None:
         observed = conditions.Observation(conditions.ROLE_UNCHANGED, True, "AsApproved", changed)
     else:
         return None
-    if said is not None and said.message == observed.message:
+    if (said is not None and said.message == observed.message) or not _has_room(facts):
         return None
     record = stories.role_changed(facts, changed, seen.rules_digest)
-    patch = Patch({**_outbox_patch(facts, (record,)), "conditions": _conditions(facts, observed)})
+    patch = Patch({"conditions": _conditions(facts, observed)}, outbox=_outbox(facts, (record,)))
     type_: Literal["Normal", "Warning"] = "Normal" if observed.status else "Warning"
     notice = about_request(
         facts.request, type_, str(Reason.ROLE_CHANGED), "Keep", record.message, key=f"role/{record.id}"
@@ -421,9 +449,9 @@ def _note_reviews(facts: Facts) -> Step:
     status = {
         "approvals": str(tally(facts.policy.spec.approval, facts.request)),
         **reviews.reviews_patch(facts, new),
-        **_outbox_patch(facts, reviews.submitted(facts, new)),
     }
-    return Step(act=Patch(status), notices=reviews.review_notices(facts, new))
+    patch = Patch(status, outbox=_outbox(facts, reviews.submitted(facts, new)))
+    return Step(act=patch, notices=reviews.review_notices(facts, new))
 
 
 def settle_outbox(facts: Facts) -> Step | None:
@@ -436,7 +464,7 @@ def settle_outbox(facts: Facts) -> Step | None:
     said = next((c for c in status.conditions if c.type == conditions.RECORDED), None)
     is_news = said is None or (str(said.status) == "True", said.reason) != (recorded.status, recorded.reason)
     if len(waiting) < len(status.outbox) or is_news:
-        patch = Patch({"outbox": [dict(record.body) for record in waiting], "conditions": _conditions(facts, recorded)})
+        patch = Patch({"conditions": _conditions(facts, recorded)}, outbox=waiting)
         return Step(submit=waiting, act=patch, notices=_trail_notices(facts, recorded))
     if status.phase in lifecycle.FINAL:
         if waiting or owes_review(facts.request):
@@ -458,19 +486,20 @@ def review_afterwards(facts: Facts) -> Step | None:
             observed = (conditions.Observation(conditions.REVIEWED, True, "Reviewed", reviews.looked_at(new)),)
             if status.phase in lifecycle.FINAL:
                 records = (*records, reviews.closed(facts, new, str(status.phase), stories.story(facts, new)))
-        patch = {**reviews.reviews_patch(facts, new), **_outbox_patch(facts, records)}
-        patch["conditions"] = _conditions(facts, *observed, wording.recorded(len(patch["outbox"]), facts.trail))
-        return Step(act=Patch(patch), notices=reviews.review_notices(facts, new))
+        outbox = _outbox(facts, records)
+        conditions_ = _conditions(facts, *observed, wording.recorded(len(outbox), facts.trail))
+        patch = Patch({**reviews.reviews_patch(facts, new), "conditions": conditions_}, outbox=outbox)
+        return Step(act=patch, notices=reviews.review_notices(facts, new))
     said = next((c for c in status.conditions if c.type == conditions.REVIEWED), None)
     if owes_review(request) and status.review_by <= facts.now and (said is None or said.reason != "ReviewOverdue"):
         record = reviews.overdue(facts)
-        outbox = _outbox_patch(facts, (record,))
+        outbox = _outbox(facts, (record,))
         observed = (
             conditions.Observation(conditions.REVIEWED, False, "ReviewOverdue", reviews.OVERDUE),
-            wording.recorded(len(outbox["outbox"]), facts.trail),
+            wording.recorded(len(outbox), facts.trail),
         )
         notice = about_request(request, "Warning", "ReviewOverdue", "Review", record.message, key="review-overdue")
-        return Step(act=Patch({**outbox, "conditions": _conditions(facts, *observed)}), notices=(notice,))
+        return Step(act=Patch({"conditions": _conditions(facts, *observed)}, outbox=outbox), notices=(notice,))
     return None
 
 
@@ -497,18 +526,14 @@ def _enforcement_notices(facts: Facts) -> tuple[Notice, ...]:
 def _transition(facts: Facts, event: Event, **details: Any) -> Step:
     """Move a request along the table: phase, times, conditions and the records of it, in one write."""
     change = Change(facts, event, lifecycle.advance(facts.request.status.phase, event), **details)
-    records = change.records()
-    status = {
-        **change.status(),
-        **reviews.reviews_patch(facts, change.reviews),
-        **_outbox_patch(facts, records),
-    }
-    recorded = wording.recorded(len(status["outbox"]), facts.trail)
+    outbox = _outbox(facts, change.records())
+    status = {**change.status(), **reviews.reviews_patch(facts, change.reviews)}
+    recorded = wording.recorded(len(outbox), facts.trail)
     status["conditions"] = _conditions(facts, *change.observations(), recorded)
     told = (*reviews.review_notices(facts, change.reviews), *change.notices(), *_trail_notices(facts, recorded))
     if event is Event.APPROVE:
         told = (*told, *_enforcement_notices(facts))
-    return Step(act=Patch(status, event), notices=told)
+    return Step(act=Patch(status, event, outbox), notices=told)
 
 
 def _conditions(facts: Facts, *observed: conditions.Observation) -> list[dict[str, Any]]:
@@ -516,16 +541,21 @@ def _conditions(facts: Facts, *observed: conditions.Observation) -> list[dict[st
     return conditions.update(request.status.conditions, observed, now=facts.now, generation=request.metadata.generation)
 
 
-def _outbox_patch(facts: Facts, new: tuple[Record, ...]) -> dict[str, Any]:
+def _outbox(facts: Facts, new: tuple[Record, ...]) -> tuple[Record, ...]:
+    """Return what the outbox is to hold: what is in it and not yet in the log, and what is new."""
     waiting = undurable(facts)
     known = {record.id for record in waiting}
-    added = (record for record in _missing(new, facts) if record.id not in known)
-    return {"outbox": [dict(record.body) for record in (*waiting, *added)]}
+    return (*waiting, *(record for record in _missing(new, facts) if record.id not in known))
+
+
+def _has_room(facts: Facts) -> bool:
+    """Whether the outbox takes a record that the story can do without, so that there is always room for its end."""
+    return len(undurable(facts)) < OUTBOX_ROOM
 
 
 def undurable(facts: Facts) -> tuple[Record, ...]:
     """Return the records in the status that are not yet known to be in the trail."""
-    return _missing(stories.outbox(facts.request), facts)
+    return _missing(facts.outbox.records if facts.outbox is not None else (), facts)
 
 
 def _missing(records: tuple[Record, ...], facts: Facts) -> tuple[Record, ...]:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from curfew.api.access_request import AccessRequest, Decision, Phase, Review, Terms
+from curfew.api.access_request import Decision, Phase, Review, Terms
 from curfew.api.times import format_time
 from curfew.audit import record as audit
 from curfew.audit.record import CURFEW, Record, Story, make_record
@@ -14,14 +14,10 @@ from curfew.core.bindings import Binding
 from curfew.core.facts import Facts
 from curfew.core.notices import Notice, about_deleted
 from curfew.core.reasons import Reason
+from curfew.core.seals import Strange
 
 GRANTED = ("grant.intended", "grant.activated")
 """The last milestones of a story in which there was, or may be, an access."""
-
-
-def outbox(request: AccessRequest) -> tuple[Record, ...]:
-    """Return the records in a request's status that are not yet known to be durable."""
-    return tuple(Record.parse(body) for body in request.status.outbox)
 
 
 def story(
@@ -143,6 +139,22 @@ def _ended(told: Story, what: Iterable[tuple[str, str]], reason: Reason, at: dat
             detail={"end_reason": str(reason)},
         )
         for event, sentence in what
+    )
+
+
+def outbox_altered(facts: Facts, strange: Strange) -> Record:
+    """Return the record of what was in the outbox and is not believed: one an hour, as anything may be put there."""
+    request = facts.request
+    return make_record(
+        "request.outbox_altered",
+        at=facts.now,
+        actor=CURFEW,
+        message=f"request {request.metadata.name} of {request.spec.requester}: status.outbox held entries that did not "
+        f"come from Curfew and were left out ({strange.entries}): {strange.why}",
+        story=story(facts),
+        qualifier=f"{facts.now:%Y-%m-%dT%H}",
+        success=False,
+        detail={"entries": strange.entries, "digest": strange.digest, "why": strange.why},
     )
 
 

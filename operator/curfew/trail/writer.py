@@ -22,6 +22,7 @@ from curfew.audit.receipt import Receipt
 from curfew.audit.record import Record
 from curfew.audit.rotation import successor
 from curfew.audit.segment import MAX_BYTES, MAX_RECORDS, ChainBroken, Head, Segment, follow, seal
+from curfew.core.seals import Seals
 from curfew.ports import Clock, ObjectExists, ObjectMissing, ObjectStore, StoreError, StoreUnavailable
 from curfew.trail import records
 from curfew.trail.attestor import AttestationObserver, Attestor
@@ -148,6 +149,7 @@ class Trail:
             worm_required=worm_required,
         )
         self._head: Head | None = None
+        self._seals: Seals | None = None
         self._memory = Memory(log)
         self._carrier = Carrier(log, writer)
         self._queue: dict[str, _Entry] = {}
@@ -164,6 +166,11 @@ class Trail:
     def health(self) -> Health:
         """Whether records become durable now, and if not, why."""
         return self._keeper.health
+
+    @property
+    def seals(self) -> Seals | None:
+        """What seals the records in a status, or None until the log's key was asked for it."""
+        return self._seals
 
     def submit(self, records: Iterable[Record]) -> None:
         """Hand records over; those that are durable or on their way are ignored. Never waits.
@@ -216,6 +223,7 @@ class Trail:
         pauses = self._pauses()
         while True:
             try:
+                self._seals = self._seals or await self._keys.seals()
                 known = await self._people.by_pseudonym() if self._people is not None else {}
                 recovered = await recover(
                     self._store, self._log, self._keys.verifiers, self._window, self._clock.now(), known, self._jitter
@@ -223,6 +231,8 @@ class Trail:
                 self._keys.use(recovered.verifier)
             except StoreError as error:
                 trouble = Trouble(Reason.STORE_UNAVAILABLE, str(error))
+            except SigningFailed as error:
+                trouble = Trouble(Reason.SIGNING_FAILED, str(error))
             except KeyUnknown as error:
                 trouble = Trouble(Reason.KEY_UNKNOWN, str(error), lasts=True)
             except ChainBroken as error:

@@ -84,7 +84,7 @@ SMUGGLED: dict[str, Any] = {
     "conditions": [CONDITION],
     "terms": TERMS,
     "grant": {"binding": "x", "uid": "x", "receipt": RECEIPT},
-    "outbox": [{"event": "request.denied"}],
+    "outbox": [{"record": "{}", "seal": "00"}],
     "decidedAt": EARLIER,
     "decideBy": "2099-01-01T00:00:00Z",
     "startsAt": EARLIER,

@@ -1,6 +1,7 @@
 """kill -9 of the operator at random moments of a busy minute: everything ends as if nothing had happened (promise P10)."""
 
 import asyncio
+import json
 import os
 import random
 import secrets
@@ -204,7 +205,7 @@ def test_no_record_is_missing_or_there_twice(seen: Seen) -> None:
 def lost_with_the_object(walk: Walk) -> set[str]:
     """Return the events that stood in the status of a request, and nowhere else yet, when somebody deleted it."""
     last = seen_changes(walk)[-1].body["status"]
-    return {record["unmapped"]["curfew"]["event"] for record in last.get("outbox", ())}
+    return {json.loads(entry["record"])["unmapped"]["curfew"]["event"] for entry in last.get("outbox", ())}
 
 
 def test_no_access_without_a_record(seen: Seen) -> None:

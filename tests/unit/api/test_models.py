@@ -37,7 +37,7 @@ REQUEST: dict[str, Any] = {
         "approvals": "1/1",
         "decisions": [{"by": "bob@example.com", "decision": "Approve", "stage": "owners"}],
         "expiresAt": "2026-11-23T21:30:00.250000Z",
-        "outbox": [{"class_uid": 3004, "unmapped": {"curfew": {"story": ["kept", {"as": "it is"}]}}}],
+        "outbox": [{"record": '{"class_uid":3004}', "seal": "00" * 32}],
         "aFieldOfALaterVersion": {"is": "ignored"},
     },
 }
@@ -66,7 +66,7 @@ def test_a_request_that_nobody_has_looked_at_has_an_empty_status() -> None:
 
 
 def test_what_was_read_is_written_back_the_same() -> None:
-    """Names, times and durations come back as they were; records in the outbox too, whatever is in them."""
+    """Names, times and durations come back as they were; records in the outbox too, to the byte."""
     body = AccessRequest.model_validate(REQUEST).model_dump(by_alias=True, exclude_none=True, mode="json")
 
     assert body["spec"] == REQUEST["spec"]

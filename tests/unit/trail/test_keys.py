@@ -11,11 +11,13 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from curfew.adapters.clock import SystemClock
+from curfew.api.access_request import SealedRecord
 from curfew.audit.checkpoint import Ed25519Signer, SigningFailed, Verifier, open_note
 from curfew.audit.claims import checkpoint_in, claimed_key
 from curfew.audit.rotation import EVENT, rotation
 from curfew.audit.segment import Head, origin, seal
 from curfew.trail import Trail
+from curfew.trail.keys import Keys
 from curfew.trail.recovery import recover
 from tests.support.stores import FailingStore, MemoryStore, PowerCut, StallingStore, When
 from tests.support.trail import (
@@ -407,3 +409,31 @@ async def a_log_of_now() -> MemoryStore:
         trail.submit(records(1, 3))
         await until(observer, lambda: trail.receipt(a_record(3).id) is not None, within=30)
     return store
+
+
+class Varying(Elsewhere):
+    """A key whose signatures of one text are never the same."""
+
+    def sign(self, message: bytes) -> bytes:
+        """Sign something else each time."""
+        return super().sign(message + bytes([len(self.threads)]))
+
+
+async def test_a_key_that_signs_differently_each_time_is_named() -> None:
+    """What seals the records in a status is made of a signature: the next process has to make the same."""
+    trail = a_trail(MemoryStore(), observer := Observer(), signer=Varying())
+    async with running(trail):
+        await until(observer, lambda: trail.health.reason == "KeyUnknown")
+
+    assert trail.seals is None
+    assert "signs the same text differently each time" in trail.health.message
+
+
+async def test_what_one_process_sealed_the_next_opens_with_the_next_key() -> None:
+    """A key exchange loses no record that waits in a status."""
+    about = a_record(1)
+    keys, next_keys = Keys(OLD, patience=timedelta(seconds=1)), Keys(NEW, OLD, patience=timedelta(seconds=1))
+    entry = SealedRecord.model_validate((await keys.seals()).seal(about.subject, about))
+
+    assert (await next_keys.seals()).open(about.subject, [entry]).records == (about,)
+    assert (await Keys(NEW, patience=timedelta(seconds=1)).seals()).open(about.subject, [entry]).records == ()

@@ -1,0 +1,124 @@
+"""The seals on the records in a status: what has none of ours is not believed (promises P7 and P9).
+
+Whoever has the operator's token can write a status. The secret of a seal is in the pod alone, and is made of a signature of the
+log's key, so that the next process and the next key open what was sealed before.
+"""
+
+import hashlib
+import hmac
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from curfew.api.access_request import SealedRecord
+from curfew.audit.record import Record, RecordRefused
+
+DOMAIN = "curfew.dev/outbox-seal/v1"
+
+SEALED = frozenset(
+    {
+        "request.created",
+        "request.accepted",
+        "request.rejected",
+        "request.cancelled",
+        "request.timed_out",
+        "request.outbox_altered",
+        "request.closed",
+        "review.submitted",
+        "review.refused",
+        "review.approved",
+        "review.denied",
+        "review.auto_approved",
+        "review.break_glass_invoked",
+        "review.overdue",
+        "grant.activated",
+        "grant.activation_failed",
+        "grant.expired",
+        "grant.revoked",
+        "grant.binding_removed",
+        "grant.drifted",
+        "grant.role_changed",
+    }
+)
+"""The events that the plan puts into the status of the request that they are about. No other is sealed or believed there."""
+
+
+OUTBOX_ROOM = 16
+"""How many records may wait before one is added that a story can do without; 64 fit, and a whole story needs 42 at most."""
+
+
+class SealRefused(ValueError):
+    """An entry that is not believed. `str(error)` says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Strange:
+    """What was in an outbox and is not believed: how many entries, the SHA-256 of them in hex, and why not the first."""
+
+    entries: int
+    digest: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outbox:
+    """An outbox as it was read: the records that are believed, and what else was there."""
+
+    records: tuple[Record, ...] = ()
+    strange: Strange | None = None
+
+
+class Seals:
+    """Seals with HMAC-SHA256, over the UID of the request and the record's line in the log."""
+
+    def __init__(self, *signatures: bytes) -> None:
+        """Take the signatures that the log's keys make of their `statement`; the newest key comes first, and seals."""
+        self._secrets = tuple(hashlib.sha256(DOMAIN.encode() + signature).digest() for signature in signatures)
+
+    def seal(self, uid: str, record: Record) -> dict[str, str]:
+        """Return the entry that the status of the request with this UID holds.
+
+        Raise `SealRefused` for a record that does not belong there.
+        """
+        _check(uid, record)
+        line = record.line().decode()
+        return SealedRecord(record=line, seal=self._seals(uid, line)[0]).model_dump()
+
+    def open(self, uid: str, entries: Iterable[SealedRecord]) -> Outbox:
+        """Return what is in the outbox of the request with this UID, in order. Nothing that an entry holds raises."""
+        records: list[Record] = []
+        strange: list[tuple[SealedRecord, str]] = []
+        for entry in entries:
+            try:
+                records.append(self._open(uid, entry))
+            except (SealRefused, RecordRefused) as error:
+                strange.append((entry, str(error)))
+        if not strange:
+            return Outbox(tuple(records))
+        digest = hashlib.sha256(json.dumps([entry.model_dump() for entry, _ in strange]).encode()).hexdigest()
+        return Outbox(tuple(records), Strange(len(strange), digest, strange[0][1]))
+
+    def _open(self, uid: str, entry: SealedRecord) -> Record:
+        # Nothing is parsed that is not ours.
+        if not any(hmac.compare_digest(seal.encode(), entry.seal.encode()) for seal in self._seals(uid, entry.record)):
+            raise SealRefused("it has no seal that is valid for this request")
+        record = Record.parse(json.loads(entry.record))
+        _check(uid, record)
+        return record
+
+    def _seals(self, uid: str, line: str) -> tuple[str, ...]:
+        """Return the seal that each secret makes, the newest first."""
+        about = len(uid.encode()).to_bytes(4, "big") + uid.encode()
+        return tuple(hmac.new(secret, about + line.encode(), hashlib.sha256).hexdigest() for secret in self._secrets)
+
+
+def statement(verifier: object) -> bytes:
+    """Return what a key of the log signs so that seals can be made of it; no checkpoint and no rotation reads like it."""
+    return f"{DOMAIN}\n{verifier}\n".encode()
+
+
+def _check(uid: str, record: Record) -> None:
+    if record.subject != uid:
+        raise SealRefused("it is about something else than this request")
+    if record.event not in SEALED:
+        raise SealRefused(f"{record.event} is never in the status of a request")
