@@ -17,8 +17,9 @@ from curfew.audit.segment import origin, prefix
 from tests.integration.installed import SYSTEM, Installed
 from tests.integration.operator.place import Asked, Place
 from tests.integration.operator.stage import Stage, a_stage
+from tests.recorded.acts import ACTS, IN_A_NAMESPACE_OF_ITS_OWN, Act
 from tests.recorded.recording import LOG, Named, Recording
-from tests.recorded.stories import ACTS, AT_ONCE, IN_A_NAMESPACE_OF_ITS_OWN, LAST, ROLES, Act, Story
+from tests.recorded.stories import AT_ONCE, LAST, ROLES, Story
 from tests.support.operator_process import OperatorProcess
 from tools.servers.environment import Environment
 

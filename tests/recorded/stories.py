@@ -1,7 +1,6 @@
-"""The stories that are recorded: what people do with their own credentials, and by hand what a report has to say of it.
+"""The stories that are told at the same time: what people do, and by hand what a report has to show of it.
 
-They are told at the same time, but for those that need the bucket, the admission policies or the operator to be away: they
-follow one after another. Each has a name, and a request.
+People use their own credentials. Each story has a name, and a request.
 """
 
 import asyncio
@@ -16,12 +15,8 @@ from tests.integration.operator import courses
 from tests.integration.operator.courses import A_MINUTE, Course, Walk
 from tests.integration.operator.people import Answer, Body
 from tests.integration.operator.place import SOON, Asked, Place, now, rule
-from tests.integration.operator.tampering import a_binding, unguarded
+from tests.integration.operator.tampering import a_binding
 from tests.recorded.expected import BOB, EXPIRED, REVOKED, Expected, refused, reviewed
-from tests.support.operator_process import OperatorProcess, dead
-
-COLLECTOR_SECONDS: Final = 60.0
-"""A garbage collector learns of new kinds every half a minute."""
 
 OF_COURSES: Final[Mapping[str, Expected]] = {
     courses.RUNS.name: reviewed("Expired", "DurationElapsed", EXPIRED),
@@ -81,7 +76,7 @@ async def denied_after_an_approval(place: Place) -> Asked:
     (await asked.decide(place.people.bob, stage="owners")).done()
     await asked.until(lambda: asked.status.get("approvals") == "1/2", "one approval of two")
     (await asked.decide(place.people.dave, "Deny", stage="security", reason="not on a Friday")).done()
-    return await _closed(asked)
+    return await closed(asked)
 
 
 async def cancelled_after_an_approval(place: Place) -> Asked:
@@ -90,7 +85,7 @@ async def cancelled_after_an_approval(place: Place) -> Asked:
     (await asked.decide(place.people.bob, stage="owners")).done()
     await asked.until(lambda: asked.status.get("approvals") == "1/2", "one approval of two")
     (await asked.decide(place.people.alice, "Cancel")).done()
-    return await _closed(asked)
+    return await closed(asked)
 
 
 async def times_out_after_an_approval(place: Place) -> Asked:
@@ -99,7 +94,7 @@ async def times_out_after_an_approval(place: Place) -> Asked:
     await place.apply(place.policy("two-soon", decideWithin="1m", approval={"mode": "Review", "stages": stages}))
     asked = await place.pending(place.people.alice, "two-soon")
     (await asked.decide(place.people.bob, stage="owners")).done()
-    return await _closed(asked, A_MINUTE)
+    return await closed(asked, A_MINUTE)
 
 
 async def two_at_once(place: Place) -> Asked:
@@ -109,7 +104,7 @@ async def two_at_once(place: Place) -> Asked:
     (await asked.decide(place.people.dave, stage="security")).done()
     await asked.phase("Active")
     (await asked.decide(place.people.dave, "Revoke", reason="done early")).done()
-    return await _closed(asked)
+    return await closed(asked)
 
 
 async def for_an_unknown_stage(place: Place) -> Asked:
@@ -117,7 +112,7 @@ async def for_an_unknown_stage(place: Place) -> Asked:
     asked = await place.pending(place.people.alice, "staged")
     assert not (await asked.decide(place.people.bob, stage="ops")).is_ok
     (await asked.decide(place.people.alice, "Cancel")).done()
-    return await _closed(asked)
+    return await closed(asked)
 
 
 async def breaks_the_glass(place: Place, name: str) -> Asked:
@@ -134,7 +129,7 @@ async def glass_with_review(place: Place) -> Asked:
     """The glass is broken, and bob looks at it afterwards."""
     asked = await breaks_the_glass(place, "glass-reviewed")
     (await asked.decide(place.people.bob, "Review", reason="it was needed")).done()
-    return await _closed(asked)
+    return await closed(asked)
 
 
 async def glass_without_review(place: Place) -> Asked:
@@ -162,14 +157,14 @@ async def on_behalf(place: Place) -> Asked:
     (await asked.decide(place.people.bob)).done()
     await asked.phase("Active")
     (await asked.decide(place.people.carol, "Cancel")).done()
-    return await _closed(asked)
+    return await closed(asked)
 
 
 async def binding_deleted(place: Place) -> Asked:
     """An administrator deletes the binding."""
     asked = await granted(place)
     await place.kubectl("delete", "rolebinding", f"curfew-{asked.uid}", user="admin")
-    return await _closed(asked)
+    return await closed(asked)
 
 
 async def name_is_taken(place: Place) -> Asked:
@@ -177,14 +172,14 @@ async def name_is_taken(place: Place) -> Asked:
     asked = await place.pending(place.people.alice)
     await place.apply(a_binding(place, f"curfew-{asked.uid}"))
     (await asked.decide(place.people.bob)).done()
-    return await _closed(asked)
+    return await closed(asked)
 
 
 async def deleted_afterwards(place: Place) -> Asked:
     """Alice deletes her request when its story is over."""
     asked = await granted(place)
     (await asked.decide(place.people.bob, "Revoke")).done()
-    await _closed(asked)
+    await closed(asked)
     await asked.delete(place.people.alice)
     return asked
 
@@ -194,7 +189,7 @@ async def policy_changed(place: Place) -> Asked:
     await place.apply(place.policy("loosened", maxDuration="1h"))
     asked = await place.pending(place.people.alice, "loosened")
     await place.apply(place.policy("loosened", maxDuration="3h"))
-    return await _closed(asked)
+    return await closed(asked)
 
 
 async def policy_deleted(place: Place) -> Asked:
@@ -202,7 +197,7 @@ async def policy_deleted(place: Place) -> Asked:
     await place.apply(place.policy("short-lived"))
     asked = await place.pending(place.people.alice, "short-lived")
     await place.kubectl("delete", "accesspolicy", "short-lived", user="admin")
-    return await _closed(asked)
+    return await closed(asked)
 
 
 async def policy_deleted_during_the_grant(place: Place) -> Asked:
@@ -211,7 +206,7 @@ async def policy_deleted_during_the_grant(place: Place) -> Asked:
     asked = await granted(place, "withdrawn")
     await place.kubectl("delete", "accesspolicy", "withdrawn", user="admin")
     (await asked.decide(place.people.bob, "Revoke")).done()
-    return await _closed(asked)
+    return await closed(asked)
 
 
 async def role_changed(place: Place) -> Asked:
@@ -219,7 +214,7 @@ async def role_changed(place: Place) -> Asked:
     await _offer(place, "revoking")
     asked = await granted(place, "revoking")
     await place.apply(_a_role(place, "revoking", "get", "list"))
-    return await _closed(asked)
+    return await closed(asked)
 
 
 async def role_changed_and_kept(place: Place) -> Asked:
@@ -228,7 +223,7 @@ async def role_changed_and_kept(place: Place) -> Asked:
     asked = await granted(place, "keeping")
     await place.apply(_a_role(place, "keeping", "get", "list"))
     await asked.said("RoleUnchanged", "RoleChanged")
-    return await _closed(asked, A_MINUTE)
+    return await closed(asked, A_MINUTE)
 
 
 async def role_changed_before_the_start(place: Place) -> Asked:
@@ -236,24 +231,24 @@ async def role_changed_before_the_start(place: Place) -> Asked:
     await _offer(place, "early")
     asked = await approved(place, "early", _soon(seconds=8))
     await place.apply(_a_role(place, "early", "get", "list"))
-    return await _closed(asked)
+    return await closed(asked)
 
 
 async def no_such_policy(place: Place) -> Asked:
     """Carol mistypes the name of the policy."""
-    return await _closed(await place.ask(place.people.carol, "debugg"), A_MINUTE)
+    return await closed(await place.ask(place.people.carol, "debugg"), A_MINUTE)
 
 
 async def role_not_given(place: Place) -> Asked:
     """The policy offers a role that Curfew was not given."""
     await _offer(place, "beyond")
-    return await _closed(await place.ask(place.people.alice, "beyond"), A_MINUTE)
+    return await closed(await place.ask(place.people.alice, "beyond"), A_MINUTE)
 
 
 async def role_is_permanent(place: Place) -> Asked:
     """The policy offers a role with which access could be made to stay."""
     await place.apply(place.policy("for-ever", role="admin"))
-    return await _closed(await place.ask(place.people.alice, "for-ever"), A_MINUTE)
+    return await closed(await place.ask(place.people.alice, "for-ever"), A_MINUTE)
 
 
 async def without_ticket(place: Place) -> Asked:
@@ -261,7 +256,7 @@ async def without_ticket(place: Place) -> Asked:
     name = f"late-{uuid.uuid4().hex[:8]}"
     asked = await place.ask(place.people.alice, name)
     await place.apply(place.policy(name, ticket={"required": True}))
-    return await _closed(asked, A_MINUTE)
+    return await closed(asked, A_MINUTE)
 
 
 async def waits_for_approval(place: Place) -> Asked:
@@ -400,143 +395,8 @@ def of_course(course: Course) -> Story:
 AT_ONCE: Final = (*map(of_course, courses.COURSES), *STORIES)
 
 
-# --- with something away
-
-
-@dataclass(frozen=True, slots=True)
-class Act:
-    """What happens while something is away, and what has to be found of each request in it, by the name of its story."""
-
-    steps: Callable[[Place, OperatorProcess], Awaitable[Mapping[str, Asked]]]
-    expected: Mapping[str, Expected]
-
-
-async def without_a_namespace(place: Place, operator: OperatorProcess) -> Mapping[str, Asked]:
-    """The namespace goes with all that is in it. The API server chooses whether the binding or the request goes first."""
-    asked = await granted(place, duration="10m")
-    await asyncio.to_thread(place.cluster.drop_namespace, place.namespace)
-    await asked.unbound(COLLECTOR_SECONDS)
-    await place.sights.requests.gone(asked.uid, COLLECTOR_SECONDS)
-    first = "the binding" if asked.status["phase"] == "Revoked" else "the request"
-    return {f"loses its namespace, {first} first": asked}
-
-
-async def without_a_bucket(place: Place, operator: OperatorProcess) -> Mapping[str, Asked]:
-    """The bucket goes: what is approved waits, what is active can be ended; all of it is recorded afterwards."""
-    people, s3 = place.people, place.cluster.environment.s3
-    waits, revoked = await place.pending(people.alice, duration="10m"), await granted(place, duration="10m")
-    await asyncio.gather(*(asked.said("Recorded", "Durable") for asked in (waits, revoked)))
-    await asyncio.to_thread(s3.stop)
-    (await waits.decide(people.bob)).done()
-    await waits.said("Recorded", "StoreUnavailable", A_MINUTE)
-    await waits.phase("Approved", "Pending")
-    (await revoked.decide(people.bob, "Revoke")).done()
-    await revoked.phase("Revoked")
-    await asyncio.to_thread(s3.start)
-    await waits.phase("Active", seconds=A_MINUTE)
-    (await waits.decide(people.alice, "Cancel")).done()
-    return {"waits for the bucket": await _closed(waits), "is revoked without a bucket": await _closed(revoked)}
-
-
-async def without_a_guard(place: Place, operator: OperatorProcess) -> Mapping[str, Asked]:
-    """An administrator takes the admission policy for bindings away, alters a binding, and makes one that is nobody's."""
-    asked = await granted(place, duration="10m")
-    nobody = "11111111-1111-4111-8111-111111111111"
-    async with unguarded(place):
-        await place.apply(
-            a_binding(place, f"curfew-{nobody}", nobody, **{"curfew.dev/expires-at": "2099-01-01T00:00:00Z"})
-        )
-        await asked.unbound(uid=nobody)
-        change = '{"subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "mallory"}]}'
-        await place.kubectl(
-            *("patch", "rolebinding", f"curfew-{asked.uid}", "--type=merge", f"--patch={change}"), user="admin"
-        )
-        await asked.unbound()
-    return {"sees its binding altered": await _closed(asked)}
-
-
-async def without_the_operator(place: Place, operator: OperatorProcess) -> Mapping[str, Asked]:
-    """Curfew is killed: people decide too late, delete and revoke meanwhile."""
-    people = place.people
-    await place.apply(place.policy("at-once", decideWithin="1m"))
-    late = await place.pending(people.alice, "at-once")
-    pending = await place.pending(people.carol)
-    active, revoked = await granted(place, duration="10m"), await granted(place, duration="10m")
-    for asked in (late, pending, active, revoked):
-        await asked.said("Recorded", "Durable")
-    with dead(operator):
-        await pending.delete(people.carol)
-        await active.delete(people.alice)
-        (await revoked.decide(people.bob, "Revoke")).done()
-        await active.unbound(COLLECTOR_SECONDS)
-        await asyncio.sleep(max(0.0, (late.time("decideBy") - now()).total_seconds()))
-        (await late.decide(people.bob)).done()
-    await asyncio.to_thread(operator.await_ready)
-    return {
-        "is approved too late": await _closed(late),
-        "is deleted while nobody looks": pending,
-        "is deleted with its access while nobody looks": active,
-        "is revoked while nobody looks": await _closed(revoked),
-    }
-
-
-IN_A_NAMESPACE_OF_ITS_OWN: Final = Act(
-    without_a_namespace,
-    {
-        "loses its namespace, the request first": reviewed("Deleted", "RequestDeleted", REVOKED),
-        "loses its namespace, the binding first": reviewed(
-            "Revoked", "BindingRemoved", "grant.binding_removed", findings="binding-removed"
-        ),
-    },
-)
-"""A recording has one of the two."""
-
-ACTS: Final = (
-    Act(
-        without_a_bucket,
-        {
-            "waits for the bucket": reviewed(
-                "Revoked", "ReleasedByRequester", REVOKED, f"{BOB}, alice Cancel TookEffect"
-            ),
-            "is revoked without a bucket": reviewed(
-                "Revoked", "RevokedByApprover", REVOKED, f"{BOB}, bob Revoke TookEffect"
-            ),
-        },
-    ),
-    Act(
-        without_a_guard,
-        {"sees its binding altered": reviewed("Revoked", "BindingTampered", REVOKED, findings="binding-drifted")},
-    ),
-    Act(
-        without_the_operator,
-        {
-            "is approved too late": Expected(
-                "TimedOut", "NobodyDecided", decided="bob Approve TooLate", findings="decision-refused"
-            ),
-            "is deleted while nobody looks": Expected("Deleted", "RequestDeleted", requester="carol"),
-            "is deleted with its access while nobody looks": reviewed("Deleted", "RequestDeleted", REVOKED),
-            "is revoked while nobody looks": reviewed(
-                "Revoked", "RevokedByApprover", REVOKED, f"{BOB}, bob Revoke TookEffect"
-            ),
-        },
-    ),
-)
-"""Those that follow one after another."""
-
-EXPECTED: Final[Mapping[str, Expected]] = {
-    **{story.name: story.expected for story in (*AT_ONCE, LAST)},
-    **{name: expected for act in (IN_A_NAMESPACE_OF_ITS_OWN, *ACTS) for name, expected in act.expected.items()},
-}
-"""What has to be found of each request, by the name of its story."""
-
-OF_THE_LOG: Final = {"policy-weakened": 1, "orphan-binding": 1, "log-outage": 1}
-"""How often the log has to show what is about no request, by the kind of exception."""
-
-SELF_TESTS: Final = 1
-"""How many requests Curfew makes to test its admission policies."""
-
-
-async def _closed(asked: Asked, seconds: float = A_MINUTE) -> Asked:
+async def closed(asked: Asked, seconds: float = A_MINUTE) -> Asked:
+    """Return a request when its story is closed."""
     await asked.closed(seconds)
     return asked
 

@@ -18,11 +18,11 @@ from curfew.evidence.exceptions import Exceptional
 from curfew.evidence.figures import Figures
 from curfew.evidence.findings import find
 from curfew.evidence.grants import Mode
+from tests.recorded.acts import EXPECTED as EACH
+from tests.recorded.acts import IN_A_NAMESPACE_OF_ITS_OWN, OF_THE_LOG, SELF_TESTS
 from tests.recorded.comparing import shown, wanted
 from tests.recorded.expected import Expected
 from tests.recorded.recording import Recording
-from tests.recorded.stories import EXPECTED as EACH
-from tests.recorded.stories import IN_A_NAMESPACE_OF_ITS_OWN, OF_THE_LOG, SELF_TESTS
 from tools.verify_independently import verify
 
 EXPECTED = {name: EACH[name] for name in Recording.load().stories}
