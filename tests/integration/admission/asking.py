@@ -178,6 +178,16 @@ class World:
         patch = ("patch", kind, name, f"--type={type_}", f"--patch={json.dumps(body)}", *options)
         return self.kubectl(user, *patch, groups=groups)
 
+    def rewrite(
+        self, kind: str, name: str, user: str, *options: str, change: Callable[[Manifest], None] | None = None
+    ) -> Done:
+        """Read an object and write it as it is, as a storage migrator does, or with a change."""
+        read = self.kubectl(ADMIN, "get", kind, name, "--output=json", "--show-managed-fields")
+        manifest = json.loads(succeed(read))
+        if change is not None:
+            change(manifest)
+        return self.kubectl(user, "replace", "--filename=-", *options, stdin=json.dumps(manifest))
+
     def decide(
         self,
         name: str,

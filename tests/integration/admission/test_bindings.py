@@ -1,5 +1,8 @@
 """A binding that carries our label is the operator's, and the operator can make no others."""
 
+import functools
+from collections.abc import Callable
+
 import pytest
 
 from tests.integration.admission.asking import (
@@ -32,6 +35,11 @@ def removed(world: World, cascade: str) -> Done:
     return world.kubectl(ALICE, "delete", "rolebinding", world.granted(), f"--cascade={cascade}", "--timeout=20s")
 
 
+def rewritten(change: Callable[[Manifest], None], world: World) -> Done:
+    """Have a grant read and written by a cluster admin, with a change."""
+    return world.rewrite("rolebinding", world.granted(), ADMIN, change=change)
+
+
 def for_the_cluster(manifest: Manifest) -> Manifest:
     """Return a grant as a ClusterRoleBinding."""
     meta = {key: value for key, value in manifest["metadata"].items() if key != "namespace"}
@@ -42,6 +50,14 @@ def to_role(manifest: Manifest, kind: str, name: str) -> Manifest:
     """Return a grant of another role."""
     return changed(manifest, roleRef={"apiGroup": RBAC, "kind": kind, "name": name})
 
+
+REWRITTEN: dict[str, Callable[[Manifest], None]] = {
+    "subjects": lambda binding: binding["subjects"].append(a_user(DAVE)),
+    "labels": lambda binding: binding["metadata"]["labels"].pop("curfew.dev/request-uid"),
+    "annotations": lambda binding: binding["metadata"]["annotations"].update({"curfew.dev/expires-at": in_hours(20)}),
+    "owners": lambda binding: binding["metadata"].pop("ownerReferences"),
+    "finalizers": lambda binding: binding["metadata"].update(finalizers=["example.com/stay"]),
+}
 
 BY_USERS = [
     Attempt("labelled, by a user", lambda w: w.create(w.binding(), ALICE), "written by Curfew alone"),
@@ -73,6 +89,15 @@ BY_USERS = [
         "its owner removed by a user",
         lambda w: w.edit_binding(w.granted(), ALICE, {"op": "remove", "path": "/metadata/ownerReferences"}),
         "written by Curfew alone",
+    ),
+    Attempt("rewritten as it is, by a storage migrator", lambda w: w.rewrite("rolebinding", w.granted(), ADMIN)),
+    *(
+        Attempt(
+            f"rewritten by a storage migrator, with other {what}",
+            functools.partial(rewritten, change),
+            "written by Curfew alone",
+        )
+        for what, change in REWRITTEN.items()
     ),
     Attempt("removed by someone whom RBAC lets", lambda w: w.kubectl(ALICE, "delete", "rolebinding", w.granted())),
     Attempt("removed in the foreground, by someone whom RBAC lets", lambda w: removed(w, "foreground")),

@@ -157,6 +157,22 @@ ATTEMPTS = [
         "delete in the foreground",
         lambda w: w.kubectl(ALICE, "delete", "accessrequest", w.pending(), "--cascade=foreground", "--timeout=90s"),
     ),
+    Attempt("rewritten as it is, by a storage migrator", lambda w: w.rewrite("accessrequest", w.active(), ADMIN)),
+    Attempt(
+        "its status rewritten as it is, by a storage migrator",
+        lambda w: w.rewrite("accessrequest", w.active(), ADMIN, "--subresource=status"),
+    ),
+    Attempt(
+        "its status rewritten by a storage migrator, with an earlier end",
+        lambda w: w.rewrite(
+            "accessrequest",
+            w.active(),
+            ADMIN,
+            "--subresource=status",
+            change=lambda request: request["status"].update(expiresAt="2029-06-01T00:00:00Z"),
+        ),
+        "only status.decisions may be changed by users",
+    ),
     Attempt("a GitOps controller labels it", lambda w: w.kubectl(GIT, "label", "accessrequest", w.pending(), "app=x")),
 ]
 

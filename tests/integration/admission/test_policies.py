@@ -59,6 +59,9 @@ OFFERS = [
 
 STATUSES = [
     Attempt(
+        "rewritten as it is, by a storage migrator", lambda w: w.rewrite("accesspolicy", offered(w), ADMIN, *STATUS)
+    ),
+    Attempt(
         "by a user",
         lambda w: w.patch("accesspolicy", offered(w), "merge", {"status": {"risk": []}}, DAVE, (), STATUS),
         "written by Curfew alone",
