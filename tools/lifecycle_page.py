@@ -50,6 +50,7 @@ REASONS = {
     Reason.BINDING_UNANNOUNCED: "There was a binding that the log does not announce.",
     Reason.ROLE_CHANGED: "The role was changed during the grant, and the policy says Revoke.",
     Reason.EXPIRY_MISSING: "The request was Active without an end.",
+    Reason.STORY_CLOSED: "The log holds its end; etcd was restored from before that.",
 }
 
 INTRODUCTION = """# The life of a request

@@ -1,12 +1,14 @@
 """The operator put together: the only place, with the command line, that chooses adapters."""
 
 import asyncio
+import functools
 import gc
 import signal
 import socket
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
+from typing import TypeVar
 
 import kopf
 import structlog
@@ -32,15 +34,21 @@ from curfew.ports import Attestation, ClusterError
 from curfew.queue import WorkQueue
 from curfew.reconciler import Reconciler
 from curfew.reporting import Reporting
+from curfew.revisions import Course, Revisions
 from curfew.roles import RoleWatch
 from curfew.settings import Settings
 from curfew.store import Store
-from curfew.trail import Discrepancy, Health, People, PunctualStore, Trail, UsedNames
+from curfew.trail import Discrepancy, Health, People, PunctualStore, Trail, UsedNames, records
 
 log = structlog.get_logger("curfew")
 
+R = TypeVar("R")
+
 RELIST_SECONDS = 600.0
 """How often everything is listed and compared: a watch reports no deletions across a gap."""
+
+REVISION_SECONDS = 2.0
+"""How often it is asked whether the API server's state went back: until that is noticed, ended access may be there again."""
 
 SURVEY_SECONDS = 5.0
 """How often the metrics that are a picture of everything are set."""
@@ -119,6 +127,8 @@ class Operator:
             on_error=self._reporting.failed,
             due=self._store.end_of,
         )
+        self._revisions = Revisions(cluster)
+        self._watch_anew = asyncio.Event()
         self._lister = Lister(self._store, cluster, self._queue.add, self._reporting.unreadable)
         self._roles = RoleWatch(cluster, self._store, self._queue.add)
         self._stop = asyncio.Event()
@@ -244,15 +254,22 @@ class Operator:
         gc.freeze()
         gc.set_threshold(2000, 50, 1000)
         log.info("everything is listed", requests=len(tuple(self._store.requests())))
-        beside = (
-            asyncio.create_task(self._keep_relisting(), name="relist"),
-            asyncio.create_task(self._beside("watch roles", self._roles.run), name="roles"),
-        )
+        relisting = asyncio.create_task(self._keep_relisting(), name="relist")
+        try:
+            while await self._watch_until_set_back():
+                log.info("watching anew")
+        finally:
+            relisting.cancel()
+
+    async def _watch_until_set_back(self) -> bool:
+        """Watch until told to stop, or until the API server's state went back; return whether it did."""
+        self._watch_anew.clear()
+        roles = asyncio.create_task(self._beside("watch roles", self._roles.run), name="roles")
         try:
             await self._run_kopf()
         finally:
-            for task in beside:
-                task.cancel()
+            roles.cancel()
+        return self._watch_anew.is_set() and not self._stop.is_set()
 
     async def _run_kopf(self) -> None:
         registry = kopf.OperatorRegistry()
@@ -265,8 +282,16 @@ class Operator:
             server, session = await self._cluster.make_session()
             return kopf.AiohttpSession(server=server, aiohttp_session=session)
 
-        tasks = await kopf.spawn_tasks(registry=registry, settings=settings, clusterwide=True, stop_flag=self._stop)
-        await kopf.run_tasks(tasks, ignored=_AllTasks())
+        end = asyncio.Event()
+        waiting = [asyncio.create_task(event.wait()) for event in (self._stop, self._watch_anew)]
+        for task in waiting:
+            task.add_done_callback(lambda _: end.set())
+        try:
+            tasks = await kopf.spawn_tasks(registry=registry, settings=settings, clusterwide=True, stop_flag=end)
+            await kopf.run_tasks(tasks, ignored=_AllTasks())
+        finally:
+            for task in waiting:
+                task.cancel()
 
     async def _find_kinds(self) -> None:
         missing = await self._cluster.missing_kinds()
@@ -276,9 +301,29 @@ class Operator:
             )
 
     async def _keep_relisting(self) -> None:
+        """List everything every while, and at once if the API server's state may have gone back (promise P1)."""
+        listed_at = self._clock.now()
         while True:
-            await asyncio.sleep(RELIST_SECONDS)
-            await self._insist("list what there is", self._lister.relist)
+            await asyncio.sleep(REVISION_SECONDS)
+            course, seen = await self._revisions.look(), self._revisions.highest
+            if course is Course.ON and self._clock.now() - listed_at < timedelta(seconds=RELIST_SECONDS):
+                continue
+            relist = functools.partial(self._lister.relist, from_scratch=course is Course.BACK)
+            went_back = await self._insist("list what there is", relist)
+            listed_at = self._clock.now()
+            if went_back:
+                await self._begin_anew(seen)
+
+    async def _begin_anew(self, seen: int) -> None:
+        """Tell that the API server's state went back, watch anew, and compare what there is with the log."""
+        record = records.cluster_set_back(
+            self._settings.audit.log, at=self._clock.now(), seen=seen, found=self._revisions.found
+        )
+        self._trail.submit([record])
+        self._reporting.set_back(record.message, self._settings.enforcement.namespace, key=record.id)
+        self._revisions.start_over()
+        self._watch_anew.set()
+        await self._close_deleted_stories()
 
     async def _survey(self) -> None:
         while True:
@@ -298,12 +343,12 @@ class Operator:
                 log.exception(f"a defect kept us from going on to {what}")
             await asyncio.sleep(AGAIN_SECONDS)
 
-    async def _insist(self, what: str, act: Callable[[], Awaitable[None]]) -> None:
-        """Do it until it succeeds; say each time why it did not."""
+    async def _insist(self, what: str, act: Callable[[], Awaitable[R]]) -> R:
+        """Do it until it succeeds, and return what it returns; say each time why it did not."""
         delay = 0.2
         while True:
             try:
-                await act()
+                return await act()
             except ClusterError as error:
                 log.warning(f"cannot {what} yet", problem=str(error), again_in=delay)
                 await asyncio.sleep(delay)
@@ -311,8 +356,6 @@ class Operator:
             except Exception:  # nobody waits for what does this: it would end, and nobody would know
                 log.exception(f"a defect kept us from going on to {what}")
                 await asyncio.sleep(AGAIN_SECONDS)
-            else:
-                return
 
     # --- health -----------------------------------------------------------------------------------------------------
 

@@ -20,9 +20,19 @@ class Lister:
         self._cluster = cluster
         self._enqueue = enqueue
         self._complain = complain
+        self._is_from_scratch = False  # and stays so until it has succeeded
 
-    async def relist(self) -> None:
-        """Bring the store up to date with the API server. Raise a `ClusterError` where it does not answer."""
+    async def relist(self, *, from_scratch: bool = False) -> bool:
+        """Bring the store up to date with the API server, and return whether that one's state went back.
+
+        It did if a list shows as older, or as there, what was known as newer or as gone before the list was begun: etcd was
+        restored. Then everything is listed anew, and taken as it is; `from_scratch` if that is known. Raise a `ClusterError` if
+        the API server does not answer.
+        """
+        self._is_from_scratch |= from_scratch
+        if self._is_from_scratch:
+            self._store.start_over()
+        known = self._store.known()
         requests_before = {request.metadata.uid for request in self._store.requests()}
         bindings_before = tuple(self._store.bindings().values())
         policies_before = tuple(self._store.policies())
@@ -45,6 +55,9 @@ class Lister:
             except Unreadable as error:
                 self._complain(error)
                 self._enqueue(body["metadata"]["uid"])  # it gets its answer
+        for kind, bodies in (("binding", bindings), ("policy", policies), ("request", requests)):
+            if any(known.contradicts(kind, body) for body in bodies):
+                return await self.relist(from_scratch=True)
         self._store.is_synced = True
         there = {body["metadata"]["uid"] for body in (*bindings, *policies, *requests)}
         for binding in bindings_before:
@@ -58,6 +71,8 @@ class Lister:
         for uid in requests_before - there:
             await self._look_for(uid)
         self._give_everything_its_turn()
+        went_back, self._is_from_scratch = self._is_from_scratch, False
+        return went_back
 
     async def _look_for(self, uid: str) -> None:
         """Ask for a request that was not listed: it may be gone, or finished, or newer than the list."""

@@ -76,6 +76,10 @@ class Clock(Protocol):
 class Cluster(Protocol):
     """The API server, as far as Curfew uses it. Each call has a deadline and raises a `ClusterError`."""
 
+    async def revision(self) -> int:
+        """Return the number of the last change that the API server's state has seen, read past all caches."""
+        ...
+
     async def list_requests(self) -> list[dict[str, Any]]:
         """Return all AccessRequests that are not labelled closed, in all namespaces."""
         ...

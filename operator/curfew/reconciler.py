@@ -291,6 +291,7 @@ class Reconciler:
             lost=memory.lost,
             removal=memory.removal,
             handed_over=memory.handed_over,
+            story_closed=self._is_closed(request),
             intent=self._intent(uid),
             outbox=seals.open(uid, request.status.outbox) if (seals := self._trail.seals) is not None else None,
             durable=_Durable(self._trail),
@@ -332,6 +333,11 @@ class Reconciler:
             self._store.see_binding(body)
         if from_watch is not None and (found is None or found.uid != from_watch.uid):
             self._store.lose_binding(from_watch)
+
+    def _is_closed(self, request: AccessRequest) -> bool:
+        """Whether the log holds the story of a request closed."""
+        created = request.metadata.creation_timestamp
+        return created is not None and self._trail.is_over(request.metadata.uid, created)
 
     def _intent(self, uid: str) -> Intent | None:
         record = self._trail.intent(uid)
@@ -428,14 +434,16 @@ class Reconciler:
             self._store.memory(uid).removal = Removal(at=at, reason=removal.reason, detail=removal.detail)
             self._reporter.removed(binding, at, removal.reason)
         request = self._store.request(uid)
-        if removal.reason in ILLEGITIMATE and (request is None or request.status.phase is not Phase.ACTIVE):
+        is_active = request is not None and request.status.phase is Phase.ACTIVE
+        came_back = request is not None and self._is_closed(request)
+        if came_back or (removal.reason in ILLEGITIMATE and not is_active):
             self._disown(uid, binding, removal, at)
 
     def _disown(self, uid: str, binding: Binding, removal: Remove, at: datetime) -> None:
         """Tell of a binding that was none of ours to adopt. What was tampered with is not made again."""
         memory = self._store.memory(uid)
         memory.lost = memory.removal = None
-        if removal.reason is not Reason.BINDING_UNANNOUNCED:
+        if removal.reason in (Reason.BINDING_TAMPERED, Reason.EXPIRY_MISSING):
             memory.refusal = Refusal(removal.reason, f"its binding was not as it was made: {removal.detail}")
         self._tell_of_orphan(binding, removal.detail, at)
 

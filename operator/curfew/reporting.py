@@ -117,6 +117,11 @@ class Reporting:
         log.error("the audit trail is not as it was written", problem=message)
         self._recorder.post(about_log("VerificationFailed", "ReadBack", message, namespace, key=key))
 
+    def set_back(self, message: str, namespace: str, *, key: str) -> None:
+        """Tell that the cluster was set back to an earlier state."""
+        log.error("the cluster was set back to an earlier state", problem=message)
+        self._recorder.post(about_log("ClusterSetBack", "Compare", message, namespace, key=key))
+
     def enforcement_changed(self, state: EnforcementState, namespace: str) -> None:
         """Tell that our admission policies are, or are not, in force: where people look, once a change."""
         if state.ok:

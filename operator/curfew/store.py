@@ -45,6 +45,20 @@ class Unreadable(Exception):
         super().__init__(f"{kind} {meta.get('namespace')}/{meta.get('name')}: {self.problems}")
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What was known of all objects at one instant: a list that is begun later can only be newer."""
+
+    versions: Mapping[tuple[str, str], int]
+    gone: frozenset[str]
+
+    def contradicts(self, kind: str, body: Mapping[str, Any]) -> bool:
+        """Whether an object that was just listed was known as newer, or as gone: then the API server's state went back."""
+        meta = body["metadata"]
+        uid = str(meta["uid"])
+        return uid in self.gone or self.versions.get((kind, uid), -1) > int(meta["resourceVersion"])
+
+
 @dataclass(slots=True)
 class Memory:
     """What this process did or saw about one request, and no object tells. Losing it in a crash is safe."""
@@ -352,6 +366,16 @@ class Store:
                 yield self._requests[uid], memory
 
     # --- which is newer ---------------------------------------------------------------------------------------------
+
+    def known(self) -> Known:
+        """Return what is known of all objects, as of now."""
+        return Known(dict(self._versions), frozenset(self._tombstones))
+
+    def start_over(self) -> None:
+        """Take whatever is seen next for the newest, as after a start: the API server's state went back."""
+        self._versions.clear()
+        self._tombstones.clear()
+        self._memories.clear()
 
     def _newer(self, kind: str, body: Mapping[str, Any]) -> str | None:
         meta = body["metadata"]

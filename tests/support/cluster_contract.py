@@ -133,6 +133,13 @@ class ClusterContract:
         assert cluster_role is not None
         assert cluster_role["metadata"]["uid"]
 
+    async def test_the_revision_is_that_of_the_last_change(self, bench: Bench) -> None:
+        before = await bench.cluster.revision()
+        request = await bench.requested("inc-1")
+        after = await bench.cluster.revision()
+
+        assert before < int(request["metadata"]["resourceVersion"]) <= after
+
     async def test_a_request_labelled_closed_is_listed_no_more(self, bench: Bench) -> None:
         request = await bench.written(await bench.requested("inc-1"), phase="Pending")
         await bench.written(request, phase="Denied")

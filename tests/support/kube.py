@@ -1,7 +1,6 @@
 """An HTTP server that speaks just enough of the Kubernetes API to put `KubeCluster` through its paces."""
 
 import copy
-import itertools
 import json
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -61,14 +60,15 @@ class ApiServer:
     scripted: list[Answer] = field(default_factory=list)
     token: str | None = None  # the only one accepted
     url: str = ""
-    versions: Any = field(default_factory=lambda: itertools.count(1))
+    revision: int = 0
 
     def put(self, collection: str, name: str, **body: Any) -> dict[str, Any]:
         """Store an object and return it."""
         namespace = collection.split("/namespaces/")[1].split("/")[0] if "/namespaces/" in collection else ""
         stored = {**copy.deepcopy(body)}
         meta = stored.setdefault("metadata", {})
-        meta |= {"name": name, "uid": meta.get("uid") or f"uid-{name}", "resourceVersion": str(next(self.versions))}
+        self.revision += 1
+        meta |= {"name": name, "uid": meta.get("uid") or f"uid-{name}", "resourceVersion": str(self.revision)}
         if namespace:
             meta["namespace"] = namespace
         self.objects.setdefault(collection, {})[name] = stored
@@ -131,7 +131,8 @@ class ApiServer:
             cause = {"field": "metadata.uid", "reason": "FieldValueInvalid", "message": "field is immutable"}
             return status(422, "Invalid", "metadata.uid: Invalid value: field is immutable", causes=[cause])
         merged = _merge(stored, body)
-        merged["metadata"]["resourceVersion"] = str(next(self.versions))
+        self.revision += 1
+        merged["metadata"]["resourceVersion"] = str(self.revision)
         self.objects[collection][name] = merged
         return web.json_response(merged)
 
@@ -149,7 +150,7 @@ class ApiServer:
             {
                 "kind": "ThingList",
                 "apiVersion": prefix.removeprefix("/apis/"),
-                "metadata": {"resourceVersion": "1", "continue": more},
+                "metadata": {"resourceVersion": str(self.revision), "continue": more},
                 "items": found[start : start + limit],
             }
         )

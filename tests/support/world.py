@@ -68,7 +68,7 @@ class FakeCluster:
     def __init__(self, clock: FakeClock) -> None:
         self._clock = clock
         self._objects: dict[Key, dict[str, Any]] = {}
-        self._versions = itertools.count(100)
+        self._revision = 100
         self._uids = itertools.count(1)
         self.watchers: list[Seen] = []
         self.failures = FailurePlan()
@@ -140,6 +140,19 @@ class FakeCluster:
         """List policies."""
         self._call("list policies")
         return self.all("AccessPolicy")
+
+    async def revision(self) -> int:
+        """Return the number of the last change."""
+        self._call("revision")
+        return self._revision
+
+    def snapshot(self) -> tuple[int, dict[Key, dict[str, Any]]]:
+        """Return all that there is, as a backup of etcd holds it."""
+        return self._revision, copy.deepcopy(self._objects)
+
+    def restore(self, snapshot: tuple[int, dict[Key, dict[str, Any]]]) -> None:
+        """Put a backup in the place of all that there is. No watch tells of it; the numbers go on from the old ones."""
+        self._revision, self._objects = snapshot[0], copy.deepcopy(snapshot[1])
 
     async def list_bindings(self) -> list[dict[str, Any]]:
         """List our bindings."""
@@ -259,14 +272,16 @@ class FakeCluster:
 
     def _write(self, key: Key, body: dict[str, Any]) -> dict[str, Any]:
         verb = "MODIFIED" if key in self._objects else "ADDED"
-        body["metadata"]["resourceVersion"] = str(next(self._versions))
+        self._revision += 1
+        body["metadata"]["resourceVersion"] = str(self._revision)
         self._objects[key] = body
         self._tell(verb, key[0], body)
         return copy.deepcopy(body)
 
     def _remove(self, key: Key) -> dict[str, Any]:
         body = self._objects.pop(key)
-        body["metadata"]["resourceVersion"] = str(next(self._versions))
+        self._revision += 1
+        body["metadata"]["resourceVersion"] = str(self._revision)
         if key[0] == "RoleBinding":
             self.bindings_removed.append((key[2], self._clock.now()))
         self._tell("DELETED", key[0], body)

@@ -1,5 +1,6 @@
 """A Kubernetes control plane of stock servers on loopback: etcd, kube-apiserver, kube-controller-manager."""
 
+import shutil
 import ssl
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -59,7 +60,8 @@ class ControlPlane(Cluster):
         self._pki = folder / "pki"
         self._ports: list[int] = []
         self._port = 0
-        self._etcd_url = ""
+        self._etcd_port = self._etcd_peers = 0
+        self._controller_manager_port = 0
         self._etcd: Server | None = None
         self._apiserver: Server | None = None
         self._controller_manager: Server | None = None
@@ -92,10 +94,10 @@ class ControlPlane(Cluster):
         self.folder.mkdir(parents=True, exist_ok=True)
         self._pki.mkdir(mode=0o700, exist_ok=True)
         try:
-            self._etcd = on_free_ports(self._start_etcd)
+            self._etcd = on_free_ports(self._start_first_etcd)
             authority = self._write_keys()
             self._apiserver = on_free_ports(lambda: self._start_first_apiserver(authority))
-            self._controller_manager = on_free_ports(lambda: self._start_controller_manager(authority))
+            self._controller_manager = on_free_ports(lambda: self._start_first_controller_manager(authority))
         except BaseException:
             self.stop()
             raise
@@ -136,6 +138,22 @@ class ControlPlane(Cluster):
         self.stop_apiserver()
         self.start_apiserver()
 
+    def back_up_etcd(self, to: Path) -> None:
+        """Copy etcd's data into a new folder. The API server waits meanwhile."""
+        if self._etcd is not None:
+            self._etcd.stop()
+            shutil.copytree(self._etcd_data, to)
+            self._etcd = self._start_etcd()
+
+    def restore_etcd(self, backup: Path) -> None:
+        """Put a copy in the place of etcd's data, with all servers stopped as the Kubernetes documentation asks for."""
+        stop_all([self._controller_manager, self._apiserver, self._etcd])
+        shutil.rmtree(self._etcd_data)
+        shutil.copytree(backup, self._etcd_data)
+        self._etcd = self._start_etcd()
+        self._apiserver = self._start_apiserver()
+        self._controller_manager = self._start_controller_manager()
+
     def _as_person(self, user: str, program: Literal["kubectl", "helm"]) -> Sequence[str]:
         return ("--context" if program == "kubectl" else "--kube-context", user)
 
@@ -158,13 +176,24 @@ class ControlPlane(Cluster):
         write_private(self._pki / f"{name}.crt", identity.certificate)
         write_private(self._pki / f"{name}.key", identity.key)
 
+    def _start_first_etcd(self) -> Server:
+        self._etcd_port, self._etcd_peers = self._new_port(), self._new_port()
+        return self._start_etcd()
+
+    @property
+    def _etcd_url(self) -> str:
+        return f"http://{LOOPBACK}:{self._etcd_port}"
+
+    @property
+    def _etcd_data(self) -> Path:
+        return self.folder / "etcd"
+
     def _start_etcd(self) -> Server:
-        clients, peers = self._new_port(), self._new_port()
-        self._etcd_url, peers_url = f"http://{LOOPBACK}:{clients}", f"http://{LOOPBACK}:{peers}"
+        peers_url = f"http://{LOOPBACK}:{self._etcd_peers}"
         command: list[str | Path] = [
             self._binaries["etcd"],
             "--name=curfew",
-            f"--data-dir={self.folder / 'etcd'}",
+            f"--data-dir={self._etcd_data}",
             f"--listen-client-urls={self._etcd_url}",
             f"--advertise-client-urls={self._etcd_url}",
             f"--listen-peer-urls={peers_url}",
@@ -174,7 +203,7 @@ class ControlPlane(Cluster):
         ]
         if not self._durable:
             command.append("--unsafe-no-fsync")
-        return self._launch("etcd", command, lambda: answers(clients, "/health"))
+        return self._launch("etcd", command, lambda: answers(self._etcd_port, "/health"))
 
     def _start_first_apiserver(self, authority: Authority) -> Server:
         self._port = self._new_port()
@@ -217,15 +246,23 @@ class ControlPlane(Cluster):
         ]
         return self._launch("kube-apiserver", command, lambda: answers(self._port, "/readyz", self._tls))
 
-    def _start_controller_manager(self, authority: Authority) -> Server:
-        port = self._new_port()
-        own_kubeconfig = kubeconfig.write_for_people(
-            self._pki / "controller-manager.kubeconfig",
+    def _start_first_controller_manager(self, authority: Authority) -> Server:
+        self._controller_manager_port = self._new_port()
+        kubeconfig.write_for_people(
+            self._controller_manager_kubeconfig,
             server=self.server,
             ca=authority.certificate,
             people={"controller-manager": authority.client(CONTROLLER_MANAGER_USER)},
             current="controller-manager",
         )
+        return self._start_controller_manager()
+
+    @property
+    def _controller_manager_kubeconfig(self) -> Path:
+        return self._pki / "controller-manager.kubeconfig"
+
+    def _start_controller_manager(self) -> Server:
+        own_kubeconfig, port = self._controller_manager_kubeconfig, self._controller_manager_port
         command: list[str | Path] = [
             self._binaries["kube-controller-manager"],
             f"--kubeconfig={own_kubeconfig}",

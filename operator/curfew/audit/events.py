@@ -260,6 +260,14 @@ EVENTS: Mapping[str, EventType] = MappingProxyType(
                 "The log carries its open stories and its policies forward.",
                 ("set", "part", "last", "began", "since", "stories", "policies"),
             ),
+            EventType(
+                "audit.cluster_set_back",
+                "9010W",
+                _ENTITY,
+                OTHER,
+                "The cluster's state went back to an earlier one: etcd was restored.",
+                ("seen", "found"),
+            ),
         )
     }
 )

@@ -273,6 +273,7 @@ class Change:
             Reason.EXPIRY_MISSING,
             Reason.ROLE_CHANGED,
             Reason.ROLE_IS_PERMANENT,
+            Reason.STORY_CLOSED,
         )
         if self.event is Event.GRANT and self._breaks_glass:
             reason, action = "BreakGlassInvoked", "BreakGlass"

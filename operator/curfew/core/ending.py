@@ -17,6 +17,12 @@ Cause = tuple[Reason, str]
 """Why an access ends, in one CamelCase word and in words for people."""
 
 
+STORY_CLOSED: Cause = (
+    Reason.STORY_CLOSED,
+    "the log holds its story closed: the cluster was set back to a time before its end",
+)
+
+
 def is_over(binding: Binding, now: datetime) -> Cause | None:
     """Return that the time of a binding is over, which needs the binding alone, or None."""
     if binding.expires_at is None or binding.expires_at > now:
@@ -55,6 +61,8 @@ def why_ended(facts: Facts, binding: Binding) -> Cause | None:
         return over
     if facts.is_gone or request.metadata.deletion_timestamp is not None:
         return Reason.REQUEST_DELETED, "its request was deleted"
+    if facts.story_closed and status.phase not in lifecycle.FINAL:
+        return STORY_CLOSED
     drift = bindings.find_drift(binding, request)
     if drift is not None:
         return drift

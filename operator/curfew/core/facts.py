@@ -141,6 +141,7 @@ class Facts:
     lost: Binding | None = None  # the request's binding, seen by this process and gone since
     removal: Removal | None = None
     handed_over: Story | None = None  # of the announcement of the grant, if this process handed it to the trail
+    story_closed: bool = False  # the log holds the story closed, whatever the status shows: etcd may have been restored
     intent: Intent | None = None  # that announcement, or that of an earlier process, once it is durable
     durable: Container[str] = frozenset()  # the ids of all records that are known to be in the trail
     refusal: Refusal | None = None

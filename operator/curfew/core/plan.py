@@ -5,6 +5,7 @@ policy, role, bucket or notification can stand before it. Each step does one thi
 again, so that a crash between any two steps is an ordinary start.
 
     end_access       a binding that has no right to exist is removed
+    close_restored   a request whose story the log holds closed is closed again, and nothing is told twice
     close_gone       a request that was deleted gets its last records
     clear_outbox     what is in the outbox and not from Curfew is left out, and told
     conclude         a grant whose binding is gone is Expired or Revoked
@@ -24,7 +25,7 @@ from typing import Any, Literal
 
 from curfew.api.access_request import DecisionKind, Phase
 from curfew.api.times import format_time
-from curfew.audit.record import Record
+from curfew.audit.record import Record, record_id
 from curfew.core import (
     announcing,
     bindings,
@@ -120,6 +121,7 @@ def plan(facts: Facts) -> Step:
         return end_access(facts) or Step(wake_at=facts.now + SEALS_RECHECK)
     for rung in (
         end_access,
+        close_restored,
         close_gone,
         clear_outbox,
         conclude,
@@ -145,6 +147,28 @@ def end_access(facts: Facts) -> Step | None:
     if cause is None:
         return None
     return Step(act=Remove(facts.binding, *cause))
+
+
+def close_restored(facts: Facts) -> Step | None:
+    """Close a request again whose story the log holds closed: etcd was restored from a time before its end.
+
+    Nothing is told of it: the log has the whole story, and no record may be in it twice (promise P7).
+    """
+    request, status = facts.request, facts.request.status
+    if not facts.story_closed:
+        return None
+    if facts.is_gone:
+        return Step(act=Forget())
+    if status.phase in lifecycle.FINAL:
+        # Shortly after an ordinary end the records are still known, and the story takes its ordinary course.
+        is_long_ago = record_id(request.metadata.uid, "request.closed") not in facts.durable
+        return Step(act=Close()) if is_long_ago or status.end_reason == Reason.STORY_CLOSED else None
+    reason, detail = ending.STORY_CLOSED
+    if status.phase is Phase.ACTIVE:
+        ended = conditions.Observation(conditions.ACTIVE, False, str(reason), wording.ended(request, reason, detail))
+        return _transition(facts, Event.REVOKE, reason=reason, detail=detail, active=ended)
+    event = Event.REJECT if status.phase is None else Event.FAIL
+    return _transition(facts, event, reason=reason, detail=detail)
 
 
 def close_gone(facts: Facts) -> Step | None:
@@ -526,7 +550,8 @@ def _enforcement_notices(facts: Facts) -> tuple[Notice, ...]:
 def _transition(facts: Facts, event: Event, **details: Any) -> Step:
     """Move a request along the table: phase, times, conditions and the records of it, in one write."""
     change = Change(facts, event, lifecycle.advance(facts.request.status.phase, event), **details)
-    outbox = _outbox(facts, change.records())
+    # If the log holds the story closed, it holds the whole of it, whatever is in the outbox.
+    outbox = () if facts.story_closed else _outbox(facts, change.records())
     status = {**change.status(), **reviews.reviews_patch(facts, change.reviews)}
     recorded = wording.recorded(len(outbox), facts.trail)
     status["conditions"] = _conditions(facts, *change.observations(), recorded)

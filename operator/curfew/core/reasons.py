@@ -48,3 +48,6 @@ class Reason(StrEnum):
     BINDING_UNANNOUNCED = "BindingUnannounced"
     ROLE_CHANGED = "RoleChanged"
     EXPIRY_MISSING = "ExpiryMissing"
+
+    # The cluster was set back to a time before the end that the log holds.
+    STORY_CLOSED = "StoryClosed"

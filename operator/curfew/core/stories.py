@@ -210,6 +210,6 @@ def orphan_removed(binding: Binding, *, at: datetime, why: str) -> Record:
         actor=CURFEW,
         message=f"RoleBinding {binding.name} in {binding.namespace} was removed: {why}",
         story=of_binding(binding),
-        qualifier=binding.uid,
+        qualifier=f"{binding.uid}/{format_time(at)}",  # a restored etcd brings it back with the same UID
         detail={"role": " ".join(binding.role), "subjects": [" ".join(subject) for subject in binding.subjects]},
     )

@@ -107,6 +107,11 @@ class KubeCluster:
         plurals = {resource.get("name") for resource in served.get("resources") or ()}
         return [f"{plural}.{names.GROUP}" for plural in _CRDS if plural not in plurals]
 
+    async def revision(self) -> int:
+        """Return the number of the last change that the API server's state has seen, read past all caches."""
+        page = await self._call("revision", "GET", f"{OURS}/accesspolicies?limit=1", what="ask for the revision")
+        return int(page["metadata"]["resourceVersion"])
+
     async def list_requests(self) -> list[dict[str, Any]]:
         """Return all AccessRequests that are not labelled closed, in all namespaces."""
         return await self._list("list_requests", f"{OURS}/accessrequests", f"!{names.LABEL_CLOSED}")

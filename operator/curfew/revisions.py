@@ -1,0 +1,45 @@
+"""Noticing that the API server's state went back to an earlier one, because etcd was restored from a snapshot.
+
+Kubernetes numbers every change. Numbers that go back mislead whoever remembers them: what was deleted is there again, what is
+newer looks older, and a watch waits for numbers that are far away. So the number is looked at every few seconds.
+"""
+
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from curfew.ports import Cluster, ClusterError
+
+
+class Course(Enum):
+    """What became of the API server's state since the last look."""
+
+    ON = auto()  # it went on
+    BACK = auto()  # it went back
+    UNKNOWN = auto()  # the API server was away meanwhile: only a comparison of all objects can tell
+
+
+@dataclass(slots=True)
+class Revisions:
+    """The highest revision seen, and whether the API server was away since the last answer."""
+
+    cluster: Cluster
+    highest: int = 0
+    found: int = 0  # at the last look
+    was_away: bool = False
+
+    async def look(self) -> Course:
+        """Ask for the revision, and return what it says. Never fails: no answer is an answer too."""
+        try:
+            self.found = await self.cluster.revision()
+        except ClusterError:
+            self.was_away = True
+            return Course.ON  # nothing is known; the next answer is looked at closely
+        was_away, self.was_away = self.was_away, False
+        if self.found < self.highest:
+            return Course.BACK
+        self.highest = self.found
+        return Course.UNKNOWN if was_away else Course.ON
+
+    def start_over(self) -> None:
+        """Take the revision found last for the highest there is."""
+        self.highest = self.found
