@@ -26,7 +26,7 @@ from curfew.adapters.web import WebServer
 from curfew.anchoring import Anchoring
 from curfew.api.access_request import Phase
 from curfew.audit.record import Record
-from curfew.core.facts import EnforcementState
+from curfew.core.facts import ClockState, EnforcementState
 from curfew.core.policy_records import place_of
 from curfew.enforcement import Enforcement
 from curfew.listing import Lister
@@ -38,6 +38,7 @@ from curfew.revisions import Course, Revisions
 from curfew.roles import RoleWatch
 from curfew.settings import Settings
 from curfew.store import Store
+from curfew.timekeeping import Timekeeping
 from curfew.trail import Discrepancy, Health, People, PunctualStore, Trail, UsedNames, records
 
 log = structlog.get_logger("curfew")
@@ -109,6 +110,8 @@ class Operator:
             changed=self.enforcement_changed,
             told=telemetry.enforced,
         )
+        self._timekeeping = Timekeeping(self._clock, self.clock_changed)
+        cluster.compare_clocks(self._clock, self._timekeeping.answered)
         self._reconciler = Reconciler(
             self._store,
             cluster,
@@ -117,6 +120,7 @@ class Operator:
             self._reporting,
             names=UsedNames(PunctualStore(store, NAME_TIMEOUT), settings.audit.log),
             enforcement=lambda: self._enforcement.state,
+            clock_state=lambda: self._timekeeping.state,
             max_grant=settings.limits.max_grant,
             wake=lambda uid: self._queue.add(uid),
         )
@@ -168,6 +172,11 @@ class Operator:
     def enforcement_changed(self, state: EnforcementState) -> None:
         """Tell that our admission policies are, or are not, in force, and give every request that waits its turn."""
         self._reporting.enforcement_changed(state, self._settings.enforcement.namespace)
+        self._wake_waiting()
+
+    def clock_changed(self, state: ClockState) -> None:
+        """Tell how our clock compares with the API server's, and give every request that waits its turn."""
+        self._reporting.clock_changed(state, self._settings.enforcement.namespace)
         self._wake_waiting()
 
     def _wake_waiting(self) -> None:
@@ -330,6 +339,7 @@ class Operator:
             self._pulse = self._clock.now()
             self._reporting.survey(self._store, self._pulse)
             self._telemetry.set_queue_depth(self._queue.depth)
+            self._telemetry.set_clock_ahead(self._timekeeping.skew.total_seconds())
             if self._forwarder is not None:
                 self._telemetry.set_forwarding(self._forwarder.waiting, self._forwarder.lag.total_seconds())
             await asyncio.sleep(SURVEY_SECONDS)
@@ -364,9 +374,10 @@ class Operator:
 
     def _ready(self) -> tuple[bool, Mapping[str, str]]:
         """Ready means granting. Access ends on time without it, so a probe must never restart the process for it."""
-        health, enforcement = self._trail.health, self._enforcement.state
+        health, enforcement, clock = self._trail.health, self._enforcement.state, self._timekeeping.state
         is_synced = self._store.is_synced
-        return is_synced and health.ok and enforcement.ok, {
+        return is_synced and health.ok and enforcement.ok and clock.ok, {
+            "clock": clock.message,
             "cluster": "everything is listed and watched" if is_synced else "not everything is listed yet",
             "enforcement": enforcement.message,
             "trail": "takes records" if health.ok else f"takes no records, nothing is granted: {health.message}",

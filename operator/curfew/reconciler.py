@@ -19,7 +19,18 @@ from curfew.audit.record import Record, RecordRefused, Story
 from curfew.core import ending, policies, policy_records, stories, unreadable
 from curfew.core.announcing import read_intent
 from curfew.core.bindings import Binding, read_binding
-from curfew.core.facts import EnforcementState, Facts, Intent, NameClaim, Read, Refusal, Removal, Rights, TrailState
+from curfew.core.facts import (
+    ClockState,
+    EnforcementState,
+    Facts,
+    Intent,
+    NameClaim,
+    Read,
+    Refusal,
+    Removal,
+    Rights,
+    TrailState,
+)
 from curfew.core.lifecycle import FINAL, Event
 from curfew.core.notices import Notice, about_deleted, about_orphan, about_stuck
 from curfew.core.plan import RIGHTS_GRACE, Close, Create, Forget, Patch, Remove, Step, plan
@@ -151,6 +162,7 @@ class Reconciler:
         *,
         names: Names,
         enforcement: Callable[[], EnforcementState],
+        clock_state: Callable[[], ClockState],
         max_grant: timedelta,
         wake: Callable[[Hashable], None],
     ) -> None:
@@ -162,6 +174,7 @@ class Reconciler:
         self._reporter = reporter
         self._names = names
         self._enforcement = enforcement
+        self._clock_state = clock_state
         self._max_grant = max_grant
         self._wake = wake
         self._removals = asyncio.Semaphore(64)  # what waits behind nothing else (promise P3)
@@ -280,6 +293,7 @@ class Reconciler:
             request=request,
             trail=self._trail.health,
             enforcement=self._enforcement(),
+            clock=self._clock_state(),
             is_gone=memory.is_gone,
             policy=self._store.policy((request.metadata.namespace, request.spec.policy_name)),
             role=role,

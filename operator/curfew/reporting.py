@@ -11,10 +11,11 @@ from curfew.adapters.telemetry import Telemetry
 from curfew.api.access_request import Phase
 from curfew.api.times import format_time
 from curfew.audit.record import Record
+from curfew.core import skew
 from curfew.core.bindings import Binding
-from curfew.core.facts import STARTING, EnforcementState, Facts
+from curfew.core.facts import STARTING, ClockState, EnforcementState, Facts
 from curfew.core.lifecycle import Event
-from curfew.core.notices import Notice, about_enforcement, about_log
+from curfew.core.notices import Notice, about_clock, about_enforcement, about_log
 from curfew.core.reasons import Reason
 from curfew.ports import Attestation, ClusterError
 from curfew.store import Store, Unreadable
@@ -136,6 +137,14 @@ class Reporting:
             problem=state.message,
         )
         self._recorder.post(about_enforcement(state, namespace))
+
+    def clock_changed(self, state: ClockState, namespace: str) -> None:
+        """Tell that our clock does, or does not, agree with the API server's: where people look, once a change."""
+        if state.reason == skew.Reason.AGREES:
+            log.info("the clock agrees with the API server's")
+            return
+        log.error("the clock does not agree with the API server's", reason=state.reason, problem=state.message)
+        self._recorder.post(about_clock(state, namespace))
 
     def durable(self, records: Sequence[Record]) -> None:
         """Log what became durable, by event."""

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,7 +27,7 @@ STOP_SECONDS: Final = 15.0
 
 PAUSE: Final = 0.02
 
-CURFEW: Final = (sys.executable, "-m", "curfew")
+CURFEW: Final[tuple[str, ...]] = (sys.executable, "-m", "curfew")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +66,7 @@ class OperatorProcess:
         self.signing_key = signing_key
         self.kubeconfig = kubeconfig
         self.port = free_port()
+        self.program = CURFEW
         self.lives: list[Life] = []
         self._environ = dict(environ or {})
         self._process: subprocess.Popen[bytes] | None = None
@@ -94,6 +95,11 @@ class OperatorProcess:
         (self.folder / name).touch(mode=0o600)
         (self.folder / name).write_text(secret)
 
+    def set_clock(self, ahead: timedelta) -> None:
+        """Have the next process live with a clock that is ahead by so much."""
+        shifted = (sys.executable, "-m", "tests.support.shifted", str(ahead.total_seconds()))
+        self.program = shifted if ahead else CURFEW
+
     def configure(self, **audit: object) -> None:
         """Write the settings, with other settings of the trail than before; None takes one out. They are read at the start."""
         told = {**self._settings["audit"], **audit}
@@ -115,7 +121,14 @@ class OperatorProcess:
     def start(self) -> None:
         """Start the process and return at once."""
         assert not self.is_running
-        command: list[str | Path] = [*CURFEW, "operator", "--config", self.config, "--kubeconfig", self.kubeconfig]
+        command: list[str | Path] = [
+            *self.program,
+            "operator",
+            "--config",
+            self.config,
+            "--kubeconfig",
+            self.kubeconfig,
+        ]
         with self.log_file.open("ab") as output:
             self.lives.append(Life(datetime.now(UTC), log_from=output.tell()))
             self._process = spawn(command, output=output, environ={**clean_environ(), **self._environ})

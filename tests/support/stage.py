@@ -8,7 +8,7 @@ from typing import Any
 from curfew.audit.receipt import Receipt
 from curfew.audit.record import Record, record_id
 from curfew.core.bindings import Binding
-from curfew.core.facts import EnforcementState, Facts, TrailState
+from curfew.core.facts import ClockState, EnforcementState, Facts, TrailState
 from curfew.core.lifecycle import Event
 from curfew.core.notices import Notice
 from curfew.core.policy_records import place_of
@@ -154,6 +154,7 @@ class Stage:
         self.names = FakeNames()
         self.failures = FailurePlan()
         self.enforcement = EnforcementState(ok=True, reason="Enforced", message="", since=NOON)
+        self.clock_state = ClockState(ok=True, reason="ClockAgrees", message="", since=NOON)
         self.cluster.apply(a_role())
         self.cluster.apply(policy or a_policy())
         self.restart()
@@ -177,6 +178,7 @@ class Stage:
             self.told,
             names=self.names,
             enforcement=lambda: self.enforcement,
+            clock_state=lambda: self.clock_state,
             max_grant=timedelta(hours=24),
             wake=lambda uid: self.dirty.add(uid),
         )

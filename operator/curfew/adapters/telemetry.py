@@ -78,6 +78,9 @@ class Telemetry:
         self._discrepancies = self._counter(
             "audit_verification_failures", "Segments that did not read back as they were stored."
         )
+        self._clock_ahead = self._gauge(
+            "clock_ahead_seconds", "Seconds that our clock is ahead of the API server's at least; below 0 it is behind."
+        )
         self._enforced = self._gauge("enforced", "1 while an admission policy was found in force, else 0.", "policy")
         self._calls = self._histogram(
             "cluster_call_seconds", "Calls of our own to the API server.", MACHINE_BUCKETS, "call", "outcome"
@@ -169,6 +172,10 @@ class Telemetry:
     def enforced(self, policy: str, ok: bool) -> None:
         """Say whether an admission policy of ours was found in force."""
         self._enforced.labels(policy).set(int(ok))
+
+    def set_clock_ahead(self, seconds: float) -> None:
+        """Set how far our clock is ahead of the API server's at least; below zero it is behind."""
+        self._clock_ahead.set(seconds)
 
     def cluster_call(self, call: str, outcome: str, seconds: float) -> None:
         """Tell of one call to the API server: which, how it ended, how long it took."""

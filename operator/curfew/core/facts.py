@@ -25,29 +25,13 @@ class Read(StrEnum):
     NAME = "name"  # claims it as well: who asks first has it
 
 
-STARTING = ("Opening", "NotYetProved", "NotYetProbed")
-"""Why the trail takes no records for a moment after each start."""
+STARTING = ("Opening", "NotYetProved", "NotYetProbed", "NotYetCompared")
+"""Why nothing is granted for a moment after each start."""
 
 
 @dataclass(frozen=True, slots=True)
-class TrailState:
-    """Whether records become durable now, and if not, why, in a word and in words."""
-
-    ok: bool
-    reason: str
-    message: str
-    since: datetime
-    is_open: bool = True  # whether it was read since the start, so that what it holds is known
-
-    @property
-    def is_starting(self) -> bool:
-        """Whether that is so after every start, and no news."""
-        return self.reason in STARTING
-
-
-@dataclass(frozen=True, slots=True)
-class EnforcementState:
-    """Whether our admission policies were found in force, and if not, why, in a word and in words."""
+class _State:
+    """Whether something that every grant needs is as it must be, and if not, why, in a word and in words."""
 
     ok: bool
     reason: str
@@ -58,6 +42,23 @@ class EnforcementState:
     def is_starting(self) -> bool:
         """Whether it is so for a moment after every start: no news for anybody."""
         return self.reason in STARTING
+
+
+@dataclass(frozen=True, slots=True)
+class TrailState(_State):
+    """Whether records become durable now."""
+
+    is_open: bool = True  # whether it was read since the start, so that what it holds is known
+
+
+@dataclass(frozen=True, slots=True)
+class EnforcementState(_State):
+    """Whether our admission policies were found in force."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClockState(_State):
+    """Whether our clock agrees with the API server's. It can be off and still be `ok`: then `reason` says so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +130,7 @@ class Facts:
     request: AccessRequest
     trail: TrailState
     enforcement: EnforcementState
+    clock: ClockState
     outbox: Outbox | None  # of the request; None while it is not known what seals it
     is_gone: bool = False  # the request was deleted; `request` is how it was last seen
     policy: AccessPolicy | None = None
@@ -161,6 +163,6 @@ class Facts:
         return self.request.status.decided_at or known or self.now
 
     @property
-    def obstacle(self) -> TrailState | EnforcementState | None:
+    def obstacle(self) -> TrailState | EnforcementState | ClockState | None:
         """What keeps every grant waiting, or None. An end never looks at it (promise P3)."""
-        return next((state for state in (self.trail, self.enforcement) if not state.ok), None)
+        return next((state for state in (self.trail, self.enforcement, self.clock) if not state.ok), None)

@@ -8,7 +8,7 @@ from curfew.api.names import API_VERSION
 from curfew.api.times import format_time
 from curfew.audit.record import Story
 from curfew.core.bindings import Binding
-from curfew.core.facts import EnforcementState
+from curfew.core.facts import ClockState, EnforcementState
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +84,12 @@ def about_enforcement(state: EnforcementState, namespace: str) -> Notice:
     note = f"Nothing is granted, revocations go on: {state.message}"[:1024]
     key = f"enforcement/{state.reason}/{format_time(state.since)}"
     return Notice(namespace, _namespace(namespace), "Warning", state.reason, "Probe", note, key)
+
+
+def about_clock(state: ClockState, namespace: str) -> Notice:
+    """Return the notice that our clock is not the API server's, told of the namespace that Curfew lives in."""
+    key = f"clock/{state.reason}/{format_time(state.since)}"
+    return Notice(namespace, _namespace(namespace), "Warning", state.reason, "Compare", state.message[:1024], key)
 
 
 def about_log(reason: str, action: str, note: str, namespace: str, *, key: str) -> Notice:

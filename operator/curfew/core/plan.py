@@ -439,7 +439,8 @@ def _bind(facts: Facts) -> Step | None:
     if facts.refusal is not None and facts.refusal.again_at is not None and facts.refusal.again_at > facts.now:
         return Step(wake_at=facts.refusal.again_at)
     waits = waits_for(facts)
-    if waits is not None and (not facts.enforcement.ok or places_taken(facts) is not None):
+    can_grant = facts.enforcement.ok and facts.clock.ok and places_taken(facts) is None
+    if waits is not None and not can_grant:
         return _wait_approved(facts, waits)
     step = _compare(facts)
     if step is not None and step.act is not None and Read.BINDING not in facts.was_read:
@@ -462,7 +463,7 @@ def _wait_approved(facts: Facts, waits: conditions.Observation) -> Step | None:
     said = next((c for c in facts.request.status.conditions if c.type == conditions.ACTIVE), None)
     if said is not None and said.reason == waits.reason and (said.message == waits.message or not is_full):
         return None
-    notices = _enforcement_notices(facts) if facts.obstacle is facts.enforcement else ()
+    notices = _obstacle_notices(facts) if facts.obstacle is not facts.trail else ()
     return Step(act=Patch({"conditions": _conditions(facts, waits)}), notices=notices)
 
 
@@ -537,14 +538,15 @@ def _trail_notices(facts: Facts, recorded: conditions.Observation) -> tuple[Noti
     return (about_request(facts.request, "Warning", trail.reason, "Wait", note, key=key),)
 
 
-def _enforcement_notices(facts: Facts) -> tuple[Notice, ...]:
-    """Return the Event that says that a request waits for our own rules to be in force: once an outage."""
-    name, enforcement = facts.request.metadata.name, facts.enforcement
-    if enforcement.ok or enforcement.is_starting:
+def _obstacle_notices(facts: Facts) -> tuple[Notice, ...]:
+    """Return the Event that says that a request waits for our own rules, or for the clock: once an outage."""
+    states = (facts.enforcement, facts.clock)
+    state = next((state for state in states if not state.ok and not state.is_starting), None)
+    if state is None:
         return ()
-    note = f"request {name} waits: {enforcement.message}"
-    key = f"enforcement/{enforcement.reason}/{format_time(enforcement.since)}"
-    return (about_request(facts.request, "Warning", enforcement.reason, "Wait", note, key=key),)
+    note = f"request {facts.request.metadata.name} waits: {state.message}"
+    key = f"waits/{state.reason}/{format_time(state.since)}"
+    return (about_request(facts.request, "Warning", state.reason, "Wait", note, key=key),)
 
 
 def _transition(facts: Facts, event: Event, **details: Any) -> Step:
@@ -557,7 +559,7 @@ def _transition(facts: Facts, event: Event, **details: Any) -> Step:
     status["conditions"] = _conditions(facts, *change.observations(), recorded)
     told = (*reviews.review_notices(facts, change.reviews), *change.notices(), *_trail_notices(facts, recorded))
     if event is Event.APPROVE:
-        told = (*told, *_enforcement_notices(facts))
+        told = (*told, *_obstacle_notices(facts))
     return Step(act=Patch(status, event, outbox), notices=told)
 
 

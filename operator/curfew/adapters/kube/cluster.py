@@ -29,13 +29,13 @@ from curfew.adapters.kube.calling import (
     observed,
     path_to,
 )
-from curfew.adapters.kube.connection import Connection, find_cluster, sent_at_most_once
+from curfew.adapters.kube.connection import CompareClocks, Connection, find_cluster, sent_at_most_once
 from curfew.adapters.kube.failures import Absent
 from curfew.adapters.kube.metadata import MetadataReader
 from curfew.adapters.kube.probing import KubeProber
 from curfew.api import names
 from curfew.core.terms import ROLE_BYTES
-from curfew.ports import Conflict, Held, Json, NotFound, ObjectSeen
+from curfew.ports import Clock, Conflict, Held, Json, NotFound, ObjectSeen
 
 _DEADLINE = 5.0  # seconds for one call
 _DELETE_DEADLINE = 3.0  # a revocation tries again rather than wait
@@ -76,6 +76,10 @@ class KubeCluster:
     def server(self) -> str:
         """The API server's URL."""
         return self._connection.server
+
+    def compare_clocks(self, clock: Clock, told: CompareClocks) -> None:
+        """Tell of each answer from now on when, by `clock`, it was asked for and came, and how it is dated."""
+        self._connection.compare_clocks(clock, told)
 
     async def make_session(self) -> tuple[str, aiohttp.ClientSession]:
         """Return the API server's URL and a new authenticated session for it. Whoever takes the session closes it."""

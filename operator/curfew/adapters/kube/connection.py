@@ -11,6 +11,7 @@ import os
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
+from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from kubernetes.aio.client import ApiClient, Configuration
 from kubernetes.aio.config import ConfigException, load_kube_config
 
 from curfew.adapters.kube.failures import NoCluster
+from curfew.ports import Clock
 
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 """Where Kubernetes puts a pod's token and the certificate of its CA."""
@@ -49,6 +51,14 @@ def sent_at_most_once() -> Iterator[None]:
         yield
     finally:
         _sent.reset(mark)
+
+
+CompareClocks = Callable[[datetime, datetime, str | None], None]
+"""Who is told of each answer: when the request was sent and the answer received by our clock, and its Date header."""
+
+
+def _nobody(_sent: datetime, _received: datetime, _date: str | None) -> None:
+    """Compare nothing."""
 
 
 class Token:
@@ -103,6 +113,8 @@ class Connection:
         configuration.disable_strict_ssl_verification = True
         self._tls = ApiClient(configuration).rest_client.ssl_context  # read now, so that a bad certificate is found now
         self._connectors: list[aiohttp.TCPConnector] = []
+        self._clock: Clock | None = None
+        self._compare: CompareClocks = _nobody
 
     def client(self, connections: int) -> ApiClient:
         """Return a client of `kubernetes.aio` with a pool of its own, of at most so many connections."""
@@ -129,6 +141,10 @@ class Connection:
         configuration.username = configuration.password = ""
         configuration.api_key = {}
         return Connection(configuration, token)
+
+    def compare_clocks(self, clock: Clock, told: CompareClocks) -> None:
+        """Tell of each answer from now on when, by `clock`, it was asked for and came, and how it is dated."""
+        self._clock, self._compare = clock, told
 
     async def close(self) -> None:
         """Close the connections of all clients."""
@@ -161,7 +177,7 @@ class Connection:
         token = await self._token.current()
         if token:
             request.headers[hdrs.AUTHORIZATION] = token
-        response = await handler(request)
+        response = await self._dated(request, handler)
         if response.status != 401:
             return response
         newer = await self._token.other_than(token)
@@ -170,6 +186,17 @@ class Connection:
         await response.read()  # an answer left unread costs its connection, whose end nobody would wait for
         request.headers[hdrs.AUTHORIZATION] = newer
         return await handler(request)
+
+    async def _dated(
+        self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        """Send a request, and tell when that was by our clock and when the answer came, dated by the API server's."""
+        if self._clock is None:
+            return await handler(request)
+        sent = self._clock.now()
+        response = await handler(request)
+        self._compare(sent, self._clock.now(), response.headers.get(hdrs.DATE))
+        return response
 
 
 async def find_cluster(

@@ -1,0 +1,110 @@
+"""How far our clock is from the API server's, as the `Date` of its answers bounds it (promises P1 and P7).
+
+An answer was dated somewhere between our sending the request and our receiving the answer, and its date is cut to the
+second. So one answer says between which two values the difference is. Several together say it more closely.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from enum import StrEnum
+from typing import Final
+
+from curfew.core.facts import ClockState
+
+NOTICED: Final = timedelta(seconds=1)
+"""Beyond it people are told."""
+
+TOO_FAR: Final = timedelta(seconds=5)
+"""Beyond it nothing is granted: ends would be too late, and records would have wrong times."""
+
+RESOLUTION: Final = timedelta(seconds=1)
+
+_LONGEST: Final = 40  # characters of a Date header: it has 29
+
+
+class Reason(StrEnum):
+    """The words for the state: in conditions, Events, metrics and logs."""
+
+    AGREES = "ClockAgrees"
+    OFF = "ClockOff"
+    WRONG = "ClockWrong"
+    NOT_YET_COMPARED = "NotYetCompared"
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How far our clock is ahead of the API server's, at least and at most; below zero it is behind."""
+
+    least: timedelta
+    most: timedelta
+
+    @property
+    def certain(self) -> timedelta:
+        """The difference that there is in any case: of all that are possible, the one nearest to zero."""
+        return max(self.least, min(self.most, timedelta(0)))
+
+    def meets(self, other: "Bounds") -> bool:
+        """Whether one difference is within both."""
+        return self.least <= other.most and other.least <= self.most
+
+
+def read_date(text: str | None) -> datetime | None:
+    """Return the time that a Date header names, or None if it names none."""
+    try:
+        at = parsedate_to_datetime(text or "") if len(text or "") <= _LONGEST else None
+    except (ValueError, TypeError, OverflowError):
+        return None
+    return at.astimezone(UTC) if at is not None and at.tzinfo is not None else None
+
+
+def bound(sent: datetime, received: datetime, date: datetime) -> Bounds:
+    """Return what one answer says. `sent` and `received` are by our clock, `date` is by the API server's."""
+    return Bounds(least=sent - date - RESOLUTION, most=received - date)
+
+
+def narrow(answers: Sequence[Bounds]) -> tuple[Bounds, Sequence[Bounds]]:
+    """Return what the answers say together, and those that still count; the last is the newest.
+
+    A clock that was set has another difference from then on: what came before the newest answer that contradicts it
+    does not count any more.
+    """
+    whole, counted = answers[-1], [answers[-1]]
+    for older in reversed(answers[:-1]):
+        if not older.meets(whole):
+            break
+        whole = Bounds(max(whole.least, older.least), min(whole.most, older.most))
+        counted.append(older)
+    return whole, counted[::-1]
+
+
+def judge(bounds: Bounds | None, before: ClockState | None, *, now: datetime) -> ClockState:
+    """Return what a difference means for grants; the same state as before unless it means something else now."""
+    if bounds is None:
+        reason, message = (
+            Reason.NOT_YET_COMPARED,
+            "The clock was not compared with the API server's yet: no answer had a Date that can be read.",
+        )
+    else:
+        reason, message = _said(bounds.certain)
+    if before is not None and before.reason == reason:
+        return before
+    return ClockState(ok=reason in (Reason.AGREES, Reason.OFF), reason=reason, message=message, since=now)
+
+
+def _said(difference: timedelta) -> tuple[Reason, str]:
+    seconds = abs(difference).total_seconds()
+    which = "ahead of" if difference > timedelta(0) else "behind"
+    found = f"Curfew's clock is {seconds:.1f} s {which} the API server's"
+    if abs(difference) > TOO_FAR:
+        return Reason.WRONG, (
+            f"{found}: nothing is granted until they agree to {TOO_FAR.seconds} s. Synchronise the clocks of both machines "
+            "(NTP). Access goes on to end, by Curfew's clock."
+        )
+    if abs(difference) > NOTICED:
+        return Reason.OFF, (
+            f"{found}: ends and records are off by as much. Synchronise the clocks of both machines (NTP); "
+            f"beyond {TOO_FAR.seconds} s nothing is granted."
+        )
+    return Reason.AGREES, "The clock agrees with the API server's."

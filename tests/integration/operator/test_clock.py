@@ -1,0 +1,54 @@
+"""A clock that is constantly wrong, on a real API server: nothing is granted by it, it is told, and access ends."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import timedelta
+
+from tests.integration.installed import SYSTEM
+from tests.integration.operator.place import Place
+from tests.support.operator_process import OperatorProcess
+
+TEN_MINUTES = timedelta(minutes=10)
+SOON = 10.0
+
+
+async def test_a_clock_that_is_ten_minutes_off_grants_nothing(
+    new_operator: Callable[..., OperatorProcess], place: Place
+) -> None:
+    """Slow, it waits; right again, it grants; fast, it ends what it thinks is over, and grants nothing either."""
+    operator = new_operator()
+    operator.set_clock(-TEN_MINUTES)
+    operator.start()
+    try:
+        await asyncio.to_thread(operator.await_listed)
+        asked = await place.pending(place.people.alice, "automatic", duration="5m")
+        await asked.said("Active", "ClockWrong")
+
+        message = asked.condition("Active")["message"]
+        assert "s behind the API server's: nothing is granted until they agree to 5 s" in message
+        assert asked.status["phase"] == "Approved"
+        assert (await asked.binding_now()).status == 404
+        status, ready = await asyncio.to_thread(operator.readyz)
+        assert (status, ready["parts"]["clock"]) == (503, message.removeprefix("the grant waits: "))
+        async with asyncio.timeout(SOON):
+            while not -600.5 <= await asyncio.to_thread(operator.metric, "curfew_clock_ahead_seconds") <= -598.0:
+                pass
+            while "ClockWrong" not in {event["reason"] for event in await place.events(asked.uid)}:
+                pass
+            told = f"/apis/events.k8s.io/v1/namespaces/{SYSTEM}/events?limit=5000"
+            while "ClockWrong" not in {e["reason"] for e in (await place.people.admin.get(told)).done()["items"]}:
+                pass
+
+        operator.set_clock(timedelta(0))
+        await asyncio.to_thread(operator.restart)
+        await asked.phase("Active")
+
+        operator.set_clock(TEN_MINUTES)
+        await asyncio.to_thread(operator.restart)
+        await asked.phase("Expired")
+        other = await place.pending(place.people.carol, "automatic")
+        await other.said("Active", "ClockWrong")
+        assert "s ahead of the API server's" in other.condition("Active")["message"]
+        assert (await other.binding_now()).status == 404
+    finally:
+        operator.kill()
