@@ -6,7 +6,10 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
+from pathlib import Path
 from typing import Final
+
+import yaml
 
 from tests.integration.operator.place import Asked, Place, now
 from tests.support.operator_process import OperatorProcess, dead
@@ -23,6 +26,8 @@ ENDS_SECONDS: Final = 2.0
 
 ANSWER_SECONDS: Final = 1.0
 """How long `/healthz` may take: what a kubelet waits by default."""
+
+CHECKOUT: Final = Path(__file__).parents[3]
 
 Measured = Callable[[str, timedelta], None]
 
@@ -127,3 +132,21 @@ async def test_a_restart_serves_others_before_it_is_through_with_the_flood(
     measured("from listed to the grant of somebody else", now() - listed)
     await all_answered(place, FLOOD // 2)
     measured("from listed to an answer to all", now() - listed)
+
+
+async def test_a_quota_refuses_what_is_too_much_at_once(place: Place) -> None:
+    """As in `examples/quota.yaml`, with a smaller number: the API server counts AccessRequests, and says no."""
+    quota = yaml.safe_load((CHECKOUT / "examples" / "quota.yaml").read_text())
+    (counted,) = quota["spec"]["hard"]
+    quota["metadata"]["namespace"] = place.namespace
+    quota["spec"]["hard"] = {counted: "2"}
+    await place.apply(quota)
+    path = f"/api/v1/namespaces/{place.namespace}/resourcequotas/{quota['metadata']['name']}"
+    # The controller that counts what is there at the beginning is not run here: nothing is.
+    counts = [{"op": "add", "path": "/status", "value": {"hard": {counted: "2"}, "used": {counted: "0"}}}]
+    (await place.people.admin.patch(f"{path}/status", counts)).done()
+
+    answers = [await place.people.alice.post(place.path, place.request(place.people.alice)) for _ in range(3)]
+
+    assert [answer.is_ok for answer in answers] == [True, True, False]
+    assert "exceeded quota: accessrequests" in answers[-1].message
