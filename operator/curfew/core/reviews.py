@@ -1,10 +1,11 @@
 """What people decided: when each decision was first seen, what became of it, and how it is told."""
 
+from dataclasses import replace
 from typing import Any
 
 from curfew.api.access_request import AccessRequest, Decision, DecisionKind, Phase, Review
 from curfew.api.times import format_time
-from curfew.audit.record import CURFEW, Record, Story, make_record
+from curfew.audit.record import CURFEW, DecisionRef, Record, Story, make_record
 from curfew.core.approval import find_same, has_reason, is_involved
 from curfew.core.facts import Facts
 from curfew.core.notices import Notice, about_request
@@ -95,7 +96,10 @@ def submitted(facts: Facts, new: NewReviews) -> tuple[Record, ...]:
             at=review.seen_at,
             actor=decision.by,
             message=_decision_sentence(facts.request, decision, review),
-            story=story(facts, new),
+            story=replace(
+                story(facts),
+                decisions=(DecisionRef(decision.by, str(decision.decision), decision.stage, None, review.seen_at),),
+            ),
             qualifier=f"{decision.by}/{decision.decision}",
             success=review.effect in EFFECTIVE,
             detail={

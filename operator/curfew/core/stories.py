@@ -74,7 +74,7 @@ def story(
                 by=decision.by,
                 decision=str(decision.decision),
                 stage=decision.stage,
-                reason=decision.reason,
+                reason=None,  # only in the record of the decision itself: a status has to hold many records
                 seen_at=seen[decision.by, decision.decision].seen_at,
             )
             for decision in status.decisions
