@@ -104,7 +104,7 @@ def cluster_set_back(log: str, *, at: datetime, seen: int, found: int) -> Record
         "audit.cluster_set_back",
         at=at,
         actor=CURFEW,
-        message=f"The cluster was set back to an earlier state: its revision was {seen}, and {found} was found later. "
+        message=f"The cluster was set back to an earlier state (revision {seen} was seen before, {found} after). "
         "Everything is read anew; what the log holds closed is closed again.",
         subject=log,
         qualifier=at.isoformat(),

@@ -65,7 +65,7 @@ async def ended_again(revoked: Asked, waited: Asked, *, waited_until: str, back_
 
     await until(is_gone, "the grant goes")
     gone_at = now()
-    await until(is_settled, "both are settled")
+    await until(is_settled, f"{await status_of(revoked)} and {await status_of(waited)} are settled")
     return Restored(back_at, gone_at, await status_of(revoked), await status_of(waited))
 
 
@@ -105,6 +105,7 @@ def seen(
             assert (await status_of(revoked))["phase"] == "Active"
             back_at = now()
             await asyncio.to_thread(operator.start)
+            await asyncio.to_thread(operator.await_ready)
             restarted = await ended_again(revoked, waited, waited_until="Failed", back_at=back_at)
             return Seen(revoked, waited, running, restarted, await asyncio.to_thread(read_log, operator))
 
