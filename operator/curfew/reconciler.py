@@ -36,8 +36,9 @@ from curfew.core.notices import Notice, about_deleted, about_orphan, about_stuck
 from curfew.core.plan import RIGHTS_GRACE, Close, Create, Forget, Patch, Remove, Step, plan
 from curfew.core.reasons import Reason
 from curfew.core.role_changes import changing_since
-from curfew.core.seals import Seals
+from curfew.core.seals import Outbox, Seals
 from curfew.core.terms import Role, read_role
+from curfew.core.unrecorded import sealed_announcement
 from curfew.ports import (
     AlreadyExists,
     Clock,
@@ -288,6 +289,8 @@ class Reconciler:
         memory, now = self._store.memory(uid), self._clock.now()
         seen = self._store.role_seen(request, role)
         memory.role_changing_since = changing_since(request, seen, memory.role_changing_since, now)
+        seals = self._trail.seals
+        outbox = seals.open(uid, request.status.outbox) if seals is not None else None
         return Facts(
             now=now,
             request=request,
@@ -306,8 +309,8 @@ class Reconciler:
             removal=memory.removal,
             handed_over=memory.handed_over,
             story_closed=self._is_closed(request),
-            intent=self._intent(uid),
-            outbox=seals.open(uid, request.status.outbox) if (seals := self._trail.seals) is not None else None,
+            intent=self._intent(uid, outbox),
+            outbox=outbox,
             durable=_Durable(self._trail),
             refusal=memory.refusal,
             rivals=self._store.rivals(request),
@@ -353,10 +356,11 @@ class Reconciler:
         created = request.metadata.creation_timestamp
         return created is not None and self._trail.is_over(request.metadata.uid, created)
 
-    def _intent(self, uid: str) -> Intent | None:
+    def _intent(self, uid: str, outbox: Outbox | None) -> Intent | None:
         record = self._trail.intent(uid)
         if record is None:
-            return None
+            sealed = sealed_announcement(outbox)
+            return read_intent(sealed, is_sealed=True) if sealed is not None else None
         return read_intent(record, receipt=self._trail.receipt(record.id), is_own=self._trail.is_own(record.id))
 
     async def _reconcile_policy(self, key: PolicyKey) -> datetime | None:

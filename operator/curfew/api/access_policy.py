@@ -28,6 +28,13 @@ class Mode(StrEnum):
     BREAK_GLASS = "BreakGlass"
 
 
+class WhenNotRecorded(StrEnum):
+    """What becomes of a broken glass while the log cannot be written."""
+
+    WAIT = "Wait"
+    GRANT = "Grant"
+
+
 class OnRoleChange(StrEnum):
     """What becomes of a grant whose role is edited or deleted meanwhile."""
 
@@ -140,6 +147,14 @@ class Approval(Model):
             "What the reason of an Approve or Deny decision must look like. Without it, none is needed. An Approve "
             "without the reason that is asked for does not count; a Deny always does."
         ),
+    )
+    when_not_recorded: WhenNotRecorded = Field(
+        default=WhenNotRecorded.WAIT,
+        description=(
+            "In mode BreakGlass, while the log cannot be written: Wait (the default) grants nothing until it can. Grant "
+            "grants at once, and keeps the records, sealed, in the request's status until the log takes them."
+        ),
+        json_schema_extra={"default": "Wait"},
     )
 
 

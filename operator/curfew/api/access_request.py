@@ -206,7 +206,13 @@ class Grant(Model):
 
     binding: str = Field(max_length=253, description="Name of the RoleBinding in this namespace.")
     uid: str = Field(max_length=64, description="UID of the RoleBinding.")
-    receipt: Receipt = Field(description="Proof that the grant was recorded before it was made.")
+    receipt: Receipt | None = Field(
+        default=None,
+        description=(
+            "Proof that the grant was recorded before it was made. A broken glass whose policy says whenNotRecorded: Grant "
+            "may have none."
+        ),
+    )
 
 
 class SealedRecord(Model):

@@ -45,6 +45,10 @@ SELF_TEST_POLICY: Final = "curfew-canary"
 """The AccessPolicy that Curfew makes there for the same purpose. It offers a Role without rules to nobody."""
 
 
+NOT_RECORDED: Final = "not-recorded"
+"""In place of a receipt, on a grant whose policy lets a broken glass go before its record (whenNotRecorded: Grant)."""
+
+
 def is_self_test(namespace: str, name: str, submitted_by: str) -> bool:
     """Whether an AccessRequest is Curfew's self-test: made under that name by a service account of its own namespace."""
     return name == SELF_TEST_REQUEST and submitted_by.startswith(f"system:serviceaccount:{namespace}:")

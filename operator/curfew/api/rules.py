@@ -145,6 +145,11 @@ POLICY_RULES: Final[Mapping[str, tuple[Rule, ...]]] = {
             "approval.stages are for mode Review; no other mode asks people before it grants",
             ".stages",
         ),
+        Rule(
+            "self.mode == 'BreakGlass' || !has(self.whenNotRecorded) || self.whenNotRecorded == 'Wait'",
+            "approval.whenNotRecorded: Grant is for mode BreakGlass; every other grant waits for its record",
+            ".whenNotRecorded",
+        ),
         # Whoever may do everything with accesspolicies/status could approve for it; of other stages nobody has such rights.
         Rule(
             "!has(self.stages) || self.stages.all(s, s.name != 'status')",

@@ -1,6 +1,7 @@
 """The announcement of a grant: what must be durable before a binding is made (promise P2)."""
 
 from datetime import datetime
+from typing import Any
 
 from curfew.api.access_policy import Mode
 from curfew.api.access_request import DecisionKind, Phase
@@ -11,6 +12,7 @@ from curfew.core import wording
 from curfew.core.facts import Facts, Intent
 from curfew.core.reviews import NewReviews, new_reviews, submitted
 from curfew.core.stories import story
+from curfew.core.unrecorded import INTENDED
 
 
 def announced(facts: Facts, starts_at: datetime, expires_at: datetime) -> tuple[Record, ...]:
@@ -18,9 +20,17 @@ def announced(facts: Facts, starts_at: datetime, expires_at: datetime) -> tuple[
 
     A request that is Approved has told of its approval: that record is in its outbox or in the log.
     """
+    new = new_reviews(facts)
+    agreed = (approved(facts, new),) if facts.request.status.phase is Phase.PENDING else ()
+    rules = [dict(rule) for rule in facts.role.rules] if facts.role is not None else []
+    return (*submitted(facts, new), *agreed, intended(facts, starts_at, expires_at, rules=rules))
+
+
+def intended(facts: Facts, starts_at: datetime, expires_at: datetime, **detail: Any) -> Record:
+    """Return the announcement of a grant. In a status it goes without the role's rules, which can be larger than a status."""
     request, new = facts.request, new_reviews(facts)
-    intended = make_record(
-        "grant.intended",
+    return make_record(
+        INTENDED,
         at=facts.now,
         actor=CURFEW,
         message=f"{request.spec.requester} will hold {wording.role(request)} in {request.metadata.namespace} "
@@ -28,14 +38,14 @@ def announced(facts: Facts, starts_at: datetime, expires_at: datetime) -> tuple[
         story=story(facts, new, decided_at=facts.decided_at, starts_at=starts_at, expires_at=expires_at),
         detail={
             "terms": request.status.terms.digest if request.status.terms is not None else "",
-            "rules": [dict(rule) for rule in facts.role.rules] if facts.role is not None else [],
+            **detail,
         },
     )
-    agreed = (approved(facts, new),) if request.status.phase is Phase.PENDING else ()
-    return (*submitted(facts, new), *agreed, intended)
 
 
-def read_intent(record: Record, *, receipt: Receipt | None, is_own: bool) -> Intent | None:
+def read_intent(
+    record: Record, *, receipt: Receipt | None = None, is_own: bool = False, is_sealed: bool = False
+) -> Intent | None:
     """Read an announcement back, or return None for one that announces nothing: no record may stand before an end (P3)."""
     try:
         told = Story.of(record)
@@ -43,7 +53,7 @@ def read_intent(record: Record, *, receipt: Receipt | None, is_own: bool) -> Int
         return None
     if told.starts_at is None or told.expires_at is None:
         return None
-    return Intent(told, starts_at=told.starts_at, expires_at=told.expires_at, receipt=receipt, is_own=is_own)
+    return Intent(told, told.starts_at, told.expires_at, receipt, is_own=is_own, is_sealed=is_sealed)
 
 
 def approved(facts: Facts, new: NewReviews) -> Record:

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from curfew.api import names
+from curfew.api.access_policy import Mode
 from curfew.api.access_request import AccessRequest
 from curfew.api.times import format_time, parse_time
 from curfew.audit.receipt import Receipt
@@ -34,6 +35,7 @@ class Binding:
     expires_at: datetime | None  # None where it is missing or unreadable: such a grant has no right to exist
     receipt: Receipt | None
     terms: str
+    is_unrecorded: bool = False  # it says that it was made before its record was durable
 
     @property
     def claim(self) -> str:
@@ -61,13 +63,17 @@ def read_binding(body: Mapping[str, Any]) -> Binding:
         expires_at=_time(annotations.get(names.ANNOTATION_EXPIRES_AT)),
         receipt=_receipt(annotations.get(names.ANNOTATION_RECEIPT)),
         terms=annotations.get(names.ANNOTATION_TERMS, ""),
+        is_unrecorded=annotations.get(names.ANNOTATION_RECEIPT) == names.NOT_RECORDED,
     )
 
 
 def write_binding(
-    request: AccessRequest, *, starts_at: datetime, expires_at: datetime, receipt: Receipt
+    request: AccessRequest, *, starts_at: datetime, expires_at: datetime, receipt: Receipt | None
 ) -> dict[str, Any]:
-    """Return the manifest of a request's grant: named after it, owned by it, for one person, with its end and receipt."""
+    """Return the manifest of a request's grant: named after it, owned by it, for one person, with its end and receipt.
+
+    Without a receipt it is the one grant that does not wait for its record: a broken glass whose policy says so by name.
+    """
     meta, terms = request.metadata, request.status.terms
     if terms is None:
         raise ValueError(f"request {meta.namespace}/{meta.name} has no terms: nothing may be granted")
@@ -84,7 +90,7 @@ def write_binding(
                 names.ANNOTATION_TERMS: terms.digest,
                 names.ANNOTATION_STARTS_AT: format_time(starts_at),
                 names.ANNOTATION_EXPIRES_AT: format_time(expires_at),
-                names.ANNOTATION_RECEIPT: receipt.compact(),
+                names.ANNOTATION_RECEIPT: receipt.compact() if receipt is not None else names.NOT_RECORDED,
             },
             # Deleting the request ends the access even while Curfew is down: the garbage collector sees to it.
             "ownerReferences": [
@@ -122,7 +128,7 @@ def find_drift(binding: Binding, request: AccessRequest) -> tuple[Reason, str] |
         differences.append(f"it is for {people}")
     if terms is not None and binding.terms != terms.digest:
         differences.append("it was made on other terms")
-    if binding.receipt is None:
+    if binding.receipt is None and not (binding.is_unrecorded and terms is not None and terms.mode is Mode.BREAK_GLASS):
         differences.append("it carries no receipt")
     if binding.starts_at is None or binding.expires_at - binding.starts_at > request.spec.duration:
         differences.append("it lasts longer than was asked for")

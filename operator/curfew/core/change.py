@@ -68,7 +68,7 @@ class Change:
                 status["approvals"] = str(tally(facts.policy.spec.approval, request))
             if request.status.decided_at is None:
                 status["decidedAt"] = format_time(facts.decided_at)
-        if self.binding is not None and self.binding.receipt is not None:
+        if self.binding is not None and (self.binding.receipt is not None or self.binding.is_unrecorded):
             status["startsAt"] = format_time(self.binding.starts_at or self.binding.created_at)
             status["grantedAt"] = format_time(self.binding.created_at)
             if self._breaks_glass:
@@ -78,7 +78,7 @@ class Change:
             status["grant"] = {
                 "binding": self.binding.name,
                 "uid": self.binding.uid,
-                "receipt": self.binding.receipt.to_json(),
+                **({"receipt": self.binding.receipt.to_json()} if self.binding.receipt is not None else {}),
             }
         if self.is_over:
             status["activeUntil"] = None  # a merge patch removes it

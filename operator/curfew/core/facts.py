@@ -70,6 +70,7 @@ class Intent:
     expires_at: datetime
     receipt: Receipt | None  # None: it is so old that the log's place for it is forgotten, and nothing is made of it
     is_own: bool  # announced by this process, which therefore knows whether a binding was made
+    is_sealed: bool = False  # it is in the request's status, under our seal, and not yet in the log (decision 0071)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +164,11 @@ class Facts:
         return self.request.status.decided_at or known or self.now
 
     @property
+    def obstacles(self) -> tuple[TrailState | EnforcementState | ClockState, ...]:
+        """All that keeps every grant waiting. An end never looks at it (promise P3)."""
+        return tuple(state for state in (self.trail, self.enforcement, self.clock) if not state.ok)
+
+    @property
     def obstacle(self) -> TrailState | EnforcementState | ClockState | None:
-        """What keeps every grant waiting, or None. An end never looks at it (promise P3)."""
-        return next((state for state in (self.trail, self.enforcement, self.clock) if not state.ok), None)
+        """The first thing that keeps every grant waiting, or None."""
+        return next(iter(self.obstacles), None)

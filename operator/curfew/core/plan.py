@@ -47,6 +47,7 @@ from curfew.core.notices import Notice, about_request
 from curfew.core.reasons import Reason
 from curfew.core.seals import OUTBOX_ROOM
 from curfew.core.terms import pin
+from curfew.core.unrecorded import may_go_unrecorded
 from curfew.core.waiting import place_by, places_taken, waits_for, waking_times
 from curfew.core.window import window
 
@@ -398,8 +399,20 @@ def grant(facts: Facts) -> Step | None:
     if (step := _compare(facts)) is not None:
         return step
     # The end is computed once, from here; it travels in the announcement and on the binding.
+    if may_go_unrecorded(facts):
+        return _announce_in_status(facts)
     announced = announcing.announced(facts, *window(request, facts.now))
     return Step(submit=(*undurable(facts), *announced))  # what happened before comes before it in the log
+
+
+def _announce_in_status(facts: Facts) -> Step:
+    """Announce a broken glass in the request's status, sealed, because the log cannot be written (decision 0071)."""
+    intended = announcing.intended(facts, *window(facts.request, facts.now))
+    if facts.request.status.phase is not Phase.PENDING:
+        return Step(act=Patch({}, outbox=_outbox(facts, (intended,))))
+    message = f"the glass was broken, and the grant does not wait for the log: {facts.trail.message}"
+    active = conditions.Observation(conditions.ACTIVE, False, "NotRecorded", message)
+    return _transition(facts, Event.APPROVE, more=(intended,), active=active)
 
 
 def _compare(facts: Facts) -> Step | None:
@@ -428,7 +441,8 @@ def _bind(facts: Facts) -> Step | None:
         )
     if not intent.is_own and Read.BINDING not in facts.was_read:
         return Step(reads=frozenset({Read.BINDING}))
-    if intent.receipt is None or (not intent.is_own and intent.starts_at + ACTIVATION_WINDOW <= facts.now):
+    is_lost = intent.receipt is None and not intent.is_sealed
+    if is_lost or (not intent.is_own and intent.starts_at + ACTIVATION_WINDOW <= facts.now):
         return _transition(
             facts,
             Event.FAIL,
@@ -533,7 +547,8 @@ def _trail_notices(facts: Facts, recorded: conditions.Observation) -> tuple[Noti
     name, trail = facts.request.metadata.name, facts.trail
     if trail.ok or trail.is_starting or recorded.reason != trail.reason:
         return ()
-    note = f"request {name} waits: {trail.message}"
+    does = "does not wait for its record" if may_go_unrecorded(facts) else "waits"
+    note = f"request {name} {does}: {trail.message}"
     key = f"trail/{trail.reason}/{format_time(trail.since)}"
     return (about_request(facts.request, "Warning", trail.reason, "Wait", note, key=key),)
 
@@ -549,11 +564,11 @@ def _obstacle_notices(facts: Facts) -> tuple[Notice, ...]:
     return (about_request(facts.request, "Warning", state.reason, "Wait", note, key=key),)
 
 
-def _transition(facts: Facts, event: Event, **details: Any) -> Step:
-    """Move a request along the table: phase, times, conditions and the records of it, in one write."""
+def _transition(facts: Facts, event: Event, *, more: tuple[Record, ...] = (), **details: Any) -> Step:
+    """Move a request along the table: phase, times, conditions and the records of it, and `more`, in one write."""
     change = Change(facts, event, lifecycle.advance(facts.request.status.phase, event), **details)
     # If the log holds the story closed, it holds the whole of it, whatever is in the outbox.
-    outbox = () if facts.story_closed else _outbox(facts, change.records())
+    outbox = () if facts.story_closed else _outbox(facts, (*change.records(), *more))
     status = {**change.status(), **reviews.reviews_patch(facts, change.reviews)}
     recorded = wording.recorded(len(outbox), facts.trail)
     status["conditions"] = _conditions(facts, *change.observations(), recorded)

@@ -31,6 +31,7 @@ SEALED = frozenset(
         "review.auto_approved",
         "review.break_glass_invoked",
         "review.overdue",
+        "grant.intended",  # of a broken glass that did not wait for the log (decision 0071)
         "grant.activated",
         "grant.activation_failed",
         "grant.expired",

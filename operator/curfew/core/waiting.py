@@ -8,13 +8,14 @@ from datetime import datetime
 from curfew.core import conditions
 from curfew.core.facts import Facts
 from curfew.core.reasons import Reason
+from curfew.core.unrecorded import may_go_unrecorded
 
 _NAMED = 3  # of the requests that hold the places; each is for people to look at
 
 
 def waits_for(facts: Facts) -> conditions.Observation | None:
     """Return what condition Active says while the request waits, or None if nothing keeps its grant waiting."""
-    if facts.obstacle is not None:
+    if facts.obstacle is not None and not may_go_unrecorded(facts):
         return _not_active(facts.obstacle.reason, f"the grant waits: {facts.obstacle.message}")
     starts = facts.request.spec.not_before
     if starts is not None and starts > facts.now:

@@ -8,7 +8,7 @@ person to see that it is not.
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from curfew.api.access_policy import AccessPolicySpec, Approval, Mode, OnRoleChange
+from curfew.api.access_policy import AccessPolicySpec, Approval, Mode, OnRoleChange, WhenNotRecorded
 from curfew.api.times import format_duration
 
 BEFORE_IS_NOT_KNOWN = "how the policy was before is not known"
@@ -86,6 +86,14 @@ def mode(before: AccessPolicySpec, now: AccessPolicySpec) -> Iterator[Difference
     if was is not is_:
         words = f"approval.mode is {is_}, was {was}"
         yield Difference(words, loosens=STRICTNESS.index(is_) < STRICTNESS.index(was))
+
+
+def unrecorded(before: AccessPolicySpec, now: AccessPolicySpec) -> Iterator[Difference]:
+    """Whether a broken glass waits for its record."""
+    was, is_ = before.approval.when_not_recorded, now.approval.when_not_recorded
+    if was is not is_:
+        words = f"approval.whenNotRecorded is {is_}, was {was}"
+        yield Difference(words, loosens=is_ is WhenNotRecorded.GRANT)
 
 
 def people(before: AccessPolicySpec, now: AccessPolicySpec) -> Iterator[Difference]:
@@ -179,6 +187,7 @@ COMPARISONS: tuple[Compare, ...] = (
     time_to_decide,
     lead_time,
     mode,  # who has to agree
+    unrecorded,
     people,
     groups,
     reason,  # what has to be said

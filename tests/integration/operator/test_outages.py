@@ -43,6 +43,7 @@ class Seen:
     caught: Asked  # approved in the moment in which the bucket went
     waited: Asked  # approved when it was known to be away
     asked_then: Asked  # made meanwhile
+    broken: Asked  # a glass that was broken meanwhile, by a policy that lets it go before its record
     bucket_went: datetime
     bucket_came: datetime
     revoked_at: datetime
@@ -70,6 +71,8 @@ async def at(instant: datetime) -> None:
 async def without_a_bucket(place: Place, operator: OperatorProcess) -> Seen:
     """Play the first part: the bucket's server is stopped for half a minute."""
     people, s3 = place.people, place.cluster.environment.s3
+    glass = {"mode": "BreakGlass", "whenNotRecorded": "Grant"}
+    await place.apply(place.policy("glass", approval=glass))
     expired = await place.active(people.alice)
     end = expired.time("expiresAt")
     revoked = await place.active(people.alice, duration="10m")
@@ -86,6 +89,9 @@ async def without_a_bucket(place: Place, operator: OperatorProcess) -> Seen:
     said["waited"] = await waited.said("Recorded", "StoreUnavailable")
     asked_then = await place.pending(people.carol)
     said["asked then"] = await asked_then.said("Recorded", "StoreUnavailable")
+    broken = await place.ask(people.carol, "glass", duration="10m")
+    await broken.phase("Active")
+    said["broken"] = await broken.said("Recorded", "StoreUnavailable")
     (await revoked.decide(people.bob, "Revoke")).done()
     revoked_at = now()
     await revoked.unbound()
@@ -104,9 +110,11 @@ async def without_a_bucket(place: Place, operator: OperatorProcess) -> Seen:
     await asyncio.gather(expired.closed(), revoked.closed(), asked_then.said("Recorded", "Durable"))
     healthy["afterwards"] = await asyncio.to_thread(operator.metric, "curfew_trail_healthy")
     events = {name: await place.events(asked.uid) for name, asked in waiting.items()}
-    for asked in (caught, waited):
+    await broken.said("Recorded", "Durable")
+    (await broken.decide(people.bob, "Review")).done()
+    for asked in (caught, waited, broken):
         (await asked.decide(people.bob, "Revoke")).done()
-    await asyncio.gather(caught.closed(), waited.closed())
+    await asyncio.gather(caught.closed(), waited.closed(), broken.closed())
     return Seen(
         place,
         expired,
@@ -114,6 +122,7 @@ async def without_a_bucket(place: Place, operator: OperatorProcess) -> Seen:
         caught,
         waited,
         asked_then,
+        broken,
         bucket_went,
         bucket_came,
         revoked_at,
@@ -234,6 +243,24 @@ def test_what_waited_is_granted_when_the_bucket_is_back(seen: Seen, measured: Me
         assert asked.status["endReason"] == "RevokedByApprover"
     assert seen.waited.time("startsAt") >= seen.bucket_came.replace(microsecond=0)
     assert seen.waited.time("expiresAt") - seen.waited.time("startsAt") == timedelta(minutes=1)
+
+
+def test_a_glass_is_broken_without_a_bucket_where_its_policy_says_so(seen: Seen) -> None:
+    """It is announced in its status first, and in the log before all that follows from it (promise P2, decision 0071)."""
+    assert seen.evidence is not None
+    first = seen.place.sights.bindings_of(seen.broken.uid)[0]
+
+    assert seen.bucket_went < first.at < seen.bucket_came
+    assert first.body["metadata"]["annotations"]["curfew.dev/receipt"] == "not-recorded"
+    story = seen.evidence.story(seen.broken.uid)
+    assert story[:5] == [
+        "request.created",
+        "request.accepted",
+        "review.break_glass_invoked",
+        "grant.intended",
+        "grant.activated",
+    ]
+    assert sorted(story[5:]) == ["grant.revoked", "request.closed", "review.submitted", "review.submitted"]
 
 
 def test_everything_is_recorded_once_when_the_bucket_is_back(seen: Seen) -> None:

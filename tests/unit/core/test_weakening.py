@@ -46,6 +46,10 @@ LOOSER: dict[str, tuple[dict[str, Any], str]] = {
     "approvals for longer": ({"maxLeadTime": "168h"}, "maxLeadTime is 168h, was 24h"),
     "asked afterwards": ({"approval": {"mode": "BreakGlass", **EXPLAINED}}, "approval.mode is BreakGlass, was Review"),
     "asked never": ({"approval": {"mode": "Automatic", **EXPLAINED}}, "approval.mode is Automatic, was Review"),
+    "broken without a record": (
+        {"approval": {"mode": "Review", "count": 2, **EXPLAINED, "whenNotRecorded": "Grant"}},
+        "approval.whenNotRecorded is Grant, was Wait",
+    ),
     "fewer people": ({"approval": {"mode": "Review", "count": 1, **EXPLAINED}}, "1 must agree, was 2"),
     "approvers need no reason": (
         {"approval": {"mode": "Review", "count": 2}},
