@@ -158,6 +158,8 @@ class Operator:
             self._was_read = True
             for request in self._store.requests():
                 self._queue.add(request.metadata.uid)
+            for policy in self._store.policies():
+                self._queue.add((policy.metadata.namespace, policy.metadata.name))
         self._wake_waiting()
 
     def attested(self, attestation: Attestation) -> None:

@@ -369,7 +369,9 @@ class Reconciler:
         policy = self._store.policy(key)
         if policy is None:
             return None
-        version = policy_records.changed(policy, at=self._clock.now())
+        last = self._trail.open_policies().get(policy.metadata.uid)
+        version = policy_records.changed(policy, last, at=self._clock.now())
+        is_behind = version is None and not policy_records.is_recorded(policy)
         is_durable = version is not None and self._trail.receipt(version.id) is not None
         if version is not None and not is_durable:
             self._trail.submit((version,))
@@ -377,7 +379,7 @@ class Reconciler:
         role = await self._read_role(policy)
         may_bind = await self._cluster.may_bind(str(ref.kind), meta.namespace, ref.name)
         judgement = policies.judge(policy, role, may_bind=may_bind, now=self._clock.now())
-        status = {**(judgement.status or {}), **(policy_records.recorded(policy) if is_durable else {})}
+        status = {**(judgement.status or {}), **(policy_records.recorded(policy) if is_durable or is_behind else {})}
         if status:
             try:
                 patched = await self._cluster.patch_policy_status(
@@ -392,8 +394,9 @@ class Reconciler:
     def _tell_of_gone_policies(self, key: PolicyKey) -> None:
         """Tell the ends of the policies that had this key, until they are durable."""
         for policy in self._store.gone_policies(key):
-            records = policy_records.deleted(policy, at=self._clock.now())
-            if all(self._trail.receipt(record.id) is not None for record in records):
+            last = self._trail.open_policies().get(policy.metadata.uid)
+            records = policy_records.deleted(policy, last, at=self._clock.now())
+            if self._trail.receipt(records[-1].id) is not None:
                 self._store.forget_policy(policy.metadata.uid)
             else:
                 self._trail.submit(records)

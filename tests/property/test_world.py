@@ -386,7 +386,9 @@ def policies_that_change_are_no_news(patch: pytest.MonkeyPatch) -> None:
     """P7: only that a policy came is told."""
     changed = policy_records.changed
     patch.setattr(
-        policy_records, "changed", lambda policy, at: None if policy.status.recorded else changed(policy, at=at)
+        policy_records,
+        "changed",
+        lambda policy, last, at: None if last or policy.status.recorded else changed(policy, last, at=at),
     )
 
 

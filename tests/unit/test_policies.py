@@ -169,9 +169,7 @@ async def test_versions_that_came_while_nothing_could_be_recorded_are_told_as_on
 
 async def test_a_version_that_another_curfew_wrote_and_this_cannot_read_is_not_known() -> None:
     stage = await started()
-    (body,) = stage.cluster.all("AccessPolicy")
-    meta, foreign = body["metadata"], {"recorded": {"spec": {"roleRef": "as another version has it"}}}
-    await stage.cluster.patch_policy_status("payments", "debug", meta["uid"], meta["resourceVersion"], foreign)
+    told(stage)[-1].block["detail"]["spec"]["roleRef"] = "as another version has it"
     stage.cluster.apply(a_policy())
     await stage.settle()
 
@@ -281,3 +279,19 @@ async def test_a_policy_says_whether_it_names_its_approvers(
     (said,) = (one for one in status(stage)["conditions"] if one["type"] == "ApproversNamed")
     assert (said["status"], said["reason"]) == (status_, reason)
     assert words in said["message"]
+
+
+async def test_a_status_that_was_written_ahead_hides_no_weakening() -> None:
+    """What a policy was is in the log; whoever has the operator's token can write a status (promise P7)."""
+    stage = Stage()
+    await stage.settle()
+    weak = a_policy(approval={"mode": "Automatic"})
+    body = stage.cluster.all("AccessPolicy")[0]
+    body["status"] = {**body["status"], "recorded": {"generation": 99, "spec": weak["spec"]}}
+    stage.cluster._write(("AccessPolicy", "payments", "debug"), body)
+    await stage.settle()
+    stage.cluster.apply(weak)
+    await stage.settle()
+
+    assert [record.event for record in stage.log][-1] == "policy.weakened"
+    assert stage.cluster.all("AccessPolicy")[0]["status"]["recorded"]["generation"] == 2

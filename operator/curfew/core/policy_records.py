@@ -12,15 +12,18 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from curfew.api.access_policy import AccessPolicy, AccessPolicySpec
+from curfew.api.access_policy import AccessPolicy, AccessPolicySpec, RecordedPolicy
 from curfew.api.times import format_duration
 from curfew.audit.record import CURFEW, Entity, Record, make_record
 from curfew.core.weakening import BEFORE_IS_NOT_KNOWN, differences, is_weaker
 
 
-def changed(policy: AccessPolicy, *, at: datetime) -> Record | None:
-    """Return the record of the version that a policy has now, or None where its status says that it was recorded."""
-    meta, known = policy.metadata, policy.status.recorded
+def changed(policy: AccessPolicy, last: Record | None, *, at: datetime) -> Record | None:
+    """Return the record of the version that a policy has now, or None if it was recorded.
+
+    `last` is what the log has of the policy. Only if it has nothing, the status counts, which others could write (promise P7).
+    """
+    meta, known = policy.metadata, _version(last) or policy.status.recorded
     if known is None:
         return _tell("policy.created", policy, at=at, qualifier=str(meta.generation), what=_offer(policy))
     if known.generation >= meta.generation:
@@ -45,6 +48,20 @@ def changed(policy: AccessPolicy, *, at: datetime) -> Record | None:
     )
 
 
+def _version(last: Record | None) -> RecordedPolicy | None:
+    """Return the version that a record tells of, or None if it tells of none."""
+    try:
+        return RecordedPolicy.model_validate(last.block.get("detail")) if last is not None else None
+    except ValidationError:
+        return None
+
+
+def is_recorded(policy: AccessPolicy) -> bool:
+    """Whether the status of a policy has the version that the policy has now."""
+    known = policy.status.recorded
+    return known is not None and known.generation == policy.metadata.generation
+
+
 def recorded(policy: AccessPolicy) -> dict[str, Any]:
     """Return what a policy's status says when the record of its version is durable."""
     # What is not set is null: a merge patch leaves it out then, also where the version before had it.
@@ -56,9 +73,9 @@ def recorded(policy: AccessPolicy) -> dict[str, Any]:
     }
 
 
-def deleted(policy: AccessPolicy, *, at: datetime) -> tuple[Record, ...]:
+def deleted(policy: AccessPolicy, last: Record | None, *, at: datetime) -> tuple[Record, ...]:
     """Return the last records of a policy that is gone, with that of its last version if nobody had recorded it."""
-    version = changed(policy, at=at)
+    version = changed(policy, last, at=at)
     gone = make_record(
         "policy.deleted",
         at=at,
