@@ -52,7 +52,13 @@ async def test_a_policy_is_told_when_it_is_first_seen() -> None:
     assert record.at == NOON
     detail = record.block["detail"]
     assert (detail["namespace"], detail["policy"], detail["generation"]) == ("payments", "debug", 1)
-    assert detail["spec"]["approval"] == {"mode": "Review", "count": 1, "stages": [], "groups": []}
+    assert detail["spec"]["approval"] == {
+        "mode": "Review",
+        "count": 1,
+        "stages": [],
+        "groups": [],
+        "whenNotRecorded": "Wait",
+    }
     assert status(stage)["recorded"]["generation"] == 1
 
 

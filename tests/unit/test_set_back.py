@@ -202,3 +202,31 @@ async def test_after_an_outage_a_comparison_is_needed() -> None:
     stage.cluster.is_down = False
     assert await revisions.look() is Course.UNKNOWN
     assert await revisions.look() is Course.ON
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+async def test_a_policy_that_is_set_back_is_told_and_generations_may_come_again(restarted: bool) -> None:
+    """From 2 h to 4 h, back to 2 h by the restore, and to 8 h under the generation that 4 h had."""
+    stage = Stage(policy=a_policy(maxDuration="2h"))
+    await stage.settle()
+    snapshot = stage.cluster.snapshot()
+    stage.cluster.apply(a_policy(maxDuration="4h"))
+    await stage.settle()
+
+    stage.cluster.restore(snapshot)
+    await back(stage, restarted=restarted)
+    stage.cluster.apply(a_policy(maxDuration="8h"))
+    await stage.settle()
+    if restarted:
+        await back(stage, restarted=True)
+
+    told = [record for record in stage.log if record.event.startswith("policy.")]
+    assert [record.event for record in told] == [
+        "policy.created",
+        "policy.weakened",
+        "policy.updated",
+        "policy.weakened",
+    ]
+    assert [record.block["detail"]["generation"] for record in told] == [1, 2, 1, 2]
+    assert told[-1].message.endswith("was weakened: maxDuration is 8h, was 2h")
+    assert not told_twice(stage)

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from curfew.api.meta import Condition, Model, ObjectMeta
+from curfew.api.meta import STORED_DEFAULT, Condition, Model, ObjectMeta
 from curfew.api.names import API_VERSION
 from curfew.api.times import Duration, Time
 
@@ -154,7 +154,7 @@ class Approval(Model):
             "In mode BreakGlass, while the log cannot be written: Wait (the default) grants nothing until it can. Grant "
             "grants at once, and keeps the records, sealed, in the request's status until the log takes them."
         ),
-        json_schema_extra={"default": "Wait"},
+        json_schema_extra={STORED_DEFAULT: None},
     )
 
 
@@ -173,6 +173,7 @@ class Limits(Model):
             "Whether each name of a request can be used only once under this policy, also after the request was deleted "
             "and if the namespace is restored from a backup. By default false."
         ),
+        json_schema_extra={STORED_DEFAULT: None},
     )
 
 

@@ -10,7 +10,9 @@ from pydantic.alias_generators import to_camel
 from curfew.api.times import Time
 
 STORED_DEFAULT: Final = "stored-default"
-"""Key of json_schema_extra: what the API server fills in if the field is absent, also an empty list."""
+"""Key of json_schema_extra: what the API server fills in if the field is absent, also an empty list; None: nothing.
+
+A field that comes later has None: what the API server filled in would change the digests of terms that were pinned before."""
 
 
 class Model(BaseModel):

@@ -53,7 +53,7 @@ def _convert(schema: Mapping[str, Any], definitions: Mapping[str, Any], where: s
     result.update({key: schema[key] for key in KEPT if key in schema})
     # Empty lists are how a model reads what is absent; in a stored object they are noise, unless a field asks for it.
     if STORED_DEFAULT in schema:
-        result["default"] = schema[STORED_DEFAULT]
+        result.update({"default": schema[STORED_DEFAULT]} if schema[STORED_DEFAULT] is not None else {})
     elif schema.get("default") not in (None, [], ""):
         result["default"] = schema["default"]
     result.update({key: value for key, value in schema.items() if key.startswith("x-kubernetes-")})

@@ -26,10 +26,11 @@ def changed(policy: AccessPolicy, last: Record | None, *, at: datetime) -> Recor
     meta, known = policy.metadata, _version(last) or policy.status.recorded
     if known is None:
         return _tell("policy.created", policy, at=at, qualifier=str(meta.generation), what=_offer(policy))
-    if known.generation >= meta.generation:
+    before = _read(known.spec)
+    is_set_back = last is not None and before is not None and before != policy.spec  # an older etcd was restored
+    if known.generation >= meta.generation and not is_set_back:
         return None
     event, what, words = "policy.updated", f"was changed: {BEFORE_IS_NOT_KNOWN}", [BEFORE_IS_NOT_KNOWN]
-    before = _read(known.spec)
     if before is not None:
         found = differences(before, policy.spec)
         words = [difference.words for difference in found]
@@ -41,7 +42,8 @@ def changed(policy: AccessPolicy, last: Record | None, *, at: datetime) -> Recor
         event,
         policy,
         at=at,
-        qualifier=str(meta.generation),
+        # Generations are used again after a restore, so the record is named after the one before it as well.
+        qualifier=f"{meta.generation}/{last.id}" if last is not None else str(meta.generation),
         what=what,
         previous_generation=known.generation,
         differences=words,
