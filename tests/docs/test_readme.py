@@ -101,3 +101,10 @@ def headings(page: Path) -> set[str]:
     """Return the names under which a page's headings can be linked to, as GitHub makes them."""
     found = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-") for heading in found}
+
+
+def test_each_decision_is_listed_once_and_in_order() -> None:
+    folder = CHECKOUT / "docs" / "decisions"
+    listed = re.findall(r"^\| \[\d{4}\]\(([^)]+)\)", (folder / "README.md").read_text(), re.MULTILINE)
+
+    assert listed == sorted(page.name for page in folder.glob("0*.md"))

@@ -1,8 +1,9 @@
 """A real API server keeps the contract that the fake one is held to, with no more rights than the chart gives."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -148,10 +149,13 @@ async def test_lists_are_read_in_pages(bench: Bench, monkeypatch: pytest.MonkeyP
 
 async def test_the_sweeper_needs_no_more_rights_than_it_has(cluster: Installed, bench: Bench, tmp_path: Path) -> None:
     over, running = bench.binding(await bench.requested("inc-1")), bench.binding(await bench.requested("inc-2"))
-    for annotation, hours in ((names.ANNOTATION_STARTS_AT, 2), (names.ANNOTATION_EXPIRES_AT, 1)):
-        over["metadata"]["annotations"][annotation] = format_time(bench.now - timedelta(hours=hours))
+    # Admission takes no binding that is over when it is made.
+    end = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=2)
+    over["metadata"]["annotations"][names.ANNOTATION_STARTS_AT] = format_time(end - timedelta(minutes=1))
+    over["metadata"]["annotations"][names.ANNOTATION_EXPIRES_AT] = format_time(end)
     for manifest in (over, running):
         await bench.cluster.create_binding(manifest)
+    await asyncio.sleep((end - datetime.now(UTC)).total_seconds())
 
     said: list[str] = []
     async with KubeCluster.connect(cluster.sweeper_kubeconfig(tmp_path / "sweeper")) as sweeper:

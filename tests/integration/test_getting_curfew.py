@@ -157,9 +157,9 @@ async def test_it_is_soon_installed_and_audits_a_bucket(
 
 
 def test_the_readme_names_these_ways() -> None:
-    ways = re.search(r"^```shell\n(.*?)^```", (CHECKOUT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
-    assert ways is not None
-    typed = [line.partition("#")[0].strip() for line in ways[1].splitlines()]
+    blocks = re.findall(r"^```shell\n(.*?)^```", (CHECKOUT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+    (ways,) = (block for block in blocks if block.startswith("pipx"))
+    typed = [line.partition("#")[0].strip() for line in ways.splitlines()]
     assert typed == ["pipx install .", "uv tool install .", "pip install .", "pip install '.[kms,parquet]'"]
 
 

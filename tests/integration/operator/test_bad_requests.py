@@ -34,7 +34,8 @@ def test_a_policy_without_its_role_says_so_before_anybody_asks(minute: Minute) -
     assert before == (
         "False",
         "RoleNotFound",
-        f"spec.roleRef names ClusterRole {MISSING_ROLE}, which does not exist; create it, or name one that does",
+        f"spec.roleRef names ClusterRole {MISSING_ROLE}, which does not exist or is larger than 512 KiB; "
+        "create it, or name one that can be read",
     )
     assert after == ("True", "Offered", f"ClusterRole {MISSING_ROLE} can be asked for")
 
@@ -44,8 +45,8 @@ def test_a_request_for_a_role_that_does_not_exist_fails_with_a_sentence(minute: 
     told = minute.request_without_role
     assert told is not None
     sentence = (
-        f"AccessPolicy ghost offers ClusterRole {MISSING_ROLE}, which does not exist; "
-        "create it, or ask the owner of the policy to name one that does"
+        f"AccessPolicy ghost offers ClusterRole {MISSING_ROLE}, which does not exist or is larger than 512 KiB; "
+        "create it, or ask the owner of the policy to name one that can be read"
     )
 
     assert minute.first_words["role"] == sentence
@@ -81,7 +82,7 @@ NEVER_GRANTED = [
         "debug",
         {"reason": "because"},
         "ReasonTooShort",
-        "spec.reason has 7 characters; AccessPolicy {policy} asks for at least 10",
+        "spec.reason has 7 visible characters; AccessPolicy {policy} asks for at least 10",
         id="no reason",
     ),
     pytest.param(
@@ -195,7 +196,8 @@ async def test_a_policy_can_ask_approvers_for_a_reason(operator: OperatorProcess
         refused = await asked.decide(bob, **more)
         assert refused.status == 403
         assert (
-            "AccessPolicy explained asks for a reason of at least 10 characters with each decision" in refused.message
+            "AccessPolicy explained asks for a reason of at least 10 visible characters with each decision"
+            in refused.message
         )
     (await asked.decide(bob, reason="I am on call and saw it")).done()
 

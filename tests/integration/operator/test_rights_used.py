@@ -101,13 +101,13 @@ def used(use: Use) -> Iterator[Right]:
 
 @pytest.fixture
 async def _something_to_sweep(cluster: Installed, namespace: str, tmp_path: Path) -> None:
-    """Make a binding whose end is past."""
+    """Make a binding whose end is past in a second, which is before anybody sweeps. Admission takes none that is over."""
     async with KubeCluster.connect(cluster.operator_kubeconfig(tmp_path / "kubeconfig")) as api:
         bench = bench_in(cluster, api, namespace)
         manifest = bench.binding(await bench.requested())
         marks = manifest["metadata"]["annotations"]
-        for annotation, hours in ((names.ANNOTATION_STARTS_AT, 2), (names.ANNOTATION_EXPIRES_AT, 1)):
-            marks[annotation] = format_time(bench.now - timedelta(hours=hours))
+        marks[names.ANNOTATION_STARTS_AT] = format_time(bench.now - timedelta(hours=2))
+        marks[names.ANNOTATION_EXPIRES_AT] = format_time(datetime.now(UTC) + timedelta(seconds=1))
         await api.create_binding(manifest)
 
 
