@@ -34,8 +34,10 @@ def test_a_policy_without_its_role_says_so_before_anybody_asks(minute: Minute) -
     assert before == (
         "False",
         "RoleNotFound",
-        f"spec.roleRef names ClusterRole {MISSING_ROLE}, which does not exist or is larger than 512 KiB; "
-        "create it, or name one that can be read",
+        (
+            f"spec.roleRef names ClusterRole {MISSING_ROLE}, which does not exist or is larger than 512 KiB; "
+            "create it, or name one that can be read"
+        ),
     )
     assert after == ("True", "Offered", f"ClusterRole {MISSING_ROLE} can be asked for")
 
