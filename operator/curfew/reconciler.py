@@ -332,11 +332,9 @@ class Reconciler:
         return read_role(body)
 
     async def _ask_rights(self, request: AccessRequest, policy: AccessPolicy) -> Rights:
-        """Ask RBAC what the requester, where somebody else asks for them, and what Curfew itself may do."""
+        """Ask RBAC what the requester, by name, and what Curfew itself may do."""
         namespace, spec, ref = request.metadata.namespace, request.spec, policy.spec.role_ref
-        may_ask = spec.submitted_by == spec.requester or await self._cluster.may_request(
-            spec.requester, namespace, spec.policy_name
-        )
+        may_ask = await self._cluster.may_request(spec.requester, namespace, spec.policy_name)
         may_bind = await self._cluster.may_bind(str(ref.kind), namespace, ref.name)
         return Rights(requester_may_ask=may_ask, curfew_may_bind=may_bind)
 

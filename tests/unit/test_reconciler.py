@@ -2,13 +2,15 @@
 
 import itertools
 from collections import Counter
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from curfew.api.times import format_time
 from curfew.core.facts import EnforcementState
 from curfew.ports import Forbidden
-from tests.support.builders import ALICE, BOB, CAROL, a_decision, a_policy, a_request, a_role
+from tests.support.builders import ALICE, BOB, CAROL, NOON, a_decision, a_policy, a_request, a_role
 from tests.support.ocsf import validate
 from tests.support.stage import FakeTrail, Stage, active, pending
 
@@ -678,6 +680,46 @@ async def test_a_right_lost_before_the_grant_grants_nothing() -> None:
     await stage.settle()
 
     assert (stage.phase(), stage.cluster.status("inc-4711")["endReason"]) == ("Failed", "RequesterMayNotAsk")
+
+
+async def test_who_asked_for_themselves_by_name_and_lost_the_right_gets_nothing() -> None:
+    """It was theirs by name when they asked, so it can be asked again at the start."""
+    stage = Stage()
+    await pending(stage, notBefore=format_time(NOON + timedelta(minutes=10)))
+    stage.cluster.decide("inc-4711", a_decision())
+    await stage.settle()
+    status = stage.cluster.status("inc-4711")
+    assert (status["phase"], status["terms"]["right"]) == ("Approved", "ByName")
+
+    stage.cluster.may_not_request.add(ALICE)
+    await stage.pass_time(minutes=11)
+
+    assert (stage.phase(), stage.cluster.status("inc-4711")["endReason"]) == ("Failed", "RequesterMayNotAsk")
+    assert f"{ALICE} had the verb request" in stage.condition("Active")["message"]
+    assert stage.cluster.bindings_made == []
+
+
+async def test_a_right_that_came_through_a_group_is_not_asked_again() -> None:
+    """Asked by name, RBAC said no from the start; the API server, which knows the groups, let them ask."""
+    stage = Stage()
+    stage.cluster.may_not_request.add(ALICE)
+    await active(stage)
+
+    assert stage.cluster.status("inc-4711")["terms"]["right"] == "NotByName"
+
+
+async def test_a_request_from_before_the_right_was_pinned_is_granted() -> None:
+    """Its terms say nothing of the right, and their digest is the same."""
+    stage = Stage()
+    await pending(stage)
+    del stage.cluster.status("inc-4711")["terms"]["right"]
+    stage.restart()
+    stage.cluster.may_not_request.add(ALICE)
+    stage.cluster.decide("inc-4711", a_decision())
+    await stage.settle()
+
+    assert "right" not in stage.cluster.status("inc-4711")["terms"]
+    assert stage.phase() == "Active"
 
 
 async def test_a_role_that_curfew_was_not_given_is_said_before_anybody_decides() -> None:

@@ -160,6 +160,13 @@ class PinnedStage(Model):
     )
 
 
+class RightBy(StrEnum):
+    """Whether RBAC let the requester ask by their own name, when the request was accepted."""
+
+    NAME = "ByName"
+    GROUP = "NotByName"
+
+
 class Terms(Model):
     """What was asked for and is approved, pinned when the request was accepted.
 
@@ -189,6 +196,13 @@ class Terms(Model):
         max_length=32,
         description="What is risky in the role, one CamelCase word each.",
         json_schema_extra={"x-kubernetes-list-type": "set"},
+    )
+    right: RightBy | None = Field(
+        default=None,
+        description=(
+            "Whether the requester had the right to ask by their own name (ByName: it is asked again at the grant) or "
+            "through a group (NotByName: it is not, as nobody knows the groups of somebody who is not calling)."
+        ),
     )
 
 

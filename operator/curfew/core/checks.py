@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import re2
 
 from curfew.api.access_policy import AccessPolicy
+from curfew.api.access_request import AccessRequest, RightBy
 from curfew.api.characters import visible
 from curfew.api.names import is_self_test
 from curfew.api.times import format_duration, format_time
@@ -75,13 +76,26 @@ def role_cannot_be_bound(facts: Facts) -> Violation | None:
     return Violation(Reason.CANNOT_BIND, not_given(str(ref.kind), ref.name, facts.request.metadata.namespace))
 
 
+def needs_right_by_name(request: AccessRequest) -> bool:
+    """Whether the requester must have the right to ask by their own name (decision 0059).
+
+    Whoever asks for themselves was let in by the API server; if by name, the right must not be lost before the grant.
+    """
+    terms, spec = request.status.terms, request.spec
+    return spec.submitted_by != spec.requester or (terms is not None and terms.right is RightBy.NAME)
+
+
 def requester_may_not_ask(facts: Facts) -> Violation | None:
-    """Somebody asked on behalf of a person who may not ask for the policy themselves (promise P4)."""
+    """The requester has no right of their own to ask for the policy, or has lost it since (promises P4 and P5)."""
     request = facts.request
-    if request.spec.submitted_by == request.spec.requester:
-        return None  # the API server let them ask
-    if facts.rights is not None and facts.rights.requester_may_ask:
+    if not needs_right_by_name(request) or (facts.rights is not None and facts.rights.requester_may_ask):
         return None
+    if request.spec.submitted_by == request.spec.requester:
+        return Violation(
+            Reason.REQUESTER_MAY_NOT_ASK,
+            f"{request.spec.requester} had the verb request on accesspolicies/{request.spec.policy_name} when the request "
+            "was accepted, and has lost it; give it back and apply a new AccessRequest",
+        )
     return Violation(
         Reason.REQUESTER_MAY_NOT_ASK,
         f"{request.spec.submitted_by} asks on behalf of {request.spec.requester}, who needs the verb request on "

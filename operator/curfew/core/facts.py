@@ -111,7 +111,7 @@ class Rivals:
 class Rights:
     """What RBAC says: whether the requester may ask for the policy, and whether Curfew may bind its role."""
 
-    requester_may_ask: bool
+    requester_may_ask: bool  # by name: the groups of somebody who is not calling are not known
     curfew_may_bind: bool
 
 

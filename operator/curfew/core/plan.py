@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from curfew.api.access_request import DecisionKind, Phase
+from curfew.api.access_request import DecisionKind, Phase, RightBy
 from curfew.api.times import format_time
 from curfew.audit.record import Record, record_id
 from curfew.core import (
@@ -309,8 +309,14 @@ def accept(facts: Facts) -> Step | None:
             return Step(reads=facts.was_read | {Read.NAME})
         if facts.name is None or facts.name.problem:
             return _wait_for_name(facts)
-    terms = pin(request, facts.policy, facts.role)
+    terms = pin(request, facts.policy, facts.role, _right(facts))
     return _transition(facts, Event.ACCEPT, terms=terms)
+
+
+def _right(facts: Facts) -> RightBy | None:
+    if facts.rights is None:
+        return None
+    return RightBy.NAME if facts.rights.requester_may_ask else RightBy.GROUP
 
 
 def _wait_for_name(facts: Facts) -> Step:
@@ -418,8 +424,8 @@ def _announce_in_status(facts: Facts) -> Step:
 def _compare(facts: Facts) -> Step | None:
     """Read the role anew and fail where it or anything else is not as it must be; None where all is (promise P5)."""
     if Read.ROLE not in facts.was_read:
-        is_on_behalf = facts.request.spec.submitted_by != facts.request.spec.requester
-        return Step(reads=frozenset({Read.ROLE, Read.RIGHTS} if is_on_behalf else {Read.ROLE}))
+        needs_right = checks.needs_right_by_name(facts.request)
+        return Step(reads=frozenset({Read.ROLE, Read.RIGHTS} if needs_right else {Read.ROLE}))
     violation = checks.first_violation(checks.GRANT, facts)
     if violation is not None and violation.reason is Reason.TERMS_CHANGED and role_changes.is_settling(facts):
         return Step(wake_at=role_changes.settled_at(facts))

@@ -1,12 +1,15 @@
 """What a policy says of itself, and whom it lets ask for how much: read from the status, where people look."""
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from curfew.api.times import format_time
 from tests.integration.installed import RBAC
 from tests.integration.operator.people import Body, Person
 from tests.integration.operator.place import SOON, Place
 from tests.support.operator_process import OperatorProcess
+from tools.servers.pki import ADMIN
 
 
 async def offered(place: Place, name: str, **spec: Any) -> Body:
@@ -127,3 +130,18 @@ async def test_who_is_asked_for_must_be_allowed_to_ask(operator: OperatorProcess
     await for_alice.phase("Active")
 
     assert (await for_alice.bound())["subjects"][0]["name"] == people.alice.name
+
+
+async def test_who_lost_the_right_to_ask_before_the_start_gets_nothing(operator: OperatorProcess, place: Place) -> None:
+    """Carol asks for herself by a binding to her name, bob agrees, and the binding goes before the grant is due."""
+    people = place.people
+    starts = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=12)
+    asked = await place.pending(people.carol, notBefore=format_time(starts))
+    (await asked.decide(people.bob)).done()
+    await asked.phase("Approved")
+    await place.kubectl("delete", "rolebinding", "asking", user=ADMIN)
+    await asked.phase("Failed", "Active", seconds=30)
+
+    assert asked.status["terms"]["right"] == "ByName"
+    assert (asked.status["phase"], asked.status["endReason"]) == ("Failed", "RequesterMayNotAsk")
+    assert place.sights.bindings_of(asked.uid) == []
