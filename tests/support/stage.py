@@ -146,7 +146,8 @@ class Told:
 class Stage:
     """One cluster, one log, one clock; and the operator's process, which can be started anew at any time."""
 
-    def __init__(self, *, policy: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, *, policy: Mapping[str, Any] | None = None, max_grant: timedelta = timedelta(hours=24)) -> None:
+        self.max_grant = max_grant
         self.clock = FakeClock(NOON)
         self.cluster = FakeCluster(self.clock)
         self.log: list[Record] = []
@@ -179,7 +180,7 @@ class Stage:
             names=self.names,
             enforcement=lambda: self.enforcement,
             clock_state=lambda: self.clock_state,
-            max_grant=timedelta(hours=24),
+            max_grant=self.max_grant,
             wake=lambda uid: self.dirty.add(uid),
         )
         self.dirty: set[Any] = set()

@@ -236,3 +236,25 @@ def test_the_default_lead_time_changes_no_terms_that_are_pinned() -> None:
 
     assert "default" not in schema["properties"]["spec"]["properties"]["maxLeadTime"]
     assert AccessPolicySpec.model_fields["max_lead_time"].get_default(call_default_factory=True) == timedelta(days=7)
+
+
+async def test_a_grant_of_a_week_lasts_through_restarts_and_ends_on_time() -> None:
+    """It is days old when the operator starts anew: nothing is made or told twice, and the end is the announced one."""
+    stage = Stage(policy=a_policy(maxDuration="168h"), max_grant=timedelta(hours=744))
+    uid = await active(stage, duration="168h")
+    made = stage.bindings()
+    for _ in range(3):
+        await stage.pass_time(days=2)
+        stage.restart()
+        await stage.settle()
+        assert (stage.phase(), stage.bindings()) == ("Active", made)
+
+    await stage.pass_time(hours=23, minutes=59)
+    assert stage.phase() == "Active"
+    await stage.pass_time(minutes=2)
+
+    assert (stage.phase(), stage.bindings()) == ("Expired", [])
+    assert window_of(stage) == (at(), at(hours=168))
+    assert [at_ for _, at_ in stage.cluster.bindings_removed] == [NOON + timedelta(hours=168)]
+    told = stage.events(uid)
+    assert len(told) == len(set(told))

@@ -145,3 +145,19 @@ async def test_who_lost_the_right_to_ask_before_the_start_gets_nothing(operator:
     assert asked.status["terms"]["right"] == "ByName"
     assert (asked.status["phase"], asked.status["endReason"]) == ("Failed", "RequesterMayNotAsk")
     assert place.sights.bindings_of(asked.uid) == []
+
+
+async def test_an_approval_counts_although_its_giver_has_lost_the_right(
+    operator: OperatorProcess, place: Place
+) -> None:
+    """Bob approves for the owners and may no longer when dave approves for security: both count."""
+    people = place.people
+    asked = await place.pending(people.alice, "staged")
+    (await asked.decide(people.bob, stage="owners")).done()
+    await place.kubectl("delete", "rolebinding", "owners", user=ADMIN)
+    ask = ("approve", "accesspolicies.curfew.dev/staged", "--subresource=owners")
+    await asyncio.to_thread(place.cluster.await_right, people.bob.name, *ask, namespace=place.namespace, answer="no")
+    (await asked.decide(people.dave, stage="security")).done()
+    await asked.phase("Active")
+
+    assert asked.status["approvals"] == "2/2"
