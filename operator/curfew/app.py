@@ -38,6 +38,7 @@ from curfew.revisions import Course, Revisions
 from curfew.roles import RoleWatch
 from curfew.settings import Settings
 from curfew.store import Store
+from curfew.sweeping import SweeperWatch
 from curfew.timekeeping import Timekeeping
 from curfew.trail import Discrepancy, Health, People, PunctualStore, Trail, UsedNames, records
 
@@ -109,6 +110,13 @@ class Operator:
             every=settings.enforcement.every,
             changed=self.enforcement_changed,
             told=telemetry.enforced,
+        )
+        self._sweeper = SweeperWatch(
+            cluster,
+            self._clock,
+            settings.enforcement.namespace,
+            seen=self._reporting.sweeper_seen,
+            overdue=functools.partial(self._reporting.sweeper_overdue, namespace=settings.enforcement.namespace),
         )
         self._timekeeping = Timekeeping(self._clock, self.clock_changed)
         cluster.compare_clocks(self._clock, self._timekeeping.answered)
@@ -219,6 +227,7 @@ class Operator:
             asyncio.create_task(self._enforcement.run(), name="enforcement"),
             asyncio.create_task(self._watch(), name="watch"),
             asyncio.create_task(self._beside("put up checkpoints", self._anchoring.run), name="anchoring"),
+            asyncio.create_task(self._beside("watch the sweeper", self._sweeper.run), name="sweeper"),
         }
         if self._variables is not None:
             tasks.add(asyncio.create_task(self._beside("read credentials", self._variables.run), name="credentials"))
@@ -382,6 +391,7 @@ class Operator:
             "clock": clock.message,
             "cluster": "everything is listed and watched" if is_synced else "not everything is listed yet",
             "enforcement": enforcement.message,
+            "sweeper": self._sweeper.message,
             "trail": "takes records" if health.ok else f"takes no records, nothing is granted: {health.message}",
         }
 

@@ -182,6 +182,14 @@ class Noticeboard(Protocol):
         ...
 
 
+class CronJobs(Protocol):
+    """Where the sweeper's CronJob is read. Each call has a deadline and raises a `ClusterError`."""
+
+    async def get_cron_job(self, namespace: str, name: str) -> dict[str, Any] | None:
+        """Return one CronJob, or None if there is none. Raise `TooLarge` for one of more than 2 MiB."""
+        ...
+
+
 class Prober(Protocol):
     """Tries what must be refused, to see that it is. Each call has a deadline and raises a `ClusterError`."""
 

@@ -15,8 +15,9 @@ from curfew.core import skew
 from curfew.core.bindings import Binding
 from curfew.core.facts import STARTING, ClockState, EnforcementState, Facts
 from curfew.core.lifecycle import Event
-from curfew.core.notices import Notice, about_clock, about_enforcement, about_log
+from curfew.core.notices import Notice, about_clock, about_enforcement, about_log, about_sweeper
 from curfew.core.reasons import Reason
+from curfew.core.sweeping import SweeperState, Sweeps
 from curfew.ports import Attestation, ClusterError
 from curfew.store import Store, Unreadable
 
@@ -145,6 +146,16 @@ class Reporting:
             return
         log.error("the clock does not agree with the API server's", reason=state.reason, problem=state.message)
         self._recorder.post(about_clock(state, namespace))
+
+    def sweeper_seen(self, state: SweeperState) -> None:
+        """Set the metrics that show whether the sweeper runs."""
+        installed, overdue = state.reason is not Sweeps.NOT_INSTALLED, state.reason is Sweeps.OVERDUE
+        self._telemetry.set_sweeper(state.last, installed=installed, overdue=overdue)
+
+    def sweeper_overdue(self, state: SweeperState, since: datetime, namespace: str) -> None:
+        """Report an outage of the sweeper, which began at `since`: where people look."""
+        log.error("the sweeper does not run", problem=state.message)
+        self._recorder.post(about_sweeper(state.message, since, namespace))
 
     def durable(self, records: Sequence[Record]) -> None:
         """Log what became durable, by event."""

@@ -81,6 +81,11 @@ class Telemetry:
         self._clock_ahead = self._gauge(
             "clock_ahead_seconds", "Seconds that our clock is ahead of the API server's at least; below 0 it is behind."
         )
+        self._sweeper_installed = self._gauge("sweeper_installed", "1 while the sweeper's CronJob is there, else 0.")
+        self._sweeper_success = self._gauge(
+            "sweeper_last_success_timestamp_seconds", "When the sweeper last succeeded; 0 if it is not known to have."
+        )
+        self._sweeper_overdue = self._gauge("sweeper_overdue", "1 while the sweeper has not succeeded for too long.")
         self._enforced = self._gauge("enforced", "1 while an admission policy was found in force, else 0.", "policy")
         self._calls = self._histogram(
             "cluster_call_seconds", "Calls of our own to the API server.", MACHINE_BUCKETS, "call", "outcome"
@@ -176,6 +181,12 @@ class Telemetry:
     def set_clock_ahead(self, seconds: float) -> None:
         """Set how far our clock is ahead of the API server's at least; below zero it is behind."""
         self._clock_ahead.set(seconds)
+
+    def set_sweeper(self, last: datetime | None, *, installed: bool, overdue: bool) -> None:
+        """Set whether there is a sweeper, when it last succeeded, and whether that is too long ago."""
+        self._sweeper_installed.set(int(installed))
+        self._sweeper_success.set(last.timestamp() if last else 0)
+        self._sweeper_overdue.set(int(overdue))
 
     def cluster_call(self, call: str, outcome: str, seconds: float) -> None:
         """Tell of one call to the API server: which, how it ended, how long it took."""

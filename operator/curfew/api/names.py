@@ -37,6 +37,9 @@ CHECKPOINT_CONFIG_MAP: Final = "curfew-checkpoint"
 CHECKPOINT_KEY: Final = "checkpoint"
 """The ConfigMap with the newest checkpoint, and the key in it whose value that is: a signed note."""
 
+SWEEPER_CRON_JOB: Final = "curfew-sweeper"
+"""The CronJob that the chart makes in Curfew's own namespace, to end access while the operator is down."""
+
 SELF_TEST_REQUEST: Final = "curfew-probe"
 """The AccessRequest that Curfew makes in its own namespace, to try what its admission policies must refuse."""
 

@@ -1,6 +1,7 @@
 """A notice: what has happened to an object, told once, for people who watch Kubernetes Events."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 
 from curfew.api.access_request import AccessRequest
@@ -90,6 +91,12 @@ def about_clock(state: ClockState, namespace: str) -> Notice:
     """Return the notice that our clock is not the API server's, told of the namespace that Curfew lives in."""
     key = f"clock/{state.reason}/{format_time(state.since)}"
     return Notice(namespace, _namespace(namespace), "Warning", state.reason, "Compare", state.message[:1024], key)
+
+
+def about_sweeper(message: str, since: datetime, namespace: str) -> Notice:
+    """Return the notice that the sweeper does not run; `since` keeps two outages apart."""
+    key = f"sweeper/{format_time(since)}"
+    return Notice(namespace, _namespace(namespace), "Warning", "SweeperOverdue", "Compare", message[:1024], key)
 
 
 def about_log(reason: str, action: str, note: str, namespace: str, *, key: str) -> Notice:

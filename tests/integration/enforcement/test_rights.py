@@ -28,6 +28,7 @@ OF_THE_PROBE: set[Right] = {
 AT_HOME: set[Right] = {
     ("", "serviceaccounts/token", "create", "curfew-probe"),
     *(("", "configmaps", verb, "curfew-checkpoint") for verb in ("get", "patch")),
+    ("batch", "cronjobs", "get", "curfew-sweeper"),
 }
 """What the operator may do in its own namespace and not elsewhere."""
 
@@ -41,7 +42,7 @@ def test_the_rights_of_the_probe(cluster: Installed, namespace: str) -> None:
 
 
 def test_the_operator_may_speak_as_the_probe_and_as_nobody_else(cluster: Installed) -> None:
-    """One token, by name; that, and to put up checkpoints, is all that it may do at home and not elsewhere."""
+    """One token, by name; that, checkpoints and a look at the sweeper are all that it may do at home and not elsewhere."""
     elsewhere = cluster.make_namespace(opted_in=False)
     try:
         more = rights(cluster, OPERATOR, SYSTEM) - rights(cluster, OPERATOR, elsewhere)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from curfew.api import names
 from curfew.api.access_request import AccessRequestStatus, DecisionKind, Phase
-from curfew.api.names import CHECKPOINT_CONFIG_MAP
+from curfew.api.names import CHECKPOINT_CONFIG_MAP, SWEEPER_CRON_JOB
 from curfew.api.phases import PHASE_CHANGES
 from curfew.core.probes import CANARY_POLICY, CANARY_REQUEST, UNTRIED, attempts
 
@@ -76,3 +76,10 @@ def test_checkpoints_are_put_where_the_chart_has_a_place_for_them() -> None:
 
     assert f"kind: ConfigMap\nmetadata:\n  name: {CHECKPOINT_CONFIG_MAP}\n" in text
     assert f"resourceNames: [{CHECKPOINT_CONFIG_MAP}]" in text
+
+
+def test_the_operator_looks_at_the_sweeper_of_the_chart() -> None:
+    text = (POLICIES.parent / "sweeper.yaml").read_text()
+
+    assert f"kind: CronJob\nmetadata:\n  name: {SWEEPER_CRON_JOB}\n" in text
+    assert f"verbs: [get], resourceNames: [{SWEEPER_CRON_JOB}]" in text

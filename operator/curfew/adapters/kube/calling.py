@@ -18,6 +18,7 @@ CallObserver = Callable[[str, str, float], None]
 
 CORE = "/api/v1"
 OURS = f"/apis/{names.GROUP}/{names.VERSION}"
+BATCH = "/apis/batch/v1"
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
 EVENTS = "/apis/events.k8s.io/v1"
 

@@ -17,6 +17,7 @@ from kubernetes.aio.client import ApiClient
 
 from curfew.adapters.kube.calling import (
     ANSWER_BYTES,
+    BATCH,
     CORE,
     EVENTS,
     JSON,
@@ -44,6 +45,7 @@ _PAGE = 50  # objects; the largest request, with annotations as large as the API
 _CONNECTIONS = 32
 _REVOKING_CONNECTIONS = 16  # of their own, so that no revocation waits behind other calls (promise P3)
 
+_CRON_JOB_BYTES = 2**21  # etcd takes no object as large
 _ROLE_READS = 4  # at a time: what a role holds is as large as its author wants, up to ROLE_BYTES
 _ROLES: Mapping[str, str] = MappingProxyType({"Role": "roles", "ClusterRole": "clusterroles"})
 _CRDS: Mapping[str, str] = MappingProxyType({"accesspolicies": "AccessPolicy", "accessrequests": "AccessRequest"})
@@ -276,6 +278,11 @@ class KubeCluster:
             what=f"write ConfigMap {namespace}/{name}",
             content_type=MERGE_PATCH,
         )
+
+    async def get_cron_job(self, namespace: str, name: str) -> dict[str, Any] | None:
+        """Return one CronJob, or None if there is none."""
+        path = path_to(BATCH, namespace, "cronjobs", name)
+        return await self._get("get_cron_job", path, f"read CronJob {namespace}/{name}", _CRON_JOB_BYTES)
 
     async def _is_allowed(self, plural: str, spec: Json, what: str) -> bool:
         """Ask RBAC. An answer without a clear yes is a no (promise P8)."""
