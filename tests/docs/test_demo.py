@@ -42,8 +42,8 @@ def test_ctrl_c_ends_what_stays_up(told: Told) -> None:
 
 @pytest.mark.parametrize("moment", ["To type along", "Curfew's chart", "The operator"])
 def test_ctrl_c_ends_everything_at_any_moment(moment: str) -> None:
-    """Nothing runs or lies about after it."""
-    with demo() as process:
+    """Nothing runs or lies about after it. With --keep, because then it prints where its folder is."""
+    with demo("--keep") as process:
         before = listen(process, moment)
         assert left_of(before), "this test would not notice what is left"
         process.send_signal(signal.SIGINT)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from curfew.api.times import parse_duration, parse_time
-from curfew.core import approval, bindings, checks, ending, plan, policy_records
+from curfew.core import approval, bindings, checks, ending, plan, policy_records, role_changes
 from curfew.core.facts import EnforcementState, Facts
 from tests.support.builders import ALICE, BOB, CAROL, DAVE, NOON, a_policy, a_request, a_role
 from tests.support.stage import Stage
@@ -346,7 +346,7 @@ def ends_are_forgotten(patch: pytest.MonkeyPatch) -> None:
 def terms_are_not_compared(patch: pytest.MonkeyPatch) -> None:
     """P5: whatever the role allows by now is granted."""
     patch.setattr(checks, "GRANT", (checks.policy_was_deleted,))
-    patch.setattr(ending, "role_was_changed", lambda facts: None)
+    patch.setattr(role_changes, "role_was_changed", lambda facts: None)
 
 
 def late_approvals_count(patch: pytest.MonkeyPatch) -> None:
