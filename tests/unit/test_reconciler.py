@@ -699,6 +699,18 @@ async def test_who_asked_for_themselves_by_name_and_lost_the_right_gets_nothing(
     assert stage.cluster.bindings_made == []
 
 
+async def test_a_right_is_not_asked_again_in_the_first_seconds() -> None:
+    """One of several API servers may not know of the binding yet, and would fail a grant that follows at once."""
+    stage = Stage()
+    await pending(stage)
+    stage.cluster.may_not_request.add(ALICE)
+
+    stage.cluster.decide("inc-4711", a_decision())
+    await stage.settle()
+
+    assert stage.phase() == "Active"
+
+
 async def test_a_right_that_came_through_a_group_is_not_asked_again() -> None:
     """Asked by name, RBAC said no from the start; the API server, which knows the groups, let them ask."""
     stage = Stage()

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 import re2
 
 from curfew.api.access_policy import AccessPolicy
-from curfew.api.access_request import AccessRequest, RightBy
+from curfew.api.access_request import RightBy
 from curfew.api.characters import visible
 from curfew.api.names import is_self_test
 from curfew.api.times import format_duration, format_time
@@ -76,19 +77,27 @@ def role_cannot_be_bound(facts: Facts) -> Violation | None:
     return Violation(Reason.CANNOT_BIND, not_given(str(ref.kind), ref.name, facts.request.metadata.namespace))
 
 
-def needs_right_by_name(request: AccessRequest) -> bool:
+JUST_ASKED = timedelta(seconds=5)
+"""How long after its creation a request's own right is not asked again: an API server may learn of a binding late."""
+
+
+def needs_right_by_name(facts: Facts) -> bool:
     """Whether the requester must have the right to ask by their own name (decision 0059).
 
-    Whoever asks for themselves was let in by the API server; if by name, the right must not be lost before the grant.
+    The API server lets in people who ask for themselves. If their right is by name, it must not be lost before the grant.
     """
-    terms, spec = request.status.terms, request.spec
-    return spec.submitted_by != spec.requester or (terms is not None and terms.right is RightBy.NAME)
+    request = facts.request
+    terms, spec, created = request.status.terms, request.spec, request.metadata.creation_timestamp
+    if spec.submitted_by != spec.requester:
+        return True
+    was_just_asked = created is not None and facts.now < created + JUST_ASKED
+    return terms is not None and terms.right is RightBy.NAME and not was_just_asked
 
 
 def requester_may_not_ask(facts: Facts) -> Violation | None:
     """The requester has no right of their own to ask for the policy, or has lost it since (promises P4 and P5)."""
     request = facts.request
-    if not needs_right_by_name(request) or (facts.rights is not None and facts.rights.requester_may_ask):
+    if not needs_right_by_name(facts) or (facts.rights is not None and facts.rights.requester_may_ask):
         return None
     if request.spec.submitted_by == request.spec.requester:
         return Violation(
