@@ -219,7 +219,7 @@ CHANGED = [
     Attack(
         "replaced by nearly the same",
         granted,
-        lambda s: Call(ROOT, "PUT", s.grant_path, s.grant()),
+        lambda s: Call(ROOT, "PUT", s.grant_path, s.grant(expires_at=in_hours(2))),
         NOT_YOURS,
         lambda s: delete(s.grant_path, ROOT),
     ),

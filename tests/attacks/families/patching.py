@@ -127,20 +127,6 @@ PATCHES = [
         lambda s: merge_status(s, CAROL, also([OWN], {"by": CAROL.name, "decision": "Deny"})),
     ),
     Attack(
-        "a merge patch removes an empty list",
-        pending,
-        lambda s: merge_status(s, CAROL, {"decisions": None}),
-        ONE,  # the API server puts an empty list in its place
-        lambda s: merge_status(s, CAROL, also([], {"by": CAROL.name, "decision": "Deny"})),
-    ),
-    Attack(
-        "a merge patch says nothing new",
-        decided,
-        lambda s: merge_status(s, BOB, also([OWN])),
-        ONE,
-        lambda s: merge_status(s, BOB, also([OWN], {**OWN, "decision": "Deny"})),
-    ),
-    Attack(
         "a merge patch removes the phase",
         pending,
         lambda s: merge_status(s, BOB, {"phase": None, **also([], OWN)}),
