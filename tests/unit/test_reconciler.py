@@ -711,6 +711,25 @@ async def test_a_right_is_not_asked_again_in_the_first_seconds() -> None:
     assert stage.phase() == "Active"
 
 
+async def test_a_right_that_has_to_be_asked_for_by_now_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first seconds are over while the role is read: nobody has lost a right that was not asked for."""
+    stage = Stage()
+    await pending(stage)
+    read = stage.cluster.get_role
+
+    async def read_slowly(kind: str, namespace: str, name: str) -> dict[str, Any] | None:
+        stage.clock.advance(seconds=0.2)
+        return await read(kind, namespace, name)
+
+    monkeypatch.setattr(stage.cluster, "get_role", read_slowly)
+    stage.clock.advance(seconds=4.9)
+
+    stage.cluster.decide("inc-4711", a_decision())
+    await stage.settle()
+
+    assert stage.phase() == "Active"
+
+
 async def test_a_right_that_came_through_a_group_is_not_asked_again() -> None:
     """Asked by name, RBAC said no from the start; the API server, which knows the groups, let them ask."""
     stage = Stage()

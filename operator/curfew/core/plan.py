@@ -423,9 +423,9 @@ def _announce_in_status(facts: Facts) -> Step:
 
 def _compare(facts: Facts) -> Step | None:
     """Read the role anew and fail where it or anything else is not as it must be; None where all is (promise P5)."""
-    if Read.ROLE not in facts.was_read:
-        needs_right = checks.needs_right_by_name(facts)
-        return Step(reads=frozenset({Read.ROLE, Read.RIGHTS} if needs_right else {Read.ROLE}))
+    wanted = frozenset({Read.ROLE, Read.RIGHTS} if checks.needs_right_by_name(facts) else {Read.ROLE})
+    if not wanted <= facts.was_read:
+        return Step(reads=wanted)
     violation = checks.first_violation(checks.GRANT, facts)
     if violation is not None and violation.reason is Reason.TERMS_CHANGED and role_changes.is_settling(facts):
         return Step(wake_at=role_changes.settled_at(facts))
