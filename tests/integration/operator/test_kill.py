@@ -116,6 +116,8 @@ async def busy_minute(place: Place, operator: OperatorProcess, chance: random.Ra
     for walk in walks:
         if walk.course.phase is not None:
             await walk.asked.closed(SOON)
+    # A process that is still loading Python ends by SIGTERM itself, without the operator's own way of stopping.
+    await asyncio.to_thread(operator.await_listed)
     # The stories of those that were deleted have no status to look at; stopping writes what is left to write.
     await asyncio.to_thread(operator.restart)
     return Seen(place, walks, list(operator.lives), operator.first_words())
