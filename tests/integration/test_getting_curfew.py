@@ -153,7 +153,7 @@ async def test_it_is_soon_installed_and_audits_a_bucket(
     key.write_text(SIGNER.verifier_key)
     assert "Verified: log main" in there.run(got.curfew, "audit", "verify", log, "--key-file", key)
     assert there.run(got.python, "-c", ATTEST, log) == "True\n"
-    there.run(got.python, "-c", "import curfew.app")  # the operator finds all it needs
+    there.run(got.python, "-c", "import curfew.processes.operator.app")  # the operator finds all it needs
 
 
 def test_the_readme_names_these_ways() -> None:

@@ -26,8 +26,8 @@ from curfew.adapters.objectstore.errors import translate
 from curfew.adapters.telemetry import Telemetry
 from curfew.core.notices import Notice
 from curfew.ports import ClusterError, Forbidden, StoreUnavailable, Unavailable
-from curfew.reporting import Reporting
-from curfew.store import Store, Unreadable
+from curfew.processes.operator.known import Store, Unreadable
+from curfew.processes.operator.reporting import Reporting
 from tests.support.builders import BOB, NOON, a_decision, a_policy, a_request, a_role
 from tests.support.stage import Stage
 from tests.support.world import FailurePlan

@@ -15,8 +15,8 @@ from curfew.core.policy_records import place_of
 from curfew.core.reasons import Reason
 from curfew.core.seals import Seals
 from curfew.ports import ClusterError, StoreUnavailable
-from curfew.reconciler import Reconciler
-from curfew.store import Store, Unreadable, is_closed
+from curfew.processes.operator.known import Store, Unreadable, is_closed
+from curfew.processes.operator.reconciler import Reconciler
 from tests.support.builders import NOON, a_decision, a_policy, a_request, a_role
 from tests.support.world import FailurePlan, FakeClock, FakeCluster
 

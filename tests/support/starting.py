@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from curfew.adapters.objectstore import open_store
 from curfew.audit.checkpoint import Verifier
-from curfew.trail.punctual import PunctualStore
+from curfew.storage.time_limits import PunctualStore
 from curfew.trail.recovery import recover
 from tests.support.logs import BEGIN
 

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from curfew.anchoring import Anchoring
 from curfew.api.names import CHECKPOINT_CONFIG_MAP, CHECKPOINT_KEY
 from curfew.audit.checkpoint import Checkpoint, open_note, sign_note
 from curfew.audit.segment import origin
 from curfew.ports import ClusterError, Forbidden, Unavailable
+from curfew.processes.operator.anchoring import Anchoring
 from tests.support.stores import MemoryStore
 from tests.support.trail import LOG, OTHER_SIGNER, SIGNER, Observer, a_trail, records, running, settle
 

@@ -9,8 +9,8 @@ import pytest
 
 from curfew.core.facts import EnforcementState
 from curfew.core.probes import Attempt, Canary, Speaker, attempts
-from curfew.enforcement import Enforcement
 from curfew.ports import ClusterError, Conflict, Forbidden, Invalid, NotFound, Unavailable
+from curfew.processes.operator.enforcement import Enforcement
 from tests.support.trail import START, LoopClock
 
 pytestmark = pytest.mark.looptime(start=0)

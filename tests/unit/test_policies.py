@@ -6,7 +6,7 @@ import pytest
 
 from curfew.audit.record import Record
 from curfew.core.policy_records import place_of
-from curfew.listing import Lister
+from curfew.processes.operator.lister import Lister
 from tests.support.builders import NOON, a_policy
 from tests.support.ocsf import validate
 from tests.support.stage import Stage

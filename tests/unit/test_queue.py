@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from curfew.queue import RESOLUTION, WorkQueue
-from curfew.turns import AT_ONCE, EACH, Place
+from curfew.processes.operator.queue import RESOLUTION, WorkQueue
+from curfew.processes.operator.turns import AT_ONCE, EACH, Place
 from tests.support.builders import NOON
 from tests.support.world import FakeClock
 

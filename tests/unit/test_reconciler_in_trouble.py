@@ -9,7 +9,7 @@ import pytest
 
 from curfew.audit.record import RecordRefused
 from curfew.ports import Held
-from curfew.turns import Place
+from curfew.processes.operator.turns import Place
 from tests.support.builders import ALICE, BOB, NOON, a_decision, a_policy, a_request, a_role
 from tests.support.stage import Stage, active
 from tests.support.world import FailurePlan

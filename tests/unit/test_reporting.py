@@ -10,7 +10,7 @@ from curfew.adapters.events import Recorder
 from curfew.adapters.telemetry import Telemetry
 from curfew.core.notices import Notice
 from curfew.ports import Attestation, Evidence
-from curfew.reporting import Reporting
+from curfew.processes.operator.reporting import Reporting
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 GOOD = Attestation(NOON, Evidence.STAMPED, sufficient=True, findings=())

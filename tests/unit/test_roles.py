@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from curfew.ports import ClusterError, Conflict, ObjectSeen, TooLarge, Unavailable
-from curfew.roles import RoleWatch
+from curfew.processes.operator.roles import RoleWatch
 from tests.support.builders import a_decision, a_request, a_role
 from tests.support.stage import Stage, active
 

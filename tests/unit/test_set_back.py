@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from curfew.listing import Lister
-from curfew.revisions import Course, Revisions
+from curfew.processes.operator.lister import Lister
+from curfew.processes.operator.revisions import Course, Revisions
 from tests.support.builders import BOB, a_decision, a_policy, a_request
 from tests.support.stage import Stage, active, pending
 from tests.support.world import FakeCluster

@@ -11,7 +11,7 @@ import pytest
 
 from curfew.core.sweeping import SweeperState, Sweeps
 from curfew.ports import Forbidden
-from curfew.sweeping import SweeperWatch
+from curfew.processes.operator.sweeper_watch import SweeperWatch
 from tests.support.world import FakeClock
 from tests.unit.core.test_sweeping import cron_job
 

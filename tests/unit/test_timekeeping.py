@@ -6,7 +6,7 @@ from email.utils import format_datetime
 import pytest
 
 from curfew.core.facts import ClockState
-from curfew.timekeeping import Timekeeping
+from curfew.processes.operator.timekeeping import Timekeeping
 from tests.support.builders import NOON, a_decision, a_request
 from tests.support.stage import Stage, active, pending
 from tests.support.world import FakeClock

@@ -7,10 +7,10 @@ from pathlib import Path
 import click
 
 from curfew.adapters.logs import configure_logs
-from curfew.app import operate
 from curfew.audit.checkpoint import KeyRefused
 from curfew.ports import ClusterError, StoreError
-from curfew.settings import SettingsRefused, load_settings
+from curfew.processes.operator.app import operate
+from curfew.settings.operator import SettingsRefused, load_settings
 
 
 @click.command("operator")

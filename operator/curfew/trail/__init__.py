@@ -6,11 +6,11 @@ that are read again, `health` says whether records become durable, `people` know
 `used_names` which names of requests were used, `punctual` gives each call to the store an end.
 """
 
+from curfew.storage.people import People
+from curfew.storage.time_limits import PunctualStore
+from curfew.storage.used_names import UsedNames
 from curfew.trail.health import Health
-from curfew.trail.people import People
-from curfew.trail.punctual import PunctualStore
 from curfew.trail.samples import Discrepancy
-from curfew.trail.used_names import UsedNames
 from curfew.trail.writer import Trail, TrailObserver
 
 __all__ = ["Discrepancy", "Health", "People", "PunctualStore", "Trail", "TrailObserver", "UsedNames"]

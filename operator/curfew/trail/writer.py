@@ -24,14 +24,14 @@ from curfew.audit.rotation import successor
 from curfew.audit.segment import MAX_BYTES, MAX_RECORDS, ChainBroken, Head, Segment, follow, seal
 from curfew.core.seals import Seals
 from curfew.ports import Clock, ObjectExists, ObjectMissing, ObjectStore, StoreError, StoreUnavailable
+from curfew.storage.people import People
+from curfew.storage.time_limits import PunctualStore
 from curfew.trail import records
 from curfew.trail.attestor import AttestationObserver, Attestor
 from curfew.trail.health import Health, HealthKeeper, Outage, Reason, Trouble
 from curfew.trail.keys import Keys, KeyUnknown
 from curfew.trail.memory import Memory
 from curfew.trail.open_stories import Carrier
-from curfew.trail.people import People
-from curfew.trail.punctual import PunctualStore
 from curfew.trail.recovery import Recovered, records_of, recover
 from curfew.trail.samples import Samples
 

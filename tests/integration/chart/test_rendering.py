@@ -10,7 +10,7 @@ import yaml
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from curfew.settings import load_settings
+from curfew.settings.operator import load_settings
 from tests.integration.chart.helm import STAMPING, kinds, one, rendered, template
 from tests.integration.installed import CHART, SYSTEM
 

@@ -13,7 +13,7 @@ import pytest
 from curfew.adapters.clock import SystemClock
 from curfew.adapters.kube import KubeCluster
 from curfew.core.facts import EnforcementState
-from curfew.enforcement import Enforcement
+from curfew.processes.operator.enforcement import Enforcement
 from tests.integration.installed import SYSTEM, Installed
 
 PROBE = f"system:serviceaccount:{SYSTEM}:curfew-probe"

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from curfew.settings import Settings, SettingsRefused, load_settings
+from curfew.settings.operator import Settings, SettingsRefused, load_settings
 
 LEAST = """\
 audit:

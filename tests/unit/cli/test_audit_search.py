@@ -16,7 +16,7 @@ from curfew.audit.record import Record, Story, make_record
 from curfew.cli import main
 from curfew.cli.audit.story import gap, in_words
 from curfew.cli.audit.verdict import NO_KEY
-from curfew.trail.people import People
+from curfew.storage.people import People
 from tests.support.logs import BEGIN, ALog, opened
 from tests.vectors.make_vectors import the_story
 

@@ -10,7 +10,7 @@ from curfew.adapters.clock import SystemClock
 from curfew.adapters.objectstore import open_store
 from curfew.audit.pseudonyms import Person
 from curfew.cli import main
-from curfew.trail.people import People
+from curfew.storage.people import People
 from tests.support.trail import a_record
 
 ALICE = "alice@example.com"

@@ -143,7 +143,7 @@ def test_it_needs_nothing_of_the_operator() -> None:
     code = (
         "import sys, curfew.cli.sweep; "
         "print([m for m in sys.modules if m.split('.')[0] == 'kopf' or m in "
-        "{'curfew.app', 'curfew.handlers', 'curfew.reconciler', 'curfew.trail', 'curfew.settings'}])"
+        "{'curfew.processes.operator.app', 'curfew.processes.operator.watching', 'curfew.processes.operator.reconciler', 'curfew.trail', 'curfew.settings.operator'}])"
     )
     ran = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)  # noqa: S603  ours
     assert ran.stdout == "[]\n"

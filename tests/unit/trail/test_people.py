@@ -9,7 +9,7 @@ import pytest
 from curfew.audit.carried import cut
 from curfew.audit.pseudonyms import Person
 from curfew.ports import StoreUnavailable
-from curfew.trail.people import FRESH, People, object_name
+from curfew.storage.people import FRESH, People, object_name
 from tests.support.stores import FailingStore, MemoryStore, When
 from tests.support.trail import LoopClock, Observer, a_record, a_story, a_trail, log_of, running, told_once, until
 

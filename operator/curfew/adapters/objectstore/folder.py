@@ -15,8 +15,8 @@ from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
-from curfew.files import NotAFile, open_regular
 from curfew.ports import MOST_READ, Attestation, Evidence, Keep, ObjectExists, ObjectMissing, StoreUnavailable, every
+from curfew.settings.files import NotAFile, open_regular
 
 R = TypeVar("R")
 

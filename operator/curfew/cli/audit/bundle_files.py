@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Protocol
 
-from curfew.files import open_regular
+from curfew.settings.files import open_regular
 
 MOST_FILES = 1_000_000
 MOST_ZIPPED = 200_000

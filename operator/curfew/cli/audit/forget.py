@@ -12,7 +12,7 @@ from curfew.cli.audit import options
 from curfew.cli.audit.reading import open_location, required_people, unreadable
 from curfew.cli.audit.showing import printable
 from curfew.ports import ErasableStore
-from curfew.trail.people import People, object_name
+from curfew.storage.people import People, object_name
 
 NOT_GONE = 1
 """Exit code where there is nobody to forget, or what was deleted may still be there."""

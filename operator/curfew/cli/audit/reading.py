@@ -21,8 +21,8 @@ from curfew.audit.segment import ChainBroken, Head, Segment, announced_key, orig
 from curfew.audit.verify import in_order, place
 from curfew.audit.witness import Witness
 from curfew.cli.audit.anchors import FORMS, anchors_in
-from curfew.files import read_given
 from curfew.ports import ErasableStore, ObjectStore, StoreError, StoreUnavailable
+from curfew.settings.files import read_given
 
 VERIFIED, TAMPERED, USAGE, UNREADABLE, INTERRUPTED = 0, 1, 2, 3, 130
 """Exit codes of the audit commands."""
@@ -87,7 +87,7 @@ async def known_people(location: str | None) -> Mapping[str, Person]:
     """Return the people behind a log's pseudonyms, by pseudonym; nobody where no place is named."""
     if location is None:
         return {}
-    from curfew.trail.people import People  # it brings half the operator with it, and most logs hold names
+    from curfew.storage.people import People  # it brings half the operator with it, and most logs hold names
 
     return await People(open_location(location), SystemClock()).by_pseudonym()
 

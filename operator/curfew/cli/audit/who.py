@@ -9,7 +9,7 @@ from curfew.adapters.clock import SystemClock
 from curfew.cli.audit import options
 from curfew.cli.audit.reading import open_location, required_people, unreadable
 from curfew.cli.audit.showing import printable
-from curfew.trail.people import People
+from curfew.storage.people import People
 
 UNKNOWN = 1
 """Exit code for somebody of whom nothing is known, or not any more."""

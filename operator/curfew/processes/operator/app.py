@@ -13,7 +13,6 @@ from typing import TypeVar
 import kopf
 import structlog
 
-from curfew import handlers
 from curfew.adapters.clock import SystemClock
 from curfew.adapters.events import Recorder
 from curfew.adapters.forwarding import Forwarder, open_sink
@@ -23,23 +22,24 @@ from curfew.adapters.signing import open_signers
 from curfew.adapters.telemetry import Telemetry
 from curfew.adapters.variables import Variables
 from curfew.adapters.web import WebServer
-from curfew.anchoring import Anchoring
 from curfew.api.access_request import Phase
 from curfew.audit.record import Record
 from curfew.core.facts import ClockState, EnforcementState
 from curfew.core.policy_records import place_of
-from curfew.enforcement import Enforcement
-from curfew.listing import Lister
 from curfew.ports import Attestation, ClusterError
-from curfew.queue import WorkQueue
-from curfew.reconciler import Reconciler
-from curfew.reporting import Reporting
-from curfew.revisions import Course, Revisions
-from curfew.roles import RoleWatch
-from curfew.settings import Settings
-from curfew.store import Store
-from curfew.sweeping import SweeperWatch
-from curfew.timekeeping import Timekeeping
+from curfew.processes.operator import watching
+from curfew.processes.operator.anchoring import Anchoring
+from curfew.processes.operator.enforcement import Enforcement
+from curfew.processes.operator.known import Store
+from curfew.processes.operator.lister import Lister
+from curfew.processes.operator.queue import WorkQueue
+from curfew.processes.operator.reconciler import Reconciler
+from curfew.processes.operator.reporting import Reporting
+from curfew.processes.operator.revisions import Course, Revisions
+from curfew.processes.operator.roles import RoleWatch
+from curfew.processes.operator.sweeper_watch import SweeperWatch
+from curfew.processes.operator.timekeeping import Timekeeping
+from curfew.settings.operator import Settings
 from curfew.trail import Discrepancy, Health, People, PunctualStore, Trail, UsedNames, records
 
 log = structlog.get_logger("curfew")
@@ -294,8 +294,8 @@ class Operator:
     async def _run_kopf(self) -> None:
         registry = kopf.OperatorRegistry()
         settings = kopf.OperatorSettings()
-        handlers.configure(settings)
-        handlers.register(registry, self._store, self._queue.add, self._reporting.unreadable)
+        watching.configure(settings)
+        watching.register(registry, self._store, self._queue.add, self._reporting.unreadable)
 
         @kopf.on.login(registry=registry)
         async def login(**_: object) -> kopf.AiohttpSession:

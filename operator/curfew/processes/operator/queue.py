@@ -1,6 +1,6 @@
 """The work queue: each key is worked on by one task at a time, again when there is news, and when its time has come.
 
-A key first waits in the line of the person that it is about (`curfew.turns`). What ends access does not wait: that is asked
+A key first waits in the line of the person that it is about (`curfew.processes.operator.turns`). What ends access does not wait: that is asked
 again with each piece of news, and at the instant that the key's place names.
 
 One heap of deadlines and one timer, re-armed against the wall clock each time it fires: a clock that is set forward is
@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from curfew.ports import Clock
-from curfew.turns import Place, Turns
+from curfew.processes.operator.turns import Place, Turns
 
 RESOLUTION = 0.5
 """Longest sleep between two looks at the wall clock, in seconds."""

@@ -54,7 +54,7 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import ErrorDetails
 
 from curfew.api.times import Duration, format_duration
-from curfew.files import read_given
+from curfew.settings.files import read_given
 
 _STORES = "s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, az://CONTAINER/PREFIX or file:///FOLDER"
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")

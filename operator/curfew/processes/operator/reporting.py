@@ -19,7 +19,7 @@ from curfew.core.notices import Notice, about_clock, about_enforcement, about_lo
 from curfew.core.reasons import Reason
 from curfew.core.sweeping import SweeperState, Sweeps
 from curfew.ports import Attestation, ClusterError
-from curfew.store import Store, Unreadable
+from curfew.processes.operator.known import Store, Unreadable
 
 log = structlog.get_logger("curfew")
 

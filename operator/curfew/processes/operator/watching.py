@@ -12,7 +12,7 @@ from typing import Any
 import kopf
 
 from curfew.api import names
-from curfew.store import Store, Unreadable, is_closed
+from curfew.processes.operator.known import Store, Unreadable, is_closed
 
 Enqueue = Callable[[Hashable], None]
 Complain = Callable[[Unreadable], None]

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Hashable
 
 from curfew.ports import Cluster
-from curfew.store import Store, Unreadable
+from curfew.processes.operator.known import Store, Unreadable
 
 
 class Lister:

@@ -12,7 +12,7 @@ from typing import Final
 import structlog
 
 from curfew.ports import ClusterError, Conflict, ObjectSeen, RoleSource, TooLarge
-from curfew.store import RoleKey, Store
+from curfew.processes.operator.known import RoleKey, Store
 
 log = structlog.get_logger("curfew")
 

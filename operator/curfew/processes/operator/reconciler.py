@@ -51,8 +51,8 @@ from curfew.ports import (
     StoreError,
     TooLarge,
 )
-from curfew.store import PolicyKey, Store, Unreadable, is_closed
-from curfew.turns import Place
+from curfew.processes.operator.known import PolicyKey, Store, Unreadable, is_closed
+from curfew.processes.operator.turns import Place
 
 ILLEGITIMATE = (Reason.BINDING_UNANNOUNCED, Reason.BINDING_TAMPERED, Reason.EXPIRY_MISSING)
 """Why a binding is removed that was never a grant of ours, or is no longer the one we made."""

@@ -1,0 +1,1 @@
+"""What serves any object store: time limits, and objects that are not part of a log."""
