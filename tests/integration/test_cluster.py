@@ -14,9 +14,9 @@ from curfew.adapters.events import event_name, render_event
 from curfew.adapters.kube import KubeCluster
 from curfew.api import names
 from curfew.api.times import format_time
-from curfew.cli.sweep import sweep_bindings
 from curfew.core.notices import Notice, Regarding
 from curfew.ports import AlreadyExists, Forbidden, Held, Invalid, NotFound, Unavailable
+from curfew.processes.sweep import sweep_bindings
 from tests.integration.installed import Installed
 from tests.support.cluster_contract import Bench, ClusterContract, mine, this_second
 

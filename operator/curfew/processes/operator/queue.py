@@ -1,6 +1,6 @@
 """The work queue: each key is worked on by one task at a time, again when there is news, and when its time has come.
 
-A key first waits in the line of the person that it is about (`curfew.processes.operator.turns`). What ends access does not wait: that is asked
+A key first waits in the line of the person that it is about (`turns`). What ends access does not wait: that is asked
 again with each piece of news, and at the instant that the key's place names.
 
 One heap of deadlines and one timer, re-armed against the wall clock each time it fires: a clock that is set forward is

@@ -1,0 +1,66 @@
+"""The sweeper: a process of its own that runs for a moment and ends what should have ended.
+
+It shares nothing with the operator but the words on a binding, so that no defect up there can reach down here.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+from curfew.api import names
+from curfew.api.times import format_duration, format_time, parse_time
+from curfew.ports import Clock, Cluster, ClusterError
+
+_AT_ONCE = 16  # removals under way at any time
+_SECOND = timedelta(seconds=1)
+
+
+async def sweep_bindings(cluster: Cluster, clock: Clock, say: Callable[[str], None], *, dry_run: bool = False) -> int:
+    """Remove the bindings whose end has passed or cannot be read, say so of each, and return how many are left.
+
+    Raise `ClusterError` where they cannot be listed. One that cannot be removed keeps no other.
+    """
+    slots = asyncio.Semaphore(_AT_ONCE)
+    done: Counter[str] = Counter()
+
+    async def consider(binding: dict[str, Any]) -> None:
+        async with slots:
+            metadata = binding["metadata"]
+            namespace, name, uid = metadata["namespace"], metadata["name"], metadata["uid"]
+            why = _why_over(binding, clock.now())
+            if why is None:
+                done["not over yet"] += 1
+                return
+            outcome, detail = "would be removed", ""
+            if not dry_run:
+                try:
+                    was_ours = await cluster.delete_binding(namespace, name, uid)
+                    outcome = "removed" if was_ours else "gone already"
+                except ClusterError as error:
+                    outcome, detail = "could not be removed", f": {error}"
+            done[outcome] += 1
+            say(f"{namespace}/{name} {why}: {outcome}{detail}")
+
+    bindings = await cluster.list_bindings()
+    async with asyncio.TaskGroup() as group:
+        for binding in bindings:
+            group.create_task(consider(binding))
+    say(", ".join(f"{count} {outcome}" for outcome, count in sorted(done.items())) or "There are no grants.")
+    return done["could not be removed"]
+
+
+def _why_over(binding: dict[str, Any], now: datetime) -> str | None:
+    """Return why a binding has no right to exist any more, in words for people, or None where it has."""
+    said = (binding["metadata"].get("annotations") or {}).get(names.ANNOTATION_EXPIRES_AT)
+    if said is None:
+        return "does not say when it ends"
+    try:
+        end = parse_time(said)
+    except ValueError:
+        return f"says that it ends at {said!r}, which is no time"
+    if now < end:
+        return None
+    late = format_duration((now - end) // _SECOND * _SECOND)
+    return f"ended at {format_time(end)}, {late} ago"
