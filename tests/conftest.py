@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from tests.integration.installed import Installed
 from tools.servers.environment import Environment
@@ -19,8 +20,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure() -> None:
-    """Start without an event loop: one that was made by merely asking for it is never closed, and that is a warning."""
+    """Start without an event loop, and let no test fail by being slow.
+
+    An event loop that was made by merely asking for it is never closed, and that is a warning.
+    """
     asyncio.set_event_loop(None)
+    # A machine may be busy: how long an example takes proves nothing.
+    settings.register_profile("untimed", deadline=None)
+    settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")
