@@ -23,7 +23,11 @@ class GcsServer:
     """A server without accounts or locks. Clients speak to it through a door that translates one header."""
 
     def __init__(self, folder: Path) -> None:
-        """Start nothing yet; the log is written to `folder`."""
+        """Start nothing yet; the log is written to `folder`.
+
+        Nobody is asked for credentials, so `authorizations` lists what each request had for that, oldest first.
+        """
+        self.authorizations: list[str] = []
         self._folder = folder
         self._port = 0
         self._server: Server | None = None
@@ -32,7 +36,7 @@ class GcsServer:
     def __enter__(self) -> Self:
         """Start."""
         self._server = on_free_ports(self._launch)
-        self._door = ThreadingHTTPServer((LOOPBACK, 0), _door_to(self._port))
+        self._door = ThreadingHTTPServer((LOOPBACK, 0), _door_to(self._port, self.authorizations))
         threading.Thread(target=self._door.serve_forever, daemon=True).start()
         return self
 
@@ -83,7 +87,7 @@ class GcsServer:
         return server
 
 
-def _door_to(port: int) -> type[BaseHTTPRequestHandler]:
+def _door_to(port: int, authorizations: list[str]) -> type[BaseHTTPRequestHandler]:
     """Return what passes requests on, and puts a PUT of the XML API into the words of the JSON API.
 
     Both are Google's. This server keeps the condition of an upload only in the second.
@@ -94,6 +98,7 @@ def _door_to(port: int) -> type[BaseHTTPRequestHandler]:
 
         def _pass_on(self) -> None:
             method, path = self.command, self.path
+            authorizations.append(self.headers.get("Authorization", ""))
             if method == "PUT":
                 method, path = "POST", _as_upload(path, self.headers.get(CONDITION))
             headers = {name: value for name, value in self.headers.items() if name.lower() not in NOT_PASSED_ON}

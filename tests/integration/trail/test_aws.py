@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from curfew.adapters.objectstore import aws, open_store
+from curfew.adapters.objectstore import aws, current, open_store
 from curfew.adapters.variables import Variables
 from curfew.ports import ObjectStore, StoreUnavailable
 from tools.servers.pki import Authority
@@ -120,7 +120,7 @@ async def test_keys_that_are_exchanged_are_read_again(
     own: S3Server, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The same store goes on when the new keys are in the file."""
-    monkeypatch.setattr(aws, "READ_AGAIN_SECONDS", 0.0)
+    monkeypatch.setattr(current, "READ_AGAIN_SECONDS", 0.0)
     write_keys(own, home)
     store = open_store(f"s3://{own.make_bucket('exchanged')}")
     await use(store, "a")
@@ -137,7 +137,7 @@ async def test_keys_in_a_mounted_secret_are_read_again(
     own: S3Server, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As the chart mounts them: the operator needs no restart."""
-    monkeypatch.setattr(aws, "READ_AGAIN_SECONDS", 0.0)
+    monkeypatch.setattr(current, "READ_AGAIN_SECONDS", 0.0)
     for name in KEYS:
         monkeypatch.setenv(name, "")  # so that they go with the test
     variables = Variables(home)

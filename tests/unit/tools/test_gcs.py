@@ -56,7 +56,7 @@ def test_what_is_asked_is_passed_on_and_so_is_the_answer() -> None:
 
     with (
         serving(Stored) as port,
-        serving(_door_to(port)) as door,
+        serving(_door_to(port, [])) as door,
         closing(http.client.HTTPConnection(LOOPBACK, door)) as client,
     ):
         client.request("PUT", "/trail/a%2Fb", b"body", {CONDITION: "0"})

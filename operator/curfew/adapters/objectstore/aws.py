@@ -5,17 +5,14 @@ obstore by itself knows no profiles, no single sign-on and no programs that prin
 
 import os
 import re
-import threading
-import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
+from curfew.adapters.objectstore.current import Current
+
 if TYPE_CHECKING:
     from obstore.store import S3Credential
-
-READ_AGAIN_SECONDS = 30.0
-"""How old keys may be that somebody wrote down. Those with an end of their own are renewed by botocore before it."""
 
 _ASK_EACH_TIME: Final = datetime(2000, 1, 1, tzinfo=UTC)
 REGION = "us-east-1"
@@ -31,20 +28,7 @@ class Aws:
 
     def __init__(self) -> None:
         """Nothing is read yet, and botocore, which is large, is not imported yet."""
-        self._session: Any = None
-        self._read_at = 0.0
-        self._lock = threading.Lock()
-
-    def session(self) -> Any:
-        """Return a botocore session; another one if keys that are written down may have changed since."""
-        with self._lock:
-            old = self._session is None or time.monotonic() - self._read_at >= READ_AGAIN_SECONDS
-            if old and not self._renews_itself():
-                import botocore.session
-
-                self._session = botocore.session.Session()
-                self._read_at = time.monotonic()
-            return self._session
+        self.session: Final[Current[Any]] = Current(_renew)
 
     def __call__(self) -> "S3Credential":
         """Return the credentials for the next request of obstore, or raise `NoAwsCredentials`."""
@@ -77,10 +61,15 @@ class Aws:
         )
         return None if suffix == _SUFFIX else f"https://s3.{region}.{suffix}"
 
-    def _renews_itself(self) -> bool:
-        from botocore.credentials import RefreshableCredentials
 
-        return self._session is not None and isinstance(self._session.get_credentials(), RefreshableCredentials)
+def _renew(session: Any) -> Any:
+    """Return the botocore session of now. Keys with an end are renewed by botocore; those written down are read again."""
+    import botocore.session
+    from botocore.credentials import RefreshableCredentials
+
+    if session is not None and isinstance(session.get_credentials(), RefreshableCredentials):
+        return session
+    return botocore.session.Session()
 
 
 def ca_file(environ: Mapping[str, str] = os.environ) -> str | None:

@@ -1,11 +1,12 @@
 """A bucket as object store, through obstore: S3 and what speaks it, Google Cloud Storage, Azure."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import obstore
 from botocore.exceptions import BotoCoreError
@@ -14,6 +15,7 @@ from obstore.store import AzureStore, from_url
 
 from curfew.adapters.objectstore import azure
 from curfew.adapters.objectstore.aws import Aws, ca_file
+from curfew.adapters.objectstore.current import of_variables
 from curfew.adapters.objectstore.errors import is_refusal, is_unreadable_name, translate
 from curfew.adapters.objectstore.s3 import S3Bucket
 from curfew.adapters.objectstore.write_once import UNREAD, Seen, Undone, judge
@@ -39,26 +41,28 @@ TIMEOUT = timedelta(seconds=10)
 
 CANARY = b"Curfew stored this to see whether it can be deleted, which it must not be. It holds nothing.\n"
 KINDS: Mapping[str, str] = {"s3": "bucket", "gs": "bucket", "az": "container"}
-VARIABLES: Mapping[str, str] = {"s3": "AWS", "gs": "GOOGLE", "az": "AZURE"}
+VARIABLES: Mapping[str, str] = {"s3": "AWS_", "gs": "GOOGLE_", "az": "AZURE_"}
 """What the names of a cloud's environment variables begin with."""
+
+# The writer retries the same bytes and knows what it means; a retry of which it does not know helps nobody.
+RETRIES: "RetryConfig" = {"max_retries": 0}
 
 
 def open_bucket(url: str, *, retention: timedelta) -> "BucketStore":
-    """Return the store at `url` as the environment sets it up, or raise `StoreUnavailable` where that is no good."""
+    """Return the store at `url` as the environment sets it up, or raise `StoreUnavailable` if that cannot be."""
     parts = urlsplit(url)
+    variables = VARIABLES[parts.scheme]
     environ = os.environ
     # Options that are passed replace all that obstore would take from the environment, so this one is read here.
     options: ClientConfig = {
-        "allow_http": environ.get(f"{VARIABLES[parts.scheme]}_ALLOW_HTTP", "").lower() in ("1", "true", "yes"),
+        "allow_http": environ.get(f"{variables}ALLOW_HTTP", "").lower() in ("1", "true", "yes"),
         "connect_timeout": CONNECT_TIMEOUT,
         "timeout": TIMEOUT,
     }
     if (trusted := ca_file()) is not None:
         options["root_certificate"] = _read(trusted)
-    # The writer retries the same bytes and knows what it means; a retry of which it does not know helps nobody.
-    retries: RetryConfig = {"max_retries": 0}
     s3: S3Bucket | None = None
-    try:
+    with _refused_in_words(url):
         if parts.scheme == "s3":
             # Both clients get these from here: each knows settings that the other does not.
             aws = Aws()
@@ -69,13 +73,25 @@ def open_bucket(url: str, *, retention: timedelta) -> "BucketStore":
             config: S3Config = {"checksum_algorithm": "SHA256", "region": region}
             if endpoint:
                 config["endpoint"] = endpoint
-            client = from_url(url, config=config, client_options=options, retry_config=retries, credential_provider=aws)
-        else:
-            client = from_url(url, client_options=options, retry_config=retries)
+            client = from_url(url, config=config, client_options=options, retry_config=RETRIES, credential_provider=aws)
+            return BucketStore(lambda: client, parts, s3=s3, retention=retention)
+
+    def connect() -> "Client":
+        with _refused_in_words(url):
+            return from_url(url, client_options=options, retry_config=RETRIES)
+
+    current = of_variables(variables, connect)
+    current()  # so that settings that cannot be used are refused now
+    return BucketStore(current, parts, s3=None, retention=retention)
+
+
+@contextmanager
+def _refused_in_words(url: str) -> Iterator[None]:
+    try:
+        yield
     except (BaseError, ValueError, BotoCoreError) as error:
         reason = str(error).split("\n", 1)[0]
         raise StoreUnavailable(f"{url} cannot be used with these settings: {reason}.") from error
-    return BucketStore(client, parts.scheme, parts.netloc, parts.path.strip("/"), s3=s3, retention=retention)
 
 
 def _read(path: str) -> bytes:
@@ -92,13 +108,16 @@ class BucketStore:
     """An `ObjectStore` in a bucket, or under a prefix of one."""
 
     def __init__(
-        self, client: "Client", scheme: str, bucket: str, prefix: str, *, s3: S3Bucket | None, retention: timedelta
+        self, client: "Callable[[], Client]", address: SplitResult, *, s3: S3Bucket | None, retention: timedelta
     ) -> None:
-        """Nothing is asked of the bucket yet; `s3` is who can be asked how it is set up."""
+        """Nothing is asked of the bucket yet.
+
+        `client` returns the client with the keys of now; `s3` is who can be asked how the bucket is set up.
+        """
         self._client = client
-        self._url = f"{scheme}://{bucket}/{prefix}".rstrip("/")
-        self._where = f"the {KINDS[scheme]} {bucket}"
-        self._prefix = prefix
+        self._prefix = address.path.strip("/")
+        self._url = f"{address.scheme}://{address.netloc}/{self._prefix}".rstrip("/")
+        self._where = f"the {KINDS[address.scheme]} {address.netloc}"
         self._s3 = s3
         self._retention = retention
 
@@ -110,24 +129,25 @@ class BucketStore:
     async def create(self, name: str, body: bytes) -> None:
         """Store a new object. Raise `ObjectExists` where the name is taken, whoever took it."""
         try:
-            await obstore.put_async(self._client, name, body, mode="create", use_multipart=False)
+            await obstore.put_async(self._client(), name, body, mode="create", use_multipart=False)
         except (BaseError, OSError) as error:
             raise self._create_failure(error, name) from error
 
     async def get(self, name: str) -> bytes:
         """Return an object's bytes, or the first `MOST_READ` and one more of a larger one. Raise `ObjectMissing`."""
+        client = self._client()
         try:
-            answer = await obstore.get_async(self._client, name)
+            answer = await obstore.get_async(client, name)
             if answer.meta["size"] <= MOST_READ:
                 return bytes(await answer.bytes_async())
-            return bytes(await obstore.get_range_async(self._client, name, start=0, end=MOST_READ + 1))
+            return bytes(await obstore.get_range_async(client, name, start=0, end=MOST_READ + 1))
         except (BaseError, OSError) as error:
             raise translate(error, name, self._where) from error
 
     async def delete(self, name: str) -> None:
         """Delete an object; one that is not there is deleted already. Versions of it stay where the bucket keeps them."""
         try:
-            await obstore.delete_async(self._client, name)
+            await obstore.delete_async(self._client(), name)
         except (BaseError, OSError) as error:
             failure = translate(error, name, self._where)
             if not isinstance(failure, ObjectMissing):
@@ -150,7 +170,7 @@ class BucketStore:
         seen = 0
         try:
             # Chunk by chunk: what is listed besides the name takes ten times its memory.
-            async for chunk in obstore.list(self._client, prefix, chunk_size=1000):
+            async for chunk in obstore.list(self._client(), prefix, chunk_size=1000):
                 found += [name for one in chunk if keep(name := one["path"])]
                 seen += len(chunk)
                 if most is not None and seen >= most:
@@ -174,7 +194,7 @@ class BucketStore:
     async def list_partitions(self, prefix: str) -> Sequence[str]:
         """Return the "folders" one level under a prefix, each with its trailing slash, sorted."""
         try:
-            found = await obstore.list_with_delimiter_async(self._client, prefix)
+            found = await obstore.list_with_delimiter_async(self._client(), prefix)
         except (BaseError, OSError) as error:
             raise translate(error, prefix, self._where) from error
         return sorted(f"{one}/" for one in found["common_prefixes"])
@@ -194,8 +214,9 @@ class BucketStore:
         """Return how objects are locked, or None where nobody can be asked."""
         if self._s3 is not None:
             return await self._s3.look(self._key(name))
-        if isinstance(self._client, AzureStore):
-            return await azure.look(self._client, name, self._where)
+        client = self._client()
+        if isinstance(client, AzureStore):
+            return await azure.look(client, name, self._where)
         return None
 
     async def _try_to_undo(self, canary: str, seen: Seen | None) -> Undone | None:
@@ -209,7 +230,7 @@ class BucketStore:
                 return await self._s3.try_to_undo(self._key(canary))
             if seen is not None and seen.stamped is not None:
                 return None  # Azure would put a locked version aside, which obstore cannot tell from a delete
-            await obstore.delete_async(self._client, canary)
+            await obstore.delete_async(self._client(), canary)
         except (BaseError, OSError) as error:
             if is_refusal(error) or isinstance(error, FileNotFoundError):
                 return None

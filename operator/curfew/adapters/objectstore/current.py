@@ -1,0 +1,74 @@
+"""What is made of settings that change while Curfew runs, such as keys: one rule for all stores.
+
+Calls that are under way keep what they began with.
+"""
+
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final, Generic, TypeVar
+
+T = TypeVar("T")
+
+READ_AGAIN_SECONDS = 30.0
+"""How old may be what was made of settings, before they are looked at again."""
+
+_SAYS_WHERE: Final = ("ACCOUNT_NAME", "BASE_URL", "BUCKET", "CONTAINER", "EMULATOR", "ENDPOINT")
+"""Parts of the names of variables that say which store is meant, not who may use it."""
+
+
+class Current(Generic[T]):
+    """Returns the newest of something, and has it looked at again from time to time."""
+
+    def __init__(self, renew: Callable[[T | None], T]) -> None:
+        """Make nothing yet. `renew` is given the present one, if there is one, and returns it if nothing changed."""
+        self._renew = renew
+        self._value: T | None = None
+        self._read_at = 0.0
+        self._lock = threading.Lock()
+
+    def __call__(self) -> T:
+        """Return the newest. If it cannot be made, raise what `renew` raises; the next call tries again."""
+        with self._lock:
+            if self._value is None or time.monotonic() - self._read_at >= READ_AGAIN_SECONDS:
+                self._value = self._renew(self._value)
+                self._read_at = time.monotonic()
+            return self._value
+
+
+def of_variables(prefix: str, make: Callable[[], T]) -> Current[T]:
+    """Return what is made of the variables that begin with `prefix`: made anew if they, or files that they name, change.
+
+    A log must not go on in another store. So if a variable changes that says where the store is, nothing is made anew,
+    and the new variables count from the next start.
+    """
+    made_of: Mapping[str, str] = {}
+    files: Mapping[str, object] = {}
+
+    def renew(present: T | None) -> T:
+        nonlocal made_of, files
+        found = {name: value for name, value in os.environ.items() if name.startswith(prefix)}
+        versions = {name: _version(value) for name, value in found.items()}
+        is_same = found == made_of and versions == files
+        if present is not None and (is_same or _where(found) != _where(made_of)):
+            return present
+        new = make()
+        made_of, files = found, versions
+        return new
+
+    return Current(renew)
+
+
+def _where(variables: Mapping[str, str]) -> Mapping[str, str]:
+    return {name: value for name, value in variables.items() if any(part in name for part in _SAYS_WHERE)}
+
+
+def _version(path: str) -> object:
+    """Return what changes with the contents of a file, or None if a value is not the path of one."""
+    try:
+        found = Path(path).stat()
+    except (OSError, ValueError):
+        return None
+    return found.st_ino, found.st_mtime_ns, found.st_size
