@@ -17,6 +17,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.integration)
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Show what was measured: how late the ends were, how much memory was taken, and the like."""
+    reports = [report for found in terminalreporter.stats.values() for report in found]
+    figures = {
+        f"{report.nodeid.rpartition('::')[2]}: {name} {value}": None
+        for report in reports
+        for name, value in getattr(report, "user_properties", ())
+    }
+    if figures:
+        terminalreporter.section("measured")
+        for figure in figures:
+            terminalreporter.write_line(figure)
+
+
 @pytest.fixture(autouse=True)
 def emits_what_it_shows(request: pytest.FixtureRequest) -> Iterator[None]:
     """Hold a test to the events that it is named for."""

@@ -304,7 +304,7 @@ class Walk:
             try:
                 good.append((one, *self._resume(one, self._keys.hopes())))
             except ChainBroken as broken:
-                refused.append((one, broken))
+                refused.append((one, broken.with_traceback(None)))  # which would keep this frame, and all in it
         if not good:
             one, refusal = refused[0]
             self._troubles.append(
@@ -362,10 +362,14 @@ class Walk:
                 gist, segment = self._open(one, verifier)
                 gist.link.check_name()
             except ChainBroken as broken:
-                refusal = refusal or broken
+                refusal = refusal or broken.with_traceback(None)
             else:
                 return gist, segment
-        raise refusal or ChainBroken(place(self._log, one.name), one.name, "has no key that could have sealed it")
+        try:
+            raise refusal or ChainBroken(place(self._log, one.name), one.name, "has no key that could have sealed it")
+        finally:
+            # It would keep its frame, and with that the object, until cycles are looked for: hundreds may come before that.
+            del refusal
 
     def _has_to_look_into(self, gist: Gist) -> bool:
         """Whether the records of a segment are wanted, and not only what comes of them."""

@@ -20,20 +20,6 @@ from tests.support.operator_process import OperatorProcess
 _numbers = itertools.count(1)
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Show what was measured: how late the ends were, and the like."""
-    reports = [report for found in terminalreporter.stats.values() for report in found]
-    figures = {
-        f"{report.nodeid.rpartition('::')[2]}: {name} {value}": None
-        for report in reports
-        for name, value in getattr(report, "user_properties", ())
-    }
-    if figures:
-        terminalreporter.section("measured")
-        for figure in figures:
-            terminalreporter.write_line(figure)
-
-
 @pytest.fixture
 def measured(record_property: Callable[[str, object], None]) -> Callable[[str, timedelta], None]:
     """Return a note of how long something took; it is shown at the end of the run."""
