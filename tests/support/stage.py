@@ -50,6 +50,10 @@ class FakeTrail:
         index = self._index.get(id_) if self.is_open else None
         return None if index is None else Receipt(log="test", index=index, size=len(self.log), root="00" * 32)
 
+    def is_told(self, record: Record) -> bool:
+        """Whether it is in the log."""
+        return self.receipt(record.id) is not None
+
     def intent(self, uid: str) -> Record | None:
         """Return the announcement of an open request."""
         return None if not self.is_open or record_id(uid, "request.closed") in self._index else self._intents.get(uid)

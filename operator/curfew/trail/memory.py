@@ -76,6 +76,16 @@ class Memory:
         found = self._find(id_)
         return found is not None and found[1]
 
+    def is_told(self, record: Record) -> bool:
+        """Whether the log holds a record that was to be told once, as far as can be known.
+
+        A record that is so old that it would be forgotten is told, unless its story is open and all its records are known.
+        One that was not told waits, and in time without a segment nothing is forgotten.
+        """
+        before = self._forgotten_before
+        is_forgettable = before is not None and record.at < before + SKEW and not self.open.knows_all(record.subject)
+        return is_forgettable or self.receipt(record.id) is not None
+
     def is_over(self, uid: str, created: datetime) -> bool:
         """Whether the log holds the story of a request closed that was created then, by the API server's clock.
 

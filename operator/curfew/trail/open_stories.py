@@ -132,6 +132,11 @@ class OpenStories:
     def __contains__(self, uid: object) -> bool:
         return uid in self._stories
 
+    def knows_all(self, uid: str) -> bool:
+        """Whether each record of a story is known by its id: the story is open, and has not too many."""
+        story = self._stories.get(uid)
+        return story is not None and len(story.told) < MOST_TOLD
+
     def intent(self, uid: str) -> Record | None:
         """Return the announcement of the grant to a request whose story is open, or None."""
         story = self._stories.get(uid)

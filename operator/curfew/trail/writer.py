@@ -193,6 +193,10 @@ class Trail:
         """Return the receipt of a durable record, or None where it is not known to be durable."""
         return self._memory.receipt(record_id)
 
+    def is_told(self, record: Record) -> bool:
+        """Whether the log holds a record that was to be told once: what it would have forgotten counts as told."""
+        return self._memory.is_told(record)
+
     def is_own(self, record_id: str) -> bool:
         """Whether this process appended the record; not so for what was found at the start or came from another writer."""
         return self._memory.is_own(record_id)

@@ -7,7 +7,7 @@ Whatever fails leaves this file as an error; the work queue brings the key back.
 import asyncio
 import contextlib
 from collections.abc import Callable, Container, Hashable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -79,6 +79,10 @@ class Trail(Protocol):
 
     def receipt(self, record_id: str) -> Receipt | None:
         """Return the receipt of a durable record, or None."""
+        ...
+
+    def is_told(self, record: Record) -> bool:
+        """Whether the trail holds a record that was in an outbox; so also if it is too old for its receipt to be known."""
         ...
 
     def intent(self, uid: str) -> Record | None:
@@ -289,8 +293,7 @@ class Reconciler:
         memory, now = self._store.memory(uid), self._clock.now()
         seen = self._store.role_seen(request, role)
         memory.role_changing_since = changing_since(request, seen, memory.role_changing_since, now)
-        seals = self._trail.seals
-        outbox = seals.open(uid, request.status.outbox) if seals is not None else None
+        outbox = self._open_outbox(request)
         return Facts(
             now=now,
             request=request,
@@ -317,6 +320,16 @@ class Reconciler:
             max_grant=self._max_grant,
             was_read=reads,
         )
+
+    def _open_outbox(self, request: AccessRequest) -> Outbox | None:
+        """Return what is in the outbox of a request and not in the log; None while it is not known what seals it.
+
+        A record that waited there once can be put back, under its seal, when the log has forgotten its receipt (promise P7).
+        """
+        if (seals := self._trail.seals) is None:
+            return None
+        found = seals.open(request.metadata.uid, request.status.outbox)
+        return replace(found, records=tuple(one for one in found.records if not self._trail.is_told(one)))
 
     async def _read_role(self, policy: AccessPolicy) -> Role | None:
         """Read the role that a policy offers, past the watch; None if there is none, or none that can be read (P8)."""
