@@ -99,11 +99,30 @@ def difference(pinned: Terms, now: Terms) -> str | None:
         changes.append(f"the role is {now.role.kind} {now.role.name}, was {pinned.role.kind} {pinned.role.name}")
     elif (changed := role_change(pinned.role, RoleSeen(now.role.uid, now.role.rules_digest))) is not None:
         changes.append(changed)
-    if "stages" in pinned.model_fields_set and pinned.stages != now.stages:
-        changes.append("who may approve is not what the policy says")  # somebody else than Curfew wrote the terms
+    changes += _foreign(pinned, now)
     if not changes and pinned.digest != now.digest:
         changes.append("the request is not the one whose terms were pinned")
     return "; ".join(changes) or None
+
+
+def _foreign(pinned: Terms, now: Terms) -> list[str]:
+    """Return in words what the terms have otherwise than the policy that they name: somebody else than Curfew wrote them.
+
+    What is not set was pinned by an earlier version, which knew of no groups.
+    """
+    have_groups = any(stage.groups for stage in now.stages)
+    words = {
+        "stages": "who may approve is not what the policy says",
+        "mode": "how it is decided is not what the policy says",
+        "on_role_change": "what becomes of the grant when its role changes is not what the policy says",
+        "allow_permanence": "whether the role may outlive the grant is not what the policy says",
+    }
+    return [
+        words[name]
+        for name in words
+        if getattr(pinned, name) != getattr(now, name)
+        and (name in pinned.model_fields_set or (name == "stages" and have_groups))
+    ]
 
 
 def role_change(pinned: PinnedRole, seen: RoleSeen | None) -> str | None:
