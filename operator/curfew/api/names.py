@@ -57,6 +57,11 @@ def is_self_test(namespace: str, name: str, submitted_by: str) -> bool:
     return name == SELF_TEST_REQUEST and submitted_by.startswith(f"system:serviceaccount:{namespace}:")
 
 
+def is_self_test_policy(name: str, role_kind: str, role_name: str) -> bool:
+    """Whether an AccessPolicy is that of the self-test: it has its name, and offers the Role without rules."""
+    return (name, role_kind, role_name) == (SELF_TEST_POLICY, "Role", SELF_TEST_REQUEST)
+
+
 def binding_name(uid: str) -> str:
     """Return the name of the RoleBinding that grants the AccessRequest with this UID."""
     return f"{_BINDING}{uid}"

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from curfew.api.access_policy import AccessPolicy, Mode
-from curfew.api.names import API_VERSION, SELF_TEST_POLICY, SELF_TEST_REQUEST
+from curfew.api.names import API_VERSION, is_self_test_policy
 from curfew.core import conditions
 from curfew.core.checks import compile_pattern, not_given, permanence
 from curfew.core.conditions import Observation
@@ -49,11 +49,6 @@ def judge(policy: AccessPolicy, role: Role | None, *, may_bind: bool, now: datet
     return Judgement(status, () if is_quiet else (_notice(policy, ready),), wake_at)
 
 
-def _is_self_test(policy: AccessPolicy) -> bool:
-    ref = policy.spec.role_ref
-    return (policy.metadata.name, str(ref.kind), ref.name) == (SELF_TEST_POLICY, "Role", SELF_TEST_REQUEST)
-
-
 def _approvers_named(policy: AccessPolicy) -> Observation:
     """Return whether the policy says who approves, or leaves it to everybody whose rights happen to include the verb."""
     approval, name = policy.spec.approval, policy.metadata.name
@@ -83,7 +78,7 @@ def _ends_with_grant(risk: tuple[str, ...]) -> Observation:
 
 def _ready(policy: AccessPolicy, role: Role | None, *, may_bind: bool) -> Observation:
     spec, ref = policy.spec, policy.spec.role_ref
-    if _is_self_test(policy):
+    if is_self_test_policy(policy.metadata.name, str(ref.kind), ref.name):
         message = "this is Curfew's self-test: it offers nothing, and nobody is meant to ask for it"
         return Observation(conditions.READY, False, "SelfTest", message)
     if role is None:

@@ -1,12 +1,13 @@
 """The numbers of a period: counts, distributions, and who decided for whom."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cached_property
 
-from curfew.evidence.account import Account
+from curfew.api.names import is_self_test_policy
+from curfew.evidence.account import Account, Happening
 from curfew.evidence.attributes import Tested, examine
 from curfew.evidence.exceptions import Exceptional, Kind, Severity
 from curfew.evidence.grants import Grant, Mode
@@ -168,6 +169,16 @@ class Figures:
         """Exceptions by severity."""
         return Counter(one.kind.severity for one in self.exceptions)
 
+    @cached_property
+    def policy_changes(self) -> int:
+        """How many changes of policies were recorded, without those of the self-test."""
+        return self.event("policy.created", "policy.updated", "policy.weakened", "policy.deleted") - self.policy_tests
+
+    @cached_property
+    def policy_tests(self) -> int:
+        """How many of the records tell that Curfew's own policy, which tests the admission policies, came or went."""
+        return sum(_is_of_self_test(one) for one in self.account.happenings)
+
     def event(self, *names: str) -> int:
         """Return how many records of these events the period has."""
         return sum(self.account.events.get(name, 0) for name in names)
@@ -179,6 +190,15 @@ def histogram(durations: Iterable[timedelta], classes: Sequence[tuple[timedelta,
     for one in durations:
         counts[next(name for limit, name in classes if one <= limit)] += 1
     return [(name, counts[name]) for _, name in classes]
+
+
+def _is_of_self_test(one: Happening) -> bool:
+    """Whether a record tells that the self-test's policy came or went. Whoever changes that policy is counted."""
+    spec = one.detail.get("spec")
+    ref = spec.get("roleRef") if isinstance(spec, Mapping) else None
+    if one.record.event not in ("policy.created", "policy.deleted") or not isinstance(ref, Mapping):
+        return False
+    return is_self_test_policy(*(str(name) for name in (one.detail.get("policy"), ref.get("kind"), ref.get("name"))))
 
 
 def _most(names: Iterable[str]) -> list[tuple[str, int]]:

@@ -93,9 +93,11 @@ def _emergency(figures: Figures) -> Iterator[str]:
 
 
 def _change(figures: Figures) -> Iterator[str]:
-    changes = figures.event("policy.created", "policy.updated", "policy.weakened", "policy.deleted")
     weakened, changed = figures.by_kind[Kind.POLICY_WEAKENED], figures.by_kind[Kind.ROLE_CHANGED]
-    yield f"{count(changes, 'change')} of policies recorded, of which {weakened:,} weakened one."
+    yield f"{count(figures.policy_changes, 'change')} of policies recorded, of which {weakened:,} weakened one."
+    if figures.policy_tests:
+        tests = count(figures.policy_tests, "record")
+        yield f"Not counted: {tests} of the policy that Curfew made to test its own admission policies."
     yield (
         f"Each grant pins the policy's generation and a digest of the role's rules; {count(changed, 'change')} of a role "
         "while somebody held it."

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from curfew.audit.record import DecisionRef, Story, with_end
+from curfew.audit.record import CURFEW, DecisionRef, Entity, Story, make_record, with_end
 from curfew.evidence.account import Account
 from curfew.evidence.figures import Figures
 from curfew.evidence.grants import Grant
+from curfew.evidence.topics import CHANGE
 from tests.support.quarter import Timed, company, tell
 from tests.unit.evidence.telling import NOON, exceptions, kinds, told
 
@@ -138,3 +139,37 @@ def test_what_was_accepted_is_never_a_self_test() -> None:
     accepted = tell("request.accepted", NOON, Story.of(created[1]))
 
     assert told([created, accepted, *rest]).phases == {"Failed": 1}
+
+
+def canary(event: str, *, name: str = "curfew-canary", role: str = "curfew-probe", kind: str = "Role") -> Timed:
+    """Return a record of the policy that Curfew makes in its own namespace to test its admission policies."""
+    entity = Entity(f"curfew/{name}", "AccessPolicy", "c")
+    spec = {"roleRef": {"kind": kind, "name": role}}
+    detail = {"namespace": "curfew", "policy": name, "generation": 1, "spec": spec}
+    return NOON, make_record(event, at=NOON, actor=CURFEW, message="a policy", entity=entity, detail=detail)
+
+
+def changes(*records: Timed) -> list[str]:
+    """Return what a report writes of changes, without what it writes of roles."""
+    account = told(list(records))
+    return list(CHANGE.shows(Figures(account, exceptions(account))))[:-1]
+
+
+def test_the_policy_that_curfew_makes_to_test_its_own_is_nobodys_change() -> None:
+    assert changes(canary("policy.created"), canary("policy.deleted")) == [
+        "0 changes of policies recorded, of which 0 weakened one.",
+        "Not counted: 2 records of the policy that Curfew made to test its own admission policies.",
+    ]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"name": "debug"}, {"role": "support"}, {"kind": "ClusterRole"}],
+    ids=lambda other: next(iter(other)),
+)
+def test_no_other_policy_passes_for_it(other: dict[str, str]) -> None:
+    assert changes(canary("policy.created", **other)) == ["1 change of policies recorded, of which 0 weakened one."]
+
+
+def test_a_change_of_that_policy_by_somebody_is_counted() -> None:
+    assert changes(canary("policy.weakened")) == ["1 change of policies recorded, of which 1 weakened one."]
