@@ -15,4 +15,4 @@ class TestFake(ClusterContract):
         """Return an empty one."""
         cluster = FakeCluster(FakeClock(NOON))
         cluster.apply(a_role(ROLE))
-        return Bench(cluster, "payments", NOON, cluster.apply, cluster.delete)
+        return Bench(cluster, "payments", NOON, cluster.apply, cluster.delete, cluster)

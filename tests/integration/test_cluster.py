@@ -40,7 +40,7 @@ def bench_in(cluster: Installed, api: KubeCluster, namespace: str) -> Bench:
     def delete(kind: str, name: str, at: str) -> None:
         cluster.kubectl("delete", kind, name, "--namespace", at)
 
-    return Bench(api, namespace, this_second(), cluster.apply, delete)
+    return Bench(api, namespace, this_second(), cluster.apply, delete, api)
 
 
 class TestReal(ClusterContract):

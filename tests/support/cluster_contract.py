@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from curfew.api import names
-from curfew.api.times import format_time
-from curfew.ports import AlreadyExists, Cluster, Conflict, Invalid, Json, NotFound
+from curfew.api.times import format_time, parse_time
+from curfew.ports import AlreadyExists, ClosedRequest, ClosedRequests, Cluster, Conflict, Invalid, Json, NotFound
 
 PERSON = "admin"
 """Who asks: somebody who may apply whatever the tests need."""
@@ -27,6 +27,7 @@ class Bench:
     now: datetime
     apply: Callable[[Json], object]  # as somebody who may
     delete: Callable[[str, str, str], object]  # kind, name, namespace
+    closed: ClosedRequests  # the same cluster
 
     def request(self, name: str = "inc-1") -> dict[str, Any]:
         """Return an AccessRequest as a person would apply it."""
@@ -160,6 +161,26 @@ class ClusterContract:
             await bench.cluster.label_closed(bench.namespace, "inc-2", "00000000-0000-0000-0000-000000000000")
 
         assert mine(bench, await bench.cluster.list_requests()) == ["inc-1"]
+
+    async def test_a_closed_request_is_found_and_only_that_version_of_it_is_deleted(self, bench: Bench) -> None:
+        read = await bench.written(await bench.written(await bench.requested("inc-1"), phase="Pending"), phase="Denied")
+        await bench.requested("inc-2")
+        uid, name = read["metadata"]["uid"], read["metadata"]["name"]
+        labelled = await bench.cluster.label_closed(bench.namespace, name, uid)
+        version = labelled["metadata"]["resourceVersion"]
+
+        found = [one async for one in bench.closed.closed_requests() if one.namespace == bench.namespace]
+
+        created = parse_time(read["metadata"]["creationTimestamp"])
+        assert found == [ClosedRequest(bench.namespace, name, uid, created)]
+        for another in ((uid, read["metadata"]["resourceVersion"]), ("00000000-0000-0000-0000-000000000000", version)):
+            with pytest.raises(Conflict):
+                await bench.closed.delete_request(bench.namespace, name, *another)
+        assert await bench.cluster.get_request(bench.namespace, name) == labelled
+        await bench.closed.delete_request(bench.namespace, name, uid, version)
+        assert await bench.cluster.get_request(bench.namespace, name) is None
+        with pytest.raises(NotFound):
+            await bench.closed.delete_request(bench.namespace, name, uid, version)
 
     async def test_a_binding_is_created_once(self, bench: Bench) -> None:
         manifest = bench.binding(await bench.requested())

@@ -55,6 +55,7 @@ class OperatorProcess:
         heartbeat: str = "60s",
         retention: str = "1d",
         attest_every: str = "15m",
+        keep_for: str = "720h",
     ) -> None:
         """Write the settings; start nothing yet.
 
@@ -84,6 +85,7 @@ class OperatorProcess:
                 "keyFile": "key.pem",
                 "heartbeat": heartbeat,
             },
+            "finished": {"keepFor": keep_for},
             "server": {"host": LOOPBACK, "port": self.port},
             "log": {"level": "info", "format": "json"},
         }

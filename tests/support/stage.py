@@ -14,7 +14,7 @@ from curfew.core.notices import Notice
 from curfew.core.policy_records import place_of
 from curfew.core.reasons import Reason
 from curfew.core.seals import Seals
-from curfew.ports import ClusterError, StoreUnavailable
+from curfew.ports import ClosedRequest, ClusterError, StoreUnavailable
 from curfew.processes.operator.known import Store, Unreadable, is_closed
 from curfew.processes.operator.reconciler import Reconciler
 from tests.support.builders import NOON, a_decision, a_policy, a_request, a_role
@@ -157,6 +157,7 @@ class Stage:
         self.log: list[Record] = []
         self.told = Told()
         self.names = FakeNames()
+        self.closed: list[ClosedRequest] = []
         self.failures = FailurePlan()
         self.enforcement = EnforcementState(ok=True, reason="Enforced", message="", since=NOON)
         self.clock_state = ClockState(ok=True, reason="ClockAgrees", message="", since=NOON)
@@ -186,6 +187,7 @@ class Stage:
             clock_state=lambda: self.clock_state,
             max_grant=self.max_grant,
             wake=lambda uid: self.dirty.add(uid),
+            closed=self.closed.append,
         )
         self.dirty: set[Any] = set()
         self.wakes: dict[Any, datetime] = {}

@@ -6,15 +6,15 @@ suites in tests/contract against the real ones.
 
 import copy
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 from curfew.api import names
 from curfew.api.access_request import Phase
 from curfew.api.phases import PHASE_CHANGES
-from curfew.api.times import format_time
-from curfew.ports import AlreadyExists, Conflict, Forbidden, Held, Invalid, NotFound, Unavailable
+from curfew.api.times import format_time, parse_time
+from curfew.ports import AlreadyExists, ClosedRequest, Conflict, Forbidden, Held, Invalid, NotFound, Unavailable
 
 Seen = Callable[[str, str, Mapping[str, Any]], None]
 Key = tuple[str, str, str]  # kind, namespace, name
@@ -74,6 +74,7 @@ class FakeCluster:
         self.failures = FailurePlan()
         self.refuse_bindings: str | None = None
         self.refuse_removals: str | None = None
+        self.refuse_deletions: str | None = None
         self.is_down = False
         self.may_not_request: set[str] = set()
         self.may_bind_roles = True
@@ -249,6 +250,23 @@ class FakeCluster:
         labelled = self._write(_key(body), body)
         self.failures.after_effect("label closed")
         return labelled
+
+    async def closed_requests(self) -> AsyncIterator[ClosedRequest]:
+        """List closed requests, without what is in them."""
+        self._call("list closed requests")
+        for body in self.all("AccessRequest"):
+            meta = body["metadata"]
+            if meta.get("labels", {}).get(names.LABEL_CLOSED) == "true":
+                yield ClosedRequest(meta["namespace"], meta["name"], meta["uid"], parse_time(meta["creationTimestamp"]))
+
+    async def delete_request(self, namespace: str, name: str, uid: str, resource_version: str) -> None:
+        """Delete a request."""
+        self._call("delete request")
+        if self.refuse_deletions is not None:
+            raise Forbidden(self.refuse_deletions)
+        self._found("AccessRequest", namespace, name, uid, resource_version)
+        self.delete("AccessRequest", name, namespace)
+        self.failures.after_effect("delete request")
 
     # --- inside -----------------------------------------------------------------------------------------------------
 

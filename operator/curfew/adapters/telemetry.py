@@ -86,6 +86,11 @@ class Telemetry:
             "sweeper_last_success_timestamp_seconds", "When the sweeper last succeeded; 0 if it is not known to have."
         )
         self._sweeper_overdue = self._gauge("sweeper_overdue", "1 while the sweeper has not succeeded for too long.")
+        self._deleted = self._counter("finished_deleted", "Finished AccessRequests deleted after finished.keepFor.")
+        self._not_deleted = self._counter(
+            "finished_deletions_refused",
+            "Namespaces found in which the API server refuses to delete finished requests.",
+        )
         self._enforced = self._gauge("enforced", "1 while an admission policy was found in force, else 0.", "policy")
         self._calls = self._histogram(
             "cluster_call_seconds", "Calls of our own to the API server.", MACHINE_BUCKETS, "call", "outcome"
@@ -177,6 +182,14 @@ class Telemetry:
     def enforced(self, policy: str, ok: bool) -> None:
         """Say whether an admission policy of ours was found in force."""
         self._enforced.labels(policy).set(int(ok))
+
+    def finished_deleted(self) -> None:
+        """Count a finished request that was deleted because it was old enough."""
+        self._deleted.inc()
+
+    def finished_not_deleted(self) -> None:
+        """Count a namespace in which the API server refuses to delete them."""
+        self._not_deleted.inc()
 
     def set_clock_ahead(self, seconds: float) -> None:
         """Set how far our clock is ahead of the API server's at least; below zero it is behind."""

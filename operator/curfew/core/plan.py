@@ -163,7 +163,9 @@ def close_restored(facts: Facts) -> Step | None:
     if status.phase in lifecycle.FINAL:
         # Shortly after an ordinary end the records are still known, and the story takes its ordinary course.
         is_long_ago = record_id(request.metadata.uid, "request.closed") not in facts.durable
-        return Step(act=Close()) if is_long_ago or status.end_reason == Reason.STORY_CLOSED else None
+        if not is_long_ago and status.end_reason != Reason.STORY_CLOSED:
+            return None
+        return Step(act=Patch({}, outbox=()) if status.outbox else Close())  # the log holds what is in there, too
     reason, detail = ending.STORY_CLOSED
     if status.phase is Phase.ACTIVE:
         ended = conditions.Observation(conditions.ACTIVE, False, str(reason), wording.ended(request, reason, detail))

@@ -154,6 +154,32 @@ class ObjectSeen:
     version: str
 
 
+@dataclass(frozen=True, slots=True)
+class ClosedRequest:
+    """An AccessRequest that carries the label curfew.dev/closed, without what is in it."""
+
+    namespace: str
+    name: str
+    uid: str
+    created: datetime
+
+
+class ClosedRequests(Protocol):
+    """Where finished AccessRequests are found and deleted. Each call has a deadline and raises a `ClusterError`."""
+
+    def closed_requests(self) -> AsyncIterator[ClosedRequest]:
+        """Yield all AccessRequests that are labelled closed, in all namespaces, page by page."""
+        ...
+
+    async def get_request(self, namespace: str, name: str) -> dict[str, Any] | None:
+        """Return one of them whole, as `Cluster.get_request` does."""
+        ...
+
+    async def delete_request(self, namespace: str, name: str, uid: str, resource_version: str) -> None:
+        """Delete exactly that version of that AccessRequest. Raise `NotFound` if it is gone, `Conflict` if it is another."""
+        ...
+
+
 class RoleSource(Protocol):
     """Where roles are listed and watched without their contents. Each call raises a `ClusterError`."""
 

@@ -22,6 +22,7 @@ audit:
     format: cloudevents           # cloudevents | otlp
     headersFile: headers          # lines such as "Authorization: Bearer …", read again for each call
 limits: {maxGrant: 24h}           # no grant is longer, whatever its policy says; at most 744h
+finished: {keepFor: 720h}         # for how long a finished AccessRequest stays in the cluster; 0: for ever
 enforcement:                      # whether our admission policies are in force is tried again and again
   namespace: curfew-system        # where Curfew is installed
   serviceAccount: curfew-probe    # who tries, there
@@ -60,6 +61,9 @@ _STORES = "s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, az://CONTAINER/PREFIX or file
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _DAYS = re.compile(r"[1-9][0-9]{0,3}d")
 _MAX_GRANT = timedelta(days=31)  # what the CustomResourceDefinitions let anybody ask for
+
+
+_TEN_YEARS = timedelta(hours=87600)
 
 
 class SettingsRefused(Exception):
@@ -189,6 +193,11 @@ def _to_days(value: object) -> object:
     return timedelta(days=int(value.removesuffix("d")))
 
 
+def _no_time(value: object) -> object:
+    """Take the number 0, which YAML does not write as a text, for a duration."""
+    return "0" if value == 0 and isinstance(value, int) and not isinstance(value, bool) else value
+
+
 def _section(value: object) -> object:
     """Take a section with nothing in it for one that is not there."""
     return {} if value is None else value
@@ -266,6 +275,14 @@ class LimitSettings(_Settings):
     )
 
 
+class FinishedSettings(_Settings):
+    """What becomes of AccessRequests that are over."""
+
+    keep_for: Annotated[Duration, BeforeValidator(_no_time), _between(timedelta(0), _TEN_YEARS)] = Field(
+        default=timedelta(hours=720), examples=["720h"]
+    )
+
+
 class EnforcementSettings(_Settings):
     """How it is found out that our admission policies are in force."""
 
@@ -295,6 +312,7 @@ class Settings(_Settings):
 
     audit: Annotated[AuditSettings, BeforeValidator(_section)]
     limits: Annotated[LimitSettings, BeforeValidator(_section)] = LimitSettings()
+    finished: Annotated[FinishedSettings, BeforeValidator(_section)] = FinishedSettings()
     enforcement: Annotated[EnforcementSettings, BeforeValidator(_section)] = EnforcementSettings()
     server: Annotated[ServerSettings, BeforeValidator(_section)] = ServerSettings()
     log: Annotated[LogSettings, BeforeValidator(_section)] = LogSettings()

@@ -392,17 +392,21 @@ RIGHTS = [
         cannot("create", "namespaces"),
     ),
     beyond("asks for access", lambda s: ask(s, THIEF, s.stage.request(ALICE)), cannot("create", "accessrequests")),
-    beyond("deletes a request", lambda s: delete(s.path, THIEF), cannot("delete", "accessrequests")),
+    beyond(
+        "deletes all requests",
+        lambda s: Call(THIEF, "DELETE", s.stage.path("accessrequests")),
+        cannot("deletecollection", "accessrequests"),
+    ),
     beyond("replaces a request", lambda s: Call(THIEF, "PUT", s.path, s.body), cannot("update", "accessrequests")),
     beyond(
         "asks for access, were RBAC to let it",
         lambda s: ask(s, ALMIGHTY_OPERATOR, s.stage.request(ALMIGHTY_OPERATOR, requester=DAVE.name)),
-        policy("operator-labels-only", "the operator neither makes nor deletes requests"),
+        policy("operator-labels-only", "the operator makes no requests"),
     ),
     beyond(
-        "deletes a request, were RBAC to let it",
-        lambda s: delete(s.path, ALMIGHTY_OPERATOR),
-        policy("operator-labels-only", "the operator neither makes nor deletes requests"),
+        "deletes a finished request where nobody opted in",
+        lambda s: delete(s.stage.path("accessrequests", s.name, namespace=s.stage.elsewhere), THIEF),
+        cannot("delete", "accessrequests"),
     ),
     beyond(
         "offers a role",

@@ -134,12 +134,21 @@ ATTEMPTS = [
     Attempt(
         "made by the operator",
         lambda w: w.create(w.request(ALICE, OPERATOR), OPERATOR, MASTERS),
-        "neither makes nor deletes requests",
+        "the operator makes no requests",
     ),
     Attempt(
-        "deleted by the operator",
-        lambda w: w.kubectl(OPERATOR, "delete", "accessrequest", w.active(), groups=MASTERS),
-        "neither makes nor deletes requests",
+        "deleted by the operator while it is active",
+        lambda w: w.kubectl(OPERATOR, "delete", "accessrequest", w.active()),
+        "the operator deletes a request only if it is in a final phase, closed",
+    ),
+    Attempt(
+        "deleted by the operator, finished and not closed",
+        lambda w: w.kubectl(OPERATOR, "delete", "accessrequest", w.finished()),
+        "the operator deletes a request only if it is in a final phase, closed",
+    ),
+    Attempt(
+        "deleted by the operator, finished and closed",
+        lambda w: w.kubectl(OPERATOR, "delete", "accessrequest", closed(w)),
     ),
     Attempt(
         "orphaning delete",

@@ -30,6 +30,7 @@ EVERYWHERE: dict[str, set[Right]] = {
 }
 WHERE_OPTED_IN: set[Right] = {
     (RBAC, "rolebindings", "create", ""),
+    ("curfew.dev", "accessrequests", "delete", ""),
     *((RBAC, "clusterroles", "bind", name) for name in GRANTABLE),
 }
 
@@ -120,6 +121,11 @@ def test_a_namespace_that_leaves_keeps_revocation(cluster: Installed, namespace:
         pytest.param(("patch", "configmaps/curfew", "--namespace=curfew-system"), "no", id="change its own settings"),
         pytest.param(("patch", "configmaps/curfew-checkpoint"), "no", id="put up checkpoints elsewhere"),
         pytest.param(("create", "accessrequests.curfew.dev"), "no", id="ask"),
+        pytest.param(("delete", "accessrequests.curfew.dev"), "yes", id="delete requests"),
+        pytest.param(
+            ("delete", "accessrequests.curfew.dev", "-n", "kube-system"), "no", id="delete requests elsewhere"
+        ),
+        pytest.param(("deletecollection", "accessrequests.curfew.dev"), "no", id="delete requests all at once"),
         pytest.param(("approve", "accesspolicies.curfew.dev"), "no", id="approve"),
         pytest.param(("impersonate", "users"), "no", id="impersonate"),
         pytest.param(("create", "serviceaccounts", "--subresource=token"), "no", id="mint tokens"),

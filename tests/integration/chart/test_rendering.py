@@ -14,6 +14,9 @@ from curfew.settings.operator import load_settings
 from tests.integration.chart.helm import STAMPING, kinds, one, rendered, template
 from tests.integration.installed import CHART, SYSTEM
 
+DELETES = {"apiGroups": ["curfew.dev"], "resources": ["accessrequests"], "verbs": ["delete"]}
+"""The rule with which finished requests are deleted."""
+
 
 def test_the_defaults_are_whole() -> None:
     """One of everything that there is to be one of, and no right to grant anything."""
@@ -35,8 +38,8 @@ def test_the_defaults_are_whole() -> None:
         "Service": 1,
         "CronJob": 1,
     }
-    (rule,) = one(manifests, "ClusterRole", "curfew-granter")["rules"]
-    assert rule["verbs"] == ["create"]
+    rules = one(manifests, "ClusterRole", "curfew-granter")["rules"]
+    assert [rule["verbs"] for rule in rules] == [["create"], ["delete"]]
 
 
 def test_everything_is_labelled_as_ours() -> None:
@@ -278,6 +281,10 @@ def test_settings_that_change_restart_the_pod() -> None:
         pytest.param("config.limits.maxGrant=745h", "/config/limits/maxGrant", id="grants of more than a month"),
         pytest.param("config.limits.maxGrant=744h1m", "/config/limits/maxGrant", id="grants of a month and a minute"),
         pytest.param("config.limits.maxGrant=0h", "/config/limits/maxGrant", id="grants of no time"),
+        pytest.param("config.finished.keepFor=30d", "/config/finished/keepFor", id="days, which Go does not know"),
+        pytest.param("config.finished.keepFor=-1h", "/config/finished/keepFor", id="kept for less than no time"),
+        pytest.param("config.finished.keepFor=87601h", "/config/finished/keepFor", id="kept for more than ten years"),
+        pytest.param("config.finished.keepFor=30", "/config/finished/keepFor", id="kept for 30 of something"),
         pytest.param("config.audit.url=s3://key@bucket", "/config/audit/url", id="credentials in an address"),
         pytest.param("config.limits.maxGrant=soon", "/config/limits/maxGrant", id="grants of no duration"),
         pytest.param("config.enforcement.every=6m", "/config/enforcement/every", id="a look now and then"),
@@ -312,6 +319,29 @@ def test_a_wrong_value_is_named(value: str, complaint: str) -> None:
 def test_the_longest_grant_can_be(longest: str) -> None:
     """Whole hours and minutes."""
     assert template("--set", f"config.limits.maxGrant={longest}").returncode == 0
+
+
+@pytest.mark.parametrize("keep_for", ["720h", "87600h", "168h", "90m", "10s"])
+def test_the_operator_may_delete_where_it_may_grant(keep_for: str) -> None:
+    """And it is told after how long."""
+    manifests = rendered("--set", f"config.finished.keepFor={keep_for}")
+
+    assert DELETES in one(manifests, "ClusterRole", "curfew-granter")["rules"]
+    assert DELETES not in one(manifests, "ClusterRole", "curfew")["rules"]
+    assert yaml.safe_load(one(manifests, "ConfigMap")["data"]["config.yaml"])["finished"] == {"keepFor": keep_for}
+
+
+@pytest.mark.parametrize("nothing", ["--set=config.finished.keepFor=0", "--set-string=config.finished.keepFor=0h"])
+def test_what_never_deletes_has_no_right_to(nothing: str, tmp_path: Path) -> None:
+    """`keepFor: 0` takes the right away as well; the settings that come of it are read as such."""
+    manifests = rendered(nothing)
+
+    assert DELETES not in one(manifests, "ClusterRole", "curfew-granter")["rules"]
+    key = tmp_path / "key.pem"
+    key.touch()
+    text = one(manifests, "ConfigMap")["data"]["config.yaml"].replace("/etc/curfew/key/key.pem", str(key))
+    (tmp_path / "config.yaml").write_text(text)
+    assert load_settings(tmp_path / "config.yaml").finished.keep_for == timedelta(0)
 
 
 def test_the_namespace_of_the_release_is_everywhere() -> None:

@@ -27,6 +27,7 @@ NAMES = {
     "config.audit.keyFile": {"config": {"audit": {"keyFile": ...}}},
     "config.audit.log": {"config": {"audit": {"log": ...}}},
     "config.limits.maxGrant": {"config": {"limits": {"maxGrant": ...}}},
+    "config.finished.keepFor": {"config": {"finished": {"keepFor": ...}}},
     "image.repository": {"image": {"repository": ...}},
     "image.tag": {"image": {"tag": ...}},
     "namespaces[].name": {"namespaces": [{"name": ...}]},

@@ -37,6 +37,7 @@ GIVEN: Final[dict[str, set[Right]]] = {
         *EVERYWHERE[OPERATOR],
         *AT_HOME,
         (RBAC, "rolebindings", "create", ""),
+        ("curfew.dev", "accessrequests", "delete", ""),
         (RBAC, "clusterroles", "bind", "view"),
         (RBAC, "roles", "bind", ROLE),
     },
@@ -129,6 +130,7 @@ async def live(operator: OperatorProcess, place: Place, read_log: Callable[[Oper
     for asked in active:
         (await asked.decide(people.bob, "Revoke")).done()
         await asked.closed()
+        await place.sights.requests.gone(asked.uid, SOON)
     operator.await_so(lambda: operator.metric("curfew_audit_anchored_records") > 0, "put up a checkpoint", SOON)
     operator.stop()
     return {(RBAC, f"{ref['kind'].lower()}s", "bind", ref["name"]) for ref in bound}
@@ -150,7 +152,7 @@ async def test_every_right_is_used_and_no_other_is_missed(
     # The probe places them where they are missing, and only there.
     cluster.kubectl("delete", "accessrequest", CANARY_REQUEST, "--namespace", SYSTEM, "--ignore-not-found")
     cluster.kubectl("delete", "accesspolicy", CANARY_POLICY, "--namespace", SYSTEM, "--ignore-not-found")
-    operator = new_operator(log="rights")  # a log of its own: no other has put up a checkpoint of it
+    operator = new_operator(log="rights", keep_for="1s")  # a log of its own: no other has put up a checkpoint of it
     since = datetime.now(UTC)
 
     async with KubeCluster.connect(cluster.sweeper_kubeconfig(tmp_path / "sweeper")) as sweeper:

@@ -44,10 +44,16 @@ def test_little_has_to_be_said(folder: Path) -> None:
     assert settings.audit.retention == timedelta(days=400)
     assert settings.audit.attest_every == timedelta(minutes=15)
     assert settings.limits.max_grant == timedelta(hours=24)
+    assert settings.finished.keep_for == timedelta(days=30)
     assert (settings.enforcement.namespace, settings.enforcement.service_account) == ("curfew-system", "curfew-probe")
     assert settings.enforcement.every == timedelta(seconds=30)
     assert (settings.server.host, settings.server.port) == ("0.0.0.0", 8080)  # noqa: S104  the default, not a listener
     assert (settings.log.level, settings.log.format) == ("info", "json")
+
+
+@pytest.mark.parametrize("nothing", ["0", "'0'", "0s", "0h"])
+def test_finished_requests_can_be_kept_for_ever(folder: Path, nothing: str) -> None:
+    assert load(folder, f"{LEAST}finished: {{keepFor: {nothing}}}\n").finished.keep_for == timedelta(0)
 
 
 def test_everything_can_be_said(folder: Path) -> None:
@@ -58,6 +64,7 @@ audit:
   {{url: "s3://trail/prod", log: team-a, worm: advisory, retention: 2555d, attestEvery: 5m,
     keyFile: {folder}/signing.pem, heartbeat: 1m30s}}
 limits: {{maxGrant: 8h}}
+finished: {{keepFor: 168h}}
 enforcement: {{namespace: security, serviceAccount: prober, every: 10s}}
 server: {{host: "127.0.0.1", port: 0}}
 log: {{level: debug, format: console}}
@@ -67,6 +74,7 @@ log: {{level: debug, format: console}}
     assert settings.audit.retention == timedelta(days=2555)
     assert settings.audit.attest_every == timedelta(minutes=5)
     assert settings.limits.max_grant == timedelta(hours=8)
+    assert settings.finished.keep_for == timedelta(days=7)
     assert (settings.enforcement.namespace, settings.enforcement.service_account) == ("security", "prober")
     assert settings.enforcement.every == timedelta(seconds=10)
     assert settings.server.port == 0
@@ -151,6 +159,9 @@ def test_all_problems_are_told_at_once(folder: Path) -> None:
             "audit.forward.headersFile names absent, which is not there.",
         ),
         ("limits: {maxGrant: 745h}", "limits.maxGrant is 745h; write a duration from 1m to 744h."),
+        ("finished: {keepFor: -1h}", "finished.keepFor is -1h; write a duration from 0s to 87600h."),
+        ("finished: {keepFor: 30}", "finished.keepFor 30 is not a duration such as 30m or 1h30m."),
+        ("finished: 30d", "finished is '30d'; write beneath it: keepFor."),
         ("enforcement: {every: 6m}", "enforcement.every is 6m; write a duration from 1s to 5m."),
         ("limits: 24h", "limits is '24h'; write beneath it: maxGrant."),
         (

@@ -35,8 +35,9 @@ from curfew.adapters.kube.failures import Absent
 from curfew.adapters.kube.metadata import MetadataReader
 from curfew.adapters.kube.probing import KubeProber
 from curfew.api import names
+from curfew.api.times import parse_time
 from curfew.core.terms import ROLE_BYTES
-from curfew.ports import Clock, Conflict, Held, Json, NotFound, ObjectSeen
+from curfew.ports import Clock, ClosedRequest, Conflict, Held, Json, NotFound, ObjectSeen
 
 _DEADLINE = 5.0  # seconds for one call
 _DELETE_DEADLINE = 3.0  # a revocation tries again rather than wait
@@ -230,6 +231,25 @@ class KubeCluster:
             what=f"label AccessRequest {namespace}/{name} closed",
             content_type=MERGE_PATCH,
         )
+
+    async def closed_requests(self) -> AsyncIterator[ClosedRequest]:
+        """Yield all AccessRequests that are labelled closed, in all namespaces, page by page."""
+        async for page in self._metadata.pages(f"{OURS}/accessrequests", f"{names.LABEL_CLOSED}=true"):
+            for meta in (item["metadata"] for item in page.get("items") or ()):
+                created = parse_time(meta["creationTimestamp"])
+                yield ClosedRequest(meta["namespace"], meta["name"], meta["uid"], created)
+
+    async def delete_request(self, namespace: str, name: str, uid: str, resource_version: str) -> None:
+        """Delete exactly that version of that AccessRequest. Raise `NotFound` if it is gone, `Conflict` if it is another."""
+        options = {
+            "kind": "DeleteOptions",
+            "apiVersion": "v1",
+            "preconditions": {"uid": uid, "resourceVersion": resource_version},
+            "propagationPolicy": "Background",
+        }
+        path = path_to(OURS, namespace, "accessrequests", name)
+        what = f"delete AccessRequest {namespace}/{name}"
+        await self._call("delete_request", "DELETE", path, options, what=what)
 
     async def may_request(self, user: str, namespace: str, policy: str) -> bool:
         """Whether RBAC lets a user, by name and without their groups, ask for an AccessPolicy."""

@@ -33,16 +33,23 @@ class MetadataReader:
     async def list(self, path: str) -> tuple[list[ObjectSeen], str]:
         """Return all objects of a collection, and the version at which they were listed."""
         seen: list[ObjectSeen] = []
-        query = {"limit": str(_PAGE)}
+        version = ""
+        async for page in self.pages(path):
+            seen.extend(_seen(item, "ADDED") for item in page.get("items") or ())
+            version = str((page.get("metadata") or {}).get("resourceVersion"))
+        return seen, version
+
+    async def pages(self, path: str, selector: str = "") -> AsyncIterator[dict[str, Any]]:
+        """Yield the metadata of all objects of a collection, or of those with certain labels, page by page."""
+        query = {"limit": str(_PAGE)} | ({"labelSelector": selector} if selector else {})
+        what = f"list the metadata of {path.rpartition('/')[2]}"
         async with self._connection.session() as session:
             while True:
-                what = f"list the metadata of {path.rpartition('/')[2]}"
                 page = await observed(self._observe, "list_metadata", what, self._page(session, path, query))
-                seen.extend(_seen(item, "ADDED") for item in page.get("items") or ())
-                meta = page.get("metadata") or {}
-                query["continue"] = meta.get("continue") or ""
+                yield page
+                query["continue"] = (page.get("metadata") or {}).get("continue") or ""
                 if not query["continue"]:
-                    return seen, str(meta.get("resourceVersion"))
+                    return
 
     async def watch(self, path: str, version: str) -> AsyncIterator[ObjectSeen]:
         """Yield each change since a version until the API server ends the watch; what only moves the version has no uid.

@@ -29,6 +29,7 @@ from curfew.core.policy_records import place_of
 from curfew.ports import Attestation, ClusterError
 from curfew.processes.operator import watching
 from curfew.processes.operator.anchoring import Anchoring
+from curfew.processes.operator.cleanup import Cleanup
 from curfew.processes.operator.enforcement import Enforcement
 from curfew.processes.operator.known import Store
 from curfew.processes.operator.lister import Lister
@@ -120,6 +121,14 @@ class Operator:
         )
         self._timekeeping = Timekeeping(self._clock, self.clock_changed)
         cluster.compare_clocks(self._clock, self._timekeeping.answered)
+        self._cleanup = Cleanup(
+            cluster,
+            self._trail,
+            self._clock,
+            self._reporting,
+            keep_for=settings.finished.keep_for,
+            policy=self._store.policy,
+        )
         self._reconciler = Reconciler(
             self._store,
             cluster,
@@ -131,6 +140,7 @@ class Operator:
             clock_state=lambda: self._timekeeping.state,
             max_grant=settings.limits.max_grant,
             wake=lambda uid: self._queue.add(uid),
+            closed=self._cleanup.closed,
         )
         self._queue = WorkQueue(
             self._reconciler.reconcile,
@@ -228,6 +238,7 @@ class Operator:
             asyncio.create_task(self._watch(), name="watch"),
             asyncio.create_task(self._beside("put up checkpoints", self._anchoring.run), name="anchoring"),
             asyncio.create_task(self._beside("watch the sweeper", self._sweeper.run), name="sweeper"),
+            asyncio.create_task(self._beside("delete finished requests", self._clean_up), name="cleanup"),
         }
         if self._variables is not None:
             tasks.add(asyncio.create_task(self._beside("read credentials", self._variables.run), name="credentials"))
@@ -263,6 +274,10 @@ class Operator:
         await self._is_listed.wait()
         self._reconciler.tell_deleted_policies()
         await self._insist("close the stories of deleted requests", self._reconciler.close_deleted_stories)
+
+    async def _clean_up(self) -> None:
+        await self._is_listed.wait()  # before that no policy is known
+        await self._cleanup.run()
 
     async def _watch(self) -> None:
         """List everything once, end what is over, then watch."""
@@ -343,6 +358,7 @@ class Operator:
         self._reporting.set_back(record.message, self._settings.enforcement.namespace, key=record.id)
         self._revisions.start_over()
         self._watch_anew.set()
+        self._cleanup.list_again()
         await self._close_deleted_stories()
 
     async def _survey(self) -> None:

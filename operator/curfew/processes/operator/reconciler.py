@@ -14,6 +14,7 @@ from typing import Protocol
 from curfew.api.access_policy import AccessPolicy
 from curfew.api.access_request import AccessRequest, Phase
 from curfew.api.names import binding_name, granted_by
+from curfew.api.times import parse_time
 from curfew.audit.receipt import Receipt
 from curfew.audit.record import Record, RecordRefused, Story
 from curfew.core import ending, policies, policy_records, stories, unreadable
@@ -42,6 +43,7 @@ from curfew.core.unrecorded import sealed_announcement
 from curfew.ports import (
     AlreadyExists,
     Clock,
+    ClosedRequest,
     Cluster,
     ClusterError,
     Conflict,
@@ -170,8 +172,12 @@ class Reconciler:
         clock_state: Callable[[], ClockState],
         max_grant: timedelta,
         wake: Callable[[Hashable], None],
+        closed: Callable[[ClosedRequest], None] = lambda _: None,
     ) -> None:
-        """`wake` gives a request or a policy a turn, by its key: something that it may wait for is over or has changed."""
+        """`wake` gives a request or a policy a turn, by its key: something that it may wait for is over or has changed.
+
+        `closed` is told of each request that was labelled closed.
+        """
         self._store = store
         self._cluster = cluster
         self._trail = trail
@@ -182,6 +188,7 @@ class Reconciler:
         self._clock_state = clock_state
         self._max_grant = max_grant
         self._wake = wake
+        self._closed = closed
         self._removals = asyncio.Semaphore(64)  # what waits behind nothing else (promise P3)
         self._told_deleted: set[str] = set()  # whose stories this process closed because their requests are gone
         self._unexplained: list[tuple[Binding, str, datetime]] = []  # what was removed before the trail was read
@@ -626,7 +633,8 @@ class Reconciler:
 
     async def _close(self, uid: str, namespace: str, name: str) -> None:
         with contextlib.suppress(Conflict, NotFound):  # it is gone, or another has its name: nothing is to be closed
-            await self._cluster.label_closed(namespace, name, uid)
+            meta = (await self._cluster.label_closed(namespace, name, uid))["metadata"]
+            self._closed(ClosedRequest(namespace, name, uid, parse_time(meta["creationTimestamp"])))
         self._store.forget(uid)
 
     # --- report -----------------------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from curfew.core.lifecycle import Event
 from curfew.core.notices import Notice, about_clock, about_enforcement, about_log, about_sweeper
 from curfew.core.reasons import Reason
 from curfew.core.sweeping import SweeperState, Sweeps
-from curfew.ports import Attestation, ClusterError
+from curfew.ports import Attestation, ClosedRequest, ClusterError
 from curfew.processes.operator.known import Store, Unreadable
 
 log = structlog.get_logger("curfew")
@@ -156,6 +156,21 @@ class Reporting:
         """Report an outage of the sweeper, which began at `since`: where people look."""
         log.error("the sweeper does not run", problem=state.message)
         self._recorder.post(about_sweeper(state.message, since, namespace))
+
+    def deleted(self, request: ClosedRequest) -> None:
+        """Count a finished request that was deleted because it was old enough. Its story is in the log."""
+        self._telemetry.finished_deleted()
+        log.info("finished request deleted", namespace=request.namespace, request=request.name, uid=request.uid)
+
+    def may_not_delete(self, namespace: str, problem: str) -> None:
+        """Report a namespace whose finished requests stay because the API server refuses to delete them."""
+        self._telemetry.finished_not_deleted()
+        log.warning(
+            "finished requests stay in a namespace: Curfew may not delete them there. List the namespace in the chart's "
+            "values and run helm upgrade, or delete them yourself",
+            namespace=namespace,
+            problem=problem,
+        )
 
     def durable(self, records: Sequence[Record]) -> None:
         """Log what became durable, by event."""

@@ -1,0 +1,217 @@
+"""Deletes finished requests when they are old enough, one at a time, beside everything else.
+
+It is in nobody's way: it has one call under way at a time, rests after each, and gives up nothing but its own next try. All
+it knows may be forgotten: at a start, the requests that are labelled closed are listed once, without what is in them.
+"""
+
+import asyncio
+import heapq
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final, Protocol
+
+import structlog
+from pydantic import ValidationError
+
+from curfew.api.access_policy import AccessPolicy
+from curfew.api.access_request import AccessRequest
+from curfew.core.cleanup import deletable_from
+from curfew.core.facts import TrailState
+from curfew.ports import Clock, ClosedRequest, ClosedRequests, ClusterError, Conflict, Forbidden, NotFound
+from curfew.processes.operator.known import PolicyKey
+
+log = structlog.get_logger("curfew")
+
+PACE_SECONDS: Final = 0.1
+"""How long to rest after each request that was looked at: at most ten are deleted in a second."""
+
+LOOK_SECONDS: Final = 2.0
+"""How often it is looked whether one is due."""
+
+AGAIN: Final = timedelta(minutes=1)
+"""When to look again at a request that could not be deleted now, and how long to rest if the API server did not answer."""
+
+MUCH_LATER: Final = timedelta(hours=1)
+"""The same for one whose story the log does not hold closed, and for a namespace in which Curfew may not delete."""
+
+TOMORROW: Final = timedelta(days=1)
+"""The same for one that has to stay as it is, or as its policy is."""
+
+MOST_KNOWN: Final = 10_000
+"""How many requests are remembered, those first that are due first. When the others are due, all are listed again."""
+
+
+class Log(Protocol):
+    """What has to be known of the trail."""
+
+    def is_over(self, uid: str, created: datetime) -> bool:
+        """Whether the trail holds the story of a request closed that was created then; False while it is not open."""
+        ...
+
+    @property
+    def health(self) -> TrailState:
+        """Whether records become durable now."""
+        ...
+
+
+class CleanupObserver(Protocol):
+    """Who is told."""
+
+    def deleted(self, request: ClosedRequest) -> None:
+        """A finished request was deleted."""
+        ...
+
+    def may_not_delete(self, namespace: str, problem: str) -> None:
+        """The API server refuses to delete finished requests in a namespace. Told once until one is deleted there."""
+        ...
+
+
+@dataclass(order=True, frozen=True, slots=True)
+class _Due:
+    at: datetime
+    uid: str
+    request: ClosedRequest = field(compare=False)
+
+
+class Cleanup:
+    """Knows which requests are closed, and deletes each when its time has come and the log holds its story closed."""
+
+    def __init__(
+        self,
+        requests: ClosedRequests,
+        trail: Log,
+        clock: Clock,
+        observer: CleanupObserver,
+        *,
+        keep_for: timedelta,
+        policy: Callable[[PolicyKey], AccessPolicy | None],
+        most: int = MOST_KNOWN,
+    ) -> None:
+        """With a `keep_for` of zero nothing is remembered or deleted. `most`: how many are remembered."""
+        self._requests = requests
+        self._trail = trail
+        self._clock = clock
+        self._observer = observer
+        self._keep_for = keep_for
+        self._policy = policy
+        self._most = most
+        self._heap: list[_Due] = []
+        self._left_out: datetime | None = None  # when the first is due of those that were too many to remember
+        self._is_listed = False
+        self._refused: dict[str, datetime] = {}  # until when a namespace is left alone
+        self._is_away = False
+
+    def closed(self, request: ClosedRequest) -> None:
+        """Take in that a request was labelled closed just now."""
+        if not self._keep_for:
+            return
+        # It ended earlier, perhaps much earlier: when it is due is read from it at the first look.
+        due = _Due(request.created + self._keep_for, request.uid, request)
+        if len(self._heap) < self._most:
+            heapq.heappush(self._heap, due)
+        else:
+            self._leave_out(due.at)
+
+    def list_again(self) -> None:
+        """Take in that anything may be there again: the API server's state went back."""
+        self._is_listed = False
+
+    async def run(self) -> None:
+        """Delete what is due, until cancelled."""
+        while True:
+            rest = await self._step()
+            await asyncio.sleep(rest)
+
+    async def _step(self) -> float:
+        """Look at one request, or list them, and return how many seconds to rest."""
+        if not self._keep_for or not self._trail.health.ok:
+            return LOOK_SECONDS  # without the log, the request is all that shows what was
+        try:
+            if not self._is_listed:
+                await self._list()
+                return PACE_SECONDS
+            now = self._clock.now()
+            if not self._heap or self._heap[0].at > now:
+                self._is_listed = self._left_out is None or self._left_out > now
+                return LOOK_SECONDS
+            return await self._look_at(heapq.heappop(self._heap), now)
+        except ClusterError as error:
+            if not self._is_away:
+                log.warning("finished requests cannot be deleted now; it is tried on", problem=str(error))
+            self._is_away = True
+            return AGAIN.total_seconds()
+
+    async def _list(self) -> None:
+        found: list[_Due] = []
+        self._left_out = None
+        async for request in self._requests.closed_requests():
+            due = request.created + self._keep_for
+            found.append(_Due(max(due, self._refused.get(request.namespace, due)), request.uid, request))
+            if len(found) >= 2 * self._most:
+                found = self._first_of(found)
+        uids = {due.uid for due in found}
+        self._heap = self._first_of([*found, *(due for due in self._heap if due.uid not in uids)])
+        self._is_listed, self._is_away = True, False
+
+    def _first_of(self, found: list[_Due]) -> list[_Due]:
+        """Return, in order, the first due of these, as many as are remembered."""
+        found.sort()
+        if len(found) > self._most:
+            self._leave_out(found[self._most].at)
+        return found[: self._most]
+
+    def _leave_out(self, at: datetime) -> None:
+        self._left_out = min(at, self._left_out or at)
+
+    async def _look_at(self, due: _Due, now: datetime) -> float:
+        """Delete a request if it may be; remember it for later if it may not be yet. Return how many seconds to rest."""
+        request = due.request
+        until = self._refused.get(request.namespace, now)
+        if until <= now and not self._trail.is_over(request.uid, request.created):
+            until = now + MUCH_LATER
+        if until > now:
+            self._later(due, until)
+            return 0.0
+        try:
+            again = await self._delete(request)
+        except NotFound:
+            again = None
+        except Conflict:
+            again = now + AGAIN  # somebody writes to it
+        except Forbidden as error:
+            again = now + MUCH_LATER
+            if request.namespace not in self._refused:
+                self._observer.may_not_delete(request.namespace, str(error))
+            self._refused[request.namespace] = again
+        except ClusterError:
+            self._later(due, now + AGAIN)
+            raise
+        if again is not None:
+            self._later(due, again)
+        self._is_away = False
+        return PACE_SECONDS
+
+    def _later(self, due: _Due, at: datetime) -> None:
+        heapq.heappush(self._heap, _Due(at, due.uid, due.request))
+
+    async def _delete(self, request: ClosedRequest) -> datetime | None:
+        """Delete a request as it is now, if it may be, and return None; or return when to look again."""
+        body = await self._requests.get_request(request.namespace, request.name)
+        if body is None or body["metadata"]["uid"] != request.uid:
+            return None
+        try:
+            found = AccessRequest.model_validate(body)
+        except ValidationError:
+            return None  # nobody can tell what it is; a person may delete it
+        now, policy = self._clock.now(), self._policy((request.namespace, found.spec.policy_name))
+        is_over = self._trail.health.ok and self._trail.is_over(request.uid, request.created)
+        at = deletable_from(found, policy, is_over=is_over, keep_for=self._keep_for)
+        if at is None or at > now:
+            return at or now + TOMORROW
+        await self._requests.delete_request(
+            request.namespace, request.name, request.uid, found.metadata.resource_version
+        )
+        self._refused.pop(request.namespace, None)
+        self._observer.deleted(request)
+        return None
