@@ -1,0 +1,176 @@
+"""Whatever people do and whatever fails: nothing is deleted whose story is not in the log, and no deletion is news."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from curfew.core import cleanup as rules
+from curfew.ports import ClosedRequest, Unavailable
+from curfew.processes.operator.cleanup import Cleanup
+from tests.support.builders import ALICE, BOB, a_decision, a_request
+from tests.support.stage import Stage
+from tests.support.world import FailurePlan
+
+KEEP_FOR = timedelta(hours=3)
+
+ACTIONS = (
+    "ask",
+    "ask in vain",
+    "approve",
+    "deny",
+    "revoke",
+    "cancel",
+    "delete",
+    "an hour",
+    "the bucket goes",
+    "the bucket comes back",
+    "restart",
+    "restore",
+    "clean up",
+    "clean up, and a call fails",
+)
+
+
+class Play:
+    """One operator and its cleanup, and what was deleted by whom."""
+
+    def __init__(self) -> None:
+        self.stage = Stage()
+        self.backup = self.stage.cluster.snapshot()
+        self.cleaned: list[str] = []
+        self.number = 0
+        self.start()
+
+    def start(self) -> None:
+        """Start the operator anew."""
+        self.stage.closed.clear()
+        self.stage.restart()
+        self.cleanup = Cleanup(
+            self.stage.cluster,
+            self.stage.trail,
+            self.stage.clock,
+            self,
+            keep_for=KEEP_FOR,
+            policy=lambda key: self.stage.store.policy(key),
+        )
+
+    def deleted(self, request: ClosedRequest) -> None:
+        """Compare each deletion with the log."""
+        told = self.stage.events(request.uid)
+        assert told.count("request.closed") == 1, f"{request.name} is deleted, and the log has {told}"
+        self.cleaned.append(request.uid)
+
+    def may_not_delete(self, namespace: str, problem: str) -> None:
+        """Fail: nothing refuses here."""
+        raise AssertionError(f"{namespace}: {problem}")
+
+    def decide(self, decision: str, by: str) -> None:
+        """Have somebody decide on the newest request, if it is there."""
+        name = f"r-{self.number}"
+        if any(body["metadata"]["name"] == name for body in self.stage.cluster.all("AccessRequest")):
+            self.stage.cluster.decide(name, a_decision(by, decision))
+
+    def delete(self) -> None:
+        """Have somebody delete the newest request, if it is there."""
+        name = f"r-{self.number}"
+        if any(body["metadata"]["name"] == name for body in self.stage.cluster.all("AccessRequest")):
+            self.stage.cluster.delete("AccessRequest", name)
+
+    async def clean_up(self, failures: FailurePlan | None = None) -> None:
+        """Look at a number of requests."""
+        for closed in self.stage.closed:
+            self.cleanup.closed(closed)
+        self.stage.closed.clear()
+        self.stage.plan_failure(failures or FailurePlan())
+        for _ in range(12):
+            await self.cleanup._step()
+        self.stage.plan_failure(FailurePlan())
+
+    async def do(self, action: str, number: int) -> None:
+        """Do one thing, and let the operator work."""
+        stage = self.stage
+        match action:
+            case "ask" | "ask in vain":
+                self.number += 1
+                spec = {"duration": "9h"} if action == "ask in vain" else {}
+                stage.cluster.apply(a_request(f"r-{self.number}", created=stage.clock.now(), **spec))
+            case "approve" | "deny" | "revoke":
+                self.decide(action.capitalize(), BOB)
+            case "cancel":
+                self.decide("Cancel", ALICE)
+            case "delete":
+                self.delete()
+            case "an hour":
+                await stage.pass_time(hours=1)
+            case "the bucket goes" | "the bucket comes back":
+                stage.trail.ok = action == "the bucket comes back"
+            case "restart":
+                self.start()
+            case "restore":  # with the operator down
+                stage.cluster.restore(self.backup)
+                self.start()
+            case "clean up":
+                await self.clean_up()
+            case "clean up, and a call fails":
+                await self.clean_up(FailurePlan(number % 4 + 1, how=Unavailable, after=number % 2 == 0))
+        if action == "ask" and number % 3 == 0:
+            self.backup = stage.cluster.snapshot()
+        await stage.settle()
+
+    async def run(self, actions: list[tuple[str, int]]) -> None:
+        """Do all, and wait until what can go has gone."""
+        for action, number in actions:
+            await self.do(action, number)
+        self.stage.trail.ok = True
+        for _ in range(8):
+            await self.do("an hour", 0)
+        for _ in range(3):
+            await self.do("clean up", 0)
+
+
+@given(st.lists(st.tuples(st.sampled_from(ACTIONS), st.integers(0, 7)), max_size=30))
+def test_nothing_is_deleted_whose_story_is_not_in_the_log(actions: list[tuple[str, int]]) -> None:
+    """And in the end everything has gone, with no record of its going."""
+    play = Play()
+    asyncio.run(play.run(actions))
+
+    assert play.stage.cluster.all("AccessRequest") == []
+    twice = {id_: n for id_, n in Counter(record.id for record in play.stage.log).items() if n > 1}
+    assert twice == {}
+    for uid in play.cleaned:
+        assert "request.deleted" not in play.stage.events(uid)
+
+
+def without_the_log(patch: pytest.MonkeyPatch) -> None:
+    """Believe what a request shows."""
+    asked = rules.deletable_from
+    patch.setattr(
+        "curfew.processes.operator.cleanup.deletable_from",
+        lambda request, policy, *, is_over, keep_for: asked(request, policy, is_over=True, keep_for=keep_for),
+    )
+    patch.setattr("tests.support.stage.FakeTrail.is_over", lambda self, uid, created: True)
+
+
+@pytest.mark.parametrize("bug", [without_the_log])
+def test_a_planted_bug_is_found(bug: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A forged label and phase are enough then."""
+    bug(monkeypatch)
+
+    async def forge() -> None:
+        play = Play()
+        stage = play.stage
+        body = stage.cluster.apply(a_request("r-1"))
+        stage.cluster.apply({**body, "metadata": {**body["metadata"], "labels": {"curfew.dev/closed": "true"}}})
+        meta = stage.cluster.all("AccessRequest")[0]["metadata"]
+        forged = {"phase": "Failed", "endedAt": "2026-01-01T00:00:00Z"}
+        await stage.cluster.patch_request_status("payments", "r-1", meta["uid"], meta["resourceVersion"], forged)
+        await stage.pass_time(hours=4)
+        await play.clean_up()
+
+    with pytest.raises(AssertionError, match="is deleted, and the log has"):
+        asyncio.run(forge())
