@@ -33,7 +33,7 @@ def measure(plan: Plan) -> Iterator[Figure]:
         first.seconds / verified.seconds,
         "times",
         f"verify: {verified.seconds:.1f} s, search: {first.seconds:.1f} s, {found:,} records found",
-        at_most(1),
+        at_most(1.6),
     )
     yield Figure(
         "search",
@@ -41,7 +41,7 @@ def measure(plan: Plan) -> Iterator[Figure]:
         min(one.seconds for one in again),
         "s",
         f"the first time: {first.seconds:.1f} s",
-        at_most(1),
+        at_most(1.5),
     )
 
 

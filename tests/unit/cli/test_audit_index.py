@@ -1,11 +1,15 @@
 """The index of a searched log: it answers as the log would, reads only what is new, and is not fooled by a log that changed."""
 
+import contextlib
 import errno
 import os
 import shutil
+import sqlite3
 from collections.abc import Callable
 from contextlib import aclosing
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
@@ -17,9 +21,12 @@ from curfew.audit.query import FIELDS, Query, answers
 from curfew.audit.when import Span
 from curfew.cli import main
 from curfew.cli.audit import search
-from curfew.cli.audit.index import index_path, open_index
+from curfew.cli.audit.reading import CannotRead
+from curfew.cli.audit.search_index.index import index_path, open_index
+from curfew.cli.audit.search_index.matching import _PLACES
+from curfew.cli.audit.sifting import sifted_records
 from curfew.cli.audit.stream import read_record
-from tests.support.logs import ALog, a_log, a_record, a_signer
+from tests.support.logs import ALog, a_log, a_record, a_signer, alter
 from tests.support.stores import MemoryStore
 from tests.vectors.make_vectors import the_log
 
@@ -105,7 +112,10 @@ def test_the_index_is_private_and_of_one_place_log_and_key(log: ALog, tmp_path: 
     assert cache.stat().st_mode & 0o777 == 0o700
     (kept,) = cache.iterdir()
     assert kept.stat().st_mode & 0o777 == 0o700
-    assert {path.name for path in kept.iterdir()} == {"rows", "segments", "ids", "state.json"}
+    assert {path.name: path.stat().st_mode & 0o777 for path in kept.iterdir()} == {
+        "index.sqlite": 0o600,
+        "segments.zst": 0o600,
+    }
     others = {
         index_path("file:///a", "main", log.verifier),
         index_path("file:///b", "main", log.verifier),
@@ -174,7 +184,7 @@ def test_nothing_is_kept_of_a_log_that_does_not_verify_to_its_end(log: ALog, tmp
         assert result.exit_code == 1
         assert len(result.stdout.splitlines()) == 4
         assert f"Segment 3 ({log.names[3]}) does not end with a signature" in result.stderr
-        assert not list(cache.rglob("state.json"))
+        assert is_empty(cache)
 
     log.lay(folder)
     assert len(audit("search", folder, "-o", "csv").stdout.splitlines()) == 7
@@ -189,7 +199,9 @@ def test_what_is_recorded_again_after_the_index_was_made_is_found(log: ALog, tmp
     result = audit("search", folder)
 
     assert result.exit_code == 1
-    assert "Log main holds record 7, which tells of the same thing as record 2" in result.stderr
+    assert "holds record 7, which tells of the same thing as record 2" in result.stderr
+    assert result.stdout.count("\n") == 7  # what comes before it
+    assert audit("search", folder).exit_code == 1
 
 
 @pytest.mark.parametrize("known", ["the old key", "the new key"])
@@ -204,59 +216,162 @@ async def test_the_key_may_be_handed_over_before_or_after_the_index_was_made(log
             assert [record.index async for record in records] == list(range(log.head.range.size))
 
 
-def test_an_index_that_cannot_be_used_is_not_needed(log: ALog, tmp_path: Path, cache: Path) -> None:
+def sql(file: Path, statement: str) -> list[Any]:
+    """Run a statement in a database, as people may from outside."""
+    database = sqlite3.connect(file)
+    with contextlib.closing(database), database:
+        return database.execute(statement).fetchall()
+
+
+def is_empty(cache: Path) -> bool:
+    """Whether no index holds a table."""
+    return not any(sql(file, "SELECT * FROM sqlite_schema") for file in cache.rglob("index.sqlite"))
+
+
+def overwrite(file: Path, content: bytes = b"rubbish" * 1000) -> None:
+    """Put something else into a file."""
+    file.write_bytes(content)
+
+
+DAMAGES: dict[str, Callable[[Path], object]] = {
+    "rubbish": lambda kept: overwrite(kept / "index.sqlite"),
+    "cut off": lambda kept: os.truncate(kept / "index.sqlite", 3 * 4096),
+    "segments cut off": lambda kept: overwrite(kept / "segments.zst", b""),
+    "another version": lambda kept: sql(kept / "index.sqlite", "PRAGMA user_version = 3"),
+    "another table": lambda kept: sql(kept / "index.sqlite", "CREATE TABLE more (x)"),
+    "a table less": lambda kept: sql(kept / "index.sqlite", "DROP TABLE decisions"),
+    "another log": lambda kept: sql(kept / "index.sqlite", "UPDATE about SET location = 'file:///elsewhere'"),
+    "another witness": lambda kept: sql(
+        kept / "index.sqlite", "UPDATE about SET witness = replace(witness, 'v1', 'v2')"
+    ),
+    "no witness": lambda kept: sql(kept / "index.sqlite", "DELETE FROM about"),
+    "a record less": lambda kept: sql(kept / "index.sqlite", "DELETE FROM records WHERE record = 2"),
+    "a record too many": lambda kept: sql(kept / "index.sqlite", "INSERT INTO records (record) VALUES (6)"),
+    "a record exchanged": lambda kept: sql(kept / "index.sqlite", "UPDATE records SET record = 7 WHERE record = 5"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_an_index_that_is_damaged_or_of_something_else_is_made_again(
+    log: ALog, tmp_path: Path, cache: Path, damage: str
+) -> None:
     folder = log.lay(tmp_path / "trail")
     audit("search", folder)
     (kept,) = cache.iterdir()
-    (kept / "state.json").write_bytes(b"rubbish")
+    DAMAGES[damage](kept)
+
+    result = audit("search", folder, "-o", "csv")
+
+    assert result.exit_code == 0
+    assert len(result.stdout.splitlines()) == 7
+    assert f"Note: The index in {kept} is made again: " in result.stderr
+    again = audit("search", folder, "-o", "csv")
+    assert (again.stdout, "Note: The index" in again.stderr) == (result.stdout, False)
+
+
+def test_an_index_that_cannot_be_opened_is_not_needed(log: ALog, tmp_path: Path, cache: Path) -> None:
+    folder = log.lay(tmp_path / "trail")
+    cache.parent.mkdir()
+    cache.write_text("not a folder")
 
     result = audit("search", folder)
 
     assert result.exit_code == 0
     assert len(result.stdout.splitlines()) == 7
     assert "Note: the index cannot be used, and the whole log is read." in result.stderr
-    assert (kept / "state.json").read_bytes() == b"rubbish"
+    assert audit("index", folder).exit_code == 3
 
 
-def test_an_index_that_does_not_know_how_far_it_is_is_not_needed(log: ALog, tmp_path: Path, cache: Path) -> None:
+def test_two_searches_at_once_find_the_same_and_one_of_them_keeps_it(log: ALog, tmp_path: Path, cache: Path) -> None:
     folder = log.lay(tmp_path / "trail")
-    audit("search", folder)
-    state = next(cache.iterdir()) / "state.json"
-    state.write_text(state.read_text().replace("curfew.witness/v1", "curfew.witness/v2"))
 
-    result = audit("search", folder)
-
-    assert result.exit_code == 0
-    assert "Note: the index cannot be used, and the whole log is read." in result.stderr
-
-
-def test_an_index_that_another_search_writes_is_not_waited_for(log: ALog, tmp_path: Path, cache: Path) -> None:
-    folder = log.lay(tmp_path / "trail")
-    audit("search", folder)
-    (kept,) = cache.iterdir()
-
-    with open_index(kept):
-        result = audit("search", folder)
+    with open_index(f"file://{folder}", "main", log.verifier) as other:
+        assert other._file.lock()
+        result = audit("search", folder, "-o", "csv")
+        assert audit("index", folder).exit_code == 3
 
     assert result.exit_code == 0
     assert len(result.stdout.splitlines()) == 7
-    assert (
-        f"Note: the index cannot be used, and the whole log is read. {kept} is in use by another search"
-        in result.stderr
-    )
+    assert "cannot be written: another search is adding to it. What was found is whole" in result.stderr
+    assert is_empty(cache)
 
 
-@pytest.mark.parametrize("name", ["rows", "segments"])
-def test_a_damaged_index_is_said_to_be_damaged(log: ALog, tmp_path: Path, cache: Path, name: str) -> None:
+async def test_what_another_search_has_added_meanwhile_is_not_added_twice(log: ALog) -> None:
+    store = MemoryStore(log.objects)
+    await found(log, store=store)
+    log.append([a_record(9)])
+    store = MemoryStore(log.objects)
+
+    with open_index(store.url, "main", log.verifier) as late:
+        since = await late.since(store, "main", log.names)
+        assert await found(log, store=store) == list(range(7))
+        async with aclosing(sifted_records(store, "main", log.names, log.verifier, Query(), late, since)) as records:
+            assert [index async for index, _ in records] == [6]
+        assert late.not_kept == "another search has added to it meanwhile"
+
+    assert await found(log, store=store) == list(range(7))
+
+
+async def test_an_index_that_another_search_makes_again_hides_nothing(log: ALog) -> None:
+    store = MemoryStore(log.objects)
+    await found(log, store=store)
+
+    with (
+        open_index(store.url, "main", log.verifier) as one,
+        open_index(store.url, "main", log.verifier) as other,
+    ):
+        other._file.empty()
+        with pytest.raises(
+            CannotRead, match=r"Another search has made the index in .* again meanwhile\. Search again\."
+        ):
+            list(one.find(Query()))
+
+
+def test_a_record_that_the_tables_say_otherwise_is_shown_as_it_is_in_the_log(
+    log: ALog, tmp_path: Path, cache: Path
+) -> None:
+    """The tables only say where to look: what is shown, and whether it answers, comes from what was verified."""
     folder = log.lay(tmp_path / "trail")
-    audit("search", folder)
+    shown = audit("search", folder, "-o", "csv").stdout
     (kept,) = cache.iterdir()
-    (kept / name).write_bytes(b"")
+    sql(kept / "index.sqlite", "UPDATE records SET actor = 'mallory', event = 'request.created', time = 0")
 
-    result = audit("search", folder)
+    assert audit("search", folder, "-o", "csv").stdout == shown
+    assert "No matching records" in audit("search", folder, "--person", "mallory").stdout
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE segments SET leaves = zeroblob(length(leaves))",
+        "UPDATE segments SET leaves = NULL",
+        "UPDATE segments SET start = start + 1",
+        "UPDATE segments SET start = -1",
+        "UPDATE segments SET length = 1000000000000",
+        "UPDATE segments SET length = 'long'",
+        "UPDATE segments SET count = 0",
+        "UPDATE segments SET first = first + 100",
+        "UPDATE segments SET first = 0 WHERE first = 1; ",
+        "DELETE FROM segments",
+    ],
+)
+def test_a_segment_that_is_not_where_the_index_has_it_is_noticed(
+    log: ALog, tmp_path: Path, cache: Path, statement: str
+) -> None:
+    folder = log.lay(tmp_path / "trail")
+    shown = audit("search", folder, "-o", "csv").stdout
+    (kept,) = cache.iterdir()
+    if "first = 0" in statement:
+        sql(kept / "index.sqlite", "DELETE FROM segments WHERE first = 0")
+    sql(kept / "index.sqlite", statement)
+
+    result = audit("search", folder, "-o", "csv")
 
     assert result.exit_code == 3
-    assert f"The index in {kept} is damaged; remove that folder." in result.stderr
+    assert shown.startswith(result.stdout)
+    assert f"The index in {kept} is damaged: " in result.stderr
+    assert "It was emptied. Search again" in result.stderr
+    assert audit("search", folder, "-o", "csv").stdout == shown
 
 
 def test_a_disk_that_returns_other_bytes_is_not_believed(log: ALog, tmp_path: Path, cache: Path) -> None:
@@ -264,10 +379,12 @@ def test_a_disk_that_returns_other_bytes_is_not_believed(log: ALog, tmp_path: Pa
     folder = log.lay(tmp_path / "trail")
     audit("search", folder)
     verified = audit("search", folder, "-o", "jsonl").stdout.splitlines()
-    segments = next(cache.rglob("segments"))
-    good, refused = segments.read_bytes(), 0
+    (kept,) = cache.iterdir()
+    segments, database = kept / "segments.zst", kept / "index.sqlite"
+    good, tables, refused = segments.read_bytes(), database.read_bytes(), 0
 
     for position in range(0, len(good), 16):
+        database.write_bytes(tables)
         segments.write_bytes(good[:position] + bytes([good[position] ^ 1]) + good[position + 1 :])
         result = audit("search", folder, "-o", "jsonl")
         refused += result.exit_code
@@ -277,31 +394,158 @@ def test_a_disk_that_returns_other_bytes_is_not_believed(log: ALog, tmp_path: Pa
     assert refused
 
 
+def test_a_database_with_other_bytes_never_makes_something_up(log: ALog, tmp_path: Path, cache: Path) -> None:
+    """Bytes all over it, changed: no crash, and nothing that the log does not hold."""
+    folder = log.lay(tmp_path / "trail")
+    audit("search", folder)
+    verified = audit("search", folder, "-o", "jsonl").stdout.splitlines()
+    database = next(cache.rglob("index.sqlite"))
+    segments = next(cache.rglob("segments.zst"))
+    good, stored = database.read_bytes(), segments.read_bytes()
+
+    for position in range(0, len(good), 1009):
+        database.write_bytes(good[:position] + bytes([good[position] ^ 0x41]) + good[position + 1 :])
+        segments.write_bytes(stored)
+        result = audit("search", folder, "-o", "jsonl")
+        assert result.exit_code in (0, 1, 3), result.output
+        assert set(result.stdout.splitlines()) <= set(verified)
+        if result.exit_code == 0:
+            assert result.stdout.splitlines() == verified
+
+
 def test_what_a_search_did_not_bring_to_its_end_is_forgotten(log: ALog, tmp_path: Path, cache: Path) -> None:
     folder = log.lay(tmp_path / "trail")
     audit("search", folder)
-    (kept,) = cache.iterdir()
-    sizes = {path.name: path.stat().st_size for path in kept.iterdir()}
-    for name in ("rows", "segments", "ids"):
-        with (kept / name).open("ab") as file:
-            file.write(b"half of something")
+    segments = next(cache.rglob("segments.zst"))
+    with segments.open("ab") as file:
+        file.write(b"half of something")
+    log.append([a_record(9)])
+    log.lay(folder)
 
-    assert len(audit("search", folder, "-o", "csv").stdout.splitlines()) == 7
-    assert {path.name: path.stat().st_size for path in kept.iterdir()} == sizes
+    assert len(audit("search", folder, "-o", "csv").stdout.splitlines()) == 8
+    assert b"half of something" not in segments.read_bytes()
+    assert len(audit("search", folder, "-o", "csv").stdout.splitlines()) == 8
 
 
-def test_a_disk_that_takes_no_more_is_told_of(log: ALog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_search_that_is_broken_off_leaves_nothing_behind(log: ALog) -> None:
+    store = MemoryStore(log.objects)
+    source = search._Source(store, "main", log.verifier, {}, has_index=True)
+    async with aclosing(search._find(source, Query())) as records:
+        async for record in records:
+            assert record.index == 0
+            break
+
+    with open_index(store.url, "main", log.verifier) as kept:
+        assert kept.witness is None
+    assert await found(log, store=store) == list(range(6))
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_a_disk_that_takes_no_more_does_not_keep_a_search_from_answering(
+    log: ALog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_first: bool
+) -> None:
     folder = log.lay(tmp_path / "trail")
+    if not is_first:
+        audit("search", folder)
+        log.append([a_record(9)])
+        log.lay(folder)
+    number = len(log.lines)
 
     def full(file: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("os.fsync", full)
+    with monkeypatch.context() as patched:
+        patched.setattr("os.fsync", full)
+        result = audit("search", folder, "-o", "csv")
+        assert audit("index", folder).exit_code == 3
+
+    assert result.exit_code == 0
+    assert len(result.stdout.splitlines()) == number + 1
+    assert "cannot be written: [Errno 28] No space left on device. What was found is whole" in result.stderr
+    assert len(audit("search", folder, "-o", "csv").stdout.splitlines()) == number + 1
+
+
+def test_a_database_that_takes_no_more_does_not_either(
+    log: ALog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect = sqlite3.connect
+
+    def small(*arguments: Any, **options: Any) -> sqlite3.Connection:
+        database: sqlite3.Connection = connect(*arguments, **options)
+        database.execute("PRAGMA max_page_count = 5")
+        return database
+
+    folder = log.lay(tmp_path / "trail")
+    monkeypatch.setattr("sqlite3.connect", small)
+
     result = audit("search", folder, "-o", "csv")
 
-    assert result.exit_code == 3
+    assert result.exit_code == 0
     assert len(result.stdout.splitlines()) == 7
-    assert "cannot be written: No space left on device. Make room for it, or give --no-index." in result.stderr
+    assert "cannot be written: database or disk is full. What was found is whole" in result.stderr
+
+
+def test_an_index_on_a_disk_that_cannot_be_written_is_read(
+    log: ALog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = log.lay(tmp_path / "trail")
+    audit("search", folder)
+    log.append([a_record(9)])
+    log.lay(folder)
+    opened, connect = os.open, sqlite3.connect
+
+    def refuse(path: Path, flags: int, *mode: int) -> int:
+        if flags & (os.O_RDWR | os.O_WRONLY):
+            raise OSError(errno.EROFS, "Read-only file system")
+        return opened(path, flags, *mode)
+
+    monkeypatch.setattr("os.open", refuse)
+    monkeypatch.setattr("sqlite3.connect", lambda to, **how: connect(to.replace("=rw", "=ro"), **how))
+    result = audit("search", folder, "-o", "csv")
+
+    assert result.exit_code == 0
+    assert len(result.stdout.splitlines()) == 8
+    assert "cannot be written: it is read-only. What was found is whole" in result.stderr
+
+
+def test_the_command_makes_the_index_and_names_it(log: ALog, tmp_path: Path, cache: Path) -> None:
+    folder = log.lay(tmp_path / "trail")
+
+    first = audit("index", folder, "--key", log.verifier)
+    log.append([a_record(9)])
+    log.lay(folder)
+    second = audit("index", folder, "--key", log.verifier)
+
+    (kept,) = cache.iterdir()
+    assert first.exit_code == second.exit_code == 0
+    assert first.stdout == second.stdout == f"{kept / 'index.sqlite'}\n"
+    assert "6 records of log main, up to checkpoint 6, which segment 3 was sealed with at" in first.stderr
+    assert "7 records of log main, up to checkpoint 7, which segment 4 was sealed with at" in second.stderr
+    assert [row[0] for row in sql(kept / "index.sqlite", "SELECT record FROM log")] == list(range(7))
+    alter(log, 4)
+    log.lay(folder)
+    assert audit("index", folder, "--key", log.verifier).exit_code == 1
+
+
+def test_the_tables_hold_what_the_documentation_shows(tmp_path: Path) -> None:
+    """The view is for people; each field that can be asked for is in it."""
+    folder = THE_LOG.lay(tmp_path / "trail")
+    file = Path(audit("index", folder).stdout.strip())
+
+    asked = "SELECT at, event, actor, requester, role, ticket, decided_by FROM log WHERE event = 'grant.activated'"
+    (row,) = sql(file, asked)
+    (record,) = [one for one in THE_RECORDS if one.event == "grant.activated"]
+    story = record.block["story"]
+    assert datetime.fromisoformat(row[0]) == record.at
+    assert row[1:] == (
+        "grant.activated",
+        record.block["actor"],
+        story["requester"],
+        story["role"]["name"],
+        story.get("ticket"),
+        ", ".join(one["by"] for one in story["decisions"]),
+    )
+    assert _PLACES.keys() == FIELDS.keys() - {"anything"}
 
 
 def test_it_is_said_once_what_is_kept_and_where(log: ALog, tmp_path: Path, cache: Path) -> None:

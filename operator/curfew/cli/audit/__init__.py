@@ -29,6 +29,7 @@ class _Commands(LazyGroup):
     subcommands=(
         Subcommand("verify", "Prove that a log is whole."),
         Subcommand("search", "Find records, or tell one request's story."),
+        Subcommand("index", "Make the index that search uses, and print where it is."),
         Subcommand("prove", "Write the proof of one record into one file."),
         Subcommand("check-proof", "Check such a file, without the log."),
         Subcommand("report", "Report on a period: controls, exceptions, samples."),

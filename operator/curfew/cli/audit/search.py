@@ -18,9 +18,10 @@ from curfew.audit.query import Query
 from curfew.audit.record import Record
 from curfew.cli.audit import options
 from curfew.cli.audit.asking import TIMES, questions, read_query
-from curfew.cli.audit.index import Index, IndexUnusable, index_path, open_index
 from curfew.cli.audit.listing import LISTINGS, Listing, TableListing
 from curfew.cli.audit.reading import USAGE, given_key, known_people, list_log, open_location, unreadable
+from curfew.cli.audit.search_index.file import IndexUnusable
+from curfew.cli.audit.search_index.index import Index, open_index
 from curfew.cli.audit.showing import count, printable, show_row
 from curfew.cli.audit.sifting import sifted_records
 from curfew.cli.audit.story import tell
@@ -222,7 +223,7 @@ async def _candidates(source: _Source, query: Query) -> AsyncGenerator[tuple[int
     verifier = await known_key(source.store, source.log, source.given)
     if source.has_index:
         try:
-            with open_index(index_path(source.store.url, source.log, verifier)) as index:
+            with open_index(source.store.url, source.log, verifier) as index:
                 async with aclosing(_indexed(index, source, verifier, query)) as candidates:
                     async for candidate in candidates:
                         yield candidate
@@ -239,6 +240,8 @@ async def _indexed(
     index: Index, source: _Source, verifier: Verifier, query: Query
 ) -> AsyncGenerator[tuple[int, bytes]]:
     """Yield what the index holds, then what is new in the log, which is taken into the index."""
+    if index.emptied is not None:
+        click.echo(f"Note: The index in {index.path} is made again: {index.emptied}.", err=True)
     names = await list_log(source.store, source.log)
     since = await index.since(source.store, source.log, names)
     for candidate in index.find(query):
@@ -246,6 +249,9 @@ async def _indexed(
     async with aclosing(sifted_records(source.store, source.log, names, verifier, query, index, since)) as candidates:
         async for candidate in candidates:
             yield candidate
-    if since is None and index.size:
+    if index.not_kept is not None:
+        why = f"The index in {index.path} cannot be written: {index.not_kept}."
+        click.echo(f"Note: {why} What was found is whole; the next search verifies the same again.", err=True)
+    elif since is None and index.size:
         kept = f"{index.size / 1e6:,.1f} MB of what was verified are kept in {index.path}"
         click.echo(f"Note: {kept}, so that the next search is quick; --no-index keeps nothing.", err=True)

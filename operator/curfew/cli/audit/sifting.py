@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from curfew.audit.checkpoint import Verifier
 from curfew.audit.gist import Gist, open_gist
@@ -15,13 +15,20 @@ from curfew.audit.verify import Walk, place, up_to
 from curfew.audit.witness import Witness
 from curfew.cli.audit.parallel import in_parallel, processors
 from curfew.cli.audit.reading import read
-from curfew.cli.audit.rows import Rows
+from curfew.cli.audit.search_index.rows import Packed, Rows
 from curfew.cli.audit.showing import progress
 from curfew.cli.audit.stream import NotVerified, verify_first
 from curfew.ports import ObjectStore
 
-if TYPE_CHECKING:
-    from curfew.cli.audit.index import Index
+
+class Keeper(Protocol):
+    """Keeps what was verified: an index."""
+
+    def add(self, gist: Gist, packed: Packed, stored: bytes) -> None:
+        """Take in a segment that was verified. Raise `NotVerified` if it repeats what was taken in before."""
+
+    def keep(self, log: str, names: Sequence[str], reached: Witness | None) -> None:
+        """Keep all that was added: the log, whose objects have these names, verifies up to there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +37,7 @@ class Sifted:
 
     gist: Gist
     lines: list[tuple[int, bytes]]  # with their indexes
-    rows: bytes  # none where there is no index
+    packed: Packed | None  # None if there is no index
 
 
 async def sifted_records(
@@ -38,11 +45,13 @@ async def sifted_records(
     log: str,
     names: Sequence[str],
     verifier: Verifier,
-    query: Query,
-    index: "Index | None" = None,
+    query: Query | None,
+    index: Keeper | None = None,
     since: Witness | None = None,
 ) -> AsyncGenerator[tuple[int, bytes]]:
     """Yield index and line of what may answer a query, in the order of the log, whose objects have these names.
+
+    Without a query nothing is yielded, and all is verified and taken into the index.
 
     All of it is verified before, as by `verified_segments`, and the same is raised. With an index, only what came after
     the witness is read, and it is taken into the index if the log verifies to its end.
@@ -66,8 +75,8 @@ async def sifted_records(
                 sifted = work([(name, stored)], sealer, log)[0]
             if sifted is None:
                 continue
-            if index is not None:
-                index.add(sifted, stored)
+            if index is not None and sifted.packed is not None:
+                index.add(sifted.gist, sifted.packed, stored)
             for line in sifted.lines:
                 yield line
 
@@ -96,30 +105,36 @@ async def sifted_records(
 
 
 def sift(
-    objects: Sequence[tuple[str, bytes]], verifier: Verifier, log: str, query: Query, *, has_index: bool
+    objects: Sequence[tuple[str, bytes]], verifier: Verifier, log: str, query: Query | None, *, has_index: bool
 ) -> list[Sifted | None]:
     """Return what may be an answer in each object, or None for one that is not good in itself, or not sealed by this key."""
-    may_match = query.sieve()
-    rows_may_match = query.parts()[0].sieve()
-    return [_sifted(one, verifier, log, may_match, rows_may_match if has_index else None) for one in objects]
+    may_match = query.sieve() if query is not None else None
+    rows_may_match = query.parts()[0].sieve() if query is not None else None
+    return [_sifted(one, verifier, log, may_match, rows_may_match, has_index=has_index) for one in objects]
+
+
+_Sieve = Callable[[bytes], bool] | None
 
 
 def _sifted(
     one: tuple[str, bytes],
     verifier: Verifier,
     log: str,
-    may_match: Callable[[bytes], bool],
-    rows_may_match: Callable[[bytes], bool] | None,
+    may_match: _Sieve,
+    rows_may_match: _Sieve,
+    *,
+    has_index: bool,
 ) -> Sifted | None:
-    """Sift one object; with what tells whether one of the rows may match, there are rows."""
     name, stored = one
     found = Rows()
     try:
-        gist, segment = open_gist(name, stored, verifier, log, found.add if rows_may_match is not None else None)
+        gist, segment = open_gist(name, stored, verifier, log, found.add if has_index else None)
     except ChainBroken:
         return None
-    rows = found.of(segment, len(stored)) if rows_may_match is not None else b""
-    if rows_may_match is not None and not rows_may_match(rows):
-        return Sifted(gist, [], rows)  # to look at the rows is so much sooner
+    packed = found.of(segment) if has_index else None
+    if may_match is None or rows_may_match is None:
+        return Sifted(gist, [], packed)
+    if packed is not None and not rows_may_match(packed.texts):
+        return Sifted(gist, [], packed)  # to look at the rows is so much sooner
     lines = [(index, line) for index, line in enumerate(segment.lines, segment.first) if may_match(line)]
-    return Sifted(gist, lines, rows)
+    return Sifted(gist, lines, packed)
