@@ -1,6 +1,8 @@
 """The sweeper: a process of its own that runs for a moment and ends what should have ended.
 
-It shares nothing with the operator but the words on a binding, so that no defect up there can reach down here.
+It knows nothing of requests, policies, the log or what the operator remembers: it reads bindings and removes them. With the
+operator it shares the image, the client of the API server (`adapters/kube`) and how the times on a binding are read; a defect
+in these is a defect of both.
 """
 
 import asyncio
