@@ -11,14 +11,14 @@ KEEP ?=
 # s3, or file where the S3 server cannot be had.
 STORE ?=
 
-.PHONY: help venv demo test bench up down check generate clean
+.PHONY: help venv demo test bench up down check generate runtime clean
 
 help: ## Say what there is
 	@echo "Curfew: just-in-time access for Kubernetes. What you can make:"
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/    make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-20s%s\n", $$1, $$2}'
 	@echo "The first time, the servers are built: about 10 minutes on two cores. Nothing needs containers or root."
 
-demo: venv ## Show the whole story on real servers, in under 90 s (KEEP=1: it stays up)
+demo: runtime ## Show the whole story on real servers, in under 90 s (KEEP=1: it stays up)
 	@$(BIN)/python -m tools.demo $(if $(filter-out 0 no false,$(KEEP)),--keep) $(if $(STORE),--store=$(STORE))
 
 test: venv ## Run all tests; the last line counts them (ARGS="-k word" for some)
@@ -34,10 +34,10 @@ check: venv ## Check style, types, layers, and that generated files are fresh
 	$(BIN)/lint-imports
 	$(BIN)/python -m tools.generate --check
 
-up: venv ## Start a Kubernetes control plane and an S3 server in the background
+up: runtime ## Start a Kubernetes control plane and an S3 server in the background
 	@$(BIN)/python -m tools.servers up
 
-down: venv ## Stop them
+down: runtime ## Stop them
 	@$(BIN)/python -m tools.servers down
 
 generate: venv ## Write the files that are made from the code
@@ -45,6 +45,10 @@ generate: venv ## Write the files that are made from the code
 
 venv: ## Make the Python environment .venv, if it is not there or is old
 	@tools/venv.sh $(PYTHON)
+
+# What the demo and the servers need is half of it.
+runtime:
+	@tools/venv.sh --to-run $(PYTHON)
 
 clean: ## Remove .venv and what tools left here; the servers' cache stays
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,9 +1,15 @@
 #!/bin/sh
-# Make .venv from the lock file, unless the one that is there was made from the same files by the same Python.
-# Usage: tools/venv.sh [PYTHON]
+# Make .venv from the lock files, unless the one that is there was made from the same files by the same Python.
+# Usage: tools/venv.sh [--to-run] [PYTHON]
+# With --to-run it gets what Curfew and its demo need, and no tools for tests; one that has these as well is left as it is.
 set -eu
 cd "$(dirname "$0")/.."
 oldest=3.11
+locks="requirements-dev.lock"
+if [ "${1:-}" = --to-run ]; then
+    shift
+    locks="requirements.lock requirements-build.lock"
+fi
 
 is_new_enough() {
     "$1" -c "import sys; sys.exit(sys.version_info < tuple(map(int, '$oldest'.split('.'))))" 2>/dev/null
@@ -27,19 +33,22 @@ if [ -z "$python" ]; then
 fi
 
 # What the environment is made from: which Python, which packages, which commands of our own, and where it stands.
-wanted=$("$python" - <<'END'
+made_from() {
+    "$python" - "$@" pyproject.toml <<'END'
 import hashlib, pathlib, sys
 made_from = [sys.version.encode(), sys.base_prefix.encode(), str(pathlib.Path.cwd()).encode()]
-made_from += [pathlib.Path(name).read_bytes() for name in ("requirements-dev.lock", "pyproject.toml")]
+made_from += [pathlib.Path(name).read_bytes() for name in sys.argv[1:]]
 print(hashlib.sha256(b"\0".join(made_from)).hexdigest())
 END
-)
+}
 stamp=.venv/made-from
-if [ "$(cat "$stamp" 2>/dev/null || true)" = "$wanted" ]; then
+is=$(cat "$stamp" 2>/dev/null || true)
+wanted=$(made_from $locks)
+if [ "$is" = "$wanted" ] || [ "$is" = "$(made_from requirements-dev.lock)" ]; then
     exit 0
 fi
 
-echo "Making .venv with $("$python" --version) from requirements-dev.lock; about half a minute, once."
+echo "Making .venv with $("$python" --version) from $locks; about half a minute, once."
 rm -f "$stamp"
 # What is there is brought up to date where it can be: something may be running from it.
 version() { "$1" -c 'import sys; print(sys.version, sys.base_prefix)' 2>/dev/null || true; }
@@ -50,6 +59,8 @@ if [ "$(version .venv/bin/python)" != "$(version "$python")" ] || ! grep -q "^#!
     fi
 fi
 pip() { .venv/bin/python -m pip --quiet --disable-pip-version-check "$@"; }
-pip install --require-hashes --requirement requirements-dev.lock
+for lock in $locks; do
+    pip install --require-hashes --requirement "$lock"
+done
 pip install --no-build-isolation --no-deps --editable .
 echo "$wanted" >"$stamp"

@@ -22,3 +22,8 @@ def test_no_means_that_the_demo_does_not_stay_up(value: str) -> None:
 
 def test_anything_else_keeps_the_demo_up() -> None:
     assert "--keep" in commands("demo", "KEEP=1")
+
+
+def test_the_demo_installs_no_tools_for_tests() -> None:
+    assert "tools/venv.sh --to-run" in commands("demo")
+    assert "--to-run" not in commands("test")

@@ -4,6 +4,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import pytest
+
 VENV = Path(__file__).parents[3] / "tools" / "venv.sh"
 
 OLD = """#!/bin/sh
@@ -38,8 +40,9 @@ def test_an_old_python_is_named_with_what_to_do(tmp_path: Path) -> None:
     assert not (tmp_path / "checkout" / ".venv").exists()
 
 
-def test_the_python_that_was_asked_for_is_not_replaced_by_another(tmp_path: Path) -> None:
-    done = make_venv(tmp_path, "python3")
+@pytest.mark.parametrize("options", [(), ("--to-run",)], ids=["for tests", "for the demo"])
+def test_the_python_that_was_asked_for_is_not_replaced_by_another(tmp_path: Path, options: tuple[str, ...]) -> None:
+    done = make_venv(tmp_path, *options, "python3")
 
     assert done.returncode == 1
     assert done.stderr == "python3 is not Python 3.11 or newer.\n"
