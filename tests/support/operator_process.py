@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -155,6 +156,21 @@ class OperatorProcess:
         self._ended()
         assert code == 0, f"the operator ended with {code}{self._log_end()}"
 
+    @property
+    def pid(self) -> int:
+        """Return the id of the process that runs."""
+        assert self._process is not None
+        return self._process.pid
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Keep the process from doing anything, as a machine that stands still would, and let it go on afterwards."""
+        os.kill(self.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(self.pid, signal.SIGCONT)
+
     def restart(self) -> None:
         """Stop, start, and return when it is ready."""
         self.stop()
@@ -226,19 +242,21 @@ class OperatorProcess:
 
     def peak_memory(self) -> int:
         """Return the most memory that the latest process has held so far, in bytes, as the kernel counts it."""
-        assert self._process is not None
-        status = Path(f"/proc/{self._process.pid}/status").read_text()
+        status = Path(f"/proc/{self.pid}/status").read_text()
         (kib,) = (line.split()[1] for line in status.splitlines() if line.startswith("VmHWM:"))
         return int(kib) * 1024
 
     def metrics(self) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
         """Return all metrics, by name and labels."""
-        _, body = self._get("/metrics")
         return {
             (sample.name, frozenset(sample.labels.items())): sample.value
-            for family in text_string_to_metric_families(body.decode())
+            for family in text_string_to_metric_families(self.metrics_page())
             for sample in family.samples
         }
+
+    def metrics_page(self) -> str:
+        """Return what Prometheus would read."""
+        return self._get("/metrics")[1].decode()
 
     def metric(self, name: str, **labels: str) -> float:
         """Return the sum of a metric over all series with these labels."""

@@ -160,10 +160,10 @@ async def test_a_flood_of_one_person_is_that_persons_alone() -> None:
     await asyncio.sleep(0)
 
     assert ("alice/1", 0.5) in worker.turns
-    assert queue.depth == 1001
+    assert queue.waiting == 1000 - EACH
     await asyncio.sleep(1000 / EACH + 1)
     assert len(worker.turns) == 1001
-    assert queue.depth == 0
+    assert queue.waiting == 0
     await queue.close()
 
 

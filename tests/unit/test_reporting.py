@@ -2,15 +2,24 @@
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import cast
 
 import pytest
 
 from curfew.adapters.events import Recorder
 from curfew.adapters.telemetry import Telemetry
+from curfew.api.access_policy import Mode
+from curfew.api.access_request import Phase
+from curfew.core.facts import Facts
+from curfew.core.lifecycle import Event
 from curfew.core.notices import Notice
+from curfew.core.seals import Seals
 from curfew.ports import Attestation, Evidence
+from curfew.processes.operator.known import Store
 from curfew.processes.operator.reporting import Reporting
+from tests.support.builders import a_request
+from tests.support.trail import a_record, a_story
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 GOOD = Attestation(NOON, Evidence.STAMPED, sufficient=True, findings=())
@@ -87,3 +96,80 @@ def test_a_log_that_is_not_as_it_was_written_is_told(
     assert (notice.type, notice.reason, notice.regarding.kind) == ("Warning", "VerificationFailed", "Namespace")
     assert notice.note == "The segment s was stored and is not there any more."
     assert telemetry.registry.get_sample_value("curfew_audit_verification_failures_total") == 1
+
+
+def facts(phase: Phase, *, now: datetime, mode: Mode = Mode.REVIEW, not_before: datetime | None = None) -> Facts:
+    """Return what is known of a request of noon that was decided a minute and a quarter of a second later."""
+    decided_at = NOON + timedelta(minutes=1, seconds=0.25)
+    metadata = SimpleNamespace(creation_timestamp=NOON, namespace="payments", name="inc-4711", uid="uid-1")
+    status = SimpleNamespace(phase=phase, terms=SimpleNamespace(mode=mode))
+    request = SimpleNamespace(metadata=metadata, status=status, spec=SimpleNamespace(not_before=not_before))
+    return cast("Facts", SimpleNamespace(request=request, decided_at=decided_at, now=now))
+
+
+def figure(telemetry: Telemetry, name: str) -> float | None:
+    """Return one figure."""
+    return telemetry.registry.get_sample_value(f"curfew_{name}")
+
+
+def test_a_grant_is_measured_from_the_decision_and_to_the_microsecond(
+    reporting: Reporting, telemetry: Telemetry
+) -> None:
+    reporting.transition(facts(Phase.PENDING, now=NOON + timedelta(minutes=1, seconds=0.29)), Event.GRANT)
+
+    assert figure(telemetry, "activation_seconds_sum") == pytest.approx(0.04)
+    assert figure(telemetry, "time_to_decision_seconds_sum") == pytest.approx(60.25)
+
+
+def test_a_grant_that_waited_for_its_start_is_measured_from_there(reporting: Reporting, telemetry: Telemetry) -> None:
+    start = NOON + timedelta(hours=1)
+    reporting.transition(facts(Phase.PENDING, now=start - timedelta(minutes=59), not_before=start), Event.APPROVE)
+    reporting.transition(facts(Phase.APPROVED, now=start + timedelta(seconds=0.1), not_before=start), Event.GRANT)
+
+    assert figure(telemetry, "activation_seconds_sum") == pytest.approx(0.1)
+    assert figure(telemetry, "time_to_decision_seconds_count") == 1
+
+
+@pytest.mark.parametrize(
+    ("event", "mode", "count"),
+    [
+        (Event.DENY, Mode.REVIEW, 1),
+        (Event.TIME_OUT, Mode.REVIEW, 0),
+        (Event.CANCEL, Mode.REVIEW, 0),
+        (Event.GRANT, Mode.AUTOMATIC, 0),
+        (Event.GRANT, Mode.BREAK_GLASS, 0),
+    ],
+)
+def test_only_what_people_decide_is_a_decision(
+    reporting: Reporting, telemetry: Telemetry, event: Event, mode: Mode, count: int
+) -> None:
+    reporting.transition(facts(Phase.PENDING, now=NOON + timedelta(hours=1), mode=mode), event)
+
+    assert figure(telemetry, "time_to_decision_seconds_count") == count
+
+
+def test_the_oldest_record_that_waits_is_the_first_of_an_outbox_and_ours(
+    reporting: Reporting, telemetry: Telemetry
+) -> None:
+    seals, store = Seals(b"a signature"), Store()
+    for number, minutes in enumerate((3, 5)):
+        body = a_request(f"r-{number}")
+        uid = f"uid-{number}"
+        body["metadata"] |= {"uid": uid, "resourceVersion": "1"}
+        records = [
+            a_record(n, at=NOON + timedelta(minutes=minutes + n), story=a_story(uid), event="review.approved")
+            for n in range(2)
+        ]
+        body["status"] = {"outbox": [seals.seal(uid, record) for record in records]}
+        store.see_request(body)
+    forged = a_request("r-forged")
+    forged["metadata"] |= {"uid": "uid-forged", "resourceVersion": "1"}
+    forged["status"] = {"outbox": [{"record": "{}", "seal": "0" * 64}]}
+    store.see_request(forged)
+
+    reporting.survey(store, NOON + timedelta(minutes=10), seals)
+    assert figure(telemetry, "outbox_records") == 5
+    assert figure(telemetry, "outbox_oldest_seconds") == 7 * 60
+
+    reporting.survey(Store(), NOON + timedelta(minutes=10), None)
+    assert figure(telemetry, "outbox_oldest_seconds") == 0

@@ -39,20 +39,29 @@ class Telemetry:
         self._transitions = self._counter("transitions", "Events in the lives of requests.", "event")
         self._warnings = self._counter("warnings", "Warnings told as Kubernetes Events.", "reason")
         self._decision = self._histogram(
-            "time_to_decision_seconds", "From a request's creation to the people's decision.", PEOPLE_BUCKETS
+            "time_to_decision_seconds",
+            "From a request's creation to the denial or the last approval, if people decide.",
+            PEOPLE_BUCKETS,
         )
-        self._activation = self._histogram("activation_seconds", "From the last approval seen to the binding made.")
+        self._activation = self._histogram(
+            "activation_seconds",
+            "From the last approval seen, or from notBefore if that is later, to the binding made.",
+        )
         self._lateness = self._histogram(
             "revocation_lateness_seconds", "From the instant access should have ended to the binding's removal."
         )
         self._latest = self._gauge("revocation_lateness_max_seconds", "The worst lateness since the start.")
         self._worst = 0.0
         self._past_expiry = self._gauge("past_expiry", "Bindings that exist although their end has passed.")
-        self._commit = self._histogram("audit_commit_seconds", "From a record handed over to its being durable.")
+        self._commit = self._histogram(
+            "audit_commit_seconds", "From the oldest record of a segment handed over to the segment durable."
+        )
         self._records = self._counter("audit_records", "Records made durable.")
         self._bytes = self._counter("audit_bytes", "Bytes stored in the log.")
-        self._outbox = self._gauge("outbox_records", "Records not yet known to be durable.")
-        self._oldest = self._gauge("outbox_oldest_seconds", "Age of the oldest record not yet known to be durable.")
+        self._outbox = self._gauge(
+            "outbox_records", "Records in the statuses of requests that are not known to be durable."
+        )
+        self._oldest = self._gauge("outbox_oldest_seconds", "Age of the oldest of these records.")
         self._trail = self._gauge("trail_healthy", "1 while records can be made durable, else 0.", "reason")
         self._anchored = self._gauge(
             "audit_anchored_records", "Size of the log in the newest checkpoint on the ConfigMap."
@@ -97,7 +106,7 @@ class Telemetry:
         )
         self._dropped = self._counter("events_dropped", "Kubernetes Events given up.", "reason")
         self._errors = self._counter("reconcile_errors", "Passes over a request that failed and are repeated.", "kind")
-        self._queue = self._gauge("queue_depth", "Keys that wait for a pass.")
+        self._queue = self._gauge("queue_depth", "Requests and policies that wait for their turn.")
 
     def set_phases(self, requests: Mapping[tuple[str, str, str], int]) -> None:
         """Say how many requests there are by namespace, policy and phase. What is not said is gone."""
@@ -114,11 +123,11 @@ class Telemetry:
         self._warnings.labels(reason).inc()
 
     def decided(self, seconds: float) -> None:
-        """Say how long after its creation a request was decided."""
+        """Say how long after its creation people had decided a request."""
         self._decision.observe(seconds)
 
     def activated(self, seconds: float) -> None:
-        """Say how long after the last approval was seen the binding was there."""
+        """Say how long after the last approval was seen, or after its notBefore, the binding was there."""
         self._activation.observe(seconds)
 
     def revoked(self, late: float) -> None:
@@ -133,7 +142,7 @@ class Telemetry:
         self._past_expiry.set(bindings)
 
     def committed(self, seconds: float, records: int, size: int) -> None:
-        """Say that a segment is durable: how long that took, how many records it holds, and its bytes."""
+        """Say that a segment is durable: how long its oldest record had to wait, how many records it holds, and its bytes."""
         self._commit.observe(seconds)
         self._records.inc(records)
         self._bytes.inc(size)
@@ -159,7 +168,7 @@ class Telemetry:
         self._forward_waiting.set(waiting)
         self._forward_lag.set(lag)
 
-    def set_outbox(self, records: int, oldest: float = 0.0) -> None:
+    def set_outbox(self, records: int, oldest: float) -> None:
         """Say how many records are not yet known to be durable, and how many seconds the oldest has waited."""
         self._outbox.set(records)
         self._oldest.set(oldest)
@@ -214,7 +223,7 @@ class Telemetry:
         self._errors.labels(kind).inc()
 
     def set_queue_depth(self, keys: int) -> None:
-        """Say how many keys wait for a pass."""
+        """Say how many keys wait for their turn."""
         self._queue.set(keys)
 
     def render(self) -> tuple[str, bytes]:

@@ -11,7 +11,7 @@ import itertools
 import random
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol, TypeVar
 
@@ -62,7 +62,7 @@ class TrailObserver(AttestationObserver, Protocol):
         ...
 
     def committed(self, seconds: float, records: int, size: int) -> None:
-        """A segment of so many records and stored bytes took so long, from the first try on."""
+        """A segment of so many records and stored bytes is durable, so long after its oldest record was handed over."""
         ...
 
     def appended(self, first: int, lines: Sequence[bytes], stored: bytes) -> None:
@@ -76,6 +76,7 @@ class _Entry:
 
     record: Record
     line: bytes
+    since: float = field(default_factory=lambda: asyncio.get_running_loop().time())  # when it was handed over
 
 
 class _SlotTaken(Exception):
@@ -345,7 +346,7 @@ class Trail:
         self._in_flight = batch
         lines = await self._lines_to_store()
         loop = asyncio.get_running_loop()
-        started = loop.time()
+        since = min((entry.since for entry in batch.values()), default=loop.time())
         head, is_void = self._head, False
         while True:
             name = head.next_name()
@@ -353,7 +354,7 @@ class Trail:
             match await self._put(head, body, may_void=not is_void):
                 case None:
                     self._advance(name, after, list(batch.values()), own=True)
-                    self._observer.committed(loop.time() - started, len(lines), len(body))
+                    self._observer.committed(loop.time() - since, len(lines), len(body))
                     self._observer.appended(head.range.size, lines, body)
                     return True
                 case segment, after:

@@ -297,14 +297,17 @@ async def test_a_commit_is_measured() -> None:
         observer.commits.clear()
         store.stall()
         trail.submit(records(1, 3))
-        await asyncio.sleep(0.25)
+        await asyncio.sleep(0.1)
+        trail.submit(records(4, 5))  # they wait for the segment that is under way
+        await asyncio.sleep(0.05)
+        trail.submit(records(6, 6))
+        await asyncio.sleep(0.1)
         store.let_go()
         await settle()
 
-    ((seconds, count, size),) = observer.commits
-    assert seconds == pytest.approx(0.25)
-    assert count == 3
-    assert size == len(max(inner.objects.items())[1])
+    assert [seconds for seconds, _, _ in observer.commits] == pytest.approx([0.25, 0.15])
+    assert [count for _, count, _ in observer.commits] == [3, 3]
+    assert observer.commits[-1][2] == len(max(inner.objects.items())[1])
 
 
 async def test_a_writer_that_ends_by_a_mistake_says_so() -> None:

@@ -364,8 +364,8 @@ class Operator:
     async def _survey(self) -> None:
         while True:
             self._pulse = self._clock.now()
-            self._reporting.survey(self._store, self._pulse)
-            self._telemetry.set_queue_depth(self._queue.depth)
+            self._reporting.survey(self._store, self._pulse, self._trail.seals)
+            self._telemetry.set_queue_depth(self._queue.waiting)
             self._telemetry.set_clock_ahead(self._timekeeping.skew.total_seconds())
             if self._forwarder is not None:
                 self._telemetry.set_forwarding(self._forwarder.waiting, self._forwarder.lag.total_seconds())

@@ -71,9 +71,9 @@ class WorkQueue:
         self._is_closed = False
 
     @property
-    def depth(self) -> int:
-        """How many keys wait for their turn or have it."""
-        return self._turns.waiting + sum(1 for entry in self._entries.values() if entry.task is not None)
+    def waiting(self) -> int:
+        """How many keys wait for their turn."""
+        return self._turns.waiting
 
     def add(self, key: Hashable) -> None:
         """Give a key its turn, or one more when the present turn is over: at once, or when those before it had theirs."""

@@ -8,6 +8,7 @@ import structlog
 
 from curfew.adapters.events import Recorder
 from curfew.adapters.telemetry import Telemetry
+from curfew.api.access_policy import Mode
 from curfew.api.access_request import Phase
 from curfew.api.times import format_time
 from curfew.audit.record import Record
@@ -17,11 +18,15 @@ from curfew.core.facts import STARTING, ClockState, EnforcementState, Facts
 from curfew.core.lifecycle import Event
 from curfew.core.notices import Notice, about_clock, about_enforcement, about_log, about_sweeper
 from curfew.core.reasons import Reason
+from curfew.core.seals import Seals
 from curfew.core.sweeping import SweeperState, Sweeps
 from curfew.ports import Attestation, ClosedRequest, ClusterError
 from curfew.processes.operator.known import Store, Unreadable
 
 log = structlog.get_logger("curfew")
+
+_DECIDES = (Event.APPROVE, Event.GRANT, Event.DENY)
+"""What can happen to a request that waits for decisions because people decided."""
 
 
 class Reporting:
@@ -39,14 +44,16 @@ class Reporting:
         self._recorder.post(notice)
 
     def transition(self, facts: Facts, event: Event) -> None:
-        """Count a transition and measure how long people took to decide."""
+        """Count a transition, and measure how long people took to decide and how long the grant took from then on."""
         request, status = facts.request, facts.request.status
         self._telemetry.transition(str(event))
-        created = request.metadata.creation_timestamp
-        if event is Event.GRANT and created is not None:
-            self._telemetry.decided(((status.decided_at or facts.now) - created).total_seconds())
-            if facts.intent is not None:
-                self._telemetry.activated((facts.now - facts.intent.starts_at).total_seconds())
+        created, decided = request.metadata.creation_timestamp, facts.decided_at
+        is_reviewed = status.terms is not None and status.terms.mode is Mode.REVIEW
+        if event in _DECIDES and status.phase is Phase.PENDING and is_reviewed and created is not None:
+            self._telemetry.decided((decided - created).total_seconds())
+        if event is Event.GRANT:
+            begun = max(decided, request.spec.not_before or decided)
+            self._telemetry.activated((facts.now - begun).total_seconds())
         log.info(
             "transition",
             transition=str(event),
@@ -176,14 +183,20 @@ class Reporting:
         """Log what became durable, by event."""
         log.debug("records are durable", events=[record.event for record in records])
 
-    def survey(self, store: Store, now: datetime) -> None:
-        """Set the metrics that are a picture of everything: phases, what is past its end, what waits for the trail."""
+    def survey(self, store: Store, now: datetime, seals: Seals | None) -> None:
+        """Set the metrics that are a picture of everything: phases, what is past its end, what waits for the trail.
+
+        `seals` tells which records in a status are ours; None while it is not known.
+        """
         phases: Counter[tuple[str, str, str]] = Counter()
         waiting = 0
+        oldest: list[datetime] = []
         for request in store.requests():
             phase = request.status.phase or "New"
             phases[request.metadata.namespace, request.spec.policy_name, str(phase)] += 1
             waiting += len(request.status.outbox)
+            if seals is not None:  # the first is the oldest
+                oldest += (record.at for record in seals.open(request.metadata.uid, request.status.outbox[:1]).records)
         past = sum(1 for b in store.bindings().values() if b.expires_at is None or b.expires_at < now)
         late = sum(
             1
@@ -192,4 +205,4 @@ class Reporting:
         )
         self._telemetry.set_phases(phases)
         self._telemetry.set_past_expiry(max(past, late))
-        self._telemetry.set_outbox(waiting)
+        self._telemetry.set_outbox(waiting, max(0.0, (now - min(oldest, default=now)).total_seconds()))
