@@ -30,6 +30,7 @@ REASONS = {
     Reason.TICKET_MISSING: "The policy asks for a ticket, and there is none.",
     Reason.TICKET_MALFORMED: "The ticket is not of the form that the policy asks for.",
     Reason.LIMIT_REACHED: "The requester has as many requests or grants under the policy as it allows.",
+    Reason.WITHDRAWN_TOO_OFTEN: "The requester withdrew 20 requests in this namespace and hour before anything was granted.",
     Reason.REQUEST_UNREADABLE: "The API server took a request that Curfew cannot read.",
     Reason.NAME_WAS_USED: "The policy takes each name once, and an earlier request had this one.",
     Reason.SELF_TEST: "Curfew made the request itself, to test its admission policies. It fails on purpose.",

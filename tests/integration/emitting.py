@@ -26,6 +26,7 @@ SHOWN_BY: Final[Mapping[str, str]] = {
     "request.deleted": _COURSES,
     "request.closed": _COURSES,
     "request.outbox_altered": "operator/test_statuses.py::test_a_forged_outbox_is_neither_signed_nor_in_anybodys_way",
+    "request.rejections_counted": "operator/test_counting.py::test_a_flood_makes_few_records_and_one_exact_count",
     "review.submitted": _COURSES,
     "review.approved": _COURSES,
     "review.denied": _COURSES,

@@ -9,12 +9,14 @@ from curfew.audit.receipt import Receipt
 from curfew.audit.record import Record, record_id
 from curfew.core.bindings import Binding
 from curfew.core.facts import ClockState, EnforcementState, Facts, TrailState
+from curfew.core.lately import Lately
 from curfew.core.lifecycle import Event
 from curfew.core.notices import Notice
 from curfew.core.policy_records import place_of
 from curfew.core.reasons import Reason
 from curfew.core.seals import Seals
 from curfew.ports import ClosedRequest, ClusterError, StoreUnavailable
+from curfew.processes.operator.counting import Counting
 from curfew.processes.operator.known import Store, Unreadable, is_closed
 from curfew.processes.operator.reconciler import Reconciler
 from tests.support.builders import NOON, a_decision, a_policy, a_request, a_role
@@ -33,11 +35,24 @@ class FakeTrail:
         self._queued: dict[str, Record] = {}
         self._own: set[str] = set()
         self.ok = True
+        self.reason = "TrailUnavailable"  # while it is not
         self.seals: Seals | None = Seals(b"a signature")
         self._index = {record.id: index for index, record in enumerate(log)}
         self._intents = {record.subject: record for record in log if record.event == "grant.intended"}
         self.is_open = True  # False: this process has not read it yet, and knows nothing of what it holds
         self._open = self._fold()
+        self._lately = Lately()
+        for record in log:
+            self._lately.learn(record)
+
+    def remembers(self, since: datetime) -> bool:
+        """Whether all is known since then."""
+        return self.is_open
+
+    @property
+    def lately(self) -> Lately:
+        """Return what the log has of refusals and withdrawals."""
+        return self._lately if self.is_open else Lately()
 
     def submit(self, records: Iterable[Record]) -> None:
         """Queue what is not durable yet."""
@@ -84,7 +99,7 @@ class FakeTrail:
     def health(self) -> TrailState:
         """Whether it takes records."""
         ok = self.ok and self.is_open
-        reason = "Writing" if ok else "TrailUnavailable"
+        reason = "Writing" if ok else self.reason
         return TrailState(ok=ok, reason=reason, message="the bucket is away", since=NOON, is_open=self.is_open)
 
     def flush(self) -> set[Any]:
@@ -96,6 +111,7 @@ class FakeTrail:
         for record in records:
             self._index[record.id] = len(self.log)
             self.log.append(record)
+            self._lately.learn(record)
             if record.event == "grant.intended":
                 self._intents[record.subject] = record
         self._own |= {record.id for record in records}
@@ -176,6 +192,8 @@ class Stage:
         self.store = Store()
         self.trail = FakeTrail(self.clock, self.log)
         self.trail.failures = self.failures
+        self.counting = Counting(self.store, self.cluster, self.trail, self.clock)
+        self.is_counted = False
         self.reconciler = Reconciler(
             self.store,
             self.cluster,
@@ -183,6 +201,7 @@ class Stage:
             self.clock,
             self.told,
             names=self.names,
+            counting=self.counting,
             enforcement=lambda: self.enforcement,
             clock_state=lambda: self.clock_state,
             max_grant=self.max_grant,
@@ -227,6 +246,10 @@ class Stage:
         for _ in range(ROUNDS):
             try:
                 await self._list()
+                if self.trail.is_open and not self.is_counted:
+                    await self.counting.find_counted()
+                    self.is_counted = True
+                self.counting.tell()
                 for key in self.trail.flush():
                     if isinstance(key, tuple) or self.store.request(key) is not None:
                         self.dirty.add(key)

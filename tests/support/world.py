@@ -242,11 +242,20 @@ class FakeCluster:
         self.failures.after_effect("patch policy status")
         return patched
 
-    async def label_closed(self, namespace: str, name: str, uid: str) -> dict[str, Any]:
+    async def counted_requests(self) -> AsyncIterator[dict[str, Any]]:
+        """Yield what is labelled as counted."""
+        self._call("counted requests")
+        for body in self.all("AccessRequest"):
+            if names.LABEL_COUNTED_IN in body["metadata"].get("labels", {}):
+                yield body
+
+    async def label_closed(self, namespace: str, name: str, uid: str, counted_in: str = "") -> dict[str, Any]:
         """Label a request closed."""
         self._call("label closed")
         body = self._found("AccessRequest", namespace, name, uid, None)
         body["metadata"].setdefault("labels", {})[names.LABEL_CLOSED] = "true"
+        if counted_in:
+            body["metadata"]["labels"][names.LABEL_COUNTED_IN] = counted_in
         labelled = self._write(_key(body), body)
         self.failures.after_effect("label closed")
         return labelled

@@ -299,6 +299,18 @@ class AccessRequestStatus(Model):
         pattern=CAMEL_CASE,
         description="Why it ended, in one CamelCase word, such as DurationElapsed or RevokedByApprover.",
     )
+    counted_in: Time | None = Field(
+        default=None,
+        description=(
+            "If the request was refused and has no records of its own: the hour (its beginning) in whose record "
+            "request.rejections_counted it is counted. It is so if the person had 20 requests refused in that namespace and "
+            "hour before it. It is never changed."
+        ),
+    )
+    counted_with_others: bool = Field(
+        default=False,
+        description="Whether it is counted together with those of other people, because too many people had requests refused.",
+    )
     grant: Grant | None = Field(
         default=None, description="The binding that gives the access, and the proof of its record."
     )

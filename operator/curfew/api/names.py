@@ -15,6 +15,9 @@ LABEL_REQUEST_UID = f"{PREFIX}request-uid"
 LABEL_CLOSED = f"{PREFIX}closed"
 """On an AccessRequest, with the value "true": finished and recorded, no longer watched."""
 
+LABEL_COUNTED_IN = f"{PREFIX}counted-in"
+"""On a closed AccessRequest that was refused and is counted in one record with others: the hour, such as 2026-11-23T12."""
+
 ANNOTATION_EXPIRES_AT = f"{PREFIX}expires-at"
 """On a RoleBinding: when it ends, RFC 3339. All that a sweeper needs to know."""
 

@@ -126,6 +126,7 @@ def _never_changed(field: str) -> str:
 
 LASTING: Final = ("decideBy", "decidedAt", "startsAt", "endReason", "grant")
 FIXED: Final = ("grantedAt", "endedAt")
+COUNTED: Final = ("countedIn", "countedWithOthers")
 
 POLICY_RULES: Final[Mapping[str, tuple[Rule, ...]]] = {
     "": (NAME_IS_SHORT,),
@@ -225,6 +226,17 @@ REQUEST_RULES: Final[Mapping[str, tuple[Rule, ...]]] = {
         Rule(_never_changed("terms"), "terms are pinned once and never changed", ".terms"),
         Rule(" && ".join(map(_never_removed, LASTING)), f"{', '.join(LASTING)} cannot be removed"),
         Rule(" && ".join(map(_never_changed, FIXED)), f"{' and '.join(FIXED)} cannot be changed or removed"),
+        Rule(
+            "!has(self.countedIn) || (has(self.phase) && self.phase == 'Failed' && !has(self.terms))",
+            "only a request that was refused is counted",
+            ".countedIn",
+        ),
+        Rule(
+            " && ".join(map(_never_changed, COUNTED)) + " && (has(oldSelf.countedIn) || !has(self.countedIn) || "
+            "!has(oldSelf.phase))",
+            "a request is counted when it is refused, or never",
+            ".countedIn",
+        ),
     ),
 }
 """The rules of an AccessRequest, by the path of what they are about."""

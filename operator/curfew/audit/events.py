@@ -98,6 +98,14 @@ EVENTS: Mapping[str, EventType] = MappingProxyType(
                 ("entries", "digest", "why"),
             ),
             EventType(
+                "request.rejections_counted",
+                "1009W",
+                _ENTITY,
+                OTHER,
+                "Many requests of one person were refused in an hour; this counts those without records of their own.",
+                ("submitter", "namespace", "hour", "rejected", "reasons", "first", "last", "exact"),
+            ),
+            EventType(
                 "review.submitted", "2001I", _ENTITY, UPDATE, "A person decided, and it has an effect.", _DECIDED
             ),
             EventType("review.approved", "2002I", _ENTITY, UPDATE, "Enough people agreed."),

@@ -17,6 +17,7 @@ from curfew.core.announcing import approved
 from curfew.core.approval import find_decision, owes_review, tally
 from curfew.core.bindings import Binding
 from curfew.core.conditions import ACTIVE, APPROVED, READY, REVIEWED, STALLED, Observation
+from curfew.core.counting import TallyKey
 from curfew.core.facts import Facts
 from curfew.core.lifecycle import Event
 from curfew.core.notices import Notice, about_request, on_namespace
@@ -42,6 +43,7 @@ class Change:
     ended_at: datetime | None = None
     terms: Terms | None = None  # ACCEPT: what was pinned
     binding: Binding | None = None  # GRANT: the binding that was read back
+    counted: TallyKey | None = None  # REJECT: the count that it is in, instead of having records of its own
     active: Observation | None = None  # what condition Active says of a grant, or of one that waits
 
     @cached_property
@@ -80,6 +82,10 @@ class Change:
                 "uid": self.binding.uid,
                 **({"receipt": self.binding.receipt.to_json()} if self.binding.receipt is not None else {}),
             }
+        if self.counted is not None:
+            status["countedIn"] = format_time(self.counted.hour)
+            if self.counted.is_others:
+                status["countedWithOthers"] = True
         if self.is_over:
             status["activeUntil"] = None  # a merge patch removes it
             status["endedAt"] = format_time(self.ended_at or now)
@@ -120,7 +126,9 @@ class Change:
         return tuple(observed)
 
     def records(self) -> tuple[Record, ...]:
-        """Return the records of the transition, in the order in which they happened."""
+        """Return the records of the transition, in the order in which they happened; none for one that is counted."""
+        if self.counted is not None:
+            return ()
         before = submitted(self.facts, self.reviews)
         made: tuple[Record, ...]
         match self.event:

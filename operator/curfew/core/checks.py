@@ -6,13 +6,15 @@ from datetime import timedelta
 
 import re2
 
-from curfew.api.access_policy import AccessPolicy
+from curfew.api.access_policy import AccessPolicy, Mode
 from curfew.api.access_request import RightBy
 from curfew.api.characters import visible
 from curfew.api.names import is_self_test
 from curfew.api.times import format_duration, format_time
 from curfew.core import window
+from curfew.core.counting import HOUR, hour_of
 from curfew.core.facts import Facts
+from curfew.core.lately import WITHDRAWALS
 from curfew.core.reasons import Reason
 from curfew.core.risk import explain, permanent, risks
 from curfew.core.terms import ROLE_BYTES, Role, difference, pin
@@ -268,7 +270,21 @@ def terms_have_changed(facts: Facts) -> Violation | None:
     )
 
 
-LIMITS: tuple[Check, ...] = (too_many_are_pending,)
+def too_many_were_withdrawn(facts: Facts) -> Violation | None:
+    """The person has withdrawn so many requests in this hour that the log would fill with what comes to nothing.
+
+    A broken glass is granted at once and withdrawn by nobody; it is never refused for this.
+    """
+    if facts.withdrawn < WITHDRAWALS or facts.policy is None or facts.policy.spec.approval.mode is Mode.BREAK_GLASS:
+        return None
+    return Violation(
+        Reason.WITHDRAWN_TOO_OFTEN,
+        f"{facts.withdrawn} requests of {facts.request.spec.requester} in {facts.request.metadata.namespace} were cancelled "
+        f"or deleted in this hour before anything was granted; ask again after {format_time(hour_of(facts.now) + HOUR)}",
+    )
+
+
+LIMITS: tuple[Check, ...] = (too_many_are_pending, too_many_were_withdrawn)
 """What must hold before anything is read for a request."""
 
 

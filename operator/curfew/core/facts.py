@@ -10,6 +10,7 @@ from curfew.api.access_request import AccessRequest
 from curfew.audit.receipt import Receipt
 from curfew.audit.record import Story
 from curfew.core.bindings import Binding
+from curfew.core.counting import TallyKey
 from curfew.core.reasons import Reason
 from curfew.core.seals import Outbox
 from curfew.core.terms import Role, RoleSeen
@@ -149,6 +150,8 @@ class Facts:
     durable: Container[str] = frozenset()  # the ids of all records that are known to be in the trail
     refusal: Refusal | None = None
     rivals: Rivals = Rivals()
+    withdrawn: int = 0  # how many requests of the person were withdrawn in the namespace in this hour, up to the limit
+    counting: TallyKey | None = None  # the count that a refusal belongs to now; None: it has records of its own
     max_grant: timedelta = timedelta(hours=24)
     was_read: frozenset[Read] = field(default_factory=frozenset)  # what was read from the API server for this decision
 

@@ -41,6 +41,7 @@ from curfew.core import (
 from curfew.core.approval import find_decision, owes_review, tally
 from curfew.core.bindings import Binding
 from curfew.core.change import Change
+from curfew.core.counting import counted_key
 from curfew.core.facts import Facts, Read
 from curfew.core.lifecycle import Event
 from curfew.core.notices import Notice, about_request
@@ -303,7 +304,7 @@ def accept(facts: Facts) -> Step | None:
         may_appear = violation.reason in (Reason.POLICY_NOT_FOUND, Reason.ROLE_NOT_FOUND, Reason.CANNOT_BIND)
         if may_appear and facts.now < waits_until:
             return _wait_for_policy(facts, violation, waits_until)
-        return _transition(facts, Event.REJECT, reason=violation.reason, detail=violation.message)
+        return _reject(facts, violation)
     if facts.policy is None or facts.role is None:
         raise AssertionError("ACCEPTANCE lets nothing through without policy and role")
     if facts.policy.spec.limits.once_per_name:
@@ -313,6 +314,20 @@ def accept(facts: Facts) -> Step | None:
             return _wait_for_name(facts)
     terms = pin(request, facts.policy, facts.role, _right(facts))
     return _transition(facts, Event.ACCEPT, terms=terms)
+
+
+def _reject(facts: Facts, violation: checks.Violation) -> Step:
+    """Refuse a request, with records of its own or counted with others: only the log tells which, so it is read first."""
+    if not facts.trail.is_open and facts.trail.is_starting:
+        return Step(wake_at=facts.now + SEALS_RECHECK)
+    is_ours = violation.reason is Reason.SELF_TEST
+    return _transition(
+        facts,
+        Event.REJECT,
+        reason=violation.reason,
+        detail=violation.message,
+        counted=None if is_ours else facts.counting,
+    )
 
 
 def _right(facts: Facts) -> RightBy | None:
@@ -506,6 +521,8 @@ def settle_outbox(facts: Facts) -> Step | None:
     status = facts.request.status
     if status.phase is None:
         return None
+    if is_counted(facts):
+        return Step(act=Close())
     waiting = undurable(facts)
     recorded = wording.recorded(len(waiting), facts.trail, holds_up=status.phase is Phase.APPROVED)
     said = next((c for c in status.conditions if c.type == conditions.RECORDED), None)
@@ -518,6 +535,14 @@ def settle_outbox(facts: Facts) -> Step | None:
             return Step(submit=waiting, wake_at=next_look(facts))
         return Step(act=Close())
     return None
+
+
+def is_counted(facts: Facts) -> bool:
+    """Whether a request is in a count. What the log has a record of is not, whatever the status shows."""
+    return (
+        counted_key(facts.request) is not None
+        and record_id(facts.request.metadata.uid, "request.created") not in facts.durable
+    )
 
 
 def review_afterwards(facts: Facts) -> Step | None:
@@ -579,6 +604,8 @@ def _transition(facts: Facts, event: Event, *, more: tuple[Record, ...] = (), **
     outbox = () if facts.story_closed else _outbox(facts, (*change.records(), *more))
     status = {**change.status(), **reviews.reviews_patch(facts, change.reviews)}
     recorded = wording.recorded(len(outbox), facts.trail)
+    if change.counted is not None:
+        recorded = wording.counted(change.counted)
     status["conditions"] = _conditions(facts, *change.observations(), recorded)
     told = (*reviews.review_notices(facts, change.reviews), *change.notices(), *_trail_notices(facts, recorded))
     if event is Event.APPROVE:

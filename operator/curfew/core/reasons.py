@@ -20,6 +20,7 @@ class Reason(StrEnum):
     TICKET_MISSING = "TicketMissing"
     TICKET_MALFORMED = "TicketMalformed"
     LIMIT_REACHED = "LimitReached"
+    WITHDRAWN_TOO_OFTEN = "WithdrawnTooOften"
     REQUEST_UNREADABLE = "RequestUnreadable"
     NAME_WAS_USED = "NameWasUsed"
     SELF_TEST = "SelfTest"

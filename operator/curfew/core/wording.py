@@ -4,7 +4,9 @@ No times in condition messages: a condition must not change because time passes.
 """
 
 from curfew.api.access_request import AccessRequest
+from curfew.api.times import format_time
 from curfew.core import conditions
+from curfew.core.counting import TallyKey
 from curfew.core.facts import TrailState
 from curfew.core.reasons import Reason
 
@@ -28,6 +30,18 @@ def ended(request: AccessRequest, reason: Reason, detail: str) -> str:
     """Return the sentence about the end of a grant."""
     how = "ended" if reason is Reason.DURATION_ELAPSED else "was ended early"
     return f"the access of {request.spec.requester} to {role(request)} {how}: {detail}"
+
+
+def counted(key: TallyKey) -> conditions.Observation:
+    """Return the condition of a refused request that has no records of its own."""
+    hour = format_time(key.hour)
+    return conditions.Observation(
+        conditions.RECORDED,
+        False,
+        "Counted",
+        f"it has no records of its own: the log holds how many requests were refused in the hour from {hour}, in one record "
+        "that is written after that hour",
+    )
 
 
 def recorded(waiting: int, trail: TrailState, *, holds_up: bool = False) -> conditions.Observation:

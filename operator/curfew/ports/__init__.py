@@ -138,8 +138,12 @@ class Cluster(Protocol):
         """Merge-patch the status of exactly that version of that AccessPolicy and return it as stored."""
         ...
 
-    async def label_closed(self, namespace: str, name: str, uid: str) -> dict[str, Any]:
-        """Put the label that takes a finished AccessRequest out of our watches."""
+    async def label_closed(self, namespace: str, name: str, uid: str, counted_in: str = "") -> dict[str, Any]:
+        """Put the label that takes a finished AccessRequest out of our watches, and one with the hour that it is counted in."""
+        ...
+
+    def counted_requests(self) -> AsyncIterator[Json]:
+        """Yield all AccessRequests that are labelled as counted, of all hours, a page at a time."""
         ...
 
 

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from curfew.audit.receipt import Receipt
 from curfew.audit.record import Record, record_id
 from curfew.audit.segment import Head
+from curfew.core.lately import Lately
 from curfew.trail.open_stories import CLOSED, INTENDED, OpenStories
 
 GENERATIONS = 4
@@ -50,6 +51,7 @@ class Memory:
         )
         self._newest: tuple[int, bytes] = (0, b"")  # size and root of the log after the last segment with records
         self.open = OpenStories()
+        self.lately = Lately()
 
     def learn(self, records: Sequence[Record], after: Head, *, own: bool) -> None:
         """Take in a segment: its records, and the state after it."""
@@ -60,6 +62,7 @@ class Memory:
         for index, record in enumerate(records, first):
             generation.indexes.setdefault(_key(record.id), index if own else ~index)
             self.open.learn(record, index)
+            self.lately.learn(record)
             if record.event == INTENDED:
                 self.open.announced(record, Receipt(self._log, index, self._newest[0], self._newest[1].hex()))
         if records:
@@ -98,6 +101,11 @@ class Memory:
             return True
         since, before = self.open.since, self._forgotten_before
         return since is not None and before is not None and since + SKEW <= created <= before + SKEW
+
+    def remembers(self, since: datetime) -> bool:
+        """Whether each record that was written since then is known."""
+        before = self._forgotten_before
+        return before is None or before <= since
 
     def __len__(self) -> int:
         """Return how many records are remembered."""

@@ -22,6 +22,7 @@ from curfew.audit.receipt import Receipt
 from curfew.audit.record import Record
 from curfew.audit.rotation import successor
 from curfew.audit.segment import MAX_BYTES, MAX_RECORDS, ChainBroken, Head, Segment, follow, seal
+from curfew.core.lately import Lately
 from curfew.core.seals import Seals
 from curfew.ports import Clock, ObjectExists, ObjectMissing, ObjectStore, StoreError, StoreUnavailable
 from curfew.storage.people import People
@@ -220,6 +221,15 @@ class Trail:
     def open_policies(self) -> Mapping[str, Record]:
         """Return, by UID, the last record of each policy that the log does not hold deleted, as of now."""
         return self._memory.open.policies()
+
+    def remembers(self, since: datetime) -> bool:
+        """Whether each record that was written since then is known; False while the trail is not open."""
+        return self.health.is_open and self._memory.remembers(since)
+
+    @property
+    def lately(self) -> Lately:
+        """What the log says of refusals and withdrawals in this hour and the one before it."""
+        return self._memory.lately
 
     # --- life ------------------------------------------------------------------------------------------------------------
 

@@ -11,7 +11,9 @@ from tests.integration.installed import MASTERS, OPERATOR
 MARKS = policy("request-immutable", "labels and annotations that begin with curfew.dev/ are written by Curfew alone")
 HELD = policy("request-immutable", "finalizers and ownerReferences stay as they are")
 ORPHAN = policy("request-no-orphan", "AccessRequests may not be deleted with --cascade=orphan")
-LABEL_ONLY = policy("operator-labels-only", "the operator changes nothing but the label curfew.dev/closed")
+LABEL_ONLY = policy(
+    "operator-labels-only", "the operator changes nothing but the labels curfew.dev/closed and curfew.dev/counted-in"
+)
 CLOSED = {"metadata": {"labels": {"curfew.dev/closed": "true"}}}
 COLLECTOR = "system:serviceaccount:kube-system:generic-garbage-collector"
 

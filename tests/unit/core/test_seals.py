@@ -71,6 +71,7 @@ def test_what_the_plan_never_puts_there_is_never_sealed(event: str) -> None:
         "grant.orphan_removed",
         "grant.removal_failed",
         "request.deleted",
+        "request.rejections_counted",
     )
 
 

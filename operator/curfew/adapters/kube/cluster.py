@@ -123,6 +123,13 @@ class KubeCluster:
         """Return all AccessRequests that are not labelled closed, in all namespaces."""
         return await self._list("list_requests", f"{OURS}/accessrequests", f"!{names.LABEL_CLOSED}")
 
+    def counted_requests(self) -> AsyncIterator[dict[str, Any]]:
+        """Yield all AccessRequests that are labelled as counted, of all hours, a page at a time.
+
+        Raise `Conflict` if the pages became too old in between.
+        """
+        return self._each("counted_requests", f"{OURS}/accessrequests", names.LABEL_COUNTED_IN)
+
     async def list_policies(self) -> list[dict[str, Any]]:
         """Return all AccessPolicies, in all namespaces."""
         return await self._list("list_policies", f"{OURS}/accesspolicies", "")
@@ -221,13 +228,14 @@ class KubeCluster:
             "patch_policy_status", "accesspolicies", namespace, name, uid, resource_version, status
         )
 
-    async def label_closed(self, namespace: str, name: str, uid: str) -> dict[str, Any]:
-        """Put the label that takes a finished AccessRequest out of our watches."""
+    async def label_closed(self, namespace: str, name: str, uid: str, counted_in: str = "") -> dict[str, Any]:
+        """Put the label that takes a finished AccessRequest out of our watches, and one with the hour that it is counted in."""
+        labels = {names.LABEL_CLOSED: "true"} | ({names.LABEL_COUNTED_IN: counted_in} if counted_in else {})
         return await self._call(
             "label_closed",
             "PATCH",
             path_to(OURS, namespace, "accessrequests", name),
-            {"metadata": {"uid": uid, "labels": {names.LABEL_CLOSED: "true"}}},
+            {"metadata": {"uid": uid, "labels": labels}},
             what=f"label AccessRequest {namespace}/{name} closed",
             content_type=MERGE_PATCH,
         )
@@ -345,7 +353,10 @@ class KubeCluster:
 
     async def _pages(self, call: str, path: str, selector: str) -> list[dict[str, Any]]:
         """Return all objects that one series of pages holds."""
-        found: list[dict[str, Any]] = []
+        return [item async for item in self._each(call, path, selector)]
+
+    async def _each(self, call: str, path: str, selector: str) -> AsyncIterator[dict[str, Any]]:
+        """Yield all objects that one series of pages holds."""
         query = {"limit": str(_PAGE)} | ({"labelSelector": selector} if selector else {})
         while True:
             page = await self._call(
@@ -357,10 +368,11 @@ class KubeCluster:
             )
             # The items of built-in kinds do not say what they are; their list does.
             about = {"apiVersion": page.get("apiVersion", ""), "kind": str(page.get("kind", "")).removesuffix("List")}
-            found.extend(about | _kept(item) for item in page.get("items") or ())
+            for item in page.get("items") or ():
+                yield about | _kept(item)
             query["continue"] = (page.get("metadata") or {}).get("continue") or ""
             if not query["continue"]:
-                return found
+                return
 
     async def _call(
         self,

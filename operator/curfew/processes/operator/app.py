@@ -30,6 +30,7 @@ from curfew.ports import Attestation, ClusterError
 from curfew.processes.operator import watching
 from curfew.processes.operator.anchoring import Anchoring
 from curfew.processes.operator.cleanup import Cleanup
+from curfew.processes.operator.counting import Counting
 from curfew.processes.operator.enforcement import Enforcement
 from curfew.processes.operator.known import Store
 from curfew.processes.operator.lister import Lister
@@ -129,6 +130,7 @@ class Operator:
             keep_for=settings.finished.keep_for,
             policy=self._store.policy,
         )
+        self._counting = Counting(self._store, cluster, self._trail, self._clock)
         self._reconciler = Reconciler(
             self._store,
             cluster,
@@ -136,6 +138,7 @@ class Operator:
             self._clock,
             self._reporting,
             names=UsedNames(PunctualStore(store, NAME_TIMEOUT), settings.audit.log),
+            counting=self._counting,
             enforcement=lambda: self._enforcement.state,
             clock_state=lambda: self._timekeeping.state,
             max_grant=settings.limits.max_grant,
@@ -239,6 +242,7 @@ class Operator:
             asyncio.create_task(self._beside("put up checkpoints", self._anchoring.run), name="anchoring"),
             asyncio.create_task(self._beside("watch the sweeper", self._sweeper.run), name="sweeper"),
             asyncio.create_task(self._beside("delete finished requests", self._clean_up), name="cleanup"),
+            asyncio.create_task(self._beside("count refused requests", self._counting.run), name="counting"),
         }
         if self._variables is not None:
             tasks.add(asyncio.create_task(self._beside("read credentials", self._variables.run), name="credentials"))
@@ -357,6 +361,7 @@ class Operator:
         self._trail.submit([record])
         self._reporting.set_back(record.message, self._settings.enforcement.namespace, key=record.id)
         self._revisions.start_over()
+        self._counting.start_over()
         self._watch_anew.set()
         self._cleanup.list_again()
         await self._close_deleted_stories()

@@ -17,6 +17,7 @@ from curfew.api.access_request import AccessRequest, Phase, PinnedRole
 from curfew.api.characters import person
 from curfew.audit.record import Story
 from curfew.core.bindings import Binding, read_binding
+from curfew.core.counting import TallyKey, counted_key
 from curfew.core.facts import Holder, Refusal, Removal, Rivals
 from curfew.core.lifecycle import FINAL
 from curfew.core.risk_table import UNRECOGNISED
@@ -92,6 +93,7 @@ class Store:
         self._roles: dict[RoleKey, RoleSeen] = {}
         self._by_policy: defaultdict[PolicyKey, set[str]] = defaultdict(set)
         self._claims: defaultdict[tuple[PolicyKey, str], set[str]] = defaultdict(set)  # what counts towards a limit
+        self._by_count: defaultdict[TallyKey, set[str]] = defaultdict(set)  # refused, counted, and not yet closed
         self._by_role: defaultdict[RoleKey, set[str]] = defaultdict(set)
         self._offered: defaultdict[RoleKey, set[PolicyKey]] = defaultdict(set)
         self.is_synced = False  # whether everything there is was listed once
@@ -125,6 +127,8 @@ class Store:
         yield self._by_policy, policy
         if request.status.terms is not None:
             yield self._by_role, role_key(request)
+        if (count := counted_key(request)) is not None:
+            yield self._by_count, count
 
     def _claim(self, request: AccessRequest) -> None:
         """Keep an accepted request among those that count towards its person's limits until it is over."""
@@ -353,6 +357,14 @@ class Store:
             else:
                 pending += 1
         return Rivals(holders=tuple(sorted(holders, key=lambda holder: holder.request)), pending=pending)
+
+    def counted_keys(self) -> Iterable[TallyKey]:
+        """Return the counts in which requests are that are not closed yet."""
+        return tuple(self._by_count)
+
+    def counted(self, key: TallyKey) -> Iterable[AccessRequest]:
+        """Return the requests in a count that are not closed yet."""
+        return tuple(self._requests[uid] for uid in self._by_count.get(key, ()))
 
     def beside(self, request: AccessRequest) -> frozenset[str]:
         """Return the UIDs of the other requests of the same person under the same policy that wait or are granted."""

@@ -20,6 +20,7 @@ from curfew.audit.record import Record, RecordRefused, Story
 from curfew.core import ending, policies, policy_records, stories, unreadable
 from curfew.core.announcing import read_intent
 from curfew.core.bindings import Binding, read_binding
+from curfew.core.counting import TallyKey, counted_key
 from curfew.core.facts import (
     ClockState,
     EnforcementState,
@@ -34,7 +35,7 @@ from curfew.core.facts import (
 )
 from curfew.core.lifecycle import FINAL, Event
 from curfew.core.notices import Notice, about_deleted, about_orphan, about_stuck
-from curfew.core.plan import RIGHTS_GRACE, Close, Create, Forget, Patch, Remove, Step, plan
+from curfew.core.plan import RIGHTS_GRACE, Close, Create, Forget, Patch, Remove, Step, is_counted, plan
 from curfew.core.reasons import Reason
 from curfew.core.role_changes import changing_since
 from curfew.core.seals import Outbox, Seals
@@ -53,6 +54,7 @@ from curfew.ports import (
     StoreError,
     TooLarge,
 )
+from curfew.processes.operator.counting import Counting
 from curfew.processes.operator.known import PolicyKey, Store, Unreadable, is_closed
 from curfew.processes.operator.turns import Place
 
@@ -168,6 +170,7 @@ class Reconciler:
         reporter: Reporter,
         *,
         names: Names,
+        counting: Counting,
         enforcement: Callable[[], EnforcementState],
         clock_state: Callable[[], ClockState],
         max_grant: timedelta,
@@ -184,6 +187,7 @@ class Reconciler:
         self._clock = clock
         self._reporter = reporter
         self._names = names
+        self._counting = counting
         self._enforcement = enforcement
         self._clock_state = clock_state
         self._max_grant = max_grant
@@ -301,6 +305,7 @@ class Reconciler:
         seen = self._store.role_seen(request, role)
         memory.role_changing_since = changing_since(request, seen, memory.role_changing_since, now)
         outbox = self._open_outbox(request)
+        is_new = request.status.phase is None
         return Facts(
             now=now,
             request=request,
@@ -324,6 +329,8 @@ class Reconciler:
             durable=_Durable(self._trail),
             refusal=memory.refusal,
             rivals=self._store.rivals(request),
+            withdrawn=self._counting.withdrawn(request, now) if is_new else 0,
+            counting=self._counting.key_for(request, now) if is_new else None,
             max_grant=self._max_grant,
             was_read=reads,
         )
@@ -435,6 +442,8 @@ class Reconciler:
                 if record.event == "grant.intended":
                     self._store.memory(facts.request.metadata.uid).handed_over = Story.of(record)
             self._trail.submit(step.submit)
+        outbox = step.act.outbox or () if isinstance(step.act, Patch) else ()
+        self._counting.learn((*step.submit, *outbox))
 
     # --- act --------------------------------------------------------------------------------------------------------
 
@@ -447,11 +456,13 @@ class Reconciler:
             case Create() as create:
                 reads = await self._create(uid, facts, create)
             case Patch() as patch:
-                await self._patch(uid, facts, step, patch)
+                await self._refuse_or_patch(uid, facts, step, patch)
                 return frozenset()
             case Close():
-                await self._close(uid, facts.request.metadata.namespace, facts.request.metadata.name)
+                await self._close_told(uid, facts)
             case Forget():
+                if is_counted(facts):
+                    self._counting.count(facts.request)
                 self._store.forget(uid)
                 self._give_place(facts)
         self._report(step.notices)
@@ -573,6 +584,18 @@ class Reconciler:
             )
         return frozenset()
 
+    async def _refuse_or_patch(self, uid: str, facts: Facts, step: Step, patch: Patch) -> None:
+        """Write a status; a count waits for each refusal that is on its way into one."""
+        key = facts.counting if "countedIn" in patch.status else None
+        if key is None:
+            await self._patch(uid, facts, step, patch)
+            return
+        self._counting.begin(key, uid)
+        try:
+            await self._patch(uid, facts, step, patch)
+        finally:
+            self._counting.end(key, uid)
+
     async def _patch(self, uid: str, facts: Facts, step: Step, patch: Patch) -> None:
         meta, status = facts.request.metadata, patch.status
         if patch.outbox is not None and (seals := self._trail.seals) is not None:
@@ -631,9 +654,19 @@ class Reconciler:
         await self._close(uid, namespace, name)
         return None
 
-    async def _close(self, uid: str, namespace: str, name: str) -> None:
+    async def _close_told(self, uid: str, facts: Facts) -> None:
+        """Close a request of which all is told, or which is counted from now on (decision 0049)."""
+        request, key = facts.request, counted_key(facts.request) if is_counted(facts) else None
+        if key is not None:
+            self._counting.closing(request)
+        await self._close(uid, request.metadata.namespace, request.metadata.name, key)
+        if key is not None:
+            self._counting.count(request)
+
+    async def _close(self, uid: str, namespace: str, name: str, key: TallyKey | None = None) -> None:
+        counted_in = f"{key.hour:%Y-%m-%dT%H}" if key is not None else ""
         with contextlib.suppress(Conflict, NotFound):  # it is gone, or another has its name: nothing is to be closed
-            meta = (await self._cluster.label_closed(namespace, name, uid))["metadata"]
+            meta = (await self._cluster.label_closed(namespace, name, uid, counted_in))["metadata"]
             self._closed(ClosedRequest(namespace, name, uid, parse_time(meta["creationTimestamp"])))
         self._store.forget(uid)
 
