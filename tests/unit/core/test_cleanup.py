@@ -1,5 +1,6 @@
 """A finished request may be deleted once it is old, and only if its whole story is in the log."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -9,7 +10,9 @@ from curfew.api.access_policy import AccessPolicy
 from curfew.api.access_request import AccessRequest
 from curfew.api.times import format_time
 from curfew.core.cleanup import deletable_from
-from tests.support.builders import ALICE, BOB, NOON, a_policy, a_request
+from curfew.core.plan import Close, Patch, Step, plan
+from tests.support.builders import ALICE, BOB, NOON, a_decision, a_policy, a_request
+from tests.support.stage import Stage, pending
 
 MONTH = timedelta(hours=720)
 BOT = "system:serviceaccount:flux-system:kustomize"
@@ -113,3 +116,22 @@ def test_a_policy_that_is_gone_counts_as_it_was(mode: str, stays: bool) -> None:
 
     assert (deletable_from(by_git, None, is_over=True, keep_for=MONTH) is None) is stays
     assert deletable_from(finished(asked={"submittedBy": BOT}), None, is_over=True, keep_for=MONTH) is not None
+
+
+async def test_what_came_back_from_a_backup_is_closed_with_an_empty_outbox() -> None:
+    """The log has had its records for long; with anything in its outbox it would stay for ever."""
+    stage = Stage()
+    uid = await pending(stage)
+    stage.trail.ok = False
+    stage.cluster.decide("inc-4711", a_decision(decision="Deny"))
+    await stage.settle()
+    assert stage.cluster.status("inc-4711")["outbox"] != []
+    request = stage.store.request(uid)
+    assert request is not None
+    restored = replace(stage.reconciler._facts(request), story_closed=True, durable=frozenset())
+
+    step = plan(restored)
+
+    assert step == Step(act=Patch({}, outbox=()))
+    emptied = request.model_copy(update={"status": request.status.model_copy(update={"outbox": ()})})
+    assert plan(replace(restored, request=emptied)) == Step(act=Close())
