@@ -118,6 +118,20 @@ ATTACKS = [
         lambda s: merge(s, ALICE, {"metadata": {"annotations": {"x": "y" * 200_000}}}),
     ),
     Attack(
+        "a request with more annotations than anybody needs",
+        lambda stage: stage.in_phase("Pending"),
+        lambda s: ask(s, ALICE, s.stage.request(ALICE, meta={"name": f"{s.name}-2", "annotations": labels(20_000)})),
+        policy("request-identity", "an AccessRequest has at most 100 annotations"),
+        lambda s: ask(s, ALICE, s.stage.request(ALICE, meta={"name": f"{s.name}-2", "annotations": labels(100)})),
+    ),
+    Attack(
+        "more annotations than anybody needs on a request that is there",
+        lambda stage: stage.in_phase("Active"),
+        lambda s: merge(s, ALICE, {"metadata": {"annotations": labels(101)}}),
+        policy("request-immutable", "an AccessRequest has at most 100 annotations"),
+        lambda s: merge(s, ALICE, {"metadata": {"annotations": labels(100)}}),
+    ),
+    Attack(
         "a grant for a thousand people",
         lambda stage: stage.in_phase("Pending"),
         lambda s: bind(
