@@ -1,4 +1,4 @@
-"""An API server that does not know our kinds: the operator says so, and comes alive when they are there."""
+"""An API server that does not know our kinds, or not any more: the operator says so, and comes alive when they are there."""
 
 import asyncio
 import json
@@ -8,49 +8,65 @@ from pathlib import Path
 import pytest
 
 from tests.integration.installed import Installed
+from tests.integration.operator.evidence import Evidence
+from tests.integration.operator.place import SOON
 from tests.integration.operator.stage import a_stage
 from tests.support.operator_process import OperatorProcess
 
 KINDS = ("accesspolicies.curfew.dev", "accessrequests.curfew.dev")
+SENTENCE = f"the API server does not know {' and '.join(KINDS)}; install Curfew's chart, or apply the files in crds/"
+
+
+class Definitions:
+    """The two kinds, which can be taken away and put back."""
+
+    def __init__(self, cluster: Installed) -> None:
+        """Keep them as they are."""
+        kept = json.loads(cluster.kubectl("get", "crd", *KINDS, "--output=json").stdout)
+        self._cluster = cluster
+        self._manifests = [
+            {
+                **{key: kind[key] for key in ("apiVersion", "kind", "spec")},
+                "metadata": {key: kind["metadata"].get(key, {}) for key in ("name", "labels", "annotations")},
+            }
+            for kind in kept["items"]
+        ]
+
+    def delete(self) -> None:
+        """Take them away, with all objects of these kinds."""
+        self._cluster.kubectl("delete", "crd", *KINDS)
+
+    def put_back(self) -> None:
+        """Put them back, and return when all of the chart is in force again."""
+        self._cluster.apply(*self._manifests)
+        self._cluster.await_in_force()
 
 
 @pytest.fixture
-def put_back(cluster: Installed) -> Iterator[Callable[[], None]]:
-    """Take the definitions away, and return what puts them back; they are back afterwards, whatever happened."""
-    kept = json.loads(cluster.kubectl("get", "crd", *KINDS, "--output=json").stdout)
-    manifests = [
-        {
-            **{key: kind[key] for key in ("apiVersion", "kind", "spec")},
-            "metadata": {key: kind["metadata"].get(key, {}) for key in ("name", "labels", "annotations")},
-        }
-        for kind in kept["items"]
-    ]
-    cluster.kubectl("delete", "crd", *KINDS)
-
-    def apply() -> None:
-        cluster.apply(*manifests)
-        cluster.await_in_force()
-
-    yield apply
-    apply()
+def definitions(cluster: Installed) -> Iterator[Definitions]:
+    """Return the definitions; they are there afterwards, whatever happened."""
+    made = Definitions(cluster)
+    yield made
+    made.put_back()
 
 
 async def test_missing_kinds_are_named_and_noticed_when_they_come(
-    cluster: Installed, put_back: Callable[[], None], new_operator: Callable[..., OperatorProcess], certificates: Path
+    cluster: Installed,
+    definitions: Definitions,
+    new_operator: Callable[..., OperatorProcess],
+    certificates: Path,
 ) -> None:
     """The log says what to do; when it is done, the operator is ready by itself and grants."""
+    definitions.delete()
     operator = new_operator()
     operator.start()
     try:
-        sentence = (
-            f"the API server does not know {' and '.join(KINDS)}; install Curfew's chart, or apply the files in crds/"
-        )
-        await asyncio.to_thread(operator.await_said, sentence)
+        await asyncio.to_thread(operator.await_said, SENTENCE)
         status, said = await asyncio.to_thread(operator.readyz)
         assert status == 503
         assert said["parts"]["cluster"] == "not everything is listed yet"
 
-        await asyncio.to_thread(put_back)
+        await asyncio.to_thread(definitions.put_back)
 
         await asyncio.to_thread(operator.await_ready)
         async with a_stage(cluster, certificates) as stage:
@@ -58,3 +74,38 @@ async def test_missing_kinds_are_named_and_noticed_when_they_come(
             await (await place.ask(place.people.alice, "automatic")).phase("Active")
     finally:
         operator.kill()
+
+
+async def test_kinds_that_are_deleted_end_what_was_granted_and_the_operator_comes_back_with_them(
+    cluster: Installed,
+    definitions: Definitions,
+    new_operator: Callable[..., OperatorProcess],
+    certificates: Path,
+    read_log: Callable[[OperatorProcess], Evidence],
+) -> None:
+    """All requests are deleted with them. The process ends, and is started as Kubernetes would; then it grants again."""
+    operator = new_operator()
+    operator.start()
+    try:
+        await asyncio.to_thread(operator.await_ready)
+        async with a_stage(cluster, certificates) as stage:
+            place = await stage.place()
+            asked = await place.active(place.people.alice, duration="1h")
+
+            await asyncio.to_thread(definitions.delete)
+            await asked.unbound()
+            await asyncio.to_thread(operator.await_exit)
+            await asyncio.to_thread(operator.start)
+            await asyncio.to_thread(operator.await_said, SENTENCE)
+            await asyncio.to_thread(definitions.put_back)
+            await asyncio.to_thread(operator.await_ready)
+
+            again = await stage.place()
+            await (await again.ask(again.people.alice, "automatic")).phase("Active")
+            async with asyncio.timeout(SOON):
+                while "request.closed" not in (told := (await asyncio.to_thread(read_log, operator)).story(asked.uid)):
+                    pass
+    finally:
+        operator.kill()
+    assert {"grant.revoked", "grant.binding_removed"} & set(told)
+    assert told[-1] == "request.closed"

@@ -1,15 +1,12 @@
 """What a thief of the operator's token writes into a status while the operator runs: nothing of it is believed or signed."""
 
 import asyncio
-import ssl
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
-import aiohttp
 import pytest
-import yaml
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from curfew.api.times import format_time
@@ -22,6 +19,7 @@ from tests.integration.installed import Installed
 from tests.integration.operator.evidence import Evidence
 from tests.integration.operator.people import RBAC, Body, Person
 from tests.integration.operator.place import SOON, Asked, Place, now
+from tests.integration.operator.thief import a_thief, patch_status, write_status
 from tests.support.operator_process import OperatorProcess, dead
 
 ReadLog = Callable[[OperatorProcess], Evidence]
@@ -29,19 +27,12 @@ ReadLog = Callable[[OperatorProcess], Evidence]
 NOBODY: Final = "11111111-1111-4111-8111-111111111111"
 """The UID of a request that never was."""
 
-MERGE: Final = "application/merge-patch+json"
-
 
 @pytest.fixture
 async def thief(cluster: Installed, tmp_path: Path) -> AsyncIterator[Person]:
     """Return whoever has stolen the operator's own token."""
-    known = yaml.safe_load(cluster.operator_kubeconfig(tmp_path / "stolen").read_text())
-    server = known["clusters"][0]["cluster"]["server"]
-    user = known["users"][0]["user"]
-    token = user["token"]
-    tls = ssl.create_default_context(cafile=str(cluster.environment.cluster.ca))
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=tls), trust_env=False) as session:
-        yield Person("thief", server, session, {"Authorization": f"Bearer {token}"})
+    async with a_thief(cluster, tmp_path) as made:
+        yield made
 
 
 def forged(operator: OperatorProcess, asked: Asked) -> list[Record]:
@@ -60,11 +51,6 @@ def forged(operator: OperatorProcess, asked: Asked) -> list[Record]:
         make_record("grant.intended", at=at, actor=CURFEW, message="granted", story=real, qualifier="forged"),
         make_record("policy.deleted", at=at, actor="dave", message="gone", entity=policy),
     ]
-
-
-async def write_status(thief: Person, asked: Asked, **status: object) -> None:
-    """Write the status of a request, as the operator could."""
-    (await thief._ask("PATCH", f"{asked.path}/status", {"status": status}, MERGE)).done()
 
 
 async def test_a_forged_outbox_is_neither_signed_nor_in_anybodys_way(
@@ -127,7 +113,7 @@ async def test_a_forged_phase_makes_no_grant(
     }
     times = {"startsAt": format_time(start), "grantedAt": format_time(start), "expiresAt": format_time(end)}
     patched, posted = await asyncio.gather(
-        thief._ask("PATCH", f"{asked.path}/status", {"status": {"phase": "Active", **times}}, MERGE),
+        patch_status(thief, asked.path, phase="Active", **times),
         thief.post(f"{RBAC}/namespaces/{place.namespace}/rolebindings", grant),
     )
     assert patched.is_ok, patched.message
