@@ -12,7 +12,7 @@ from urllib.parse import urlencode, urlsplit
 
 import yaml
 
-from tests.integration.installed import MASTERS, OPERATOR, SWEEPER
+from tests.integration.installed import MASTERS, OPERATOR, SWEEPER, SYSTEM
 from tools.servers.cluster import Cluster
 from tools.servers.pki import ADMIN, PEOPLE, write_private
 
@@ -55,6 +55,7 @@ ELSEWHERE_THIEF: Final = Who("operator-elsewhere", OPERATOR)
 LATE_THIEF: Final = Who("operator-late", OPERATOR)
 """Whoever has a token of the operator's that was bound to something which is gone."""
 SWEEPER_THIEF: Final = Who("sweeper", SWEEPER)
+PROBE_THIEF: Final = Who("probe", f"system:serviceaccount:{SYSTEM}:curfew-probe")
 ALMIGHTY_OPERATOR: Final = ROOT.as_(OPERATOR, *MASTERS)
 """The operator, were RBAC to refuse it nothing: what is left is admission."""
 

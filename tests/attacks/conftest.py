@@ -7,19 +7,26 @@ import pytest
 
 from tests.attacks.stage import Stage
 from tests.integration.installed import Installed
+from tests.integration.operator import conftest as of_the_operator
 from tools.servers.environment import chosen_cluster
 
 HERE = Path(__file__).parent
+WITHOUT_STAMPING = ("test_without_stamping.py",)
+SAME_ON_BOTH = ("test_bucket.py", "test_statuses.py")
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Leave out what is only about a control plane without stamping, on one that stamps; None: others may say."""
-    is_about_it = collection_path.name == "test_without_stamping.py"
-    return True if is_about_it and not config.getoption("--without-stamping") else None
+    """Leave out what the other control plane shows: on one that stamps, on one that does not. None: others may say."""
+    other = SAME_ON_BOTH if config.getoption("--without-stamping") else WITHOUT_STAMPING
+    return True if collection_path.name in other else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what is in this folder as needing real servers, and leave it out where people have no certificates."""
+    ours = [place for place, item in enumerate(items) if HERE in item.path.parents]
+    # First those with an operator: it would take the requests that the other attacks leave for its own work.
+    for place, item in zip(ours, sorted((items[place] for place in ours), key=_has_no_operator), strict=True):
+        items[place] = item
     for item in items:
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.integration)
@@ -29,9 +36,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 )
 
 
+# What runs an operator, and reads its log.
+certificates = of_the_operator.certificates
+new_operator = of_the_operator.new_operator
+operator = of_the_operator.operator
+read_log = of_the_operator.read_log
+signing_key = of_the_operator.signing_key
+
+
 @pytest.fixture(scope="session")
 def stage(cluster: Installed, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     """Return the namespace in which all attacks are made; no two share an object."""
     made = Stage(cluster, tmp_path_factory.mktemp("keys"))
     yield made
     made.close()
+
+
+def _has_no_operator(item: pytest.Item) -> bool:
+    return item.path.name != "test_statuses.py"

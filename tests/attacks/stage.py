@@ -18,6 +18,7 @@ from tests.attacks.calling import (
     JSON,
     LATE_THIEF,
     MERGE,
+    PROBE_THIEF,
     ROOT,
     SWEEPER_THIEF,
     THIEF,
@@ -83,6 +84,7 @@ class Stage:
         cluster.apply(*self._everything())
         tokens = {name: self._token(name) for name in ("bot", "git")}
         tokens |= {THIEF.login: cluster.operator_token(), SWEEPER_THIEF.login: cluster.sweeper_token()}
+        tokens |= {PROBE_THIEF.login: cluster.environment.cluster.token("curfew-probe", SYSTEM)}
         tokens |= self._outdated_tokens()
         self._switchboard = Switchboard(cluster.environment.cluster, folder, tokens)
         self._await_rights()

@@ -9,6 +9,7 @@ from tests.attacks.families import (
     approving,
     asking,
     bindings,
+    credentials,
     crowding,
     deciding,
     deleting,
@@ -20,6 +21,7 @@ from tests.attacks.families import (
     phases,
     recreating,
     spelling,
+    statuses,
     stealing,
 )
 
@@ -44,6 +46,11 @@ FAMILIES: Final[Mapping[str, Sequence[Attack]]] = {
     "a stolen token decides": stealing.DECIDING,
     "a stolen token deletes": deleting.ATTACKS,
     "a stolen token": stealing.RIGHTS,
+    "a stolen sweeper's token": credentials.SWEEPER,
+    "a stolen probe's token": credentials.PROBE,
+    "statuses written by people": statuses.BY_PEOPLE,
+    "statuses of policies": statuses.OF_POLICIES,
+    "statuses written with a stolen token": statuses.BY_THE_TOKEN,
     "policies": offering.ATTACKS,
     "tokens that are outdated": outdated.ATTACKS,
     "size and cost": crowding.ATTACKS,

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.attacks.attack import Attack, Refusal, policy, rights
-from tests.attacks.calling import ALICE, ALMIGHTY_OPERATOR, BOB, CAROL, DAVE, MERGE, SWEEPER_THIEF, THIEF, Call
+from tests.attacks.calling import ALICE, ALMIGHTY_OPERATOR, BOB, CAROL, DAVE, MERGE, THIEF, Call
 from tests.attacks.stage import Manifest, Scene, Stage, a_user, decide, in_hours
 from tests.attacks.ways import apply_new, ask, bind, create, delete, merge_status, status_operations, step
 from tests.integration.installed import RBAC, SYSTEM
@@ -249,20 +249,6 @@ CHANGING = [
         lambda s: delete(s.stage.path("rolebindings", "curfew-granter"), THIEF),
         LABEL,
         lambda s: delete(s.grant_path, THIEF),
-    ),
-    Attack(
-        "somebody's own binding is deleted by the sweeper",
-        lambda stage: stage.granted(),
-        lambda s: delete(s.stage.path("rolebindings", "owners"), SWEEPER_THIEF),
-        LABEL,
-        lambda s: delete(s.grant_path, SWEEPER_THIEF),
-    ),
-    Attack(
-        "a grant is made by the sweeper",
-        pending,
-        lambda s: bind(s, SWEEPER_THIEF, s.grant()),
-        cannot("create", "rolebindings"),
-        a_grant,
     ),
     Attack(
         "a later end is written into the status",

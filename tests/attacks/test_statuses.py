@@ -1,0 +1,96 @@
+"""What becomes of what a thief of the operator's token writes into a status, with the operator running.
+
+What the API server refuses is in `families/statuses.py`. Here it takes everything; the twins are ordinary grants that go on.
+Forged records and a forged phase are in `tests/integration/operator/test_statuses.py`.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from curfew.api.times import format_time
+from tests.integration.installed import Installed
+from tests.integration.operator.evidence import Evidence
+from tests.integration.operator.people import Body, Person
+from tests.integration.operator.place import SOON, Place, now
+from tests.integration.operator.stage import a_stage
+from tests.integration.operator.thief import a_thief, patch_status, write_status
+from tests.support.operator_process import OperatorProcess, dead
+
+ReadLog = Callable[[OperatorProcess], Evidence]
+
+
+@pytest.fixture
+async def place(cluster: Installed, certificates: Path) -> AsyncIterator[Place]:
+    """Return a place for one test."""
+    async with a_stage(cluster, certificates) as made:
+        yield await made.place()
+
+
+@pytest.fixture
+async def thief(cluster: Installed, tmp_path: Path) -> AsyncIterator[Person]:
+    """Return whoever has stolen the operator's own token."""
+    async with a_thief(cluster, tmp_path) as made:
+        yield made
+
+
+async def test_terms_that_are_written_ahead_of_curfew_are_nobodys(
+    operator: OperatorProcess, place: Place, thief: Person, read_log: ReadLog
+) -> None:
+    """The thief pins another role while Curfew is down; bob, who sees what the policy offers, agrees; nothing is granted."""
+    model = (await place.pending(place.people.carol)).status["terms"]
+    role = {**model["role"], "name": "edit"}
+    with dead(operator):
+        asked = await place.ask(place.people.alice)
+        later = format_time(now() + timedelta(hours=1))
+        await write_status(thief, asked, phase="Pending", decisions=[], terms={**model, "role": role}, decideBy=later)
+        (await asked.decide(place.people.bob)).done()
+    await asked.closed(30)
+
+    assert (asked.status["phase"], asked.status["endReason"]) == ("Failed", "TermsChanged")
+    assert place.sights.bindings_of(asked.uid) == []
+    assert "grant.intended" not in (await asyncio.to_thread(read_log, operator)).story(asked.uid)
+
+
+async def test_a_forged_end_ends_access_and_is_told(
+    operator: OperatorProcess, place: Place, thief: Person, read_log: ReadLog
+) -> None:
+    """A final phase hides no binding. The twin, a grant beside it, goes on."""
+    asked, twin = await place.active(place.people.alice), await place.active(place.people.carol)
+    at = format_time(now())
+    await write_status(thief, asked, phase="Expired", endedAt=at, endReason="DurationElapsed")
+    await asked.unbound()
+
+    async with asyncio.timeout(SOON):
+        while "grant.orphan_removed" not in (await asyncio.to_thread(read_log, operator)).story(asked.uid):
+            pass
+    assert (await twin.binding_now()).is_ok
+
+
+async def test_what_is_written_into_the_status_of_a_policy_hides_no_change(
+    operator: OperatorProcess, place: Place, thief: Person, read_log: ReadLog
+) -> None:
+    """The thief has it that a weaker version is recorded already; the log knows what it has."""
+    path = f"/apis/curfew.dev/v1alpha1/namespaces/{place.namespace}/accesspolicies/debug"
+
+    def found() -> Body | None:
+        there = [body for body in place.sights.policies.objects.values() if "recorded" in body.get("status", {})]
+        names = (place.namespace, "debug")
+        return next(
+            (body for body in there if (body["metadata"]["namespace"], body["metadata"]["name"]) == names), None
+        )
+
+    seen = await place.sights.policies.until(found, "the policy in the log", SOON)
+    weaker = {**seen["spec"], "maxDuration": "8h"}
+    recorded = {"generation": seen["metadata"]["generation"] + 1, "spec": weaker}
+    (await patch_status(thief, path, recorded=recorded, conditions=[])).done()
+    await place.apply(place.policy("debug", maxDuration="8h"))
+
+    uid = seen["metadata"]["uid"]
+    async with asyncio.timeout(SOON):
+        while "policy.weakened" not in (told := (await asyncio.to_thread(read_log, operator)).story(uid)):
+            pass
+    assert told == ["policy.created", "policy.weakened"]
