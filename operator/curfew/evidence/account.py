@@ -17,6 +17,7 @@ from curfew.audit.segment import Segment
 from curfew.evidence.cases import Case, detail_of, effect_of
 from curfew.evidence.grants import Decision, Grant, Mention
 from curfew.evidence.period import Period
+from curfew.evidence.refusals import Refusals
 
 HEARTBEAT = timedelta(seconds=60)
 """How often a silent log shows a sign of life, unless the operator's settings say otherwise (audit.heartbeat)."""
@@ -67,6 +68,8 @@ class Account:
     heartbeats: int  # of these, without records
     events: Mapping[str, int]  # records of the period, by event
     phases: Mapping[str, int]  # requests made in the period, by how they ended; without Curfew's self-test
+    counted: Mapping[str, int]  # requests of the period that were refused and have no records of their own, by reason
+    is_count_exact: bool  # False: there may have been more of them
     self_tests: int  # requests that Curfew made in the period to test its admission policies
     grants: tuple[Grant, ...]  # all that may have to be judged in the period, in the order of the log
     decisions: tuple[Decision, ...]  # in the period
@@ -90,8 +93,8 @@ class Account:
 
     @property
     def asked(self) -> int:
-        """How many requests were made in the period."""
-        return sum(self.phases.values())
+        """How many requests were made in the period, with records of their own or without."""
+        return sum(self.phases.values()) + sum(self.counted.values())
 
     @property
     def records(self) -> int:
@@ -116,6 +119,8 @@ class Ledger:
         self._segments = self._heartbeats = 0
         self._events: Counter[str] = Counter()
         self._ended: Counter[str] = Counter()  # how the requests ended that are forgotten
+        self._counted: Counter[str] = Counter()  # by reason: refused, without records of their own
+        self._is_count_exact = True
         self._decisions: list[Decision] = []
         self._happenings: list[Happening] = []
         self._attestations: list[Happening] = []
@@ -167,9 +172,22 @@ class Ledger:
         is_noted = record.event in NOTED or record.event.startswith(("audit.", "policy."))
         if is_inside and is_noted and record.event != STORIES_OPEN:  # that repeats what the log has already
             self._happenings.append(_happening(record, mention))
+        if record.event == "request.rejections_counted":
+            self._take_count(index, record)
         if record.event in NOT_ITS_STORY or not isinstance(record.block.get("story"), Mapping):
             return
         self._tell(record, mention)
+
+    def _take_count(self, index: int, record: Record) -> None:
+        """Add up what a record counts. It belongs to the period in which the requests were made: to that of its hour."""
+        try:
+            count = Refusals.of(record)
+        except RecordRefused:
+            self._unread.append(index)
+            return
+        if self._period.has(count.hour):
+            self._counted += Counter(count.reasons)
+            self._is_count_exact &= count.is_exact
 
     def _tell(self, record: Record, mention: Mention) -> None:
         """Go on with the story of a request."""
@@ -238,6 +256,8 @@ class Ledger:
             segments=self._segments,
             heartbeats=self._heartbeats,
             events=MappingProxyType({event: count for event, count in sorted(self._events.items()) if count}),
+            counted=MappingProxyType(dict(sorted(self._counted.items()))),
+            is_count_exact=self._is_count_exact,
             self_tests=ended.pop(_SELF_TEST, 0),
             phases=MappingProxyType(dict(ended)),
             grants=tuple(grants),
@@ -260,6 +280,7 @@ NOTED = frozenset(
         "grant.orphan_removed",
         "grant.removal_failed",
         "grant.role_changed",
+        "request.rejections_counted",
     }
 )
 """Events that say more than that a request took its ordinary course, beside all of `audit.` and `policy.`."""

@@ -146,6 +146,12 @@ class Kind(Enum):
         "Decision did not count",
         "Somebody decided too late, or for a stage that does not exist. It had no effect.",
     )
+    REFUSALS_COUNTED = _Meaning(
+        "refusals-counted",
+        Severity.LOW,
+        "Many requests refused",
+        "Somebody had more than 20 requests refused in a namespace in an hour. The log has the number of the further ones.",
+    )
     UNREAD = _Meaning(
         "unreadable", Severity.LOW, "Unreadable records", "Signed lines that this version cannot read; use a newer one."
     )

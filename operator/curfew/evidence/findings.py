@@ -19,6 +19,7 @@ _BY_EVENT = {
     "grant.removal_failed": Kind.REMOVAL_FAILED,
     "grant.role_changed": Kind.ROLE_CHANGED,
     "policy.weakened": Kind.POLICY_WEAKENED,
+    "request.rejections_counted": Kind.REFUSALS_COUNTED,
     "audit.verification_failed": Kind.VERIFICATION_FAILED,
     "audit.writer_changed": Kind.WRITER_CHANGED,
 }

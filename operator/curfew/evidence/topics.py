@@ -30,6 +30,10 @@ def _asking(figures: Figures) -> Iterator[str]:
     reasons, tickets = sum(bool(one.reason) for one in stories), sum(bool(one.ticket) for one in stories)
     asked, tests = count(figures.account.asked, "request"), figures.account.self_tests
     yield f"{asked} for access made in the period, each under the name that the Kubernetes API server authenticated."
+    if figures.account.counted:
+        least = "" if figures.account.is_count_exact else "at least "
+        counted = count(sum(figures.account.counted.values()), "request")
+        yield f"Of these, {least}{counted} were refused and are in the log by their number alone, one number a person and hour."
     if tests:
         yield f"Not counted: {count(tests, 'request')} that Curfew made to test its own admission policies."
     if stories:
@@ -162,7 +166,7 @@ EFFECTIVE_USE = (
 STANDING = "Access that was given without Curfew: standing role bindings, cluster administrators, other systems."
 TRUTH = "That what people wrote is true: reasons and tickets are kept as written and not compared with other systems."
 
-ASKING = Topic(_asking, ("Population",), (), (TRUTH,))
+ASKING = Topic(_asking, ("Population",), (Kind.REFUSALS_COUNTED,), (TRUTH,))
 APPROVAL = Topic(
     _approval,
     ("Tests", "Approvals", "Samples"),

@@ -1,11 +1,18 @@
 """What a log tells of a period: which grants belong to it, and what is kept of the rest."""
 
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
 
+import pytest
+
+from curfew.api.access_request import AccessRequest
 from curfew.audit.record import Story
+from curfew.core.counting import Tally, TallyKey, counted
 from curfew.evidence.figures import Figures
-from tests.support.quarter import company, tell
-from tests.unit.evidence.telling import NOON, PERIOD, attested, granted, told
+from tests.support.builders import ALICE, a_request
+from tests.support.quarter import Timed, company, tell
+from tests.unit.evidence.telling import NOON, PERIOD, attested, exceptions, granted, told
 
 
 def test_the_population_is_what_was_in_force_at_any_time_in_the_period() -> None:
@@ -81,3 +88,65 @@ def test_a_record_that_knows_less_of_a_request_takes_nothing_away() -> None:
     (grant,) = told([*records, late]).grants
 
     assert grant.story == story
+
+
+def a_count(of: datetime, number: int, *, is_exact: bool = True, **wrong: Any) -> Timed:
+    """Return the record of so many refused requests, written after the hour; `wrong` is what its detail has instead."""
+    tally, at = Tally(), of + timedelta(hours=1, minutes=2)
+    for each in range(number):
+        body = a_request(f"r{each}", created=of)
+        body["metadata"]["uid"] = f"uid-{each}"
+        body["status"] = {"phase": "Failed", "endReason": "LimitReached" if each else "DurationTooLong"}
+        tally.add(AccessRequest.model_validate(body))
+    record = counted(TallyKey(ALICE, "payments", of), tally, at=at, is_exact=is_exact)
+    block = {**record.block, "detail": {**record.block["detail"], **wrong}}
+    return at, replace(record, body={**record.body, "unmapped": {"curfew": block}})
+
+
+def test_what_is_counted_in_a_record_is_part_of_all_that_was_asked() -> None:
+    last_hour = PERIOD.end - timedelta(hours=1)  # the record of it is written after the period
+    before = PERIOD.begin - timedelta(hours=1)  # and of this one within it
+    people = company()
+    own = [*people.turned_down(NOON, "rejected"), *people.granted(NOON)]
+
+    account = told([*own, a_count(NOON, 5), a_count(last_hour, 3), a_count(before, 100)])
+
+    assert account.phases == {"Failed": 1, "Expired": 1}
+    assert account.counted == {"DurationTooLong": 2, "LimitReached": 6}
+    assert account.asked == 2 + 8
+    assert account.is_count_exact
+    assert account.unread == ()
+
+
+def test_a_count_that_is_a_lower_bound_makes_the_sum_one() -> None:
+    account = told([*granted(), a_count(NOON, 2), a_count(NOON + timedelta(hours=3), 4, is_exact=False)])
+
+    assert (account.asked, account.is_count_exact) == (7, False)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"rejected": 4},
+        {"rejected": "5"},
+        {"reasons": {"LimitReached": "5"}},
+        {"reasons": {"LimitReached": 10, "TicketMissing": -5}},
+        {"reasons": ["LimitReached"]},
+        {"hour": "noon"},
+        {"hour": "2026-07-14T12:00:00"},
+        {"hour": None},
+    ],
+)
+def test_a_count_that_does_not_add_up_is_counted_as_unreadable(wrong: dict[str, Any]) -> None:
+    account = told([*granted(), a_count(NOON, 5, **wrong)])
+
+    assert (account.asked, dict(account.counted), len(account.unread)) == (1, {}, 1)
+
+
+def test_who_had_many_requests_refused_is_listed() -> None:
+    (found,) = [one for one in exceptions(told([*granted(), a_count(NOON, 5)])) if str(one.kind) == "refusals-counted"]
+
+    assert (found.who, found.namespace) == (ALICE, "payments")
+    assert found.what.startswith(
+        f"{ALICE} had 5 more requests refused in payments in the hour from 2026-07-14T12:00:00Z"
+    )
