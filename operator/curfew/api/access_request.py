@@ -307,8 +307,8 @@ class AccessRequestStatus(Model):
             "hour before it. It is never changed."
         ),
     )
-    counted_with_others: bool = Field(
-        default=False,
+    counted_with_others: bool | None = Field(
+        default=None,  # a default that the API server writes would be a change when it is told
         description="Whether it is counted together with those of other people, because too many people had requests refused.",
     )
     grant: Grant | None = Field(

@@ -9,7 +9,7 @@ from curfew.api.access_request import Phase
 from curfew.api.crds import crds
 from curfew.api.meta import Model
 from curfew.api.phases import PHASE_CHANGES
-from curfew.api.rules import first_phase, phase_changes
+from curfew.api.rules import COUNTED, FIXED, LASTING, first_phase, phase_changes
 from curfew.api.schemas import NotStructural, at, structural_schema
 
 POLICIES, REQUESTS = crds()
@@ -145,6 +145,14 @@ def test_absent_policies_parts_are_filled_in() -> None:
     assert spec["approval"]["properties"]["mode"]["default"] == "Review"
     assert spec["approval"]["properties"]["count"]["default"] == 1
     assert "default" not in spec["approval"]["properties"]["stages"]
+
+
+@pytest.mark.parametrize("name", [*LASTING, *FIXED, *COUNTED])
+def test_what_may_be_told_once_has_no_default(name: str) -> None:
+    """The API server would write it into every status, and then it could never be told."""
+    (field,) = (field for path, field in fields(schema(REQUESTS)) if path == f"status.{name}")
+
+    assert "default" not in field
 
 
 def test_the_rule_of_phases_is_the_table_of_phases() -> None:
