@@ -1,0 +1,94 @@
+"""What the parts report to each other: whom a durable record, a change of health or a passed self-test concerns."""
+
+from collections.abc import Callable, Hashable, Sequence
+
+from curfew.adapters.forwarding import Forwarder
+from curfew.api.access_request import Phase
+from curfew.audit.record import Record
+from curfew.core.facts import ClockState, EnforcementState
+from curfew.core.policy_records import place_of
+from curfew.ports import Attestation
+from curfew.processes.operator.anchoring import Anchoring
+from curfew.processes.operator.known import Store
+from curfew.processes.operator.reporting import Reporting
+from curfew.trail import Discrepancy, Health
+
+
+class Observer:
+    """Reports what happens, and gives each request and policy that it matters to its turn."""
+
+    def __init__(
+        self,
+        known: Store,
+        reporting: Reporting,
+        anchoring: Anchoring,
+        forwarder: Forwarder | None,
+        *,
+        namespace: str,
+        add: Callable[[Hashable], None],
+    ) -> None:
+        """`namespace` is Curfew's own, in which Events about the whole installation are put; `add` gives a key its turn."""
+        self._known = known
+        self._reporting = reporting
+        self._anchoring = anchoring
+        self._forwarder = forwarder
+        self._namespace = namespace
+        self._add = add
+        self._was_read = False  # whether the trail knows what the log holds
+
+    # --- the trail --------------------------------------------------------------------------------------------------
+
+    def durable(self, records: Sequence[Record]) -> None:
+        """Records became durable: the requests and policies that they are about can go on."""
+        self._reporting.durable(records)
+        for uid in {record.subject for record in records}:
+            if self._known.request(uid) is not None:
+                self._add(uid)
+        for place in {place_of(record) for record in records} - {None}:
+            self._add(place)
+
+    def health_changed(self, health: Health) -> None:
+        """Records become durable now, or do not, or for another reason."""
+        self._reporting.trail_changed(ok=health.ok, reason=health.reason, message=health.message)
+        if health.is_open and not self._was_read:  # from now on a grant that the log does not announce is none
+            self._was_read = True
+            for request in self._known.requests():
+                self._add(request.metadata.uid)
+            for policy in self._known.policies():
+                self._add((policy.metadata.namespace, policy.metadata.name))
+        self._wake_waiting()
+
+    def attested(self, attestation: Attestation) -> None:
+        """Something was proved about the bucket."""
+        self._reporting.attested(attestation, self._namespace)
+
+    def verification_failed(self, discrepancy: Discrepancy) -> None:
+        """The log is not as it was written."""
+        self._reporting.verification_failed(str(discrepancy), self._namespace, key=discrepancy.key)
+
+    def committed(self, seconds: float, records: int, size: int) -> None:
+        """A segment of so many records and stored bytes took so long."""
+        self._reporting.committed(seconds, records, size)
+
+    def appended(self, first: int, lines: Sequence[bytes], stored: bytes) -> None:
+        """A segment is durable: hand it to what is told elsewhere."""
+        self._anchoring.appended(first + len(lines), stored)
+        if self._forwarder is not None:
+            self._forwarder.appended(first, lines)
+
+    # --- what else grants wait for ----------------------------------------------------------------------------------
+
+    def enforcement_changed(self, state: EnforcementState) -> None:
+        """Our admission policies are in force now, or are not."""
+        self._reporting.enforcement_changed(state, self._namespace)
+        self._wake_waiting()
+
+    def clock_changed(self, state: ClockState) -> None:
+        """Our clock agrees with the API server's now, or does not."""
+        self._reporting.clock_changed(state, self._namespace)
+        self._wake_waiting()
+
+    def _wake_waiting(self) -> None:
+        for request in self._known.requests():
+            if request.status.outbox or request.status.phase in (None, Phase.PENDING, Phase.APPROVED):
+                self._add(request.metadata.uid)

@@ -1,0 +1,110 @@
+"""Keeping tasks alive: which of them may never end, and what happens when one does."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import TypeVar
+
+import structlog
+
+from curfew.ports import ClusterError
+
+log = structlog.get_logger("curfew")
+
+R = TypeVar("R")
+
+AGAIN_SECONDS = 30.0
+"""How soon a task begins again after a defect ended it."""
+
+_FIRST_PAUSE_SECONDS = 0.2
+_LONGEST_PAUSE_SECONDS = 2.0
+
+
+class Runs(Enum):
+    """Which replica runs a task."""
+
+    EVERYWHERE = "everywhere"
+    """Each replica needs it to know what there is and to end access."""
+
+    ON_THE_LEADER = "on the leader"
+    """It writes, grants or reports, so only one replica may do it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One of the operator's tasks, for as long as the process runs.
+
+    If a vital task ends, the process stops, because nobody would do its work. Any other task begins again after a
+    defect, and whatever becomes of it, access ends on time (promise P1).
+    """
+
+    name: str
+    run: Callable[[], Awaitable[None]]
+    runs: Runs
+    is_vital: bool = False
+
+
+class Supervisor:
+    """Runs all tasks until it is told to stop or a vital task ends."""
+
+    def __init__(self) -> None:
+        self.stop = asyncio.Event()
+        self._failure: Exception | None = None
+
+    async def run(self, tasks: Sequence[Task], wind_up: Callable[[], Awaitable[None]]) -> None:
+        """Run the tasks until `stop` is set, then `wind_up` while they still run, then cancel them.
+
+        Raise what ended a vital task.
+        """
+        async with asyncio.TaskGroup() as group:
+            running = [group.create_task(self._keep(task), name=task.name) for task in tasks]
+            try:
+                await self.stop.wait()
+            finally:
+                self.stop.set()
+                await wind_up()
+                for each in running:
+                    each.cancel()
+        if self._failure is not None:
+            raise self._failure
+
+    async def _keep(self, task: Task) -> None:
+        if not task.is_vital:
+            await repeat(task.name, task.run)
+        try:
+            await task.run()
+        except Exception as error:  # whatever it is, it is raised again after an orderly stop
+            if self.stop.is_set():
+                log.exception("task failed while stopping", task=task.name)
+            else:
+                self._failure = error
+        else:
+            if not self.stop.is_set():
+                self._failure = RuntimeError(f"the task {task.name!r} ended, and nothing else does its work")
+        self.stop.set()
+
+
+async def repeat(name: str, run: Callable[[], Awaitable[None]]) -> None:
+    """Run it again and again. A defect is logged and ends nothing else."""
+    while True:
+        try:
+            await run()
+        except Exception:  # whatever it is, what ends access goes on beside it
+            log.exception("task failed", task=name, again_in=AGAIN_SECONDS)
+        await asyncio.sleep(AGAIN_SECONDS)
+
+
+async def insist(what: str, act: Callable[[], Awaitable[R]]) -> R:
+    """Do it until it succeeds, and return what it returns. Each failure is logged."""
+    delay = _FIRST_PAUSE_SECONDS
+    while True:
+        try:
+            return await act()
+        except ClusterError as error:
+            log.warning("cannot do it yet", what=what, problem=str(error), again_in=delay)
+            await asyncio.sleep(delay)
+            delay = min(_LONGEST_PAUSE_SECONDS, delay * 2)
+        except Exception:  # nobody else does it: if this ended, nobody would know
+            log.exception("task failed", task=what, again_in=AGAIN_SECONDS)
+            await asyncio.sleep(AGAIN_SECONDS)

@@ -1,0 +1,160 @@
+"""The operator's parts and how they are put together: the only place in the operator that chooses adapters."""
+
+import functools
+import socket
+from dataclasses import dataclass
+from datetime import timedelta
+
+from curfew.adapters.clock import SystemClock
+from curfew.adapters.events import Recorder
+from curfew.adapters.forwarding import Forwarder, open_sink
+from curfew.adapters.kube import KubeCluster
+from curfew.adapters.objectstore import open_store
+from curfew.adapters.signing import open_signers
+from curfew.adapters.telemetry import Telemetry
+from curfew.adapters.variables import Variables
+from curfew.processes.operator.anchoring import Anchoring
+from curfew.processes.operator.cleanup import Cleanup
+from curfew.processes.operator.counting import Counting
+from curfew.processes.operator.enforcement import Enforcement
+from curfew.processes.operator.known import Store
+from curfew.processes.operator.lister import Lister
+from curfew.processes.operator.observer import Observer
+from curfew.processes.operator.queue import WorkQueue
+from curfew.processes.operator.reconciler import Reconciler
+from curfew.processes.operator.reporting import Reporting
+from curfew.processes.operator.revisions import Revisions
+from curfew.processes.operator.roles import RoleWatch
+from curfew.processes.operator.sweeper_watch import SweeperWatch
+from curfew.processes.operator.timekeeping import Timekeeping
+from curfew.settings.operator import Settings
+from curfew.trail import People, PunctualStore, Trail, UsedNames
+
+NAME_TIMEOUT = timedelta(seconds=5)
+"""How long the store may take to report whether a name was used; the request waits meanwhile."""
+
+FOLD = timedelta(hours=1)
+"""How much more of the trail than the longest grant is read at the start."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Everything that the operator consists of."""
+
+    settings: Settings
+    cluster: KubeCluster
+    telemetry: Telemetry
+    clock: SystemClock
+    known: Store
+    recorder: Recorder
+    reporting: Reporting
+    variables: Variables | None
+    trail: Trail
+    anchoring: Anchoring
+    forwarder: Forwarder | None
+    enforcement: Enforcement
+    sweeper: SweeperWatch
+    timekeeping: Timekeeping
+    cleanup: Cleanup
+    counting: Counting
+    reconciler: Reconciler
+    queue: WorkQueue
+    revisions: Revisions
+    lister: Lister
+    roles: RoleWatch
+
+
+def wire(settings: Settings, cluster: KubeCluster, telemetry: Telemetry) -> Parts:
+    """Put the parts together. Keys and credentials are read; nothing else is read, and nothing is written.
+
+    Raise `KeyRefused`, `StoreError` or `SettingsRefused` if something that the settings name cannot be used.
+    """
+    clock, known = SystemClock(), Store()
+    namespace = settings.enforcement.namespace
+    recorder = Recorder(cluster, clock, telemetry.events_dropped)
+    reporting = Reporting(recorder, telemetry)
+    variables: Variables | None = None
+    if settings.audit.credentials_folder is not None:
+        variables = Variables(settings.audit.credentials_folder)
+        variables.read()
+    signer, previous = open_signers(settings.audit)
+    verifiers = [each.verifier for each in (signer, previous) if each is not None]
+    anchoring = Anchoring(cluster, namespace, verifiers, telemetry)
+    forwarder: Forwarder | None = None
+    if settings.audit.forward is not None:
+        forwarder = Forwarder(open_sink(settings.audit.forward), clock, settings.audit.log, telemetry)
+    # The parts form a circle: the queue is what the observer adds to, and what the reconciler is called by.
+    observer = Observer(known, reporting, anchoring, forwarder, namespace=namespace, add=lambda key: queue.add(key))
+    store = open_store(settings.audit.url, retention=settings.audit.retention)
+    trail = Trail(
+        store,
+        clock,
+        signer,
+        settings.audit.log,
+        writer=socket.gethostname(),
+        observer=observer,
+        previous=previous,
+        heartbeat=settings.audit.heartbeat,
+        window=settings.limits.max_grant + FOLD,
+        worm_required=settings.audit.worm == "required",
+        attest_every=settings.audit.attest_every,
+        people=People(open_store(settings.audit.people), clock) if settings.audit.people else None,
+    )
+    enforcement = Enforcement(
+        cluster.prober(namespace, settings.enforcement.service_account),
+        clock,
+        namespace=namespace,
+        account=settings.enforcement.service_account,
+        every=settings.enforcement.every,
+        changed=observer.enforcement_changed,
+        told=telemetry.enforced,
+    )
+    sweeper = SweeperWatch(
+        cluster,
+        clock,
+        namespace,
+        seen=reporting.sweeper_seen,
+        overdue=functools.partial(reporting.sweeper_overdue, namespace=namespace),
+    )
+    timekeeping = Timekeeping(clock, observer.clock_changed)
+    cluster.compare_clocks(clock, timekeeping.answered)
+    cleanup = Cleanup(cluster, trail, clock, reporting, keep_for=settings.finished.keep_for, policy=known.policy)
+    counting = Counting(known, cluster, trail, clock)
+    reconciler = Reconciler(
+        known,
+        cluster,
+        trail,
+        clock,
+        reporting,
+        names=UsedNames(PunctualStore(store, NAME_TIMEOUT), settings.audit.log),
+        counting=counting,
+        enforcement=lambda: enforcement.state,
+        clock_state=lambda: timekeeping.state,
+        max_grant=settings.limits.max_grant,
+        wake=lambda uid: queue.add(uid),
+        closed=cleanup.closed,
+    )
+    queue = WorkQueue(reconciler.reconcile, clock, place=reconciler.place, on_error=reporting.failed, due=known.end_of)
+    return Parts(
+        settings=settings,
+        cluster=cluster,
+        telemetry=telemetry,
+        clock=clock,
+        known=known,
+        recorder=recorder,
+        reporting=reporting,
+        variables=variables,
+        trail=trail,
+        anchoring=anchoring,
+        forwarder=forwarder,
+        enforcement=enforcement,
+        sweeper=sweeper,
+        timekeeping=timekeeping,
+        cleanup=cleanup,
+        counting=counting,
+        reconciler=reconciler,
+        queue=queue,
+        revisions=Revisions(cluster),
+        lister=Lister(known, cluster, queue.add, reporting.unreadable),
+        roles=RoleWatch(cluster, known, queue.add),
+    )

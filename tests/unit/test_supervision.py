@@ -1,0 +1,116 @@
+"""Which tasks may end, and what becomes of the process when one does."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+import structlog.testing
+
+from curfew.ports import Unavailable
+from curfew.processes.operator import supervision
+from curfew.processes.operator.supervision import Runs, Supervisor, Task, insist
+
+
+async def _forever() -> None:
+    await asyncio.Event().wait()
+
+
+async def _nothing() -> None:
+    pass
+
+
+async def _defect() -> None:
+    raise KeyError("detail")
+
+
+def vital(run: Callable[[], Awaitable[None]], name: str = "it") -> Task:
+    return Task(name, run, Runs.EVERYWHERE, is_vital=True)
+
+
+async def test_it_ends_when_it_is_told_to_and_winds_up_while_the_tasks_still_run() -> None:
+    supervisor, seen = Supervisor(), []
+    ended = asyncio.Event()
+
+    async def writer() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    async def wind_up() -> None:
+        seen.append(ended.is_set())
+
+    async with asyncio.timeout(10):
+        async with asyncio.TaskGroup() as group:
+            group.create_task(supervisor.run([vital(writer)], wind_up))
+            await asyncio.sleep(0)
+            supervisor.stop.set()
+    assert seen == [False]
+    assert ended.is_set()
+
+
+async def test_a_vital_task_that_fails_stops_the_process_in_order() -> None:
+    wound_up = asyncio.Event()
+
+    async def wind_up() -> None:
+        wound_up.set()
+
+    async with asyncio.timeout(10):
+        with pytest.raises(KeyError, match="detail"):
+            await Supervisor().run([vital(_defect), vital(_forever, "other")], wind_up)
+    assert wound_up.is_set()
+
+
+async def test_a_vital_task_that_just_ends_stops_the_process_as_well() -> None:
+    async with asyncio.timeout(10):
+        with pytest.raises(RuntimeError, match="the task 'survey' ended, and nothing else does its work"):
+            await Supervisor().run([vital(_nothing, "survey")], _nothing)
+
+
+async def test_what_fails_while_stopping_is_logged_and_hides_nothing() -> None:
+    supervisor = Supervisor()
+
+    async def fails_late() -> None:
+        await supervisor.stop.wait()
+        raise KeyError("late")
+
+    with structlog.testing.capture_logs() as logs:
+        async with asyncio.timeout(10):
+            with pytest.raises(RuntimeError, match="'first'"):
+                await supervisor.run([vital(_nothing, "first"), vital(fails_late, "second")], _nothing)
+    assert [(line["event"], line["task"]) for line in logs] == [("task failed while stopping", "second")]
+
+
+async def test_any_other_task_begins_again_and_each_failure_is_logged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The task that closes the stories of deleted requests once died without a word."""
+    monkeypatch.setattr(supervision, "AGAIN_SECONDS", 0.0)
+    supervisor, tries = Supervisor(), 0
+
+    async def fails_twice() -> None:
+        nonlocal tries
+        tries += 1
+        if tries < 3:
+            raise KeyError("detail")
+        supervisor.stop.set()
+        await asyncio.Event().wait()
+
+    with structlog.testing.capture_logs() as logs:
+        async with asyncio.timeout(10):
+            await supervisor.run([Task("stories", fails_twice, Runs.ON_THE_LEADER)], _nothing)
+    assert [(line["event"], line["task"]) for line in logs] == [("task failed", "stories")] * 2
+
+
+async def test_insisting_goes_on_after_trouble_and_after_a_defect(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervision, "AGAIN_SECONDS", 0.0)
+    outcomes: list[Exception | str] = [Unavailable("no answer"), KeyError("detail"), "done"]
+
+    async def act() -> str:
+        outcome = outcomes.pop(0)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    with structlog.testing.capture_logs() as logs:
+        async with asyncio.timeout(10):
+            assert await insist("list what there is", act) == "done"
+    assert [line["event"] for line in logs] == ["cannot do it yet", "task failed"]
