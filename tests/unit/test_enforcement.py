@@ -154,8 +154,8 @@ async def test_all_that_are_missed_are_named(enforcement: Enforcement, api: Api)
         "curfew-managed-bindings (making a grant that is not Curfew's was not refused); "
         "curfew-request-decision (deciding in somebody else's name was not refused). "
         "Run helm upgrade curfew, or restore ValidatingAdmissionPolicyBindings curfew-managed-bindings, "
-        "curfew-request-decision with validationActions [Deny]. Should helm say that validationActions is invalid, "
-        "delete ValidatingAdmissionPolicyBindings curfew-managed-bindings, curfew-request-decision before."
+        "curfew-request-decision with validationActions [Deny]. If Helm reports that validationActions is invalid, "
+        "delete ValidatingAdmissionPolicyBindings curfew-managed-bindings, curfew-request-decision first."
     )
 
 

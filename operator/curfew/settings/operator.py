@@ -339,7 +339,7 @@ def load_settings(path: Path) -> Settings:
     if not isinstance(data, dict):
         raise SettingsRefused((f"{path}: holds no settings; it begins with: audit:",))
     lines, twice = _lines(node)
-    problems = [f"{path}:{line}: {key} is said twice; say it once." for key, line in twice]
+    problems = [f"{path}:{line}: {key} is set twice; keep one." for key, line in twice]
     try:
         settings = Settings.model_validate(data, context={"folder": path.parent})
     except ValidationError as error:

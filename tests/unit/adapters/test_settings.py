@@ -171,7 +171,7 @@ def test_all_problems_are_told_at_once(folder: Path) -> None:
         ("servr: {port: 1}", "there is no setting servr; did you mean server?"),
         ("port: 1", "there is no setting port; did you mean server.port?"),
         ("log: {level: loud}", "log.level is 'loud'; write 'debug', 'info', 'warning' or 'error'."),
-        ("  log: a\n  log: b", "audit.log is said twice; say it once."),
+        ("  log: a\n  log: b", "audit.log is set twice; keep one."),
     ],
 )
 def test_each_problem_is_one_sentence_that_says_what_is_right(folder: Path, line: str, problem: str) -> None:

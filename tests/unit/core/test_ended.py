@@ -77,7 +77,7 @@ async def test_a_binding_that_is_like_a_grant_is_removed_and_the_grant_stays(nam
     assert [one["metadata"]["uid"] for one in stage.bindings()] == [grant["metadata"]["uid"]]
     assert stage.phase() == "Active"
     (orphan,) = (record for record in stage.log if record.event == "grant.orphan_removed")
-    assert orphan.message.endswith("in " + namespace + " was removed: it is like a grant, and is that of no request")
+    assert orphan.message.endswith("in " + namespace + " was removed: it looks like a grant but belongs to no request")
 
 
 async def test_a_binding_kept_beside_a_grant_is_forgotten_also_when_the_grant_went_first() -> None:

@@ -126,7 +126,7 @@ class Enforcement:
             return Reason.NOT_ENFORCED, (
                 f"Admission {'policies that are' if several else 'policy'} not in force: {found}. "
                 f"Run helm upgrade curfew, or restore {bindings} with validationActions [Deny]. "
-                f"Should helm say that validationActions is invalid, delete {bindings} before."
+                f"If Helm reports that validationActions is invalid, delete {bindings} first."
             )
         if len(self._faults) < len(self._attempts):
             why = f": {_short(self._silence)}" if self._silence else ""

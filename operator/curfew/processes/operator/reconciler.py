@@ -527,7 +527,7 @@ class Reconciler:
             return now
         why = "its request is over" if body is not None else "its request does not exist"
         if granted_by(binding.name) != uid:
-            why = "it is like a grant, and is that of no request"
+            why = "it looks like a grant but belongs to no request"
         is_explained = uid in self._told_deleted or uid in self._trail.open_stories()
         if is_explained or not self._trail.health.is_open:  # told by close_deleted_stories, as the end of that grant
             if not is_explained:
