@@ -1,6 +1,7 @@
 """etcd is restored from a snapshot: what the log holds closed stays closed, and nothing is told twice."""
 
 from collections import Counter
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -54,6 +55,31 @@ async def test_a_grant_that_was_revoked_ends_again(restarted: bool) -> None:
     assert not told_twice(stage)
     assert not stage.store.requests(), "it is out of the watch again"
     assert "the log holds its story closed" in stage.log[-1].message
+
+
+async def test_a_grant_whose_time_is_over_before_the_log_is_read_gets_no_second_end() -> None:
+    """Its binding goes at once, as always; what that would record is left out once the log shows the story closed."""
+    stage = Stage()
+    uid = await active(stage)
+    snapshot = stage.cluster.snapshot()
+    stage.cluster.decide("inc-4711", a_decision(BOB, "Revoke"))
+    await stage.settle()
+    recorded = list(stage.events(uid))
+
+    stage.cluster.restore(snapshot)
+    stage.clock.set(stage.clock.now() + timedelta(days=1))
+    stage.restart()
+    stage.trail.is_open = False
+    await stage.settle()
+    assert stage.bindings() == []
+    assert stage.phase() == "Expired"
+
+    stage.trail.is_open = True
+    stage.dirty.add(uid)
+    await stage.settle()
+    assert list(stage.events(uid)) == recorded
+    assert stage.cluster.status("inc-4711")["outbox"] == []
+    assert not stage.store.requests(), "it is out of the watch again"
 
 
 @pytest.mark.parametrize("restarted", [False, True])

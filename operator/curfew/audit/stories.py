@@ -8,6 +8,9 @@ from curfew.audit.record import Record, RecordRefused, Story
 Told = Mapping[str, Any]
 """A story as JSON: the `story` of a record, or of several."""
 
+ENDS = ("grant.expired", "grant.revoked", "grant.binding_removed")
+"""The events that end a grant. Each says that the binding was read back as gone."""
+
 _BARE = "duration"  # a story that is read from a binding alone lacks it
 
 

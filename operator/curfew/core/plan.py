@@ -26,6 +26,7 @@ from typing import Any, Literal
 from curfew.api.access_request import DecisionKind, Phase, RightBy
 from curfew.api.times import format_time
 from curfew.audit.record import Record, record_id
+from curfew.audit.stories import ENDS
 from curfew.core import (
     announcing,
     bindings,
@@ -138,7 +139,7 @@ def plan(facts: Facts) -> Step:
         step = rung(facts)
         if step is not None:
             return step
-    return Step(submit=undurable(facts), wake_at=next_look(facts))
+    return Step(submit=_to_submit(facts), wake_at=next_look(facts))
 
 
 def end_access(facts: Facts) -> Step | None:
@@ -164,7 +165,9 @@ def close_restored(facts: Facts) -> Step | None:
     if status.phase in lifecycle.FINAL:
         # Shortly after an ordinary end the records are still known, and the story takes its ordinary course.
         is_long_ago = record_id(request.metadata.uid, "request.closed") not in facts.durable
-        if not is_long_ago and status.end_reason != Reason.STORY_CLOSED:
+        # A binding whose time was over went before the log was read; the log may hold another end of that grant.
+        has_second_end = any(record.event in ENDS for record in undurable(facts))
+        if not (is_long_ago or has_second_end or status.end_reason == Reason.STORY_CLOSED):
             return None
         return Step(act=Patch({}, outbox=()) if status.outbox else Close())  # the log holds what is in there, too
     reason, detail = ending.STORY_CLOSED
@@ -529,10 +532,10 @@ def settle_outbox(facts: Facts) -> Step | None:
     is_news = said is None or (str(said.status) == "True", said.reason) != (recorded.status, recorded.reason)
     if len(waiting) < len(status.outbox) or is_news:
         patch = Patch({"conditions": _conditions(facts, recorded)}, outbox=waiting)
-        return Step(submit=waiting, act=patch, notices=_trail_notices(facts, recorded))
+        return Step(submit=_to_submit(facts), act=patch, notices=_trail_notices(facts, recorded))
     if status.phase in lifecycle.FINAL:
         if waiting or owes_review(facts.request):
-            return Step(submit=waiting, wake_at=next_look(facts))
+            return Step(submit=_to_submit(facts), wake_at=next_look(facts))
         return Step(act=Close())
     return None
 
@@ -633,6 +636,14 @@ def _has_room(facts: Facts) -> bool:
 def undurable(facts: Facts) -> tuple[Record, ...]:
     """Return the records in the status that are not yet known to be in the trail."""
     return _missing(facts.outbox.records if facts.outbox is not None else (), facts)
+
+
+def _to_submit(facts: Facts) -> tuple[Record, ...]:
+    """Return the records in the status that can be handed to the trail.
+
+    Until the log is read, nobody knows whether it holds the story closed. The records are safe in the status.
+    """
+    return undurable(facts) if facts.trail.is_open else ()
 
 
 def _missing(records: tuple[Record, ...], facts: Facts) -> tuple[Record, ...]:

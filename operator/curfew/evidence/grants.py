@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from curfew.audit.record import Story
+from curfew.audit.stories import ENDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +27,6 @@ class Mode(StrEnum):
     BREAK_GLASS = "break glass"
     UNKNOWN = "not recorded"
 
-
-ENDS = ("grant.expired", "grant.revoked", "grant.binding_removed")
-"""The events that say that access is over; each tells that the binding was read back as gone."""
 
 EFFECTIVE = ("Counted", "TookEffect")
 """What becomes of a decision that has an effect. Every other word says why it has none."""

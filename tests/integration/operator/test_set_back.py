@@ -84,7 +84,8 @@ def seen(
         async with a_stage(cluster, certificates) as stage:
             place = await stage.place()
             people = place.people
-            revoked, waited = await place.active(people.alice), await place.pending(people.carol)
+            # Long enough that its own time is not over before the second restore, however slow the machine is.
+            revoked, waited = await place.active(people.alice, duration="1h"), await place.pending(people.carol)
             await asyncio.gather(revoked.said("Recorded", "Durable"), waited.said("Recorded", "Durable"))
             await asyncio.to_thread(plane.back_up_etcd, backup)
             (await revoked.decide(people.bob, "Revoke")).done()
