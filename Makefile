@@ -11,7 +11,7 @@ KEEP ?=
 # s3, or file where the S3 server cannot be had.
 STORE ?=
 
-.PHONY: help venv demo test bench up down check generate runtime clean
+.PHONY: help venv demo quick test soak bench up down check generate runtime clean
 
 help: ## Say what there is
 	@echo "Curfew: just-in-time access for Kubernetes. What you can make:"
@@ -21,8 +21,14 @@ help: ## Say what there is
 demo: runtime ## Show the whole story on real servers, in under 90 s (KEEP=1: it stays up)
 	@$(BIN)/python -m tools.demo $(if $(filter-out 0 no false,$(KEEP)),--keep) $(if $(STORE),--store=$(STORE))
 
-test: venv ## Run all tests; the last line counts them (ARGS="-k word" for some)
+quick: venv ## Run the tests that need no servers, in about a minute (ARGS="-k word" for some)
+	@$(BIN)/python -m tools.run_tests --quick $(ARGS)
+
+test: venv ## Run all tests, in about 10 minutes; the last line counts them (ARGS="-k word" for some)
 	@$(BIN)/python -m tools.run_tests $(ARGS)
+
+soak: venv ## Run all tests with everything that is otherwise drawn, in about an hour (ARGS="-k word" for some)
+	@$(BIN)/python -m tools.run_tests --soak $(ARGS)
 
 bench: venv ## Measure, and say which bounds are met; 5 min (ARGS="append verify" for some, --help for more)
 	@$(BIN)/python -m bench $(ARGS)

@@ -1,12 +1,17 @@
 """What holds for all tests, and the real servers: one control plane and one bucket server for whoever asks for them."""
 
 import asyncio
+import os
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from hypothesis import settings
 
 from tests.integration.installed import Installed
+from tests.support.scale import seed
+from tests.support.spreading import Spreading, place
+from tools.servers import ports
 from tools.servers.environment import Environment
 
 
@@ -19,7 +24,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Start without an event loop, and let no test fail by being slow.
 
     An event loop that was made by merely asking for it is never closed, and that is a warning.
@@ -28,6 +33,46 @@ def pytest_configure() -> None:
     # A machine may be busy: how long an example takes proves nothing.
     settings.register_profile("untimed", deadline=None)
     settings.load_profile("untimed")
+    seed()  # the processes that share the tests have to know the same
+    worker = getattr(config, "workerinput", None)
+    if worker is not None:
+        number = int(worker["workerid"].removeprefix("gw"))
+        os.environ[ports.SHARE_VARIABLE] = f"{number}/{worker['workercount']}"
+
+
+def pytest_report_header() -> str:
+    """Show by which seed things are drawn in this run."""
+    return f"CURFEW_SEED={seed()}"
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Spreading:
+    """Spread the tests so that what shares something costly stays together."""
+    return Spreading(config, log)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what this run is not about, and begin with what takes long if several processes share the tests."""
+    if config.getoption("--without-stamping"):
+        out = [item for item in items if item.get_closest_marker("stamping")]
+        items[:] = [item for item in items if item not in out]
+        config.hook.pytest_deselected(items=out)
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: place(item.nodeid))
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Show what was measured: how late the ends were, and the like."""
+    reports = [report for found in terminalreporter.stats.values() for report in found]
+    figures = {
+        f"{report.nodeid.rpartition('::')[2]}: {name} {value}": None
+        for report in reports
+        for name, value in getattr(report, "user_properties", ())
+    }
+    if figures:
+        terminalreporter.section("measured")
+        for figure in figures:
+            terminalreporter.write_line(figure)
 
 
 @pytest.fixture(scope="session")

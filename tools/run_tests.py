@@ -1,11 +1,14 @@
-"""`make test`: build the servers that the tests need, run all tests, and end with one line of counts.
+"""`make test`, `make quick` and `make soak`: run tests in several processes, and end with one line of counts.
 
 What keeps people apart is run once more on a control plane as before Kubernetes 1.36, where nothing fills in who asks.
 """
 
+import argparse
+import os
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -18,9 +21,8 @@ from tools.servers.npm import NodeMissing, azurite
 
 TESTS: Final = Path(__file__).parents[1] / "tests"
 
-ORDER: Final = ("unit", "property", "contract", "docs", "integration", "attacks")
-"""The quick ones first: what fails there need not be waited for."""
-
+WITHOUT_SERVERS: Final = ("unit", "property")
+ON_SERVERS: Final = ("contract", "docs", "integration", "attacks")
 
 UNSTAMPED: Final = (
     "integration/admission/test_creating.py",
@@ -28,10 +30,41 @@ UNSTAMPED: Final = (
     "integration/operator/test_rules.py",
     "attacks",
 )
-"""What is run once more without stamping."""
+"""What `make test` runs once more without stamping."""
+
+UNSTAMPED_IN_FULL: Final = ("contract", "integration", "attacks")
+"""What `make soak` runs once more without stamping."""
 
 STORES: Final = ("fake-gcs-server",)
 """The servers that only tests need: other dialects of object storage."""
+
+MOST_CONTROL_PLANES: Final = 8
+"""Each process has a control plane of its own, which takes about 600 MB."""
+
+SOAK_SECONDS: Final = 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Tests that are run together, after what was quicker: what fails there need not be waited for."""
+
+    title: str
+    names: Sequence[str]
+    processes: int
+    options: Sequence[str] = ()
+
+
+def parts(kind: str, cores: int, *, ours: bool = True) -> list[Part]:
+    """Return what is run: `quick`, `test` or `soak`. Only a control plane of ours can be had without stamping."""
+    # Tests on servers wait for most of their time: for ends, for restarts, for what the API server learns a moment later.
+    waiting = min(2 * cores, MOST_CONTROL_PLANES)
+    quick = Part("Without servers", WITHOUT_SERVERS, cores)
+    if kind == "quick":
+        return [quick]
+    again = UNSTAMPED_IN_FULL if kind == "soak" else UNSTAMPED
+    served = Part("On real servers", ON_SERVERS, waiting)
+    unstamped = Part("Once more without stamping", again, waiting, ["--without-stamping"])
+    return [quick, served, *([unstamped] if ours else [])]
 
 
 class Counts:
@@ -73,20 +106,36 @@ def with_azurite() -> None:
 def main(arguments: list[str]) -> int:
     """Run the tests, with more arguments for pytest, and return the exit status."""
     started = time.monotonic()
+    known, more = _parser().parse_known_args(arguments)
+    if known.kind == "soak":
+        os.environ["CURFEW_SOAK"] = "1"
+        more = [f"--timeout={SOAK_SECONDS}", *more]
+    counts, statuses = Counts(), []
     try:
-        # Here and not in a fixture, so that whoever waits sees how it goes.
-        build([*NEEDED[chosen_cluster()], *STORES])
-        with_azurite()
+        if known.kind != "quick":
+            # Here and not in a fixture, so that whoever waits sees how it goes.
+            build([*NEEDED[chosen_cluster()], *STORES])
+            with_azurite()
+        cores = len(os.sched_getaffinity(0))
+        for part in parts(known.kind, cores, ours=chosen_cluster() == "local"):
+            begun = time.monotonic()
+            print(f"\n{part.title}, in {part.processes} processes:", flush=True)
+            spread = ["--numprocesses", str(part.processes)]
+            statuses.append(run([*spread, "--durations=25", *part.options, *more], part.names, counts))
+            print(f"{part.title}: {time.monotonic() - begun:.0f} s", flush=True)
     except ServersError as error:
         print(error, file=sys.stderr)
         return 1
-    counts = Counts()
-    statuses = [run(arguments, [name for name in ORDER if (TESTS / name).is_dir()], counts)]
-    if chosen_cluster() == "local":
-        print("\nOnce more without stamping:", flush=True)
-        statuses.append(run(["--without-stamping", *arguments], UNSTAMPED, counts))
     print(f"{counts} in {time.monotonic() - started:.0f} s", flush=True)
     return max(statuses) or (0 if counts.passed else 1)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="run_tests", allow_abbrev=False, add_help=False)
+    parser.set_defaults(kind="test")
+    for kind in ("quick", "soak"):
+        parser.add_argument(f"--{kind}", dest="kind", action="store_const", const=kind)
+    return parser
 
 
 def run(arguments: Sequence[str], names: Sequence[str], counts: Counts) -> int:

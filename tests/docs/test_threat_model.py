@@ -1,9 +1,15 @@
-"""The threat model speaks of all promises, and every test it names is there."""
+"""The threat model speaks of all promises, and `make test` runs every test it names."""
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+
+from tests.support.scale import SOAK_VARIABLE
+from tools.run_tests import TESTS, Part, parts
 
 CHECKOUT = Path(__file__).parents[2]
 PAGE = (CHECKOUT / "docs" / "threat-model.md").read_text()
@@ -23,3 +29,25 @@ def test_each_promise_has_its_tests() -> None:
 def test_a_test_that_is_named_is_there(file: str, name: str) -> None:
     """Renaming a test must not leave a promise without one."""
     assert re.search(rf"def {name}\(", (CHECKOUT / file).read_text())
+
+
+def collected(part: Part) -> set[str]:
+    """Return the tests that a part of `make test` runs."""
+    asked = [sys.executable, "-m", "pytest", "--collect-only", "--quiet", *part.options]
+    environ = {name: value for name, value in os.environ.items() if name != SOAK_VARIABLE}
+    said = subprocess.run(  # noqa: S603  our own tests
+        [*asked, *(str(TESTS / name) for name in part.names)],
+        cwd=CHECKOUT,
+        env=environ,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return {line.partition("[")[0] for line in said.stdout.splitlines() if "::" in line}
+
+
+def test_no_promise_is_left_to_the_soak() -> None:
+    """What is named runs in `make test`, though `make soak` may try more of it."""
+    run = {name for part in parts("test", 2) for name in collected(part)}
+
+    assert {f"{file}::{name}" for file, name in NAMED} - run == set()

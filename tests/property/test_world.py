@@ -19,6 +19,7 @@ from curfew.api.times import parse_duration, parse_time
 from curfew.core import approval, bindings, checks, ending, plan, policy_records, role_changes
 from curfew.core.facts import EnforcementState, Facts
 from tests.support.builders import ALICE, BOB, CAROL, DAVE, NOON, a_policy, a_request, a_role
+from tests.support.scale import times
 from tests.support.stage import Stage
 
 FINAL = {"Denied", "TimedOut", "Cancelled", "Expired", "Revoked", "Failed"}
@@ -314,7 +315,7 @@ class World(RuleBasedStateMachine):
         assert bound == set(self.names("Active"))
 
 
-STEPS = int(os.environ.get("CURFEW_WORLD_STEPS", "20000"))
+STEPS = int(os.environ.get("CURFEW_WORLD_STEPS") or times(20_000))
 STEPS_AN_EXAMPLE = 50
 
 WORLD = settings(
@@ -327,7 +328,7 @@ WORLD = settings(
 
 
 def test_random_people_break_no_promise() -> None:
-    """20,000 random steps (CURFEW_WORLD_STEPS) on the core."""
+    """20,000 random steps (CURFEW_WORLD_STEPS) on the core, a tenth of them outside of `make soak`."""
     run_state_machine_as_test(World, settings=WORLD)
 
 

@@ -189,6 +189,7 @@ def test_creating(world: World, attempt: Attempt) -> None:
     attempt.judge(world)
 
 
+@pytest.mark.stamping
 @pytest.mark.parametrize("attempt", STAMPED, ids=str)
 def test_creating_where_who_asks_is_filled_in(world: World, attempt: Attempt) -> None:
     """Somebody creates an AccessRequest and leaves it to the API server to say who."""
@@ -197,6 +198,7 @@ def test_creating_where_who_asks_is_filled_in(world: World, attempt: Attempt) ->
     attempt.judge(world)
 
 
+@pytest.mark.stamping
 def test_who_asks_is_filled_in_with_the_caller(world: World) -> None:
     """Whatever they wrote of who submits, the caller it is."""
     if not world.cluster.stamps_identity:

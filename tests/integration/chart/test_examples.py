@@ -32,6 +32,7 @@ def ask(payments: Installed, user: str) -> Done:
     return payments.kubectl("apply", "--filename", str(EXAMPLES / "request.yaml"), user=user, check=False)
 
 
+@pytest.mark.stamping
 def test_alice_asks_and_asking_again_changes_nothing(payments: Installed) -> None:
     """Her request has her name, though the file does not."""
     if not payments.stamps_identity:

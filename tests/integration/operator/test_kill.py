@@ -2,9 +2,7 @@
 
 import asyncio
 import json
-import os
 import random
-import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -22,6 +20,7 @@ from tests.integration.operator.place import SOON, Place
 from tests.integration.operator.stage import a_stage
 from tests.integration.operator.watching import Sight
 from tests.support.operator_process import Life, OperatorProcess
+from tests.support.scale import seed
 
 MIX: Final = {
     courses.RUNS: 12,
@@ -52,7 +51,7 @@ PACE: Final = 4.0
 ON_TIME: Final = timedelta(seconds=1)
 AFTER_RESTART: Final = timedelta(seconds=2)
 
-SEED: Final = int(os.environ.get("CURFEW_SEED") or secrets.randbits(32))
+SEED: Final = seed()
 """Set CURFEW_SEED to the number that a failure names to have the same minute again."""
 
 

@@ -7,7 +7,6 @@ often as those that are allowed.
 import asyncio
 import os
 import random
-import secrets
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -26,9 +25,12 @@ from tests.integration.operator.people import GROUP, RBAC, Answer, Body, Person
 from tests.integration.operator.place import FINAL, Asked, Place
 from tests.integration.operator.stage import a_stage
 from tests.support.operator_process import OperatorProcess
+from tests.support.scale import seed, times
 
-STEPS: Final = int(os.environ.get("CURFEW_RANDOM_STEPS") or 2000)
-SEED: Final = int(os.environ.get("CURFEW_SEED") or secrets.randbits(32))
+STEPS: Final = int(os.environ.get("CURFEW_RANDOM_STEPS") or times(2000))
+"""2,000 in `make soak`, a tenth of them otherwise."""
+
+SEED: Final = seed()
 """Set CURFEW_SEED to the number that a failure names to have the same people again."""
 
 CRASHES: Final = 3

@@ -3,7 +3,9 @@
 import contextlib
 import socket
 
-from tools.servers.ports import LOOPBACK, RANGE, free_port, give_back, is_free
+import pytest
+
+from tools.servers.ports import LOOPBACK, RANGE, SHARE_VARIABLE, free_port, give_back, is_free
 
 
 def test_a_port_is_given_out_once() -> None:
@@ -24,3 +26,15 @@ def test_a_port_that_is_listened_on_is_not_free() -> None:
         assert not is_free(port)
     assert is_free(port)
     give_back(port)
+
+
+def test_processes_that_share_the_range_are_given_different_ports(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = []
+    for number in range(3):
+        monkeypatch.setenv(SHARE_VARIABLE, f"{number}/3")
+        given.append([free_port() for _ in range(5)])
+    for port in (port for ports in given for port in ports):
+        give_back(port)
+
+    assert max(given[0]) < min(given[1])
+    assert max(given[1]) < min(given[2])

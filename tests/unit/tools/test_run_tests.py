@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.run_tests import Counts, run
+from tools.run_tests import TESTS, UNSTAMPED, Counts, parts, run
 
 OUTCOMES = """
 import pytest
@@ -54,3 +54,23 @@ def test_that_nothing_is_to_be_run_is_no_failure(tmp_path: Path, capsys: pytest.
 
     capsys.readouterr()
     assert (none, some) == (0, 1)
+
+
+def test_everything_is_run_by_make_test() -> None:
+    """No folder of tests is in no part, and what keeps people apart is run on both kinds of control planes."""
+    quick, served, unstamped = parts("test", 2)
+
+    folders = {path.relative_to(TESTS).parts[0] for path in TESTS.rglob("test_*.py")}
+    assert {*quick.names, *served.names} == folders
+    assert (quick.processes, served.processes, unstamped.processes) == (2, 4, 4)
+    assert (unstamped.names, unstamped.options) == (UNSTAMPED, ["--without-stamping"])
+
+
+def test_a_soak_runs_what_make_test_runs_and_more() -> None:
+    for daily, full in zip(parts("test", 2), parts("soak", 2), strict=True):
+        assert daily.options == full.options
+        assert all(name.startswith(tuple(full.names)) for name in daily.names)
+
+
+def test_make_quick_needs_no_servers() -> None:
+    assert [list(part.names) for part in parts("quick", 2)] == [["unit", "property"]]

@@ -1,0 +1,76 @@
+"""How tests are spread over several processes: what shares something costly stays together, and what takes long begins first.
+
+Each process has servers of its own, so whatever a test does to the cluster is seen by the tests of its own process only.
+"""
+
+from typing import Final
+
+import pytest
+from xdist.scheduler import LoadScopeScheduling
+
+FROM: Final = "tests/"
+
+TOGETHER: Final = {
+    # The demo is run once for all of them.
+    "docs": ("docs/",),
+    # The stage of all attacks.
+    "attacks": ("attacks/",),
+    # The busy minute is played once.
+    "minute": ("integration/operator/test_lifecycle.py", "integration/operator/test_bad_requests.py"),
+}
+"""Tests that share something costly, by the beginnings of their names."""
+
+APART: Final = ("property/",)
+"""Files whose tests share nothing, and take long: each test is for itself."""
+
+FIRST: Final = (
+    "property/test_world.py::test_a_planted_bug_is_found",
+    "property/test_world.py::test_random_people_break_no_promise",
+    "integration/operator/test_kill.py",
+    "docs",
+    "integration/operator/test_outages.py",
+    "minute",
+    "attacks",
+    "integration/test_under_512_mib.py",
+    "integration/test_getting_curfew.py",
+    "integration/operator/test_random.py",
+    "integration/operator/test_terms.py",
+    "integration/operator/test_set_back.py",
+    "integration/operator/test_namespaces.py",
+    "integration/operator/test_flood.py",
+    "integration/operator/test_rules.py",
+    "integration/operator/test_bad_stores.py",
+    "integration/operator/test_offers.py",
+    "integration/operator/test_roles.py",
+    "integration/chart/test_opting_in.py",
+    "integration/chart/test_installing.py",
+    "integration/bench/test_benches.py",
+)
+"""What takes longest, the longest first: whatever begins last should be short."""
+
+
+def unit(test: str) -> str:
+    """Return the name of those tests that one process runs one after another."""
+    name = test.removeprefix(FROM)
+    for together, beginnings in TOGETHER.items():
+        if name.startswith(beginnings):
+            return together
+    return name.partition("[")[0] if name.startswith(APART) else name.partition("::")[0]
+
+
+def place(test: str) -> int:
+    """Return where in the order a test is: small is early."""
+    name = unit(test)
+    return FIRST.index(name) if name in FIRST else len(FIRST)
+
+
+class Spreading(LoadScopeScheduling):  # type: ignore[misc]  # xdist publishes no types
+    """Gives each process one unit after another."""
+
+    def __init__(self, config: pytest.Config, log: object = None) -> None:
+        """Keep the order in which the tests were collected."""
+        super().__init__(config, log)
+        config.option.loadscopereorder = False
+
+    def _split_scope(self, nodeid: str) -> str:
+        return unit(nodeid)
