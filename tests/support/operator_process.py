@@ -17,6 +17,7 @@ from typing import Any, Final
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.support.peak import limited
 from tools.servers.ports import LOOPBACK, free_port
 from tools.servers.processes import clean_environ
 from tools.servers.spawn import spawn
@@ -122,7 +123,7 @@ class OperatorProcess:
         return self.lives[-1].started
 
     def start(self) -> None:
-        """Start the process and return at once."""
+        """Start the process, with no more memory than the pod has, and return at once."""
         assert not self.is_running
         command: list[str | Path] = [
             *self.program,
@@ -135,6 +136,7 @@ class OperatorProcess:
         with self.log_file.open("ab") as output:
             self.lives.append(Life(datetime.now(UTC), log_from=output.tell()))
             self._process = spawn(command, output=output, environ={**clean_environ(), **self._environ})
+        limited(self._process.pid)
 
     def kill(self) -> None:
         """End the process as a power cut would: SIGKILL."""

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -263,10 +263,9 @@ class PolicyMeta(ObjectMeta):
 
 
 class RecordedPolicy(Model):
-    """The version of a policy that the log is known to hold, and how it reads: the next one is compared with it."""
+    """The version of a policy that the log is known to hold. How it reads is in the log."""
 
     generation: int = Field(ge=0, description="The metadata.generation of that version.")
-    spec: dict[str, Any] = Field(description="The spec of that version.")
 
 
 class AccessPolicyStatus(Model):
@@ -286,11 +285,11 @@ class AccessPolicyStatus(Model):
     )
     recorded: RecordedPolicy | None = Field(
         default=None,
-        description="The version of the policy that is known to be in the log. The next one is compared with it.",
+        description="The version of the policy that is known to be in the log.",
     )
     conditions: tuple[Condition, ...] = Field(
         default=(),
-        max_length=16,
+        max_length=12,
         description=(
             "Ready: whether the policy can be asked for, and if not, why. EndsWithGrant: whether something that the role "
             "allows remains after a grant, and what."

@@ -323,7 +323,7 @@ class AccessRequestStatus(Model):
     )
     conditions: tuple[Condition, ...] = Field(
         default=(),
-        max_length=16,
+        max_length=12,
         description=(
             "Ready: Curfew has understood the request (not: it is granted). Approved: all who must agree have. Active: "
             "the access is there, and if not, why. Recorded: all that happened is in the log. Stalled: it failed for good."

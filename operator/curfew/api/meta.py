@@ -45,6 +45,15 @@ class ObjectMeta(Model):
     labels: Mapping[str, str] = Field(default_factory=dict)
 
 
+LONGEST_MESSAGE: Final = 1024
+"""Characters of a condition's message; what is longer is cut. As many as the note of an Event has."""
+
+
+def shortened(text: str, most: int) -> str:
+    """Return a text of at most so many characters; one that is cut ends in an ellipsis."""
+    return text if len(text) <= most else f"{text[: most - 1]}\N{HORIZONTAL ELLIPSIS}"
+
+
 class ConditionStatus(StrEnum):
     """Whether a condition holds."""
 
@@ -57,13 +66,13 @@ class Condition(Model):
     """One observation of the object's state, for people and for tools that wait."""
 
     type: str = Field(
-        max_length=316, description="Name of the condition, one CamelCase word, such as Ready. There is one of each."
+        max_length=64, description="Name of the condition, one CamelCase word, such as Ready. There is one of each."
     )
     status: ConditionStatus = Field(description="Whether the condition holds: True, False or Unknown.")
     reason: str = Field(
-        max_length=1024, description="Why, in one CamelCase word, for programs. It changes only with its meaning."
+        max_length=64, description="Why, in one CamelCase word, for programs. It changes only with its meaning."
     )
-    message: str = Field(max_length=32768, description="Why, in a sentence, for people.")
+    message: str = Field(max_length=LONGEST_MESSAGE, description="Why, in a sentence, for people.")
     last_transition_time: Time = Field(description="When the status last went from one value to another.")
     observed_generation: int | None = Field(
         default=None,

@@ -172,6 +172,12 @@ POLICY_RULES: Final[Mapping[str, tuple[Rule, ...]]] = {
             "all stages together may ask for at most 10 approvals",
             ".stages",
         ),
+        # A request's status holds them all, and has to stay small enough to be written.
+        Rule(
+            "!has(self.stages) || self.stages.map(s, has(s.groups) ? s.groups.map(g, size(g)).sum() : 0).sum() <= 4096",
+            "the names of all stages' groups together may have at most 4096 characters",
+            ".stages",
+        ),
     ),
 }
 """The rules of an AccessPolicy, by the path of what they are about."""

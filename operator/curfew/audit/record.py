@@ -21,6 +21,9 @@ CURFEW = "system:curfew"
 
 PRODUCT = {"name": "Curfew", "vendor_name": "Curfew"}
 
+LONGEST_MESSAGE = 2048
+"""Characters of a record's sentence for people; what is longer is cut. Story and detail hold the whole of it."""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST_TIME = 253_402_300_799_999  # the last millisecond of the year 9999, in milliseconds since 1970
 
@@ -221,6 +224,8 @@ def make_record(
     event that is not in the catalogue.
     """
     kind = EVENTS[event]
+    if len(message) > LONGEST_MESSAGE:
+        message = f"{message[: LONGEST_MESSAGE - 1]}\N{HORIZONTAL ELLIPSIS}"
     subject = subject or (story.uid if story is not None else entity.uid if entity is not None else "")
     if not subject:
         raise ValueError(f"{event} is about nothing: it has neither a story nor an entity nor a subject")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from curfew.api.meta import Condition
+from curfew.api.meta import LONGEST_MESSAGE, Condition, shortened
 from curfew.api.times import format_time
 
 READY = "Ready"
@@ -27,12 +27,16 @@ ORDER = (READY, APPROVED, ACTIVE, RECORDED)
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """One condition as it should read now."""
+    """One condition as it should read now. A message that is longer than a status takes is cut."""
 
     type: str
     status: bool
     reason: str
     message: str
+
+    def __post_init__(self) -> None:
+        """Cut the message, which may name what others wrote."""
+        object.__setattr__(self, "message", shortened(self.message, LONGEST_MESSAGE))
 
 
 def update(

@@ -36,6 +36,7 @@ from curfew.core import (
     lifecycle,
     reviews,
     role_changes,
+    room,
     stories,
     wording,
 )
@@ -61,6 +62,9 @@ RIGHTS_GRACE = timedelta(seconds=5)
 
 POLICY_RECHECK = timedelta(seconds=2)
 """How often a role that is missing is looked for meanwhile; a policy that appears is seen at once."""
+
+ROOM_RECHECK = timedelta(seconds=5)
+"""How soon a request is looked at again whose status has no room for what has happened, unless the log takes records before."""
 
 SEALS_RECHECK = timedelta(seconds=5)
 """How often a request looks whether what seals its records is known by now."""
@@ -127,6 +131,7 @@ def plan(facts: Facts) -> Step:
         close_restored,
         close_gone,
         clear_outbox,
+        make_room,
         conclude,
         adopt,
         note_role_change,
@@ -205,6 +210,29 @@ def clear_outbox(facts: Facts) -> Step | None:
         for record in records
     )
     return Step(act=Patch({}, outbox=waiting), notices=notices)
+
+
+_ENDING = (DecisionKind.DENY, DecisionKind.REVOKE, DecisionKind.CANCEL)
+
+
+def make_room(facts: Facts) -> Step | None:
+    """Tell of many decisions before anything comes of them, and of no more at a time than the status has room for."""
+    status = facts.request.status
+    if status.phase is None or (status.phase in lifecycle.FINAL and status.review_by is None):
+        return None
+    new, waiting = reviews.new_reviews(facts), undurable(facts)
+    told = reviews.submitted(facts, new)
+    some = new[: room.to_tell_first(told, waiting)]
+    if not some:
+        is_end = any(decision.decision in _ENDING for decision, _ in new)
+        return None if room.has_room(told, waiting, is_end=is_end) else _wait_for_room(facts, waiting)
+    patch = Patch(reviews.reviews_patch(facts, some), outbox=_outbox(facts, reviews.submitted(facts, some)))
+    return Step(submit=waiting, act=patch, notices=reviews.review_notices(facts, some))
+
+
+def _wait_for_room(facts: Facts, waiting: tuple[Record, ...]) -> Step:
+    """Wait until the log has taken some of what is in the status."""
+    return Step(submit=waiting, wake_at=facts.now + ROOM_RECHECK)
 
 
 def _altered(facts: Facts) -> tuple[Record, ...]:
@@ -345,7 +373,7 @@ def _wait_for_name(facts: Facts) -> Step:
     message = f"Curfew cannot find out whether the name was used before: {problem}"
     observed = conditions.Observation(conditions.READY, False, "NameUnknown", message)
     ready = next((c for c in facts.request.status.conditions if c.type == conditions.READY), None)
-    if ready is not None and ready.message == message:
+    if ready is not None and ready.message == observed.message:
         return Step(wake_at=facts.now + POLICY_RECHECK)
     return Step(act=Patch({"conditions": _conditions(facts, observed)}))
 
@@ -356,7 +384,7 @@ def _wait_for_policy(facts: Facts, violation: checks.Violation, until: datetime)
         facts.request.status.conditions, (observed,), now=facts.now, generation=facts.request.metadata.generation
     )
     ready = next((c for c in facts.request.status.conditions if c.type == conditions.READY), None)
-    if ready is not None and (ready.reason, ready.message) == (violation.reason, violation.message):
+    if ready is not None and (ready.reason, ready.message) == (observed.reason, observed.message):
         return Step(wake_at=min(until, facts.now + POLICY_RECHECK))
     return Step(act=Patch({"conditions": new}))
 
@@ -605,6 +633,9 @@ def _transition(facts: Facts, event: Event, *, more: tuple[Record, ...] = (), **
     change = Change(facts, event, lifecycle.advance(facts.request.status.phase, event), **details)
     # If the log holds the story closed, it holds the whole of it, whatever is in the outbox.
     outbox = () if facts.story_closed else _outbox(facts, (*change.records(), *more))
+    waiting = undurable(facts)
+    if waiting and room.stored_bytes(outbox) > room.OUTBOX_BYTES:  # a change alone is never that large
+        return _wait_for_room(facts, waiting)
     status = {**change.status(), **reviews.reviews_patch(facts, change.reviews)}
     recorded = wording.recorded(len(outbox), facts.trail)
     if change.counted is not None:

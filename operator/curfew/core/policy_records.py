@@ -1,7 +1,8 @@
 """What is told of a policy: that it came, how it was changed, that it is gone.
 
-A change is told once, whoever starts anew when: the status says which version was recorded last, and how that one read, and
-it says so only after the record is durable. Until then the same record is handed over again, and its id keeps it single.
+A change is told once, whoever starts anew when: the log holds the version before, and the next one is compared with it. Until
+its record is durable the same record is handed over again, and its id keeps it single. The status shows which version the log
+holds.
 Kubernetes does not say who changed an object, only with which program: that is the field manager in `detail.manager`, and
 the actor is Curfew, which saw it.
 """
@@ -12,7 +13,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from curfew.api.access_policy import AccessPolicy, AccessPolicySpec, RecordedPolicy
+from curfew.api.access_policy import AccessPolicy, AccessPolicySpec
+from curfew.api.meta import Model
 from curfew.api.times import format_duration
 from curfew.audit.record import CURFEW, Entity, Record, make_record
 from curfew.core.weakening import BEFORE_IS_NOT_KNOWN, differences, is_weaker
@@ -21,9 +23,9 @@ from curfew.core.weakening import BEFORE_IS_NOT_KNOWN, differences, is_weaker
 def changed(policy: AccessPolicy, last: Record | None, *, at: datetime) -> Record | None:
     """Return the record of the version that a policy has now, or None if it was recorded.
 
-    `last` is what the log has of the policy. Only if it has nothing, the status counts, which others could write (promise P7).
+    `last` is what the log has of the policy. What its status shows does not count: others could write it (promise P7).
     """
-    meta, known = policy.metadata, _version(last) or policy.status.recorded
+    meta, known = policy.metadata, _version(last)
     if known is None:
         return _tell("policy.created", policy, at=at, qualifier=str(meta.generation), what=_offer(policy))
     before = _read(known.spec)
@@ -50,10 +52,17 @@ def changed(policy: AccessPolicy, last: Record | None, *, at: datetime) -> Recor
     )
 
 
-def _version(last: Record | None) -> RecordedPolicy | None:
+class _Version(Model):
+    """A version of a policy, as the detail of its record holds it."""
+
+    generation: int
+    spec: dict[str, Any]
+
+
+def _version(last: Record | None) -> _Version | None:
     """Return the version that a record tells of, or None if it tells of none."""
     try:
-        return RecordedPolicy.model_validate(last.block.get("detail")) if last is not None else None
+        return _Version.model_validate(last.block.get("detail")) if last is not None else None
     except ValidationError:
         return None
 
@@ -66,13 +75,7 @@ def is_recorded(policy: AccessPolicy) -> bool:
 
 def recorded(policy: AccessPolicy) -> dict[str, Any]:
     """Return what a policy's status says when the record of its version is durable."""
-    # What is not set is null: a merge patch leaves it out then, also where the version before had it.
-    return {
-        "recorded": {
-            "generation": policy.metadata.generation,
-            "spec": policy.spec.model_dump(by_alias=True, mode="json"),
-        }
-    }
+    return {"recorded": {"generation": policy.metadata.generation}}
 
 
 def deleted(policy: AccessPolicy, last: Record | None, *, at: datetime) -> tuple[Record, ...]:

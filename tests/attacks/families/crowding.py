@@ -111,11 +111,18 @@ ATTACKS = [
         lambda s: merge(s, ALICE, {"metadata": {"labels": labels(99)}}),
     ),
     Attack(
-        "more annotations than an object may have",
+        "a request with annotations that leave no room for a status",
         lambda stage: stage.in_phase("Pending"),
-        lambda s: merge(s, ALICE, {"metadata": {"annotations": {"x": "y" * 300_000}}}),
-        schema("metadata.annotations: Too long"),
+        lambda s: ask(s, ALICE, s.stage.request(ALICE, meta={"name": f"{s.name}-2", "annotations": {"x": "y" * 8192}})),
+        policy("request-identity", "the annotations of an AccessRequest have at most 8192 characters together"),
+        lambda s: ask(s, ALICE, s.stage.request(ALICE, meta={"name": f"{s.name}-2", "annotations": {"x": "y" * 8191}})),
+    ),
+    Attack(
+        "annotations that leave no room for the end, on a request that is there",
+        lambda stage: stage.in_phase("Active"),
         lambda s: merge(s, ALICE, {"metadata": {"annotations": {"x": "y" * 200_000}}}),
+        policy("request-immutable", "the annotations of an AccessRequest have at most 8192 characters together"),
+        lambda s: merge(s, ALICE, {"metadata": {"annotations": {"x": "y" * 8000}}}),
     ),
     Attack(
         "a request with more annotations than anybody needs",

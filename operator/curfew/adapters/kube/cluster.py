@@ -13,7 +13,6 @@ from typing import Any, Self
 from urllib.parse import urlencode
 
 import aiohttp
-from kubernetes.aio.client import ApiClient
 
 from curfew.adapters.kube.calling import (
     ANSWER_BYTES,
@@ -56,11 +55,11 @@ class KubeCluster:
     """A real API server, as `curfew.ports.Cluster`."""
 
     def __init__(self, connection: Connection, observe: CallObserver = nobody) -> None:
-        """Take the way to the API server, and who is told of each call. The connection is closed with the cluster."""
+        """Take the way to the API server, and who is told of each call."""
         self._connection = connection
         self._observe = observe
-        self._client = connection.client(_CONNECTIONS)
-        self._revoking = connection.client(_REVOKING_CONNECTIONS)
+        self._session = connection.session(_CONNECTIONS)
+        self._revoking = connection.session(_REVOKING_CONNECTIONS)
         self._probers: list[KubeProber] = []
         self._metadata = MetadataReader(connection, observe)
         self._role_reads = asyncio.Semaphore(_ROLE_READS)
@@ -101,9 +100,8 @@ class KubeCluster:
         """Close all connections. Calls under way fail with `Unavailable`."""
         for prober in self._probers:
             await prober.close()
-        await self._client.close()
+        await self._session.close()
         await self._revoking.close()
-        await self._connection.close()
 
     async def missing_kinds(self) -> list[str]:
         """Return the names of those of our CustomResourceDefinitions that the API server does not serve."""
@@ -198,7 +196,7 @@ class KubeCluster:
                     path_to(RBAC, namespace, "rolebindings", name),
                     options,
                     what=f"delete RoleBinding {namespace}/{name}",
-                    client=self._revoking,
+                    session=self._revoking,
                     deadline=_DELETE_DEADLINE,
                 )
         except (Absent, Conflict):
@@ -383,12 +381,12 @@ class KubeCluster:
         *,
         what: str,
         content_type: str = JSON,
-        client: ApiClient | None = None,
+        session: aiohttp.ClientSession | None = None,
         deadline: float = _DEADLINE,
         most: int = ANSWER_BYTES,
     ) -> dict[str, Any]:
         """Make one call, tell the observer, and return the answer's JSON object or raise a `ClusterError`."""
-        answering = ask(client or self._client, method, self.server + path, body, content_type, deadline, most)
+        answering = ask(session or self._session, method, self.server + path, body, content_type, deadline, most)
         return await observed(self._observe, call, what, answering)
 
 

@@ -14,7 +14,6 @@ from contextvars import ContextVar
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -99,7 +98,7 @@ class Token:
 
 
 class Connection:
-    """How to reach one API server: makes clients and sessions that are authenticated and verified."""
+    """How to reach one API server: makes sessions that are authenticated and verified."""
 
     def __init__(self, configuration: Configuration, token: Token) -> None:
         """Take what `kubernetes.aio` needs to know, and the token."""
@@ -112,23 +111,16 @@ class Connection:
         # are verified all the same.
         configuration.disable_strict_ssl_verification = True
         self._tls = ApiClient(configuration).rest_client.ssl_context  # read now, so that a bad certificate is found now
-        self._connectors: list[aiohttp.TCPConnector] = []
         self._clock: Clock | None = None
         self._compare: CompareClocks = _nobody
 
-    def client(self, connections: int) -> ApiClient:
-        """Return a client of `kubernetes.aio` with a pool of its own, of at most so many connections."""
-        configuration = copy.deepcopy(self._configuration)
-        client = ApiClient(configuration)
-        client.user_agent = USER_AGENT
-        configuration.client_session_kwargs = self._session_arguments(connections)
-        self._connectors.append(configuration.client_session_kwargs["connector"])
-        return client
-
-    def session(self) -> aiohttp.ClientSession:
-        """Return a session for somebody else's requests, such as Kopf's watches. Whoever takes it closes it."""
+    def session(self, connections: int = 0) -> aiohttp.ClientSession:
+        """Return a session of at most so many connections (0: any number). Who takes it closes it."""
         return aiohttp.ClientSession(
-            **self._session_arguments(0),
+            connector=aiohttp.TCPConnector(limit=connections, ssl=self._tls, keepalive_timeout=_KEEP_ALIVE),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            middlewares=(self._authenticated,),
+            trust_env=False,  # looking for proxies in the environment takes more than half of a call's CPU
             headers={hdrs.USER_AGENT: USER_AGENT},
             proxy=self._configuration.proxy,
             read_bufsize=_READ_BUFFER,
@@ -145,21 +137,6 @@ class Connection:
     def compare_clocks(self, clock: Clock, told: CompareClocks) -> None:
         """Tell of each answer from now on when, by `clock`, it was asked for and came, and how it is dated."""
         self._clock, self._compare = clock, told
-
-    async def close(self) -> None:
-        """Close the connections of all clients."""
-        for connector in self._connectors:
-            await connector.close()
-        self._connectors.clear()
-
-    def _session_arguments(self, connections: int) -> dict[str, Any]:
-        """Return what each session is made with. 0 connections: no limit."""
-        return {
-            "connector": aiohttp.TCPConnector(limit=connections, ssl=self._tls, keepalive_timeout=_KEEP_ALIVE),
-            "cookie_jar": aiohttp.DummyCookieJar(),
-            "middlewares": (self._authenticated,),
-            "trust_env": False,  # looking for proxies in the environment takes more than half of a call's CPU
-        }
 
     async def _authenticated(
         self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import aiohttp
-from kubernetes.aio.client import ApiException
 
 from curfew.core.masking import mask
 from curfew.ports import AlreadyExists, ClusterError, Conflict, Forbidden, Invalid, NotFound, TooLarge, Unavailable
@@ -34,7 +33,7 @@ class Refusal(Exception):
         super().__init__(f"HTTP {status}: {self.message}")
 
 
-FAILURES = (aiohttp.ClientError, ApiException, OSError, RuntimeError, TimeoutError, ValueError, Refusal, TooLarge)
+FAILURES = (aiohttp.ClientError, OSError, RuntimeError, TimeoutError, ValueError, Refusal, TooLarge)
 """What a call to the API server may raise. RuntimeError: the session is closed; ValueError: the answer is not JSON."""
 
 _BY_STATUS: Mapping[int, type[ClusterError]] = {
@@ -58,8 +57,6 @@ def cluster_error(what: str, cause: Exception) -> ClusterError:
 
 
 def _meaning(what: str, cause: Exception) -> ClusterError:
-    if isinstance(cause, ApiException):
-        cause = Refusal(cause.status or 0, str(cause.body or cause.reason or "").encode())
     if isinstance(cause, Refusal):
         return _refused(what, cause)
     if isinstance(cause, TooLarge):

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from kubernetes.aio.client import ApiClient
+import aiohttp
 
 from curfew.adapters.kube.calling import CORE, JSON, MERGE_PATCH, OURS, RBAC, CallObserver, ask, observed, path_to
 from curfew.adapters.kube.connection import Connection, Token
@@ -31,9 +31,8 @@ class KubeProber:
         self._observe = observe
         self._namespace = namespace
         self._account = account
-        self._as_operator = connection.client(_CONNECTIONS)
-        self._as_probe: ApiClient | None = None
-        self._probes_connection: Connection | None = None
+        self._as_operator = connection.session(_CONNECTIONS)
+        self._as_probe: aiohttp.ClientSession | None = None
         self._introducing = asyncio.Lock()
 
     async def attempt(self, attempt: Attempt) -> str | None:
@@ -46,7 +45,7 @@ class KubeProber:
         try:
             await self._call(
                 "probe",
-                await self._client(attempt.speaker),
+                await self._session(attempt.speaker),
                 _METHODS[attempt.verb],
                 path_to(_GROUPS[attempt.plural], attempt.namespace, attempt.plural, *rest) + _DRY_RUN,
                 body,
@@ -63,7 +62,7 @@ class KubeProber:
         try:
             await self._call(
                 "place_canary",
-                await self._client(Speaker.PROBE),
+                await self._session(Speaker.PROBE),
                 "POST",
                 path_to(_GROUPS[canary.plural], meta["namespace"], canary.plural),
                 canary.manifest,
@@ -75,19 +74,17 @@ class KubeProber:
     async def close(self) -> None:
         """Close the connections that are not those of whoever gave us ours."""
         await self._as_operator.close()
-        if self._as_probe is not None and self._probes_connection is not None:
+        if self._as_probe is not None:
             await self._as_probe.close()
-            await self._probes_connection.close()
 
-    async def _client(self, speaker: Speaker) -> ApiClient:
-        """Return who speaks for whom."""
+    async def _session(self, speaker: Speaker) -> aiohttp.ClientSession:
+        """Return the session of a speaker."""
         if speaker is Speaker.OPERATOR:
             return self._as_operator
         async with self._introducing:
             if self._as_probe is None:
                 token = Token(await self._ask_for_token(), self._ask_for_token, _TOKEN_AGE)
-                self._probes_connection = self._connection.bearing(token)
-                self._as_probe = self._probes_connection.client(_CONNECTIONS)
+                self._as_probe = self._connection.bearing(token).session(_CONNECTIONS)
         return self._as_probe
 
     async def _ask_for_token(self) -> str:
@@ -108,7 +105,7 @@ class KubeProber:
     async def _call(
         self,
         call: str,
-        client: ApiClient,
+        session: aiohttp.ClientSession,
         method: str,
         path: str,
         body: Mapping[str, Any],
@@ -116,5 +113,5 @@ class KubeProber:
         what: str,
         content_type: str = JSON,
     ) -> dict[str, Any]:
-        answering = ask(client, method, self._connection.server + path, body, content_type, _DEADLINE)
+        answering = ask(session, method, self._connection.server + path, body, content_type, _DEADLINE)
         return await observed(self._observe, call, what, answering)

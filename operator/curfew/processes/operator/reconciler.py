@@ -395,8 +395,9 @@ class Reconciler:
         if policy is None:
             return None
         last = self._trail.open_policies().get(policy.metadata.uid)
-        version = policy_records.changed(policy, last, at=self._clock.now())
-        is_behind = version is None and not policy_records.is_recorded(policy)
+        is_read = self._trail.health.is_open  # else only the log knows what was told of the policy
+        version = policy_records.changed(policy, last, at=self._clock.now()) if is_read else None
+        is_behind = is_read and version is None and not policy_records.is_recorded(policy)
         is_durable = version is not None and self._trail.receipt(version.id) is not None
         if version is not None and not is_durable:
             self._trail.submit((version,))
