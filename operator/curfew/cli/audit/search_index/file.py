@@ -57,6 +57,7 @@ CREATE INDEX decisions_by_story ON decisions (story);
 
 _WAIT = 5.0  # seconds for another process that is just committing
 _CACHE = 16 * 1024  # KiB of pages in memory
+_PAGE = 16 * 1024  # bytes; larger than usual, because nearly all is written in order
 
 
 class IndexUnusable(Exception):
@@ -226,7 +227,7 @@ def _connected(path: Path) -> sqlite3.Connection:
         pass
     uri = f"{path.absolute().as_uri()}?mode=rw"  # which is to read only, if it cannot be written
     database = sqlite3.connect(uri, uri=True, timeout=_WAIT, isolation_level=None)
-    for setting in ("trusted_schema = OFF", "cell_size_check = ON"):
+    for setting in ("trusted_schema = OFF", "cell_size_check = ON", f"page_size = {_PAGE}"):
         database.execute(f"PRAGMA {setting}")
     return database
 

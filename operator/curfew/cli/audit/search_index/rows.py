@@ -30,8 +30,8 @@ class Packed:
 
 def story_of(packed: bytes) -> tuple[list[str | None], list[str]]:
     """Return of a request, as it was then, the texts that a row of `stories` holds, and who had decided."""
-    texts, people = orjson.loads(packed)
-    return texts, people
+    texts = orjson.loads(packed)
+    return texts[:_TEXTS], [person for person in texts[_TEXTS:] if person is not None]
 
 
 class Rows:
@@ -46,7 +46,10 @@ class Rows:
         """Take in a record, from its JSON object."""
         get = body["unmapped"]["curfew"].get
         self._rows.append([index, body["time"], get("id"), get("event"), _text(get("code")), _text(get("actor"))])
-        self._stories.append(orjson.dumps(_story(get("subject"), get("story"))))
+        texts = _story(get("subject"), get("story"))
+        if not _ARE_TEXTS.issuperset(map(type, texts)):
+            texts = [_text(one) for one in texts]
+        self._stories.append(orjson.dumps(texts))
 
     def of(self, segment: Segment) -> Packed:
         """Return what is kept of the segment: a row for each of its lines, without texts for one that cannot be read."""
@@ -59,29 +62,38 @@ class Rows:
         return Packed(b"\n".join([orjson.dumps(rows), *stories]), b"".join(segment.leaves))
 
 
-def _story(subject: Any, story: Any) -> tuple[list[str | None], list[str]]:
-    """Return what `query.FIELDS` names of the request that a record is about.
+def _story(subject: Any, story: Any) -> list[Any]:
+    """Return what `query.FIELDS` names of the request that a record is about: first `_TEXTS` of it, then who decided.
 
     Written out, because it is done for each record, and to follow the paths takes four times as long. The tests of the
     index hold the two together.
     """
     if type(story) is not dict:
-        return [_text(subject), None, None, None, None, None, None, None, None], []
+        return [subject, None, None, None, None, None, None, None, None]
     get = story.get
     policy, role, decisions = get("policy"), get("role"), get("decisions")
+    if type(policy) is not dict:
+        policy = {}
+    if type(role) is not dict:
+        role = {}
     texts = [
-        _text(subject),
-        _text(get("namespace")),
-        _text(get("request")),
-        _text(get("requester")),
-        _text(get("submitted_by")),
-        _text(get("ticket")),
-        _text(policy.get("name")) if type(policy) is dict else None,
-        _text(role.get("kind")) if type(role) is dict else None,
-        _text(role.get("name")) if type(role) is dict else None,
+        subject,
+        get("namespace"),
+        get("request"),
+        get("requester"),
+        get("submitted_by"),
+        get("ticket"),
+        policy.get("name"),
+        role.get("kind"),
+        role.get("name"),
     ]
-    by = [one.get("by") for one in decisions if type(one) is dict] if type(decisions) is list else []
-    return texts, [one for one in by if type(one) is str]
+    if type(decisions) is list:
+        texts += [one.get("by") for one in decisions if type(one) is dict]
+    return texts
+
+
+_TEXTS = 9
+_ARE_TEXTS = frozenset((str, type(None)))
 
 
 def _text(value: Any) -> str | None:
