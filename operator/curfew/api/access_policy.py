@@ -42,7 +42,7 @@ class OnRoleChange(StrEnum):
     KEEP = "Keep"
 
 
-class RoleRef(Model):
+class OfferedRole(Model):
     """The one role that a grant binds, in the policy's own namespace."""
 
     kind: RoleKind = Field(
@@ -183,7 +183,7 @@ class AccessPolicySpec(Model):
     description: str | None = Field(
         default=None, max_length=1024, description="What the access is for, in a sentence for those who ask for it."
     )
-    role_ref: RoleRef = Field(description="The one role that a grant binds, in this namespace.")
+    role_ref: OfferedRole = Field(description="The one role that a grant binds, in this namespace.")
     max_duration: Duration = Field(
         description=(
             "The longest grant that may be asked for, in whole hours, minutes and seconds, such as 4h or 1h30m. At "

@@ -131,7 +131,7 @@ class Review(Model):
     )
 
 
-class PolicyRef(Model):
+class PinnedPolicy(Model):
     """The policy as it was when the request was accepted."""
 
     name: str = Field(max_length=253, description="Name of the AccessPolicy.")
@@ -174,7 +174,7 @@ class Terms(Model):
     """
 
     digest: str = Field(max_length=64, description="SHA-256 over request, policy and role, in hex.")
-    policy: PolicyRef = Field(description="The policy that was asked for.")
+    policy: PinnedPolicy = Field(description="The policy that was asked for.")
     role: PinnedRole = Field(description="The role that will be bound.")
     mode: Mode = Field(default=Mode.REVIEW, description="How the policy has requests decided.")
     on_role_change: OnRoleChange = Field(
@@ -206,7 +206,7 @@ class Terms(Model):
     )
 
 
-class Receipt(Model):
+class GrantReceipt(Model):
     """Where in the log the record stands that announced the grant, and what the log was then."""
 
     log: str = Field(max_length=64, description="Id of the log.")
@@ -220,7 +220,7 @@ class Grant(Model):
 
     binding: str = Field(max_length=253, description="Name of the RoleBinding in this namespace.")
     uid: str = Field(max_length=64, description="UID of the RoleBinding.")
-    receipt: Receipt | None = Field(
+    receipt: GrantReceipt | None = Field(
         default=None,
         description=(
             "Proof that the grant was recorded before it was made. A broken glass whose policy says whenNotRecorded: Grant "

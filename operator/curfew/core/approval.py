@@ -12,7 +12,7 @@ from curfew.api.characters import person, visible
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
+class ApprovalTally:
     """How many of the agreements that a policy asks for are there."""
 
     given: int
@@ -28,10 +28,10 @@ class Tally:
         return f"{self.given}/{self.needed}"
 
 
-def tally(approval: Approval, request: AccessRequest) -> Tally:
+def tally(approval: Approval, request: AccessRequest) -> ApprovalTally:
     """Count the people who agreed. Nobody has to only in the modes Automatic and BreakGlass."""
     if approval.mode in (Mode.AUTOMATIC, Mode.BREAK_GLASS):
-        return Tally(given=0, needed=0, missing=())
+        return ApprovalTally(given=0, needed=0, missing=())
     needed = {stage.name: stage.count for stage in approval.stages} or {"": approval.count}
     people = [decision for decision in _approvers(request) if has_reason(approval, decision)]
     short: list[str] = []
@@ -46,7 +46,7 @@ def tally(approval: Approval, request: AccessRequest) -> Tally:
         given += filled + from_anywhere
         if filled + from_anywhere < count:
             short.append(name)
-    return Tally(given=given, needed=sum(needed.values()), missing=tuple(short))
+    return ApprovalTally(given=given, needed=sum(needed.values()), missing=tuple(short))
 
 
 def has_reason(approval: Approval, decision: Decision) -> bool:

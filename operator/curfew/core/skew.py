@@ -24,7 +24,7 @@ RESOLUTION: Final = timedelta(seconds=1)
 _LONGEST: Final = 40  # characters of a Date header: it has 29
 
 
-class Reason(StrEnum):
+class ClockReason(StrEnum):
     """The words for the state: in conditions, Events, metrics and logs."""
 
     AGREES = "ClockAgrees"
@@ -83,28 +83,28 @@ def judge(bounds: Bounds | None, before: ClockState | None, *, now: datetime) ->
     """Return what a difference means for grants; the same state as before unless it means something else now."""
     if bounds is None:
         reason, message = (
-            Reason.NOT_YET_COMPARED,
+            ClockReason.NOT_YET_COMPARED,
             "The clock was not compared with the API server's yet: no answer had a Date that can be read.",
         )
     else:
         reason, message = _said(bounds.certain)
     if before is not None and before.reason == reason:
         return before
-    return ClockState(ok=reason in (Reason.AGREES, Reason.OFF), reason=reason, message=message, since=now)
+    return ClockState(ok=reason in (ClockReason.AGREES, ClockReason.OFF), reason=reason, message=message, since=now)
 
 
-def _said(difference: timedelta) -> tuple[Reason, str]:
+def _said(difference: timedelta) -> tuple[ClockReason, str]:
     seconds = abs(difference).total_seconds()
     which = "ahead of" if difference > timedelta(0) else "behind"
     found = f"Curfew's clock is {seconds:.1f} s {which} the API server's"
     if abs(difference) > TOO_FAR:
-        return Reason.WRONG, (
+        return ClockReason.WRONG, (
             f"{found}: nothing is granted until they agree to {TOO_FAR.seconds} s. Synchronise the clocks of both machines "
             "(NTP). Access goes on to end, by Curfew's clock."
         )
     if abs(difference) > NOTICED:
-        return Reason.OFF, (
+        return ClockReason.OFF, (
             f"{found}: ends and records are off by as much. Synchronise the clocks of both machines (NTP); "
             f"beyond {TOO_FAR.seconds} s nothing is granted."
         )
-    return Reason.AGREES, "The clock agrees with the API server's."
+    return ClockReason.AGREES, "The clock agrees with the API server's."

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from curfew.api.access_policy import AccessPolicy, Approval
-from curfew.api.access_request import AccessRequest, PinnedRole, PinnedStage, PolicyRef, RightBy, Terms
+from curfew.api.access_request import AccessRequest, PinnedPolicy, PinnedRole, PinnedStage, RightBy, Terms
 from curfew.audit.canonical import digest
 from curfew.core.risk import permanent, risks
 
@@ -58,7 +58,9 @@ def read_role(body: Mapping[str, Any]) -> Role:
 
 def pin(request: AccessRequest, policy: AccessPolicy, role: Role, right: RightBy | None = None) -> Terms:
     """Return the terms of a request as policy and role are now. The right is not part of the digest."""
-    pinned_policy = PolicyRef(name=policy.metadata.name, uid=policy.metadata.uid, generation=policy.metadata.generation)
+    pinned_policy = PinnedPolicy(
+        name=policy.metadata.name, uid=policy.metadata.uid, generation=policy.metadata.generation
+    )
     pinned_role = PinnedRole(kind=role.kind, name=role.name, uid=role.uid, rules_digest=role.rules_digest)
     whole = {
         "request": {"uid": request.metadata.uid, "spec": _plain(request.spec)},

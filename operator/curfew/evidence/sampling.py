@@ -16,7 +16,7 @@ METHOD = "ascending order of SHA-256(seed, a newline, id of the grant.activated 
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class SampledGrant:
     """One grant that was drawn, and its rank (SHA-256, hex)."""
 
     rank: str
@@ -28,7 +28,7 @@ def rank(seed: str, grant: Grant) -> str:
     return hashlib.sha256(f"{seed}\n{grant.activated.id}".encode()).hexdigest()
 
 
-def draw(population: Iterable[Grant], *, seed: str, size: int) -> tuple[Sample, ...]:
+def draw(population: Iterable[Grant], *, seed: str, size: int) -> tuple[SampledGrant, ...]:
     """Return `size` grants of a population, or all where there are fewer, in the order of their ranks."""
-    ranked = (Sample(rank(seed, grant), grant) for grant in population)
+    ranked = (SampledGrant(rank(seed, grant), grant) for grant in population)
     return tuple(heapq.nsmallest(size, ranked, key=lambda sample: sample.rank))

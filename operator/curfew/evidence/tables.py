@@ -14,7 +14,7 @@ from curfew.evidence.exceptions import Exceptional
 from curfew.evidence.figures import Figures
 from curfew.evidence.frameworks import Framework
 from curfew.evidence.grants import Decision, Grant, Mention
-from curfew.evidence.sampling import Sample
+from curfew.evidence.sampling import SampledGrant
 
 Row = Mapping[str, str | int | None]
 
@@ -174,7 +174,7 @@ SAMPLE_COLUMNS = ("draw", "rank", *GRANT_COLUMNS, *(attribute.letter for attribu
 """The columns of the samples: the draw, the grant, and the outcome of each attribute."""
 
 
-def sample_row(draw: int, sample: Sample, account: Account) -> Row:
+def sample_row(draw: int, sample: SampledGrant, account: Account) -> Row:
     """Return a sample as a row; `draw` is its place in the draw, from 1."""
     return {
         "draw": draw,

@@ -11,7 +11,7 @@ class NotAFile(OSError):
     """Something that is there under a file's name and is no regular file. `str(error)` is a sentence for people."""
 
 
-class TooLarge(OSError):
+class FileTooLarge(OSError):
     """A file of more bytes than are read. `str(error)` is a sentence for people."""
 
 
@@ -40,12 +40,12 @@ def open_regular(path: Path) -> BinaryIO:
 def read_given(path: Path, most: int) -> bytes:
     """Return what a file holds that the user has named; it may be a link or a pipe.
 
-    Raise `TooLarge` for one of more than `most` bytes, and `OSError` if it cannot be read.
+    Raise `FileTooLarge` for one of more than `most` bytes, and `OSError` if it cannot be read.
     """
     with path.open("rb") as file:
         data = file.read(most + 1)
     if len(data) > most:
-        raise TooLarge(f"{path} is larger than {most:,} bytes, which is the most that is read of such a file")
+        raise FileTooLarge(f"{path} is larger than {most:,} bytes, which is the most that is read of such a file")
     return data
 
 

@@ -9,14 +9,14 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, NoCredentialsError
 
 from curfew.adapters.objectstore.s3 import S3Bucket
-from curfew.adapters.objectstore.write_once import ENABLED, UNREAD, Lock, Seen, Undone
+from curfew.adapters.objectstore.write_once import ENABLED, UNREAD, Lock, LockSettings, Undone
 from curfew.ports import StoreUnavailable
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 WEEK = timedelta(days=7)
 A_WEEK = Lock("COMPLIANCE", WEEK)
 
-LOCKED = Seen(versioning=ENABLED, locking=ENABLED, default=A_WEEK, stamped=A_WEEK)
+LOCKED = LockSettings(versioning=ENABLED, locking=ENABLED, default=A_WEEK, stamped=A_WEEK)
 UNSTAMPED = replace(LOCKED, stamped=None)
 
 NOT_LET_SEE = "s3.example:9000 does not let Curfew see how the bucket b keeps objects"
@@ -137,7 +137,7 @@ def answering(s3: FakeS3) -> S3Bucket:
         ),
     ],
 )
-async def test_a_bucket_is_seen_as_it_is(s3: FakeS3, seen: Seen) -> None:
+async def test_a_bucket_is_seen_as_it_is(s3: FakeS3, seen: LockSettings) -> None:
     assert await answering(s3).look("key") == seen
 
 

@@ -5,14 +5,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from curfew.adapters.objectstore.write_once import ENABLED, UNREAD, Lock, Seen, Undone, judge
+from curfew.adapters.objectstore.write_once import ENABLED, UNREAD, Lock, LockSettings, Undone, judge
 from curfew.ports import Evidence
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 WEEK = timedelta(days=7)
 A_WEEK = Lock("COMPLIANCE", WEEK)
 
-LOCKED = Seen(versioning=ENABLED, locking=ENABLED, default=A_WEEK, stamped=A_WEEK)
+LOCKED = LockSettings(versioning=ENABLED, locking=ENABLED, default=A_WEEK, stamped=A_WEEK)
 UNSTAMPED = replace(LOCKED, stamped=None)
 
 
@@ -39,7 +39,7 @@ UNSTAMPED = replace(LOCKED, stamped=None)
             id="what may not be read is not proved",
         ),
         pytest.param(
-            Seen(),
+            LockSettings(),
             Evidence.REFUSED,
             [
                 "The bucket b keeps no versions (never enabled). Enable versioning.",
@@ -109,7 +109,7 @@ UNSTAMPED = replace(LOCKED, stamped=None)
         ),
     ],
 )
-def test_evidence_comes_in_grades(seen: Seen | None, evidence: Evidence, findings: list[str] | None) -> None:
+def test_evidence_comes_in_grades(seen: LockSettings | None, evidence: Evidence, findings: list[str] | None) -> None:
     attestation = judge(seen, refused=True, undone=None, where="the bucket b", at=NOON, retention=WEEK)
 
     assert attestation.evidence is evidence
@@ -120,9 +120,9 @@ def test_evidence_comes_in_grades(seen: Seen | None, evidence: Evidence, finding
 
 
 @pytest.mark.parametrize(
-    ("seen", "evidence"), [(LOCKED, Evidence.STAMPED), (Seen(), Evidence.NONE), (None, Evidence.NONE)]
+    ("seen", "evidence"), [(LOCKED, Evidence.STAMPED), (LockSettings(), Evidence.NONE), (None, Evidence.NONE)]
 )
-def test_a_name_given_twice_is_never_enough(seen: Seen | None, evidence: Evidence) -> None:
+def test_a_name_given_twice_is_never_enough(seen: LockSettings | None, evidence: Evidence) -> None:
     attestation = judge(seen, refused=False, undone=None, where="the bucket b", at=NOON, retention=WEEK)
 
     assert attestation.evidence is evidence
@@ -134,7 +134,7 @@ def test_a_name_given_twice_is_never_enough(seen: Seen | None, evidence: Evidenc
 
 @pytest.mark.parametrize("seen", [LOCKED, UNSTAMPED, None])
 @pytest.mark.parametrize("undone", Undone)
-def test_locks_that_are_shown_and_do_not_hold_prove_nothing(seen: Seen | None, undone: Undone) -> None:
+def test_locks_that_are_shown_and_do_not_hold_prove_nothing(seen: LockSettings | None, undone: Undone) -> None:
     attestation = judge(seen, refused=True, undone=undone, where="the bucket b", at=NOON, retention=WEEK)
 
     assert (attestation.evidence, attestation.sufficient) == (Evidence.REFUSED, False)

@@ -16,7 +16,7 @@ import obstore
 from obstore.exceptions import BaseError
 
 from curfew.adapters.objectstore.errors import translate
-from curfew.adapters.objectstore.write_once import COMPLIANCE, UNREAD, Lock, Seen
+from curfew.adapters.objectstore.write_once import COMPLIANCE, UNREAD, Lock, LockSettings
 from curfew.ports import StoreUnavailable
 
 if TYPE_CHECKING:  # obstore has these names for type checkers only
@@ -29,7 +29,7 @@ UNTIL = "x-ms-immutability-policy-until-date"
 MODE = "x-ms-immutability-policy-mode"
 
 
-async def look(client: "AzureStore", name: str, where: str) -> Seen:
+async def look(client: "AzureStore", name: str, where: str) -> LockSettings:
     """Return how a blob is locked, or raise `StoreUnavailable`."""
     try:
         # Azure's permission to read covers the properties too.
@@ -39,7 +39,7 @@ async def look(client: "AzureStore", name: str, where: str) -> Seen:
     return seen(await asyncio.to_thread(_headers, address, where), where)
 
 
-def seen(headers: Mapping[str, str], where: str) -> Seen:
+def seen(headers: Mapping[str, str], where: str) -> LockSettings:
     """Return what the properties of a blob say of its lock. A policy that is not locked holds nobody back."""
     if UNTIL not in headers or MODE not in headers:
         why = (
@@ -50,8 +50,8 @@ def seen(headers: Mapping[str, str], where: str) -> Seen:
         why = f"The immutability policy of the blobs in {where} is {headers[MODE].lower()}, so it can be taken off. Lock it."
     else:
         holds = parsedate_to_datetime(headers[UNTIL]) - parsedate_to_datetime(headers["last-modified"])
-        return Seen(versioning=UNREAD, locking=UNREAD, stamped=Lock(COMPLIANCE, holds))
-    return Seen(versioning=UNREAD, locking=UNREAD, unread=(why,))
+        return LockSettings(versioning=UNREAD, locking=UNREAD, stamped=Lock(COMPLIANCE, holds))
+    return LockSettings(versioning=UNREAD, locking=UNREAD, unread=(why,))
 
 
 def _headers(address: str, where: str) -> dict[str, str]:

@@ -18,7 +18,7 @@ from curfew.adapters.objectstore.aws import Aws, ca_file
 from curfew.adapters.objectstore.current import of_variables
 from curfew.adapters.objectstore.errors import is_refusal, is_unreadable_name, translate
 from curfew.adapters.objectstore.s3 import S3Bucket
-from curfew.adapters.objectstore.write_once import UNREAD, Seen, Undone, judge
+from curfew.adapters.objectstore.write_once import UNREAD, LockSettings, Undone, judge
 from curfew.ports import (
     MOST_READ,
     Attestation,
@@ -210,7 +210,7 @@ class BucketStore:
         undone = await self._try_to_undo(f"canary/{at:%Y-%m-%d}.txt", seen)
         return judge(seen, refused=refused, undone=undone, where=self._where, at=at, retention=self._retention)
 
-    async def _look(self, name: str) -> Seen | None:
+    async def _look(self, name: str) -> LockSettings | None:
         """Return how objects are locked, or None where nobody can be asked."""
         if self._s3 is not None:
             return await self._s3.look(self._key(name))
@@ -219,7 +219,7 @@ class BucketStore:
             return await azure.look(client, name, self._where)
         return None
 
-    async def _try_to_undo(self, canary: str, seen: Seen | None) -> Undone | None:
+    async def _try_to_undo(self, canary: str, seen: LockSettings | None) -> Undone | None:
         """Return what could be done to an object that is there for nothing else, and makes a new one each day.
 
         So it is as locked as all that is written that day, and no record is lost where it is not.

@@ -11,7 +11,7 @@ from typing import Any
 
 from curfew.adapters.objectstore.aws import ca_file
 from curfew.adapters.objectstore.errors import BY_CODE, NO_CREDENTIALS, Answer, sentence
-from curfew.adapters.objectstore.write_once import UNREAD, Lock, Seen, Undone
+from curfew.adapters.objectstore.write_once import UNREAD, Lock, LockSettings, Undone
 from curfew.ports import StoreUnavailable
 
 CONNECT_TIMEOUT_SECONDS = 3
@@ -33,7 +33,7 @@ class S3Bucket:
         self._connected_by: Any = None
         self._one_at_a_time = threading.Lock()
 
-    async def look(self, key: str) -> Seen:
+    async def look(self, key: str) -> LockSettings:
         """Return how the bucket is set up and how the object `key` is locked, or raise `StoreUnavailable`."""
         return await asyncio.to_thread(self._look, key)
 
@@ -66,13 +66,13 @@ class S3Bucket:
                 found += [one["Key"] for one in page.get("Contents", ())]
         return found
 
-    def _look(self, key: str) -> Seen:
+    def _look(self, key: str) -> LockSettings:
         with self._one_at_a_time:
             unread: list[str] = []
             versioning = self._ask("s3:GetBucketVersioning", unread, self._connected().get_bucket_versioning)
             lock = self._ask("s3:GetBucketObjectLockConfiguration", unread, self._client.get_object_lock_configuration)
             head = self._ask("s3:GetObject and s3:GetObjectRetention", unread, self._client.head_object, Key=key)
-        return Seen(
+        return LockSettings(
             versioning=UNREAD if versioning is None else versioning.get("Status", ""),
             locking=UNREAD if lock is None else lock.get("ObjectLockEnabled", ""),
             default=_default(lock or {}),

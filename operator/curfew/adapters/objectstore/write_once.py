@@ -25,7 +25,7 @@ class Lock:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class LockSettings:
     """How a bucket is set up, as far as it let itself be asked."""
 
     versioning: str = ""  # Enabled, Suspended, "" where it never was, or Unread
@@ -47,7 +47,7 @@ ROUNDING = timedelta(minutes=1)
 
 
 def judge(
-    seen: Seen | None, *, refused: bool, undone: Undone | None, where: str, at: datetime, retention: timedelta
+    seen: LockSettings | None, *, refused: bool, undone: Undone | None, where: str, at: datetime, retention: timedelta
 ) -> Attestation:
     """Return what is proved by what was seen and by what was tried.
 
@@ -64,7 +64,7 @@ def judge(
     )
 
 
-def _evidence(seen: Seen | None, refused: bool, undone: Undone | None, retention: timedelta) -> Evidence:
+def _evidence(seen: LockSettings | None, refused: bool, undone: Undone | None, retention: timedelta) -> Evidence:
     # Whatever is shown of locks: what could be undone was not locked.
     if seen is not None and undone is None:
         # A lock on the object itself says all, even where the bucket may not be asked; but a bucket's no stands: what
@@ -82,7 +82,7 @@ def _holds(lock: Lock | None, retention: timedelta) -> bool:
 
 
 def _findings(
-    seen: Seen | None, refused: bool, undone: Undone | None, where: str, retention: timedelta
+    seen: LockSettings | None, refused: bool, undone: Undone | None, where: str, retention: timedelta
 ) -> Iterator[str]:
     """Yield what is missing or weaker than it could be: what is so, and what would be right."""
     if not refused:

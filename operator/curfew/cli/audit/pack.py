@@ -20,7 +20,7 @@ from curfew.evidence.exceptions import Exceptional, Kind, Severity
 from curfew.evidence.figures import DECIDED_WITHIN, LATE_BY, Figures, Spread
 from curfew.evidence.frameworks import Framework
 from curfew.evidence.grants import Mode
-from curfew.evidence.sampling import Sample
+from curfew.evidence.sampling import SampledGrant
 
 REPORT = "report.html"
 PROOFS = "proofs"
@@ -73,7 +73,7 @@ class Pack:
     framework: Framework
     figures: Figures
     exceptions: Sequence[Exceptional]
-    samples: Sequence[Sample]
+    samples: Sequence[SampledGrant]
     proofs: Sequence[Proof]
 
     @cached_property

@@ -23,7 +23,7 @@ _LONGEST: Final = 300
 """Characters kept of what the API server says."""
 
 
-class Reason(StrEnum):
+class EnforcementReason(StrEnum):
     """The words for the state: in conditions, Events, metrics and logs."""
 
     ENFORCED = "Enforced"
@@ -83,7 +83,7 @@ class Enforcement:
         old = self._state
         reason, message = self._answer()
         since = old.since if reason == old.reason else self._clock.now()
-        new = EnforcementState(ok=reason is Reason.ENFORCED, reason=reason, message=message, since=since)
+        new = EnforcementState(ok=reason is EnforcementReason.ENFORCED, reason=reason, message=message, since=since)
         if new != old:
             self._state = new
             self._changed(new)
@@ -116,22 +116,25 @@ class Enforcement:
         await self._prober.place(attempt.canary)
         return await self._prober.attempt(attempt)
 
-    def _answer(self) -> tuple[Reason, str]:
+    def _answer(self) -> tuple[EnforcementReason, str]:
         """Return what all that is known comes to."""
         wrong = {policy: fault for policy, fault in sorted(self._faults.items()) if fault}
         if wrong:
             several = len(wrong) > 1
             found = "; ".join(f"{policy} ({fault})" for policy, fault in wrong.items())
             bindings = f"ValidatingAdmissionPolicyBinding{'s' if several else ''} {', '.join(wrong)}"
-            return Reason.NOT_ENFORCED, (
+            return EnforcementReason.NOT_ENFORCED, (
                 f"Admission {'policies that are' if several else 'policy'} not in force: {found}. "
                 f"Run helm upgrade curfew, or restore {bindings} with validationActions [Deny]. "
                 f"If Helm reports that validationActions is invalid, delete {bindings} first."
             )
         if len(self._faults) < len(self._attempts):
             why = f": {_short(self._silence)}" if self._silence else ""
-            return Reason.NOT_YET_PROBED, f"Whether all admission policies are in force is not known yet{why}."
-        return Reason.ENFORCED, "All admission policies are in force."
+            return (
+                EnforcementReason.NOT_YET_PROBED,
+                f"Whether all admission policies are in force is not known yet{why}.",
+            )
+        return EnforcementReason.ENFORCED, "All admission policies are in force."
 
 
 def _short(text: str) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from curfew.api import names
-from curfew.api.access_policy import AccessPolicy, RoleKind, RoleRef
+from curfew.api.access_policy import AccessPolicy, OfferedRole, RoleKind
 from curfew.api.access_request import AccessRequest, Phase, PinnedRole
 from curfew.api.characters import person
 from curfew.audit.record import Story
@@ -439,7 +439,7 @@ def offered_role(policy: AccessPolicy) -> RoleKey:
     return _key_of(policy.spec.role_ref, policy.metadata.namespace)
 
 
-def _key_of(role: PinnedRole | RoleRef, namespace: str) -> RoleKey:
+def _key_of(role: PinnedRole | OfferedRole, namespace: str) -> RoleKey:
     return (str(role.kind), namespace if role.kind is RoleKind.ROLE else "", role.name)
 
 

@@ -148,7 +148,7 @@ class Reporting:
 
     def clock_changed(self, state: ClockState, namespace: str) -> None:
         """Tell that our clock does, or does not, agree with the API server's: where people look, once a change."""
-        if state.reason == skew.Reason.AGREES:
+        if state.reason == skew.ClockReason.AGREES:
             log.info("the clock agrees with the API server's")
             return
         log.error("the clock does not agree with the API server's", reason=state.reason, problem=state.message)
