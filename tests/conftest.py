@@ -92,6 +92,7 @@ def cluster(environment: Environment) -> Iterator[Installed]:
     finally:
         if environment.choice != "local":  # ours goes with the servers
             installed.uninstall()
+        installed.close()
 
 
 @pytest.fixture

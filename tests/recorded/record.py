@@ -84,6 +84,7 @@ def record(folder: Path) -> Recording:
             stories = asyncio.run(played())
         finally:
             operator.kill()
+            cluster.close()
         key = str(Ed25519Signer.from_pem(origin(LOG), pem.encode()).verifier)
         return Recording(objects_of(environment.s3.client(), operator.store), key, stories)
 

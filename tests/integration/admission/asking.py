@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from tests.integration.installed import MASTERS, OPERATOR, SWEEPER, Done, Installed
-from tools.servers.pki import ADMIN
+from tests.support.api import succeed as succeed
 
 ALICE: Final = "alice@example.com"
 BOB: Final = "bob@example.com"
@@ -19,6 +19,13 @@ ROOT: Final = "root@example.com"
 GIT: Final = "system:serviceaccount:argocd:argocd-application-controller"
 EVERYBODY: Final = (ALICE, BOB, CAROL, DAVE, GIT, OPERATOR, SWEEPER)
 RBAC: Final = "rbac.authorization.k8s.io"
+
+KINDS: Final = {
+    "accessrequest": {"apiVersion": "curfew.dev/v1alpha1", "kind": "AccessRequest"},
+    "accesspolicy": {"apiVersion": "curfew.dev/v1alpha1", "kind": "AccessPolicy"},
+    "rolebinding": {"apiVersion": f"{RBAC}/v1", "kind": "RoleBinding"},
+}
+"""What is patched here, by the name that kubectl has for it."""
 
 Manifest = dict[str, Any]
 _numbers = itertools.count(1)
@@ -81,11 +88,11 @@ class World:
 
     def create(self, manifest: Manifest, user: str, groups: Sequence[str] = ()) -> Done:
         """Create an object."""
-        return self.kubectl(user, "create", "--filename=-", groups=groups, stdin=json.dumps(manifest))
+        return self.cluster.api.create(manifest, user=user, groups=groups)
 
     def replace(self, manifest: Manifest, user: str, groups: Sequence[str] = ()) -> Done:
         """Replace an object."""
-        return self.kubectl(user, "replace", "--filename=-", groups=groups, stdin=json.dumps(manifest))
+        return self.cluster.api.replace(manifest, user=user, groups=groups)
 
     def request(
         self, requester: str | None = None, by: str | None = None, *, meta: Manifest | None = None, **spec: object
@@ -175,18 +182,31 @@ class World:
         options: Sequence[str] = (),
     ) -> Done:
         """Patch an object; the type is merge or json."""
-        patch = ("patch", kind, name, f"--type={type_}", f"--patch={json.dumps(body)}", *options)
-        return self.kubectl(user, *patch, groups=groups)
+        subresource = "/status" if "--subresource=status" in options else ""
+        query = {"dryRun": "All"} if "--dry-run=server" in options else {}
+        return self.cluster.api.ask(
+            "PATCH",
+            self.path(kind, name) + subresource,
+            body,
+            user=user,
+            groups=groups,
+            content_type=f"application/{type_}-patch+json",
+            **query,
+        )
+
+    def path(self, kind: str, name: str) -> str:
+        """Return where an object of the namespace is in the API."""
+        return self.cluster.api.path_of({**KINDS[kind], "metadata": {"name": name, "namespace": self.namespace}})
 
     def rewrite(
         self, kind: str, name: str, user: str, *options: str, change: Callable[[Manifest], None] | None = None
     ) -> Done:
         """Read an object and write it as it is, as a storage migrator does, or with a change."""
-        read = self.kubectl(ADMIN, "get", kind, name, "--output=json", "--show-managed-fields")
-        manifest = json.loads(succeed(read))
+        manifest = json.loads(succeed(self.cluster.api.ask("GET", self.path(kind, name))))
         if change is not None:
             change(manifest)
-        return self.kubectl(user, "replace", "--filename=-", *options, stdin=json.dumps(manifest))
+        query = {"subresource": "status"} if "--subresource=status" in options else {}
+        return self.cluster.api.replace(manifest, user=user, **query)
 
     def decide(
         self,
@@ -211,8 +231,8 @@ class World:
         manifest = self.binding()
         # An owner that does not exist has its dependents collected; this one is of a live request.
         owner = self.pending()
-        uid = succeed(self.kubectl(ADMIN, "get", "accessrequest", owner, "--output=jsonpath={.metadata.uid}"))
-        claim(manifest, owner, uid)
+        request = json.loads(succeed(self.cluster.api.ask("GET", self.path("accessrequest", owner))))
+        claim(manifest, owner, request["metadata"]["uid"])
         succeed(self.create(manifest, OPERATOR))
         return str(manifest["metadata"]["name"])
 
@@ -298,12 +318,6 @@ def in_hours(hours: float) -> str:
 def new_name(prefix: str) -> str:
     """Return a name that no other test uses."""
     return f"{prefix}-{next(_numbers)}"
-
-
-def succeed(done: Done) -> str:
-    """Return what a command said, or fail with why it did not do it."""
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 @dataclass(frozen=True, slots=True)
