@@ -109,7 +109,7 @@ class Installed(Installation):
         verb, resource, *options = question
         subresource = "".join(options).removeprefix("--subresource=")
         plural, slash, name = resource.partition("/")
-        if plural in ("roles", "rolebindings"):
+        if plural in ("roles", "clusterroles", "rolebindings", "clusterrolebindings"):
             resource = f"{plural}.{RBAC}{slash}{name}"
         until(
             lambda: self.api.may(user, verb, resource, namespace, subresource) is (answer == "yes"),
