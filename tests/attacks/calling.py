@@ -3,6 +3,7 @@
 import base64
 import http.client
 import json
+import select
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -146,6 +147,10 @@ class Switchboard:
             connection.close()
 
     def _connection(self, login: str) -> http.client.HTTPSConnection:
+        known = self._connections.get(login)
+        # The API server hangs up on who has been silent for long: then there is something to read, its goodbye.
+        if known is not None and known.sock is not None and select.select([known.sock], [], [], 0)[0]:
+            known.close()  # the next call connects anew
         if login not in self._connections:
             self._connections[login] = http.client.HTTPSConnection(
                 self._server.hostname or "",

@@ -25,7 +25,10 @@ APART: Final = ("property/",)
 
 FIRST: Final = (
     "property/test_world.py::test_a_planted_bug_is_found",
+    "unit/cli/test_report.py",
     "property/test_world.py::test_random_people_break_no_promise",
+    "unit/recorded/test_recorded.py",
+    "unit/trail/test_crashes.py",
     "integration/operator/test_kill.py",
     "docs",
     "integration/operator/test_outages.py",
