@@ -42,6 +42,8 @@ class Log:
     log: str
     key: str | None  # that has to have sealed the next segment; None where nobody has given one
     anchors: Sequence[tuple[int, str, str]]  # size, root and what it is called
+    first: int = 0  # the index of the first record that is there
+    stated: dict[str, Any] | None = None  # where the log begins by its own word, if not with its very first segment
     seq: int = 0
     previous: bytes = b""
     day: str = "1970-01-01"
@@ -69,6 +71,7 @@ def verify(folder: Path, name: str = "main", key: str | None = None, anchors: Se
     files = (path for path in (folder / f"v1/log={name}").rglob("*") if path.is_symlink() or not path.is_dir())
     left = {path.relative_to(folder).as_posix() for path in files}
     demand(bool(left), f"there is no log {name}")
+    begin_later(log, folder, left)
     while (place := log.place) in left:
         left.remove(place)
         stored = read(folder / place)
@@ -92,8 +95,46 @@ def verify(folder: Path, name: str = "main", key: str | None = None, anchors: Se
     known = [record["id"] for record in map(record_in, log.lines) if record is not None]
     demand(len(set(known)) == len(known), "something is recorded twice")
     for size, _, source in log.anchors:
-        demand(size <= len(log.lines), f"it was cut off: {source} has seen {size} records, of {len(log.lines)}")
+        there = log.first + len(log.lines)
+        demand(size <= there, f"it was cut off: {source} has seen {size} records, of {there}")
+    demand(log.stated is None or log.stated in beginnings(log.lines), "nothing in it states that it begins there")
     return log
+
+
+def begin_later(log: Log, folder: Path, left: set[str]) -> None:
+    """Begin where the newest statement says that a log begins, if segments are missing before that, and forget those left."""
+    found = {name: re.search(r"/(\d{12})-[0-9a-f]{16}\.jsonl\.zst$", name) for name in left}
+    numbers = {int(number[1]): name for name, number in found.items() if number}
+    gap = next((number for number in range(len(numbers)) if number not in numbers), None)
+    for number, name in sorted(numbers.items(), reverse=True) if gap is not None else ():
+        try:
+            told = beginnings(unpacked(read(folder / name)[:-72]).decode().split("\n")[:-2])
+            if not told or (stated := told[-1])["segment"] > number:
+                continue
+            if gap is None or gap >= stated["segment"]:
+                return
+            first, seq, previous = int(stated["record"]), int(stated["segment"]), bytes.fromhex(stated["previous"])
+            at, peaks = str(stated["sealed_at"]), [bytes.fromhex(peak) for peak in stated["hashes"]]
+        except (Refused, zstandard.ZstdError, ValueError, KeyError, TypeError, RecursionError):
+            continue
+        log.stated, log.first, log.seq, log.previous, log.at, log.day, log.peaks = (
+            stated,
+            first,
+            seq,
+            previous,
+            at,
+            at[:10],
+            peaks,
+        )
+        left -= {name for number, name in numbers.items() if number < seq}
+        demand(log.place == stated["object"], "what it states of its beginning does not fit together")
+        return
+
+
+def beginnings(lines: Sequence[str]) -> list[dict[str, Any]]:
+    """Return what these lines state of where the log begins."""
+    records = (record_in(line) for line in lines if '"event":"audit.begins_at"' in line)
+    return [record["detail"] for record in records if record is not None and record["event"] == "audit.begins_at"]
 
 
 def read(path: Path) -> bytes:
@@ -107,7 +148,7 @@ def read(path: Path) -> bytes:
 
 def follow(log: Log, stored: bytes) -> None:
     """Take the next segment, or raise `Refused` and leave the log as it was."""
-    keys = [log.key] if log.keys else [log.key, announced(stored)]
+    keys = [log.key] if log.keys else [log.key, log.stated.get("verifier_key") if log.stated else announced(stored)]
     refusal: Refused | None = None
     for key in dict.fromkeys(key for key in keys if key is not None):
         try:
@@ -134,7 +175,8 @@ def take(log: Log, stored: bytes, key: str) -> None:
     demand(isinstance(sealed, dict) and list(sealed) == ["seal"], f"{place} has no seal")
     seal = sealed["seal"]
     demand({name: type(part) for name, part in seal.items()} == SEAL, f"{place} has a seal of other fields")
-    first, size = len(log.lines), len(log.lines) + len(lines)
+    first = log.first + len(log.lines)
+    size = first + len(lines)
     told = (seal["schema"], seal["log"], seal["seq"], seal["previous"], seal["first"], seal["count"])
     expected = ("curfew.segment/v1", log.log, log.seq, log.previous.hex(), first, len(lines))
     demand(told == expected, f"{place} is sealed as {told}, and not as {expected}")
@@ -291,6 +333,8 @@ def main() -> int:
     except OSError as error:
         print(f"It cannot be read: {error}")
         return 3
+    if log.stated is not None:
+        print(f"It begins with record {log.first}, by its own word: what was before may be removed.")
     print(f"Verified: {len(log.lines)} records, root {root(log.peaks).hex()}, sealed by {', '.join(log.keys)}")
     return 0
 

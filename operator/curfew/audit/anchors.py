@@ -10,10 +10,12 @@ from curfew.audit.segment import Segment
 class Anchors:
     """The anchors of a log, each compared when the log has grown to its size."""
 
-    def __init__(self, log: str, anchors: Iterable[Anchor]) -> None:
-        """Take anchors in any order."""
+    def __init__(self, log: str, anchors: Iterable[Anchor], first: int = 0) -> None:
+        """Take anchors in any order. Of a log that begins with record `first`, those that speak of less are only counted."""
         self._what = f"log {log}"
-        self._waiting = sorted(anchors, key=lambda anchor: anchor.size)
+        given = sorted(anchors, key=lambda anchor: anchor.size)
+        self._waiting = [anchor for anchor in given if anchor.size >= first]
+        self.before = len(given) - len(self._waiting)
         self.agreed = 0  # how many agree so far
 
     def speak_within(self, after: CompactRange) -> bool:

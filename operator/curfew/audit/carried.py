@@ -70,6 +70,7 @@ class Part:
     since: datetime  # every story that was opened later than this is in the set, if it is open
     stories: tuple[CarriedStory, ...]
     policies: tuple[Record, ...]
+    keys: tuple[str, ...] = ()  # that have sealed the log, in order; the first part has them
 
     @classmethod
     def of(cls, record: Record) -> "Part":
@@ -84,6 +85,7 @@ class Part:
                 since=datetime.fromisoformat(told["since"]),
                 stories=tuple(CarriedStory.of(entry) for entry in told["stories"]),
                 policies=tuple(Record.parse(body) for body in told["policies"]),
+                keys=tuple(map(str, told.get("keys", ()))),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise RecordRefused(f"record {record.id} carries stories that cannot be read: {error}") from error
@@ -119,6 +121,7 @@ def make_part(
     at: datetime,
     stories: Sequence[CarriedStory],
     policies: Sequence[Record],
+    keys: Sequence[str] = (),
 ) -> Record:
     """Return one record of a set."""
     count = f"{len(stories)} open {'story' if len(stories) == 1 else 'stories'}"
@@ -138,6 +141,7 @@ def make_part(
             "since": since.isoformat(),
             "stories": [story.to_json() for story in stories],
             "policies": [dict(policy.body) for policy in policies],
+            **({"keys": list(keys)} if keys else {}),
         },
     )
 

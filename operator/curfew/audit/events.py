@@ -266,7 +266,7 @@ EVENTS: Mapping[str, EventType] = MappingProxyType(
                 _ENTITY,
                 OTHER,
                 "The log carries its open stories and its policies forward.",
-                ("set", "part", "last", "began", "since", "stories", "policies"),
+                ("set", "part", "last", "began", "since", "stories", "policies", "keys"),
             ),
             EventType(
                 "audit.cluster_set_back",
@@ -275,6 +275,24 @@ EVENTS: Mapping[str, EventType] = MappingProxyType(
                 OTHER,
                 "The cluster's state went back to an earlier one: etcd was restored.",
                 ("seen", "found"),
+            ),
+            EventType(
+                "audit.begins_at",
+                "9011I",
+                _ENTITY,
+                UPDATE,
+                "The log says from where on it is kept; what is older may be removed.",
+                (
+                    "segment",
+                    "object",
+                    "record",
+                    "previous",
+                    "sealed_at",
+                    "hashes",
+                    "verifier_key",
+                    "keep_for",
+                    "writer",
+                ),
             ),
         )
     }

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from curfew.audit.beginning import Beginning
 from curfew.audit.checkpoint import Checkpoint, Verifier
 from curfew.audit.receipt import Receipt
 from curfew.audit.segment import ChainBroken, Head
@@ -19,6 +20,7 @@ class Kind(StrEnum):
     FORKED = "forked"  # two signed segments claim one place
     FOREIGN = "foreign"  # an object does not belong to the log
     CUT_OFF = "cut off"  # an anchor has seen more records than there are
+    UNSTATED = "unstated"  # the log does not begin where logs do, and does not say that it may
     REWRITTEN = "rewritten"  # an anchor has seen other records than there are
     REPEATED = "repeated"  # one thing is recorded twice
     OTHER_KEY = "other key"  # the key that is trusted has sealed no part of the log
@@ -93,6 +95,14 @@ class Verified:
     newest: str | None  # the name of the last segment that is good; None where there is none
     note: str | None  # the signed checkpoint in its seal
     before: int  # how many of the segments were verified before, and not read now
+    beginning: Beginning | None = None  # where it begins, if not with its very first segment
+    stated: Beginning | None = None  # where it may begin, by the newest of its own statements
+    anchors_before: int = 0  # how many anchors speak of less than what is before its beginning
+
+    @property
+    def first(self) -> int:
+        """The index of the first record that is there."""
+        return self.beginning.record if self.beginning is not None else 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from curfew.audit.beginning import EVENT as BEGINS
+from curfew.audit.beginning import Beginning, stated_in
 from curfew.audit.checkpoint import Verifier
 from curfew.audit.record import RecordRefused, identity
 from curfew.audit.rotation import EVENT, successor
@@ -28,6 +30,7 @@ class Gist:
     link: Link
     ids: bytes  # `ID_BYTES` for each record
     unread: tuple[int, ...]  # the indexes of the lines that this version cannot read as records
+    stated: tuple[Beginning, ...] = ()  # where the log begins, by its own word
 
 
 def open_gist(
@@ -40,6 +43,7 @@ def open_gist(
     ids: list[str] = []
     events: set[str] = set()
     unread: list[int] = []
+    stated: list[Beginning] = []
 
     def note(index: int, body: Any) -> None:
         try:
@@ -50,12 +54,14 @@ def open_gist(
             return
         ids.append(id_)
         events.add(event)
+        if event == BEGINS and (beginning := stated_in(log, body)) is not None:
+            stated.append(beginning)
         if visit is not None:
             visit(index, body)
 
     segment, link = open_segment(name, stored, verifier, log, note)
     following = successor(segment, verifier) if EVENT in events else verifier
-    return Gist(verifier, following, link, _packed(ids), tuple(unread)), segment
+    return Gist(verifier, following, link, _packed(ids), tuple(unread), tuple(stated)), segment
 
 
 def _packed(ids: Sequence[str]) -> bytes:

@@ -23,29 +23,44 @@ class ProofRefused(ValueError):
     """A proof that does not prove. `str(error)` says why, as a clause that begins with a small letter."""
 
 
-class Tree:
-    """All nodes of a log's tree, so that any number of paths are looked up: 64 bytes of memory for each leaf."""
+_NOTHING = CompactRange()
 
-    def __init__(self, leaves: Iterable[bytes] = ()) -> None:
-        """Begin with these leaf hashes."""
-        self._levels = [bytearray()]  # of each height, the roots of all perfect subtrees from left to right
+
+class Tree:
+    """All nodes of a log's tree, so that any number of paths are looked up: 64 bytes of memory for each leaf.
+
+    It may begin where a log does that was cut: then it has paths for what came after, and roots of no less than that.
+    """
+
+    def __init__(self, leaves: Iterable[bytes] = (), before: CompactRange = _NOTHING) -> None:
+        """Begin with these leaf hashes, after a tree of which only the perfect subtrees are known."""
+        self._levels: list[bytearray] = []  # of each height, the roots of perfect subtrees from left to right
+        self._skipped: list[int] = []  # of each height, how many of them are not known
+        self._size = before.size
+        known = iter(reversed(before.hashes))
+        for height in range(max(before.size.bit_length(), 1)):
+            is_known = before.size >> height & 1
+            self._skipped.append((before.size >> height) - is_known)
+            self._levels.append(bytearray(next(known) if is_known else b""))
         self.extend(leaves)
 
     @property
     def size(self) -> int:
-        """How many leaves there are."""
-        return len(self._levels[0]) // HASH_BYTES
+        """How many leaves there are, those before its beginning included."""
+        return self._size
 
     def extend(self, leaves: Iterable[bytes]) -> None:
         """Append leaf hashes."""
         for leaf in leaves:
-            node, height, place = leaf, 0, self.size
+            node, height, place = leaf, 0, self._size
             self._levels[0] += node
+            self._size += 1
             while place & 1:
                 node = node_hash(self._node(height, place - 1), node)
                 height, place = height + 1, place >> 1
                 if height == len(self._levels):
                     self._levels.append(bytearray())
+                    self._skipped.append(0)
                 self._levels[height] += node
 
     def root_of(self, begin: int, end: int) -> bytes:
@@ -58,6 +73,9 @@ class Tree:
         return CompactRange(end - begin, tuple(hashes)).root()
 
     def _node(self, height: int, place: int) -> bytes:
+        place -= self._skipped[height]
+        if not 0 <= place < len(self._levels[height]) // HASH_BYTES:
+            raise ValueError(f"no subtree of height {height} is known there")
         return bytes(self._levels[height][place * HASH_BYTES : (place + 1) * HASH_BYTES])
 
 

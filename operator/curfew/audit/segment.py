@@ -136,7 +136,7 @@ class Link:
             why = "commits to other records than the log holds up to its end"
             raise ChainBroken(seq, self.name, why, range(self.first, self.first + self.count))
         if head.at is not None and self.after.at is not None and self.after.at < head.at:
-            why = f"is older ({_format_time(self.after.at)}) than the segment before it"
+            why = f"is older ({format_time(self.after.at)}) than the segment before it"
             raise ChainBroken(seq, self.name, why)
 
     def check_name(self) -> None:
@@ -179,7 +179,7 @@ def seal(head: Head, lines: Sequence[bytes], *, at: datetime, writer: str, signe
             "previous": head.object_hash.hex(),
             "first": head.range.size,
             "count": len(lines),
-            "at": _format_time(at),
+            "at": format_time(at),
             "writer": writer,
             "next_dt": at.date().isoformat(),
             "range": _sealed_range(tree),
@@ -289,7 +289,7 @@ def open_segment(
         raise broken("is sealed with a checkpoint of another tree")
     if not sealed["at"].endswith("Z") or at.date() != next_day:
         raise broken("is sealed with a day that does not fit its time")
-    if _sealed_range(tree) != sealed["range"] or _format_time(at) != sealed["at"]:
+    if _sealed_range(tree) != sealed["range"] or format_time(at) != sealed["at"]:
         raise broken("is sealed with a range or a time that is not in its one right form")
     first = sealed["first"]
     segment = Segment(seq, name, tuple(lines), tuple(map(leaf_hash, lines)), first, at, sealed["writer"])
@@ -346,5 +346,6 @@ def _signed(frame: bytes) -> bytes:
     return _SIGNED_PREFIX + hashlib.sha256(frame).digest()
 
 
-def _format_time(at: datetime) -> str:
+def format_time(at: datetime) -> str:
+    """Return a time in the one form that it has in a seal."""
     return at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

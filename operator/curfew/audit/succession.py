@@ -25,9 +25,20 @@ class Succession:
     enough that it has sealed one segment of an unbroken chain.
     """
 
-    def __init__(self, trusted: Verifier, tenures: tuple[Tenure, ...] = (), current: Verifier | None = None) -> None:
-        """Begin with the key that is trusted, or go on where tenures ended."""
+    def __init__(
+        self,
+        trusted: Verifier,
+        tenures: tuple[Tenure, ...] = (),
+        current: Verifier | None = None,
+        *,
+        named: Verifier | None = None,
+    ) -> None:
+        """Begin with the key that is trusted, or go on where tenures ended.
+
+        `named` is the key that has sealed the first segment by the word of a log whose first record is gone.
+        """
         self.trusted = trusted
+        self._named = named
         self.current = current or trusted  # which has to have sealed the next segment
         self.tenures = list(tenures)
 
@@ -41,7 +52,7 @@ class Succession:
         if self.tenures:
             return None
         try:
-            named = Verifier.parse(announced_key(stored) or "")
+            named = self._named or Verifier.parse(announced_key(stored) or "")
         except KeyRefused:
             return None
         return named if named.name == self.trusted.name and named != self.trusted else None

@@ -16,6 +16,7 @@ from datetime import datetime
 from hashlib import sha256
 
 from curfew.audit.anchors import Anchors
+from curfew.audit.beginning import Beginning
 from curfew.audit.checkpoint import Verifier
 from curfew.audit.damage import Damage, locate
 from curfew.audit.findings import Anchor, Examined, Finding, Kind, LogRefused, Silence, Verified
@@ -118,20 +119,28 @@ class Walk:
         anchors: Iterable[Anchor] = (),
         *,
         since: Witness | None = None,
+        beginning: Beginning | None = None,
+        stated: Beginning | None = None,
         accepted: Callable[[Segment], None] | None = None,
     ) -> None:
         """`accepted` is called with each segment that was found good, in order.
 
-        With a witness the first object to be taken is the one that it ends with; what is before is not looked at.
+        With a witness the first object to be taken is the one that it ends with; what is before is not looked at. With a
+        beginning and no witness it is the one after that. The log has to state that it may begin there, in what is taken
+        or in what the witness has seen, unless that is what is `stated`.
         """
         self._log = log
         self._since = since  # until its last segment was looked for
         self._before = since.segments if since is not None else 0
         self._accepted = accepted
-        self._keys = Succession(verifier)
-        self._anchors = Anchors(log, anchors)
-        self._head = Head.genesis(log)  # after the last good segment
-        self._slot = 0  # the place that comes next
+        self._beginning = beginning
+        self._stated = stated  # the newest statement of where the log may begin
+        self._is_stated = beginning is None or beginning == stated
+        self._keys = Succession(verifier, named=beginning.verifier if beginning is not None else None)
+        self._anchors = Anchors(log, anchors, beginning.record if beginning is not None else 0)
+        self._start = beginning.head if beginning is not None else Head.genesis(log)
+        self._head = self._start  # after the last good segment
+        self._slot = self._head.seq + 1  # the place that comes next
         self._here: list[_Object] = []  # the objects taken so far that claim one place
         self._troubles: list[Trouble] = []  # since the last good segment
         self._void: Head | None = None  # the head, if the place before is void
@@ -143,6 +152,8 @@ class Walk:
             self._head, self._slot = since.head, since.head.seq
             self._keys = Succession(verifier, since.keys, since.following)
             self._tally = _Tally(since.segments, since.first_at, since.heartbeats, since.newest, since.note)
+            self._stated = since.stated
+            self._is_stated = beginning is None or beginning == since.stated
 
     @property
     def verifier(self) -> Verifier:
@@ -153,6 +164,11 @@ class Walk:
     def is_proven(self) -> bool:
         """Whether the key that is trusted has sealed a segment so far. Until it has, all of it may be another's log."""
         return self._keys.is_proven
+
+    @property
+    def is_stated(self) -> bool:
+        """Whether the log has stated so far that it may begin where it does. Until it has, it may have been cut off."""
+        return self._is_stated
 
     @property
     def is_whole(self) -> bool:
@@ -180,6 +196,9 @@ class Walk:
             newest=tally.newest,
             note=tally.note,
             before=self._before,
+            beginning=self._beginning,
+            stated=self._stated,
+            anchors_before=self._anchors.before,
         )
 
     def take(self, name: str, stored: bytes, gist: Gist | None = None) -> None:
@@ -205,6 +224,7 @@ class Walk:
         self._settle(None)
         self._findings += self._anchors.left(self._head.range, is_whole=is_whole)
         self._judge_key()
+        self._judge_beginning()
         for repeat in self._seen.repeats():
             seq = place(self._log, repeat.name)
             self._find(
@@ -389,6 +409,9 @@ class Walk:
         tally.unread += gist.unread
         self._seen.add(gist)
         self._keys.follow(gist)
+        if gist.stated:
+            self._stated = gist.stated[-1]
+            self._is_stated = self._is_stated or self._beginning in gist.stated
         self._findings += self._anchors.compare(before, segment, after.range)
         self._head = after
         if self._accepted is not None and segment is not None:
@@ -454,8 +477,8 @@ class Walk:
             Kind.ALTERED,
             f"what is before segment {gist.link.after.seq} ({one.name})",
             f"is sealed by {keys.current}, which has not handed the log over to {keys.trusted}",
-            seq=0,
-            name=Head.genesis(self._log).next_name(),
+            seq=self._start.seq + 1,
+            name=self._start.next_name(),
             records=range(segment.first),
         )
         self._accept(gist, segment, None)
@@ -471,6 +494,14 @@ class Walk:
         else:
             why = f"is sealed by {keys.tenures[-1].verifier}, and no part of it by {keys.trusted}"
         self._find(Kind.OTHER_KEY, f"log {self._log}", why, records=range(self._head.range.size))
+
+    def _judge_beginning(self) -> None:
+        """Report a log that is cut off at its beginning without having stated that it may be."""
+        if self._beginning is None or self._is_stated:
+            return
+        where = f"what is before segment {self._beginning.segment}"
+        why = "is missing, and nothing in the log that verifies states that it may be removed"
+        self._find(Kind.UNSTATED, where, why, records=range(self._beginning.record))
 
     def _find(
         self, kind: Kind, what: str, why: str, *, seq: int = -1, name: str = "", records: range | None = None

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from curfew.audit.beginning import Beginning
 from curfew.audit.canonical import canonical
 from curfew.audit.checkpoint import KeyRefused, NoteRefused, Verifier, open_note
 from curfew.audit.findings import Verified
@@ -39,6 +40,7 @@ class Witness:
     segments: int
     heartbeats: int
     first_at: datetime  # when the first segment was sealed
+    stated: Beginning | None = None  # where it may begin, by the newest of its own statements
 
     @classmethod
     def of(cls, verified: Verified, trusted: Verifier, *, key_was_given: bool) -> "Witness | None":
@@ -56,6 +58,7 @@ class Witness:
             verified.segments,
             verified.heartbeats,
             verified.first_at,
+            verified.stated,
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -80,6 +83,7 @@ class Witness:
             "firstAt": self.first_at.isoformat(),
             "checkpoint": self.note,
         }
+        told |= {"stated": self.stated.to_json()} if self.stated is not None else {}
         return {**told, "sum": _sum(told)}
 
     @classmethod
@@ -113,6 +117,7 @@ class Witness:
             told["segments"],
             told["heartbeats"],
             instant(told["firstAt"], "firstAt"),
+            Beginning.of(told["log"], told["stated"]) if "stated" in told else None,
         )
         if open_note(witness.note, witness.keys[-1].verifier) != witness.head.checkpoint:
             raise WitnessRefused("its checkpoint is that of another tree")

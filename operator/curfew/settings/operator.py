@@ -6,6 +6,7 @@ audit:
   log: main                       # the log's name in there
   worm: required                  # required | advisory: whether the bucket must prove that it is write-once
   retention: 400d                 # for how long the bucket has to lock each object at least, in days
+  keepFor: 500d                   # what is older may be removed, by a rule of the bucket: the log states it; left out: nothing
   attestEvery: 15m                # how often it has to prove that, and segments are read back
   keyFile: signing.pem            # the Ed25519 private key (PEM) that signs the log, beside this file or absolute
   signer:                         # instead of keyFile, where somebody else holds the key (needs securesystemslib)
@@ -60,6 +61,7 @@ from curfew.settings.files import read_given
 _STORES = "s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, az://CONTAINER/PREFIX or file:///FOLDER"
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _DAYS = re.compile(r"[1-9][0-9]{0,3}d")
+_LEAST_KEPT = timedelta(days=40)  # more than the longest grant, and what a start reads at most
 _MAX_GRANT = timedelta(days=31)  # what the CustomResourceDefinitions let anybody ask for
 
 
@@ -236,6 +238,19 @@ class AuditSettings(_Settings):
     log: Annotated[str, AfterValidator(_dns_label)] = Field(default="main", examples=["main"])
     worm: Literal["required", "advisory"] = Field(default="required", examples=["required"])
     retention: Annotated[timedelta, BeforeValidator(_to_days)] = Field(default=timedelta(days=400), examples=["400d"])
+    keep_for: Annotated[timedelta, BeforeValidator(_to_days)] | None = Field(default=None, examples=["500d"])
+
+    @field_validator("keep_for")
+    @classmethod
+    def _kept_while_locked(cls, keep_for: timedelta | None, info: ValidationInfo) -> timedelta | None:
+        """Refuse to give up what is still locked, and what a start reads."""
+        least = max(info.data.get("retention", timedelta()), _LEAST_KEPT)
+        if keep_for is not None and keep_for < least:
+            raise ValueError(
+                f"is {keep_for.days}d; write at least {least.days}d: no less than retention, and than {_LEAST_KEPT.days}d"
+            )
+        return keep_for
+
     attest_every: Annotated[Duration, _between(timedelta(seconds=1), timedelta(hours=1))] = Field(
         default=timedelta(minutes=15), examples=["15m"]
     )

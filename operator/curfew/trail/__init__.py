@@ -2,8 +2,9 @@
 
 `writer` appends, `recovery` reads back at the start (`search` finds a segment to begin with, `ahead` asks for the next ones
 early), `memory` is what both have learned, `keys` signs, `attestor` finds out whether the store keeps it, with the `samples`
-that are read again, `health` says whether records become durable, `people` knows the names behind pseudonyms,
-`used_names` which names of requests were used, `punctual` gives each call to the store an end.
+that are read again, `retention` states from where on the log is kept, `health` says whether records become durable,
+`people` knows the names behind pseudonyms, `used_names` which names of requests were used, `punctual` gives each call to the
+store an end.
 """
 
 from curfew.storage.people import People

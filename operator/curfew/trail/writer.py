@@ -34,6 +34,7 @@ from curfew.trail.keys import Keys, KeyUnknown
 from curfew.trail.memory import Memory
 from curfew.trail.open_stories import Carrier
 from curfew.trail.recovery import Recovered, records_of, recover
+from curfew.trail.retention import Retention
 from curfew.trail.samples import Samples
 
 R = TypeVar("R")
@@ -116,6 +117,7 @@ class Trail:
         worm_required: bool = True,
         attest_every: timedelta = timedelta(minutes=15),
         people: People | None = None,
+        keep_for: timedelta | None = None,
         call_timeout: timedelta = timedelta(seconds=12),
         jitter: Callable[[], float] = random.random,
     ) -> None:
@@ -126,6 +128,7 @@ class Trail:
         before an empty segment proves life; `window` is how much is read of a log that carries no stories forward yet; with
         `worm_required` the store has to be proved write-once for the trail to be healthy, which is asked for every
         `attest_every`. With `people`, the log holds pseudonyms instead of names; here and in the memory are the names.
+        With `keep_for`, the log states once a day that what is older may be removed.
         `call_timeout` is longer than the store's own, which can say more about what did not answer.
         """
         self._store = PunctualStore(store, call_timeout)
@@ -149,6 +152,20 @@ class Trail:
             writer=writer,
             every=attest_every,
             worm_required=worm_required,
+        )
+        self._retention = (
+            Retention(
+                self._store,
+                clock,
+                self.submit,
+                log=log,
+                writer=writer,
+                keep_for=keep_for,
+                verifiers=self._keys.verifiers,
+                known=lambda: self._memory.open,
+            )
+            if keep_for is not None
+            else None
         )
         self._head: Head | None = None
         self._seals: Seals | None = None
@@ -266,7 +283,7 @@ class Trail:
             await self.open()
         self._ended = asyncio.Event()
         try:
-            await _first_of(self._write_until_closed(), self._attest_once_begun())
+            await _first_of(self._write_until_closed(), self._attest_once_begun(), self._state_once_begun())
         except Exception as error:
             self._keeper.stopped(f"The writer ended: {error}")
             raise
@@ -303,6 +320,13 @@ class Trail:
     async def _attest_once_begun(self) -> None:
         await self._is_begun.wait()
         await self._attestor.run(self._samples)
+
+    async def _state_once_begun(self) -> None:
+        await self._is_begun.wait()
+        if self._retention is None:
+            await asyncio.Event().wait()  # for ever: nothing is ever to be removed
+        else:
+            await self._retention.run()
 
     # --- writing ---------------------------------------------------------------------------------------------------------
 

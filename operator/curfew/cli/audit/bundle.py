@@ -4,6 +4,7 @@
     manifest.json       curfew.export/v1: what it is of, and size and SHA-256 of every other file
     manifest.sig        where the exporter signed the manifest: base64 of an Ed25519 signature; exporter.pub is the key
     log/v1/log=…        the segments of the period, byte for byte, and the one before them, from which they are followed
+                        (if that was removed, the manifest has the state that the log itself states instead of it)
     records.jsonl|csv   the records of the period, with their indexes
     parquet/…           the same as OCSF events, a file a class, if asked for
 
@@ -19,9 +20,11 @@ from pathlib import Path
 from types import NoneType
 from typing import IO
 
+from curfew.audit.beginning import Beginning
 from curfew.audit.checkpoint import KeyRefused, NoteRefused, Verifier, decode_base64
 from curfew.audit.findings import Anchor, Finding, Kind, Verified
 from curfew.audit.given import fields, instant, parse_given, require
+from curfew.audit.merkle import CompactRange
 from curfew.audit.rotation import successor
 from curfew.audit.segment import ChainBroken, Segment, open_segment
 from curfew.audit.succession import Tenure
@@ -63,6 +66,9 @@ class Manifest:
     period: Span
     key: Verifier  # that sealed the first segment in it
     start: str | None  # the name of the segment before, from which they are followed; None where the log begins in it
+    begins: (
+        Beginning | None
+    )  # where the log began when it was exported, if the first segment in it is the first there was
     files: Mapping[str, tuple[int, str]]  # of each other file, size and SHA-256 in hex
     data: bytes
 
@@ -96,7 +102,8 @@ class Manifest:
         for name, one in told["files"].items():
             file = fields(one, {"size": int, "sha256": str}, f"what it says of {name!r}")
             listed[name] = (file["size"], file["sha256"])
-        return cls(told["log"], Span(begin, end), Verifier.parse(told["key"]), start, listed, data)
+        begins = Beginning.of(told["log"], told["begins"]) if "begins" in told else None
+        return cls(told["log"], Span(begin, end), Verifier.parse(told["key"]), start, begins, listed, data)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,20 +112,38 @@ class ExaminedBundle:
 
     findings: tuple[Finding, ...]
     verified: Verified
-    first: int  # the index from which on it speaks
+    before: CompactRange  # the tree of the log before what it holds
     in_period: int  # how many records are of the period
     exporter: Verifier | None  # who signed the manifest
 
+    @property
+    def first(self) -> int:
+        """The index from which on it speaks."""
+        return self.before.size
+
 
 def examine(
-    files: Files, manifest: Manifest, verifier: Verifier, anchors: Iterable[Anchor], *, advance: Callable[[], None]
+    files: Files,
+    manifest: Manifest,
+    verifier: Verifier,
+    anchors: Iterable[Anchor],
+    *,
+    advance: Callable[[], None],
+    accepted: Callable[[Segment], None] | None = None,
 ) -> ExaminedBundle:
-    """Look at everything in a bundle. `advance` is called for each file."""
+    """Look at everything in a bundle. `advance` is called for each file, `accepted` with each segment that is good."""
     findings = list(islice(_differences(files, manifest, advance), MOST_DIFFERENCES))
     rows = Rows(manifest.period)
     exporter = _exporter(files, manifest, findings)
     names = in_order(manifest.log, (name.removeprefix(OBJECTS) for name in files.names() if name.startswith(OBJECTS)))
     since: Witness | None = None
+    begins = manifest.begins
+
+    def take(segment: Segment) -> None:
+        rows.take(segment)
+        if accepted is not None:
+            accepted(segment)
+
     if manifest.start is not None:
         try:
             since = start_from(manifest.log, manifest.start, _read(files, OBJECTS + manifest.start), manifest.key)
@@ -126,7 +151,7 @@ def examine(
             why = f"does not hold the segment that it begins after: {error}"
             findings.append(Finding(Kind.MISSING, "the bundle", why))
             names = []
-    walk = Walk(manifest.log, verifier, anchors, since=since, accepted=rows.take)
+    walk = Walk(manifest.log, verifier, anchors, since=since, beginning=begins, stated=begins, accepted=take)
     for name in names:
         walk.take(name, _read(files, OBJECTS + name))
     examined = walk.finish()
@@ -136,8 +161,8 @@ def examine(
             if manifest.files.get(name, (0, ""))[1] != digest:
                 why = "does not hold the records of the period as they stand in the log"
                 findings.append(Finding(Kind.ALTERED, f"file {name}", why, name=name))
-    first = since.head.range.size if since is not None else 0
-    return ExaminedBundle(tuple(findings), examined.verified, first, rows.count, exporter)
+    before = since.head.range if since is not None else begins.head.range if begins is not None else CompactRange()
+    return ExaminedBundle(tuple(findings), examined.verified, before, rows.count, exporter)
 
 
 def start_from(log: str, name: str, stored: bytes, verifier: Verifier) -> Witness:

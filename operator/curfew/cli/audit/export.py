@@ -17,6 +17,7 @@ from typing import Any
 import click
 
 from curfew.adapters.clock import SystemClock
+from curfew.audit.beginning import Beginning
 from curfew.audit.checkpoint import Ed25519Signer, KeyRefused, Verifier
 from curfew.audit.segment import TRAILER_BYTES, unpack
 from curfew.audit.when import Span
@@ -157,6 +158,7 @@ class _Part:
     end: int  # the index after the last record
     key: Verifier  # that sealed the first object in the bundle
     note: str | None  # the newest checkpoint of the whole log
+    begins: Beginning | None  # where the log begins, if the first of them is its first, and not its very first
     rows: Rows
 
     def in_words(self) -> str:
@@ -208,7 +210,8 @@ async def _choose(links: AsyncGenerator[Link], span: Span, rows: Rows) -> _Part:
         if part is None and is_of_it:
             # The segment before may have been sealed by the key before.
             key = keys[-2].verifier if before is not None and keys[-1].segment == segment.seq else keys[-1].verifier
-            part = _Part([], before, segment.first, 0, key, None, rows)
+            begins = link.verified.beginning if before is None else None
+            part = _Part([], before, segment.first, 0, key, None, begins, rows)
         if part is not None:
             part.objects.append(one)
             is_next = len(part.objects) == chosen + 1
@@ -237,6 +240,7 @@ def _write_manifest(folder: Path, part: _Part, span: Span, log: str, signer: Ed2
         "period": {edge: at and at.isoformat() for edge, at in (("begin", span.begin), ("end", span.end))},
         "key": str(part.key),
         "start": part.start[0] if part.start is not None else None,
+        **({"begins": part.begins.to_json()} if part.begins is not None else {}),
         "records": {"first": part.first, "count": part.end - part.first, "inPeriod": part.rows.count},
         "checkpoint": part.note,
         "files": files,

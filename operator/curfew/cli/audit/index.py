@@ -8,6 +8,8 @@ import click
 
 from curfew.audit.checkpoint import Verifier
 from curfew.cli.audit import options
+from curfew.cli.audit.beginnings import find_claim
+from curfew.cli.audit.beginnings import kept as from_beginning
 from curfew.cli.audit.reading import CannotRead, given_key, list_log, open_location, unreadable
 from curfew.cli.audit.search_index.file import IndexUnusable
 from curfew.cli.audit.search_index.index import Index, open_index
@@ -55,8 +57,10 @@ async def _update(store: ObjectStore, log: str, given: Verifier | None) -> None:
     try:
         with open_index(store.url, log, verifier) as kept:
             names = await list_log(store, log)
-            since = await kept.since(store, log, names)
-            async with aclosing(sifted_records(store, log, names, verifier, None, kept, since)) as records:
+            claim = await find_claim(store, log, names)
+            names = from_beginning(log, names, claim)
+            since = await kept.since(store, log, names, claim.beginning if claim is not None else None)
+            async with aclosing(sifted_records(store, log, names, verifier, None, kept, since, claim)) as records:
                 async for _ in records:
                     pass
             if kept.not_kept is not None:

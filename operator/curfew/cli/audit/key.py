@@ -12,6 +12,7 @@ from curfew.audit.findings import Examined
 from curfew.audit.segment import origin
 from curfew.audit.verify import Walk
 from curfew.cli.audit import options
+from curfew.cli.audit.beginnings import find_claim, kept
 from curfew.cli.audit.reading import (
     MOST_KEY,
     TAMPERED,
@@ -83,7 +84,10 @@ def _public_half(where: str, pem: bytes, log: str) -> Verifier:
 async def _examine(store: ObjectStore, log: str) -> Examined:
     names = await list_log(store, log)
     try:
-        walk = Walk(log, await announced(store, log, names))
+        claim = await find_claim(store, log, names)
+        beginning = claim.beginning if claim is not None else None
+        walk = Walk(log, await announced(store, log, names, beginning), beginning=beginning)
+        names = kept(log, names, claim)
     except Unfounded as error:
         raise click.ClickException(f"{error.finding}.") from error
     with progress(len(names), "objects") as advance:

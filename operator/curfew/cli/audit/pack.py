@@ -42,8 +42,10 @@ class Basis:
     proof_key: str  # and its newest checkpoint with this one: another where the key was rotated
     key_was_given: bool
     anchors: tuple[tuple[str, int], ...]  # what people call each, and how many records it speaks for
-    records: int
+    records: int  # that are there
     segments: int
+    size: int  # how many records the log has had
+    begins: str | None  # where the log begins, in words, if its oldest segments were removed
     root: str
     checkpoint: str
     made_at: datetime
@@ -51,15 +53,20 @@ class Basis:
     seed: str
     seed_was_given: bool
     asked_for: int  # how many samples
+    anchors_before: int  # how many anchors speak of records that were removed
 
     @property
     def notes(self) -> Iterator[str]:
         """Yield what the verification does not show."""
+        if self.begins is not None:
+            yield f"The log begins {self.begins}. What was before was removed, as the log itself states, and is not shown."
+        if self.anchors_before:
+            yield f"Anchors that could not be compared, because what they speak of was removed: {self.anchors_before:,}."
         if not self.key_was_given:
             yield NO_KEY
         if not self.anchors:
             yield NO_ANCHOR
-        elif (after := self.records - max(size for _, size in self.anchors)) > 0:
+        elif (after := self.size - max(size for _, size in self.anchors)) > 0:
             yield (
                 f"The anchors speak for all records but the last {after:,}, which could be cut off without its being seen."
             )

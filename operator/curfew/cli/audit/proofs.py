@@ -17,7 +17,7 @@ class Shelf:
 
     def __init__(self, log: str) -> None:
         self._log = log
-        self._tree = Tree()
+        self._tree: Tree | None = None
         self._firsts: list[int] = []  # of each segment that holds records, the index of its first
         self._names: list[str] = []
         self._newest: Verified | None = None
@@ -25,6 +25,9 @@ class Shelf:
     def take(self, link: Link) -> None:
         """Take the next verified segment."""
         self._newest = link.verified
+        if self._tree is None:
+            beginning = link.verified.beginning
+            self._tree = Tree(before=beginning.head.range) if beginning is not None else Tree()
         if link.segment.lines:
             self._firsts.append(link.segment.first)
             self._names.append(link.segment.name)
@@ -51,17 +54,15 @@ class Shelf:
 
         Raise `CannotRead` where an object is not any more what was verified.
         """
-        opened, lines = -1, list[bytes]()
+        opened, lines, tree = -1, list[bytes](), self._tree or Tree()
         for index in indexes:
             place = bisect_right(self._firsts, index) - 1
             if place != opened:
                 opened, lines = place, _lines(await store.get(self._names[place]))
             line = lines[index - self._firsts[place]]
-            if leaf_hash(line) != self._tree.root_of(index, index + 1):
+            if leaf_hash(line) != tree.root_of(index, index + 1):
                 raise CannotRead(f"{self._names[place]} was changed while the report was made. Make it again.")
-            yield Proof(
-                self._log, index, line, inclusion_path(self._tree, index, self._tree.size), self.checkpoint, self.key
-            )
+            yield Proof(self._log, index, line, inclusion_path(tree, index, tree.size), self.checkpoint, self.key)
 
 
 def _lines(stored: bytes) -> list[bytes]:

@@ -10,10 +10,13 @@ import click
 
 from curfew.audit.checkpoint import Verifier
 from curfew.audit.findings import Anchor, Verified
+from curfew.audit.merkle import CompactRange
 from curfew.audit.proof import Proof, Tree, inclusion_path
 from curfew.audit.query import Query
 from curfew.audit.segment import Segment
 from curfew.cli.audit import options
+from curfew.cli.audit.beginnings import in_words
+from curfew.cli.audit.exported import joined, read_exports, refuse_other
 from curfew.cli.audit.reading import USAGE, given_key, open_location, read_receipt, unreadable
 from curfew.cli.audit.showing import count, in_utc, printable
 from curfew.cli.audit.stream import Told, known_key, told_at, verified_segments
@@ -34,8 +37,23 @@ _SHOWN = 20  # records that are listed where several may be meant
     type=click.Path(dir_okay=False, path_type=Path, allow_dash=True),
     help="The file to write, or - for the standard output. By default LOG-INDEX.proof.json, here.",
 )
+@click.option(
+    "--export",
+    "exports",
+    multiple=True,
+    type=click.Path(exists=True, path_type=Path),
+    metavar="BUNDLE",
+    help="An export that holds what the log no longer does, up to where it begins now; may be given several times.",
+)
 def prove(
-    location: str, record: str, event: str | None, log: str, key: str | None, key_file: Path | None, to: Path | None
+    location: str,
+    record: str,
+    event: str | None,
+    log: str,
+    key: str | None,
+    key_file: Path | None,
+    to: Path | None,
+    exports: tuple[Path, ...],
 ) -> None:
     """Write the proof of one record into one file, which anyone can check without the log.
 
@@ -46,11 +64,15 @@ def prove(
     The whole log is verified first. The file holds the record, the path from it to the root of the log, and the newest
     checkpoint, which the log's key signed. `curfew audit check-proof` checks it.
 
+    A record that was removed from the log after its time is proved from exports that hold it and what came after it
+    (--export): the proof leads to the same checkpoint of today.
+
     \b
     Examples:
       curfew audit prove s3://acme-access-log/prod 41
       curfew audit prove s3://acme-access-log/prod payments/inc-4711 grant.activated --key-file curfew.pub
       curfew audit prove ./copy main/41/42/9f86d081… --to evidence.json
+      curfew audit prove s3://acme-access-log/prod 41 --export 2025.zip --key-file curfew.pub
 
     \b
     Exit code 0: the proof is written.
@@ -62,7 +84,7 @@ def prove(
     wanted = _Wanted(record, event, log)
     store = open_location(location)
     with unreadable():
-        told, proof = asyncio.run(_prove(store, log, verifier, wanted))
+        told, proof = asyncio.run(_prove(store, log, verifier, wanted, exports))
     if to == Path("-"):
         click.echo(proof.to_bytes(), nl=False)
         return
@@ -123,27 +145,41 @@ class _Wanted:
 _ID = re.compile("[0-9a-f]{32}")
 
 
-async def _prove(store: ObjectStore, log: str, given: Verifier | None, wanted: _Wanted) -> tuple[Told, Proof]:
+async def _prove(
+    store: ObjectStore, log: str, given: Verifier | None, wanted: _Wanted, files: Sequence[Path]
+) -> tuple[Told, Proof]:
+    found: dict[int, Told] = {}  # by index: an export may hold what the log still does
+
+    def look_into(segment: Segment) -> None:
+        found.update((told.index, told) for told in wanted.among(segment))
+
+    exports = read_exports(files, log, look_into)
     verifier = await known_key(store, log, given)
-    tree, found = Tree(), list[Told]()
+    tree: Tree | None = None
     last: Verified | None = None
     async with aclosing(verified_segments(store, log, verifier, wanted.anchors)) as links:
         async for link in links:
             last = link.verified
+            if tree is None:
+                tree = joined(exports, last.beginning.head.range if last.beginning is not None else CompactRange())
             tree.extend(link.segment.leaves)
-            found += wanted.among(link.segment)
-    told = _the_one(found, wanted, tree.size)
-    assert last is not None  # noqa: S101  there is a record, so there is a segment
-    assert last.note is not None  # noqa: S101  which has a checkpoint
+            look_into(link.segment)
+    assert tree is not None  # noqa: S101  a log without segments is no log, and was refused
+    assert last is not None  # noqa: S101  the same
+    assert last.note is not None  # noqa: S101  a segment has a checkpoint
+    refuse_other(tree, last.head.range.root())
+    told = _the_one(list(found.values()), wanted, last)
     path = inclusion_path(tree, told.index, tree.size)
     return told, Proof(log, told.index, told.line, path, last.note, str(last.keys[-1].verifier))
 
 
-def _the_one(found: Sequence[Told], wanted: _Wanted, size: int) -> Told:
+def _the_one(found: Sequence[Told], wanted: _Wanted, log: Verified) -> Told:
     if not found:
+        held = f"the log holds {count(log.records - log.first, 'record')}"
+        if log.beginning is not None:
+            held += f" and begins {in_words(log.beginning)}; what was before is proved from an export (--export)"
         raise _NotOne(
-            f"No record is {printable(wanted.text)}; the log holds {count(size, 'record')}. `curfew audit search` finds "
-            "records and shows their indexes."
+            f"No record is {printable(wanted.text)}; {held}. `curfew audit search` finds records and shows their indexes."
         )
     if len(found) > 1:
         lines = [f"  {told.index:>9}  {printable(told.record.message)}" for told in found[:_SHOWN] if told.record]

@@ -11,6 +11,7 @@ import click
 
 from curfew.adapters.clock import SystemClock
 from curfew.adapters.objectstore import BUCKET_SCHEMES, open_store
+from curfew.audit.beginning import Beginning
 from curfew.audit.checkpoint import KeyRefused, NoteRefused, Verifier, claimed, open_note
 from curfew.audit.findings import Anchor, Finding, Kind
 from curfew.audit.given import parse_given
@@ -178,8 +179,13 @@ def read_key(text: str | None, file: Path | None) -> Verifier | None:
         raise click.UsageError(f"The key cannot be used: {error}.") from error
 
 
-async def announced(store: ObjectStore, log: str, names: Sequence[str]) -> Verifier:
-    """Return the key that the log names in its first record, or raise `Unfounded` where it names none that can be."""
+async def announced(store: ObjectStore, log: str, names: Sequence[str], beginning: Beginning | None = None) -> Verifier:
+    """Return the key that the log names in its first record, or where it states its beginning.
+
+    Raise `Unfounded` if it names none that can be.
+    """
+    if beginning is not None:
+        return beginning.verifier
     first = Head.genesis(log).next_name()
 
     def unfounded(kind: Kind, why: str) -> Unfounded:
@@ -189,7 +195,7 @@ async def announced(store: ObjectStore, log: str, names: Sequence[str]) -> Verif
     if first not in names:
         seq = next((seq for seq in (place(log, name) for name in names) if seq >= 0), None)
         there = "no segment is there" if seq is None else f"the first that is there is segment {seq}"
-        raise unfounded(Kind.MISSING, f"is missing: {there}")
+        raise unfounded(Kind.MISSING, f"is missing: {there}, and nothing states that the log begins there")
     try:
         verifier = Verifier.parse(announced_key(await store.get(first)) or "")
     except KeyRefused as error:

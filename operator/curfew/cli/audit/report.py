@@ -13,6 +13,7 @@ from curfew.adapters.clock import SystemClock
 from curfew.api.times import format_duration, parse_duration
 from curfew.audit.checkpoint import Verifier
 from curfew.cli.audit import options
+from curfew.cli.audit.beginnings import in_words
 from curfew.cli.audit.pack import REPORT, Basis, Pack, write
 from curfew.cli.audit.proofs import Shelf
 from curfew.cli.audit.reading import (
@@ -198,9 +199,12 @@ async def _report(
             key=str(verifier),
             proof_key=shelf.key,
             key_was_given=given is not None,
-            anchors=tuple((anchor.source, anchor.size) for anchor in anchors),
-            records=verified.records,
+            anchors=tuple((anchor.source, anchor.size) for anchor in anchors if anchor.size >= verified.first),
+            records=verified.records - verified.first,
+            begins=in_words(verified.beginning) if verified.beginning is not None else None,
+            anchors_before=verified.anchors_before,
             segments=verified.segments,
+            size=verified.records,
             root=verified.head.range.root().hex(),
             checkpoint=shelf.checkpoint,
             made_at=now,

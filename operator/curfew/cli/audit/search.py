@@ -3,7 +3,7 @@
 import asyncio
 import dataclasses
 from collections import deque
-from collections.abc import AsyncGenerator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,13 +18,14 @@ from curfew.audit.query import Query
 from curfew.audit.record import Record
 from curfew.cli.audit import options
 from curfew.cli.audit.asking import TIMES, questions, read_query
+from curfew.cli.audit.beginnings import Claim, find_claim, kept, tell
 from curfew.cli.audit.listing import LISTINGS, Listing, TableListing
 from curfew.cli.audit.reading import USAGE, given_key, known_people, list_log, open_location, unreadable
 from curfew.cli.audit.search_index.file import IndexUnusable
 from curfew.cli.audit.search_index.index import Index, open_index
 from curfew.cli.audit.showing import count, printable, show_row
 from curfew.cli.audit.sifting import sifted_records
-from curfew.cli.audit.story import tell
+from curfew.cli.audit.story import tell as tell_story
 from curfew.cli.audit.stream import NotVerified, known_key, read_record
 from curfew.cli.audit.verdict import NO_KEY
 from curfew.ports import ObjectStore
@@ -160,7 +161,7 @@ async def _tell(source: _Source, query: Query, *, or_list: bool) -> None:
     elif subjects:
         if refused is None and not _asks_for_all_of_a_request(query):
             found, refused = await _all(source, Query({"request": tuple(subjects)}))
-        for row in tell([(one.index, one.record) for one in found]):
+        for row in tell_story([(one.index, one.record) for one in found]):
             show_row(*row)
     if refused is not None:
         raise refused
@@ -220,33 +221,40 @@ async def _find(source: _Source, query: Query) -> AsyncGenerator[_Found]:
 
 async def _candidates(source: _Source, query: Query) -> AsyncGenerator[tuple[int, bytes]]:
     """Yield index and line of all that may answer a query, in the order of the log. Raise as `verified_segments` does."""
-    verifier = await known_key(source.store, source.log, source.given)
+    names = await list_log(source.store, source.log)
+    claim = await find_claim(source.store, source.log, names)
+    names = kept(source.log, names, claim)
+    beginning = claim.beginning if claim is not None else None
+    verifier = await known_key(source.store, source.log, source.given, names, beginning)
+    tell(beginning)
     if source.has_index:
         try:
             with open_index(source.store.url, source.log, verifier) as index:
-                async with aclosing(_indexed(index, source, verifier, query)) as candidates:
+                async with aclosing(_indexed(index, source, verifier, query, names, claim)) as candidates:
                     async for candidate in candidates:
                         yield candidate
                 return
         except IndexUnusable as error:
             click.echo(f"Note: the index cannot be used, and the whole log is read. {error}", err=True)
-    names = await list_log(source.store, source.log)
-    async with aclosing(sifted_records(source.store, source.log, names, verifier, query)) as candidates:
+    sifted = sifted_records(source.store, source.log, names, verifier, query, claim=claim)
+    async with aclosing(sifted) as candidates:
         async for candidate in candidates:
             yield candidate
 
 
 async def _indexed(
-    index: Index, source: _Source, verifier: Verifier, query: Query
+    index: Index, source: _Source, verifier: Verifier, query: Query, names: Sequence[str], claim: Claim | None
 ) -> AsyncGenerator[tuple[int, bytes]]:
     """Yield what the index holds, then what is new in the log, which is taken into the index."""
     if index.emptied is not None:
         click.echo(f"Note: The index in {index.path} is made again: {index.emptied}.", err=True)
-    names = await list_log(source.store, source.log)
-    since = await index.since(source.store, source.log, names)
-    for candidate in index.find(query):
-        yield candidate
-    async with aclosing(sifted_records(source.store, source.log, names, verifier, query, index, since)) as candidates:
+    beginning = claim.beginning if claim is not None else None
+    since = await index.since(source.store, source.log, names, beginning)
+    for index_of_one, line in index.find(query):
+        if beginning is None or index_of_one >= beginning.record:
+            yield index_of_one, line
+    sifted = sifted_records(source.store, source.log, names, verifier, query, index, since, claim)
+    async with aclosing(sifted) as candidates:
         async for candidate in candidates:
             yield candidate
     if index.not_kept is not None:

@@ -13,6 +13,7 @@ from curfew.audit.query import Query
 from curfew.audit.segment import ChainBroken
 from curfew.audit.verify import Walk, place, up_to
 from curfew.audit.witness import Witness
+from curfew.cli.audit.beginnings import Claim
 from curfew.cli.audit.parallel import in_parallel, processors
 from curfew.cli.audit.reading import read
 from curfew.cli.audit.search_index.rows import Packed, Rows
@@ -48,16 +49,19 @@ async def sifted_records(
     query: Query | None,
     index: Keeper | None = None,
     since: Witness | None = None,
+    claim: Claim | None = None,
 ) -> AsyncGenerator[tuple[int, bytes]]:
     """Yield index and line of what may answer a query, in the order of the log, whose objects have these names.
 
     Without a query nothing is yielded, and all is verified and taken into the index.
 
     All of it is verified before, as by `verified_segments`, and the same is raised. With an index, only what came after
-    the witness is read, and it is taken into the index if the log verifies to its end.
+    the witness is read, and it is taken into the index if the log verifies to its end. A log that claims to begin later
+    has to state it.
     """
     unseen = names[len(up_to(log, names, since.head.seq - 1)) :] if since is not None else names
-    walk = Walk(log, verifier, since=since)
+    beginning = claim.beginning if claim is not None else None
+    walk = Walk(log, verifier, since=since, beginning=beginning)
     work = functools.partial(sift, query=query, has_index=index is not None)
     waiting: deque[tuple[str, bytes, Sifted | None]] = deque()  # taken, and not yet known to be good in their place
     is_ours = False
@@ -91,8 +95,8 @@ async def sifted_records(
                 if not walk.is_whole:
                     break
                 async for line in settled():
-                    if not (is_ours or walk.is_proven):
-                        await verify_first(store, log, names, verifier)
+                    if not (is_ours or (walk.is_proven and (claim is None or claim.is_sealed_by(verifier)))):
+                        await verify_first(store, log, names, verifier, beginning)
                     is_ours = True
                     yield line
     examined = walk.finish()

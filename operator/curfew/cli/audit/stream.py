@@ -7,11 +7,13 @@ from dataclasses import dataclass
 import click
 import orjson
 
+from curfew.audit.beginning import Beginning
 from curfew.audit.checkpoint import Verifier
 from curfew.audit.findings import Anchor, Finding, Verified
 from curfew.audit.record import Record, RecordRefused
 from curfew.audit.segment import Segment
 from curfew.audit.verify import Walk
+from curfew.cli.audit.beginnings import find_claim, kept
 from curfew.cli.audit.reading import TAMPERED, Unfounded, announced, list_log, read
 from curfew.cli.audit.showing import printable, progress, sentence
 from curfew.ports import ObjectStore
@@ -75,9 +77,12 @@ async def verified_segments(
     log; `StoreError` where it cannot be read. Whoever does not come to the end of it has not verified the log.
     """
     names = await list_log(store, log)
+    claim = await find_claim(store, log, names)
+    names = kept(log, names, claim)
     good: list[Segment] = []
     taken: dict[str, bytes] = {}
-    walk = Walk(log, verifier, anchors, accepted=good.append)
+    beginning = claim.beginning if claim is not None else None
+    walk = Walk(log, verifier, anchors, beginning=beginning, accepted=good.append)
     is_ours = False
     with progress(len(names), "objects") as advance:
         async with aclosing(read(store, log, names)) as objects:
@@ -88,8 +93,8 @@ async def verified_segments(
                 if not walk.is_whole:
                     break
                 if good and not is_ours:
-                    if not walk.is_proven:
-                        await verify_first(store, log, names, verifier)
+                    if not (walk.is_proven and (claim is None or claim.is_sealed_by(verifier))):
+                        await verify_first(store, log, names, verifier, beginning)
                     is_ours = True
                 for segment in good:
                     yield Link(segment, taken[segment.name], walk.verified)
@@ -101,23 +106,41 @@ async def verified_segments(
         yield Link(segment, taken[segment.name], walk.verified)
 
 
-async def verify_first(store: ObjectStore, log: str, names: Sequence[str], verifier: Verifier) -> None:
-    """Raise `NotVerified` unless a log leads to a key that has not sealed its beginning: only its end can tell."""
-    walk = Walk(log, verifier)
+async def verify_first(
+    store: ObjectStore, log: str, names: Sequence[str], verifier: Verifier, beginning: Beginning | None
+) -> None:
+    """Raise `NotVerified` unless a log leads to a key that has not sealed its beginning, and states where that is.
+
+    Only its end can tell.
+    """
+    walk = Walk(log, verifier, beginning=beginning)
     async with aclosing(read(store, log, names)) as objects:
         async for name, stored in objects:
             walk.take(name, stored)
     findings = walk.finish().findings
-    if findings and not walk.is_proven:
+    if findings and not (walk.is_proven and walk.is_stated):
         raise NotVerified(findings[0])
 
 
-async def known_key(store: ObjectStore, log: str, given: Verifier | None) -> Verifier:
-    """Return the key that was given, or the one that the log names itself. Raise `NotVerified` where it names none."""
+async def known_key(
+    store: ObjectStore,
+    log: str,
+    given: Verifier | None,
+    names: Sequence[str] | None = None,
+    beginning: Beginning | None = None,
+) -> Verifier:
+    """Return the key that was given, or the one that the log names itself. Raise `NotVerified` where it names none.
+
+    `names` are those of its objects, and `beginning` where it says that it begins; without names both are looked up.
+    """
     if given is not None:
         return given
     try:
-        return await announced(store, log, await list_log(store, log))
+        if names is not None:
+            return await announced(store, log, names, beginning)
+        names = await list_log(store, log)
+        claim = await find_claim(store, log, names)
+        return await announced(store, log, names, claim.beginning if claim is not None else None)
     except Unfounded as error:
         raise NotVerified(error.finding) from error
 

@@ -21,6 +21,7 @@ from curfew.audit.segment import ChainBroken, Head, Segment, follow, resume
 from curfew.audit.verify import place
 from curfew.cli.audit import options
 from curfew.cli.audit.asking import questions, read_query
+from curfew.cli.audit.beginnings import find_claim, kept
 from curfew.cli.audit.listing import LISTINGS
 from curfew.cli.audit.reading import (
     TAMPERED,
@@ -171,7 +172,10 @@ async def _tail(
 ) -> bool:
     names = [name for name in await list_log(store, log) if place(log, name) >= 0]
     try:
-        verifier = verifier or await announced(store, log, names)
+        claim = await find_claim(store, log, names)
+        beginning = claim.beginning if claim is not None else None
+        names = kept(log, names, claim)
+        verifier = verifier or await announced(store, log, names, beginning)
     except Unfounded as error:
         click.echo(printable(sentence(str(error))), err=True)
         return False

@@ -4,8 +4,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from curfew.audit.beginning import Beginning
 from curfew.audit.checkpoint import Verifier
 from curfew.audit.findings import Examined, Finding, Verified
+from curfew.cli.audit.beginnings import in_words, meaning
 from curfew.cli.audit.showing import count, in_utc, printable, sentence
 
 NO_KEY = (
@@ -67,6 +69,13 @@ class Report:
         verified = self.examined.verified if self.examined else None
         if verified is None:
             return
+        if verified.beginning is not None and self.is_good:
+            yield meaning(verified.beginning)
+        if verified.anchors_before:
+            yield (
+                f"{count(verified.anchors_before, 'anchor')} could not be compared: what they speak of was removed. Newer "
+                "ones can be."
+            )
         if self.anchored is not None and self.is_good and (after := verified.records - self.anchored) > 0:
             yield (
                 f"The anchors speak for the first {count(self.anchored, 'record')}; the {count(after, 'record')} after "
@@ -108,7 +117,9 @@ class Report:
 
 def _summary(verified: Verified) -> Iterator[str]:
     head = verified.head
-    yield f"  Holds    {count(verified.records, 'record')} in {count(verified.segments, 'segment')}"
+    yield f"  Holds    {count(verified.records - verified.first, 'record')} in {count(verified.segments, 'segment')}"
+    if verified.beginning is not None:
+        yield f"  Begins   {in_words(verified.beginning)}"
     if verified.before:
         yield f"  Read     {count(verified.segments - verified.before, 'segment')} now; the others were verified before"
     if verified.first_at is not None and verified.last_at is not None:
@@ -146,6 +157,7 @@ def _verified_to_json(verified: Verified) -> dict[str, Any]:
             if silence
             else None
         ),
+        "begins": _beginning_to_json(verified.beginning),
         "head": {"segment": head.seq, "size": head.range.size, "root": head.range.root().hex()},
         "anchors": verified.anchors,
         "keys": [
@@ -154,6 +166,13 @@ def _verified_to_json(verified: Verified) -> dict[str, Any]:
         "segmentsVerifiedBefore": verified.before,
         "voided": list(verified.voided),
     }
+
+
+def _beginning_to_json(beginning: Beginning | None) -> dict[str, Any] | None:
+    """Return where the log begins whose oldest segments were removed, or None."""
+    if beginning is None or beginning.head.at is None:
+        return None
+    return {"segment": beginning.segment, "record": beginning.record, "after": beginning.head.at.isoformat()}
 
 
 def _finding_to_json(finding: Finding) -> dict[str, Any]:

@@ -10,11 +10,13 @@ from pathlib import Path
 
 import click
 
+from curfew.audit.beginning import Beginning
 from curfew.audit.checkpoint import Verifier
 from curfew.audit.findings import Examined, Finding, Kind
 from curfew.audit.verify import Walk, place
 from curfew.audit.witness import Witness
 from curfew.cli.audit import options
+from curfew.cli.audit.beginnings import find_claim, kept
 from curfew.cli.audit.parallel import processors, with_gists
 from curfew.cli.audit.reading import (
     INTERRUPTED,
@@ -108,10 +110,10 @@ def verify(
             raise click.UsageError("--save and --resume are for logs, and not for a bundle of one.")
         sys.exit(verify_bundle(bundle, location, key, key_file, anchors, output))
     since = read_witness(resume, log) if resume is not None else None
-    kept = [one for anchor in anchors for one in read_anchors(anchor, log)]
+    given = [one for anchor in anchors for one in read_anchors(anchor, log)]
     if since is not None:
-        _refuse_older(kept, since)
-    asked = _Asked(given_key(key, key_file, log), kept, since, jobs or processors())
+        _refuse_older(given, since)
+    asked = _Asked(given_key(key, key_file, log), given, since, jobs or processors())
     store = open_location(location)
     try:
         with unreadable():
@@ -139,26 +141,32 @@ async def _verify(store: ObjectStore, log: str, asked: _Asked) -> tuple[Report, 
     """Return what was found, and what to keep of the log if it is whole."""
     since = asked.since
     names = await list_log(store, log, may_be_empty=bool(asked.anchors or since))
-    anchors = [kept.anchor for kept in asked.anchors]
+    anchors = [one.anchor for one in asked.anchors]
     given = asked.key or (since.trusted if since is not None and since.key_was_given else None)
 
     def report(*findings: Finding, examined: Examined | None = None, verifier: Verifier | None = given) -> Report:
-        kept = [anchor.size for anchor in anchors] + ([since.head.range.size] if since is not None else [])
-        anchored = max(kept, default=None)
+        first = examined.verified.first if examined is not None else 0
+        sizes = [anchor.size for anchor in anchors if anchor.size >= first]
+        anchored = max(sizes + ([since.head.range.size] if since is not None else []), default=None)
         return Report(log, store.url, findings, examined, verifier, given is not None, anchored)
 
     if not names:
         what = "an anchor" if anchors else "a saved state"
         why = f"is gone: {what} speaks of it, and no segment is there"
         return report(Finding(Kind.CUT_OFF, f"log {log}", why)), None
+    claim = await find_claim(store, log, names)
+    beginning = claim.beginning if claim is not None else None
+    if since is not None and beginning is not None and since.head.seq < beginning.segment:
+        raise _too_old(since, beginning)
     try:
-        trusted = given or (since.trusted if since is not None else await announced(store, log, names))
+        trusted = given or (since.trusted if since is not None else await announced(store, log, names, beginning))
     except Unfounded as error:
         return report(error.finding), None
     earlier: list[Finding] = []
+    names = kept(log, names, claim)
     if since is not None:
-        names, earlier = _after(since, log, names)
-    walk = Walk(log, trusted, anchors, since=since)
+        names, earlier = _after(since, log, names, beginning)
+    walk = Walk(log, trusted, anchors, since=since, beginning=beginning)
     with progress(len(names), "objects") as advance:
         async with aclosing(with_gists(read(store, log, names), log, lambda: walk.verifier, asked.jobs)) as objects:
             async for name, stored, gist in objects:
@@ -166,7 +174,7 @@ async def _verify(store: ObjectStore, log: str, asked: _Asked) -> tuple[Report, 
                 advance()
     examined = walk.finish()
     keys = [trusted, *(tenure.verifier for tenure in examined.verified.keys)]
-    forgeries = (kept.forgery(keys) for kept in asked.anchors)
+    forgeries = (one.forgery(keys) for one in asked.anchors)
     forged = [Finding(Kind.REWRITTEN, f"log {log}", forgery) for forgery in forgeries if forgery is not None]
     found = report(*forged, *earlier, *examined.findings, examined=examined, verifier=trusted)
     if not found.is_good:
@@ -176,7 +184,7 @@ async def _verify(store: ObjectStore, log: str, asked: _Asked) -> tuple[Report, 
 
 def _refuse_older(anchors: Sequence[Kept], since: Witness) -> None:
     """Raise `click.UsageError` for an anchor that speaks of less than a saved state holds."""
-    for anchor in (kept.anchor for kept in anchors):
+    for anchor in (one.anchor for one in anchors):
         if anchor.size < since.head.range.size:
             raise click.UsageError(
                 f"{anchor.source.capitalize()} speaks of the first {count(anchor.size, 'record')}, which are not read again "
@@ -184,11 +192,21 @@ def _refuse_older(anchors: Sequence[Kept], since: Witness) -> None:
             )
 
 
-def _after(since: Witness, log: str, names: Sequence[str]) -> tuple[list[str], list[Finding]]:
+def _too_old(since: Witness, beginning: Beginning) -> click.UsageError:
+    return click.UsageError(
+        f"The saved state ends with segment {since.head.seq}, and by its own word the log begins with segment "
+        f"{beginning.segment} now: nothing links the two. Verify without --resume, and save that state."
+    )
+
+
+def _after(
+    since: Witness, log: str, names: Sequence[str], beginning: Beginning | None
+) -> tuple[list[str], list[Finding]]:
     """Return the names from the last segment of a saved state on, and what is wrong with those before it."""
     before = {seq for seq in (place(log, name) for name in names) if 0 <= seq < since.head.seq}
     rest = [name for name in names if not 0 <= place(log, name) < since.head.seq]
-    if lost := since.head.seq - len(before):
+    first = beginning.segment if beginning is not None else 0
+    if lost := since.head.seq - first - len(before):
         why = f"no longer holds {count(lost, 'segment')} of the saved state; without --resume it is said which"
         return rest, [Finding(Kind.MISSING, f"log {log}", why)]
     return rest, []

@@ -99,6 +99,7 @@ def wire(settings: Settings, cluster: KubeCluster, telemetry: Telemetry) -> Part
         worm_required=settings.audit.worm == "required",
         attest_every=settings.audit.attest_every,
         people=People(open_store(settings.audit.people), clock) if settings.audit.people else None,
+        keep_for=settings.audit.keep_for,
     )
     enforcement = Enforcement(
         cluster.prober(namespace, settings.enforcement.service_account),

@@ -22,7 +22,7 @@ from curfew.audit.witness import Witness
 
 DATABASE, SEGMENTS = "index.sqlite", "segments.zst"
 
-VERSION = 4
+VERSION = 5
 """Of the tables and of what is in them. An index of another version is made again."""
 
 TABLES = """
@@ -82,7 +82,7 @@ class State:
     """How far a log was verified, and what belongs to that."""
 
     witness: Witness | None = None
-    object_names: str = ""  # a hash of the names of the log's objects up to there
+    object_names: str = ""  # of each partition, a hash of the names of the log's objects up to there
     records: int = 0
     segment_bytes: int = 0
 

@@ -16,6 +16,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
+from curfew.audit.beginning import Beginning
 from curfew.audit.checkpoint import Verifier
 from curfew.audit.findings import Finding, Kind
 from curfew.audit.gist import Gist
@@ -36,6 +37,7 @@ from curfew.cli.audit.search_index.file import (
     open_file,
 )
 from curfew.cli.audit.search_index.matching import may_answer
+from curfew.cli.audit.search_index.object_names import are_still_there, digest
 from curfew.cli.audit.search_index.rows import Packed, Row
 from curfew.cli.audit.search_index.writer import IndexWriter
 from curfew.cli.audit.stream import NotVerified
@@ -100,17 +102,22 @@ class Index:
         """How much is kept, in bytes."""
         return self._file.size if self._state.witness is not None else 0
 
-    async def since(self, store: ObjectStore, log: str, names: Sequence[str]) -> Witness | None:
+    async def since(
+        self, store: ObjectStore, log: str, names: Sequence[str], beginning: Beginning | None
+    ) -> Witness | None:
         """Return how far the log was verified, or None. Raise `NotVerified` if it no longer holds what it held then.
 
-        `names` are those of the log's objects now.
+        `names` are those of the log's objects now, from where it begins by its own word. Raise `IndexUnusable` for a log
+        that begins after all that is known of it here.
         """
         since = self._state.witness
         if since is None:
             return None
+        if beginning is not None and since.head.seq < beginning.segment:
+            raise IndexUnusable(f"All that is in {self.path} was removed from the log; move that folder away.")
         before = up_to(log, names, since.head.seq)
         last = hashlib.sha256(await store.get(since.newest)).digest() if since.newest in before else b""
-        if _digest(before) == self._state.object_names and last == since.head.object_hash:
+        if are_still_there(self._state.object_names, before, since, beginning) and last == since.head.object_hash:
             return since
         raise NotVerified(
             Finding(
@@ -200,7 +207,7 @@ class Index:
     def keep(self, log: str, names: Sequence[str], reached: Witness | None) -> None:
         """Keep all that was added: the log, whose objects have these names, verifies up to there."""
         if reached is not None and reached != self._state.witness:
-            self._state = self._writer.keep(reached, _digest(up_to(log, names, reached.head.seq)))
+            self._state = self._writer.keep(reached, digest(up_to(log, names, reached.head.seq)))
 
     def _refuse_repeated(self, gist: Gist, rows: Sequence[Row]) -> None:
         look = "SELECT record FROM records WHERE id = ? AND record < ?"
@@ -219,7 +226,3 @@ def _verified(index: int, line: bytes, leaf: bytes) -> bytes:
     if leaf_hash(line) != leaf:
         raise Damaged(f"record {index} is not what was verified")
     return line
-
-
-def _digest(names: Sequence[str]) -> str:
-    return hashlib.sha256("\n".join(names).encode()).hexdigest()

@@ -1,0 +1,78 @@
+"""Finding where a log begins whose oldest segments were removed: by the newest statement that it makes of that itself."""
+
+from collections.abc import Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+
+import click
+
+from curfew.audit.beginning import Beginning, claimed_in, first_gap
+from curfew.audit.checkpoint import Verifier
+from curfew.audit.gist import open_gist
+from curfew.audit.segment import ChainBroken
+from curfew.audit.verify import place
+from curfew.cli.audit.reading import read
+from curfew.cli.audit.showing import count, in_utc
+from curfew.ports import ObjectStore
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """An object that says where the log begins. Only what is verified after that can show that it is the log's own word."""
+
+    beginning: Beginning
+    name: str
+    stored: bytes
+
+    def is_sealed_by(self, verifier: Verifier) -> bool:
+        """Whether this key has signed the statement: if it is trusted, nothing needs to be read to believe it."""
+        try:
+            gist, _ = open_gist(self.name, self.stored, verifier, self.beginning.head.log)
+        except ChainBroken:
+            return False
+        return self.beginning in gist.stated
+
+
+async def find_claim(store: ObjectStore, log: str, names: Sequence[str]) -> Claim | None:
+    """Return where a log begins of which old segments are missing, by its newest statement; None if it makes none.
+
+    None as well if none are missing but those that the statement does not speak of. `names` are in order. Read backwards:
+    an operator that keeps its log for a time only makes a statement each day.
+    """
+    ours = [name for name in names if place(log, name) >= 0]
+    gap = first_gap(ours)
+    if gap is None:
+        return None
+    async with aclosing(read(store, log, ours[::-1])) as objects:
+        async for name, stored in objects:
+            beginning = claimed_in(log, stored)
+            if beginning is not None and beginning.segment <= place(log, name):
+                return Claim(beginning, name, stored) if gap < beginning.segment else None
+    return None
+
+
+def kept(log: str, names: Sequence[str], claim: Claim | None) -> list[str]:
+    """Return the names without those from before a log's beginning, which are not looked at any more."""
+    if claim is None:
+        return list(names)
+    return [name for name in names if not 0 <= place(log, name) < claim.beginning.segment]
+
+
+def in_words(beginning: Beginning) -> str:
+    """Say where a log begins."""
+    until = f", sealed after {in_utc(beginning.head.at)}" if beginning.head.at is not None else ""
+    return f"with segment {beginning.segment:,} and record {beginning.record:,}{until}"
+
+
+def meaning(beginning: Beginning) -> str:
+    """Say what that means."""
+    return (
+        f"The log begins {in_words(beginning)}: the {count(beginning.record, 'record')} before that may be removed, as the "
+        "log itself states, and nothing is shown of them. An export from before still proves them (prove --export)."
+    )
+
+
+def tell(beginning: Beginning | None) -> None:
+    """Tell people who look for something."""
+    if beginning is not None:
+        click.echo(f"Note: {meaning(beginning)}", err=True)

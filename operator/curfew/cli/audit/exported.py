@@ -1,0 +1,106 @@
+"""Exports of what a log no longer holds: their records are proved against its newest checkpoint, with the log's own.
+
+An export holds the tree before its first record, and all leaves of its part. Exports that follow each other, and the log
+after them, are one tree; its root is the one that the log's key has signed, or they are not of one history.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from curfew.audit.merkle import CompactRange
+from curfew.audit.proof import Tree
+from curfew.audit.segment import Segment
+from curfew.cli.audit.bundle import Manifest, examine
+from curfew.cli.audit.bundle_files import NoBundle
+from curfew.cli.audit.reading import TAMPERED, USAGE, CannotRead
+from curfew.cli.audit.showing import printable, progress, sentence
+from curfew.cli.audit.verify_bundle import find_bundle
+
+
+class NotExported(click.ClickException):
+    """An export that does not verify, or is of another history than the log."""
+
+    exit_code = TAMPERED
+
+
+class Apart(click.ClickException):
+    """Exports and a log between which records are missing."""
+
+    exit_code = USAGE
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """What an export holds of a log, verified."""
+
+    before: CompactRange  # the tree before its first record
+    parts: Sequence[tuple[int, Sequence[bytes]]]  # first index and leaves of each segment
+
+
+def read_exports(files: Sequence[Path], log: str, seen: Callable[[Segment], None]) -> list[Exported]:
+    """Return exports in the order of the log, each of whose segments `seen` was called with.
+
+    Each is verified with the key that it names itself: what it is worth is shown by the root of the tree that it is part
+    of. Raise `CannotRead`, `click.UsageError`, or `NotExported` for one that does not verify.
+    """
+    return sorted((_read(file, log, seen) for file in files), key=lambda one: one.before.size)
+
+
+def _read(file: Path, log: str, seen: Callable[[Segment], None]) -> Exported:
+    found = find_bundle(str(file))
+    if found is None:
+        raise click.UsageError(f"{file} is no bundle; give one that `curfew audit export` wrote.")
+    try:
+        manifest = Manifest.read(found)
+    except NoBundle as error:
+        raise CannotRead(f"The bundle {file} cannot be read: {error}.") from error
+    if manifest.log != log:
+        raise click.UsageError(f"The export {file} is of log {manifest.log}, and not of {log}.")
+    parts: list[tuple[int, Sequence[bytes]]] = []
+
+    def take(segment: Segment) -> None:
+        parts.append((segment.first, segment.leaves))
+        seen(segment)
+
+    with progress(len(manifest.files), "files") as advance:
+        examined = examine(found, manifest, manifest.key, (), advance=advance, accepted=take)
+    if examined.findings:
+        raise NotExported(f"The export {file} does not verify. {printable(sentence(str(examined.findings[0])))}")
+    return Exported(examined.before, parts)
+
+
+def joined(exports: Sequence[Exported], before: CompactRange) -> Tree:
+    """Return the tree up to where a log begins, before which it is `before`; with the leaves of exports that hold them.
+
+    Raise `Apart` if records between them are missing.
+    """
+    earlier = [export for export in exports if export.before.size < before.size]
+    if not earlier:
+        return Tree(before=before)
+    tree = Tree(before=earlier[0].before)
+    for export in earlier:
+        _refuse_gap(tree.size, export.before.size)
+        for first, leaves in export.parts:
+            if first <= tree.size < before.size:
+                tree.extend(leaves[tree.size - first : before.size - first])
+    _refuse_gap(tree.size, before.size)
+    return tree
+
+
+def refuse_other(tree: Tree, root: bytes) -> None:
+    """Raise `NotExported` unless exports and a log, together, have the root that the log's key has signed."""
+    if tree.root_of(0, tree.size) != root:
+        raise NotExported(
+            "The exports are of another history than the log: together they have another root than it has."
+        )
+
+
+def _refuse_gap(end: int, begin: int) -> None:
+    if end < begin:
+        raise Apart(
+            f"Records {end:,} to {begin - 1:,} are neither in an export that was given nor in the log, so that nothing "
+            "links the one to the other. Give the exports that hold them too (--export may be given several times)."
+        )

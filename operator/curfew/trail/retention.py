@@ -1,0 +1,133 @@
+"""Stating from where on the log is kept (`audit.keepFor`): Curfew itself removes nothing, a rule of the bucket does.
+
+Once a day the newest segment is looked for that is older than what is to be kept, and read with the one after it: both
+have to be signed and to follow each other. What stands in the first is the state from which everything after it is
+verified, and that goes into the log. A segment that cannot be read is no harm: then an older one is stated, or none.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from datetime import date, datetime, timedelta
+
+from curfew.audit.beginning import Beginning, statement
+from curfew.audit.checkpoint import KeyRefused, Verifier
+from curfew.audit.claims import claimed_day, claimed_key
+from curfew.audit.record import Record
+from curfew.audit.rotation import successor
+from curfew.audit.segment import ChainBroken, Head, follow, origin, partition, resume, sequence
+from curfew.ports import Clock, NamesUnreadable, ObjectMissing, ObjectStore, StoreError
+from curfew.trail.open_stories import OpenStories
+
+STATE_EVERY = timedelta(hours=24)
+"""How old the newest statement gets before the next is made."""
+
+LOOK_EVERY = 3600.0
+"""Seconds between two looks at whether it is time."""
+
+NO_ANSWER_PAUSE = 60.0
+"""Seconds until the store is asked again if it did not answer."""
+
+DAY = timedelta(days=1)
+
+MOST_DAYS = 1000
+MOST_LISTED = 100_000
+MOST_TRIED, MOST_OPENED = 16, 64
+"""How many partitions are looked into at once, how many names are listed in each, and how many of them are read: in each,
+and in all."""
+
+
+class Retention:
+    """States it, once a day."""
+
+    def __init__(
+        self,
+        store: ObjectStore,
+        clock: Clock,
+        submit: Callable[[Iterable[Record]], None],
+        *,
+        log: str,
+        writer: str,
+        keep_for: timedelta,
+        verifiers: Iterable[Verifier],
+        known: Callable[[], OpenStories],
+    ) -> None:
+        """`verifiers` are the keys from the settings; `known` returns what is known of the log, with the keys before them."""
+        self._store = store
+        self._clock = clock
+        self._submit = submit
+        self._log = log
+        self._writer = writer
+        self._keep_for = keep_for
+        self._verifiers = tuple(verifiers)
+        self._known = known
+
+    async def run(self) -> None:
+        """State it until cancelled."""
+        while True:
+            try:
+                await self._state()
+            except StoreError:
+                await asyncio.sleep(NO_ANSWER_PAUSE)  # the log's health shows it already
+                continue
+            await asyncio.sleep(LOOK_EVERY)
+
+    async def _state(self) -> None:
+        now, known = self._clock.now(), self._known()
+        if known.stated_at is not None and now - known.stated_at < STATE_EVERY:
+            return
+        found = await self._find(now - self._keep_for, known.stated)
+        if found is not None and (known.stated is None or found.segment > known.stated.segment):
+            self._submit([statement(found, at=now, keep_for=self._keep_for, writer=self._writer)])
+
+    async def _find(self, until: datetime, before: Beginning | None) -> Beginning | None:
+        """Return where the log begins if what was sealed up to a time is removed; None if nothing is found."""
+        day, first = until.date() - DAY, await self._first_day(before)
+        days, objects = MOST_DAYS, MOST_OPENED
+        while day >= first and days and objects:
+            for name in await self._newest_of(day, objects):
+                objects -= 1
+                with suppress(ObjectMissing, ChainBroken, KeyRefused):
+                    found = await self._begun_after(name)
+                    if found.head.at is not None and found.head.at <= until:
+                        return found
+            day, days = day - DAY, days - 1
+        return None
+
+    async def _first_day(self, before: Beginning | None) -> date:
+        """Return the day before which there is nothing to be found."""
+        if before is not None:
+            return before.head.next_day
+        try:
+            day = claimed_day(await self._store.get(Head.genesis(self._log).next_name()))
+        except ObjectMissing:
+            day = None
+        return day or date.min + DAY
+
+    async def _newest_of(self, day: date, most: int) -> list[str]:
+        """Return the names in a day's partition that have the highest numbers, the highest first."""
+        folder = partition(self._log, day)
+        try:
+            names = await self._store.list(folder, keep=lambda name: sequence(name) >= 0, most=MOST_LISTED)
+        except NamesUnreadable:
+            return []
+        return sorted(names, key=sequence, reverse=True)[: min(MOST_TRIED, most)]
+
+    async def _begun_after(self, name: str) -> Beginning:
+        """Return the beginning of a log without all up to a segment. Raise what it is that keeps it from being one."""
+        stored = await self._store.get(name)
+        claimed = claimed_key(stored, origin(self._log))
+        verifier = next((key for key in self._keys() if key.key_hash == claimed), None)
+        if verifier is None:
+            raise ChainBroken(sequence(name), name, "is signed by no key that is known")
+        segment, after = resume(name, stored, verifier, self._log)
+        following = successor(segment, verifier)
+        follow(after, after.next_name(), await self._store.get(after.next_name()), following)
+        return Beginning(after, following)
+
+    def _keys(self) -> Iterator[Verifier]:
+        """Yield the keys of the log, those in the settings first."""
+        yield from self._verifiers
+        for key in self._known().keys:
+            with suppress(KeyRefused):
+                yield Verifier.parse(key)
