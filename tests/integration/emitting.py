@@ -56,6 +56,7 @@ SHOWN_BY: Final[Mapping[str, str]] = {
     "audit.verification_failed": "trail/test_attestation.py::test_a_segment_that_is_hidden_by_a_delete_is_noticed",
     "audit.cluster_set_back": "operator/test_set_back.py::test_a_restore_is_in_the_log_and_nothing_is_told_twice",
     "audit.stories_open": "trail/test_trail_on_a_bucket.py::test_a_story_of_last_month_is_known_after_a_start",
+    "audit.begins_at": "trail/test_cut_at_its_beginning.py::test_a_log_that_is_cut_where_it_says_verifies_and_is_read",
     "audit.writer_changed": "trail/test_trail_on_a_bucket.py::test_two_writers_on_one_bucket_write_one_chain",
 }
 """By event: the test, from this folder."""

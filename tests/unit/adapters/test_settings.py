@@ -42,6 +42,7 @@ def test_little_has_to_be_said(folder: Path) -> None:
     assert settings.audit.key_file == folder / "signing.pem"
     assert settings.audit.heartbeat == timedelta(seconds=60)
     assert settings.audit.retention == timedelta(days=400)
+    assert settings.audit.keep_for is None
     assert settings.audit.attest_every == timedelta(minutes=15)
     assert settings.limits.max_grant == timedelta(hours=24)
     assert settings.finished.keep_for == timedelta(days=30)
@@ -61,7 +62,7 @@ def test_everything_can_be_said(folder: Path) -> None:
         folder,
         f"""\
 audit:
-  {{url: "s3://trail/prod", log: team-a, worm: advisory, retention: 2555d, attestEvery: 5m,
+  {{url: "s3://trail/prod", log: team-a, worm: advisory, retention: 2555d, keepFor: 2600d, attestEvery: 5m,
     keyFile: {folder}/signing.pem, heartbeat: 1m30s}}
 limits: {{maxGrant: 8h}}
 finished: {{keepFor: 168h}}
@@ -72,6 +73,7 @@ log: {{level: debug, format: console}}
     )
     assert settings.audit.heartbeat == timedelta(seconds=90)
     assert settings.audit.retention == timedelta(days=2555)
+    assert settings.audit.keep_for == timedelta(days=2600)
     assert settings.audit.attest_every == timedelta(minutes=5)
     assert settings.limits.max_grant == timedelta(hours=8)
     assert settings.finished.keep_for == timedelta(days=7)
@@ -108,6 +110,7 @@ def test_all_problems_are_told_at_once(folder: Path) -> None:
         ("  heartbeat: 60", "audit.heartbeat 60 is not a duration such as 30m or 1h30m."),
         ("  heartbeat: 2h", "audit.heartbeat is 2h; write a duration from 1s to 1h."),
         ("  retention: 400", "audit.retention is 400; write whole days from 1d to 9999d, such as 400d."),
+        ("  keepFor: 399d", "audit.keepFor is 399d; write at least 400d: no less than retention, and than 40d."),
         ("  retention: 9h", "audit.retention is '9h'; write whole days from 1d to 9999d, such as 400d."),
         ("  retention: 0d", "audit.retention is '0d'; write whole days from 1d to 9999d, such as 400d."),
         ("  retention: 10000d", "audit.retention is '10000d'; write whole days from 1d to 9999d, such as 400d."),
@@ -118,9 +121,9 @@ def test_all_problems_are_told_at_once(folder: Path) -> None:
             "  zzz: 1",
             (
                 "there is no setting audit.zzz; the settings there are: "
-                "audit.attestEvery, audit.credentialsFolder, audit.forward, audit.heartbeat, audit.keyFile, audit.log, "
-                "audit.people, audit.previousKeyFile, audit.previousSigner, audit.retention, audit.signer, audit.url, "
-                "audit.worm."
+                "audit.attestEvery, audit.credentialsFolder, audit.forward, audit.heartbeat, audit.keepFor, audit.keyFile, "
+                "audit.log, audit.people, audit.previousKeyFile, audit.previousSigner, audit.retention, audit.signer, "
+                "audit.url, audit.worm."
             ),
         ),
         (
@@ -263,7 +266,7 @@ def test_a_key_that_is_not_there_is_told_with_how_to_make_one(folder: Path) -> N
     [
         (
             "",
-            "settings.yaml: audit is missing; write beneath it: url, log, worm, retention, attestEvery, signer, keyFile, ",
+            "settings.yaml: audit is missing; write beneath it: url, log, worm, retention, keepFor, attestEvery, signer, ",
         ),
         ("audit", "settings.yaml: holds no settings; it begins with: audit:"),
         ("- audit", "settings.yaml: holds no settings; it begins with: audit:"),

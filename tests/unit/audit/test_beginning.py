@@ -205,8 +205,13 @@ def test_a_beginning_is_read_back_in_its_one_form() -> None:
     beginning = beginning_of(a_cut_log(), 3)
     told = beginning.to_json()
     assert Beginning.of("main", told) == beginning
-    changes = ({"segment": True}, {"segment": 4}, {"segment": 0}, {"record": 4}, {"record": -1}, {"hashes": []}, {"previous": "00"},
-               {"sealed_at": "2026-11-23"}, {"sealed_at": 1}, {"object": "x"}, {"verifier_key": "x"})  # fmt: skip
+    changes: list[dict[str, object]] = [
+        *({"segment": number} for number in (True, 4, 0)),
+        *({"record": number} for number in (4, -1)),
+        *({"sealed_at": at} for at in ("2026-11-23", 1)),
+        *({name: "00"} for name in ("previous", "object", "verifier_key")),
+        {"hashes": []},
+    ]
     for change in changes:
         with pytest.raises(ValueError, match="no beginning"):
             Beginning.of("main", {**told, **change})

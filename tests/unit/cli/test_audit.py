@@ -124,6 +124,7 @@ def test_json_says_the_same_to_programs(run: Run, log: ALog, folder: Path) -> No
                 "since": "2026-11-23T23:58:30+00:00",
                 "until": "2026-11-23T23:59:30+00:00",
             },
+            "begins": None,
             "head": {"segment": 3, "size": 6, "root": log.head.range.root().hex()},
             "anchors": 1,
             "keys": [{"key": key_of(log), "fromSegment": 0, "fromRecord": 0}],
@@ -285,7 +286,7 @@ def test_a_log_without_its_beginning_is_found_without_a_key(run: Run, log: ALog)
     result = run("verify")
 
     assert result.exit_code == 1
-    assert f"Segment 0 ({name}) is missing: the first that is there is segment 1." in result.stdout
+    assert f"Segment 0 ({name}) is missing: the first that is there is segment 1, and nothing states" in result.stdout
     assert json.loads(run("verify", "-o", "json").stdout)["findings"][0]["kind"] == "missing"
 
 
