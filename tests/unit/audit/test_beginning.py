@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -205,7 +206,7 @@ def test_a_beginning_is_read_back_in_its_one_form() -> None:
     beginning = beginning_of(a_cut_log(), 3)
     told = beginning.to_json()
     assert Beginning.of("main", told) == beginning
-    changes: list[dict[str, object]] = [
+    changes: list[dict[str, Any]] = [
         *({"segment": number} for number in (True, 4, 0)),
         *({"record": number} for number in (4, -1)),
         *({"sealed_at": at} for at in ("2026-11-23", 1)),
@@ -215,7 +216,8 @@ def test_a_beginning_is_read_back_in_its_one_form() -> None:
     for change in changes:
         with pytest.raises(ValueError, match="no beginning"):
             Beginning.of("main", {**told, **change})
-    for other in (None, [], "x", {}):
+    others: list[object] = [None, [], "x", {}]
+    for other in others:
         with pytest.raises(ValueError, match="no beginning"):
             Beginning.of("main", other)
     with pytest.raises(ValueError, match="no beginning"):
@@ -251,7 +253,7 @@ def test_the_second_verifier_agrees(tmp_path: Path) -> None:
     log = a_cut_log()
     remove(log, 0, 1, 2)
     receipt = Receipt("main", 6, log.heads[4].range.size, log.heads[4].range.root().hex())
-    found = verify_independently(log.lay(tmp_path / "good"), "main", str(log.verifier), [receipt.to_text()])
+    found = verify_independently(log.lay(tmp_path / "good"), "main", str(log.verifier), [receipt.compact()])
     assert (found.first, found.first + len(found.lines)) == (5, log.head.range.size)
     assert found.peaks == list(log.head.range.hashes)
     assert verify_independently(log.lay(tmp_path / "good"), "main").keys == [str(log.verifier)]
