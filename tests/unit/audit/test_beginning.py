@@ -15,7 +15,6 @@ from curfew.audit.merkle import CompactRange, leaf_hash
 from curfew.audit.proof import Tree, check_inclusion, inclusion_path
 from curfew.audit.receipt import Receipt
 from curfew.audit.record import Record
-from curfew.audit.segment import Head
 from curfew.audit.verify import Walk, in_order, place
 from curfew.audit.witness import Witness
 from tests.support.logs import BEGIN, ALog, a_log, a_record, a_signer
@@ -127,12 +126,9 @@ def test_a_statement_that_was_only_put_beside_the_log_is_not_believed() -> None:
 
 def test_a_statement_of_another_log_states_nothing() -> None:
     """Replayed into this one, signed and all: it says of which log it is."""
-    other = a_log(2, 2, 1, 3, 0, 2)
-    record = statement(
-        Beginning(Head("other", *dataclasses.astuple(other.heads[3])[1:4], other.heads[3].range, other.heads[3].at),
-                  a_signer("other").verifier),
-        at=BEGIN, keep_for=timedelta(days=400), writer="tests",
-    )  # fmt: skip
+    head = dataclasses.replace(a_log(2, 2, 1, 3, 0, 2).heads[3], log="other")
+    other = Beginning(head, a_signer("other").verifier)
+    record = statement(other, at=BEGIN, keep_for=timedelta(days=400), writer="tests")
     assert stated_in("other", record.body) is not None
     assert stated_in("main", record.body) is None
     body = {**record.body, "unmapped": {"curfew": {**record.block, "subject": "main"}}}
