@@ -303,7 +303,7 @@ async def test_what_another_search_has_added_meanwhile_is_not_added_twice(log: A
     store = MemoryStore(log.objects)
 
     with open_index(store.url, "main", log.verifier) as late:
-        since = await late.since(store, "main", log.names)
+        since = await late.since(store, "main", log.names, None)
         assert await found(log, store=store) == list(range(7))
         async with aclosing(sifted_records(store, "main", log.names, log.verifier, Query(), late, since)) as records:
             assert [index async for index, _ in records] == [6]
