@@ -240,7 +240,7 @@ def test_a_log_that_is_cut_where_it_says_verifies_and_is_read(log: Log, tmp_path
     checked = audit("check-proof", proof, "--key", key)
     assert checked.exit_code == 0, checked.output
     assert json.loads(proof.read_bytes())["checkpoint"].split("\n")[1] == str(head["size"])
-    assert "inc-3" in checked.stdout
+    assert "bob decided, 3\n" in checked.stdout
 
 
 def test_a_log_that_is_cut_elsewhere_does_not_verify(log: Log, tmp_path: Path) -> None:

@@ -840,6 +840,7 @@ def test_help_begins_with_what_people_type_first() -> None:
     assert audit.list_commands(click.Context(audit)) == [
         "verify",
         "search",
+        "index",
         "prove",
         "check-proof",
         "report",
