@@ -9,7 +9,7 @@ import yaml
 
 from curfew.api.names import ANNOTATION_RECEIPT
 from curfew.audit.checkpoint import Checkpoint, sign_note
-from curfew.cli.audit.anchors import anchors_in
+from curfew.reader.anchors import anchors_in
 from tests.support.logs import a_log, a_signer
 
 LOG = a_log(1, 2)

@@ -21,11 +21,12 @@ from curfew.audit.query import Query
 from curfew.audit.record import Story, make_record
 from curfew.audit.segment import Head
 from curfew.audit.verify import Walk
+from curfew.audit.wording import printable
 from curfew.cli import main
-from curfew.cli.audit import audit, parallel, showing, tail
-from curfew.cli.audit.showing import printable
+from curfew.cli.audit import audit, showing, tail
 from curfew.cli.audit.verdict import NO_ANCHOR, NO_KEY, RESUMED
 from curfew.ports import ObjectMissing, StoreUnavailable
+from curfew.reader import parallel
 from tests.support.logs import BEGIN, ALog, a_log, a_record, a_signer, opened
 from tests.support.stores import MemoryStore
 

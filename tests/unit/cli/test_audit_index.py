@@ -21,11 +21,11 @@ from curfew.audit.query import FIELDS, Query, answers
 from curfew.audit.when import Span
 from curfew.cli import main
 from curfew.cli.audit import search
-from curfew.cli.audit.reading import CannotRead
-from curfew.cli.audit.search_index.index import index_path, open_index
-from curfew.cli.audit.search_index.matching import _PLACES
-from curfew.cli.audit.sifting import sifted_records
-from curfew.cli.audit.stream import read_record
+from curfew.reader.errors import CannotRead
+from curfew.reader.search_index.index import index_path, open_index
+from curfew.reader.search_index.matching import _PLACES
+from curfew.reader.sifting import sifted_records
+from curfew.reader.stream import read_record
 from tests.support.logs import ALog, a_log, a_record, a_signer, alter
 from tests.support.stores import MemoryStore
 from tests.vectors.make_vectors import the_log

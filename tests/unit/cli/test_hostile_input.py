@@ -17,7 +17,7 @@ from click.testing import CliRunner
 
 from curfew.audit import verify as verifying
 from curfew.cli import main
-from curfew.cli.audit import bundle, bundle_files
+from curfew.reader import bundle, bundle_files
 from tests.support.logs import ALog, a_log
 
 

@@ -6,7 +6,8 @@ from datetime import date
 
 import pytest
 
-from curfew.cli.audit.showing import plain_times, show_row
+from curfew.audit.wording import plain_times
+from curfew.cli.audit.showing import show_row
 
 
 class Terminal(io.StringIO):

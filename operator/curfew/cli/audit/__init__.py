@@ -9,13 +9,18 @@ import click
 
 from curfew.cli.lazy import LazyGroup, Subcommand
 
-UNREADABLE = 3
-
 
 class _Commands(LazyGroup):
     def invoke(self, ctx: click.Context) -> Any:
+        # Imported here, because reading takes long to load and `--help` needs none of it.
+        from curfew.cli.audit.exits import EXIT_CODES, UNREADABLE
+        from curfew.reader.errors import ReadingError
+
         try:
             return super().invoke(ctx)
+        except ReadingError as error:
+            click.echo(f"Error: {error}", err=True)
+            ctx.exit(EXIT_CODES[type(error)])
         except (MemoryError, RecursionError, OverflowError, UnicodeError) as error:
             # Exit code 1 would be an accusation. What is read is bounded, so nothing should get here.
             click.echo(f"Error: What was given cannot be read: {type(error).__name__}: {str(error)[:200]}", err=True)

@@ -10,9 +10,10 @@ import click
 
 from curfew.audit.checkpoint import KeyRefused, Verifier
 from curfew.audit.proof import Proof, ProofRefused, Proved
+from curfew.audit.wording import count, in_utc, printable, sentence
 from curfew.cli.audit import options
-from curfew.cli.audit.reading import MOST_GIVEN, TAMPERED, read_file, read_key
-from curfew.cli.audit.showing import count, in_utc, printable, sentence
+from curfew.cli.audit.exits import TAMPERED
+from curfew.cli.audit.reading import MOST_GIVEN, read_file, read_key
 
 _NO_KEY = (
     "No key was given, so the one in the file was used. This shows that the file is of one piece, not who made it. Give "

@@ -21,9 +21,14 @@ from curfew.audit.beginning import Beginning
 from curfew.audit.checkpoint import Ed25519Signer, KeyRefused, Verifier
 from curfew.audit.segment import TRAILER_BYTES, unpack
 from curfew.audit.when import Span
+from curfew.audit.wording import count, in_utc
 from curfew.cli.audit import options
 from curfew.cli.audit.asking import TIMES, read_times
-from curfew.cli.audit.bundle import (
+from curfew.cli.audit.reading import given_key, open_location, unreadable
+from curfew.cli.audit.showing import progress
+from curfew.cli.audit.verdict import NO_KEY
+from curfew.ports import ObjectStore
+from curfew.reader.bundle import (
     CSV,
     EXPORTER,
     JSONL,
@@ -34,11 +39,8 @@ from curfew.cli.audit.bundle import (
     Rows,
     signed,
 )
-from curfew.cli.audit.reading import CannotRead, given_key, open_location, unreadable
-from curfew.cli.audit.showing import count, in_utc, progress
-from curfew.cli.audit.stream import Link, known_key, read_record, verified_segments
-from curfew.cli.audit.verdict import NO_KEY
-from curfew.ports import ObjectStore
+from curfew.reader.errors import CannotRead
+from curfew.reader.stream import Link, known_key, read_record, verified_segments
 
 README = "README.txt"
 
@@ -131,7 +133,7 @@ def export(
             folder.mkdir()
             part = asyncio.run(_export(store, log, verifier, span, folder))
             if parquet:
-                from curfew.cli.audit.parquet import write_parquet
+                from curfew.reader.parquet import write_parquet
 
                 write_parquet(folder / JSONL, folder / "parquet")
             (folder / README).write_text(_readme(part, span, log, has_parquet=parquet))
@@ -171,7 +173,7 @@ async def _export(store: ObjectStore, log: str, given: Verifier | None, span: Sp
     verifier = await known_key(store, log, given)
     with (folder / JSONL).open("wb") as jsonl, (folder / CSV).open("wb") as csv:
         rows = Rows(span, jsonl, csv)
-        async with aclosing(verified_segments(store, log, verifier)) as links:
+        async with aclosing(verified_segments(store, log, verifier, progress=progress)) as links:
             part = await _choose(links, span, rows)
         chosen = ([part.start] if part.start is not None else []) + part.objects
         with progress(len(chosen), "segments written") as advance:

@@ -8,9 +8,9 @@ import click
 
 from curfew.adapters.clock import SystemClock
 from curfew.audit.pseudonyms import Person
+from curfew.audit.wording import printable
 from curfew.cli.audit import options
 from curfew.cli.audit.reading import open_location, required_people, unreadable
-from curfew.cli.audit.showing import printable
 from curfew.ports import ErasableStore
 from curfew.storage.people import People, object_name
 

@@ -7,17 +7,20 @@ from pathlib import Path
 import click
 
 from curfew.audit.checkpoint import Verifier
+from curfew.audit.wording import count, in_utc
 from curfew.cli.audit import options
-from curfew.cli.audit.beginnings import find_claim
-from curfew.cli.audit.beginnings import kept as from_beginning
-from curfew.cli.audit.reading import CannotRead, given_key, list_log, open_location, unreadable
-from curfew.cli.audit.search_index.file import IndexUnusable
-from curfew.cli.audit.search_index.index import Index, open_index
-from curfew.cli.audit.showing import count, in_utc
-from curfew.cli.audit.sifting import sifted_records
-from curfew.cli.audit.stream import known_key
+from curfew.cli.audit.reading import given_key, note, open_location, unreadable
+from curfew.cli.audit.showing import progress
 from curfew.cli.audit.verdict import NO_KEY
 from curfew.ports import ObjectStore
+from curfew.reader.beginnings import find_claim
+from curfew.reader.beginnings import kept as from_beginning
+from curfew.reader.errors import CannotRead
+from curfew.reader.search_index.file import IndexUnusable
+from curfew.reader.search_index.index import Index, open_index
+from curfew.reader.sifting import sifted_records
+from curfew.reader.source import list_log
+from curfew.reader.stream import known_key
 
 
 @click.command("index", short_help="Make the index that search uses, and print where it is.")
@@ -56,11 +59,13 @@ async def _update(store: ObjectStore, log: str, given: Verifier | None) -> None:
     verifier = await known_key(store, log, given)
     try:
         with open_index(store.url, log, verifier) as kept:
-            names = await list_log(store, log)
+            names = await list_log(store, log, note=note)
             claim = await find_claim(store, log, names)
             names = from_beginning(log, names, claim)
             since = await kept.since(store, log, names, claim.beginning if claim is not None else None)
-            async with aclosing(sifted_records(store, log, names, verifier, None, kept, since, claim)) as records:
+            async with aclosing(
+                sifted_records(store, log, names, verifier, None, kept, since, claim, progress=progress)
+            ) as records:
                 async for _ in records:
                     pass
             if kept.not_kept is not None:

@@ -12,20 +12,13 @@ from curfew.audit.findings import Examined
 from curfew.audit.segment import origin
 from curfew.audit.verify import Walk
 from curfew.cli.audit import options
-from curfew.cli.audit.beginnings import find_claim, kept
-from curfew.cli.audit.reading import (
-    MOST_KEY,
-    TAMPERED,
-    Unfounded,
-    announced,
-    list_log,
-    open_location,
-    read,
-    read_file,
-    unreadable,
-)
+from curfew.cli.audit.exits import TAMPERED
+from curfew.cli.audit.reading import MOST_KEY, note, open_location, read_file, unreadable
 from curfew.cli.audit.showing import progress
 from curfew.ports import ObjectStore
+from curfew.reader.beginnings import find_claim, kept
+from curfew.reader.errors import Unfounded
+from curfew.reader.source import announced, list_log, read
 
 
 @click.command("key", short_help="Print the public key of a signing key, or the keys of a log.")
@@ -82,7 +75,7 @@ def _public_half(where: str, pem: bytes, log: str) -> Verifier:
 
 
 async def _examine(store: ObjectStore, log: str) -> Examined:
-    names = await list_log(store, log)
+    names = await list_log(store, log, note=note)
     try:
         claim = await find_claim(store, log, names)
         beginning = claim.beginning if claim is not None else None

@@ -1,35 +1,17 @@
 """Records in each form that people and programs want: a table, JSON, JSON lines, CSV. Each has its index, for `prove`."""
 
-import csv
-import io
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import date
 from typing import Protocol
 
 import click
 
 from curfew.audit.events import EVENTS
-from curfew.audit.query import answers
 from curfew.audit.record import Record
-from curfew.cli.audit.showing import plain_times, show_row
-
-COLUMNS: dict[str, Callable[[Record], str]] = {
-    "time": lambda record: record.at.isoformat().replace("+00:00", "Z"),
-    "event": lambda record: record.event,
-    "code": lambda record: _text(record.block.get("code")),
-    "actor": lambda record: _text(record.block.get("actor")),
-    "requester": lambda record: _text(_story(record, "requester")),
-    "namespace": lambda record: _text(_story(record, "namespace")),
-    "request": lambda record: _text(_story(record, "request")),
-    "policy": lambda record: next(answers("policy", record.body), ""),
-    "role": lambda record: next(answers("role", record.body), ""),
-    "ticket": lambda record: _text(_story(record, "ticket")),
-    "message": lambda record: record.message,
-    "id": lambda record: record.id,
-    "subject": lambda record: record.subject,
-}
-"""The columns of CSV, after the index."""
+from curfew.audit.wording import plain_times
+from curfew.cli.audit.showing import show_row
+from curfew.reader.tabular import csv_head, csv_row, indexed
 
 
 class Listing(Protocol):
@@ -115,26 +97,6 @@ class CsvListing:
         """Print nothing."""
 
 
-def csv_head() -> str:
-    """Return the names of the columns, as a line of CSV."""
-    return _row(["index", *COLUMNS])
-
-
-def csv_row(index: int, record: Record | None) -> str:
-    """Return a record as a line of CSV; all but its index is empty where this version does not read it."""
-    cells = ("" for _ in COLUMNS) if record is None else (column(record) for column in COLUMNS.values())
-    return _row([str(index), *cells])
-
-
-def _row(cells: Iterable[str]) -> str:
-    row = io.StringIO()
-    # A spreadsheet runs what begins with one of these, and records hold what people wrote.
-    csv.writer(row, lineterminator="\n").writerow(f"'{cell}" if cell[:1] in _COMMANDS else cell for cell in cells)
-    return row.getvalue()
-
-
-_COMMANDS = frozenset("=+-@\t\r")
-
 LISTINGS: dict[str, Callable[[], Listing]] = {
     "table": TableListing,
     "json": JsonListing,
@@ -142,17 +104,3 @@ LISTINGS: dict[str, Callable[[], Listing]] = {
     "csv": CsvListing,
 }
 """By the name that people type."""
-
-
-def indexed(index: int, line: bytes) -> bytes:
-    """Return a record with its index, as one JSON object without a newline."""
-    return b'{"index":%d,"record":%s}' % (index, line)
-
-
-def _story(record: Record, name: str) -> object:
-    story = record.block.get("story", {})
-    return story.get(name) if isinstance(story, dict) else None
-
-
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else ""

@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from curfew.audit.proof import Proof
-from curfew.cli.audit.showing import printable
+from curfew.audit.wording import printable
 from curfew.cli.audit.verdict import NO_ANCHOR, NO_KEY
 from curfew.evidence import charts, figures, sampling, tables, wording
 from curfew.evidence.attributes import ATTRIBUTES, verdict

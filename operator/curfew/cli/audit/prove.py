@@ -14,13 +14,15 @@ from curfew.audit.merkle import CompactRange
 from curfew.audit.proof import Proof, Tree, inclusion_path
 from curfew.audit.query import Query
 from curfew.audit.segment import Segment
+from curfew.audit.wording import count, in_utc, printable
 from curfew.cli.audit import options
-from curfew.cli.audit.beginnings import in_words
-from curfew.cli.audit.exported import joined, read_exports, refuse_other
-from curfew.cli.audit.reading import USAGE, given_key, open_location, read_receipt, unreadable
-from curfew.cli.audit.showing import count, in_utc, printable
-from curfew.cli.audit.stream import Told, known_key, told_at, verified_segments
+from curfew.cli.audit.exits import USAGE
+from curfew.cli.audit.reading import given_key, open_location, read_receipt, unreadable
+from curfew.cli.audit.showing import progress
 from curfew.ports import ObjectStore
+from curfew.reader.beginnings import in_words
+from curfew.reader.exported import joined, read_exports, refuse_other
+from curfew.reader.stream import Told, known_key, told_at, verified_segments
 
 _SHOWN = 20  # records that are listed where several may be meant
 
@@ -153,11 +155,11 @@ async def _prove(
     def look_into(segment: Segment) -> None:
         found.update((told.index, told) for told in wanted.among(segment))
 
-    exports = read_exports(files, log, look_into)
+    exports = read_exports(files, log, look_into, progress)
     verifier = await known_key(store, log, given)
     tree: Tree | None = None
     last: Verified | None = None
-    async with aclosing(verified_segments(store, log, verifier, wanted.anchors)) as links:
+    async with aclosing(verified_segments(store, log, verifier, wanted.anchors, progress=progress)) as links:
         async for link in links:
             last = link.verified
             if tree is None:

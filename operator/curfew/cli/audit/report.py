@@ -12,20 +12,12 @@ import click
 from curfew.adapters.clock import SystemClock
 from curfew.api.times import format_duration, parse_duration
 from curfew.audit.checkpoint import Verifier
+from curfew.audit.wording import count, printable, sentence
 from curfew.cli.audit import options
-from curfew.cli.audit.beginnings import in_words
+from curfew.cli.audit.exits import TAMPERED
 from curfew.cli.audit.pack import REPORT, Basis, Pack, write
-from curfew.cli.audit.proofs import Shelf
-from curfew.cli.audit.reading import (
-    TAMPERED,
-    Kept,
-    given_key,
-    open_location,
-    read_anchors,
-    unreadable,
-)
-from curfew.cli.audit.showing import count, printable, sentence
-from curfew.cli.audit.stream import known_key, verified_segments
+from curfew.cli.audit.reading import given_key, open_location, read_anchors, unreadable
+from curfew.cli.audit.showing import progress
 from curfew.evidence.account import HEARTBEAT, Ledger
 from curfew.evidence.figures import Figures
 from curfew.evidence.findings import find
@@ -33,6 +25,10 @@ from curfew.evidence.frameworks import FRAMEWORKS
 from curfew.evidence.period import Period, PeriodRefused
 from curfew.evidence.sampling import draw
 from curfew.ports import ObjectStore
+from curfew.reader.anchors import Kept
+from curfew.reader.beginnings import in_words
+from curfew.reader.proofs import Shelf
+from curfew.reader.stream import known_key, verified_segments
 
 
 class NotAnchored(click.ClickException):
@@ -177,7 +173,7 @@ async def _report(
     verifier = await known_key(store, log, given)
     anchors = [one.anchor for one in kept]
     shelf = Shelf(log)
-    async with aclosing(verified_segments(store, log, verifier, anchors)) as links:
+    async with aclosing(verified_segments(store, log, verifier, anchors, progress=progress)) as links:
         async for link in links:
             ledger.take(link.segment)
             shelf.take(link)

@@ -16,19 +16,23 @@ from curfew.audit.checkpoint import Verifier
 from curfew.audit.pseudonyms import Person, revealed
 from curfew.audit.query import Query
 from curfew.audit.record import Record
+from curfew.audit.wording import count, printable
 from curfew.cli.audit import options
 from curfew.cli.audit.asking import TIMES, questions, read_query
-from curfew.cli.audit.beginnings import Claim, find_claim, kept, tell
+from curfew.cli.audit.exits import USAGE
 from curfew.cli.audit.listing import LISTINGS, Listing, TableListing
-from curfew.cli.audit.reading import USAGE, given_key, known_people, list_log, open_location, unreadable
-from curfew.cli.audit.search_index.file import IndexUnusable
-from curfew.cli.audit.search_index.index import Index, open_index
-from curfew.cli.audit.showing import count, printable, show_row
-from curfew.cli.audit.sifting import sifted_records
+from curfew.cli.audit.reading import given_key, known_people, note, open_location, tell, unreadable
+from curfew.cli.audit.showing import progress, show_row
 from curfew.cli.audit.story import tell as tell_story
-from curfew.cli.audit.stream import NotVerified, known_key, read_record
 from curfew.cli.audit.verdict import NO_KEY
 from curfew.ports import ObjectStore
+from curfew.reader.beginnings import Claim, find_claim, kept
+from curfew.reader.errors import NotVerified
+from curfew.reader.search_index.file import IndexUnusable
+from curfew.reader.search_index.index import Index, open_index
+from curfew.reader.sifting import sifted_records
+from curfew.reader.source import list_log
+from curfew.reader.stream import known_key, read_record
 
 _ROWS = 1000  # that a table has, unless --limit says something else
 
@@ -221,7 +225,7 @@ async def _find(source: _Source, query: Query) -> AsyncGenerator[_Found]:
 
 async def _candidates(source: _Source, query: Query) -> AsyncGenerator[tuple[int, bytes]]:
     """Yield index and line of all that may answer a query, in the order of the log. Raise as `verified_segments` does."""
-    names = await list_log(source.store, source.log)
+    names = await list_log(source.store, source.log, note=note)
     claim = await find_claim(source.store, source.log, names)
     names = kept(source.log, names, claim)
     beginning = claim.beginning if claim is not None else None
@@ -236,7 +240,7 @@ async def _candidates(source: _Source, query: Query) -> AsyncGenerator[tuple[int
                 return
         except IndexUnusable as error:
             click.echo(f"Note: the index cannot be used, and the whole log is read. {error}", err=True)
-    sifted = sifted_records(source.store, source.log, names, verifier, query, claim=claim)
+    sifted = sifted_records(source.store, source.log, names, verifier, query, claim=claim, progress=progress)
     async with aclosing(sifted) as candidates:
         async for candidate in candidates:
             yield candidate
@@ -253,7 +257,7 @@ async def _indexed(
     for index_of_one, line in index.find(query):
         if beginning is None or index_of_one >= beginning.record:
             yield index_of_one, line
-    sifted = sifted_records(source.store, source.log, names, verifier, query, index, since, claim)
+    sifted = sifted_records(source.store, source.log, names, verifier, query, index, since, claim, progress=progress)
     async with aclosing(sifted) as candidates:
         async for candidate in candidates:
             yield candidate

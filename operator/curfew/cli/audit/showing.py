@@ -1,14 +1,13 @@
 """How the audit commands show things to people: records, sentences, times, and how far they are."""
 
 import os
-import re
 import shutil
 import sys
 import textwrap
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from datetime import date, datetime
+from datetime import date
 
 import click
 
@@ -16,6 +15,7 @@ from curfew.audit.canonical import parse_canonical
 from curfew.audit.events import EVENTS
 from curfew.audit.pseudonyms import Person, revealed
 from curfew.audit.record import Record, RecordRefused
+from curfew.audit.wording import plain_times, printable
 
 
 def show_json(line: bytes) -> None:
@@ -49,15 +49,6 @@ def show_row(head: str, text: str, event: str = "") -> None:
 
 _NARROWEST = 20  # columns for the text, however narrow the terminal is
 _COLORS = {"W": "yellow", "E": "red"}  # by the last letter of an event's code
-
-
-def plain_times(text: str, day: date) -> str:
-    """Return a text with its RFC 3339 instants written as in a table: the time, and the day if it is another."""
-
-    def plain(found: re.Match[str]) -> str:
-        return found[2] if found[1] == day.isoformat() else f"{found[1]} {found[2]} UTC"
-
-    return re.sub(r"\b(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(?:\.\d+)?Z", plain, text)
 
 
 class Table:
@@ -102,27 +93,3 @@ def progress(total: int, things: str) -> Iterator[Callable[[], None]]:
     finally:
         if has_said:
             click.echo("\r\x1b[2K", err=True, nl=False)
-
-
-def sentence(text: str) -> str:
-    """Return a text as a sentence: with a capital, unless it begins with a name, and a full stop."""
-    return f"{text[:1].upper()}{text[1:]}{'' if text.endswith('.') else '.'}"
-
-
-def printable(text: str) -> str:
-    """Return a text in which nothing can command the terminal it is printed on; records hold what people wrote."""
-    if text.isprintable():
-        return text
-    return "".join(
-        character if character.isprintable() else character.encode("unicode_escape").decode() for character in text
-    )
-
-
-def count(number: int, thing: str) -> str:
-    """Return how many there are of a thing."""
-    return f"{number:,} {thing}{'' if number == 1 else 's'}"
-
-
-def in_utc(at: datetime) -> str:
-    """Return an instant as people read it."""
-    return f"{at:%Y-%m-%d %H:%M:%S} UTC"

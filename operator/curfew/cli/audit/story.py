@@ -5,7 +5,7 @@ from datetime import date, datetime, timedelta
 
 from curfew.audit.record import Record, Story
 from curfew.audit.stories import joined
-from curfew.cli.audit.showing import in_utc, plain_times
+from curfew.audit.wording import in_utc, plain_times
 
 Row = tuple[str, str, str]
 """What every line of a row begins with or is indented by, the text, and the event it tells of, or nothing."""

@@ -19,27 +19,19 @@ from curfew.audit.query import Query
 from curfew.audit.rotation import predecessor, successor
 from curfew.audit.segment import ChainBroken, Head, Segment, follow, resume
 from curfew.audit.verify import place
+from curfew.audit.wording import count as counted
+from curfew.audit.wording import printable, sentence
 from curfew.cli.audit import options
 from curfew.cli.audit.asking import questions, read_query
-from curfew.cli.audit.beginnings import find_claim, kept
+from curfew.cli.audit.exits import TAMPERED, VERIFIED
 from curfew.cli.audit.listing import LISTINGS
-from curfew.cli.audit.reading import (
-    TAMPERED,
-    VERIFIED,
-    Unfounded,
-    announced,
-    given_key,
-    known_people,
-    last_key,
-    list_log,
-    open_location,
-    read,
-    unreadable,
-)
-from curfew.cli.audit.showing import Table, printable, sentence, show_json, with_names
-from curfew.cli.audit.showing import count as counted
-from curfew.cli.audit.stream import read_record
+from curfew.cli.audit.reading import given_key, known_people, note, open_location, unreadable
+from curfew.cli.audit.showing import Table, show_json, with_names
 from curfew.ports import ObjectMissing, ObjectStore, StoreUnavailable
+from curfew.reader.beginnings import find_claim, kept
+from curfew.reader.errors import Unfounded
+from curfew.reader.source import announced, last_key, list_log, read
+from curfew.reader.stream import read_record
 
 Show = Callable[[int, bytes], None]
 _POLL = 1.0  # seconds between two looks for the next segment
@@ -170,7 +162,7 @@ async def _tail(
     *,
     is_followed: bool,
 ) -> bool:
-    names = [name for name in await list_log(store, log) if place(log, name) >= 0]
+    names = [name for name in await list_log(store, log, note=note) if place(log, name) >= 0]
     try:
         claim = await find_claim(store, log, names)
         beginning = claim.beginning if claim is not None else None

@@ -7,8 +7,8 @@ from typing import Any
 from curfew.audit.beginning import Beginning
 from curfew.audit.checkpoint import Verifier
 from curfew.audit.findings import Examined, Finding, Verified
-from curfew.cli.audit.beginnings import in_words, meaning
-from curfew.cli.audit.showing import count, in_utc, printable, sentence
+from curfew.audit.wording import count, in_utc, printable, sentence
+from curfew.reader.beginnings import in_words, meaning
 
 NO_KEY = (
     "No key was given, so the one that the log names itself was used. This shows that the log is consistent, not who "

@@ -15,28 +15,19 @@ from curfew.audit.checkpoint import Verifier
 from curfew.audit.findings import Examined, Finding, Kind
 from curfew.audit.verify import Walk, place
 from curfew.audit.witness import Witness
+from curfew.audit.wording import count
 from curfew.cli.audit import options
-from curfew.cli.audit.beginnings import find_claim, kept
-from curfew.cli.audit.parallel import processors, with_gists
-from curfew.cli.audit.reading import (
-    INTERRUPTED,
-    TAMPERED,
-    VERIFIED,
-    Kept,
-    Unfounded,
-    announced,
-    given_key,
-    list_log,
-    open_location,
-    read,
-    read_anchors,
-    read_witness,
-    unreadable,
-)
-from curfew.cli.audit.showing import count, progress
+from curfew.cli.audit.exits import INTERRUPTED, TAMPERED, VERIFIED
+from curfew.cli.audit.reading import given_key, note, open_location, read_anchors, read_witness, unreadable
+from curfew.cli.audit.showing import progress
 from curfew.cli.audit.verdict import Report
 from curfew.cli.audit.verify_bundle import find_bundle, verify_bundle
 from curfew.ports import ObjectStore
+from curfew.reader.anchors import Kept
+from curfew.reader.beginnings import find_claim, kept
+from curfew.reader.errors import Unfounded
+from curfew.reader.parallel import processors, with_gists
+from curfew.reader.source import announced, list_log, read
 
 
 @click.command("verify", short_help="Prove that a log is whole.")
@@ -140,7 +131,7 @@ class _Asked:
 async def _verify(store: ObjectStore, log: str, asked: _Asked) -> tuple[Report, Witness | None]:
     """Return what was found, and what to keep of the log if it is whole."""
     since = asked.since
-    names = await list_log(store, log, may_be_empty=bool(asked.anchors or since))
+    names = await list_log(store, log, may_be_empty=bool(asked.anchors or since), note=note)
     anchors = [one.anchor for one in asked.anchors]
     given = asked.key or (since.trusted if since is not None and since.key_was_given else None)
 

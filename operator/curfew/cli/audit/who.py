@@ -6,9 +6,9 @@ import sys
 import click
 
 from curfew.adapters.clock import SystemClock
+from curfew.audit.wording import printable
 from curfew.cli.audit import options
 from curfew.cli.audit.reading import open_location, required_people, unreadable
-from curfew.cli.audit.showing import printable
 from curfew.storage.people import People
 
 UNKNOWN = 1

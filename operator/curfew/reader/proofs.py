@@ -7,9 +7,9 @@ from curfew.audit.findings import Verified
 from curfew.audit.merkle import leaf_hash
 from curfew.audit.proof import Proof, Tree, inclusion_path
 from curfew.audit.segment import TRAILER_BYTES, unpack
-from curfew.cli.audit.reading import CannotRead
-from curfew.cli.audit.stream import Link
 from curfew.ports import ObjectStore
+from curfew.reader.errors import CannotRead
+from curfew.reader.stream import Link
 
 
 class Shelf:

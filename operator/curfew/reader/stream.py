@@ -4,33 +4,19 @@ from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
-import click
 import orjson
 
 from curfew.audit.beginning import Beginning
 from curfew.audit.checkpoint import Verifier
-from curfew.audit.findings import Anchor, Finding, Verified
+from curfew.audit.findings import Anchor, Verified
 from curfew.audit.record import Record, RecordRefused
 from curfew.audit.segment import Segment
 from curfew.audit.verify import Walk
-from curfew.cli.audit.beginnings import find_claim, kept
-from curfew.cli.audit.reading import TAMPERED, Unfounded, announced, list_log, read
-from curfew.cli.audit.showing import printable, progress, sentence
 from curfew.ports import ObjectStore
-
-
-class NotVerified(click.ClickException):
-    """The log is not whole, and was read up to its first bad place."""
-
-    exit_code = TAMPERED
-
-    def __init__(self, finding: Finding) -> None:
-        """`finding` is the first."""
-        super().__init__(
-            f"The log does not verify. {printable(sentence(str(finding)))} "
-            "Nothing from there on is shown; `curfew audit verify --all` says all that is wrong."
-        )
-        self.finding = finding
+from curfew.reader.beginnings import find_claim, kept
+from curfew.reader.errors import NotVerified, Unfounded
+from curfew.reader.progress import Progress, silent
+from curfew.reader.source import announced, list_log, read
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +39,10 @@ class Told:
 
 
 async def verified_records(
-    store: ObjectStore, log: str, verifier: Verifier, anchors: Iterable[Anchor] = ()
+    store: ObjectStore, log: str, verifier: Verifier, anchors: Iterable[Anchor] = (), *, progress: Progress = silent
 ) -> AsyncGenerator[Told]:
     """Yield the records of a log, in order. Raise as `verified_segments` does."""
-    async with aclosing(verified_segments(store, log, verifier, anchors)) as links:
+    async with aclosing(verified_segments(store, log, verifier, anchors, progress=progress)) as links:
         async for link in links:
             for index in range(link.segment.first, link.segment.first + len(link.segment.lines)):
                 yield told_at(link.segment, index)
@@ -69,9 +55,9 @@ def told_at(segment: Segment, index: int) -> Told:
 
 
 async def verified_segments(
-    store: ObjectStore, log: str, verifier: Verifier, anchors: Iterable[Anchor] = ()
+    store: ObjectStore, log: str, verifier: Verifier, anchors: Iterable[Anchor] = (), *, progress: Progress = silent
 ) -> AsyncGenerator[Link]:
-    """Yield the segments of a log, in order, and say on a terminal how far it is.
+    """Yield the segments of a log, in order; `progress` is told how far it is.
 
     Raise `NotVerified` at the first bad place, having yielded all that is before it; `CannotRead` where there is no such
     log; `StoreError` where it cannot be read. Whoever does not come to the end of it has not verified the log.

@@ -9,8 +9,8 @@ import orjson
 
 from curfew.audit.segment import Link
 from curfew.audit.witness import Witness
-from curfew.cli.audit.search_index.file import INDEXES, TABLES, VERSION, Damaged, IndexFile, State
-from curfew.cli.audit.search_index.rows import Row, story_of
+from curfew.reader.search_index.file import INDEXES, TABLES, VERSION, Damaged, IndexFile, State
+from curfew.reader.search_index.rows import Row, story_of
 
 _TOGETHER = 2000  # rows that are written at once
 _KNOWN = 16_384  # stories that are remembered, so that they are written once; one that is written twice does no harm

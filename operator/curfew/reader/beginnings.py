@@ -4,16 +4,14 @@ from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
-import click
-
 from curfew.audit.beginning import Beginning, claimed_in, first_gap
 from curfew.audit.checkpoint import Verifier
 from curfew.audit.gist import open_gist
 from curfew.audit.segment import ChainBroken
 from curfew.audit.verify import place
-from curfew.cli.audit.reading import read
-from curfew.cli.audit.showing import count, in_utc
+from curfew.audit.wording import count, in_utc
 from curfew.ports import ObjectStore
+from curfew.reader.source import read
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +68,3 @@ def meaning(beginning: Beginning) -> str:
         f"The log begins {in_words(beginning)}: the {count(beginning.record, 'record')} before that may be removed, as the "
         "log itself states, and nothing is shown of them. An export from before still proves them (prove --export)."
     )
-
-
-def tell(beginning: Beginning | None) -> None:
-    """Tell people who look for something."""
-    if beginning is not None:
-        click.echo(f"Note: {meaning(beginning)}", err=True)

@@ -13,13 +13,14 @@ from curfew.audit.query import Query
 from curfew.audit.segment import ChainBroken
 from curfew.audit.verify import Walk, place, up_to
 from curfew.audit.witness import Witness
-from curfew.cli.audit.beginnings import Claim
-from curfew.cli.audit.parallel import in_parallel, processors
-from curfew.cli.audit.reading import read
-from curfew.cli.audit.search_index.rows import Packed, Rows
-from curfew.cli.audit.showing import progress
-from curfew.cli.audit.stream import NotVerified, verify_first
 from curfew.ports import ObjectStore
+from curfew.reader.beginnings import Claim
+from curfew.reader.errors import NotVerified
+from curfew.reader.parallel import in_parallel, processors
+from curfew.reader.progress import Progress, silent
+from curfew.reader.search_index.rows import Packed, Rows
+from curfew.reader.source import read
+from curfew.reader.stream import verify_first
 
 
 class Keeper(Protocol):
@@ -50,6 +51,8 @@ async def sifted_records(
     index: Keeper | None = None,
     since: Witness | None = None,
     claim: Claim | None = None,
+    *,
+    progress: Progress = silent,
 ) -> AsyncGenerator[tuple[int, bytes]]:
     """Yield index and line of what may answer a query, in the order of the log, whose objects have these names.
 

@@ -25,8 +25,9 @@ from curfew.audit.query import Query
 from curfew.audit.segment import MAX_STORED, TRAILER_BYTES, unpack
 from curfew.audit.verify import up_to
 from curfew.audit.witness import Witness
-from curfew.cli.audit.reading import CannotRead
-from curfew.cli.audit.search_index.file import (
+from curfew.ports import ObjectStore
+from curfew.reader.errors import CannotRead, NotVerified
+from curfew.reader.search_index.file import (
     DATABASE,
     Damaged,
     IndexFile,
@@ -36,12 +37,10 @@ from curfew.cli.audit.search_index.file import (
     is_damage,
     open_file,
 )
-from curfew.cli.audit.search_index.matching import may_answer
-from curfew.cli.audit.search_index.object_names import are_still_there, digest
-from curfew.cli.audit.search_index.rows import Packed, Row
-from curfew.cli.audit.search_index.writer import IndexWriter
-from curfew.cli.audit.stream import NotVerified
-from curfew.ports import ObjectStore
+from curfew.reader.search_index.matching import may_answer
+from curfew.reader.search_index.object_names import are_still_there, digest
+from curfew.reader.search_index.rows import Packed, Row
+from curfew.reader.search_index.writer import IndexWriter
 
 _LEAF = 32  # bytes of a leaf hash
 

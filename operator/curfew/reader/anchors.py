@@ -1,9 +1,12 @@
 """What people keep of a log elsewhere, in whatever it comes: receipts and signed checkpoints, and manifests that hold them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from curfew.api.names import ANNOTATION_RECEIPT, CHECKPOINT_CONFIG_MAP, CHECKPOINT_KEY
+from curfew.audit.checkpoint import NoteRefused, Verifier, open_note
+from curfew.audit.findings import Anchor
 from curfew.audit.given import GivenRefused, parse_given
 from curfew.audit.receipt import Receipt
 
@@ -85,3 +88,28 @@ def _at(document: object, place: tuple[str, ...]) -> Any:
     for key in place:
         document = document.get(key) if isinstance(document, Mapping) else None
     return document
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """An anchor as it was given."""
+
+    anchor: Anchor
+    note: str | None = None  # the signed checkpoint that it was read from, if it was
+
+    def forgery(self, keys: Iterable[Verifier]) -> str | None:
+        """Return the sentence about a checkpoint that none of a log's keys has signed, or None."""
+        refusal: NoteRefused | None = None
+        for verifier in keys if self.note is not None else ():
+            try:
+                open_note(self.note or "", verifier)
+            except NoteRefused as error:
+                refusal = refusal or error
+            else:
+                return None
+        if refusal is None:
+            return None
+        return (
+            f"{self.anchor.source} does not belong to this log: {refusal}. Either the log was replaced by another, or the "
+            "checkpoint was"
+        )

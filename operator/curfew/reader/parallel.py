@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from curfew.audit.checkpoint import Verifier
 from curfew.audit.gist import Gist, gists
-from curfew.cli.audit.reading import CannotRead
+from curfew.reader.errors import CannotRead
 
 R = TypeVar("R")
 Batch = Sequence[tuple[str, bytes]]

@@ -8,28 +8,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import click
-
 from curfew.audit.merkle import CompactRange
 from curfew.audit.proof import Tree
 from curfew.audit.segment import Segment
-from curfew.cli.audit.bundle import Manifest, examine
-from curfew.cli.audit.bundle_files import NoBundle
-from curfew.cli.audit.reading import TAMPERED, USAGE, CannotRead
-from curfew.cli.audit.showing import printable, progress, sentence
-from curfew.cli.audit.verify_bundle import find_bundle
-
-
-class NotExported(click.ClickException):
-    """An export that does not verify, or is of another history than the log."""
-
-    exit_code = TAMPERED
-
-
-class Apart(click.ClickException):
-    """Exports and a log between which records are missing."""
-
-    exit_code = USAGE
+from curfew.audit.wording import printable, sentence
+from curfew.reader.bundle import Manifest, bundle_at, examine
+from curfew.reader.bundle_files import NoBundle
+from curfew.reader.errors import Apart, CannotRead, NotExported, NotUsable
+from curfew.reader.progress import Progress, silent
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,25 +26,27 @@ class Exported:
     parts: Sequence[tuple[int, Sequence[bytes]]]  # first index and leaves of each segment
 
 
-def read_exports(files: Sequence[Path], log: str, seen: Callable[[Segment], None]) -> list[Exported]:
+def read_exports(
+    files: Sequence[Path], log: str, seen: Callable[[Segment], None], progress: Progress = silent
+) -> list[Exported]:
     """Return exports in the order of the log, each of whose segments `seen` was called with.
 
     Each is verified with the key that it names itself: what it is worth is shown by the root of the tree that it is part
-    of. Raise `CannotRead`, `click.UsageError`, or `NotExported` for one that does not verify.
+    of. Raise `CannotRead`, `NotUsable`, or `NotExported` for one that does not verify.
     """
-    return sorted((_read(file, log, seen) for file in files), key=lambda one: one.before.size)
+    return sorted((_read(file, log, seen, progress) for file in files), key=lambda one: one.before.size)
 
 
-def _read(file: Path, log: str, seen: Callable[[Segment], None]) -> Exported:
-    found = find_bundle(str(file))
-    if found is None:
-        raise click.UsageError(f"{file} is no bundle; give one that `curfew audit export` wrote.")
+def _read(file: Path, log: str, seen: Callable[[Segment], None], progress: Progress) -> Exported:
     try:
+        found = bundle_at(str(file))
+        if found is None:
+            raise NotUsable(f"{file} is no bundle; give one that `curfew audit export` wrote.")
         manifest = Manifest.read(found)
     except NoBundle as error:
         raise CannotRead(f"The bundle {file} cannot be read: {error}.") from error
     if manifest.log != log:
-        raise click.UsageError(f"The export {file} is of log {manifest.log}, and not of {log}.")
+        raise NotUsable(f"The export {file} is of log {manifest.log}, and not of {log}.")
     parts: list[tuple[int, Sequence[bytes]]] = []
 
     def take(segment: Segment) -> None:

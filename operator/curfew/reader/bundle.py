@@ -31,10 +31,10 @@ from curfew.audit.succession import Tenure
 from curfew.audit.verify import Walk, in_order, place
 from curfew.audit.when import Span
 from curfew.audit.witness import Witness
-from curfew.cli.audit.bundle_files import BROKEN, Files, FolderFiles, NoBundle, ZipFiles
-from curfew.cli.audit.listing import csv_head, csv_row, indexed
-from curfew.cli.audit.stream import read_record
 from curfew.ports import MOST_READ
+from curfew.reader.bundle_files import BROKEN, Files, FolderFiles, NoBundle, ZipFiles
+from curfew.reader.stream import read_record
+from curfew.reader.tabular import csv_head, csv_row, indexed
 
 SCHEMA = "curfew.export/v1"
 MANIFEST, SIGNATURE, EXPORTER = "manifest.json", "manifest.sig", "exporter.pub"

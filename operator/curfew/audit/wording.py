@@ -1,0 +1,37 @@
+"""Sentences, counts and times in the form in which people read them, safe to print."""
+
+import re
+from datetime import date, datetime
+
+
+def plain_times(text: str, day: date) -> str:
+    """Return a text with its RFC 3339 instants written as in a table: the time, and the day if it is another."""
+
+    def plain(found: re.Match[str]) -> str:
+        return found[2] if found[1] == day.isoformat() else f"{found[1]} {found[2]} UTC"
+
+    return re.sub(r"\b(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(?:\.\d+)?Z", plain, text)
+
+
+def sentence(text: str) -> str:
+    """Return a text as a sentence: with a capital, unless it begins with a name, and a full stop."""
+    return f"{text[:1].upper()}{text[1:]}{'' if text.endswith('.') else '.'}"
+
+
+def printable(text: str) -> str:
+    """Return a text in which nothing can command the terminal it is printed on; records hold what people wrote."""
+    if text.isprintable():
+        return text
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode() for character in text
+    )
+
+
+def count(number: int, thing: str) -> str:
+    """Return how many there are of a thing."""
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+
+
+def in_utc(at: datetime) -> str:
+    """Return an instant as people read it."""
+    return f"{at:%Y-%m-%d %H:%M:%S} UTC"

@@ -1,0 +1,14 @@
+"""Exit codes of the audit commands, and which of them an error has."""
+
+from curfew.reader.errors import Apart, CannotRead, NotExported, NotUsable, NotVerified, ReadingError
+
+VERIFIED, TAMPERED, USAGE, UNREADABLE, INTERRUPTED = 0, 1, 2, 3, 130
+
+EXIT_CODES: dict[type[ReadingError], int] = {
+    CannotRead: UNREADABLE,
+    NotVerified: TAMPERED,
+    NotExported: TAMPERED,
+    Apart: USAGE,
+    NotUsable: USAGE,
+}
+"""Every kind of error. 1 accuses, so only evidence of tampering has it."""
