@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from curfew.api.access_request import AccessRequest
 from curfew.audit.events import EVENTS
 from curfew.audit.record import (
     CURFEW,
@@ -25,6 +26,8 @@ from curfew.audit.record import (
     record_id,
     with_end,
 )
+from curfew.core.counting import Tally, TallyKey, counted
+from tests.support.builders import ALICE, a_request
 from tests.support.logs import ALog, opened
 
 PERIOD = "2026-Q3"
@@ -324,6 +327,11 @@ def _plant(
     told.append((after, about_log("audit.attested", after, {"evidence": "lock", "sufficient": True})))
     planted.append(Planted("not-write-once"))
 
+    hour = next(times).replace(minute=0, second=0, microsecond=0)
+    told.append(a_count(hour, 3))
+    people.planted_requests += 3
+    planted.append(Planted("refusals-counted"))
+
     silent = [(at, at + times_as_long * heartbeat) for times_as_long in (3.1, 4) for at in (next(times),)]
     planted += [Planted("log-silent")] * len(silent)
 
@@ -335,6 +343,19 @@ def _plant(
     told += [(until, failed), (until, recovered)]
     planted.append(Planted("log-outage"))
     return planted, [*silent, (since, until)]
+
+
+def a_count(of: datetime, number: int, *, is_exact: bool = True, **wrong: Any) -> Timed:
+    """Return the record of so many refused requests, written after the hour; `wrong` is what its detail has instead."""
+    tally, at = Tally(), of + timedelta(hours=1, minutes=2)
+    for each in range(number):
+        body = a_request(f"r{each}", created=of)
+        body["metadata"]["uid"] = f"uid-{each}"
+        body["status"] = {"phase": "Failed", "endReason": "LimitReached" if each else "DurationTooLong"}
+        tally.add(AccessRequest.model_validate(body))
+    record = counted(TallyKey(ALICE, "payments", of), tally, at=at, is_exact=is_exact)
+    block = {**record.block, "detail": {**record.block["detail"], **wrong}}
+    return at, replace(record, body={**record.body, "unmapped": {"curfew": block}})
 
 
 def company(seed: int = 1) -> Company:

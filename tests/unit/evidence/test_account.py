@@ -1,17 +1,14 @@
 """What a log tells of a period: which grants belong to it, and what is kept of the rest."""
 
-from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from curfew.api.access_request import AccessRequest
 from curfew.audit.record import Story
-from curfew.core.counting import Tally, TallyKey, counted
 from curfew.evidence.figures import Figures
-from tests.support.builders import ALICE, a_request
-from tests.support.quarter import Timed, company, tell
+from tests.support.builders import ALICE
+from tests.support.quarter import a_count, company, tell
 from tests.unit.evidence.telling import NOON, PERIOD, attested, exceptions, granted, told
 
 
@@ -88,19 +85,6 @@ def test_a_record_that_knows_less_of_a_request_takes_nothing_away() -> None:
     (grant,) = told([*records, late]).grants
 
     assert grant.story == story
-
-
-def a_count(of: datetime, number: int, *, is_exact: bool = True, **wrong: Any) -> Timed:
-    """Return the record of so many refused requests, written after the hour; `wrong` is what its detail has instead."""
-    tally, at = Tally(), of + timedelta(hours=1, minutes=2)
-    for each in range(number):
-        body = a_request(f"r{each}", created=of)
-        body["metadata"]["uid"] = f"uid-{each}"
-        body["status"] = {"phase": "Failed", "endReason": "LimitReached" if each else "DurationTooLong"}
-        tally.add(AccessRequest.model_validate(body))
-    record = counted(TallyKey(ALICE, "payments", of), tally, at=at, is_exact=is_exact)
-    block = {**record.block, "detail": {**record.block["detail"], **wrong}}
-    return at, replace(record, body={**record.body, "unmapped": {"curfew": block}})
 
 
 def test_what_is_counted_in_a_record_is_part_of_all_that_was_asked() -> None:
