@@ -152,6 +152,19 @@ class ClusterContract:
         assert mine(bench, await bench.cluster.list_requests()) == ["inc-2"]
         assert await bench.cluster.get_request(bench.namespace, "inc-1") == labelled
 
+    async def test_a_request_that_is_counted_is_found_by_its_label(self, bench: Bench) -> None:
+        """The status says so first; no other can be labelled so, and what it says is never changed."""
+        counted = {"phase": "Failed", "countedIn": "2026-11-23T12:00:00Z", "countedWithOthers": True}
+        request = await bench.written(await bench.requested("inc-1"), **counted)
+        other = await bench.written(await bench.requested("inc-2"), phase="Failed")
+        await bench.cluster.label_closed(bench.namespace, "inc-2", other["metadata"]["uid"])
+
+        await bench.cluster.label_closed(bench.namespace, "inc-1", request["metadata"]["uid"], "2026-11-23T12")
+
+        found = [dict(body) async for body in bench.cluster.counted_requests()]
+        assert mine(bench, found) == ["inc-1"]
+        assert mine(bench, await bench.cluster.list_requests()) == []
+
     async def test_another_request_of_that_name_is_not_labelled(self, bench: Bench) -> None:
         await bench.written(await bench.written(await bench.requested("inc-1"), phase="Pending"), phase="Denied")
 

@@ -65,8 +65,9 @@ async def test_a_flood_makes_few_records_and_one_exact_count(
         operator.start()
         await asyncio.to_thread(operator.await_listed)
         await flood(place, FLOOD // 2)
-        carols = await place.ask(place.people.carol, "debug", duration="99h")
+        carols = [await place.ask(place.people.carol) for _ in range(WAITING + 1)][-1]
         await all_refused(place, FLOOD + 1)
+        await carols.phase("Failed")
         await carols.closed()
         granted = await place.ask(place.people.carol, "automatic")
         await granted.phase("Active")
@@ -83,6 +84,8 @@ async def test_a_flood_makes_few_records_and_one_exact_count(
                     break
                 await asyncio.sleep(0.5)
         await granted.phase("Expired")
+        await granted.closed()
+        log = await asyncio.to_thread(read_log, operator)
     finally:
         operator.kill()
 
