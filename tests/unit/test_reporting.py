@@ -11,6 +11,7 @@ from curfew.adapters.events import Recorder
 from curfew.adapters.telemetry import Telemetry
 from curfew.api.access_policy import Mode
 from curfew.api.access_request import Phase
+from curfew.core.counting import TallyKey
 from curfew.core.facts import Facts
 from curfew.core.lifecycle import Event
 from curfew.core.notices import Notice
@@ -104,12 +105,12 @@ def facts(phase: Phase, *, now: datetime, mode: Mode = Mode.REVIEW, not_before: 
     metadata = SimpleNamespace(creation_timestamp=NOON, namespace="payments", name="inc-4711", uid="uid-1")
     status = SimpleNamespace(phase=phase, terms=SimpleNamespace(mode=mode))
     request = SimpleNamespace(metadata=metadata, status=status, spec=SimpleNamespace(not_before=not_before))
-    return cast("Facts", SimpleNamespace(request=request, decided_at=decided_at, now=now))
+    return cast("Facts", SimpleNamespace(request=request, decided_at=decided_at, now=now, counting=None))
 
 
-def figure(telemetry: Telemetry, name: str) -> float | None:
+def figure(telemetry: Telemetry, name: str, **labels: str) -> float | None:
     """Return one figure."""
-    return telemetry.registry.get_sample_value(f"curfew_{name}")
+    return telemetry.registry.get_sample_value(f"curfew_{name}", labels)
 
 
 def test_a_grant_is_measured_from_the_decision_and_to_the_microsecond(
@@ -173,3 +174,14 @@ def test_the_oldest_record_that_waits_is_the_first_of_an_outbox_and_ours(
 
     reporting.survey(Store(), NOON + timedelta(minutes=10), None)
     assert figure(telemetry, "outbox_oldest_seconds") == 0
+
+
+def test_a_refusal_without_records_of_its_own_is_counted_here_too(reporting: Reporting, telemetry: Telemetry) -> None:
+    """Who looks at the numbers sees a flood while it is there, and not only after its hour."""
+    ordinary = facts(Phase.FAILED, now=NOON)
+    flood = cast("Facts", SimpleNamespace(**{**vars(ordinary), "counting": TallyKey("alice", "payments", NOON)}))
+    for told in (ordinary, flood, flood):
+        reporting.transition(told, Event.REJECT)
+
+    assert figure(telemetry, "transitions_total", event="reject") == 3
+    assert figure(telemetry, "rejections_counted_total") == 2

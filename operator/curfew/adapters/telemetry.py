@@ -95,6 +95,9 @@ class Telemetry:
             "sweeper_last_success_timestamp_seconds", "When the sweeper last succeeded; 0 if it is not known to have."
         )
         self._sweeper_overdue = self._gauge("sweeper_overdue", "1 while the sweeper has not succeeded for too long.")
+        self._rejections_counted = self._counter(
+            "rejections_counted", "AccessRequests refused without records of their own: one record has their number."
+        )
         self._deleted = self._counter("finished_deleted", "Finished AccessRequests deleted after finished.keepFor.")
         self._not_deleted = self._counter(
             "finished_deletions_refused",
@@ -191,6 +194,10 @@ class Telemetry:
     def enforced(self, policy: str, ok: bool) -> None:
         """Say whether an admission policy of ours was found in force."""
         self._enforced.labels(policy).set(int(ok))
+
+    def rejection_counted(self) -> None:
+        """Count a refused request that has no records of its own."""
+        self._rejections_counted.inc()
 
     def finished_deleted(self) -> None:
         """Count a finished request that was deleted because it was old enough."""

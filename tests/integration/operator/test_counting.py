@@ -71,6 +71,7 @@ async def test_a_flood_makes_few_records_and_one_exact_count(
         await carols.closed()
         granted = await place.ask(place.people.carol, "automatic")
         await granted.phase("Active")
+        counted = await asyncio.to_thread(operator.metric, "curfew_rejections_counted_total")
         operator.stop()
         hours = refused(place)
 
@@ -99,3 +100,4 @@ async def test_a_flood_makes_few_records_and_one_exact_count(
     assert log.story(carols.uid) == ["request.created", "request.rejected", "request.closed"]
     assert log.story(granted.uid)[-2:] == ["grant.expired", "request.closed"]
     assert log.twice == []
+    assert 0 < counted <= sum(told.values())  # of the second process alone

@@ -47,6 +47,8 @@ class Reporting:
         """Count a transition, and measure how long people took to decide and how long the grant took from then on."""
         request, status = facts.request, facts.request.status
         self._telemetry.transition(str(event))
+        if event is Event.REJECT and facts.counting is not None:
+            self._telemetry.rejection_counted()
         created, decided = request.metadata.creation_timestamp, facts.decided_at
         is_reviewed = status.terms is not None and status.terms.mode is Mode.REVIEW
         if event in _DECIDES and status.phase is Phase.PENDING and is_reviewed and created is not None:
