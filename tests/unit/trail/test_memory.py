@@ -9,10 +9,12 @@ import pytest
 from curfew.audit.carried import cut
 from curfew.audit.record import Record
 from curfew.audit.segment import Head, seal
+from curfew.core.counting import OWN_RECORDS, TallyKey
 from curfew.trail.memory import Memory
 from tests.support.trail import LOG, SIGNER, START, a_record, a_story, records
 
 HOUR = timedelta(hours=1)
+MINUTE = timedelta(minutes=1)
 
 
 class Teacher:
@@ -156,3 +158,31 @@ def test_a_record_costs_little() -> None:
     tracemalloc.stop()
 
     assert used / 5000 < 250  # bytes
+
+
+def test_it_is_known_since_when_every_record_is_remembered() -> None:
+    """Only then can it be told of a record that is not known that the log does not hold it."""
+    teacher = Teacher()
+    teacher.teach([a_record(0)])
+    assert teacher.memory.remembers(START - 1000 * HOUR)  # it knows the log from its beginning
+
+    for hour in range(1, 60):
+        teacher.teach([a_record(hour)], hours=hour)
+
+    assert teacher.memory.remembers(START + 36 * HOUR)
+    assert not teacher.memory.remembers(START + 24 * HOUR)
+
+
+def test_who_had_requests_refused_lately_is_learnt_from_the_log() -> None:
+    """So a process that was just started gives nobody twenty more records."""
+    teacher, key = Teacher(), TallyKey("alice@example.com", "payments", START)
+    told = [
+        a_record(number, event="request.rejected", story=a_story(f"uid-{number}"), at=START + number * MINUTE)
+        for number in range(25)
+    ]
+    teacher.teach(told, own=False)
+
+    assert len(teacher.memory.lately.refused(key)) == OWN_RECORDS
+    assert teacher.memory.lately.refused(key._replace(namespace="shop")) == frozenset()
+    teacher.teach([a_record(99, event="request.rejected", at=START + 3 * HOUR)], hours=3)
+    assert teacher.memory.lately.refused(key) == frozenset()
