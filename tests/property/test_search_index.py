@@ -15,8 +15,8 @@ from curfew.audit.canonical import canonical
 from curfew.audit.query import FIELDS, Query, answers
 from curfew.audit.when import Span
 from curfew.cli.audit import search
-from curfew.cli.audit.search_index.index import index_path
-from curfew.cli.audit.stream import read_record
+from curfew.reader.search_index.index import index_path
+from curfew.reader.stream import read_record
 from tests.support.logs import BEGIN, ALog, a_record, opened
 from tests.support.stores import MemoryStore
 
