@@ -57,6 +57,7 @@ class Play:
             self,
             keep_for=KEEP_FOR,
             policy=lambda key: self.stage.store.policy(key),
+            is_settled=lambda request: self.stage.counting.is_settled(request),
         )
 
     def deleted(self, request: ClosedRequest) -> None:

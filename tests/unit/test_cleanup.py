@@ -55,6 +55,7 @@ class Scene:
         self.cluster = FakeCluster(self.clock)
         self.log = Log()
         self.gone: list[str] = []
+        self.uncounted: set[str] = set()
         self.refusals: list[str] = []
 
     def deleted(self, request: ClosedRequest) -> None:
@@ -82,7 +83,14 @@ class Scene:
         """Clean up meanwhile."""
         self.cluster.failures = FailurePlan()
         cleanup = Cleanup(
-            self.cluster, self.log, self.clock, self, keep_for=keep_for, policy=lambda _: POLICY, most=most
+            self.cluster,
+            self.log,
+            self.clock,
+            self,
+            keep_for=keep_for,
+            policy=lambda _: POLICY,
+            most=most,
+            is_settled=lambda request: request.metadata.uid not in self.uncounted,
         )
         task = asyncio.create_task(cleanup.run())
         try:
@@ -163,6 +171,17 @@ async def test_a_story_that_is_open_in_the_log_stays_whatever_the_request_shows(
         await asyncio.sleep(3600)
 
     assert scene.gone == ["inc-1"]
+
+
+async def test_one_whose_count_is_not_in_the_log_stays(scene: Scene) -> None:
+    """Refused requests beyond twenty in an hour have no records of their own."""
+    closed = await scene.finish(age=MONTH * 2)
+    scene.uncounted.add(closed.uid)
+
+    async with scene.running():
+        await asyncio.sleep(60)
+
+    assert scene.names() == ["inc-1"]
 
 
 async def test_a_thousand_old_requests_go_at_a_pace(scene: Scene) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from curfew.api import names
+from curfew.api.access_request import AccessRequest
 from curfew.audit.record import Record
 from curfew.core.counting import TallyKey
 from curfew.core.lately import Lately
@@ -352,3 +353,23 @@ async def test_those_for_whom_there_is_no_room_are_counted_together(monkeypatch:
     assert record.block["detail"]["rejected"] == OWN - 1
     assert stage.cluster.status("r039")["countedWithOthers"] is True
     assert TallyKey("", "", NOON).record_id == record.id
+
+
+async def test_a_counted_request_is_settled_when_its_count_is_in_the_log() -> None:
+    """Before that it is all that shows that it was refused, so it must not be deleted."""
+    stage = a_small_stage()
+    await flood(stage, 1 + OWN + 1)
+    own, counted = (
+        AccessRequest.model_validate(body)
+        for body in stage.cluster.all("AccessRequest")
+        if body["metadata"]["name"] in (f"r{OWN:04}", f"r{OWN + 1:04}")
+    )
+
+    assert stage.counting.is_settled(own)
+    assert not stage.counting.is_settled(counted)
+    stage.restart()
+    assert not stage.counting.is_settled(counted), "it is not listed yet"
+    await stage.settle()
+    assert not stage.counting.is_settled(counted)
+    await hour_passes(stage)
+    assert stage.counting.is_settled(counted)

@@ -86,15 +86,20 @@ class Cleanup:
         *,
         keep_for: timedelta,
         policy: Callable[[PolicyKey], AccessPolicy | None],
+        is_settled: Callable[[AccessRequest], bool],
         most: int = MOST_KNOWN,
     ) -> None:
-        """With a `keep_for` of zero nothing is remembered or deleted. `most`: how many are remembered."""
+        """With a `keep_for` of zero nothing is remembered or deleted. `most`: how many are remembered.
+
+        `is_settled`: whether the count is in the log that a request is in, if it has no records of its own.
+        """
         self._requests = requests
         self._trail = trail
         self._clock = clock
         self._observer = observer
         self._keep_for = keep_for
         self._policy = policy
+        self._is_settled = is_settled
         self._most = most
         self._heap: list[_Due] = []
         self._left_out: datetime | None = None  # when the first is due of those that were too many to remember
@@ -205,7 +210,9 @@ class Cleanup:
         except ValidationError:
             return None  # nobody can tell what it is; a person may delete it
         now, policy = self._clock.now(), self._policy((request.namespace, found.spec.policy_name))
-        is_over = self._trail.health.ok and self._trail.is_over(request.uid, request.created)
+        is_over = (
+            self._trail.health.ok and self._trail.is_over(request.uid, request.created) and self._is_settled(found)
+        )
         at = deletable_from(found, policy, is_over=is_over, keep_for=self._keep_for)
         if at is None or at > now:
             return at or now + TOMORROW

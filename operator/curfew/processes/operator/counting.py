@@ -143,6 +143,14 @@ class Counting:
         if key is not None and not self._is_told(key):
             self._add(self._tallies, key, request)
 
+    def is_settled(self, request: AccessRequest) -> bool:
+        """Whether nothing is still to be written of the count that a request is in, if it is in one."""
+        key = counted_key(request)
+        if key is None:
+            return True
+        is_durable = self._trail.receipt(key.record_id) is not None or not self._trail.remembers(key.hour)
+        return self._is_known and key not in self._tallies and is_durable
+
     def _add(self, tallies: dict[TallyKey, Tally], key: TallyKey, request: AccessRequest) -> None:
         this_hour = hour_of(self._clock.now())
         if key.hour > this_hour + AHEAD:

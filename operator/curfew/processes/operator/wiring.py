@@ -119,8 +119,16 @@ def wire(settings: Settings, cluster: KubeCluster, telemetry: Telemetry) -> Part
     )
     timekeeping = Timekeeping(clock, observer.clock_changed)
     cluster.compare_clocks(clock, timekeeping.answered)
-    cleanup = Cleanup(cluster, trail, clock, reporting, keep_for=settings.finished.keep_for, policy=known.policy)
     counting = Counting(known, cluster, trail, clock)
+    cleanup = Cleanup(
+        cluster,
+        trail,
+        clock,
+        reporting,
+        keep_for=settings.finished.keep_for,
+        policy=known.policy,
+        is_settled=counting.is_settled,
+    )
     reconciler = Reconciler(
         known,
         cluster,
