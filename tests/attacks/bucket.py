@@ -13,14 +13,14 @@ from curfew.adapters.clock import SystemClock
 from curfew.adapters.objectstore import open_store
 from curfew.audit.verify import in_order, verify
 from curfew.cli import main
-from curfew.trail.health import Health, Reason
+from curfew.trail.health import Health, TrailReason
 from tests.support.logs import ALog, a_record, opened
 from tests.support.trail import Observer, a_trail, records, running, until
 from tools.servers.s3 import LockMode, S3Server
 
 FOLDER: Final = "curfew"
 SEGMENTS: Final = 4
-LASTING: Final = (Reason.CHAIN_BROKEN, Reason.KEY_UNKNOWN, Reason.SLOT_TAKEN)
+LASTING: Final = (TrailReason.CHAIN_BROKEN, TrailReason.KEY_UNKNOWN, TrailReason.SLOT_TAKEN)
 
 
 class Writing(Protocol):

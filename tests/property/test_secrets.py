@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from obstore.exceptions import GenericError
 
 from curfew.adapters.events import Recorder, event_name, render_event
-from curfew.adapters.kube.failures import Refusal, cluster_error
+from curfew.adapters.kube.failures import ErrorResponse, cluster_error
 from curfew.adapters.logs import configure_logs
 from curfew.adapters.objectstore.errors import translate
 from curfew.adapters.telemetry import Telemetry
@@ -83,7 +83,7 @@ def marked(body: dict[str, Any], mark: str) -> dict[str, Any]:
 
 def proxys_page(mark: str) -> ClusterError:
     """Return the error of a proxy that repeats the request to whoever made it."""
-    return cluster_error("patch", Refusal(502, f"<html>Authorization: Bearer {mark} {mark}".encode()))
+    return cluster_error("patch", ErrorResponse(502, f"<html>Authorization: Bearer {mark} {mark}".encode()))
 
 
 def refusal(mark: str) -> ClusterError:
@@ -91,7 +91,7 @@ def refusal(mark: str) -> ClusterError:
     said = f"denied; sent with Authorization: Bearer {mark} to https://hook:{mark}@hooks/x?token={mark}&sig={mark}"
     details = {"causes": [{"message": mark}]}
     status = {"kind": "Status", "reason": "Forbidden", "message": said, "details": details}
-    return cluster_error("create", Refusal(403, json.dumps(status).encode()))
+    return cluster_error("create", ErrorResponse(403, json.dumps(status).encode()))
 
 
 def buckets_answer(mark: str) -> str:

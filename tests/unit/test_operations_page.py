@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from curfew.adapters.telemetry import Telemetry
-from curfew.trail.health import Reason
+from curfew.trail.health import TrailReason
 
 CHECKOUT = Path(__file__).parents[2]
 PAGE = (CHECKOUT / "docs" / "operations.md").read_text()
@@ -48,5 +48,5 @@ def test_the_values_on_the_page_are_what_the_chart_takes(block: str) -> None:
 
 
 def test_the_reasons_on_the_page_are_those_of_the_health() -> None:
-    assert set(re.findall(r"`(KeyUnknown|SigningFailed|ChainBroken\w*|Key[A-Z]\w+)`", PAGE)) <= set(Reason)
+    assert set(re.findall(r"`(KeyUnknown|SigningFailed|ChainBroken\w*|Key[A-Z]\w+)`", PAGE)) <= set(TrailReason)
     assert {"KeyUnknown", "SigningFailed"} <= set(re.findall(r"`(\w+)`", PAGE))

@@ -89,7 +89,7 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class FindingInfo:
     """What an alert is about: one uid from the moment it is raised to that in which it is resolved, and a short title."""
 
     uid: str
@@ -213,7 +213,7 @@ def make_record(
     success: bool = True,
     detail: Mapping[str, Any] | None = None,
     source: Source | None = None,
-    finding: Finding | None = None,
+    finding: FindingInfo | None = None,
 ) -> Record:
     """Return the record of an event.
 
@@ -269,7 +269,7 @@ def make_record(
     }
     match kind.ocsf_class:
         case OcsfClass.DETECTION_FINDING:
-            body |= _found(kind, finding or Finding(subject, message))
+            body |= _found(kind, finding or FindingInfo(subject, message))
         case OcsfClass.USER_ACCESS_MANAGEMENT:
             body |= _access(story) | _from(source)
         case OcsfClass.ENTITY_MANAGEMENT:
@@ -300,7 +300,7 @@ def _access(story: Story | None) -> dict[str, Any]:
     return access
 
 
-def _found(kind: EventType, finding: Finding) -> dict[str, Any]:
+def _found(kind: EventType, finding: FindingInfo) -> dict[str, Any]:
     # For a finding OCSF counts otherwise: 1 it is new, 2 somebody works on it, 4 it is resolved.
     status = {RAISE: 1, RESOLVE: 4}.get(kind.activity_id, 2)
     return {"finding_info": {"uid": finding.uid, "title": finding.title}, "status_id": status}

@@ -15,7 +15,7 @@ from curfew.audit.carried import STORIES_OPEN
 from curfew.audit.record import Record, RecordRefused
 from curfew.audit.segment import Segment
 from curfew.evidence.cases import Case, detail_of, effect_of
-from curfew.evidence.grants import Decision, Grant, Mention
+from curfew.evidence.grants import Mention, ReviewedDecision, ReviewedGrant
 from curfew.evidence.period import Period
 from curfew.evidence.refusals import Refusals
 
@@ -71,8 +71,8 @@ class Account:
     counted: Mapping[str, int]  # requests of the period that were refused and have no records of their own, by reason
     is_count_exact: bool  # False: there may have been more of them
     self_tests: int  # requests that Curfew made in the period to test its admission policies
-    grants: tuple[Grant, ...]  # all that may have to be judged in the period, in the order of the log
-    decisions: tuple[Decision, ...]  # in the period
+    grants: tuple[ReviewedGrant, ...]  # all that may have to be judged in the period, in the order of the log
+    decisions: tuple[ReviewedDecision, ...]  # in the period
     happenings: tuple[Happening, ...]  # in the period
     attestations: tuple[Happening, ...]  # in the period, and the last before it
     longest_allowed: timedelta  # a longer silence is a gap
@@ -81,13 +81,13 @@ class Account:
     unread: tuple[int, ...]  # indexes of lines that this version cannot read
 
     @property
-    def population(self) -> tuple[Grant, ...]:
+    def population(self) -> tuple[ReviewedGrant, ...]:
         """The grants that were in force at any time in the period."""
         forever = self.period.end  # what has no end in the log is in force
         return tuple(one for one in self.grants if self.period.touches(one.began_at, one.ended_at or forever))
 
     @property
-    def began(self) -> tuple[Grant, ...]:
+    def began(self) -> tuple[ReviewedGrant, ...]:
         """The grants that began in the period."""
         return tuple(one for one in self.grants if self.period.has(one.began_at))
 
@@ -121,7 +121,7 @@ class Ledger:
         self._ended: Counter[str] = Counter()  # how the requests ended that are forgotten
         self._counted: Counter[str] = Counter()  # by reason: refused, without records of their own
         self._is_count_exact = True
-        self._decisions: list[Decision] = []
+        self._decisions: list[ReviewedDecision] = []
         self._happenings: list[Happening] = []
         self._attestations: list[Happening] = []
         self._gaps: list[Gap] = []
@@ -209,7 +209,7 @@ class Ledger:
         detail = detail_of(record)
         happening = _happening(record, mention)
         self._decisions.append(
-            Decision(
+            ReviewedDecision(
                 record=mention,
                 by=happening.actor,
                 decision=str(detail.get("decision", "")),

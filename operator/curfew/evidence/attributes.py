@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from curfew.evidence.account import REVIEW_WITHIN, Account
-from curfew.evidence.exceptions import Kind
-from curfew.evidence.grants import Grant, Mode
+from curfew.evidence.exceptions import ExceptionKind
+from curfew.evidence.grants import GrantMode, ReviewedGrant
 
 ON_TIME = timedelta(seconds=60)
 """How late an end may be: slow clocks and a busy cluster, and not more."""
@@ -25,42 +25,42 @@ class Attribute:
 
     letter: str
     claim: str
-    kind: Kind
-    due: Callable[[Grant], datetime | None]
-    passes: Callable[[Grant], bool]
-    waits: Callable[[Grant], bool] = lambda grant: False
+    kind: ExceptionKind
+    due: Callable[[ReviewedGrant], datetime | None]
+    passes: Callable[[ReviewedGrant], bool]
+    waits: Callable[[ReviewedGrant], bool] = lambda grant: False
 
 
-def _announced(grant: Grant) -> bool:
+def _announced(grant: ReviewedGrant) -> bool:
     intended = grant.mentions.get("grant.intended")
     return intended is not None and intended.index < grant.activated.index
 
 
-def _approved(grant: Grant) -> bool:
-    return bool(grant.approvers) and grant.mode is Mode.REVIEW
+def _approved(grant: ReviewedGrant) -> bool:
+    return bool(grant.approvers) and grant.mode is GrantMode.REVIEW
 
 
-def _needs_approval(grant: Grant) -> datetime | None:
-    return None if grant.mode in (Mode.AUTOMATIC, Mode.BREAK_GLASS) else grant.began_at
+def _needs_approval(grant: ReviewedGrant) -> datetime | None:
+    return None if grant.mode in (GrantMode.AUTOMATIC, GrantMode.BREAK_GLASS) else grant.began_at
 
 
-def _pinned(grant: Grant) -> bool:
+def _pinned(grant: ReviewedGrant) -> bool:
     policy, role = grant.story.policy, grant.story.role
     return policy is not None and role is not None and bool(policy.uid and role.uid and role.rules_digest)
 
 
-def _as_long_as_asked(grant: Grant) -> bool:
+def _as_long_as_asked(grant: ReviewedGrant) -> bool:
     story = grant.story
     if story.expires_at is None or story.duration is None:
         return False
     return story.expires_at - (story.starts_at or grant.began_at) <= timedelta(seconds=story.duration)
 
 
-def _has_end(grant: Grant) -> bool:
+def _has_end(grant: ReviewedGrant) -> bool:
     return grant.end is not None
 
 
-def _must_end(grant: Grant) -> datetime | None:
+def _must_end(grant: ReviewedGrant) -> datetime | None:
     """Return when it has to be over at the latest; one that was over before is judged when it was over."""
     if grant.story.expires_at is None:
         return grant.ended_at or grant.began_at
@@ -68,51 +68,63 @@ def _must_end(grant: Grant) -> datetime | None:
     return latest if grant.ended_at is None else min(latest, grant.ended_at)
 
 
-def _has_to_be_on_time(grant: Grant) -> datetime | None:
+def _has_to_be_on_time(grant: ReviewedGrant) -> datetime | None:
     """A grant without an end in the log fails that attribute, and not this one as well."""
     return _must_end(grant) if _has_end(grant) else None
 
 
-def _on_time(grant: Grant) -> bool:
+def _on_time(grant: ReviewedGrant) -> bool:
     return grant.lateness is not None and grant.lateness <= ON_TIME
 
 
-def _must_be_reviewed(grant: Grant) -> datetime | None:
-    if grant.mode is not Mode.BREAK_GLASS:
+def _must_be_reviewed(grant: ReviewedGrant) -> datetime | None:
+    if grant.mode is not GrantMode.BREAK_GLASS:
         return None
     deadline = grant.began_at + REVIEW_WITHIN
     return deadline if grant.reviewed is None else min(deadline, grant.reviewed.at)
 
 
-def _reviewed(grant: Grant) -> bool:
+def _reviewed(grant: ReviewedGrant) -> bool:
     return grant.reviewed is not None and grant.reviewed.at <= grant.began_at + REVIEW_WITHIN
 
 
 ATTRIBUTES = (
     Attribute(
-        "A", "It was announced in the log before the access existed", Kind.UNANNOUNCED, lambda g: g.began_at, _announced
+        "A",
+        "It was announced in the log before the access existed",
+        ExceptionKind.UNANNOUNCED,
+        lambda g: g.began_at,
+        _announced,
     ),
     Attribute(
         "B",
         "Somebody other than the requester and the submitter had approved it (grants that need it)",
-        Kind.UNAPPROVED,
+        ExceptionKind.UNAPPROVED,
         _needs_approval,
         _approved,
     ),
-    Attribute("C", "Policy and role were pinned by identity and content", Kind.UNPINNED, lambda g: g.began_at, _pinned),
+    Attribute(
+        "C",
+        "Policy and role were pinned by identity and content",
+        ExceptionKind.UNPINNED,
+        lambda g: g.began_at,
+        _pinned,
+    ),
     Attribute(
         "D",
         "It was given for no longer than was asked",
-        Kind.LONGER_THAN_ASKED,
+        ExceptionKind.LONGER_THAN_ASKED,
         lambda g: g.began_at,
         _as_long_as_asked,
     ),
-    Attribute("E", "Its end is in the log", Kind.END_MISSING, _must_end, _has_end, lambda g: not _has_end(g)),
-    Attribute("F", "It ended no later than 60 s after the promised end", Kind.LATE_END, _has_to_be_on_time, _on_time),
+    Attribute("E", "Its end is in the log", ExceptionKind.END_MISSING, _must_end, _has_end, lambda g: not _has_end(g)),
+    Attribute(
+        "F", "It ended no later than 60 s after the promised end", ExceptionKind.LATE_END, _has_to_be_on_time, _on_time
+    ),
     Attribute(
         "G",
         "Somebody else looked at it within 24 hours (break glass)",
-        Kind.NOT_REVIEWED,
+        ExceptionKind.NOT_REVIEWED,
         _must_be_reviewed,
         _reviewed,
         lambda g: g.reviewed is None,
@@ -121,7 +133,7 @@ ATTRIBUTES = (
 """All attributes, by letter."""
 
 
-def verdict(attribute: Attribute, grant: Grant, account: Account) -> bool | None:
+def verdict(attribute: Attribute, grant: ReviewedGrant, account: Account) -> bool | None:
     """Return whether a grant passes; None if it does not apply, is due outside the period, or may still pass.
 
     What is in the log is judged. Only for a record that is missing does it matter how far the log's clock has come.
@@ -140,7 +152,7 @@ class Tested:
 
     attribute: Attribute
     tested: int
-    failed: tuple[Grant, ...]
+    failed: tuple[ReviewedGrant, ...]
 
 
 def examine(account: Account) -> Iterator[Tested]:

@@ -8,7 +8,7 @@ from typing import Any
 from curfew.api.names import is_self_test
 from curfew.audit.record import Record
 from curfew.audit.stories import Told, decision_of, join, read
-from curfew.evidence.grants import Grant, Mention, Said, end_of
+from curfew.evidence.grants import Mention, ReviewedGrant, Said, end_of
 
 
 @dataclass(slots=True)
@@ -81,11 +81,11 @@ class Case:
             return "Open"
         return "Expired" if end.event == "grant.expired" else "Revoked"
 
-    def grant(self) -> Grant:
+    def grant(self) -> ReviewedGrant:
         """Return the access that it was given, or raise `RecordRefused` for a story that cannot be read."""
         is_whole = self.asked is not None  # then each decision has a record of its own in the log
         said = tuple(one for one in self.said.values() if one.effect or not is_whole)
-        return Grant(read(self.told), MappingProxyType(self.mentions), said, self.reviewed)
+        return ReviewedGrant(read(self.told), MappingProxyType(self.mentions), said, self.reviewed)
 
 
 def effect_of(record: Record) -> str:

@@ -23,7 +23,7 @@ class _Meaning:
     meaning: str
 
 
-class Kind(Enum):
+class ExceptionKind(Enum):
     """The kinds, worst first."""
 
     UNANNOUNCED = _Meaning(
@@ -179,7 +179,7 @@ class Kind(Enum):
 class Exceptional:
     """One exception: when it happened, what exactly, whom and what it is about, and the records that show it."""
 
-    kind: Kind
+    kind: ExceptionKind
     at: datetime
     what: str
     who: str = ""

@@ -9,8 +9,8 @@ from functools import cached_property
 from curfew.api.names import is_self_test_policy
 from curfew.evidence.account import Account, Happening
 from curfew.evidence.attributes import Tested, examine
-from curfew.evidence.exceptions import Exceptional, Kind, Severity
-from curfew.evidence.grants import Grant, Mode
+from curfew.evidence.exceptions import Exceptional, ExceptionKind, Severity
+from curfew.evidence.grants import GrantMode, ReviewedGrant
 
 DECIDED_WITHIN = (
     (timedelta(minutes=1), "under 1 min"),
@@ -71,7 +71,7 @@ class Figures:
     exceptions: Sequence[Exceptional]
 
     @cached_property
-    def population(self) -> tuple[Grant, ...]:
+    def population(self) -> tuple[ReviewedGrant, ...]:
         """The grants in force in the period."""
         return self.account.population
 
@@ -85,13 +85,13 @@ class Figures:
         """The attributes, put to the whole population."""
         return tuple(examine(self.account))
 
-    def outcome(self, kind: Kind) -> tuple[int, int]:
+    def outcome(self, kind: ExceptionKind) -> tuple[int, int]:
         """Return how many grants were tested for a kind of exception, and how many of them passed."""
         one = next(one for one in self.tests if one.attribute.kind is kind)
         return one.tested, one.tested - len(one.failed)
 
     @cached_property
-    def modes(self) -> Counter[Mode]:
+    def modes(self) -> Counter[GrantMode]:
         """How the grants came about."""
         return Counter(grant.mode for grant in self.population)
 
@@ -160,7 +160,7 @@ class Figures:
         return [Pair(by, of, count, counts[of, by]) for (by, of), count in ordered]
 
     @cached_property
-    def by_kind(self) -> Counter[Kind]:
+    def by_kind(self) -> Counter[ExceptionKind]:
         """Exceptions by kind."""
         return Counter(one.kind for one in self.exceptions)
 

@@ -5,23 +5,23 @@ from datetime import datetime, timedelta
 
 from curfew.evidence.account import Account, Gap, Happening
 from curfew.evidence.attributes import examine
-from curfew.evidence.exceptions import Exceptional, Kind
-from curfew.evidence.grants import Decision, Grant, Mention, Said, outcome_of
+from curfew.evidence.exceptions import Exceptional, ExceptionKind
+from curfew.evidence.grants import Mention, ReviewedDecision, ReviewedGrant, Said, outcome_of
 from curfew.evidence.wording import duration, instant
 
 UNATTESTED_START = timedelta(minutes=15)
 """How long a new log may go without its first attestation: the distance between two."""
 
 _BY_EVENT = {
-    "grant.binding_removed": Kind.BINDING_REMOVED,
-    "grant.drifted": Kind.DRIFTED,
-    "grant.orphan_removed": Kind.ORPHAN,
-    "grant.removal_failed": Kind.REMOVAL_FAILED,
-    "grant.role_changed": Kind.ROLE_CHANGED,
-    "policy.weakened": Kind.POLICY_WEAKENED,
-    "request.rejections_counted": Kind.REFUSALS_COUNTED,
-    "audit.verification_failed": Kind.VERIFICATION_FAILED,
-    "audit.writer_changed": Kind.WRITER_CHANGED,
+    "grant.binding_removed": ExceptionKind.BINDING_REMOVED,
+    "grant.drifted": ExceptionKind.DRIFTED,
+    "grant.orphan_removed": ExceptionKind.ORPHAN,
+    "grant.removal_failed": ExceptionKind.REMOVAL_FAILED,
+    "grant.role_changed": ExceptionKind.ROLE_CHANGED,
+    "policy.weakened": ExceptionKind.POLICY_WEAKENED,
+    "request.rejections_counted": ExceptionKind.REFUSALS_COUNTED,
+    "audit.verification_failed": ExceptionKind.VERIFICATION_FAILED,
+    "audit.writer_changed": ExceptionKind.WRITER_CHANGED,
 }
 
 
@@ -33,8 +33,8 @@ def find(account: Account, *, now: datetime) -> tuple[Exceptional, ...]:
         *(_of_event(_BY_EVENT[one.record.event], one) for one in account.happenings if one.record.event in _BY_EVENT),
         *_of_the_log(account, now),
     ]
-    order = {kind: place for place, kind in enumerate(Kind)}
-    severities = {kind.severity: order[kind] for kind in reversed(Kind)}
+    order = {kind: place for place, kind in enumerate(ExceptionKind)}
+    severities = {kind.severity: order[kind] for kind in reversed(ExceptionKind)}
     return tuple(sorted(found, key=lambda one: (severities[one.kind.severity], order[one.kind], _place(one))))
 
 
@@ -59,23 +59,23 @@ def _of_grants(account: Account) -> Iterator[Exceptional]:
             )
 
 
-def _about_grant(kind: Kind, grant: Grant) -> str:
+def _about_grant(kind: ExceptionKind, grant: ReviewedGrant) -> str:
     story = grant.story
     promised = f"promised end {instant(story.expires_at)}" if story.expires_at is not None else "no end was promised"
     match kind:
-        case Kind.LATE_END:
+        case ExceptionKind.LATE_END:
             late = duration(grant.lateness) if grant.lateness is not None else "an unknown time"
             return f"Ended {late} late: {promised}, gone at {instant(grant.ended_at)}"
-        case Kind.END_MISSING:
+        case ExceptionKind.END_MISSING:
             return f"No end in the log: {promised}"
-        case Kind.NOT_REVIEWED if grant.reviewed is not None:
+        case ExceptionKind.NOT_REVIEWED if grant.reviewed is not None:
             return f"Taken at {instant(grant.began_at)}; reviewed only after {duration(grant.reviewed.at - grant.began_at)}"
-        case Kind.NOT_REVIEWED:
+        case ExceptionKind.NOT_REVIEWED:
             return f"Taken at {instant(grant.began_at)}; no review by anybody else in the log"
-        case Kind.LONGER_THAN_ASKED:
+        case ExceptionKind.LONGER_THAN_ASKED:
             asked = duration(timedelta(seconds=story.duration)) if story.duration is not None else "nothing"
             return f"Asked for {asked}; {promised}, from {instant(story.starts_at or grant.began_at)}"
-        case Kind.UNAPPROVED:
+        case ExceptionKind.UNAPPROVED:
             approved = [f"{one.by} ({_why_not(one, grant)})" for one in grant.said if one.decision == "Approve"]
             return (
                 f"Granted with no approval but by {', '.join(approved)}"
@@ -86,28 +86,28 @@ def _about_grant(kind: Kind, grant: Grant) -> str:
             return kind.meaning
 
 
-def _why_not(one: Said, grant: Grant) -> str:
+def _why_not(one: Said, grant: ReviewedGrant) -> str:
     if one.by in (grant.story.requester, grant.story.submitted_by):
         return outcome_of("OwnRequest")
     return outcome_of(one.effect) if not one.counted else "recorded after the announcement"
 
 
-def _evidence(kind: Kind, grant: Grant) -> tuple[Mention, ...]:
+def _evidence(kind: ExceptionKind, grant: ReviewedGrant) -> tuple[Mention, ...]:
     """Return the records that show it: of a grant that went wrong at its end, the beginning and the end."""
     records = [grant.activated]
-    if kind is Kind.LATE_END and grant.end is not None:
+    if kind is ExceptionKind.LATE_END and grant.end is not None:
         records.append(grant.end)
-    if kind is Kind.NOT_REVIEWED:
+    if kind is ExceptionKind.NOT_REVIEWED:
         records += [grant.reviewed] if grant.reviewed is not None else []
         records += [mention for event, mention in grant.mentions.items() if event == "review.overdue"]
     return tuple(records)
 
 
-def _of_decision(decision: Decision) -> Exceptional:
+def _of_decision(decision: ReviewedDecision) -> Exceptional:
     is_own = decision.effect == "OwnRequest"
     stage = f" for stage {decision.stage}" if decision.stage else ""
     return Exceptional(
-        Kind.SELF_APPROVAL if is_own else Kind.DECISION_REFUSED,
+        ExceptionKind.SELF_APPROVAL if is_own else ExceptionKind.DECISION_REFUSED,
         decision.record.at,
         f"{decision.by} decided {decision.decision or 'something'}{stage} on request {decision.request} of "
         f"{decision.requester}: {decision.outcome}",
@@ -119,7 +119,7 @@ def _of_decision(decision: Decision) -> Exceptional:
     )
 
 
-def _of_event(kind: Kind, happening: Happening) -> Exceptional:
+def _of_event(kind: ExceptionKind, happening: Happening) -> Exceptional:
     return Exceptional(
         kind,
         happening.record.at,
@@ -141,7 +141,7 @@ def _of_the_log(account: Account, now: datetime) -> Iterator[Exceptional]:
     for since, until, told in outages:
         records = tuple(one.record for one in told)
         yield Exceptional(
-            Kind.OUTAGE, since, f"{told[0].message} It lasted {duration(until - since)}.", records=records
+            ExceptionKind.OUTAGE, since, f"{told[0].message} It lasted {duration(until - since)}.", records=records
         )
     for gap in account.gaps:
         if not any(since <= gap.until and until >= gap.since for since, until, _ in outages):
@@ -149,7 +149,7 @@ def _of_the_log(account: Account, now: datetime) -> Iterator[Exceptional]:
     yield from _unattested(account)
     if account.unread:
         yield Exceptional(
-            Kind.UNREAD,
+            ExceptionKind.UNREAD,
             account.period.begin,
             f"{len(account.unread)} signed lines of the log cannot be read, the first at index {account.unread[0]}",
         )
@@ -160,11 +160,11 @@ def _uncovered(account: Account, now: datetime) -> Iterator[Exceptional]:
     until = min(period.end, now)
     first = account.first_at
     if first is None or account.last_at is None or first > until:
-        yield Exceptional(Kind.NOT_COVERED, period.begin, "The log says nothing about the period")
+        yield Exceptional(ExceptionKind.NOT_COVERED, period.begin, "The log says nothing about the period")
         return
     if first > period.begin:
         yield Exceptional(
-            Kind.NOT_COVERED,
+            ExceptionKind.NOT_COVERED,
             period.begin,
             f"The log begins at {instant(first)}, {duration(first - period.begin)} after the period does",
             records=(account.first,) if account.first is not None else (),
@@ -172,7 +172,7 @@ def _uncovered(account: Account, now: datetime) -> Iterator[Exceptional]:
     if account.last_at < until - account.longest_allowed:
         since = max(account.last_at, period.begin)
         yield Exceptional(
-            Kind.NOT_COVERED,
+            ExceptionKind.NOT_COVERED,
             since,
             f"The log, as it was given, ends at {instant(account.last_at)}: it says nothing about {duration(until - since)} "
             f"up to {instant(until)}",
@@ -197,7 +197,7 @@ def _outages(account: Account) -> Iterator[tuple[datetime, datetime, tuple[Happe
 
 def _silent(gap: Gap) -> Exceptional:
     return Exceptional(
-        Kind.SILENCE,
+        ExceptionKind.SILENCE,
         gap.since,
         f"No segment for {duration(gap.until - gap.since)}, between segment {gap.before} ({instant(gap.since)}) and "
         f"segment {gap.after} ({instant(gap.until)})",
@@ -231,4 +231,4 @@ def _stretch(
         return
     last = f"{why[-1].message}" if why else "No attestation is in the log."
     records = tuple(one.record for one in (*why, *((ended_by,) if ended_by is not None else ())))
-    yield Exceptional(Kind.NOT_WRITE_ONCE, since, f"For {duration(until - since)}: {last}", records=records)
+    yield Exceptional(ExceptionKind.NOT_WRITE_ONCE, since, f"For {duration(until - since)}: {last}", records=records)

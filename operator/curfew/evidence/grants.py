@@ -19,7 +19,7 @@ class Mention:
     at: datetime
 
 
-class Mode(StrEnum):
+class GrantMode(StrEnum):
     """How a grant came about."""
 
     REVIEW = "review"
@@ -32,9 +32,9 @@ EFFECTIVE = ("Counted", "TookEffect")
 """What becomes of a decision that has an effect. Every other word says why it has none."""
 
 _MODES = {
-    "review.break_glass_invoked": Mode.BREAK_GLASS,
-    "review.auto_approved": Mode.AUTOMATIC,
-    "review.approved": Mode.REVIEW,
+    "review.break_glass_invoked": GrantMode.BREAK_GLASS,
+    "review.auto_approved": GrantMode.AUTOMATIC,
+    "review.approved": GrantMode.REVIEW,
 }
 
 
@@ -58,7 +58,7 @@ class Said:
 
 
 @dataclass(frozen=True, slots=True)
-class Grant:
+class ReviewedGrant:
     """Access that one person was given for a time.
 
     `story` is joined from all records about it; `mentions` are the first record of each event about it; `said` are the
@@ -81,9 +81,9 @@ class Grant:
         return end_of(self.mentions)
 
     @property
-    def mode(self) -> Mode:
+    def mode(self) -> GrantMode:
         """How it came about."""
-        return next((mode for event, mode in _MODES.items() if event in self.mentions), Mode.UNKNOWN)
+        return next((mode for event, mode in _MODES.items() if event in self.mentions), GrantMode.UNKNOWN)
 
     @property
     def asked_at(self) -> datetime | None:
@@ -113,7 +113,7 @@ class Grant:
     @property
     def time_to_decision(self) -> timedelta | None:
         """How long people took to agree; None where nobody had to, or it is not known."""
-        if self.mode is not Mode.REVIEW or self.asked_at is None or self.story.decided_at is None:
+        if self.mode is not GrantMode.REVIEW or self.asked_at is None or self.story.decided_at is None:
             return None
         return self.story.decided_at - self.asked_at
 
@@ -166,7 +166,7 @@ class Grant:
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class ReviewedDecision:
     """What one person said about one request, and what became of it. `took` is the time since it was asked for."""
 
     record: Mention

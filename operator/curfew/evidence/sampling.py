@@ -9,7 +9,7 @@ import heapq
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from curfew.evidence.grants import Grant
+from curfew.evidence.grants import ReviewedGrant
 
 METHOD = "ascending order of SHA-256(seed, a newline, id of the grant.activated record), in UTF-8"
 """How samples are drawn, for whoever draws them again."""
@@ -20,15 +20,15 @@ class SampledGrant:
     """One grant that was drawn, and its rank (SHA-256, hex)."""
 
     rank: str
-    grant: Grant
+    grant: ReviewedGrant
 
 
-def rank(seed: str, grant: Grant) -> str:
+def rank(seed: str, grant: ReviewedGrant) -> str:
     """Return a grant's place in the order of the draw."""
     return hashlib.sha256(f"{seed}\n{grant.activated.id}".encode()).hexdigest()
 
 
-def draw(population: Iterable[Grant], *, seed: str, size: int) -> tuple[SampledGrant, ...]:
+def draw(population: Iterable[ReviewedGrant], *, seed: str, size: int) -> tuple[SampledGrant, ...]:
     """Return `size` grants of a population, or all where there are fewer, in the order of their ranks."""
     ranked = (SampledGrant(rank(seed, grant), grant) for grant in population)
     return tuple(heapq.nsmallest(size, ranked, key=lambda sample: sample.rank))

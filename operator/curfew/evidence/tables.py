@@ -13,7 +13,7 @@ from curfew.evidence.attributes import ATTRIBUTES, verdict
 from curfew.evidence.exceptions import Exceptional
 from curfew.evidence.figures import Figures
 from curfew.evidence.frameworks import Framework
-from curfew.evidence.grants import Decision, Grant, Mention
+from curfew.evidence.grants import Mention, ReviewedDecision, ReviewedGrant
 from curfew.evidence.sampling import SampledGrant
 
 Row = Mapping[str, str | int | None]
@@ -66,7 +66,7 @@ GRANT_COLUMNS = (
 """The columns of the population. `index` and `id` are those of the grant.activated record; times RFC 3339 in UTC."""
 
 
-def grant_row(grant: Grant, account: Account) -> Row:
+def grant_row(grant: ReviewedGrant, account: Account) -> Row:
     """Return a grant as a row of the population."""
     story = grant.story
     return {
@@ -117,7 +117,7 @@ DECISION_COLUMNS = (
 """The columns of the decisions."""
 
 
-def decision_row(decision: Decision) -> Row:
+def decision_row(decision: ReviewedDecision) -> Row:
     """Return a decision as a row."""
     return {
         "index": decision.record.index,

@@ -6,9 +6,9 @@ Controls of different frameworks ask the same things in other words. Each thing 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from curfew.evidence.exceptions import Kind
+from curfew.evidence.exceptions import ExceptionKind
 from curfew.evidence.figures import Figures, Spread
-from curfew.evidence.grants import Mode
+from curfew.evidence.grants import GrantMode
 from curfew.evidence.wording import count, duration, instant, share
 
 
@@ -18,7 +18,7 @@ class Topic:
 
     shows: Callable[[Figures], Iterator[str]]
     tables: tuple[str, ...]
-    kinds: tuple[Kind, ...] = ()
+    kinds: tuple[ExceptionKind, ...] = ()
     cannot: tuple[str, ...] = ()
 
 
@@ -45,11 +45,11 @@ def _approval(figures: Figures) -> Iterator[str]:
     if not figures.population:
         yield NOTHING_IN_FORCE
         return
-    unknown = f"; how {modes[Mode.UNKNOWN]:,} came about is not in the log" if modes[Mode.UNKNOWN] else ""
+    unknown = f"; how {modes[GrantMode.UNKNOWN]:,} came about is not in the log" if modes[GrantMode.UNKNOWN] else ""
     yield (
-        f"Of {count(len(figures.population), 'grant')} in force, {modes[Mode.REVIEW]:,} were approved by other people, "
-        f"{modes[Mode.AUTOMATIC]:,} were granted by a policy that waives approval, and {modes[Mode.BREAK_GLASS]:,} were "
-        f"taken as break glass{unknown}."
+        f"Of {count(len(figures.population), 'grant')} in force, {modes[GrantMode.REVIEW]:,} were approved by other people, "
+        f"{modes[GrantMode.AUTOMATIC]:,} were granted by a policy that waives approval, and "
+        f"{modes[GrantMode.BREAK_GLASS]:,} were taken as break glass{unknown}."
     )
     if decided.median is not None:
         people = count(figures.approvers, "person", "people")
@@ -58,7 +58,7 @@ def _approval(figures: Figures) -> Iterator[str]:
 
 def _separation(figures: Figures) -> Iterator[str]:
     mutual = sum(1 for pair in figures.pairs if pair.returned and pair.approver < pair.requester)
-    yield f"{count(figures.by_kind[Kind.SELF_APPROVAL], 'attempt')} to decide on one's own request; none counted."
+    yield f"{count(figures.by_kind[ExceptionKind.SELF_APPROVAL], 'attempt')} to decide on one's own request; none counted."
     yield f"{count(mutual, 'pair')} of people approved for each other (section Approvals lists who did most)."
 
 
@@ -77,7 +77,7 @@ def _least(figures: Figures) -> Iterator[str]:
 
 
 def _ending(figures: Figures) -> Iterator[str]:
-    tested, passed = figures.outcome(Kind.LATE_END)
+    tested, passed = figures.outcome(ExceptionKind.LATE_END)
     if not tested:
         yield "No access came to its end in the period."
         return
@@ -89,15 +89,15 @@ def _ending(figures: Figures) -> Iterator[str]:
 
 
 def _emergency(figures: Figures) -> Iterator[str]:
-    tested, passed = figures.outcome(Kind.NOT_REVIEWED)
+    tested, passed = figures.outcome(ExceptionKind.NOT_REVIEWED)
     yield (
-        f"{count(figures.modes[Mode.BREAK_GLASS], 'grant')} taken as break glass; of {count(tested, 'review')} due in the "
+        f"{count(figures.modes[GrantMode.BREAK_GLASS], 'grant')} taken as break glass; of {count(tested, 'review')} due in the "
         f"period, {passed:,} were made by somebody else within 24 hours."
     )
 
 
 def _change(figures: Figures) -> Iterator[str]:
-    weakened, changed = figures.by_kind[Kind.POLICY_WEAKENED], figures.by_kind[Kind.ROLE_CHANGED]
+    weakened, changed = figures.by_kind[ExceptionKind.POLICY_WEAKENED], figures.by_kind[ExceptionKind.ROLE_CHANGED]
     yield f"{count(figures.policy_changes, 'change')} of policies recorded, of which {weakened:,} weakened one."
     if figures.policy_tests:
         tests = count(figures.policy_tests, "record")
@@ -117,7 +117,7 @@ def _recording(figures: Figures) -> Iterator[str]:
 
 def _integrity(figures: Figures) -> Iterator[str]:
     yield "The log was verified for this report: every byte, signature, hash and root (section Basis says with what)."
-    attestations, stretches = figures.account.attestations, figures.by_kind[Kind.NOT_WRITE_ONCE]
+    attestations, stretches = figures.account.attestations, figures.by_kind[ExceptionKind.NOT_WRITE_ONCE]
     if attestations:
         evidence = attestations[-1].detail.get("evidence", "not recorded")
         yield (
@@ -166,11 +166,11 @@ EFFECTIVE_USE = (
 STANDING = "Access that was given without Curfew: standing role bindings, cluster administrators, other systems."
 TRUTH = "That what people wrote is true: reasons and tickets are kept as written and not compared with other systems."
 
-ASKING = Topic(_asking, ("Population",), (Kind.REFUSALS_COUNTED,), (TRUTH,))
+ASKING = Topic(_asking, ("Population",), (ExceptionKind.REFUSALS_COUNTED,), (TRUTH,))
 APPROVAL = Topic(
     _approval,
     ("Tests", "Approvals", "Samples"),
-    (Kind.UNAPPROVED, Kind.UNANNOUNCED, Kind.DECISION_REFUSED),
+    (ExceptionKind.UNAPPROVED, ExceptionKind.UNANNOUNCED, ExceptionKind.DECISION_REFUSED),
     (
         "Whether an approver knew enough to agree, and was the right person in the organization: RBAC says who may, not why.",
     ),
@@ -178,46 +178,51 @@ APPROVAL = Topic(
 SEPARATION = Topic(
     _separation,
     ("Approvals", "Exceptions"),
-    (Kind.SELF_APPROVAL, Kind.UNAPPROVED),
+    (ExceptionKind.SELF_APPROVAL, ExceptionKind.UNAPPROVED),
     ("That two user names are two people.",),
 )
-LEAST = Topic(_least, ("Population", "Tests"), (Kind.LONGER_THAN_ASKED, Kind.UNPINNED, Kind.ROLE_CHANGED), (STANDING,))
+LEAST = Topic(
+    _least,
+    ("Population", "Tests"),
+    (ExceptionKind.LONGER_THAN_ASKED, ExceptionKind.UNPINNED, ExceptionKind.ROLE_CHANGED),
+    (STANDING,),
+)
 ENDING = Topic(
     _ending,
     ("Tests", "Population"),
-    (Kind.LATE_END, Kind.END_MISSING, Kind.REMOVAL_FAILED),
+    (ExceptionKind.LATE_END, ExceptionKind.END_MISSING, ExceptionKind.REMOVAL_FAILED),
     ("Streams that were open at the end (exec, port-forward, watch): Kubernetes does not cut them.",),
 )
-EMERGENCY = Topic(_emergency, ("Tests", "Exceptions"), (Kind.NOT_REVIEWED,))
+EMERGENCY = Topic(_emergency, ("Tests", "Exceptions"), (ExceptionKind.NOT_REVIEWED,))
 CHANGE = Topic(
     _change,
     ("Log", "Exceptions"),
-    (Kind.POLICY_WEAKENED, Kind.ROLE_CHANGED),
+    (ExceptionKind.POLICY_WEAKENED, ExceptionKind.ROLE_CHANGED),
     ("Changes of anything but access policies and the roles under them.",),
 )
-RECORDING = Topic(_recording, ("Log",), (Kind.UNREAD,), (EFFECTIVE_USE,))
+RECORDING = Topic(_recording, ("Log",), (ExceptionKind.UNREAD,), (EFFECTIVE_USE,))
 INTEGRITY = Topic(
     _integrity,
     ("Basis", "Log", "Proofs"),
-    (Kind.NOT_WRITE_ONCE, Kind.VERIFICATION_FAILED, Kind.WRITER_CHANGED),
+    (ExceptionKind.NOT_WRITE_ONCE, ExceptionKind.VERIFICATION_FAILED, ExceptionKind.WRITER_CHANGED),
     ("That the operator alone held the signing key: whoever holds it can write another history. Anchors show that.",),
 )
 CONTINUITY = Topic(
     _continuity,
     ("Log", "Exceptions"),
-    (Kind.SILENCE, Kind.OUTAGE, Kind.NOT_COVERED),
+    (ExceptionKind.SILENCE, ExceptionKind.OUTAGE, ExceptionKind.NOT_COVERED),
     ("What happened outside Curfew while it was not running.",),
 )
 WATCHING = Topic(
     _watching,
     ("Exceptions", "Log"),
-    (Kind.DRIFTED, Kind.ORPHAN, Kind.BINDING_REMOVED),
+    (ExceptionKind.DRIFTED, ExceptionKind.ORPHAN, ExceptionKind.BINDING_REMOVED),
     ("Who was told, and what they did about it: alerts are delivered and handled outside the log.",),
 )
 RETENTION = Topic(
     _retention,
     ("Basis", "Log"),
-    (Kind.NOT_COVERED, Kind.NOT_WRITE_ONCE),
+    (ExceptionKind.NOT_COVERED, ExceptionKind.NOT_WRITE_ONCE),
     ("How long the store will keep it: compare the retention of the bucket with what is required.",),
 )
 PERSONAL_DATA = Topic(

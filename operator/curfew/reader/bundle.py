@@ -133,7 +133,7 @@ def examine(
 ) -> ExaminedBundle:
     """Look at everything in a bundle. `advance` is called for each file, `accepted` with each segment that is good."""
     findings = list(islice(_differences(files, manifest, advance), MOST_DIFFERENCES))
-    rows = Rows(manifest.period)
+    rows = BundleRows(manifest.period)
     exporter = _exporter(files, manifest, findings)
     names = in_order(manifest.log, (name.removeprefix(OBJECTS) for name in files.names() if name.startswith(OBJECTS)))
     since: Witness | None = None
@@ -174,7 +174,7 @@ def start_from(log: str, name: str, stored: bytes, verifier: Verifier) -> Witnes
     return Witness(link.after, name, link.note, verifier, False, tenures, following, 0, 0, segment.at)
 
 
-class Rows:
+class BundleRows:
     """The records of a period, made from the log: hashed, and written if there is somewhere to."""
 
     def __init__(self, period: Span, jsonl: IO[bytes] | None = None, csv: IO[bytes] | None = None) -> None:

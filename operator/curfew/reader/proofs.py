@@ -9,7 +9,7 @@ from curfew.audit.proof import Proof, Tree, inclusion_path
 from curfew.audit.segment import TRAILER_BYTES, unpack
 from curfew.ports import ObjectStore
 from curfew.reader.errors import CannotRead
-from curfew.reader.stream import Link
+from curfew.reader.stream import VerifiedSegment
 
 
 class Shelf:
@@ -22,7 +22,7 @@ class Shelf:
         self._names: list[str] = []
         self._newest: Verified | None = None
 
-    def take(self, link: Link) -> None:
+    def take(self, link: VerifiedSegment) -> None:
         """Take the next verified segment."""
         self._newest = link.verified
         if self._tree is None:

@@ -20,7 +20,7 @@ from curfew.reader.source import announced, list_log, read
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
+class VerifiedSegment:
     """A verified segment, its object, and what is verified of the log up to and with it."""
 
     segment: Segment
@@ -29,7 +29,7 @@ class Link:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class VerifiedRecord:
     """A verified record: its index in the log, its line without the newline, and the segment that holds it."""
 
     index: int
@@ -40,7 +40,7 @@ class Told:
 
 async def verified_records(
     store: ObjectStore, log: str, verifier: Verifier, anchors: Iterable[Anchor] = (), *, progress: Progress = silent
-) -> AsyncGenerator[Told]:
+) -> AsyncGenerator[VerifiedRecord]:
     """Yield the records of a log, in order. Raise as `verified_segments` does."""
     async with aclosing(verified_segments(store, log, verifier, anchors, progress=progress)) as links:
         async for link in links:
@@ -48,15 +48,15 @@ async def verified_records(
                 yield told_at(link.segment, index)
 
 
-def told_at(segment: Segment, index: int) -> Told:
+def told_at(segment: Segment, index: int) -> VerifiedRecord:
     """Return the record of a verified segment that has this index in the log."""
     line = segment.lines[index - segment.first]
-    return Told(index, line, segment, read_record(line))
+    return VerifiedRecord(index, line, segment, read_record(line))
 
 
 async def verified_segments(
     store: ObjectStore, log: str, verifier: Verifier, anchors: Iterable[Anchor] = (), *, progress: Progress = silent
-) -> AsyncGenerator[Link]:
+) -> AsyncGenerator[VerifiedSegment]:
     """Yield the segments of a log, in order; `progress` is told how far it is.
 
     Raise `NotVerified` at the first bad place, having yielded all that is before it; `CannotRead` where there is no such
@@ -83,13 +83,13 @@ async def verified_segments(
                         await verify_first(store, log, names, verifier, beginning)
                     is_ours = True
                 for segment in good:
-                    yield Link(segment, taken[segment.name], walk.verified)
+                    yield VerifiedSegment(segment, taken[segment.name], walk.verified)
                     del taken[segment.name]
                 good.clear()
     if findings := walk.finish().findings:
         raise NotVerified(findings[0])
     for segment in good:
-        yield Link(segment, taken[segment.name], walk.verified)
+        yield VerifiedSegment(segment, taken[segment.name], walk.verified)
 
 
 async def verify_first(

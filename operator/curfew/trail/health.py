@@ -13,7 +13,7 @@ Health = TrailState
 """Frozen: ok, a CamelCase reason, a sentence for people, since when, and whether the log was read since the start."""
 
 
-class Reason(StrEnum):
+class TrailReason(StrEnum):
     """The words for the trail's health: in conditions, Events, metrics and logs."""
 
     WRITING = "Writing"  # records become durable
@@ -30,10 +30,10 @@ class Reason(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
+class TrailTrouble:
     """Why nothing can be read or written."""
 
-    reason: Reason
+    reason: TrailReason
     message: str
     lasts: bool = False  # it does not pass by itself, so there is no waiting to see
 
@@ -44,7 +44,7 @@ class Outage:
 
     since: datetime
     until: datetime
-    trouble: Trouble
+    trouble: TrailTrouble
 
 
 class HealthKeeper:
@@ -76,7 +76,7 @@ class HealthKeeper:
         self._not_asked: str | None = None
         self._discrepancy: str | None = None
         self._began: datetime | None = None  # the call under way, or the first of those that failed
-        self._trouble: Trouble | None = None  # the latest, announced or not
+        self._trouble: TrailTrouble | None = None  # the latest, announced or not
         self._is_announced = False
         self._timer: asyncio.TimerHandle | None = None
         reason, message = self._answer()
@@ -116,13 +116,13 @@ class HealthKeeper:
         self._discrepancy = discrepancy
         self._update()
 
-    def trying(self, reason: Reason = Reason.STORE_UNAVAILABLE, who: str = "The store") -> None:
+    def trying(self, reason: TrailReason = TrailReason.STORE_UNAVAILABLE, who: str = "The store") -> None:
         """Note that a call begins, to somebody whose silence is trouble for that reason."""
         self._began = self._began or self._clock.now()
         if self._trouble is None:
-            self._arm(self._slow, Trouble(reason, f"{who} has not answered for {self._slow:g} s."))
+            self._arm(self._slow, TrailTrouble(reason, f"{who} has not answered for {self._slow:g} s."))
 
-    def failed(self, trouble: Trouble) -> None:
+    def failed(self, trouble: TrailTrouble) -> None:
         """Note that a call failed."""
         is_first = self._trouble is None
         self._began = self._began or self._clock.now()
@@ -143,11 +143,11 @@ class HealthKeeper:
         self._update()
         return outage
 
-    def _arm(self, seconds: float, trouble: Trouble) -> None:
+    def _arm(self, seconds: float, trouble: TrailTrouble) -> None:
         self._cancel_timer()
         self._timer = asyncio.get_running_loop().call_later(seconds, self._announce, trouble)
 
-    def _announce(self, trouble: Trouble) -> None:
+    def _announce(self, trouble: TrailTrouble) -> None:
         self._cancel_timer()
         self._trouble = trouble
         self._is_announced = True
@@ -162,24 +162,26 @@ class HealthKeeper:
         old, now = self._health, self._clock.now()
         reason, message = self._answer()
         since = old.since if reason == old.reason else now
-        new = Health(ok=reason is Reason.WRITING, reason=reason, message=message, since=since, is_open=self._is_open)
+        new = Health(
+            ok=reason is TrailReason.WRITING, reason=reason, message=message, since=since, is_open=self._is_open
+        )
         if new != old:
             self._health = new
             self._changed(new)
 
-    def _answer(self) -> tuple[Reason, str]:
+    def _answer(self) -> tuple[TrailReason, str]:
         """Return the first of these that is so."""
         if self._stopped is not None:
-            return Reason.STOPPED, self._stopped
+            return TrailReason.STOPPED, self._stopped
         if self._is_announced and self._trouble is not None:
             return self._trouble.reason, self._trouble.message
         if not self._is_open:
-            return Reason.OPENING, "The log is being read."
+            return TrailReason.OPENING, "The log is being read."
         if self._discrepancy is not None:
-            return Reason.VERIFICATION_FAILED, self._discrepancy
+            return TrailReason.VERIFICATION_FAILED, self._discrepancy
         if self._worm_required:
             if self._attestation is None:
-                return Reason.NOT_YET_PROVED, self._not_asked or "That the store is write-once is being proved."
+                return TrailReason.NOT_YET_PROVED, self._not_asked or "That the store is write-once is being proved."
             if not self._attestation.sufficient:
-                return Reason.NOT_WRITE_ONCE, " ".join(self._attestation.findings)
-        return Reason.WRITING, "Records become durable."
+                return TrailReason.NOT_WRITE_ONCE, " ".join(self._attestation.findings)
+        return TrailReason.WRITING, "Records become durable."

@@ -29,7 +29,7 @@ from curfew.storage.people import People
 from curfew.storage.time_limits import PunctualStore
 from curfew.trail import records
 from curfew.trail.attestor import AttestationObserver, Attestor
-from curfew.trail.health import Health, HealthKeeper, Outage, Reason, Trouble
+from curfew.trail.health import Health, HealthKeeper, Outage, TrailReason, TrailTrouble
 from curfew.trail.keys import Keys, KeyUnknown
 from curfew.trail.memory import Memory
 from curfew.trail.open_stories import Carrier
@@ -262,14 +262,14 @@ class Trail:
                 )
                 self._keys.use(recovered.verifier)
             except StoreError as error:
-                trouble = Trouble(Reason.STORE_UNAVAILABLE, str(error))
+                trouble = TrailTrouble(TrailReason.STORE_UNAVAILABLE, str(error))
             except SigningFailed as error:
-                trouble = Trouble(Reason.SIGNING_FAILED, str(error))
+                trouble = TrailTrouble(TrailReason.SIGNING_FAILED, str(error))
             except KeyUnknown as error:
-                trouble = Trouble(Reason.KEY_UNKNOWN, str(error), lasts=True)
+                trouble = TrailTrouble(TrailReason.KEY_UNKNOWN, str(error), lasts=True)
             except ChainBroken as error:
-                trouble = Trouble(
-                    Reason.CHAIN_BROKEN, f"The log at {self._store.url} is not whole: {error}.", lasts=True
+                trouble = TrailTrouble(
+                    TrailReason.CHAIN_BROKEN, f"The log at {self._store.url} is not whole: {error}.", lasts=True
                 )
             else:
                 break
@@ -344,7 +344,7 @@ class Trail:
                     await self._commit(self._next_batch())
             except KeyUnknown as error:
                 # Ending the process would end what ends access; so nothing is written, and that is said.
-                self._keeper.failed(Trouble(Reason.KEY_UNKNOWN, str(error), lasts=True))
+                self._keeper.failed(TrailTrouble(TrailReason.KEY_UNKNOWN, str(error), lasts=True))
                 await self._until_closing()
                 return
             written_at = loop.time()
@@ -406,7 +406,7 @@ class Trail:
 
     async def _signed(self, sign: Callable[[], Awaitable[R]]) -> R:
         """Have something signed, which may be done by somebody who does not answer."""
-        return await self._insist(sign, Reason.SIGNING_FAILED, "The signing key")
+        return await self._insist(sign, TrailReason.SIGNING_FAILED, "The signing key")
 
     def _next_batch(self) -> dict[str, _Entry]:
         # What is carried forward comes first: it was true before the records that follow.
@@ -440,7 +440,10 @@ class Trail:
         return [_Entry(record, record.line()) for record in await self._insist(lambda: people.reveal(told))]
 
     async def _insist(
-        self, call: Callable[[], Awaitable[R]], reason: Reason = Reason.STORE_UNAVAILABLE, who: str = "The store"
+        self,
+        call: Callable[[], Awaitable[R]],
+        reason: TrailReason = TrailReason.STORE_UNAVAILABLE,
+        who: str = "The store",
     ) -> R:
         """Call until it succeeds; the health says meanwhile why nothing can be written, and who does not answer."""
         pauses = self._pauses()
@@ -449,7 +452,7 @@ class Trail:
             try:
                 return await call()
             except (StoreError, SigningFailed) as error:
-                self._keeper.failed(Trouble(reason, str(error)))
+                self._keeper.failed(TrailTrouble(reason, str(error)))
             await asyncio.sleep(next(pauses))
 
     async def _put(self, head: Head, body: bytes, *, may_void: bool) -> tuple[Segment, Head] | _Void | None:
@@ -460,12 +463,12 @@ class Trail:
             try:
                 return await self._try(head, body)
             except _SlotTaken as taken:
-                trouble = Trouble(Reason.SLOT_TAKEN, str(taken), lasts=True)
+                trouble = TrailTrouble(TrailReason.SLOT_TAKEN, str(taken), lasts=True)
                 if may_void and taken.stored is not None:
                     self._keeper.failed(trouble)
                     return _Void(taken.stored)
             except StoreError as error:
-                trouble = Trouble(Reason.STORE_UNAVAILABLE, str(error))
+                trouble = TrailTrouble(TrailReason.STORE_UNAVAILABLE, str(error))
             self._keeper.failed(trouble)
             await asyncio.sleep(LASTING_PAUSE if trouble.lasts else next(pauses))
 

@@ -13,7 +13,7 @@ from curfew.audit.record import (
     BindingRef,
     DecisionRef,
     Entity,
-    Finding,
+    FindingInfo,
     PolicyRef,
     Record,
     RecordRefused,
@@ -98,7 +98,7 @@ def test_an_alert_is_a_detection_finding(
 ) -> None:
     for module in ("curfew.audit.record", "tests.support.ocsf"):
         monkeypatch.setattr(f"{module}.EVENTS", MappingProxyType({**EVENTS, **ALERTS}))
-    told = a_record(event, story=STORY, finding=Finding("alert-1", "Requests in a burst"), source=SOURCE)
+    told = a_record(event, story=STORY, finding=FindingInfo("alert-1", "Requests in a burst"), source=SOURCE)
 
     validate(told)
     validate(a_record(event, story=None, subject="alert-1"))

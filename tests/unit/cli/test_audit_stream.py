@@ -8,7 +8,7 @@ import pytest
 
 from curfew.audit.findings import Anchor, Kind
 from curfew.reader.errors import CannotRead, NotVerified
-from curfew.reader.stream import Told, known_key, verified_records, verified_segments
+from curfew.reader.stream import VerifiedRecord, known_key, verified_records, verified_segments
 from tests.support.logs import ALog, a_log, a_record, a_signer, alter, lose
 from tests.support.stores import MemoryStore
 
@@ -25,7 +25,7 @@ async def told(log: ALog, **how: Any) -> tuple[list[int], NotVerified | None]:
     return shown, None
 
 
-async def all_of(records: AsyncGenerator[Told]) -> list[Told]:
+async def all_of(records: AsyncGenerator[VerifiedRecord]) -> list[VerifiedRecord]:
     """Return all records."""
     async with aclosing(records):
         return [record async for record in records]

@@ -16,7 +16,7 @@ from curfew.audit.proof import Proof
 from curfew.audit.record import Story
 from curfew.cli import main
 from curfew.cli.audit.pack import LONGEST, SHOWN
-from curfew.evidence.exceptions import Kind
+from curfew.evidence.exceptions import ExceptionKind
 from curfew.evidence.frameworks import FRAMEWORKS
 from tests.support.logs import ALog, a_signer
 from tests.support.quarter import PERIOD, Quarter, a_quarter, company, tell
@@ -137,9 +137,9 @@ def test_of_a_quarter_in_which_all_went_well_it_lists_nothing(tmp_path: Path) ->
 
 
 def test_each_kind_of_exception_is_planted_somewhere(quarter: Quarter) -> None:
-    never_planted = {Kind.NOT_COVERED, Kind.UNREAD}  # of the whole log; they have tests of their own
+    never_planted = {ExceptionKind.NOT_COVERED, ExceptionKind.UNREAD}  # of the whole log; they have tests of their own
 
-    assert {str(kind) for kind in set(Kind) - never_planted} == {one.kind for one in quarter.planted}
+    assert {str(kind) for kind in set(ExceptionKind) - never_planted} == {one.kind for one in quarter.planted}
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)

@@ -9,7 +9,7 @@ import pytest
 from curfew.audit.record import CURFEW, DecisionRef, Entity, Story, make_record, with_end
 from curfew.evidence.account import Account
 from curfew.evidence.figures import Figures
-from curfew.evidence.grants import Grant
+from curfew.evidence.grants import ReviewedGrant
 from curfew.evidence.topics import CHANGE
 from tests.support.quarter import Timed, company, tell
 from tests.unit.evidence.telling import NOON, exceptions, kinds, told
@@ -43,7 +43,7 @@ def at_once(
     return sorted(records, key=lambda one: (one[0], one[1].event != first)) if first != "review.submitted" else records
 
 
-def the_grant(account: Account) -> Grant:
+def the_grant(account: Account) -> ReviewedGrant:
     (grant,) = account.grants
     return grant
 

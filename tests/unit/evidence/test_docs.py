@@ -7,7 +7,7 @@ import pytest
 
 from curfew.cli.audit.report import report
 from curfew.evidence.attributes import ATTRIBUTES
-from curfew.evidence.exceptions import Kind, Severity
+from curfew.evidence.exceptions import ExceptionKind, Severity
 from curfew.evidence.frameworks import FRAMEWORKS
 
 PAGE = (Path(__file__).parents[3] / "docs" / "evidence.md").read_text()
@@ -22,7 +22,9 @@ def row(begin: str) -> str:
 
 @pytest.mark.parametrize("severity", Severity)
 def test_each_kind_of_exception_is_there_under_its_severity(severity: Severity) -> None:
-    assert re.findall(r"`([^`]+)`", row(f"{severity}:")) == [str(kind) for kind in Kind if kind.severity is severity]
+    assert re.findall(r"`([^`]+)`", row(f"{severity}:")) == [
+        str(kind) for kind in ExceptionKind if kind.severity is severity
+    ]
 
 
 def test_each_attribute_is_there() -> None:

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from curfew.audit.record import DecisionRef, Story
-from curfew.evidence.exceptions import Kind
+from curfew.evidence.exceptions import ExceptionKind
 from tests.support.quarter import about_log, company, tell
 from tests.unit.evidence.telling import (
     AFTER,
@@ -135,7 +135,7 @@ def test_a_silence_that_the_log_explains_as_an_outage_is_told_once() -> None:
 
     found = exceptions(told([(until, failed), (until, recovered)], hole=(since, until)))
 
-    assert [one.kind for one in found] == [Kind.OUTAGE]
+    assert [one.kind for one in found] == [ExceptionKind.OUTAGE]
     assert found[0].what.endswith("It lasted 2 d 12 h.")
 
 
@@ -165,7 +165,7 @@ def test_a_store_that_is_not_proved_write_once_is_one_until_it_is() -> None:
 
     (only,) = exceptions(account)
 
-    assert (only.kind, only.at) == (Kind.NOT_WRITE_ONCE, lost)
+    assert (only.kind, only.at) == (ExceptionKind.NOT_WRITE_ONCE, lost)
     assert only.what.startswith("For 5 h: ")
     assert len(only.records) == 3
 
@@ -173,7 +173,7 @@ def test_a_store_that_is_not_proved_write_once_is_one_until_it_is() -> None:
 def test_a_store_that_was_not_proved_write_once_before_the_period_is_one_from_its_first_instant() -> None:
     (only,) = exceptions(told([attested(NOON)], first=attested(sufficient=False)))
 
-    assert (only.kind, only.at) == (Kind.NOT_WRITE_ONCE, PERIOD.begin)
+    assert (only.kind, only.at) == (ExceptionKind.NOT_WRITE_ONCE, PERIOD.begin)
 
 
 def test_a_log_without_any_attestation_is_one() -> None:

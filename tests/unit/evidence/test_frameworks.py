@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import curfew.cli.audit
-from curfew.evidence.exceptions import Kind
+from curfew.evidence.exceptions import ExceptionKind
 from curfew.evidence.figures import Figures
 from curfew.evidence.frameworks import FRAMEWORKS, Framework
 from tests.unit.evidence.telling import granted, told
@@ -60,4 +60,4 @@ def test_what_the_log_says_nothing_to_is_named(framework: Framework) -> None:
 def test_each_kind_of_exception_bears_on_a_control_of_some_framework() -> None:
     controls = chain.from_iterable(framework.controls for framework in FRAMEWORKS.values())
 
-    assert set(Kind) - {kind for control in controls for kind in control.kinds} == set()
+    assert set(ExceptionKind) - {kind for control in controls for kind in control.kinds} == set()

@@ -17,7 +17,7 @@ from curfew.evidence.account import Account
 from curfew.evidence.exceptions import Exceptional
 from curfew.evidence.figures import Figures
 from curfew.evidence.findings import find
-from curfew.evidence.grants import Mode
+from curfew.evidence.grants import GrantMode
 from tests.recorded.acts import EXPECTED as EACH
 from tests.recorded.acts import IN_A_NAMESPACE_OF_ITS_OWN, OF_THE_LOG, SELF_TESTS
 from tests.recorded.comparing import shown, wanted
@@ -83,7 +83,7 @@ def test_it_lists_nothing_else(recording: Recording, exceptions: tuple[Exception
 
 
 def test_its_figures_are_those_of_the_stories(figures: Figures, account: Account) -> None:
-    modes = Counter(Mode(expected.how) for expected in GRANTED.values())
+    modes = Counter(GrantMode(expected.how) for expected in GRANTED.values())
     approvers = {name for expected in GRANTED.values() for name in expected.approvers.split()}
     pairs = Counter((by, one.requester) for one in GRANTED.values() for by in one.approvers.split())
 

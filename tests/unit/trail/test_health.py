@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from curfew.ports import Attestation, Evidence, StoreUnavailable
-from curfew.trail.health import HealthKeeper, Reason, Trouble
+from curfew.trail.health import HealthKeeper, TrailReason, TrailTrouble
 from tests.support.stores import FailingStore, MemoryStore, StallingStore
 from tests.support.trail import (
     START,
@@ -23,7 +23,7 @@ from tests.support.trail import (
 
 pytestmark = pytest.mark.looptime
 
-AWAY = Trouble(Reason.STORE_UNAVAILABLE, "The store is away.")
+AWAY = TrailTrouble(TrailReason.STORE_UNAVAILABLE, "The store is away.")
 PROVED = Attestation(at=START, evidence=Evidence.STAMPED, sufficient=True, findings=())
 
 
@@ -101,7 +101,7 @@ async def test_a_call_without_an_answer_is_announced_after_three_seconds(
 
 
 async def test_what_does_not_pass_by_itself_is_announced_at_once(keeper: HealthKeeper) -> None:
-    keeper.failed(Trouble(Reason.SLOT_TAKEN, "It is taken.", lasts=True))
+    keeper.failed(TrailTrouble(TrailReason.SLOT_TAKEN, "It is taken.", lasts=True))
 
     assert (keeper.health.ok, keeper.health.reason) == (False, "SlotTaken")
 
@@ -125,7 +125,7 @@ async def test_a_new_message_is_told_and_the_same_one_is_not(keeper: HealthKeepe
     for _ in range(5):
         keeper.failed(AWAY)
         await asyncio.sleep(2)
-    keeper.failed(Trouble(Reason.STORE_UNAVAILABLE, "The credentials are wrong."))
+    keeper.failed(TrailTrouble(TrailReason.STORE_UNAVAILABLE, "The credentials are wrong."))
 
     assert [health.message for health in observer.healths] == ["The store is away.", "The credentials are wrong."]
     assert len({health.since for health in observer.healths}) == 1

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import aiohttp
 
-from curfew.adapters.kube.failures import FAILURES, Refusal, cluster_error
+from curfew.adapters.kube.failures import FAILURES, ErrorResponse, cluster_error
 from curfew.api import names
 from curfew.ports import ClusterError, Json, TooLarge
 
@@ -62,7 +62,7 @@ async def ask(
     ) as response:
         raw = await _read(response, most)
     if response.status >= 300:
-        raise Refusal(response.status, raw)
+        raise ErrorResponse(response.status, raw)
     answer = json.loads(raw)
     if not isinstance(answer, dict):
         raise ValueError(f"it is a JSON {type(answer).__name__}, not an object")  # noqa: TRY004  FAILURES knows this one

@@ -18,7 +18,7 @@ class Absent(NotFound):
     """The API server knows the kind, and has no such object. Any other 404 is not proof of that."""
 
 
-class Refusal(Exception):
+class ErrorResponse(Exception):
     """An answer that is not a success: its HTTP status and, where it is a Kubernetes Status, what that says."""
 
     def __init__(self, status: int, body: bytes) -> None:
@@ -33,7 +33,7 @@ class Refusal(Exception):
         super().__init__(f"HTTP {status}: {self.message}")
 
 
-FAILURES = (aiohttp.ClientError, OSError, RuntimeError, TimeoutError, ValueError, Refusal, TooLarge)
+FAILURES = (aiohttp.ClientError, OSError, RuntimeError, TimeoutError, ValueError, ErrorResponse, TooLarge)
 """What a call to the API server may raise. RuntimeError: the session is closed; ValueError: the answer is not JSON."""
 
 _BY_STATUS: Mapping[int, type[ClusterError]] = {
@@ -57,7 +57,7 @@ def cluster_error(what: str, cause: Exception) -> ClusterError:
 
 
 def _meaning(what: str, cause: Exception) -> ClusterError:
-    if isinstance(cause, Refusal):
+    if isinstance(cause, ErrorResponse):
         return _refused(what, cause)
     if isinstance(cause, TooLarge):
         return TooLarge(f"cannot {what}: {cause}")
@@ -70,7 +70,7 @@ def _meaning(what: str, cause: Exception) -> ClusterError:
     return Unavailable(f"cannot {what}: no answer from the API server: {cause or type(cause).__name__}")
 
 
-def _refused(what: str, refusal: Refusal) -> ClusterError:
+def _refused(what: str, refusal: ErrorResponse) -> ClusterError:
     """Return the failure that an answer stands for."""
     status, message = refusal.status, refusal.message or f"HTTP {refusal.status}"
     if status == 401:

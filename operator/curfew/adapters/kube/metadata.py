@@ -13,7 +13,7 @@ import aiohttp
 
 from curfew.adapters.kube.calling import CallObserver, observed
 from curfew.adapters.kube.connection import Connection
-from curfew.adapters.kube.failures import FAILURES, Refusal, cluster_error
+from curfew.adapters.kube.failures import FAILURES, ErrorResponse, cluster_error
 from curfew.ports import ObjectSeen
 
 _PAGE = 16  # objects; the metadata of one has at most the size of an object, 1.5 MiB
@@ -70,12 +70,12 @@ class MetadataReader:
                 session.get(self._url(path, query), headers=_accept(""), timeout=timeout) as response,
             ):
                 if response.status >= 300:
-                    raise Refusal(response.status, await response.read())
+                    raise ErrorResponse(response.status, await response.read())
                 async for line in response.content:  # a line beyond the session's buffer is a ValueError
                     event = json.loads(line)
                     if event["type"] == "ERROR":
                         status = event["object"]
-                        raise Refusal(int(status.get("code") or 500), json.dumps(status).encode())
+                        raise ErrorResponse(int(status.get("code") or 500), json.dumps(status).encode())
                     yield _seen(event["object"], str(event["type"]))
         except (*FAILURES, KeyError, TypeError) as cause:
             raise cluster_error(what, cause) from cause
@@ -85,7 +85,7 @@ class MetadataReader:
         async with session.get(self._url(path, query), headers=_accept("List"), timeout=timeout) as response:
             raw = await response.read()
         if response.status >= 300:
-            raise Refusal(response.status, raw)
+            raise ErrorResponse(response.status, raw)
         page: dict[str, Any] = json.loads(raw)
         return page
 

@@ -36,11 +36,11 @@ from curfew.reader.bundle import (
     OBJECTS,
     SCHEMA,
     SIGNATURE,
-    Rows,
+    BundleRows,
     signed,
 )
 from curfew.reader.errors import CannotRead
-from curfew.reader.stream import Link, known_key, read_record, verified_segments
+from curfew.reader.stream import VerifiedSegment, known_key, read_record, verified_segments
 
 README = "README.txt"
 
@@ -161,7 +161,7 @@ class _Part:
     key: Verifier  # that sealed the first object in the bundle
     note: str | None  # the newest checkpoint of the whole log
     begins: Beginning | None  # where the log begins, if the first of them is its first, and not its very first
-    rows: Rows
+    rows: BundleRows
 
     def in_words(self) -> str:
         """Say which records it holds."""
@@ -172,7 +172,7 @@ async def _export(store: ObjectStore, log: str, given: Verifier | None, span: Sp
     """Write the segments and the records into an empty folder."""
     verifier = await known_key(store, log, given)
     with (folder / JSONL).open("wb") as jsonl, (folder / CSV).open("wb") as csv:
-        rows = Rows(span, jsonl, csv)
+        rows = BundleRows(span, jsonl, csv)
         async with aclosing(verified_segments(store, log, verifier, progress=progress)) as links:
             part = await _choose(links, span, rows)
         chosen = ([part.start] if part.start is not None else []) + part.objects
@@ -190,7 +190,7 @@ async def _export(store: ObjectStore, log: str, given: Verifier | None, span: Sp
     return part
 
 
-async def _choose(links: AsyncGenerator[Link], span: Span, rows: Rows) -> _Part:
+async def _choose(links: AsyncGenerator[VerifiedSegment], span: Span, rows: BundleRows) -> _Part:
     """Verify the whole log, and return the part that a period is about.
 
     It begins with the first segment that was sealed in the period or holds a record of it, and ends with the last one,

@@ -16,10 +16,10 @@ from curfew.audit.wording import printable
 from curfew.cli.audit.verdict import NO_ANCHOR, NO_KEY
 from curfew.evidence import charts, figures, sampling, tables, wording
 from curfew.evidence.attributes import ATTRIBUTES, verdict
-from curfew.evidence.exceptions import Exceptional, Kind, Severity
+from curfew.evidence.exceptions import Exceptional, ExceptionKind, Severity
 from curfew.evidence.figures import DECIDED_WITHIN, LATE_BY, Figures, Spread
 from curfew.evidence.frameworks import Framework
-from curfew.evidence.grants import Mode
+from curfew.evidence.grants import GrantMode
 from curfew.evidence.sampling import SampledGrant
 
 REPORT = "report.html"
@@ -136,10 +136,10 @@ def render(pack: Pack) -> str:
             late=Spread.of(numbers.latenesses),
             files={name: (content.count("\r\n") - 1, _digest(content)) for name, content in pack.tables.items()},
             ATTRIBUTES=ATTRIBUTES,
-            Kind=Kind,
+            Kind=ExceptionKind,
             METHOD=sampling.METHOD,
             PHASES=_PHASES,
-            Mode=Mode,
+            Mode=GrantMode,
             SHOWN=SHOWN,
             Severity=Severity,
             outcome=lambda attribute, grant: tables.outcome(verdict(attribute, grant, numbers.account)),
@@ -188,9 +188,9 @@ def _legible(value: Any) -> Any:
     return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
-def _groups(exceptions: Sequence[Exceptional]) -> list[tuple[Kind, list[tuple[int, Exceptional]]]]:
+def _groups(exceptions: Sequence[Exceptional]) -> list[tuple[ExceptionKind, list[tuple[int, Exceptional]]]]:
     """Return the exceptions by kind, numbered over all kinds."""
-    groups: dict[Kind, list[tuple[int, Exceptional]]] = {}
+    groups: dict[ExceptionKind, list[tuple[int, Exceptional]]] = {}
     for number, one in enumerate(exceptions, 1):
         groups.setdefault(one.kind, []).append((number, one))
     return list(groups.items())

@@ -22,7 +22,7 @@ from curfew.cli.audit.showing import progress
 from curfew.ports import ObjectStore
 from curfew.reader.beginnings import in_words
 from curfew.reader.exported import joined, read_exports, refuse_other
-from curfew.reader.stream import Told, known_key, told_at, verified_segments
+from curfew.reader.stream import VerifiedRecord, known_key, told_at, verified_segments
 
 _SHOWN = 20  # records that are listed where several may be meant
 
@@ -131,7 +131,7 @@ class _Wanted:
             raise click.UsageError(f"{text} says already which record is meant; leave out {event}.")
         self._may_match = self._query.sieve()
 
-    def among(self, segment: Segment) -> Iterator[Told]:
+    def among(self, segment: Segment) -> Iterator[VerifiedRecord]:
         """Yield those records of a segment that may be meant."""
         if self._index is not None:
             if 0 <= self._index - segment.first < len(segment.lines):
@@ -149,8 +149,8 @@ _ID = re.compile("[0-9a-f]{32}")
 
 async def _prove(
     store: ObjectStore, log: str, given: Verifier | None, wanted: _Wanted, files: Sequence[Path]
-) -> tuple[Told, Proof]:
-    found: dict[int, Told] = {}  # by index: an export may hold what the log still does
+) -> tuple[VerifiedRecord, Proof]:
+    found: dict[int, VerifiedRecord] = {}  # by index: an export may hold what the log still does
 
     def look_into(segment: Segment) -> None:
         found.update((told.index, told) for told in wanted.among(segment))
@@ -175,7 +175,7 @@ async def _prove(
     return told, Proof(log, told.index, told.line, path, last.note, str(last.keys[-1].verifier))
 
 
-def _the_one(found: Sequence[Told], wanted: _Wanted, log: Verified) -> Told:
+def _the_one(found: Sequence[VerifiedRecord], wanted: _Wanted, log: Verified) -> VerifiedRecord:
     if not found:
         held = f"the log holds {count(log.records - log.first, 'record')}"
         if log.beginning is not None:
@@ -190,7 +190,7 @@ def _the_one(found: Sequence[Told], wanted: _Wanted, log: Verified) -> Told:
     return found[0]
 
 
-def _in_words(told: Told) -> str:
+def _in_words(told: VerifiedRecord) -> str:
     if told.record is None:
         return f"record {told.index}, of a kind that this version does not read"
     return f"record {told.index}, {told.record.event} at {in_utc(told.record.at)}: {told.record.message}"

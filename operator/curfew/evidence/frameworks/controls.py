@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from curfew.evidence.exceptions import Kind
+from curfew.evidence.exceptions import ExceptionKind
 from curfew.evidence.figures import Figures
 from curfew.evidence.topics import Topic
 
@@ -27,7 +27,7 @@ class Control:
         return tuple(dict.fromkeys(table for topic in self.topics for table in topic.tables))
 
     @property
-    def kinds(self) -> tuple[Kind, ...]:
+    def kinds(self) -> tuple[ExceptionKind, ...]:
         """The kinds of exception that bear on it."""
         return tuple(dict.fromkeys(kind for topic in self.topics for kind in topic.kinds))
 

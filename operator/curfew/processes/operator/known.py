@@ -61,7 +61,7 @@ class Known:
 
 
 @dataclass(slots=True)
-class Memory:
+class RequestMemory:
     """What this process did or saw about one request, and no object tells. Losing it in a crash is safe."""
 
     lost: Binding | None = None  # its binding, seen and gone since
@@ -89,7 +89,7 @@ class Store:
         self._bindings: dict[str, Binding] = {}
         self._versions: dict[tuple[str, str], int] = {}  # kind and UID: newest resourceVersion seen
         self._tombstones: OrderedDict[str, None] = OrderedDict()
-        self._memories: dict[str, Memory] = {}
+        self._memories: dict[str, RequestMemory] = {}
         self._roles: dict[RoleKey, RoleSeen] = {}
         self._by_policy: defaultdict[PolicyKey, set[str]] = defaultdict(set)
         self._claims: defaultdict[tuple[PolicyKey, str], set[str]] = defaultdict(set)  # what counts towards a limit
@@ -315,9 +315,9 @@ class Store:
         """Return the binding of a request, or that which has this UID itself and is no request's; or None."""
         return self._bindings.get(uid)
 
-    def memory(self, uid: str) -> Memory:
+    def memory(self, uid: str) -> RequestMemory:
         """Return what this process remembers about a request."""
-        return self._memories.setdefault(uid, Memory())
+        return self._memories.setdefault(uid, RequestMemory())
 
     def forget(self, uid: str) -> None:
         """Forget a request whose story is over."""
@@ -370,7 +370,7 @@ class Store:
         """Return the UIDs of the other requests of the same person under the same policy that wait or are granted."""
         return frozenset(other.metadata.uid for other, _ in self._other_claims(request))
 
-    def _other_claims(self, request: AccessRequest) -> Iterator[tuple[AccessRequest, Memory]]:
+    def _other_claims(self, request: AccessRequest) -> Iterator[tuple[AccessRequest, RequestMemory]]:
         """Yield what else the person has, accepted and not over: never more than the policy's limits, however many ask."""
         for uid in self._claims.get(_claim_key(request), ()):
             memory = self.memory(uid)

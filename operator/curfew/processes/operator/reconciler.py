@@ -74,7 +74,7 @@ ROUNDS = 32
 """How many steps one turn may take before the key goes back into the queue: far more than any story needs."""
 
 
-class Trail(Protocol):
+class TrailPort(Protocol):
     """What the reconciler needs of the trail. Nothing here waits."""
 
     def submit(self, records: Iterable[Record]) -> None:
@@ -152,7 +152,7 @@ class Reporter(Protocol):
 class _Durable(Container[str]):
     """The ids of all records that are durable, asked one at a time."""
 
-    trail: Trail
+    trail: TrailPort
 
     def __contains__(self, record_id: object) -> bool:
         return isinstance(record_id, str) and self.trail.receipt(record_id) is not None
@@ -165,7 +165,7 @@ class Reconciler:
         self,
         store: Store,
         cluster: Cluster,
-        trail: Trail,
+        trail: TrailPort,
         clock: Clock,
         reporter: Reporter,
         *,
