@@ -242,7 +242,7 @@ def test_the_first_bad_place_is_named_and_the_others_counted(run: Run, log: ALog
     assert result.exit_code == 1
     assert result.stdout.startswith("NOT VERIFIED: log main at ")
     assert f"  Segment 1 ({log.names[1]}) does not end with a signature: it was cut off or altered" in result.stdout
-    assert "  And 1 more; --all says them all." in result.stdout
+    assert "  1 more problem; use --all to show them." in result.stdout
     assert "Segment 3" not in result.stdout
 
 

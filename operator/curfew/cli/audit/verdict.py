@@ -99,7 +99,7 @@ class Report:
             yield ""
             yield from (f"  {sentence(str(finding))}" for finding in shown)
             if left := len(self.findings) - len(shown):
-                yield f"  And {left} more; --all says them all."
+                yield f"  {count(left, 'more problem')}; use --all to show them."
             yield ""
         if verified is not None and self.is_good:
             yield from _summary(verified)

@@ -105,7 +105,7 @@ class Operator:
             try:
                 self._parts.reconciler.tell_deleted_policies()
                 await insist("close the stories of deleted requests", self._parts.reconciler.close_deleted_stories)
-            except BaseException:
+            except BaseException:  # a cancellation as well
                 self._compare.set()  # it is still to be done when this task begins again
                 raise
 

@@ -97,7 +97,7 @@ class IndexFile:
         self.segments = _opened(path / SEGMENTS)
         try:
             self.database = _connected(path / DATABASE)
-        except BaseException:
+        except BaseException:  # Ctrl-C as well
             self.segments.close()
             raise
 
