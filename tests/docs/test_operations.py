@@ -9,7 +9,7 @@ import yaml
 from curfew.adapters.telemetry import Telemetry
 from curfew.audit.events import EVENTS
 from curfew.ports import Evidence
-from curfew.settings.operator import AuditSettings
+from curfew.settings.audit import AuditSettings
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "operations.md").read_text()

@@ -14,8 +14,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from curfew.audit.checkpoint import Ed25519Signer, KeyRefused, NoteRefused, Signer, SigningFailed, Verifier
 from curfew.audit.segment import origin
+from curfew.settings.audit import AuditSettings, SignerSettings
 from curfew.settings.files import read_given
-from curfew.settings.operator import AuditSettings, SignerSettings
 
 if TYPE_CHECKING:
     from securesystemslib.signer import Signer as Holder

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from curfew.settings.operator import SettingsRefused
+from curfew.settings.loading import SettingsRefused
 
 READ_AGAIN_SECONDS = 10.0
 LARGEST: Final = 64 * 1024

@@ -10,7 +10,8 @@ from curfew.adapters.logs import configure_logs
 from curfew.audit.checkpoint import KeyRefused
 from curfew.ports import ClusterError, StoreError
 from curfew.processes.operator.app import operate
-from curfew.settings.operator import SettingsRefused, load_settings
+from curfew.settings.loading import SettingsRefused
+from curfew.settings.operator import load_settings
 
 
 @click.command("operator")

@@ -17,7 +17,7 @@ from curfew.adapters.clock import SystemClock
 from curfew.adapters.forwarding import Forwarded, Forwarder, forwarder, open_sink
 from curfew.adapters.forwarding.sinks import HttpCollector, SinkUnavailable, StandardOutput
 from curfew.audit.record import Record
-from curfew.settings.operator import ForwardSettings
+from curfew.settings.audit import ForwardSettings
 from tests.support.trail import LOG, START, LoopClock, a_record, records
 
 

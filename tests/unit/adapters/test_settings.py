@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from curfew.settings.operator import Settings, SettingsRefused, load_settings
+from curfew.settings.loading import SettingsRefused
+from curfew.settings.operator import Settings, load_settings
 
 LEAST = """\
 audit:

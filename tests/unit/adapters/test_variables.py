@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from curfew.adapters.variables import LARGEST, Variables
-from curfew.settings.operator import SettingsRefused
+from curfew.settings.loading import SettingsRefused
 
 
 @pytest.fixture(autouse=True)

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from curfew.adapters.forwarding.formats import FORMATS, Forwarded, stdout_line
-from curfew.settings.operator import ForwardSettings
+from curfew.settings.audit import ForwardSettings
 
 DEADLINE = 10.0
 """Seconds for one batch."""

@@ -1,0 +1,124 @@
+"""Reading settings from a YAML file: all of them or nothing, and every problem as a sentence with its line."""
+
+import difflib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, TypeVar, get_args
+
+import yaml
+from pydantic import BaseModel, ValidationError
+from pydantic.alias_generators import to_camel
+from pydantic_core import ErrorDetails
+
+from curfew.settings.files import read_given
+
+Model = TypeVar("Model", bound=BaseModel)
+
+MOST_SETTINGS = 1024 * 1024
+"""Most bytes of a settings file."""
+
+
+class SettingsRefused(Exception):
+    """The settings cannot be used. Each problem is a sentence that says where, what is wrong, and what is right."""
+
+    def __init__(self, problems: tuple[str, ...]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+def load(path: Path, model: type[Model]) -> Model:
+    """Return the settings in a YAML file, or raise `SettingsRefused` with all that is wrong with them."""
+    try:
+        node = yaml.compose(read_given(path, MOST_SETTINGS).decode(), Loader=yaml.SafeLoader)
+        data = {} if node is None else yaml.SafeLoader("").construct_document(node)
+    except OSError as error:
+        raise SettingsRefused((f"{path}: cannot be read: {error.strerror or error}.",)) from error
+    except UnicodeDecodeError as error:
+        raise SettingsRefused((f"{path}: is not text in UTF-8.",)) from error
+    except yaml.MarkedYAMLError as error:
+        line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise SettingsRefused((f"{path}{line}: is not YAML: {error.problem or error}.",)) from error
+    except yaml.YAMLError as error:
+        raise SettingsRefused((f"{path}: is not YAML: {error}.",)) from error
+    if not isinstance(data, dict):
+        raise SettingsRefused((f"{path}: holds no settings; it begins with: audit:",))
+    lines, twice = _lines(node)
+    problems = [f"{path}:{line}: {key} is set twice; keep one." for key, line in twice]
+    try:
+        settings = model.model_validate(data, context={"folder": path.parent})
+    except ValidationError as error:
+        known = dict(_leaves(model))
+        problems += (_sentence(path, lines, detail, known) for detail in error.errors())
+        raise SettingsRefused(tuple(problems)) from error
+    if problems:
+        raise SettingsRefused(tuple(problems))
+    return settings
+
+
+def _sentence(path: Path, lines: Mapping[str, int], detail: ErrorDetails, known: Mapping[str, Any]) -> str:
+    """Return what pydantic found as a sentence for whoever wrote the file."""
+    # A check of a setting that is not there names it as the code does.
+    is_checked = detail["type"] == "value_error"
+    key = ".".join(to_camel(str(part)) if is_checked else str(part) for part in detail["loc"])
+    where = f"{path}:{lines[key]}: " if key in lines else f"{path}: "
+    match detail["type"]:
+        case "missing":
+            wrong = f"{key} is missing; {_example(key, known)}."
+        case "extra_forbidden" | "invalid_key":
+            wrong = f"there is no setting {key}; {_meant(key, known)}"
+        case "value_error":
+            wrong = f"{key} {str(detail['ctx']['error']).removesuffix('.')}."
+        case "literal_error":
+            wrong = f"{key} is {detail['input']!r}; write {detail['ctx']['expected']}."
+        case "model_type":
+            wrong = f"{key} is {detail['input']!r}; {_example(key, known)}."
+        case _:
+            wrong = f"{key} is {detail['input']!r}: {detail['msg'].lower()}; {_example(key, known)}."
+    return where + wrong
+
+
+def _example(key: str, known: Mapping[str, Any]) -> str:
+    """Return what a setting might be, or what a section might hold."""
+    inner = [one.removeprefix(f"{key}.").partition(".")[0] for one in known if one.startswith(f"{key}.")]
+    if inner:
+        return f"write beneath it: {', '.join(dict.fromkeys(inner))}"
+    return f"write, for example, {known[key].examples[0]}"
+
+
+def _meant(key: str, known: Mapping[str, Any]) -> str:
+    """Return which setting was probably meant, or which there are."""
+    section, _, name = key.rpartition(".")
+    prefix = f"{section}." if section else ""
+    here = sorted({one.removeprefix(prefix).split(".")[0] for one in known if one.startswith(prefix)})
+    elsewhere = [one for one in known if one.rpartition(".")[2] == name]
+    near = difflib.get_close_matches(name, here, n=1)
+    if near or elsewhere:
+        return f"did you mean {prefix + near[0] if near else elsewhere[0]}?"
+    return f"the settings there are: {', '.join(prefix + name for name in here)}."
+
+
+def _leaves(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield each setting's dotted name and field."""
+    for field in model.model_fields.values():
+        name = f"{prefix}{field.alias}"
+        kinds = (field.annotation, *get_args(field.annotation))
+        section = next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)), None)
+        if section is not None:
+            yield from _leaves(section, f"{name}.")
+        else:
+            yield name, field
+
+
+def _lines(node: yaml.Node | None, prefix: str = "") -> tuple[dict[str, int], list[tuple[str, int]]]:
+    """Return the line of each key, and the keys that are there twice, of which YAML would quietly take the last."""
+    lines: dict[str, int] = {}
+    twice: list[tuple[str, int]] = []
+    if isinstance(node, yaml.MappingNode):
+        for key_node, value_node in node.value:
+            key, line = f"{prefix}{key_node.value}", key_node.start_mark.line + 1
+            if key in lines:
+                twice.append((key, line))
+            inner_lines, inner_twice = _lines(value_node, f"{key}.")
+            lines |= {key: line} | inner_lines
+            twice += inner_twice
+    return lines, twice

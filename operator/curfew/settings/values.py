@@ -1,0 +1,151 @@
+"""What is common to all settings: their base, and checks of single values that say what would be right."""
+
+import re
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationInfo
+from pydantic.alias_generators import to_camel
+
+from curfew.api.times import format_duration
+
+_STORES: Final = "s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, az://CONTAINER/PREFIX or file:///FOLDER"
+_LABEL: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+_DAYS: Final = re.compile(r"[1-9][0-9]{0,3}d")
+
+
+class Section(BaseModel):
+    """Whatever is in the file is meant: nothing unknown is passed over."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel)
+
+
+def store_url(url: str) -> str:
+    """Return the address of a store, or raise ValueError."""
+    parts = urlsplit(url)
+    if "@" in parts.netloc:
+        raise ValueError(f"must not hold credentials; they come from the environment. Write {_STORES}")
+    if parts.scheme == "file" and not parts.netloc and parts.path.startswith("/"):
+        return url
+    if parts.scheme in {"s3", "gs", "az"} and parts.netloc:
+        return url
+    raise ValueError(f"is {url!r}, which is not the address of a store; write {_STORES}")
+
+
+def place(url: str) -> str:
+    """Return the bucket of an address, or its folder."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc or parts.path.rstrip('/')}"
+
+
+def dns_label(name: str) -> str:
+    """Return a name fit for a path and a DNS label, or raise ValueError."""
+    if not _LABEL.fullmatch(name):
+        raise ValueError(f"is {name!r}; write up to 63 small letters, digits and dashes, such as main")
+    return name
+
+
+def existing_file(path: Path | None, info: ValidationInfo) -> Path | None:
+    """Return the path, taken from the settings' own folder where it is relative, or raise ValueError."""
+    if path is None:
+        return None
+    path = Path((info.context or {}).get("folder", "")) / path
+    if not path.is_file():
+        raise ValueError(f"names {path}, which is not there")
+    return path
+
+
+def existing_folder(path: Path | None, info: ValidationInfo) -> Path | None:
+    """Return the path of a folder, taken from the settings' own where it is relative, or raise ValueError."""
+    if path is None:
+        return None
+    path = Path((info.context or {}).get("folder", "")) / path
+    if not path.is_dir():
+        raise ValueError(f"names {path}, which is not a folder")
+    return path
+
+
+def private_key_file(path: Path | None, info: ValidationInfo) -> Path | None:
+    """Return the path of a private key, or raise ValueError, with how to make one."""
+    try:
+        return existing_file(path, info)
+    except ValueError as error:
+        made = str(error).removeprefix("names ").removesuffix(", which is not there")
+        raise ValueError(f"{error}; make it with: openssl genpkey -algorithm ed25519 -out {made}") from None
+
+
+def instead_of(other: str, missing: str | None) -> AfterValidator:
+    """Return a check that a field or the other one, which stands before it, is given, and not both.
+
+    `missing` is what to say where neither is; None where that is right as well.
+    """
+
+    def check(value: object, info: ValidationInfo) -> object:
+        known, alias = other in info.data, to_camel(other)
+        if value and info.data.get(other):
+            raise ValueError(f"is given, and so is {alias}; write one of them")
+        if missing is not None and not value and known and not info.data[other]:
+            raise ValueError(f"is missing; write, for example, {missing}, or {alias} instead of it")
+        return value
+
+    return AfterValidator(check)
+
+
+def signer_uri(uri: str) -> str:
+    """Return the URI of a signer, or raise ValueError."""
+    if not re.fullmatch(r"[a-z][a-z0-9]*:\S+", uri):
+        raise ValueError(f"is {uri!r}; write who holds the key, such as hv:curfew/1")
+    return uri
+
+
+def collector_url(url: str | None) -> str | None:
+    """Return the address of a collector, or raise ValueError, which does not repeat what may be a secret in it."""
+    if url is None:
+        return None
+    parts = urlsplit(url)
+    if "@" in parts.netloc or parts.query:
+        raise ValueError("must not hold credentials or a query; write credentials into headersFile")
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError("is not the address of an HTTP collector; write https://HOST/PATH")
+    return url
+
+
+def sent_in_secret(path: Path | None, info: ValidationInfo) -> Path | None:
+    """Return the path of a file with credentials, or raise ValueError where they would be sent for all to read."""
+    parts = urlsplit(info.data.get("url") or "")
+    if path is not None and parts.scheme == "http" and parts.hostname not in {"localhost", "127.0.0.1", "::1"}:
+        raise ValueError("is given, and url begins with http://; credentials are only sent to https://")
+    return path
+
+
+def between(least: timedelta, most: timedelta) -> AfterValidator:
+    """Return a check that a duration is within bounds, both included."""
+
+    def check(duration: timedelta) -> timedelta:
+        if least <= duration <= most:
+            return duration
+        said, low, high = (format_duration(each) for each in (duration, least, most))
+        raise ValueError(f"is {said}; write a duration from {low} to {high}")
+
+    return AfterValidator(check)
+
+
+def to_days(value: object) -> object:
+    """Return a number of whole days, written 400d, as a duration, or raise ValueError."""
+    if isinstance(value, timedelta):
+        return value
+    if not isinstance(value, str) or not _DAYS.fullmatch(value):
+        raise ValueError(f"is {value!r}; write whole days from 1d to 9999d, such as 400d")
+    return timedelta(days=int(value.removesuffix("d")))
+
+
+def no_time(value: object) -> object:
+    """Take the number 0, which YAML does not write as a text, for a duration."""
+    return "0" if value == 0 and isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def section(value: object) -> object:
+    """Take a section with nothing in it for one that is not there."""
+    return {} if value is None else value
