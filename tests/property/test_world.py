@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from curfew.api.times import parse_duration, parse_time
-from curfew.core import approval, bindings, checks, ending, plan, policy_records, role_changes
+from curfew.core import approval, bindings, checks, ending, granting, outbox, plan, policy_records, role_changes, steps
 from curfew.core.facts import EnforcementState, Facts
 from tests.support.builders import ALICE, BOB, CAROL, DAVE, NOON, a_policy, a_request, a_role
 from tests.support.scale import times
@@ -352,25 +352,25 @@ def terms_are_not_compared(patch: pytest.MonkeyPatch) -> None:
 
 def late_approvals_count(patch: pytest.MonkeyPatch) -> None:
     """P8: a yes after the time is up is a yes."""
-    patch.setattr(plan, "_time_is_up", lambda facts: False)
+    patch.setattr(granting, "_time_is_up", lambda facts: False)
 
 
 def announced_is_enough(patch: pytest.MonkeyPatch) -> None:
     """P5, P8: what was announced is bound, whatever happened since."""
 
-    def bind(facts: Facts) -> plan.Step:
+    def bind(facts: Facts) -> steps.Step:
         intent = facts.intent
         assert intent is not None
         assert intent.receipt is not None
-        return plan.Step(
-            act=plan.Create(
+        return steps.Step(
+            act=steps.Create(
                 bindings.write_binding(
                     facts.request, starts_at=intent.starts_at, expires_at=intent.expires_at, receipt=intent.receipt
                 )
             )
         )
 
-    patch.setattr(plan, "_bind", bind)
+    patch.setattr(granting, "_bind", bind)
 
 
 def refusals_are_ignored(patch: pytest.MonkeyPatch) -> None:
@@ -380,7 +380,7 @@ def refusals_are_ignored(patch: pytest.MonkeyPatch) -> None:
 
 def records_are_forgotten(patch: pytest.MonkeyPatch) -> None:
     """P7: the outbox is emptied before its records are durable."""
-    patch.setattr(plan, "_missing", lambda records, facts: ())
+    patch.setattr(outbox, "missing", lambda records, facts: ())
 
 
 def policies_that_change_are_no_news(patch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,8 @@ from curfew.api.access_policy import AccessPolicy
 from curfew.api.access_request import AccessRequest
 from curfew.api.times import format_time
 from curfew.core.cleanup import deletable_from
-from curfew.core.plan import Close, Patch, Step, plan
+from curfew.core.plan import plan
+from curfew.core.steps import Close, Patch, Step
 from tests.support.builders import ALICE, BOB, NOON, a_decision, a_policy, a_request
 from tests.support.stage import Stage, pending
 

@@ -18,6 +18,7 @@ from curfew.api.times import parse_time
 from curfew.audit.receipt import Receipt
 from curfew.audit.record import Record, RecordRefused, Story
 from curfew.core import ending, policies, policy_records, stories, unreadable
+from curfew.core.accepting import RIGHTS_GRACE
 from curfew.core.announcing import read_intent
 from curfew.core.bindings import Binding, read_binding
 from curfew.core.counting import TallyKey, counted_key
@@ -35,10 +36,12 @@ from curfew.core.facts import (
 )
 from curfew.core.lifecycle import FINAL, Event
 from curfew.core.notices import Notice, about_deleted, about_orphan, about_stuck
-from curfew.core.plan import RIGHTS_GRACE, Close, Create, Forget, Patch, Remove, Step, is_counted, plan
+from curfew.core.outbox import is_counted
+from curfew.core.plan import plan
 from curfew.core.reasons import Reason
 from curfew.core.role_changes import changing_since
 from curfew.core.seals import Outbox, Seals
+from curfew.core.steps import Close, Create, Forget, Patch, Remove, Step
 from curfew.core.terms import Role, read_role
 from curfew.core.unrecorded import sealed_announcement
 from curfew.ports import (

@@ -1,0 +1,38 @@
+"""The review that a broken glass owes."""
+
+from curfew.core import conditions, lifecycle, reviews, stories, wording
+from curfew.core.approval import owes_review
+from curfew.core.facts import Facts
+from curfew.core.notices import about_request
+from curfew.core.outbox import conditions_of, with_new
+from curfew.core.steps import Patch, Step
+
+
+def review_afterwards(facts: Facts) -> Step | None:
+    """Take in what people say of a broken glass: the review that was owed, and that it is late."""
+    request, status = facts.request, facts.request.status
+    if status.review_by is None:
+        return None
+    new = reviews.new_reviews(facts)
+    if new:
+        records = reviews.submitted(facts, new)
+        observed: tuple[conditions.Observation, ...] = ()
+        if not owes_review(request):
+            observed = (conditions.Observation(conditions.REVIEWED, True, "Reviewed", reviews.looked_at(new)),)
+            if status.phase in lifecycle.FINAL:
+                records = (*records, reviews.closed(facts, new, str(status.phase), stories.story(facts, new)))
+        outbox = with_new(facts, records)
+        conditions_ = conditions_of(facts, *observed, wording.recorded(len(outbox), facts.trail))
+        patch = Patch({**reviews.reviews_patch(facts, new), "conditions": conditions_}, outbox=outbox)
+        return Step(act=patch, notices=reviews.review_notices(facts, new))
+    said = next((c for c in status.conditions if c.type == conditions.REVIEWED), None)
+    if owes_review(request) and status.review_by <= facts.now and (said is None or said.reason != "ReviewOverdue"):
+        record = reviews.overdue(facts)
+        outbox = with_new(facts, (record,))
+        observed = (
+            conditions.Observation(conditions.REVIEWED, False, "ReviewOverdue", reviews.OVERDUE),
+            wording.recorded(len(outbox), facts.trail),
+        )
+        notice = about_request(request, "Warning", "ReviewOverdue", "Review", record.message, key="review-overdue")
+        return Step(act=Patch({"conditions": conditions_of(facts, *observed)}, outbox=outbox), notices=(notice,))
+    return None

@@ -1,0 +1,171 @@
+"""From enough approvals to a binding: refusals in time, the announcement, and the grant (promises P2 and P6)."""
+
+from curfew.api.access_request import DecisionKind, Phase
+from curfew.core import announcing, bindings, checks, conditions, reviews, role_changes
+from curfew.core.approval import find_decision, tally
+from curfew.core.facts import Facts, Read
+from curfew.core.lifecycle import Event
+from curfew.core.looking import ACTIVATION_WINDOW
+from curfew.core.outbox import conditions_of, undurable, with_new
+from curfew.core.reasons import Reason
+from curfew.core.steps import Create, Patch, Step
+from curfew.core.transition import obstacle_notices, transition
+from curfew.core.unrecorded import may_go_unrecorded
+from curfew.core.waiting import place_by, places_taken, waits_for
+from curfew.core.window import window
+
+
+def turn_down(facts: Facts) -> Step | None:
+    """Carry out a no: the requester's, an approver's, the clock's, or that of terms that no longer stand."""
+    request, status = facts.request, facts.request.status
+    if status.phase not in (Phase.PENDING, Phase.APPROVED):
+        return None
+    cancel = find_decision(request, DecisionKind.CANCEL)
+    if cancel is not None:
+        return transition(facts, Event.CANCEL, reason=Reason.CANCELLED_BY_REQUESTER, detail=f"{cancel.by} cancelled it")
+    revoke = find_decision(request, DecisionKind.REVOKE)
+    if revoke is not None and status.phase is Phase.APPROVED:
+        return transition(
+            facts, Event.REVOKE, reason=Reason.REVOKED_BY_APPROVER, detail=f"{revoke.by} revoked it before it began"
+        )
+    deny = find_decision(request, DecisionKind.DENY)
+    if deny is not None and status.phase is Phase.PENDING:
+        return transition(facts, Event.DENY, reason=Reason.DENIED_BY_APPROVER, detail=f"{deny.by} denied it")
+    # A late approval is refused, whoever was slow. What was announced before the instant was decided before it.
+    if status.phase is Phase.PENDING and _time_is_up(facts) and not _may_be_announced(facts):
+        return transition(
+            facts,
+            Event.TIME_OUT,
+            reason=Reason.NOBODY_DECIDED,
+            detail="not enough people agreed before the time was up",
+        )
+    violation = checks.first_violation(checks.STANDING, facts)
+    if violation is not None:
+        return transition(facts, Event.FAIL, reason=violation.reason, detail=violation.message)
+    return None
+
+
+def _time_is_up(facts: Facts) -> bool:
+    """Whether the time to decide is over, and no announcement is known that was made in it, durable or on its way."""
+    decide_by = facts.request.status.decide_by
+    # Without an instant to decide by there is no time in which anybody may decide.
+    return (decide_by is None or decide_by <= facts.now) and facts.announced is None
+
+
+def _may_be_announced(facts: Facts) -> bool:
+    """Whether a trail that is not read yet may hold the announcement of a request that enough people agreed to."""
+    is_decided = facts.policy is not None and tally(facts.policy.spec.approval, facts.request).is_complete
+    return is_decided and not facts.trail.is_open
+
+
+def grant(facts: Facts) -> Step | None:
+    """Announce a grant, and once the announcement is durable, make the binding (promises P2, P5 and P8)."""
+    request, status, policy = facts.request, facts.request.status, facts.policy
+    if status.phase not in (Phase.PENDING, Phase.APPROVED) or policy is None:
+        return None
+    if facts.refusal is not None and facts.refusal.again_at is None:
+        return transition(facts, Event.FAIL, reason=facts.refusal.reason, detail=facts.refusal.message)
+    count = tally(policy.spec.approval, request)
+    if not count.is_complete:
+        return _note_reviews(facts) if status.approvals != str(count) or reviews.unseen(request) else None
+    if facts.intent is not None:
+        return _bind(facts)
+    if status.phase is Phase.PENDING and _time_is_up(facts):
+        return None  # only the trail can tell whether they agreed in time, and it is not read yet
+    if (waits := waits_for(facts)) is not None:
+        return _wait_approved(facts, waits)
+    if (step := _compare(facts)) is not None:
+        return step
+    # The end is computed once, from here; it travels in the announcement and on the binding.
+    if may_go_unrecorded(facts):
+        return _announce_in_status(facts)
+    announced = announcing.announced(facts, *window(request, facts.now))
+    return Step(submit=(*undurable(facts), *announced))  # what happened before comes before it in the log
+
+
+def _announce_in_status(facts: Facts) -> Step:
+    """Announce a broken glass in the request's status, sealed, because the log cannot be written (decision 0071)."""
+    intended = announcing.intended(facts, *window(facts.request, facts.now))
+    if facts.request.status.phase is not Phase.PENDING:
+        return Step(act=Patch({}, outbox=with_new(facts, (intended,))))
+    message = f"the glass was broken, and the grant does not wait for the log: {facts.trail.message}"
+    active = conditions.Observation(conditions.ACTIVE, False, "NotRecorded", message)
+    return transition(facts, Event.APPROVE, more=(intended,), active=active)
+
+
+def _compare(facts: Facts) -> Step | None:
+    """Read the role anew and fail where it or anything else is not as it must be; None where all is (promise P5)."""
+    wanted = frozenset({Read.ROLE, Read.RIGHTS} if checks.needs_right_by_name(facts) else {Read.ROLE})
+    if not wanted <= facts.was_read:
+        return Step(reads=wanted)
+    violation = checks.first_violation(checks.GRANT, facts)
+    if violation is not None and violation.reason is Reason.TERMS_CHANGED and role_changes.is_settling(facts):
+        return Step(wake_at=role_changes.settled_at(facts))
+    if violation is not None:
+        return transition(facts, Event.FAIL, reason=violation.reason, detail=violation.message)
+    return None
+
+
+def _bind(facts: Facts) -> Step | None:
+    """Make the binding that was announced, unless its time is over or another life of this process may have made it.
+
+    Since the announcement a bucket may have been away: all that a grant must keep is looked at once more.
+    """
+    intent = facts.intent
+    assert intent is not None  # noqa: S101  the caller looked
+    if intent.expires_at <= facts.now:
+        return transition(
+            facts, Event.FAIL, reason=Reason.WINDOW_ELAPSED, detail="its window was over before the grant could be made"
+        )
+    if not intent.is_own and Read.BINDING not in facts.was_read:
+        return Step(reads=frozenset({Read.BINDING}))
+    is_lost = intent.receipt is None and not intent.is_sealed
+    if is_lost or (not intent.is_own and intent.starts_at + ACTIVATION_WINDOW <= facts.now):
+        return transition(
+            facts,
+            Event.FAIL,
+            reason=Reason.ACTIVATION_INTERRUPTED,
+            detail="Curfew was interrupted while making the grant and cannot tell whether it was ended since; "
+            "apply a new AccessRequest",
+        )
+    if facts.refusal is not None and facts.refusal.again_at is not None and facts.refusal.again_at > facts.now:
+        return Step(wake_at=facts.refusal.again_at)
+    waits = waits_for(facts)
+    can_grant = facts.enforcement.ok and facts.clock.ok and places_taken(facts) is None
+    if waits is not None and not can_grant:
+        return _wait_approved(facts, waits)
+    step = _compare(facts)
+    if step is not None and step.act is not None and Read.BINDING not in facts.was_read:
+        return Step(reads=frozenset({Read.BINDING}))  # a try whose answer was lost may have made it: then it is a grant
+    if step is not None:
+        return step
+    manifest = bindings.write_binding(
+        facts.request, starts_at=intent.starts_at, expires_at=intent.expires_at, receipt=intent.receipt
+    )
+    return Step(act=Create(manifest))
+
+
+def _wait_approved(facts: Facts, waits: conditions.Observation) -> Step | None:
+    """Wait in Approved, and say for what; for a place under a limit not for ever."""
+    if facts.request.status.phase is Phase.PENDING:
+        return transition(facts, Event.APPROVE, active=waits)
+    is_full = waits.reason == Reason.LIMIT_REACHED
+    if is_full and facts.intent is None and place_by(facts) <= facts.now:
+        return transition(facts, Event.FAIL, reason=Reason.LIMIT_REACHED, detail=places_taken(facts) or "")
+    said = next((c for c in facts.request.status.conditions if c.type == conditions.ACTIVE), None)
+    if said is not None and said.reason == waits.reason and (said.message == waits.message or not is_full):
+        return None
+    notices = obstacle_notices(facts) if facts.obstacle is not facts.trail else ()
+    return Step(act=Patch({"conditions": conditions_of(facts, waits)}), notices=notices)
+
+
+def _note_reviews(facts: Facts) -> Step:
+    """Put what people decided, and when it was seen, into the status, without a change of phase."""
+    assert facts.policy is not None  # noqa: S101  the caller looked
+    new = reviews.new_reviews(facts)
+    status = {
+        "approvals": str(tally(facts.policy.spec.approval, facts.request)),
+        **reviews.reviews_patch(facts, new),
+    }
+    patch = Patch(status, outbox=with_new(facts, reviews.submitted(facts, new)))
+    return Step(act=patch, notices=reviews.review_notices(facts, new))

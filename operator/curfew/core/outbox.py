@@ -1,0 +1,131 @@
+"""Records in a status: what may be in it, what leaves it, and what waits for room."""
+
+from typing import Any
+
+from curfew.api.access_request import DecisionKind, Phase
+from curfew.api.times import format_time
+from curfew.audit.record import Record, record_id
+from curfew.core import conditions, lifecycle, reviews, room, stories, wording
+from curfew.core.approval import owes_review
+from curfew.core.counting import counted_key
+from curfew.core.facts import Facts
+from curfew.core.looking import ROOM_RECHECK, next_look
+from curfew.core.notices import Notice, about_request
+from curfew.core.seals import OUTBOX_ROOM
+from curfew.core.steps import Close, Patch, Step
+from curfew.core.unrecorded import may_go_unrecorded
+
+_ENDING = (DecisionKind.DENY, DecisionKind.REVOKE, DecisionKind.CANCEL)
+
+
+def clear_outbox(facts: Facts) -> Step | None:
+    """Leave out what is in the outbox and not from Curfew; it stops nothing else (promises P7, P9 and P11)."""
+    if facts.outbox is None or facts.outbox.strange is None:
+        return None
+    records = altered(facts)
+    waiting = with_new(facts, records if has_room(facts) else ())
+    notices = tuple(
+        about_request(facts.request, "Warning", "OutboxAltered", "LeaveOut", record.message, key=f"outbox/{record.id}")
+        for record in records
+    )
+    return Step(act=Patch({}, outbox=waiting), notices=notices)
+
+
+def make_room(facts: Facts) -> Step | None:
+    """Tell of many decisions before anything comes of them, and of no more at a time than the status has room for."""
+    status = facts.request.status
+    if status.phase is None or (status.phase in lifecycle.FINAL and status.review_by is None):
+        return None
+    new, waiting = reviews.new_reviews(facts), undurable(facts)
+    told = reviews.submitted(facts, new)
+    some = new[: room.to_tell_first(told, waiting)]
+    if not some:
+        is_end = any(decision.decision in _ENDING for decision, _ in new)
+        return None if room.has_room(told, waiting, is_end=is_end) else wait_for_room(facts, waiting)
+    patch = Patch(reviews.reviews_patch(facts, some), outbox=with_new(facts, reviews.submitted(facts, some)))
+    return Step(submit=waiting, act=patch, notices=reviews.review_notices(facts, some))
+
+
+def wait_for_room(facts: Facts, waiting: tuple[Record, ...]) -> Step:
+    """Wait until the log has taken some of what is in the status."""
+    return Step(submit=waiting, wake_at=facts.now + ROOM_RECHECK)
+
+
+def altered(facts: Facts) -> tuple[Record, ...]:
+    """Return the record of what is in the outbox and not from Curfew, if anything is."""
+    strange = facts.outbox.strange if facts.outbox is not None else None
+    return () if strange is None else (stories.outbox_altered(facts, strange),)
+
+
+def settle_outbox(facts: Facts) -> Step | None:
+    """Let records that became durable leave the status, say what holds the others up, and close a story that is told."""
+    status = facts.request.status
+    if status.phase is None:
+        return None
+    if is_counted(facts):
+        return Step(act=Close())
+    waiting = undurable(facts)
+    recorded = wording.recorded(len(waiting), facts.trail, holds_up=status.phase is Phase.APPROVED)
+    said = next((c for c in status.conditions if c.type == conditions.RECORDED), None)
+    is_news = said is None or (str(said.status) == "True", said.reason) != (recorded.status, recorded.reason)
+    if len(waiting) < len(status.outbox) or is_news:
+        patch = Patch({"conditions": conditions_of(facts, recorded)}, outbox=waiting)
+        return Step(submit=to_submit(facts), act=patch, notices=trail_notices(facts, recorded))
+    if status.phase in lifecycle.FINAL:
+        if waiting or owes_review(facts.request):
+            return Step(submit=to_submit(facts), wake_at=next_look(facts))
+        return Step(act=Close())
+    return None
+
+
+def trail_notices(facts: Facts, recorded: conditions.Observation) -> tuple[Notice, ...]:
+    """Return the Event that says that a request waits for the trail, where the condition says so: once an outage."""
+    name, trail = facts.request.metadata.name, facts.trail
+    if trail.ok or trail.is_starting or recorded.reason != trail.reason:
+        return ()
+    does = "does not wait for its record" if may_go_unrecorded(facts) else "waits"
+    note = f"request {name} {does}: {trail.message}"
+    key = f"trail/{trail.reason}/{format_time(trail.since)}"
+    return (about_request(facts.request, "Warning", trail.reason, "Wait", note, key=key),)
+
+
+def conditions_of(facts: Facts, *observed: conditions.Observation) -> list[dict[str, Any]]:
+    request = facts.request
+    return conditions.update(request.status.conditions, observed, now=facts.now, generation=request.metadata.generation)
+
+
+def with_new(facts: Facts, new: tuple[Record, ...]) -> tuple[Record, ...]:
+    """Return what the outbox is to hold: what is in it and not yet in the log, and what is new."""
+    waiting = undurable(facts)
+    known = {record.id for record in waiting}
+    return (*waiting, *(record for record in missing(new, facts) if record.id not in known))
+
+
+def has_room(facts: Facts) -> bool:
+    """Whether the outbox takes a record that the story can do without, so that there is always room for its end."""
+    return len(undurable(facts)) < OUTBOX_ROOM
+
+
+def undurable(facts: Facts) -> tuple[Record, ...]:
+    """Return the records in the status that are not yet known to be in the trail."""
+    return missing(facts.outbox.records if facts.outbox is not None else (), facts)
+
+
+def to_submit(facts: Facts) -> tuple[Record, ...]:
+    """Return the records in the status that can be handed to the trail.
+
+    Until the log is read, nobody knows whether it holds the story closed. The records are safe in the status.
+    """
+    return undurable(facts) if facts.trail.is_open else ()
+
+
+def missing(records: tuple[Record, ...], facts: Facts) -> tuple[Record, ...]:
+    return tuple(record for record in records if record.id not in facts.durable)
+
+
+def is_counted(facts: Facts) -> bool:
+    """Whether a request is in a count. What the log has a record of is not, whatever the status shows."""
+    return (
+        counted_key(facts.request) is not None
+        and record_id(facts.request.metadata.uid, "request.created") not in facts.durable
+    )
