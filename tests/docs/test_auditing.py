@@ -4,6 +4,8 @@ import json
 import re
 import shlex
 import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -53,7 +55,18 @@ def test_each_command_prints_what_is_shown(here: Path, block: str) -> None:
         assert result.stdout.replace(f"file://{here}", "file:///…") == expected
 
 
-@pytest.mark.parametrize("name", re.findall(r"^\| `([a-z-]+)` \|", PAGE, re.MULTILINE))
+def test_the_index_answers_the_question_that_is_shown(here: Path) -> None:
+    """With Python's SQLite: the program that the page calls is not on every machine."""
+    (sql,) = re.findall(r'^sqlite3 .*\\\n +"(SELECT [^"]+)"$', PAGE, re.MULTILINE)
+    path = CliRunner().invoke(main, ["audit", "index", "./copy", "--key-file", "curfew.pub"]).stdout.strip()
+
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
+        rows = database.execute(sql).fetchall()
+
+    assert [event for _, event, _ in rows][:2] == ["request.created", "request.accepted"]
+
+
+@pytest.mark.parametrize("name", re.findall(r"^\| `([a-z-]+)` \|", PAGE.partition("## Exit codes")[2], re.MULTILINE))
 def test_each_command_says_the_same_exit_codes(name: str) -> None:
     told = CliRunner().invoke(main, ["audit", name, "--help"]).stdout
 
