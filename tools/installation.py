@@ -36,9 +36,10 @@ class Installation:
 
     def await_in_force(self) -> None:
         """Return when the kinds are served and each admission policy refuses what it is there to refuse."""
-        self.kubectl(
-            "wait", "--for=condition=Established", "crd/accessrequests.curfew.dev", "crd/accesspolicies.curfew.dev"
-        )
+        kinds = "crd/accessrequests.curfew.dev", "crd/accesspolicies.curfew.dev"
+        # A definition that is too young to have any condition makes the second of these fail instead of wait.
+        self.kubectl("wait", "--for=jsonpath={.status.conditions}", *kinds)
+        self.kubectl("wait", "--for=condition=Established", *kinds)
         namespace = f"probe-{uuid.uuid4().hex[:10]}"
         self.kubectl("create", "namespace", namespace)
         try:

@@ -41,6 +41,8 @@ OF_A_REQUEST: Final[Manifest] = {
     "endedAt": LATER,
     "endReason": "Revoked",
     "grant": {"binding": "owners", "uid": "u"},
+    "countedIn": "2026-01-01T00:00:00Z",
+    "countedWithOthers": True,
     "outbox": [OF_OLD],
     "conditions": READY["conditions"],
 }
@@ -50,7 +52,7 @@ OF_A_POLICY: Final[Manifest] = {
     "observedGeneration": 7,
     "risk": ["ReadsSecrets"],
     "riskTable": 1,
-    "recorded": {"generation": 7, "spec": {}},
+    "recorded": {"generation": 7},
     "conditions": READY["conditions"],
 }
 """A forgery of each field of a policy's status."""

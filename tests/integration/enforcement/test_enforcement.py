@@ -103,7 +103,7 @@ async def test_helm_cannot_put_back_what_only_warns_until_it_is_deleted(
     upgrade(cluster)
 
     await probing.until_enforced()
-    assert "delete ValidatingAdmissionPolicyBinding curfew-managed-bindings before" in state.message
+    assert "delete ValidatingAdmissionPolicyBinding curfew-managed-bindings first" in state.message
 
 
 async def test_attempts_that_are_let_through_change_nothing(

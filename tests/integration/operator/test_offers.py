@@ -15,13 +15,15 @@ from tools.servers.pki import ADMIN
 async def offered(place: Place, name: str, **spec: Any) -> Body:
     """Apply a policy and return its status once that says whether it can be asked for."""
     await place.apply(place.policy(name, **spec))
+    path = f"/apis/curfew.dev/v1alpha1/namespaces/{place.namespace}/accesspolicies/{name}"
+    applied = (await place.people.admin.get(path)).done()["metadata"]["generation"]  # the watch may be behind it
 
     def status() -> Body | None:
         for body in place.sights.policies.objects.values():
             meta = body["metadata"]
             if (meta["namespace"], meta["name"]) == (place.namespace, name) and body.get("status"):
                 found: Body = body["status"]
-                return found if found.get("observedGeneration") == meta["generation"] else None
+                return found if found.get("observedGeneration", 0) >= applied else None
         return None
 
     return await place.sights.policies.until(status, f"the status of policy {name}", SOON)

@@ -58,7 +58,7 @@ async def test_what_becomes_of_a_policy_is_recorded(operator: OperatorProcess, p
     ]
     weakened = evidence.record(uid, "policy.weakened").block["detail"]
     assert weakened["differences"] == ["maxDuration is 1h, was 2h", "approval.mode is Automatic, was Review"]
-    assert weakened["manager"] == "kubectl-client-side-apply"
+    assert weakened["manager"] == "kubectl"
     assert weakened["spec"]["approval"]["mode"] == "Automatic"
 
 
