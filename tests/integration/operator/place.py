@@ -220,6 +220,10 @@ class Asked:
         await self.until(lambda: self.status.get("phase") in phases, f"{' or '.join(phases)}", seconds)
         return str(self.status["phase"])
 
+    async def answered(self, seconds: float = SOON) -> None:
+        """Return when Curfew has looked at it; before that it takes no decisions."""
+        await self.until(lambda: "phase" in self.status, "answered", seconds)
+
     async def closed(self, seconds: float = SOON) -> None:
         """Return when its story is told and it is out of the watch."""
         await self.until(lambda: self.is_closed, "closed", seconds)

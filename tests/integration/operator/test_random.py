@@ -271,7 +271,10 @@ def model(cluster: Installed, certificates: Path, operator: OperatorProcess) -> 
                 model.steps[name] += 1
                 await model.look()
             for uid, asked in model.asked.items():
-                if uid not in model.gone and asked.status.get("phase") not in FINAL:
+                if uid in model.gone:
+                    continue
+                await asked.answered(SETTLED)
+                if asked.status["phase"] not in FINAL:
                     await asked.decide(model.person(model.by[uid]), "Cancel")
             for uid, asked in model.asked.items():
                 if uid not in model.gone:
