@@ -127,6 +127,12 @@ def lateness(story: Story) -> None:
     assert least <= total(story.after, "curfew_revocation_lateness_max_seconds") <= most
 
 
+@figure("curfew_rejections_counted")
+def rejections_counted(story: Story) -> None:
+    """Nobody in this story had so many requests refused that they are only counted."""
+    assert total(story.after, "curfew_rejections_counted_total") == 0
+
+
 @figure("curfew_finished_deleted", "curfew_finished_deletions_refused")
 def finished(story: Story) -> None:
     """Nothing is old enough; `test_finished.py` has some that are."""
