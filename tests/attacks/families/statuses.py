@@ -3,6 +3,7 @@
 What becomes of what the thief can write is in `tests/attacks/test_statuses.py`, with the operator running.
 """
 
+from collections.abc import Mapping
 from itertools import cycle
 from typing import Any, Final
 
@@ -48,6 +49,12 @@ OF_A_REQUEST: Final[Manifest] = {
 }
 """A forgery of each field of a request's status but the decisions."""
 
+GOES_WITH: Final[Mapping[str, Manifest]] = {"phase": {"expiresAt": LATER}}
+"""What the schema asks for beside a field, so that it is the policy that refuses it."""
+
+REFUSED: Final[Mapping[str, Refusal]] = {"countedIn": schema("a request is counted when it is refused, or never")}
+"""What refuses a field before the policy looks at it."""
+
 OF_A_POLICY: Final[Manifest] = {
     "observedGeneration": 7,
     "risk": ["ReadsSecrets"],
@@ -82,12 +89,12 @@ def cancelled(scene: Scene) -> Call:
 
 def forged(who: str, field: str) -> Attack:
     """Have somebody write a field of a request's status that is not theirs."""
-    status = {field: OF_A_REQUEST[field], **({"expiresAt": LATER} if field == "phase" else {})}
+    status = {field: OF_A_REQUEST[field], **GOES_WITH.get(field, {})}
     return Attack(
         f"{field} by {who}",
         pending,
         lambda scene: merge_status(scene, ANYBODY[who], status),
-        NOT_PEOPLES,
+        REFUSED.get(field, NOT_PEOPLES),
         cancelled,
     )
 
@@ -95,12 +102,12 @@ def forged(who: str, field: str) -> Attack:
 def smuggled(field: str) -> Attack:
     """Have an approver write it along with a decision that is theirs to make."""
     decision = {"by": BOB.name, "decision": "Approve", "stage": "owners"}
-    status = {field: OF_A_REQUEST[field], **({"expiresAt": LATER} if field == "phase" else {})}
+    status = {field: OF_A_REQUEST[field], **GOES_WITH.get(field, {})}
     return Attack(
         f"{field} beside a decision",
         pending,
         lambda scene: merge_status(scene, BOB, {**status, "decisions": [decision]}),
-        NOT_PEOPLES,
+        REFUSED.get(field, NOT_PEOPLES),
         lambda scene: merge_status(scene, BOB, {"decisions": [decision]}),
     )
 
