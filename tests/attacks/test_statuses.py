@@ -15,7 +15,7 @@ from curfew.api.times import format_time
 from tests.integration.installed import Installed
 from tests.integration.operator.evidence import Evidence
 from tests.integration.operator.people import Body, Person
-from tests.integration.operator.place import SOON, Place, now
+from tests.integration.operator.place import SOON, Asked, Place, now
 from tests.integration.operator.stage import a_stage
 from tests.integration.operator.thief import a_thief, patch_status, write_status
 from tests.support.operator_process import OperatorProcess, dead
@@ -35,6 +35,40 @@ async def thief(cluster: Installed, tmp_path: Path) -> AsyncIterator[Person]:
     """Return whoever has stolen the operator's own token."""
     async with a_thief(cluster, tmp_path) as made:
         yield made
+
+
+def sealed(asked: Asked) -> list[Body]:
+    """Return all entries that were seen in the outbox of a request: Curfew's own, each under its seal."""
+    seen = [sight.body.get("status", {}).get("outbox", []) for sight in asked.place.sights.requests.history[asked.uid]]
+    return list({entry["record"]: entry for entries in seen for entry in entries}.values())
+
+
+async def test_what_was_sealed_for_one_request_is_good_for_no_other_and_for_that_one_once(
+    operator: OperatorProcess, place: Place, thief: Person, read_log: ReadLog
+) -> None:
+    """Entries from before, as the thief may have kept them: alice's grant for carol's request, and once more for hers."""
+    granted = await place.active(place.people.alice)
+    await granted.until(lambda: granted.status["outbox"] == [], "an empty outbox")
+    waiting = await place.pending(place.people.carol)
+    await waiting.until(lambda: waiting.status["outbox"] == [], "an empty outbox")
+    kept = sealed(granted)
+
+    await write_status(thief, waiting, outbox=kept)
+    await write_status(thief, granted, outbox=kept)
+    for asked in (waiting, granted):
+        await asked.until(lambda asked=asked: asked.status["outbox"] == [], "an empty outbox again")  # type: ignore[misc]
+    (await granted.decide(place.people.bob, "Revoke")).done()
+    (await waiting.decide(place.people.bob, "Deny")).done()
+    await granted.closed()
+    await waiting.closed()
+
+    assert len(kept) >= 3
+    evidence = await asyncio.to_thread(read_log, operator)
+    assert evidence.twice == []
+    assert "request.outbox_altered" not in evidence.story(granted.uid)
+    told = evidence.record(waiting.uid, "request.outbox_altered")
+    assert told.block["detail"]["entries"] == len(kept)
+    assert not {"review.approved", "grant.activated"} & set(evidence.story(waiting.uid))
 
 
 async def test_terms_that_are_written_ahead_of_curfew_are_nobodys(
@@ -68,6 +102,35 @@ async def test_a_forged_end_ends_access_and_is_told(
         while "grant.orphan_removed" not in (await asyncio.to_thread(read_log, operator)).story(asked.uid):
             pass
     assert (await twin.binding_now()).is_ok
+
+
+async def test_a_grant_ends_on_time_whatever_is_written_into_its_status(
+    operator: OperatorProcess, place: Place, thief: Person, read_log: ReadLog
+) -> None:
+    """All the time: entries as large as fit, conditions, times, and a phase that is not rewound."""
+    end = (now() + timedelta(seconds=15)).replace(microsecond=0)
+    asked = await place.active(place.people.alice, notAfter=format_time(end))
+    huge: Body = {"record": "x" * 60_000, "seal": "0" * 64}
+    written = 0
+    while asked.status["phase"] == "Active" and now() < end + timedelta(seconds=5):
+        forgeries: list[Body] = [
+            {"outbox": [huge] * 16},
+            {"conditions": []},
+            {"approvals": "0/9", "decideBy": format_time(now())},
+            {"activeUntil": format_time(end + timedelta(hours=1))},
+        ]
+        for status in forgeries:
+            answer = await patch_status(thief, asked.path, **status)
+            written += answer.is_ok
+    gone_at = await asked.unbound()
+    await asked.closed()
+
+    assert written > 10
+    assert gone_at < end + timedelta(seconds=5)  # a machine may be busy; how late an end is, test_lifecycle measures
+    assert (asked.status["phase"], asked.status["endReason"]) == ("Expired", "DurationElapsed")
+    evidence = await asyncio.to_thread(read_log, operator)
+    assert evidence.twice == []
+    assert evidence.story(asked.uid)[-2:] == ["grant.expired", "request.closed"]
 
 
 async def test_what_is_written_into_the_status_of_a_policy_hides_no_change(
