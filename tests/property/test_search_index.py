@@ -64,6 +64,7 @@ def lines(draw: st.DrawFn, number: int) -> bytes:
         inside = st.sampled_from([part, {"name": 7}, [part], [{"by": 7}, *part] if isinstance(part, list) else 7])
         story[name] = draw(values | inside)
     block["story"] = draw(st.sampled_from([story] * 5 + [None, "", [], {}]))
+    block["detail"] = draw(st.none() | st.just({}) | st.fixed_dictionaries({"namespace": values}))
     block |= draw(st.just({}) | st.fixed_dictionaries({"actor": values, "code": values}))
     return canonical({**body, "unmapped": {**body["unmapped"], "curfew": block}})
 

@@ -36,7 +36,7 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     "request": ("subject", "story.request", "story.namespace/story.request"),
     "role": ("story.role.name", "story.role.kind/story.role.name"),
     "policy": ("story.policy.name",),
-    "namespace": ("story.namespace",),
+    "namespace": ("story.namespace", "detail.namespace"),
     "event": ("event", "code"),
     "ticket": ("story.ticket",),
     "anything": (),

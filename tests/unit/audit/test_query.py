@@ -126,6 +126,15 @@ def test_a_record_without_a_story_can_be_asked_for_too() -> None:
         assert not Query({name: ("*",)}).matches(record)
 
 
+def test_a_namespace_finds_what_was_counted_in_it_and_how_its_policies_changed() -> None:
+    record = a_record("request.rejections_counted", None, detail={"namespace": "payments", "rejected": 280})
+    query = Query({"namespace": ("payments",)})
+
+    assert query.matches(record)
+    assert query.sieve()(record.line())
+    assert not Query({"namespace": ("orders",)}).matches(record)
+
+
 def test_what_cannot_be_asked_for_is_refused() -> None:
     with pytest.raises(ValueError, match="a record cannot be asked for colour"):
         Query({"colour": ("red",)})

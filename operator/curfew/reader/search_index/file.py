@@ -22,7 +22,7 @@ from curfew.audit.witness import Witness
 
 DATABASE, SEGMENTS = "index.sqlite", "segments.zst"
 
-VERSION = 5
+VERSION = 6
 """Of the tables and of what is in them. An index of another version is made again."""
 
 TABLES = """
@@ -36,12 +36,13 @@ CREATE TABLE records (
 );
 CREATE TABLE stories (story INTEGER PRIMARY KEY,
     subject TEXT, namespace TEXT, request TEXT, requester TEXT, submitted_by TEXT, ticket TEXT,
-    policy TEXT, role_kind TEXT, role TEXT
+    policy TEXT, role_kind TEXT, role TEXT, detail_namespace TEXT
 );
 CREATE TABLE decisions (story INTEGER, person TEXT);
 CREATE VIEW log AS
     SELECT record, strftime('%Y-%m-%dT%H:%M:%fZ', time / 1000.0, 'unixepoch') AS at, event, actor,
-        subject, namespace, request, requester, submitted_by, ticket, policy, role_kind, role,
+        subject, coalesce(namespace, detail_namespace) AS namespace, request, requester, submitted_by, ticket, policy,
+        role_kind, role,
         (SELECT group_concat(person, ', ') FROM decisions WHERE decisions.story = records.story) AS decided_by
     FROM records LEFT JOIN stories USING (story);
 """

@@ -14,7 +14,7 @@ _PLACES: dict[str, tuple[Sequence[str], Sequence[str], bool]] = {
     "request": ((), ("subject", "request", "namespace || '/' || request"), False),
     "role": ((), ("role", "role_kind || '/' || role"), False),
     "policy": ((), ("policy",), False),
-    "namespace": ((), ("namespace",), False),
+    "namespace": ((), ("namespace", "detail_namespace"), False),
     "event": (("event", "code"), (), False),
     "ticket": ((), ("ticket",), False),
 }

@@ -46,7 +46,7 @@ class Rows:
         """Take in a record, from its JSON object."""
         get = body["unmapped"]["curfew"].get
         self._rows.append([index, body["time"], get("id"), get("event"), _text(get("code")), _text(get("actor"))])
-        texts = _story(get("subject"), get("story"))
+        texts = _story(get("subject"), get("story"), get("detail"))
         if not _ARE_TEXTS.issuperset(map(type, texts)):
             texts = [_text(one) for one in texts]
         self._stories.append(orjson.dumps(texts))
@@ -62,14 +62,15 @@ class Rows:
         return Packed(b"\n".join([orjson.dumps(rows), *stories]), b"".join(segment.leaves))
 
 
-def _story(subject: Any, story: Any) -> list[Any]:
+def _story(subject: Any, story: Any, detail: Any) -> list[Any]:
     """Return what `query.FIELDS` names of the request that a record is about: first `_TEXTS` of it, then who decided.
 
     Written out, because it is done for each record, and to follow the paths takes four times as long. The tests of the
     index hold the two together.
     """
+    other = detail.get("namespace") if type(detail) is dict else None
     if type(story) is not dict:
-        return [subject, None, None, None, None, None, None, None, None]
+        return [subject, None, None, None, None, None, None, None, None, other]
     get = story.get
     policy, role, decisions = get("policy"), get("role"), get("decisions")
     if type(policy) is not dict:
@@ -86,13 +87,14 @@ def _story(subject: Any, story: Any) -> list[Any]:
         policy.get("name"),
         role.get("kind"),
         role.get("name"),
+        other,
     ]
     if type(decisions) is list:
         texts += [one.get("by") for one in decisions if type(one) is dict]
     return texts
 
 
-_TEXTS = 9
+_TEXTS = 10
 _ARE_TEXTS = frozenset((str, type(None)))
 
 

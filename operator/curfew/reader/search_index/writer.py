@@ -120,7 +120,7 @@ class IndexWriter:
         write = self._file.database.executemany
         write("INSERT INTO segments VALUES (?, ?, ?, ?, ?, ?)", self._segments)
         write("INSERT INTO records VALUES (?, ?, ?, ?, ?, ?, ?)", self._records)
-        write("INSERT INTO stories VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", self._stories)
+        write("INSERT INTO stories VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", self._stories)
         write("INSERT INTO decisions VALUES (?, ?)", self._decisions)
         self._records, self._stories, self._decisions, self._segments = [], [], [], []
 
