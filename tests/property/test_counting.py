@@ -72,7 +72,7 @@ class Course:
                 stage.restart()
             case "outage":
                 stage.trail.ok = not stage.trail.ok
-                stage.dirty |= {request.metadata.uid for request in stage.store.requests()}
+                stage.look_at_all_requests()
             case "minutes":
                 await stage.pass_time(minutes=7)
             case "hour":
@@ -84,7 +84,7 @@ class Course:
     async def end(self) -> None:
         """Let the bucket be there, and the last hour be over."""
         self.stage.trail.ok = True
-        self.stage.dirty |= {request.metadata.uid for request in self.stage.store.requests()}
+        self.stage.look_at_all_requests()
         await self.stage.settle()
         await self.stage.pass_time(hours=1, minutes=3)
         await self.stage.settle()

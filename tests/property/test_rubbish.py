@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from curfew.api import names
 from curfew.audit.record import Record, RecordRefused
 from curfew.core import policy_records
+from curfew.core.keys import RequestKey
 from tests.support.builders import ALICE, BOB, CAROL, a_decision
 from tests.support.stage import Stage, active
 
@@ -57,7 +58,7 @@ def put(value: Any, path: Path, rubbish: Any) -> None:
 async def work(stage: Stage) -> None:
     """Give everything its turn, as the queue does: what fails is tried again, and stops nothing else."""
     for _ in range(3):
-        for key in stage.store.bindings().keys() | {request.metadata.uid for request in stage.store.requests()}:
+        for key in stage.store.bindings().keys() | {RequestKey.of(request) for request in stage.store.requests()}:
             try:
                 await stage.reconciler.reconcile(key)
             except Exception:  # noqa: BLE001  as in the queue

@@ -24,6 +24,7 @@ from curfew.adapters.kube.failures import ErrorResponse, cluster_error
 from curfew.adapters.logs import configure_logs
 from curfew.adapters.objectstore.errors import translate
 from curfew.adapters.telemetry import Telemetry
+from curfew.core.keys import RequestKey
 from curfew.core.notices import Notice
 from curfew.ports import ClusterError, Forbidden, StoreUnavailable, Unavailable
 from curfew.processes.operator.known import Store, Unreadable
@@ -134,12 +135,12 @@ async def a_busy_day(stage: Stage, mark: str, failing: int) -> None:
     stage.clock.advance(hours=2)
     for _ in range(3):
         with suppress(Forbidden):
-            await stage.reconciler.reconcile(bodies[1]["metadata"]["uid"])
+            await stage.reconciler.reconcile(RequestKey(bodies[1]["metadata"]["uid"]))
         stage.clock.advance(seconds=4)
     cluster.refuse_removals = None
     cluster.apply(marked(a_policy(maxDuration="8h"), mark))
     cluster.delete("AccessPolicy", "debug")
-    stage.dirty |= {body["metadata"]["uid"] for body in bodies}
+    stage.dirty |= {RequestKey(body["metadata"]["uid"]) for body in bodies}
     await stage.settle()
 
 
@@ -163,7 +164,7 @@ def test_a_secret_that_is_read_is_written_nowhere(mark: str, failing: int) -> No
         stage.restart()
         asyncio.run(a_busy_day(stage, mark, failing))
         for error in (proxys_page(mark), refusal(mark), StoreUnavailable(buckets_answer(mark))):
-            reporting.failed("uid", error, timedelta(seconds=1))
+            reporting.failed(RequestKey("uid"), error, timedelta(seconds=1))
         reporting.unreadable(unreadable(mark))
         reporting.trail_changed(ok=False, reason="StoreUnavailable", message=buckets_answer(mark))
         reporting.survey(stage.store, stage.clock.now(), stage.trail.seals)

@@ -208,7 +208,7 @@ class World(RuleBasedStateMachine):
 
     def wake_all(self) -> None:
         """Give everything its turn, as a change of health does."""
-        self.stage.dirty |= {request.metadata.uid for request in self.stage.store.requests()}
+        self.stage.look_at_all_requests()
         self.settle()
 
     # --- the promises ------------------------------------------------------------------------------------------------

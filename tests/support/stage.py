@@ -9,6 +9,7 @@ from curfew.audit.receipt import Receipt
 from curfew.audit.record import Record, record_id
 from curfew.core.bindings import Binding
 from curfew.core.facts import ClockState, EnforcementState, Facts, TrailState
+from curfew.core.keys import Key, PolicyKey, RequestKey
 from curfew.core.lately import Lately
 from curfew.core.lifecycle import Event
 from curfew.core.notices import Notice
@@ -102,7 +103,7 @@ class FakeTrail:
         reason = "Writing" if ok else self.reason
         return TrailState(ok=ok, reason=reason, message="the bucket is away", since=NOON, is_open=self.is_open)
 
-    def flush(self) -> set[Any]:
+    def flush(self) -> set[Key]:
         """Make all that is queued durable; return the keys of the requests and policies it is about."""
         if not self.health.ok or not self._queued:
             return set()
@@ -118,7 +119,7 @@ class FakeTrail:
         self._queued.clear()
         with contextlib.suppress(ClusterError):  # the writer tries again, and finds its own bytes there
             self.failures.after_effect("append")
-        return {place_of(record) or record.subject for record in records}
+        return {place_of(record) or RequestKey(record.subject) for record in records}
 
     def _fold(self) -> dict[str, Record]:
         stories: dict[str, Record] = {}
@@ -205,16 +206,16 @@ class Stage:
             enforcement=lambda: self.enforcement,
             clock_state=lambda: self.clock_state,
             max_grant=self.max_grant,
-            wake=lambda uid: self.dirty.add(uid),
+            wake=lambda key: self.dirty.add(key),
             closed=self.closed.append,
         )
-        self.dirty: set[Any] = set()
-        self.wakes: dict[Any, datetime] = {}
+        self.dirty: set[Key] = set()
+        self.wakes: dict[Key, datetime] = {}
         self.is_listed = False
         self.cluster.watchers = [self._see]
 
     def _see(self, verb: str, kind: str, body: Mapping[str, Any]) -> None:
-        key: Any = None
+        key: Key | None = None
         if kind == "AccessRequest":
             if verb == "DELETED":
                 key = self.store.see_request_deleted(body)
@@ -222,11 +223,11 @@ class Stage:
                 try:
                     key = self.store.see_request(body)
                 except Unreadable:
-                    key = body["metadata"]["uid"]
+                    key = RequestKey(body["metadata"]["uid"])
         elif kind == "AccessPolicy":
-            key = self.store.see_policy_deleted(body) if verb == "DELETED" else self.store.see_policy(body)
-            if key is not None:
-                self.dirty |= self.store.under_policy(key)
+            policy = self.store.see_policy_deleted(body) if verb == "DELETED" else self.store.see_policy(body)
+            if policy is not None:
+                self.dirty |= {policy, *self.store.under_policy(policy)}
         elif kind in ("Role", "ClusterRole"):
             self.dirty |= self.store.see_role_deleted(body) if verb == "DELETED" else self.store.see_role(body)
         elif kind == "RoleBinding":
@@ -239,7 +240,7 @@ class Stage:
         try:
             self._see(verb, kind, body)
         except Exception:  # noqa: BLE001  Kopf tells of it and goes on
-            self.dirty.add(body["metadata"]["uid"])
+            self.dirty.add(RequestKey(body["metadata"]["uid"]))
 
     async def settle(self) -> None:
         """Let the operator work until there is nothing left to do at this instant; failed work is tried again."""
@@ -251,7 +252,7 @@ class Stage:
                     self.is_counted = True
                 self.counting.tell()
                 for key in self.trail.flush():
-                    if isinstance(key, tuple) or self.store.request(key) is not None:
+                    if isinstance(key, PolicyKey) or self.store.request(key.uid) is not None:
                         self.dirty.add(key)
             except ClusterError:
                 continue
@@ -282,15 +283,19 @@ class Stage:
             try:
                 self.store.see_request(body)
             except Unreadable:
-                self.dirty.add(body["metadata"]["uid"])
+                self.dirty.add(RequestKey(body["metadata"]["uid"]))
         self.store.is_synced = True
         if self.trail.is_open:
             self.reconciler.tell_deleted_policies()
             await self.reconciler.close_deleted_stories()
         self.is_listed = True
-        self.dirty |= {(policy.metadata.namespace, policy.metadata.name) for policy in self.store.policies()}
-        self.dirty |= {request.metadata.uid for request in self.store.requests()}
+        self.dirty |= {PolicyKey.of(policy) for policy in self.store.policies()}
+        self.look_at_all_requests()
         self.dirty |= self.store.bindings().keys()
+
+    def look_at_all_requests(self) -> None:
+        """Give each request that is known its turn."""
+        self.dirty |= {RequestKey.of(request) for request in self.store.requests()}
 
     async def pass_time(self, **by: float) -> None:
         """Turn the clock, stopping at each instant at which the operator wanted to look again."""

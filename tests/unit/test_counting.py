@@ -220,7 +220,7 @@ async def test_while_the_log_was_not_read_nobody_knows_who_had_twenty() -> None:
     assert stage.phase("r0100") is None
 
     stage.trail.is_open, stage.trail.reason = True, "Writing"
-    stage.dirty |= {request.metadata.uid for request in stage.store.requests()}
+    stage.look_at_all_requests()
     await stage.settle()
 
     assert "countedIn" in stage.cluster.status("r0100")

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from curfew.audit.record import Record
+from curfew.core.keys import PolicyKey
 from curfew.core.policy_records import place_of
 from curfew.processes.operator.lister import Lister
 from tests.support.builders import NOON, a_policy
@@ -194,7 +195,7 @@ async def test_the_end_of_a_policy_is_told() -> None:
     assert (record.event, record.block["code"]) == ("policy.deleted", "5004W")
     assert record.message == "AccessPolicy debug in payments was deleted; nothing is granted under it any more"
     assert record.block["detail"]["spec"]["maxDuration"] == "4h"
-    assert not stage.store.gone_policies(("payments", "debug"))
+    assert not stage.store.gone_policies(PolicyKey("payments", "debug"))
 
 
 async def test_the_end_of_a_policy_that_nobody_saw_go_is_told_at_the_start_and_once() -> None:
@@ -279,7 +280,7 @@ async def test_a_policy_says_whether_it_names_its_approvers(
 ) -> None:
     """Whoever has every verb may approve every stage, unless the policy names groups."""
     stage = Stage(policy=a_policy(approval=approval))
-    stage.dirty.add(("payments", "debug"))
+    stage.dirty.add(PolicyKey("payments", "debug"))
     await stage.settle()
 
     (said,) = (one for one in status(stage)["conditions"] if one["type"] == "ApproversNamed")

@@ -2,11 +2,11 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Hashable
 from datetime import datetime, timedelta
 
 import pytest
 
+from curfew.core.keys import Key, RequestKey
 from curfew.processes.operator.queue import RESOLUTION, WorkQueue
 from curfew.processes.operator.turns import AT_ONCE, EACH, Place
 from tests.support.builders import NOON
@@ -30,15 +30,15 @@ class Worker:
     """Remembers its turns."""
 
     def __init__(self) -> None:
-        self.turns: list[tuple[Hashable, float]] = []
+        self.turns: list[tuple[str, float]] = []
         self.answers: list[datetime | Exception | None] = []
         self.takes = 0.0
-        self.errors: list[tuple[Hashable, Exception, timedelta]] = []
-        self.places: dict[Hashable, Place] = {}
+        self.errors: list[tuple[Key, Exception, timedelta]] = []
+        self.places: dict[Key, Place] = {}
 
-    async def __call__(self, key: Hashable) -> datetime | None:
+    async def __call__(self, key: Key) -> datetime | None:
         """Take a turn."""
-        self.turns.append((key, asyncio.get_running_loop().time()))
+        self.turns.append((str(key), asyncio.get_running_loop().time()))
         answer = self.answers.pop(0) if self.answers else None
         if self.takes:
             await asyncio.sleep(self.takes)
@@ -46,11 +46,11 @@ class Worker:
             raise answer
         return answer
 
-    def place(self, key: Hashable) -> Place:
+    def place(self, key: Key) -> Place:
         """Say where a key waits: in a line named by what stands before the slash, unless said otherwise."""
         return self.places.get(key, Place(str(key).partition("/")[0]))
 
-    def failed(self, key: Hashable, error: Exception, delay: timedelta) -> None:
+    def failed(self, key: Key, error: Exception, delay: timedelta) -> None:
         """Hear of a failure."""
         self.errors.append((key, error, delay))
 
@@ -66,10 +66,10 @@ async def test_news_during_a_turn_means_one_more_turn() -> None:
     worker.takes = 1.0
     queue = a_queue(worker)
 
-    queue.add("a")
+    queue.add(RequestKey("a"))
     await asyncio.sleep(0.5)
-    queue.add("a")
-    queue.add("a")
+    queue.add(RequestKey("a"))
+    queue.add(RequestKey("a"))
     await asyncio.sleep(5)
 
     assert worker.turns == [("a", 0.0), ("a", 1.0)]
@@ -82,8 +82,8 @@ async def test_keys_do_not_wait_for_each_other() -> None:
     worker.takes = 10.0
     queue = a_queue(worker)
 
-    queue.add("slow")
-    queue.add("other")
+    queue.add(RequestKey("slow"))
+    queue.add(RequestKey("other"))
     await asyncio.sleep(0.1)
 
     assert {key for key, _ in worker.turns} == {"slow", "other"}
@@ -96,7 +96,7 @@ async def test_a_key_gets_its_turn_at_its_instant() -> None:
     worker.answers = [NOON + timedelta(seconds=3600)]
     queue = a_queue(worker)
 
-    queue.add("a")
+    queue.add(RequestKey("a"))
     await asyncio.sleep(3601)
 
     assert [key for key, _ in worker.turns] == ["a", "a"]
@@ -110,7 +110,7 @@ async def test_a_clock_set_forward_is_noticed() -> None:
     worker.answers = [NOON + timedelta(seconds=3600)]
     queue = a_queue(worker, clock)
 
-    queue.add("a")
+    queue.add(RequestKey("a"))
     await asyncio.sleep(1)
     clock.ahead = timedelta(hours=1)
     await asyncio.sleep(RESOLUTION + 0.01)
@@ -125,7 +125,7 @@ async def test_a_failure_is_told_and_tried_again_with_growing_delay() -> None:
     worker.answers = [RuntimeError("no"), RuntimeError("no"), RuntimeError("no")]
     queue = a_queue(worker)
 
-    queue.add("a")
+    queue.add(RequestKey("a"))
     await asyncio.sleep(10)
 
     assert len(worker.turns) == 4
@@ -139,8 +139,8 @@ async def test_only_the_last_named_instant_counts() -> None:
     worker = Worker()
     queue = a_queue(worker)
 
-    queue.wake_at("a", NOON + timedelta(seconds=10))
-    queue.wake_at("a", NOON + timedelta(seconds=5))
+    queue.wake_at(RequestKey("a"), NOON + timedelta(seconds=10))
+    queue.wake_at(RequestKey("a"), NOON + timedelta(seconds=5))
     await asyncio.sleep(20)
 
     assert [round(at) for _, at in worker.turns] == [5]
@@ -153,10 +153,10 @@ async def test_a_flood_of_one_person_is_that_persons_alone() -> None:
     worker.takes = 1.0
     queue = a_queue(worker)
     for number in range(1000):
-        queue.add(f"mallory/{number}")
+        queue.add(RequestKey(f"mallory/{number}"))
     await asyncio.sleep(0.5)
 
-    queue.add("alice/1")
+    queue.add(RequestKey("alice/1"))
     await asyncio.sleep(0)
 
     assert ("alice/1", 0.5) in worker.turns
@@ -174,14 +174,14 @@ async def test_people_take_turns() -> None:
     queue = a_queue(worker)
     people = [f"person-{number}" for number in range(2 * AT_ONCE)]
     for number in range(AT_ONCE):
-        queue.add(f"{number // EACH}/{number}")  # nobody's turn comes before all wait
+        queue.add(RequestKey(f"{number // EACH}/{number}"))  # nobody's turn comes before all wait
     for person in people:
         for number in range(3):
-            queue.add(f"{person}/{number}")
+            queue.add(RequestKey(f"{person}/{number}"))
 
     await asyncio.sleep(2.5)
 
-    assert Counter(str(key).partition("/")[0] for key, at in worker.turns if at > 0) == dict.fromkeys(people, 1)
+    assert Counter(key.partition("/")[0] for key, at in worker.turns if at > 0) == dict.fromkeys(people, 1)
     await queue.close()
 
 
@@ -190,15 +190,15 @@ async def test_what_ends_access_waits_in_no_line() -> None:
     worker = Worker()
     worker.takes = 100.0
     queue = a_queue(worker)
-    worker.places["at its time"] = Place("mallory", until=NOON + timedelta(seconds=7))
+    worker.places[RequestKey("at its time")] = Place("mallory", until=NOON + timedelta(seconds=7))
     for key in (*(f"mallory/{number}" for number in range(1000)), "at its time", "mallory/ends"):
-        queue.add(key)
+        queue.add(RequestKey(key))
     await asyncio.sleep(5)
 
-    worker.places["mallory/ends"] = Place(None)
-    queue.add("mallory/ends")
+    worker.places[RequestKey("mallory/ends")] = Place(None)
+    queue.add(RequestKey("mallory/ends"))
     await asyncio.sleep(1)
-    worker.places["at its time"] = Place(None)
+    worker.places[RequestKey("at its time")] = Place(None)
     await asyncio.sleep(5)
 
     assert ("mallory/ends", 5.0) in worker.turns
@@ -213,9 +213,9 @@ async def test_a_key_with_news_goes_to_the_end_of_its_line() -> None:
     worker.takes = 1.0
     queue = a_queue(worker)
     for number in range(EACH + 1):
-        queue.add(f"alice/{number}")
+        queue.add(RequestKey(f"alice/{number}"))
     await asyncio.sleep(0.5)
-    queue.add("alice/0")
+    queue.add(RequestKey("alice/0"))
 
     await asyncio.sleep(5)
 
@@ -229,7 +229,7 @@ async def test_a_closed_queue_takes_no_more() -> None:
     queue = a_queue(worker)
     await queue.close()
 
-    queue.add("a")
+    queue.add(RequestKey("a"))
     await asyncio.sleep(1)
 
     assert worker.turns == []
@@ -250,7 +250,7 @@ async def test_what_fails_is_tried_again_in_time_for_its_end() -> None:
         last_delay=60,
     )
 
-    queue.add("inc-1")
+    queue.add(RequestKey("inc-1"))
     await asyncio.sleep(20)
 
     assert worker.turns == [("inc-1", 0.0), ("inc-1", pytest.approx(5, abs=0.01))]

@@ -9,6 +9,7 @@ import pytest
 
 from curfew.api.times import format_time
 from curfew.core.facts import EnforcementState
+from curfew.core.keys import RequestKey
 from curfew.ports import Forbidden
 from tests.support.builders import ALICE, BOB, CAROL, NOON, a_decision, a_policy, a_request, a_role
 from tests.support.ocsf import validate
@@ -78,7 +79,7 @@ async def test_a_binding_is_made_only_after_its_announcement_is_durable() -> Non
     assert [notice.note for notice in told] == ["request inc-4711 waits: the bucket is away"]
 
     stage.trail.ok = True
-    stage.dirty |= {request.metadata.uid for request in stage.store.requests()}
+    stage.look_at_all_requests()
     await stage.settle()
 
     assert stage.phase() == "Active"
@@ -98,7 +99,7 @@ async def test_an_end_does_not_wait_for_the_trail() -> None:
     assert "grant.expired" not in stage.events()
 
     stage.trail.ok = True
-    stage.dirty |= {request.metadata.uid for request in stage.store.requests()}
+    stage.look_at_all_requests()
     await stage.settle()
 
     assert stage.events() == HAPPY
@@ -204,7 +205,7 @@ async def test_a_binding_that_cannot_be_removed_is_told_once() -> None:
     stage.clock.advance(hours=1)
     for _ in range(4):
         with pytest.raises(Forbidden):
-            await stage.reconciler.reconcile(uid)
+            await stage.reconciler.reconcile(RequestKey(uid))
         stage.clock.advance(seconds=3)
         stage.trail.flush()
 
@@ -224,7 +225,7 @@ async def test_a_binding_that_cannot_be_removed_is_told_once() -> None:
     assert len(told) == 1
 
     stage.cluster.refuse_removals = None
-    stage.dirty.add(uid)
+    stage.dirty.add(RequestKey(uid))
     await stage.settle()
 
     assert stage.events() == [*HAPPY[:-2], "grant.removal_failed", *HAPPY[-2:]]
@@ -243,7 +244,7 @@ async def test_an_orphan_that_cannot_be_removed_is_told_by_what_is_on_it() -> No
     stage.cluster.apply(binding)
     for _ in range(2):
         with pytest.raises(Forbidden):
-            await stage.reconciler.reconcile(uid)
+            await stage.reconciler.reconcile(RequestKey(uid))
         stage.clock.advance(seconds=6)
 
     stage.trail.flush()
@@ -264,7 +265,7 @@ async def test_a_late_approval_is_refused_by_an_operator_that_starts_after_it() 
     await stage.settle()
     assert stage.phase() == "Pending"
     stage.trail.is_open = True
-    stage.dirty |= {request.metadata.uid for request in stage.store.requests()}
+    stage.look_at_all_requests()
     await stage.settle()
 
     assert stage.phase() == "TimedOut"
@@ -276,7 +277,7 @@ async def announced_at_the_last_moment(stage: Stage) -> str:
     uid = await pending(stage)
     stage.clock.advance(minutes=59, seconds=59)
     stage.cluster.decide("inc-4711", a_decision())
-    await stage.reconciler.reconcile(uid)
+    await stage.reconciler.reconcile(RequestKey(uid))
     return uid
 
 
@@ -286,7 +287,7 @@ async def test_an_announcement_that_is_on_its_way_when_the_time_is_up_was_in_tim
     uid = await announced_at_the_last_moment(stage)
 
     stage.clock.advance(seconds=2)
-    await stage.reconciler.reconcile(uid)
+    await stage.reconciler.reconcile(RequestKey(uid))
     assert stage.phase() == "Pending"
     assert "grant.intended" not in stage.events()
     await stage.settle()
@@ -306,7 +307,7 @@ async def test_an_announcement_that_waits_for_the_bucket_when_the_time_is_up_was
     assert stage.phase() == "Approved"
     assert stage.cluster.status("inc-4711")["reviews"][0]["effect"] == "Counted"
     stage.trail.ok = True
-    stage.dirty.add(uid)
+    stage.dirty.add(RequestKey(uid))
     await stage.settle()
 
     assert stage.phase() == "Active"
@@ -556,7 +557,7 @@ async def test_a_binding_past_its_end_is_removed_before_anything_else_is_known()
 
     for body in await stage.cluster.list_bindings():
         stage.store.see_binding(body)
-    await stage.reconciler.reconcile(uid)
+    await stage.reconciler.reconcile(RequestKey(uid))
 
     assert stage.bindings() == []
     await stage.settle()
@@ -790,7 +791,7 @@ async def test_a_policy_may_keep_a_grant_whose_role_changes() -> None:
 
     stage.cluster.apply(a_role(rules=[{"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"]}]))
     await stage.settle()
-    stage.dirty |= {request.metadata.uid for request in stage.store.requests()}
+    stage.look_at_all_requests()
     await stage.settle()
 
     assert stage.phase() == "Active"
@@ -889,7 +890,7 @@ async def test_nothing_is_granted_while_our_rules_are_not_in_force() -> None:
     assert stage.bindings() == []
 
     stage.enforcement = EnforcementState(ok=True, reason="Enforced", message="", since=stage.clock.now())
-    stage.dirty |= {request.metadata.uid for request in stage.store.requests()}
+    stage.look_at_all_requests()
     await stage.settle()
 
     assert stage.phase() == "Active"

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from curfew.audit.record import RecordRefused
+from curfew.core.keys import RequestKey
 from curfew.ports import Held
 from curfew.processes.operator.turns import Place
 from tests.support.builders import ALICE, BOB, NOON, a_decision, a_policy, a_request, a_role
@@ -27,7 +28,7 @@ async def test_a_binding_that_a_finalizer_holds_is_not_told_to_be_gone() -> None
     stage.clock.advance(hours=1)
     for _ in range(3):
         with pytest.raises(Held):
-            await stage.reconciler.reconcile(uid)
+            await stage.reconciler.reconcile(RequestKey(uid))
         stage.clock.advance(seconds=3)
     stage.trail.flush()
 
@@ -40,7 +41,7 @@ async def test_a_binding_that_a_finalizer_holds_is_not_told_to_be_gone() -> None
         del body["metadata"]["finalizers"]
 
     stage.cluster.edit_binding(f"curfew-{uid}", let_go)
-    stage.dirty.add(uid)
+    stage.dirty.add(RequestKey(uid))
     await stage.settle()
 
     assert stage.phase() == "Expired"
@@ -72,15 +73,15 @@ async def test_the_end_of_a_grant_waits_in_no_line() -> None:
     """Whatever ends it. All else that is to be done about a request waits in the line of its submitter (promise P3)."""
     stage = Stage()
     uid = await active(stage)
-    line = stage.reconciler.place(uid)
+    line = stage.reconciler.place(RequestKey(uid))
     assert (line.line, line.until) == (ALICE, NOON + timedelta(hours=1))
 
     stage.cluster.decide("inc-4711", a_decision(BOB, "Revoke"))
-    assert stage.reconciler.place(uid) == Place(None)
+    assert stage.reconciler.place(RequestKey(uid)) == Place(None)
 
-    assert await stage.reconciler.reconcile(uid) == stage.clock.now()  # what is to be written waits
+    assert await stage.reconciler.reconcile(RequestKey(uid)) == stage.clock.now()  # what is to be written waits
     assert stage.bindings() == []
-    assert stage.reconciler.place(uid) == Place(ALICE)
+    assert stage.reconciler.place(RequestKey(uid)) == Place(ALICE)
     assert stage.phase() == "Active"
     await stage.settle()
     assert stage.phase() == "Revoked"
@@ -93,7 +94,7 @@ async def test_the_end_on_a_binding_waits_in_no_line() -> None:
 
     stage.clock.advance(hours=1)
 
-    assert stage.reconciler.place(uid) == Place(None)
+    assert stage.reconciler.place(RequestKey(uid)) == Place(None)
 
 
 async def test_what_is_refused_costs_no_more_the_more_of_it_there_is() -> None:
@@ -145,7 +146,7 @@ async def test_requests_that_come_together_do_not_pass_a_limit_together(monkeypa
         return await write(*what)
 
     monkeypatch.setattr(stage.cluster, "patch_request_status", write_later)
-    await asyncio.gather(*map(stage.reconciler.reconcile, uids))
+    await asyncio.gather(*map(stage.reconciler.reconcile, map(RequestKey, uids)))
     await stage.settle()
 
     phases = [stage.phase(f"inc-{number}") for number in range(5)]
@@ -163,14 +164,14 @@ async def test_a_request_that_cannot_be_read_is_not_asked_for_without_a_pause() 
     stage.store.is_synced = True
 
     stage.cluster.failures = FailurePlan()
-    assert await stage.reconciler.reconcile(uid) == NOON
+    assert await stage.reconciler.reconcile(RequestKey(uid)) == NOON
     for _ in range(3):
-        assert await stage.reconciler.reconcile(uid) == NOON + timedelta(hours=1)
+        assert await stage.reconciler.reconcile(RequestKey(uid)) == NOON + timedelta(hours=1)
     assert stage.cluster.failures.calls == ["get AccessRequest"]
     stage.clock.advance(hours=1)
-    assert await stage.reconciler.reconcile(uid) == stage.clock.now()
+    assert await stage.reconciler.reconcile(RequestKey(uid)) == stage.clock.now()
     assert stage.bindings() == []
-    await stage.reconciler.reconcile(uid)
+    await stage.reconciler.reconcile(RequestKey(uid))
     stage.trail.flush()
 
     assert (stage.phase(), stage.cluster.status("inc-4711")["endReason"]) == ("Revoked", "RequestUnreadable")
@@ -218,7 +219,7 @@ async def test_what_changes_while_the_answer_is_written_is_read_anew() -> None:
     await stage._list()
     stage.cluster.watchers = []
     stage.cluster.apply(a_request(notBefore="never again"))
-    await stage.reconciler.reconcile(uid)
+    await stage.reconciler.reconcile(RequestKey(uid))
 
     assert stage.phase() is None
     assert stage.told.notices == []

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from curfew.core.keys import RequestKey
 from curfew.processes.operator.lister import Lister
 from curfew.processes.operator.revisions import Course, Revisions
 from tests.support.builders import BOB, a_decision, a_policy, a_request
@@ -75,7 +76,7 @@ async def test_a_grant_whose_time_is_over_before_the_log_is_read_gets_no_second_
     assert stage.phase() == "Expired"
 
     stage.trail.is_open = True
-    stage.dirty.add(uid)
+    stage.dirty.add(RequestKey(uid))
     await stage.settle()
     assert list(stage.events(uid)) == recorded
     assert stage.cluster.status("inc-4711")["outbox"] == []

@@ -133,7 +133,7 @@ async def test_nothing_is_granted_by_a_wrong_clock_and_access_ends() -> None:
     assert "ClockWrong" in {notice.reason for notice in stage.told.notices}
 
     stage.clock_state = ClockState(ok=True, reason="ClockAgrees", message="", since=NOON)
-    stage.dirty |= {request.metadata.uid for request in stage.store.requests()}
+    stage.look_at_all_requests()
     await stage.settle()
     assert stage.phase("second") == "Active"
 
@@ -149,7 +149,7 @@ async def test_what_was_announced_before_the_clock_was_wrong_waits_too() -> None
             await stage.reconciler.reconcile(key)
         stage.trail.flush()
     stage.clock_state = WRONG
-    stage.dirty |= {request.metadata.uid for request in stage.store.requests()}
+    stage.look_at_all_requests()
     await stage.settle()
 
     assert (stage.phase(), stage.bindings()) == ("Approved", [])

@@ -8,6 +8,7 @@ import pytest
 from curfew.api.access_policy import AccessPolicySpec
 from curfew.api.crds import crds
 from curfew.api.times import format_time
+from curfew.core.keys import RequestKey
 from tests.support.builders import NOON, a_decision, a_policy, a_request
 from tests.support.stage import Stage, active, pending
 
@@ -59,15 +60,15 @@ async def test_at_the_seam_the_follow_up_waits_until_the_first_binding_is_gone()
     stage = Stage(policy=one_at_a_time())
     first = await active(stage)
     await second(stage, notBefore=at(hours=1))
-    follower = {request.metadata.uid for request in stage.store.requests()} - {first}
+    follower = {RequestKey.of(request) for request in stage.store.requests()} - {RequestKey(first)}
     stage.clock.advance(hours=1)
     stage.dirty |= follower  # it is looked at before the first, whose binding is still there
-    for uid in follower:
-        await stage.reconciler.reconcile(uid)
+    for key in follower:
+        await stage.reconciler.reconcile(key)
     assert stage.condition("Active", "second")["reason"] == "LimitReached"
     assert len(stage.bindings()) == 1
 
-    stage.dirty = {first}  # nothing but the end of the first brings the other back
+    stage.dirty = {RequestKey(first)}  # nothing but the end of the first brings the other back
     await stage.settle()
 
     assert (stage.phase(), stage.phase("second")) == ("Expired", "Active")
@@ -165,7 +166,7 @@ async def test_a_grant_is_cut_at_not_after_when_the_log_was_away() -> None:
     assert stage.phase() == "Approved"
     await stage.pass_time(minutes=40)
     stage.trail.ok = True
-    stage.dirty |= {request.metadata.uid for request in stage.store.requests()}
+    stage.look_at_all_requests()
     await stage.settle()
 
     assert window_of(stage) == (at(minutes=40), at(minutes=70))

@@ -17,6 +17,7 @@ from curfew.api.access_policy import AccessPolicy, AccessPolicySpec
 from curfew.api.meta import Model
 from curfew.api.times import format_duration
 from curfew.audit.record import CURFEW, Entity, Record, make_record
+from curfew.core.keys import PolicyKey
 from curfew.core.weakening import BEFORE_IS_NOT_KNOWN, differences, is_weaker
 
 
@@ -97,20 +98,19 @@ def deleted_unseen(last: Record, *, at: datetime) -> tuple[Record, ...]:
     place, told = place_of(last), last.block.get("detail")
     if place is None or not isinstance(told, Mapping):
         return ()
-    namespace, name = place
     gone = make_record(
         "policy.deleted",
         at=at,
         actor=CURFEW,
-        message=f"AccessPolicy {name} in {namespace} was deleted while Curfew was not looking",
-        entity=Entity(f"{namespace}/{name}", "AccessPolicy", last.subject),
+        message=f"AccessPolicy {place.name} in {place.namespace} was deleted while Curfew was not looking",
+        entity=Entity(str(place), "AccessPolicy", last.subject),
         detail={key: told[key] for key in ("namespace", "policy", "generation", "spec") if key in told},
     )
     return (gone,)
 
 
-def place_of(record: Record) -> tuple[str, str] | None:
-    """Return the namespace and the name of the policy that a record is about, or None for a record of anything else.
+def place_of(record: Record) -> PolicyKey | None:
+    """Return the key of the policy that a record is about, or None for a record of anything else.
 
     No record may end a process, whatever is in it (promise P3).
     """
@@ -118,7 +118,7 @@ def place_of(record: Record) -> tuple[str, str] | None:
     if not record.event.startswith("policy.") or not isinstance(told, Mapping):
         return None
     namespace, name = told.get("namespace"), told.get("policy")
-    return (namespace, name) if isinstance(namespace, str) and isinstance(name, str) else None
+    return PolicyKey(namespace, name) if isinstance(namespace, str) and isinstance(name, str) else None
 
 
 def _tell(event: str, policy: AccessPolicy, *, at: datetime, qualifier: str, what: str, **more: Any) -> Record:
@@ -147,8 +147,7 @@ def _name(policy: AccessPolicy) -> str:
 
 
 def _entity(policy: AccessPolicy) -> Entity:
-    meta = policy.metadata
-    return Entity(f"{meta.namespace}/{meta.name}", "AccessPolicy", meta.uid)
+    return Entity(str(PolicyKey.of(policy)), "AccessPolicy", policy.metadata.uid)
 
 
 def _detail(policy: AccessPolicy) -> dict[str, Any]:

@@ -35,7 +35,7 @@ async def go_on(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def look(stage: Stage) -> None:
     """Give everything its turn, as a change of health does."""
-    stage.dirty |= {request.metadata.uid for request in stage.store.requests()}
+    stage.look_at_all_requests()
     await stage.settle()
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from curfew.core.keys import RequestKey
 from curfew.ports import Forbidden
 from tests.support.builders import BOB, CAROL, a_decision, a_request
 from tests.support.ocsf import validate
@@ -105,7 +106,7 @@ async def test_access_that_goes_on_without_our_label_is_an_alarm_until_somebody_
     await stage._list()
     for _ in range(3):
         with pytest.raises(Forbidden):
-            await stage.reconciler.reconcile(uid)
+            await stage.reconciler.reconcile(RequestKey(uid))
         stage.clock.advance(seconds=3)
         stage.trail.flush()
 

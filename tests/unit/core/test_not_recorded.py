@@ -19,7 +19,7 @@ def without_a_log(policy: dict[str, Any]) -> Stage:
 
 async def log_is_back(stage: Stage) -> None:
     stage.trail.ok = True
-    stage.dirty |= {request.metadata.uid for request in stage.store.requests()}
+    stage.look_at_all_requests()
     await stage.settle()
 
 

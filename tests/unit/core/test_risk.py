@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from curfew.core.keys import PolicyKey
 from curfew.core.risk import MOST, permanent, risks, words_of
 from curfew.core.risk_table import MEANINGS, ROWS, TOO_LARGE, UNRECOGNISED, WILDCARD
 from tests.support.builders import a_policy, a_request, a_role
@@ -144,7 +145,7 @@ async def test_a_role_that_makes_access_permanent_is_refused() -> None:
     """Not Ready, with the words; and a request is refused with the same (promise P1)."""
     stage = Stage()
     stage.cluster.apply(a_role(rules=[a_rule("create", "serviceaccounts/token")]))
-    stage.dirty.add(("payments", "debug"))
+    stage.dirty.add(PolicyKey("payments", "debug"))
     stage.cluster.apply(a_request())
     await stage.settle()
 

@@ -26,7 +26,7 @@ async def stage() -> Stage:
 
 async def look(stage: Stage) -> dict[str, Any]:
     """Give everything its turn, and return what is said of the role."""
-    stage.dirty |= {request.metadata.uid for request in stage.store.requests()}
+    stage.look_at_all_requests()
     await stage.settle()
     return stage.condition("RoleUnchanged")
 

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from curfew.audit.record import Record
+from curfew.core.keys import RequestKey
 from tests.support.builders import BOB, a_decision, a_request
 from tests.support.stage import Stage
 
@@ -43,7 +44,7 @@ async def test_a_decision_has_one_time(restarts: bool, monkeypatch: pytest.Monke
     stage.cluster.refuse_bindings = None
     if restarts:
         stage.restart()
-    stage.dirty.add(uid)
+    stage.dirty.add(RequestKey(uid))
     await stage.settle()
 
     assert stage.phase() == "Active"

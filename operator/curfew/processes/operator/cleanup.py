@@ -18,8 +18,8 @@ from curfew.api.access_policy import AccessPolicy
 from curfew.api.access_request import AccessRequest
 from curfew.core.cleanup import deletable_from
 from curfew.core.facts import TrailState
+from curfew.core.keys import PolicyKey
 from curfew.ports import Clock, ClosedRequest, ClosedRequests, ClusterError, Conflict, Forbidden, NotFound
-from curfew.processes.operator.known import PolicyKey
 
 log = structlog.get_logger("curfew")
 
@@ -209,7 +209,7 @@ class Cleanup:
             found = AccessRequest.model_validate(body)
         except ValidationError:
             return None  # nobody can tell what it is; a person may delete it
-        now, policy = self._clock.now(), self._policy((request.namespace, found.spec.policy_name))
+        now, policy = self._clock.now(), self._policy(PolicyKey.named_by(found))
         is_over = (
             self._trail.health.ok and self._trail.is_over(request.uid, request.created) and self._is_settled(found)
         )

@@ -19,18 +19,13 @@ from curfew.audit.record import Story
 from curfew.core.bindings import Binding, read_binding
 from curfew.core.counting import TallyKey, counted_key
 from curfew.core.facts import Holder, Refusal, Removal, Rivals
+from curfew.core.keys import Key, PolicyKey, RequestKey
 from curfew.core.lifecycle import FINAL
 from curfew.core.risk_table import UNRECOGNISED
 from curfew.core.terms import Role, RoleSeen, read_role
 
-PolicyKey = tuple[str, str]
-"""Namespace and name of a policy."""
-
 RoleKey = tuple[str, str, str]
 """Kind, namespace (empty for a ClusterRole) and name of a role."""
-
-Key = str | PolicyKey
-"""What is given a turn: a request by its UID, or a policy."""
 
 TOMBSTONES = 10_000
 """How many deleted UIDs are remembered, so that a late event about one does not bring it back."""
@@ -100,8 +95,8 @@ class Store:
 
     # --- what was seen ----------------------------------------------------------------------------------------------
 
-    def see_request(self, body: Mapping[str, Any]) -> str | None:
-        """Take in an AccessRequest and return its UID, or None where it is older than what is known.
+    def see_request(self, body: Mapping[str, Any]) -> RequestKey | None:
+        """Take in an AccessRequest and return its key, or None where it is older than what is known.
 
         Raise `Unreadable` for one that is not what the schema says.
         """
@@ -119,12 +114,11 @@ class Store:
         for index, key in self._keys(request):
             index[key].add(uid)
         self._claim(request)
-        return uid
+        return RequestKey(uid)
 
     def _keys(self, request: AccessRequest) -> Iterator[tuple[defaultdict[Any, set[str]], Hashable]]:
         """Yield each index and what a request stands under in it; the spec never changes, nor do terms once pinned."""
-        policy = (request.metadata.namespace, request.spec.policy_name)
-        yield self._by_policy, policy
+        yield self._by_policy, PolicyKey.named_by(request)
         if request.status.terms is not None:
             yield self._by_role, role_key(request)
         if (count := counted_key(request)) is not None:
@@ -143,8 +137,8 @@ class Store:
         self.memory(request.metadata.uid).is_accepted = True
         self._claim(request)
 
-    def see_request_deleted(self, body: Mapping[str, Any]) -> str | None:
-        """Take in that an AccessRequest is gone and return its UID, or None where that was known."""
+    def see_request_deleted(self, body: Mapping[str, Any]) -> RequestKey | None:
+        """Take in that an AccessRequest is gone and return its key, or None where that was known."""
         uid = str(body["metadata"]["uid"])
         self._unreadable.pop(uid, None)
         if uid in self._tombstones or uid not in self._requests:
@@ -152,16 +146,15 @@ class Store:
             return None
         self._bury(uid)
         self.memory(uid).is_gone = True
-        return uid
+        return RequestKey(uid)
 
     def see_policy(self, body: Mapping[str, Any]) -> PolicyKey | None:
         """Take in an AccessPolicy and return its key, or None where it is older than what is known."""
         if self._newer("policy", body) is None:
             return None
-        meta = body["metadata"]
-        key = (str(meta["namespace"]), str(meta["name"]))
+        key = PolicyKey.of_body(body)
         known = self._policies.get(key)
-        if known is not None and known.metadata.uid != meta["uid"]:
+        if known is not None and known.metadata.uid != body["metadata"]["uid"]:
             self.lose_policy(known)
         self._withdraw(key)  # unreadable means no (promise P8)
         try:
@@ -184,15 +177,13 @@ class Store:
 
     def see_policy_deleted(self, body: Mapping[str, Any]) -> PolicyKey | None:
         """Take in that an AccessPolicy is gone and return its key, or None where another has its name by now."""
-        meta = body["metadata"]
-        key = (str(meta["namespace"]), str(meta["name"]))
-        self._bury(str(meta["uid"]))
-        known = self._policies.get(key)
-        return self.lose_policy(known) if known is not None and known.metadata.uid == meta["uid"] else None
+        uid, known = body["metadata"]["uid"], self._policies.get(PolicyKey.of_body(body))
+        self._bury(str(uid))
+        return self.lose_policy(known) if known is not None and known.metadata.uid == uid else None
 
     def lose_policy(self, policy: AccessPolicy) -> PolicyKey | None:
         """Take in that exactly this policy is gone and return its key, or None where that was known."""
-        key = (policy.metadata.namespace, policy.metadata.name)
+        key = PolicyKey.of(policy)
         self._bury(policy.metadata.uid)
         known = self._policies.get(key)
         if known is None or known.metadata.uid != policy.metadata.uid:
@@ -228,7 +219,9 @@ class Store:
 
     def _see_role(self, key: RoleKey, seen: RoleSeen) -> frozenset[Key]:
         known, self._roles[key] = self._roles.get(key), seen
-        return frozenset((*self._by_role.get(key, ()), *self._offered.get(key, ()))) if seen != known else frozenset()
+        if seen == known:
+            return frozenset()
+        return frozenset((*map(RequestKey, self._by_role.get(key, ())), *self._offered.get(key, ())))
 
     def names_role(self, key: RoleKey) -> bool:
         """Whether a request has pinned a role, or a policy offers it."""
@@ -247,7 +240,7 @@ class Store:
             return read.seen
         return self._roles.get(role_key(request))
 
-    def see_binding(self, body: Mapping[str, Any]) -> str | None:
+    def see_binding(self, body: Mapping[str, Any]) -> RequestKey | None:
         """Take in a RoleBinding with our label and return its key, or None where it is old or not ours."""
         if self._newer("binding", body) is None:
             return None
@@ -256,7 +249,7 @@ class Store:
             return None
         key = self._binding_key(binding)
         self._bindings[key] = binding
-        return key
+        return RequestKey(key)
 
     def _binding_key(self, binding: Binding) -> str:
         """Return the UID of the request whose grant a binding is, or its own where that of another namespace is known."""
@@ -264,11 +257,11 @@ class Store:
         is_apart = binding.uid in self._bindings or (known is not None and known.namespace != binding.namespace)
         return binding.uid if is_apart else binding.claim
 
-    def see_binding_deleted(self, body: Mapping[str, Any]) -> str | None:
+    def see_binding_deleted(self, body: Mapping[str, Any]) -> RequestKey | None:
         """Take in that a RoleBinding with our label is gone and return its key."""
         return self.lose_binding(read_binding(body))
 
-    def lose_binding(self, binding: Binding) -> str | None:
+    def lose_binding(self, binding: Binding) -> RequestKey | None:
         """Take in that exactly this binding is gone and return its key, or None where that was known."""
         self._bury(binding.uid)
         key = self._binding_key(binding)
@@ -277,7 +270,7 @@ class Store:
             return None
         del self._bindings[key]
         self.memory(key).lost = known
-        return key
+        return RequestKey(key)
 
     # --- what is known ----------------------------------------------------------------------------------------------
 
@@ -289,9 +282,9 @@ class Store:
         """Return what is wrong with a request as it is now, or None for one that can be read."""
         return self._unreadable.get(uid)
 
-    def end_of(self, key: Hashable) -> datetime | None:
+    def end_of(self, key: Key) -> datetime | None:
         """Return when the binding with a key has to end, or None where there is none or its end cannot be read."""
-        binding = self._bindings.get(key) if isinstance(key, str) else None
+        binding = self._bindings.get(key.uid) if isinstance(key, RequestKey) else None
         return binding.expires_at if binding is not None else None
 
     def policy(self, key: PolicyKey) -> AccessPolicy | None:
@@ -305,7 +298,7 @@ class Store:
     def gone_policies(self, key: PolicyKey) -> Iterable[AccessPolicy]:
         """Return the policies that had this key and are deleted, as they were last seen, until they are forgotten."""
         found = self._gone_policies.values()
-        return tuple(policy for policy in found if (policy.metadata.namespace, policy.metadata.name) == key)
+        return tuple(policy for policy in found if PolicyKey.of(policy) == key)
 
     def forget_policy(self, uid: str) -> None:
         """Forget a deleted policy whose end is told."""
@@ -338,13 +331,13 @@ class Store:
         """Return all policies that are known."""
         return tuple(self._policies.values())
 
-    def bindings(self) -> Mapping[str, Binding]:
+    def bindings(self) -> Mapping[RequestKey, Binding]:
         """Return all our bindings that are known, by their keys."""
-        return dict(self._bindings)
+        return {RequestKey(uid): binding for uid, binding in self._bindings.items()}
 
-    def under_policy(self, key: PolicyKey) -> frozenset[str]:
-        """Return the UIDs of the open requests that name a policy."""
-        return frozenset(self._by_policy.get(key, ()))
+    def under_policy(self, key: PolicyKey) -> frozenset[RequestKey]:
+        """Return the open requests that name a policy."""
+        return frozenset(map(RequestKey, self._by_policy.get(key, ())))
 
     def rivals(self, request: AccessRequest) -> Rivals:
         """Return what else the same person has under the same policy. What is on its way counts as if it were there."""
@@ -366,9 +359,9 @@ class Store:
         """Return the requests in a count that are not closed yet."""
         return tuple(self._requests[uid] for uid in self._by_count.get(key, ()))
 
-    def beside(self, request: AccessRequest) -> frozenset[str]:
-        """Return the UIDs of the other requests of the same person under the same policy that wait or are granted."""
-        return frozenset(other.metadata.uid for other, _ in self._other_claims(request))
+    def beside(self, request: AccessRequest) -> frozenset[RequestKey]:
+        """Return the other requests of the same person under the same policy that wait or are granted."""
+        return frozenset(RequestKey.of(other) for other, _ in self._other_claims(request))
 
     def _other_claims(self, request: AccessRequest) -> Iterator[tuple[AccessRequest, RequestMemory]]:
         """Yield what else the person has, accepted and not over: never more than the policy's limits, however many ask."""
@@ -416,7 +409,7 @@ def _problems(error: ValidationError) -> str:
 
 def _claim_key(request: AccessRequest) -> tuple[PolicyKey, str]:
     """Return what limits are counted by: the policy and the person."""
-    return (request.metadata.namespace, request.spec.policy_name), person(request.spec.requester)
+    return PolicyKey.named_by(request), person(request.spec.requester)
 
 
 def _discard(index: defaultdict[Any, set[str]], key: Hashable, uid: str) -> None:

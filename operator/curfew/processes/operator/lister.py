@@ -1,7 +1,8 @@
 """Listing everything and comparing: at the start, and every while, because a watch reports no deletions across a gap."""
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 
+from curfew.core.keys import Key, PolicyKey, RequestKey
 from curfew.ports import Cluster
 from curfew.processes.operator.known import Store, Unreadable
 
@@ -13,7 +14,7 @@ class Lister:
         self,
         store: Store,
         cluster: Cluster,
-        enqueue: Callable[[Hashable], None],
+        enqueue: Callable[[Key], None],
         complain: Callable[[Unreadable], None],
     ) -> None:
         self._store = store
@@ -39,9 +40,9 @@ class Lister:
         # Bindings first: one that is past its end goes at once, whatever the other lists do (promise P3).
         bindings = await self._cluster.list_bindings()
         for body in bindings:
-            uid = self._store.see_binding(body)
-            if uid is not None:
-                self._enqueue(uid)
+            key = self._store.see_binding(body)
+            if key is not None:
+                self._enqueue(key)
         policies = await self._cluster.list_policies()
         for body in policies:
             try:
@@ -54,7 +55,7 @@ class Lister:
                 self._store.see_request(body)
             except Unreadable as error:
                 self._complain(error)
-                self._enqueue(body["metadata"]["uid"])  # it gets its answer
+                self._enqueue(RequestKey(body["metadata"]["uid"]))  # it gets its answer
         for kind, bodies in (("binding", bindings), ("policy", policies), ("request", requests)):
             if any(known.contradicts(kind, body) for body in bodies):
                 return await self.relist(from_scratch=True)
@@ -66,8 +67,8 @@ class Lister:
                 if found is None or found["metadata"]["uid"] != binding.uid:
                     self._store.lose_binding(binding)
         for policy in policies_before:
-            if policy.metadata.uid not in there and (key := self._store.lose_policy(policy)) is not None:
-                self._enqueue(key)
+            if policy.metadata.uid not in there and (gone := self._store.lose_policy(policy)) is not None:
+                self._enqueue(gone)
         for uid in requests_before - there:
             await self._look_for(uid)
         self._give_everything_its_turn()
@@ -85,7 +86,7 @@ class Lister:
 
     def _give_everything_its_turn(self) -> None:
         for policy in self._store.policies():
-            self._enqueue((policy.metadata.namespace, policy.metadata.name))
-        requests = {request.metadata.uid for request in self._store.requests()}
-        for uid in requests | self._store.bindings().keys():
-            self._enqueue(uid)
+            self._enqueue(PolicyKey.of(policy))
+        requests = {RequestKey.of(request) for request in self._store.requests()}
+        for key in requests | self._store.bindings().keys():
+            self._enqueue(key)

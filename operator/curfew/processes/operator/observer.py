@@ -1,11 +1,12 @@
 """What the parts report to each other: whom a durable record, a change of health or a passed self-test concerns."""
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Sequence
 
 from curfew.adapters.forwarding import Forwarder
 from curfew.api.access_request import Phase
 from curfew.audit.record import Record
 from curfew.core.facts import ClockState, EnforcementState
+from curfew.core.keys import Key, PolicyKey, RequestKey
 from curfew.core.policy_records import place_of
 from curfew.ports import Attestation
 from curfew.processes.operator.anchoring import Anchoring
@@ -25,7 +26,7 @@ class Observer:
         forwarder: Forwarder | None,
         *,
         namespace: str,
-        add: Callable[[Hashable], None],
+        add: Callable[[Key], None],
     ) -> None:
         """`namespace` is Curfew's own, in which Events about the whole installation are put; `add` gives a key its turn."""
         self._known = known
@@ -43,9 +44,10 @@ class Observer:
         self._reporting.durable(records)
         for uid in {record.subject for record in records}:
             if self._known.request(uid) is not None:
-                self._add(uid)
-        for place in {place_of(record) for record in records} - {None}:
-            self._add(place)
+                self._add(RequestKey(uid))
+        for place in {place_of(record) for record in records}:
+            if place is not None:
+                self._add(place)
 
     def health_changed(self, health: Health) -> None:
         """Records become durable now, or do not, or for another reason."""
@@ -53,9 +55,9 @@ class Observer:
         if health.is_open and not self._was_read:  # from now on a grant that the log does not announce is none
             self._was_read = True
             for request in self._known.requests():
-                self._add(request.metadata.uid)
+                self._add(RequestKey.of(request))
             for policy in self._known.policies():
-                self._add((policy.metadata.namespace, policy.metadata.name))
+                self._add(PolicyKey.of(policy))
         self._wake_waiting()
 
     def attested(self, attestation: Attestation) -> None:
@@ -91,4 +93,4 @@ class Observer:
     def _wake_waiting(self) -> None:
         for request in self._known.requests():
             if request.status.outbox or request.status.phase in (None, Phase.PENDING, Phase.APPROVED):
-                self._add(request.metadata.uid)
+                self._add(RequestKey.of(request))

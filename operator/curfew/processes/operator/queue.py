@@ -10,13 +10,14 @@ noticed within `RESOLUTION`, however far away the next deadline was.
 import asyncio
 import heapq
 import random
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from curfew.core.keys import Key
 from curfew.ports import Clock
-from curfew.processes.operator.turns import Place, Turns
+from curfew.processes.operator.turns import Line, Place, Turns
 
 RESOLUTION = 0.5
 """Longest sleep between two looks at the wall clock, in seconds."""
@@ -25,7 +26,7 @@ RESOLUTION = 0.5
 class Handler(Protocol):
     """What a key's turn means. Returns when to look again, or None."""
 
-    def __call__(self, key: Hashable) -> Awaitable[datetime | None]:
+    def __call__(self, key: Key) -> Awaitable[datetime | None]:
         """Work on a key."""
         ...
 
@@ -49,9 +50,9 @@ class WorkQueue:
         handler: Handler,
         clock: Clock,
         *,
-        place: Callable[[Hashable], Place],
-        on_error: Callable[[Hashable, Exception, timedelta], None],
-        due: Callable[[Hashable], datetime | None] = lambda _: None,
+        place: Callable[[Key], Place],
+        on_error: Callable[[Key, Exception, timedelta], None],
+        due: Callable[[Key], datetime | None] = lambda _: None,
         first_delay: float = 0.05,
         last_delay: float = 2.0,
     ) -> None:
@@ -63,9 +64,9 @@ class WorkQueue:
         self._due = due
         self._first_delay = first_delay
         self._last_delay = last_delay
-        self._entries: dict[Hashable, _Entry] = {}
+        self._entries: dict[Key, _Entry] = {}
         self._turns = Turns()
-        self._heap: list[tuple[datetime, int, Hashable]] = []
+        self._heap: list[tuple[datetime, int, Key]] = []
         self._count = 0
         self._timer: asyncio.TimerHandle | None = None
         self._is_closed = False
@@ -75,7 +76,7 @@ class WorkQueue:
         """How many keys wait for their turn."""
         return self._turns.waiting
 
-    def add(self, key: Hashable) -> None:
+    def add(self, key: Key) -> None:
         """Give a key its turn, or one more when the present turn is over: at once, or when those before it had theirs."""
         if self._is_closed:
             return
@@ -93,7 +94,7 @@ class WorkQueue:
             self.wake_at(key, place.until)
         self._begin_those_whose_turn_it_is()
 
-    def wake_at(self, key: Hashable, instant: datetime) -> None:
+    def wake_at(self, key: Key, instant: datetime) -> None:
         """Give a key its turn at an instant; of several, only the last named counts."""
         entry = self._entries.setdefault(key, _Entry())
         if entry.wake_at == instant:
@@ -118,11 +119,11 @@ class WorkQueue:
             key, line = next_
             self._begin(key, self._entries[key], line)
 
-    def _begin(self, key: Hashable, entry: _Entry, line: Hashable | None) -> None:
+    def _begin(self, key: Key, entry: _Entry, line: Line | None) -> None:
         entry.is_dirty = False
         entry.task = asyncio.get_running_loop().create_task(self._work(key, entry, line))
 
-    async def _work(self, key: Hashable, entry: _Entry, line: Hashable | None) -> None:
+    async def _work(self, key: Key, entry: _Entry, line: Line | None) -> None:
         try:
             wake_at = await self._handler(key)
             entry.failures = 0

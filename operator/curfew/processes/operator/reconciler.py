@@ -6,7 +6,7 @@ Whatever fails leaves this file as an error; the work queue brings the key back.
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Container, Hashable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -34,6 +34,7 @@ from curfew.core.facts import (
     Rights,
     TrailState,
 )
+from curfew.core.keys import Key, PolicyKey, RequestKey
 from curfew.core.lifecycle import FINAL, Event
 from curfew.core.notices import Notice, about_deleted, about_orphan, about_stuck
 from curfew.core.outbox import is_counted
@@ -58,8 +59,8 @@ from curfew.ports import (
     TooLarge,
 )
 from curfew.processes.operator.counting import Counting
-from curfew.processes.operator.known import PolicyKey, Store, Unreadable, is_closed
-from curfew.processes.operator.turns import Place
+from curfew.processes.operator.known import Store, Unreadable, is_closed
+from curfew.processes.operator.turns import NamespaceLine, Place
 
 ILLEGITIMATE = (Reason.BINDING_UNANNOUNCED, Reason.BINDING_TAMPERED, Reason.EXPIRY_MISSING)
 """Why a binding is removed that was never a grant of ours, or is no longer the one we made."""
@@ -177,7 +178,7 @@ class Reconciler:
         enforcement: Callable[[], EnforcementState],
         clock_state: Callable[[], ClockState],
         max_grant: timedelta,
-        wake: Callable[[Hashable], None],
+        wake: Callable[[Key], None],
         closed: Callable[[ClosedRequest], None] = lambda _: None,
     ) -> None:
         """`wake` gives a request or a policy a turn, by its key: something that it may wait for is over or has changed.
@@ -200,25 +201,27 @@ class Reconciler:
         self._told_deleted: set[str] = set()  # whose stories this process closed because their requests are gone
         self._unexplained: list[tuple[Binding, str, datetime]] = []  # what was removed before the trail was read
 
-    async def reconcile(self, key: Hashable) -> datetime | None:
-        """Work on a request (its UID) or on a policy (namespace and name). Return when to look again, or None."""
-        if isinstance(key, tuple):
-            return await self._reconcile_policy((str(key[0]), str(key[1])))
-        return await self._reconcile_request(str(key))
+    async def reconcile(self, key: Key) -> datetime | None:
+        """Work on a request or on a policy. Return when to look again, or None."""
+        match key:
+            case PolicyKey():
+                return await self._reconcile_policy(key)
+            case RequestKey(uid):
+                return await self._reconcile_request(uid)
 
-    def place(self, key: Hashable) -> Place:
+    def place(self, key: Key) -> Place:
         """Return where a key waits for its turn: in the line of the person who submitted it, unless it ends access now.
 
         A policy waits in the line of its namespace.
         """
-        if isinstance(key, tuple):
-            return Place(("namespace", key[0]))
-        uid = str(key)
+        if isinstance(key, PolicyKey):
+            return Place(NamespaceLine(key.namespace))
+        uid = key.uid
         request, binding, broken = self._store.request(uid), self._store.binding(uid), self._store.unreadable(uid)
         if binding is not None and (request is None or broken is not None or not self._store.is_synced):
             return Place(None)  # nobody knows what there is to wait for, or the end on it is all that is looked at
         if broken is not None:
-            return Place(("namespace", str(broken.body["metadata"].get("namespace"))))
+            return Place(NamespaceLine(str(broken.body["metadata"].get("namespace"))))
         if request is None:
             return Place(None)  # there is nothing to do
         if binding is not None and self._has_to_end(request, binding):
@@ -274,7 +277,7 @@ class Reconciler:
         if request is None:
             return None
         namespace = request.metadata.namespace
-        policy = self._store.policy((namespace, request.spec.policy_name))
+        policy = self._store.policy(PolicyKey.named_by(request))
         if Read.BINDING in reads:
             await self._read_binding(uid, namespace)
         role: Role | None = None
@@ -316,7 +319,7 @@ class Reconciler:
             enforcement=self._enforcement(),
             clock=self._clock_state(),
             is_gone=memory.is_gone,
-            policy=self._store.policy((request.metadata.namespace, request.spec.policy_name)),
+            policy=self._store.policy(PolicyKey.named_by(request)),
             role=role,
             role_seen=seen,
             role_changing_since=memory.role_changing_since,
@@ -624,8 +627,8 @@ class Reconciler:
     def _give_place(self, facts: Facts) -> None:
         """Let the other requests of a person look whether there is a place for them, now that this one holds none."""
         if facts.request.status.phase is Phase.ACTIVE or facts.announced is not None:
-            for uid in self._store.beside(facts.request):
-                self._wake(uid)
+            for key in self._store.beside(facts.request):
+                self._wake(key)
 
     async def _reread(self, uid: str, facts: Facts) -> None:
         """Read a request anew that somebody changed between our reading and our writing."""

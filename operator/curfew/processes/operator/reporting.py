@@ -1,7 +1,7 @@
 """Telling what happened: Events for people, metrics for machines, one log line each. Never the audit trail (promise P11)."""
 
 from collections import Counter
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import structlog
@@ -15,6 +15,7 @@ from curfew.audit.record import Record
 from curfew.core import skew
 from curfew.core.bindings import Binding
 from curfew.core.facts import STARTING, ClockState, EnforcementState, Facts
+from curfew.core.keys import Key
 from curfew.core.lifecycle import Event
 from curfew.core.notices import Notice, about_clock, about_enforcement, about_log, about_sweeper
 from curfew.core.reasons import Reason
@@ -78,7 +79,7 @@ class Reporting:
             late_seconds=late.total_seconds(),
         )
 
-    def failed(self, key: Hashable, error: Exception, delay: timedelta) -> None:
+    def failed(self, key: Key, error: Exception, delay: timedelta) -> None:
         """Tell that work on a key failed and is tried again."""
         self._telemetry.reconcile_error(type(error).__name__)
         again = round(delay.total_seconds(), 3)

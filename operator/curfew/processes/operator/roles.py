@@ -6,11 +6,12 @@ what was granted of it at once (promise P5).
 
 import asyncio
 import random
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from typing import Final
 
 import structlog
 
+from curfew.core.keys import Key
 from curfew.ports import ClusterError, Conflict, ObjectSeen, RoleSource, TooLarge
 from curfew.processes.operator.known import RoleKey, Store
 
@@ -25,7 +26,7 @@ _LAST_DELAY: Final = 2.0  # seconds
 class RoleWatch:
     """Keeps the store up to date on the roles that matter."""
 
-    def __init__(self, source: RoleSource, store: Store, enqueue: Callable[[Hashable], None]) -> None:
+    def __init__(self, source: RoleSource, store: Store, enqueue: Callable[[Key], None]) -> None:
         self._source = source
         self._store = store
         self._enqueue = enqueue

@@ -5,9 +5,10 @@ there. What ends access does not stand in any line (promise P3).
 """
 
 from collections import OrderedDict
-from collections.abc import Hashable
 from dataclasses import dataclass, field
 from datetime import datetime
+
+from curfew.core.keys import Key
 
 AT_ONCE = 32
 """How many turns are under way at a time: each makes at most one call to the API server at a time."""
@@ -17,16 +18,27 @@ EACH = 8
 
 
 @dataclass(frozen=True, slots=True)
+class NamespaceLine:
+    """The line of a namespace, for what no person submitted."""
+
+    namespace: str
+
+
+Line = str | NamespaceLine
+"""In which line a key waits: a person's, by name, or a namespace's."""
+
+
+@dataclass(frozen=True, slots=True)
 class Place:
     """Where a key waits for its turn."""
 
-    line: Hashable | None  # the person whose line it is; None: it does not wait
+    line: Line | None  # None: it does not wait
     until: datetime | None = None  # when to ask again where it waits: it may have to end something then
 
 
 @dataclass(slots=True)
 class _Line:
-    waiting: OrderedDict[Hashable, None] = field(default_factory=OrderedDict)
+    waiting: OrderedDict[Key, None] = field(default_factory=OrderedDict)
     under_way: int = 0
 
 
@@ -36,8 +48,8 @@ class Turns:
     def __init__(self, at_once: int = AT_ONCE, each: int = EACH) -> None:
         self._at_once = at_once
         self._each = each
-        self._lines: OrderedDict[Hashable, _Line] = OrderedDict()  # who was served last is last
-        self._waits_in: dict[Hashable, Hashable] = {}
+        self._lines: OrderedDict[Line, _Line] = OrderedDict()  # who was served last is last
+        self._waits_in: dict[Key, Line] = {}
         self._under_way = 0
 
     @property
@@ -45,20 +57,20 @@ class Turns:
         """How many keys wait."""
         return len(self._waits_in)
 
-    def join(self, key: Hashable, line: Hashable) -> None:
+    def join(self, key: Key, line: Line) -> None:
         """Put a key at the end of a line. One that waits already keeps its place."""
         if key not in self._waits_in:
             self._waits_in[key] = line
             self._lines.setdefault(line, _Line()).waiting[key] = None
 
-    def leave(self, key: Hashable) -> None:
+    def leave(self, key: Key) -> None:
         """Take a key out of the line that it waits in, if it does."""
         line = self._waits_in.pop(key, None)
         if line is not None:
             del self._lines[line].waiting[key]
             self._drop_if_empty(line)
 
-    def begin(self) -> tuple[Hashable, Hashable] | None:
+    def begin(self) -> tuple[Key, Line] | None:
         """Return the key whose turn begins now, and its line; None if none waits or all turns are taken."""
         if self._under_way >= self._at_once:
             return None
@@ -72,13 +84,13 @@ class Turns:
                 return key, name
         return None
 
-    def end(self, line: Hashable) -> None:
+    def end(self, line: Line) -> None:
         """Take in that a turn of this line is over."""
         self._under_way -= 1
         self._lines[line].under_way -= 1
         self._drop_if_empty(line)
 
-    def _drop_if_empty(self, name: Hashable) -> None:
+    def _drop_if_empty(self, name: Line) -> None:
         line = self._lines[name]
         if not line.waiting and not line.under_way:
             del self._lines[name]

@@ -6,22 +6,23 @@ it uses; a word that is not taken would be Python's own.
 
 import itertools
 import random
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import kopf
 
 from curfew.api import names
+from curfew.core.keys import Key, RequestKey
 from curfew.processes.operator.known import Store, Unreadable, is_closed
 
-Enqueue = Callable[[Hashable], None]
+Enqueue = Callable[[Key], None]
 Complain = Callable[[Unreadable], None]
 
 
 def register(registry: kopf.OperatorRegistry, store: Store, enqueue: Enqueue, complain: Complain) -> None:
     """Put our handlers into a registry."""
 
-    def turn(key: Hashable | None) -> None:
+    def turn(key: Key | None) -> None:
         if key is not None:
             enqueue(key)
 
@@ -34,7 +35,7 @@ def register(registry: kopf.OperatorRegistry, store: Store, enqueue: Enqueue, co
                 turn(store.see_request(body))
         except Unreadable as error:
             complain(error)
-            turn(body["metadata"]["uid"])  # it gets its answer
+            turn(RequestKey(body["metadata"]["uid"]))  # it gets its answer
 
     @kopf.on.event(names.GROUP, names.VERSION, "accesspolicies", registry=registry)
     async def policy_was_seen(type: str | None, body: kopf.Body, **_: Any) -> None:  # noqa: A002  Kopf's name for it
@@ -44,8 +45,8 @@ def register(registry: kopf.OperatorRegistry, store: Store, enqueue: Enqueue, co
             complain(error)
         else:
             turn(key)
-            for uid in store.under_policy(key) if key is not None else ():
-                enqueue(uid)
+            for request in store.under_policy(key) if key is not None else ():
+                enqueue(request)
 
     @kopf.on.event("rbac.authorization.k8s.io", "v1", "rolebindings", registry=registry)
     async def binding_was_seen(type: str | None, body: kopf.Body, **_: Any) -> None:  # noqa: A002  Kopf's name for it

@@ -140,7 +140,7 @@ def wire(settings: Settings, cluster: KubeCluster, telemetry: Telemetry) -> Part
         enforcement=lambda: enforcement.state,
         clock_state=lambda: timekeeping.state,
         max_grant=settings.limits.max_grant,
-        wake=lambda uid: queue.add(uid),
+        wake=lambda key: queue.add(key),
         closed=cleanup.closed,
     )
     queue = WorkQueue(reconciler.reconcile, clock, place=reconciler.place, on_error=reporting.failed, due=known.end_of)

@@ -1,0 +1,53 @@
+"""How the operator names what it works on: a request by its UID, a policy by its place in the cluster."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from curfew.api.access_policy import AccessPolicy
+from curfew.api.access_request import AccessRequest
+
+
+@dataclass(frozen=True, slots=True)
+class RequestKey:
+    """A request, or a binding that is no request's, by its UID."""
+
+    uid: str
+
+    def __str__(self) -> str:
+        return self.uid
+
+    @classmethod
+    def of(cls, request: AccessRequest) -> "RequestKey":
+        """Return the key of a request."""
+        return cls(request.metadata.uid)
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyKey:
+    """A policy by where it is. Names are used again: a policy that was deleted and made anew has the same key."""
+
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+    @classmethod
+    def of(cls, policy: AccessPolicy) -> "PolicyKey":
+        """Return the key of a policy."""
+        return cls(policy.metadata.namespace, policy.metadata.name)
+
+    @classmethod
+    def of_body(cls, body: Mapping[str, Any]) -> "PolicyKey":
+        """Return the key of a policy that may not be readable; the API server keeps its metadata to its own rules."""
+        return cls(str(body["metadata"]["namespace"]), str(body["metadata"]["name"]))
+
+    @classmethod
+    def named_by(cls, request: AccessRequest) -> "PolicyKey":
+        """Return the key of the policy that a request asks for, whether or not there is one."""
+        return cls(request.metadata.namespace, request.spec.policy_name)
+
+
+Key = RequestKey | PolicyKey
+"""What is given a turn."""
