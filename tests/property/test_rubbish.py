@@ -103,9 +103,9 @@ async def begin_anew(stage: Stage) -> None:
         for body in stage.cluster.all(kind):
             stage.see_as_handlers_do("ADDED", kind, body)
     stage.store.is_synced = True
-    stage.reconciler.tell_deleted_policies()
+    stage.reconciler.policies.tell_deleted()
     with contextlib.suppress(RecordRefused):  # it is told, and every other story is closed
-        await stage.reconciler.close_deleted_stories()
+        await stage.reconciler.deleted.close_stories()
     stage.cluster.watchers = [stage.see_as_handlers_do]
 
 

@@ -191,7 +191,7 @@ class Stage:
     def restart(self) -> None:
         """Start the operator's process: all that it remembered is lost."""
         self.store = Store()
-        self.trail = FakeTrail(self.clock, self.log)
+        self.trail = self.a_trail()
         self.trail.failures = self.failures
         self.counting = Counting(self.store, self.cluster, self.trail, self.clock)
         self.is_counted = False
@@ -213,6 +213,10 @@ class Stage:
         self.wakes: dict[Key, datetime] = {}
         self.is_listed = False
         self.cluster.watchers = [self._see]
+
+    def a_trail(self) -> FakeTrail:
+        """Return what the process knows of the log when it starts."""
+        return FakeTrail(self.clock, self.log)
 
     def _see(self, verb: str, kind: str, body: Mapping[str, Any]) -> None:
         key: Key | None = None
@@ -286,8 +290,8 @@ class Stage:
                 self.dirty.add(RequestKey(body["metadata"]["uid"]))
         self.store.is_synced = True
         if self.trail.is_open:
-            self.reconciler.tell_deleted_policies()
-            await self.reconciler.close_deleted_stories()
+            self.reconciler.policies.tell_deleted()
+            await self.reconciler.deleted.close_stories()
         self.is_listed = True
         self.dirty |= {PolicyKey.of(policy) for policy in self.store.policies()}
         self.look_at_all_requests()

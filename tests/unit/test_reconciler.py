@@ -527,7 +527,7 @@ async def test_a_binding_without_its_request_is_removed_before_the_trail_is_read
     assert stage.bindings() == []
     assert stage.events() == before
     stage.trail.is_open = True
-    await stage.reconciler.close_deleted_stories()
+    await stage.reconciler.deleted.close_stories()
     await stage.settle()
 
     told = ["request.deleted", "grant.revoked", "request.closed"] if is_ours else ["grant.orphan_removed"]

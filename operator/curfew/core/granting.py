@@ -1,9 +1,12 @@
 """From enough approvals to a binding: refusals in time, the announcement, and the grant (promises P2 and P6)."""
 
+from datetime import datetime, timedelta
+
 from curfew.api.access_request import DecisionKind, Phase
 from curfew.core import announcing, bindings, checks, conditions, reviews, role_changes
+from curfew.core.accepting import RIGHTS_GRACE
 from curfew.core.approval import find_decision, tally
-from curfew.core.facts import Facts, Read
+from curfew.core.facts import Facts, Read, Refusal
 from curfew.core.lifecycle import Event
 from curfew.core.looking import ACTIVATION_WINDOW
 from curfew.core.outbox import conditions_of, undurable, with_new
@@ -13,6 +16,9 @@ from curfew.core.transition import obstacle_notices, transition
 from curfew.core.unrecorded import may_go_unrecorded
 from curfew.core.waiting import place_by, places_taken, waits_for
 from curfew.core.window import window
+
+RIGHTS_PAUSE = timedelta(seconds=0.5)
+"""How long to wait before a binding is tried again that was refused and may be taken yet."""
 
 
 def turn_down(facts: Facts) -> Step | None:
@@ -143,6 +149,16 @@ def _bind(facts: Facts) -> Step | None:
         facts.request, starts_at=intent.starts_at, expires_at=intent.expires_at, receipt=intent.receipt
     )
     return Step(act=Create(manifest))
+
+
+def refused(problem: str, *, may_pass: bool, since: datetime, now: datetime) -> Refusal:
+    """Return what the API server's refusal of a binding means, which it refused at `since` for the first time.
+
+    If it `may_pass`, the binding is tried again for a while: the API server learns of new rights a moment late.
+    """
+    is_early = may_pass and now < since + RIGHTS_GRACE
+    message = f"the API server refused the binding: {problem}"
+    return Refusal(Reason.CANNOT_BIND, message, again_at=now + RIGHTS_PAUSE if is_early else None)
 
 
 def _wait_approved(facts: Facts, waits: conditions.Observation) -> Step | None:

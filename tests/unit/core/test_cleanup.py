@@ -129,7 +129,7 @@ async def test_what_came_back_from_a_backup_is_closed_with_an_empty_outbox() -> 
     assert stage.cluster.status("inc-4711")["outbox"] != []
     request = stage.store.request(uid)
     assert request is not None
-    restored = replace(stage.reconciler._facts(request), story_closed=True, durable=frozenset())
+    restored = replace(stage.reconciler.gatherer.facts(request), story_closed=True, durable=frozenset())
 
     step = plan(restored)
 

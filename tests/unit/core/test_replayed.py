@@ -10,6 +10,7 @@ import pytest
 from curfew.audit.receipt import Receipt
 from curfew.audit.record import Record
 from curfew.audit.segment import Head, seal
+from curfew.core.keys import Key
 from curfew.trail.memory import Memory
 from curfew.trail.open_stories import MOST_TOLD
 from tests.support.builders import ALICE, BOB, a_decision, a_policy
@@ -25,7 +26,7 @@ class ForgetfulTrail(FakeTrail):
         self.memory = Memory(LOG)
         self._head = Head.genesis(LOG)
 
-    def flush(self) -> set[Any]:
+    def flush(self) -> set[Key]:
         """Append a segment, also one without records."""
         before = len(self.log)
         keys = super().flush()
@@ -46,6 +47,14 @@ class ForgetfulTrail(FakeTrail):
     def is_over(self, uid: str, created: datetime) -> bool:
         """Whether the log holds the story closed."""
         return self.memory.is_over(uid, created)
+
+
+class ForgetfulStage(Stage):
+    """A stage whose log is remembered as the real one is."""
+
+    def a_trail(self) -> FakeTrail:
+        """Return a log that forgets."""
+        return ForgetfulTrail(self)
 
 
 class Thief:
@@ -73,9 +82,7 @@ class Thief:
 @pytest.fixture
 def stage() -> Stage:
     """Return a stage whose log is remembered as the real one is, with a policy under which people have two days."""
-    made = Stage(policy=a_policy(decideWithin="48h"))
-    made.reconciler._trail = made.trail = ForgetfulTrail(made)
-    return made
+    return ForgetfulStage(policy=a_policy(decideWithin="48h"))
 
 
 async def days_pass(stage: Stage, hours: int) -> None:

@@ -103,8 +103,8 @@ class Operator:
             await self._compare.wait()
             self._compare.clear()
             try:
-                self._parts.reconciler.tell_deleted_policies()
-                await insist("close the stories of deleted requests", self._parts.reconciler.close_deleted_stories)
+                self._parts.reconciler.policies.tell_deleted()
+                await insist("close the stories of deleted requests", self._parts.reconciler.deleted.close_stories)
             except BaseException:  # a cancellation as well
                 self._compare.set()  # it is still to be done when this task begins again
                 raise

@@ -11,8 +11,10 @@ from typing import Final
 
 import structlog
 
-from curfew.core.keys import Key
-from curfew.ports import ClusterError, Conflict, ObjectSeen, RoleSource, TooLarge
+from curfew.api.access_policy import AccessPolicy
+from curfew.core.keys import Key, PolicyKey
+from curfew.core.terms import Role, read_role
+from curfew.ports import Cluster, ClusterError, Conflict, ObjectSeen, RoleSource, TooLarge
 from curfew.processes.operator.known import RoleKey, Store
 
 log = structlog.get_logger("curfew")
@@ -92,3 +94,26 @@ class RoleWatch:
         gone = {"kind": kind, "metadata": {"namespace": namespace, "name": name, "uid": uid}}
         for waiting in self._store.see_role_deleted(gone):
             self._enqueue(waiting)
+
+
+class RoleReader:
+    """Reads the role that a policy offers, past the watch."""
+
+    def __init__(self, cluster: Cluster, store: Store, wake: Callable[[Key], None]) -> None:
+        """`wake` gives its turn to each request and policy that another version of the role matters to."""
+        self._cluster = cluster
+        self._store = store
+        self._wake = wake
+
+    async def read(self, policy: AccessPolicy) -> Role | None:
+        """Return the role that a policy offers; None if there is none, or none that can be read (promise P8)."""
+        ref, place = policy.spec.role_ref, PolicyKey.of(policy)
+        try:
+            body = await self._cluster.get_role(str(ref.kind), place.namespace, ref.name)
+        except TooLarge:
+            return None
+        if body is None:
+            return None
+        for key in self._store.see_role(body):
+            self._wake(key)
+        return read_role(body)

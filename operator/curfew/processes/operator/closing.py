@@ -1,0 +1,84 @@
+"""Takes finished requests out of the watch, and those that cannot be read with an answer."""
+
+import contextlib
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from curfew.api.times import parse_time
+from curfew.core import stories, unreadable
+from curfew.core.counting import TallyKey, counted_key
+from curfew.core.facts import Facts
+from curfew.core.outbox import is_counted
+from curfew.ports import Clock, ClosedRequest, Cluster, Conflict, NotFound
+from curfew.processes.operator.counting import Counting
+from curfew.processes.operator.known import Store
+from curfew.processes.operator.ports import Reporter, TrailPort
+
+UNREADABLE_PAUSE = timedelta(seconds=2)
+"""How often a request that cannot be read looks whether the log was read by now."""
+
+
+class Closing:
+    """Labels requests closed. The store forgets them."""
+
+    def __init__(
+        self,
+        store: Store,
+        cluster: Cluster,
+        trail: TrailPort,
+        clock: Clock,
+        reporter: Reporter,
+        *,
+        counting: Counting,
+        closed: Callable[[ClosedRequest], None],
+    ) -> None:
+        """`closed` is told of each request that was labelled closed."""
+        self._store = store
+        self._cluster = cluster
+        self._trail = trail
+        self._clock = clock
+        self._reporter = reporter
+        self._counting = counting
+        self._closed = closed
+
+    async def close(self, facts: Facts) -> None:
+        """Close a request of which all is told, or which is counted from now on (decision 0049)."""
+        request, key = facts.request, counted_key(facts.request) if is_counted(facts) else None
+        if key is not None:
+            self._counting.closing(request)
+        meta = request.metadata
+        await self._close(meta.uid, meta.namespace, meta.name, key)
+        if key is not None:
+            self._counting.count(request)
+
+    async def answer_unreadable(self, uid: str) -> datetime | None:
+        """Tell whoever asked that their request cannot be read, and close it and its story (promises P7 and P11).
+
+        Return when to look again, or None.
+        """
+        found = self._store.unreadable(uid)
+        if found is None:
+            return None
+        if "phase" in (found.body.get("status") or {}) and not self._trail.health.is_open:
+            return self._clock.now() + UNREADABLE_PAUSE  # only the log knows what there is to close
+        story = self._trail.open_stories().get(uid)
+        if story is not None:
+            self._trail.submit(stories.unreadable(story, at=self._clock.now()))
+        namespace, name, version = (found.body["metadata"][key] for key in ("namespace", "name", "resourceVersion"))
+        answered = unreadable.answer(found.body, found.problems, now=self._clock.now())
+        if answered is not None:
+            status, notice = answered
+            try:
+                await self._cluster.patch_request_status(namespace, name, uid, version, status)
+            except (Conflict, NotFound):
+                return None  # it was changed or deleted meanwhile; the watch brings it back
+            self._reporter.notice(notice)
+        await self._close(uid, namespace, name)
+        return None
+
+    async def _close(self, uid: str, namespace: str, name: str, key: TallyKey | None = None) -> None:
+        counted_in = f"{key.hour:%Y-%m-%dT%H}" if key is not None else ""
+        with contextlib.suppress(Conflict, NotFound):  # it is gone, or another has its name: nothing is to be closed
+            meta = (await self._cluster.label_closed(namespace, name, uid, counted_in))["metadata"]
+            self._closed(ClosedRequest(namespace, name, uid, parse_time(meta["creationTimestamp"])))
+        self._store.forget(uid)

@@ -1,0 +1,80 @@
+"""What is left of requests that are not there any more: their bindings end, and their stories are closed."""
+
+import contextlib
+from datetime import datetime
+
+from curfew.audit.record import RecordRefused, Story
+from curfew.core import stories, unclaimed
+from curfew.core.bindings import Binding
+from curfew.core.notices import about_deleted
+from curfew.ports import Clock, Cluster
+from curfew.processes.operator.known import Store, Unreadable, is_closed
+from curfew.processes.operator.ports import Reporter, TrailPort
+from curfew.processes.operator.removing import Remover
+
+
+class DeletedRequests:
+    """Ends the bindings and closes the stories of requests that nobody has."""
+
+    def __init__(
+        self, store: Store, cluster: Cluster, trail: TrailPort, clock: Clock, reporter: Reporter, remover: Remover
+    ) -> None:
+        self._store = store
+        self._cluster = cluster
+        self._trail = trail
+        self._clock = clock
+        self._reporter = reporter
+        self._remover = remover
+        self._told: set[str] = set()  # the requests whose stories this process closed because they are gone
+        self._doubts: list[tuple[Binding, str, datetime]] = []  # what was removed before the trail was read
+
+    async def end_binding(self, uid: str, binding: Binding) -> datetime | None:
+        """End a binding of whose request nothing is known. Its end is on it; before that its request is looked for.
+
+        Return when to look again, or None. Raise a `ClusterError`.
+        """
+        if not self._store.is_synced:
+            return binding.expires_at
+        now = self._clock.now()
+        found = await self._cluster.get_request(binding.namespace, binding.request) if binding.request else None
+        if found is not None and found["metadata"]["uid"] == uid and not is_closed(found):
+            with contextlib.suppress(Unreadable):  # then the next turn finds it so
+                self._store.see_request(found)  # the watch had not told us yet
+            return now
+        is_explained = uid in self._told or uid in self._trail.open_stories()
+        is_log_read = self._trail.health.is_open
+        verdict = unclaimed.judge(uid, binding, found, is_explained=is_explained, is_log_read=is_log_read)
+        if verdict.doubt:
+            self._doubts.append((binding, verdict.doubt, now))
+        await self._remover.remove(uid, verdict.removal)
+        return None
+
+    async def close_stories(self) -> None:
+        """Close, as deleted, what the trail holds open and the cluster no longer has: the log is the memory.
+
+        A binding that was removed before the trail was read is an orphan if the trail knows nothing of it. Raise
+        `RecordRefused` where a story cannot be read, having told all others.
+        """
+        refused: RecordRefused | None = None
+        for uid, record in self._trail.open_stories().items():
+            if self._store.request(uid) is not None:
+                continue
+            try:
+                told = Story.of(record)
+            except RecordRefused as error:
+                refused = error
+                continue
+            body = await self._cluster.get_request(told.namespace, told.request)
+            if body is not None and body["metadata"]["uid"] == uid:
+                continue
+            was_granted = record.event in stories.GRANTED
+            self._trail.submit(stories.gone(told, at=self._clock.now(), was_granted=was_granted))
+            self._told.add(uid)
+            if was_granted:
+                self._reporter.notice(about_deleted(told))
+        for binding, why, at in self._doubts:
+            if binding.claim not in self._told:
+                self._remover.tell_of_orphan(binding, why, at)
+        self._doubts.clear()
+        if refused is not None:
+            raise refused

@@ -1,0 +1,171 @@
+"""Gathers what is known about one request: the only place that reads for a decision."""
+
+from collections.abc import Callable, Container
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from curfew.api.access_policy import AccessPolicy
+from curfew.api.access_request import AccessRequest
+from curfew.api.names import binding_name
+from curfew.core.announcing import read_intent
+from curfew.core.bindings import read_binding
+from curfew.core.facts import ClockState, EnforcementState, Facts, Intent, NameClaim, Read, Rights
+from curfew.core.keys import PolicyKey
+from curfew.core.role_changes import changing_since
+from curfew.core.seals import Outbox
+from curfew.core.terms import Role
+from curfew.core.unrecorded import sealed_announcement
+from curfew.ports import Clock, Cluster, StoreError
+from curfew.processes.operator.counting import Counting
+from curfew.processes.operator.known import Store
+from curfew.processes.operator.ports import Names, TrailPort
+from curfew.processes.operator.roles import RoleReader
+
+
+@dataclass(frozen=True, slots=True)
+class _Durable(Container[str]):
+    """The ids of all records that are durable, asked one at a time."""
+
+    trail: TrailPort
+
+    def __contains__(self, record_id: object) -> bool:
+        return isinstance(record_id, str) and self.trail.receipt(record_id) is not None
+
+
+class Gatherer:
+    """Freezes what is known about a request into the facts that a decision looks at."""
+
+    def __init__(
+        self,
+        store: Store,
+        cluster: Cluster,
+        trail: TrailPort,
+        clock: Clock,
+        *,
+        roles: RoleReader,
+        names: Names,
+        counting: Counting,
+        enforcement: Callable[[], EnforcementState],
+        clock_state: Callable[[], ClockState],
+        max_grant: timedelta,
+    ) -> None:
+        self._store = store
+        self._cluster = cluster
+        self._trail = trail
+        self._clock = clock
+        self._roles = roles
+        self._names = names
+        self._counting = counting
+        self._enforcement = enforcement
+        self._clock_state = clock_state
+        self._max_grant = max_grant
+
+    async def gather(self, uid: str, reads: frozenset[Read]) -> Facts | None:
+        """Freeze what is known about a request; read from the API server only what the decision asked for."""
+        request = self._store.request(uid)
+        if request is None:
+            return None
+        namespace = request.metadata.namespace
+        policy = self._store.policy(PolicyKey.named_by(request))
+        if Read.BINDING in reads:
+            await self._read_binding(uid, namespace)
+        role: Role | None = None
+        if Read.ROLE in reads and policy is not None:
+            role = await self._roles.read(policy)
+        rights = await self._ask_rights(request, policy) if Read.RIGHTS in reads and policy is not None else None
+        claim = await self._claim_name(request) if Read.NAME in reads else None
+        # What was awaited may have taken a while: only now is the rest read, all of it at one instant.
+        request = self._store.request(uid)
+        return self.facts(request, reads, role, rights, claim) if request is not None else None
+
+    async def _claim_name(self, request: AccessRequest) -> NameClaim:
+        meta = request.metadata
+        try:
+            holder = await self._names.claim(meta.namespace, request.spec.policy_name, meta.name, meta.uid)
+        except StoreError as error:
+            return NameClaim(problem=str(error))
+        return NameClaim(holder=holder)
+
+    def facts(
+        self,
+        request: AccessRequest,
+        reads: frozenset[Read] = frozenset(),
+        role: Role | None = None,
+        rights: Rights | None = None,
+        name: NameClaim | None = None,
+    ) -> Facts:
+        """Freeze what is known about a request at this instant, and what was read for it."""
+        uid = request.metadata.uid
+        memory, now = self._store.memory(uid), self._clock.now()
+        seen = self._store.role_seen(request, role)
+        memory.role_changing_since = changing_since(request, seen, memory.role_changing_since, now)
+        outbox = self._open_outbox(request)
+        is_new = request.status.phase is None
+        return Facts(
+            now=now,
+            request=request,
+            trail=self._trail.health,
+            enforcement=self._enforcement(),
+            clock=self._clock_state(),
+            is_gone=memory.is_gone,
+            policy=self._store.policy(PolicyKey.named_by(request)),
+            role=role,
+            role_seen=seen,
+            role_changing_since=memory.role_changing_since,
+            rights=rights,
+            name=name,
+            binding=self._store.binding(uid) or memory.stranger,
+            lost=memory.lost,
+            removal=memory.removal,
+            handed_over=memory.handed_over,
+            story_closed=self.is_story_closed(request),
+            intent=self._intent(uid, outbox),
+            outbox=outbox,
+            durable=_Durable(self._trail),
+            refusal=memory.refusal,
+            rivals=self._store.rivals(request),
+            withdrawn=self._counting.withdrawn(request, now) if is_new else 0,
+            counting=self._counting.key_for(request, now) if is_new else None,
+            max_grant=self._max_grant,
+            was_read=reads,
+        )
+
+    def _open_outbox(self, request: AccessRequest) -> Outbox | None:
+        """Return what is in the outbox of a request and not in the log; None while it is not known what seals it.
+
+        A record that waited there once can be put back, under its seal, when the log has forgotten its receipt (promise P7).
+        """
+        if (seals := self._trail.seals) is None:
+            return None
+        found = seals.open(request.metadata.uid, request.status.outbox)
+        return replace(found, records=tuple(one for one in found.records if not self._trail.is_told(one)))
+
+    async def _ask_rights(self, request: AccessRequest, policy: AccessPolicy) -> Rights:
+        """Ask RBAC what the requester, by name, and what Curfew itself may do."""
+        namespace, spec, ref = request.metadata.namespace, request.spec, policy.spec.role_ref
+        may_ask = await self._cluster.may_request(spec.requester, namespace, spec.policy_name)
+        may_bind = await self._cluster.may_bind(str(ref.kind), namespace, ref.name)
+        return Rights(requester_may_ask=may_ask, curfew_may_bind=may_bind)
+
+    async def _read_binding(self, uid: str, namespace: str) -> None:
+        """Read the binding of a request back, past the watch, which may lag."""
+        from_watch = self._store.binding(uid)
+        body = await self._cluster.get_binding(namespace, binding_name(uid))
+        memory, found = self._store.memory(uid), read_binding(body) if body is not None else None
+        memory.stranger = found if found is not None and not found.request_uid else None
+        if body is not None:
+            self._store.see_binding(body)
+        if from_watch is not None and (found is None or found.uid != from_watch.uid):
+            self._store.lose_binding(from_watch)
+
+    def is_story_closed(self, request: AccessRequest) -> bool:
+        """Whether the log holds the story of a request closed."""
+        created = request.metadata.creation_timestamp
+        return created is not None and self._trail.is_over(request.metadata.uid, created)
+
+    def _intent(self, uid: str, outbox: Outbox | None) -> Intent | None:
+        record = self._trail.intent(uid)
+        if record is None:
+            sealed = sealed_announcement(outbox)
+            return read_intent(sealed, is_sealed=True) if sealed is not None else None
+        return read_intent(record, receipt=self._trail.receipt(record.id), is_own=self._trail.is_own(record.id))

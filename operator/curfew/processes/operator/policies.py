@@ -1,0 +1,70 @@
+"""Policies: each is judged, and each of its versions and its end are told in the log."""
+
+from datetime import datetime
+
+from curfew.core import policies, policy_records
+from curfew.core.keys import PolicyKey
+from curfew.ports import Clock, Cluster, Conflict, NotFound
+from curfew.processes.operator.known import Store
+from curfew.processes.operator.ports import Reporter, TrailPort
+from curfew.processes.operator.roles import RoleReader
+
+
+class PolicyReconciler:
+    """Tells of policies what the log does not have yet, and writes into their status whether they can be asked for."""
+
+    def __init__(
+        self, store: Store, cluster: Cluster, trail: TrailPort, clock: Clock, reporter: Reporter, roles: RoleReader
+    ) -> None:
+        self._store = store
+        self._cluster = cluster
+        self._trail = trail
+        self._clock = clock
+        self._reporter = reporter
+        self._roles = roles
+
+    async def reconcile(self, key: PolicyKey) -> datetime | None:
+        """Tell of each version of a policy once, and judge it. Return when to look again, or None."""
+        self._tell_of_deleted(key)
+        policy = self._store.policy(key)
+        if policy is None:
+            return None
+        last = self._trail.open_policies().get(policy.metadata.uid)
+        is_read = self._trail.health.is_open  # else only the log knows what was told of the policy
+        version = policy_records.changed(policy, last, at=self._clock.now()) if is_read else None
+        is_behind = is_read and version is None and not policy_records.is_recorded(policy)
+        is_durable = version is not None and self._trail.receipt(version.id) is not None
+        if version is not None and not is_durable:
+            self._trail.submit((version,))
+        ref, meta = policy.spec.role_ref, policy.metadata
+        role = await self._roles.read(policy)
+        may_bind = await self._cluster.may_bind(str(ref.kind), key.namespace, ref.name)
+        judgement = policies.judge(policy, role, may_bind=may_bind, now=self._clock.now())
+        status = {**(judgement.status or {}), **(policy_records.recorded(policy) if is_durable or is_behind else {})}
+        if status:
+            try:
+                patched = await self._cluster.patch_policy_status(
+                    key.namespace, key.name, meta.uid, meta.resource_version, status
+                )
+            except (Conflict, NotFound):
+                return None  # it was changed or deleted meanwhile; the watch brings it back
+            self._store.see_policy(patched)
+        for notice in judgement.notices:
+            self._reporter.notice(notice)
+        return judgement.wake_at
+
+    def _tell_of_deleted(self, key: PolicyKey) -> None:
+        """Tell the ends of the policies that had this key, until they are durable."""
+        for policy in self._store.gone_policies(key):
+            last = self._trail.open_policies().get(policy.metadata.uid)
+            records = policy_records.deleted(policy, last, at=self._clock.now())
+            if self._trail.receipt(records[-1].id) is not None:
+                self._store.forget_policy(policy.metadata.uid)
+            else:
+                self._trail.submit(records)
+
+    def tell_deleted(self) -> None:
+        """Tell the ends of the policies that the trail remembers and the cluster no longer has."""
+        for uid, last in self._trail.open_policies().items():
+            if not self._store.knows_policy(uid):
+                self._trail.submit(policy_records.deleted_unseen(last, at=self._clock.now()))

@@ -1,0 +1,81 @@
+"""Removes bindings: the one way access ends. Nothing stands before it (promise P3)."""
+
+import asyncio
+from datetime import datetime, timedelta
+
+from curfew.core import stories
+from curfew.core.bindings import Binding
+from curfew.core.facts import Removal
+from curfew.core.notices import about_orphan, about_stuck
+from curfew.core.steps import Remove
+from curfew.core.unclaimed import refuses_another, was_no_grant
+from curfew.ports import Clock, Cluster, ClusterError
+from curfew.processes.operator.gathering import Gatherer
+from curfew.processes.operator.known import Store
+from curfew.processes.operator.ports import Reporter, TrailPort
+
+REMOVAL_PATIENCE = timedelta(seconds=5)
+"""For how long a binding that must go may resist before the log says so: a moment without an answer is no news."""
+
+
+class Remover:
+    """Removes bindings, and tells of those that were no grant or do not go."""
+
+    def __init__(
+        self, store: Store, cluster: Cluster, trail: TrailPort, clock: Clock, reporter: Reporter, gatherer: Gatherer
+    ) -> None:
+        self._store = store
+        self._cluster = cluster
+        self._trail = trail
+        self._clock = clock
+        self._reporter = reporter
+        self._gatherer = gatherer
+        self._removals = asyncio.Semaphore(64)  # what waits behind nothing else (promise P3)
+
+    async def remove(self, uid: str, removal: Remove) -> None:
+        """Delete a binding, known by the key `uid`. Raise a `ClusterError` if it may still be there."""
+        binding = removal.binding
+        async with self._removals:
+            try:
+                removed_by_us = await self._cluster.delete_binding(binding.namespace, binding.name, binding.uid)
+            except ClusterError as error:
+                self._tell_of_stuck(uid, removal, str(error))
+                raise
+        at = self._clock.now()
+        self._store.memory(uid).stuck_since = None
+        self._store.lose_binding(binding)
+        if removed_by_us:
+            self._store.memory(uid).removal = Removal(at=at, reason=removal.reason, detail=removal.detail)
+            self._reporter.removed(binding, at, removal.reason)
+        request = self._store.request(uid)
+        is_story_closed = request is not None and self._gatherer.is_story_closed(request)
+        if was_no_grant(removal, request, is_story_closed=is_story_closed):
+            self._disown(uid, removal, at)
+
+    def _disown(self, uid: str, removal: Remove, at: datetime) -> None:
+        """Tell of a binding that was none of ours to adopt. What was tampered with is not made again."""
+        memory = self._store.memory(uid)
+        memory.lost = memory.removal = None
+        memory.refusal = refuses_another(removal) or memory.refusal
+        self.tell_of_orphan(removal.binding, removal.detail, at)
+
+    def tell_of_orphan(self, binding: Binding, why: str, at: datetime) -> None:
+        """Tell of a binding that was removed because it had no right to exist."""
+        self._trail.submit((stories.orphan_removed(binding, at=at, why=why),))
+        self._reporter.notice(about_orphan(binding, why))
+
+    def _tell_of_stuck(self, uid: str, removal: Remove, problem: str) -> None:
+        """Tell of a binding that has to go and does not, once it has resisted for a while; it is tried on."""
+        memory, now = self._store.memory(uid), self._clock.now()
+        memory.stuck_since = memory.stuck_since or now
+        if now - memory.stuck_since < REMOVAL_PATIENCE:
+            return
+        request = self._store.request(uid)
+        told = stories.of_binding(removal.binding)
+        if request is not None:
+            told = stories.story(self._gatherer.facts(request))
+        record = stories.removal_failed(
+            told, removal.binding, removal.reason, since=memory.stuck_since, at=now, problem=problem
+        )
+        self._trail.submit((record,))
+        self._reporter.notice(about_stuck(removal.binding, record.message))
