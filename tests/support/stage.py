@@ -233,7 +233,7 @@ class Stage:
             if policy is not None:
                 self.dirty |= {policy, *self.store.under_policy(policy)}
         elif kind in ("Role", "ClusterRole"):
-            self.dirty |= self.store.see_role_deleted(body) if verb == "DELETED" else self.store.see_role(body)
+            self.dirty |= self.store.roles.see_deleted(body) if verb == "DELETED" else self.store.roles.see(body)
         elif kind == "RoleBinding":
             key = self.store.see_binding_deleted(body) if verb == "DELETED" else self.store.see_binding(body)
         if key is not None:
@@ -289,6 +289,7 @@ class Stage:
             except Unreadable:
                 self.dirty.add(RequestKey(body["metadata"]["uid"]))
         self.store.is_synced = True
+        self.store.forget_orphans()
         if self.trail.is_open:
             self.reconciler.policies.tell_deleted()
             await self.reconciler.deleted.close_stories()

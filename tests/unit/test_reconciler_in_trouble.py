@@ -127,7 +127,7 @@ async def test_roles_that_come_and_go_are_not_remembered() -> None:
         stage.cluster.apply(a_role(f"passing-{number}"))
         stage.cluster.delete("ClusterRole", f"passing-{number}", "")
     await stage.settle()
-    assert len(stage.store._roles) == 1
+    assert len(stage.store.roles._seen) == 1
 
     stage.cluster.delete("ClusterRole", "payments-debug", "")
     await stage.settle()

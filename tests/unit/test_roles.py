@@ -67,7 +67,7 @@ async def watched() -> AsyncIterator[tuple[Stage, Source]]:
     stage = Stage()
     await active(stage)
     source = Source(stage)
-    watching = asyncio.create_task(RoleWatch(source, stage.store, stage.dirty.add).run())
+    watching = asyncio.create_task(RoleWatch(source, stage.store.roles, stage.dirty.add).run())
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     yield stage, source
@@ -83,7 +83,7 @@ async def test_only_roles_that_matter_are_read(watched: tuple[Stage, Source]) ->
     await asyncio.sleep(1)
 
     assert set(source.read) == {NAME}
-    assert [key[2] for key in stage.store.roles()] == [NAME]
+    assert [key[2] for key in stage.store.roles.there()] == [NAME]
 
 
 @pytest.mark.parametrize("how", ["changed", "deleted", "made too large"])

@@ -47,6 +47,7 @@ class DeletedRequests:
         if verdict.doubt:
             self._doubts.append((binding, verdict.doubt, now))
         await self._remover.remove(uid, verdict.removal)
+        self._store.forget_orphan(uid)
         return None
 
     async def close_stories(self) -> None:

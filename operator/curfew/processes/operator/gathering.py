@@ -96,9 +96,11 @@ class Gatherer:
     ) -> Facts:
         """Freeze what is known about a request at this instant, and what was read for it."""
         uid = request.metadata.uid
-        memory, now = self._store.memory(uid), self._clock.now()
-        seen = self._store.role_seen(request, role)
-        memory.role_changing_since = changing_since(request, seen, memory.role_changing_since, now)
+        memory, now = self._store.memories.of(uid), self._clock.now()
+        seen = self._store.roles.of(request, role)
+        role_changing_since = changing_since(request, seen, memory.role_changing_since, now)
+        if role_changing_since != memory.role_changing_since:
+            self._store.memories.role_changing(uid, role_changing_since)
         outbox = self._open_outbox(request)
         is_new = request.status.phase is None
         return Facts(
@@ -111,7 +113,7 @@ class Gatherer:
             policy=self._store.policy(PolicyKey.named_by(request)),
             role=role,
             role_seen=seen,
-            role_changing_since=memory.role_changing_since,
+            role_changing_since=role_changing_since,
             rights=rights,
             name=name,
             binding=self._store.binding(uid) or memory.stranger,
@@ -151,8 +153,8 @@ class Gatherer:
         """Read the binding of a request back, past the watch, which may lag."""
         from_watch = self._store.binding(uid)
         body = await self._cluster.get_binding(namespace, binding_name(uid))
-        memory, found = self._store.memory(uid), read_binding(body) if body is not None else None
-        memory.stranger = found if found is not None and not found.request_uid else None
+        found = read_binding(body) if body is not None else None
+        self._store.memories.saw_stranger(uid, found if found is not None and not found.request_uid else None)
         if body is not None:
             self._store.see_binding(body)
         if from_watch is not None and (found is None or found.uid != from_watch.uid):

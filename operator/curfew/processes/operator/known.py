@@ -3,32 +3,25 @@
 Handlers and our own calls put in what they saw, newest version wins; deciding reads it. Nothing here waits or decides.
 """
 
-from collections import OrderedDict, defaultdict
+from collections import defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from pydantic import ValidationError
 
 from curfew.api import names
-from curfew.api.access_policy import AccessPolicy, OfferedRole, RoleKind
-from curfew.api.access_request import AccessRequest, Phase, PinnedRole
+from curfew.api.access_policy import AccessPolicy
+from curfew.api.access_request import AccessRequest, Phase
 from curfew.api.characters import person
-from curfew.audit.record import Story
 from curfew.core.bindings import Binding, read_binding
 from curfew.core.counting import TallyKey, counted_key
-from curfew.core.facts import Holder, Refusal, Removal, Rivals
+from curfew.core.facts import Holder, Rivals
 from curfew.core.keys import Key, PolicyKey, RequestKey
 from curfew.core.lifecycle import FINAL
-from curfew.core.risk_table import UNRECOGNISED
-from curfew.core.terms import Role, RoleSeen, read_role
-
-RoleKey = tuple[str, str, str]
-"""Kind, namespace (empty for a ClusterRole) and name of a role."""
-
-TOMBSTONES = 10_000
-"""How many deleted UIDs are remembered, so that a late event about one does not bring it back."""
+from curfew.processes.operator.known_roles import KnownRoles
+from curfew.processes.operator.memory import Memories, RequestMemory
+from curfew.processes.operator.versions import Known, Versions
 
 
 class Unreadable(Exception):
@@ -41,56 +34,21 @@ class Unreadable(Exception):
         super().__init__(f"{kind} {meta.get('namespace')}/{meta.get('name')}: {self.problems}")
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What was known of all objects at one instant: a list that is begun later can only be newer."""
-
-    versions: Mapping[tuple[str, str], int]
-    gone: frozenset[str]
-
-    def contradicts(self, kind: str, body: Mapping[str, Any]) -> bool:
-        """Whether an object that was just listed was known as newer, or as gone: then the API server's state went back."""
-        meta = body["metadata"]
-        uid = str(meta["uid"])
-        return uid in self.gone or self.versions.get((kind, uid), -1) > int(meta["resourceVersion"])
-
-
-@dataclass(slots=True)
-class RequestMemory:
-    """What this process did or saw about one request, and no object tells. Losing it in a crash is safe."""
-
-    lost: Binding | None = None  # its binding, seen and gone since
-    removal: Removal | None = None  # that we removed the binding, when and why
-    stranger: Binding | None = None  # a binding of its name that Curfew did not make
-    refusal: Refusal | None = None  # the API server's refusal of the binding
-    refused_since: datetime | None = None  # when it was first refused
-    role_changing_since: datetime | None = None  # since when the rules of its aggregated role have been different
-    stuck_since: datetime | None = None  # when its binding was first to be removed, and could not be
-    is_gone: bool = False  # the request was deleted
-    is_accepted: bool = False  # that it may be decided is being written
-    handed_over: Story | None = None  # of the announcement of its grant, once that is on its way to the trail
-
-
 class Store:
     """All open requests, all policies and all our bindings."""
 
     def __init__(self) -> None:
         self._requests: dict[str, AccessRequest] = {}
-        self._unreadable: dict[
-            str, Unreadable
-        ] = {}  # by UID: requests that wait for the answer that they cannot be read
+        self._unreadable: dict[str, Unreadable] = {}  # requests that wait for the answer that they cannot be read
         self._policies: dict[PolicyKey, AccessPolicy] = {}
         self._gone_policies: dict[str, AccessPolicy] = {}  # by UID: deleted, and not yet known to be told
         self._bindings: dict[str, Binding] = {}
-        self._versions: dict[tuple[str, str], int] = {}  # kind and UID: newest resourceVersion seen
-        self._tombstones: OrderedDict[str, None] = OrderedDict()
-        self._memories: dict[str, RequestMemory] = {}
-        self._roles: dict[RoleKey, RoleSeen] = {}
+        self._versions = Versions()
+        self.roles = KnownRoles(self._versions)
+        self.memories = Memories()
         self._by_policy: defaultdict[PolicyKey, set[str]] = defaultdict(set)
         self._claims: defaultdict[tuple[PolicyKey, str], set[str]] = defaultdict(set)  # what counts towards a limit
         self._by_count: defaultdict[TallyKey, set[str]] = defaultdict(set)  # refused, counted, and not yet closed
-        self._by_role: defaultdict[RoleKey, set[str]] = defaultdict(set)
-        self._offered: defaultdict[RoleKey, set[PolicyKey]] = defaultdict(set)
         self.is_synced = False  # whether everything there is was listed once
 
     # --- what was seen ----------------------------------------------------------------------------------------------
@@ -100,27 +58,26 @@ class Store:
 
         Raise `Unreadable` for one that is not what the schema says.
         """
-        uid = self._newer("request", body)
-        if uid is None:
+        if not self._versions.is_news("request", body):
             return None
+        uid = str(body["metadata"]["uid"])
         try:
             request = AccessRequest.model_validate(body)
         except ValidationError as error:
-            self._versions.pop(("request", uid), None)  # whoever asks again hears it again
+            self._versions.forget("request", uid)  # whoever asks again hears it again
             self._unreadable[uid] = Unreadable("AccessRequest", body, error)
             raise self._unreadable[uid] from None
         self._unreadable.pop(uid, None)
         self._requests[uid] = request
         for index, key in self._keys(request):
             index[key].add(uid)
+        self.roles.pin(request)
         self._claim(request)
         return RequestKey(uid)
 
     def _keys(self, request: AccessRequest) -> Iterator[tuple[defaultdict[Any, set[str]], Hashable]]:
         """Yield each index and what a request stands under in it; the spec never changes, nor do terms once pinned."""
         yield self._by_policy, PolicyKey.named_by(request)
-        if request.status.terms is not None:
-            yield self._by_role, role_key(request)
         if (count := counted_key(request)) is not None:
             yield self._by_count, count
 
@@ -129,28 +86,29 @@ class Store:
         uid, phase, key = request.metadata.uid, request.status.phase, _claim_key(request)
         if phase in FINAL:
             _discard(self._claims, key, uid)
-        elif phase is not None or self.memory(uid).is_accepted:
+        elif phase is not None or self.memories.of(uid).is_accepted:
             self._claims[key].add(uid)
 
     def accepting(self, request: AccessRequest) -> None:
         """Take in that it is being written that a request may be decided: from now on it counts towards the limits."""
-        self.memory(request.metadata.uid).is_accepted = True
+        self.memories.accepting(request.metadata.uid)
         self._claim(request)
 
     def see_request_deleted(self, body: Mapping[str, Any]) -> RequestKey | None:
         """Take in that an AccessRequest is gone and return its key, or None where that was known."""
         uid = str(body["metadata"]["uid"])
         self._unreadable.pop(uid, None)
-        if uid in self._tombstones or uid not in self._requests:
-            self._bury(uid)
+        is_news = uid in self._requests and not self._versions.is_buried(uid)
+        self._versions.bury(uid)
+        if not is_news:
+            self.forget_orphan(uid)
             return None
-        self._bury(uid)
-        self.memory(uid).is_gone = True
+        self.memories.saw_gone(uid)
         return RequestKey(uid)
 
     def see_policy(self, body: Mapping[str, Any]) -> PolicyKey | None:
         """Take in an AccessPolicy and return its key, or None where it is older than what is known."""
-        if self._newer("policy", body) is None:
+        if not self._versions.is_news("policy", body):
             return None
         key = PolicyKey.of_body(body)
         known = self._policies.get(key)
@@ -162,29 +120,25 @@ class Store:
         except ValidationError as error:
             raise Unreadable("AccessPolicy", body, error) from None
         self._policies[key] = policy
-        self._offered[offered_role(policy)].add(key)
+        self.roles.offer(policy)
         return key
 
-    def _withdraw(self, key: PolicyKey) -> AccessPolicy | None:
-        """Take a policy away and return it, or None if there is none."""
+    def _withdraw(self, key: PolicyKey) -> None:
+        """Take a policy away, if there is one."""
         policy = self._policies.pop(key, None)
         if policy is not None:
-            role = offered_role(policy)
-            self._offered[role].discard(key)
-            if not self._offered[role]:
-                del self._offered[role]
-        return policy
+            self.roles.withdraw(policy)
 
     def see_policy_deleted(self, body: Mapping[str, Any]) -> PolicyKey | None:
         """Take in that an AccessPolicy is gone and return its key, or None where another has its name by now."""
         uid, known = body["metadata"]["uid"], self._policies.get(PolicyKey.of_body(body))
-        self._bury(str(uid))
+        self._versions.bury(str(uid))
         return self.lose_policy(known) if known is not None and known.metadata.uid == uid else None
 
     def lose_policy(self, policy: AccessPolicy) -> PolicyKey | None:
         """Take in that exactly this policy is gone and return its key, or None where that was known."""
         key = PolicyKey.of(policy)
-        self._bury(policy.metadata.uid)
+        self._versions.bury(policy.metadata.uid)
         known = self._policies.get(key)
         if known is None or known.metadata.uid != policy.metadata.uid:
             return None
@@ -192,57 +146,9 @@ class Store:
         self._withdraw(key)
         return key
 
-    def see_role(self, body: Mapping[str, Any]) -> frozenset[Key]:
-        """Take in a Role or ClusterRole and return the requests that have pinned it and the policies that offer it.
-
-        Return nothing if its rules have not changed.
-        """
-        if self._newer("role", body) is None:
-            return frozenset()
-        return self._see_role(_role_key(body), read_role(body).seen)
-
-    def see_role_deleted(self, body: Mapping[str, Any]) -> frozenset[Key]:
-        """Take in that a Role or ClusterRole is gone and return who had pinned or offered it."""
-        key, known = _role_key(body), self._roles.get(_role_key(body))
-        if known is not None or self.names_role(key):
-            self._bury(str(body["metadata"]["uid"]))
-        if known is None or known.uid != body["metadata"]["uid"]:
-            return frozenset()
-        if key not in self._by_role and key not in self._offered:
-            del self._roles[key]  # roles come and go, and nobody asks for this one
-            return frozenset()
-        return self._see_role(key, RoleSeen("", ""))
-
-    def see_role_unreadable(self, key: RoleKey, uid: str) -> frozenset[Key]:
-        """Take in that what is in a role cannot be known and return who had pinned or offered it."""
-        return self._see_role(key, RoleSeen(uid, "", permanent=(UNRECOGNISED,)))
-
-    def _see_role(self, key: RoleKey, seen: RoleSeen) -> frozenset[Key]:
-        known, self._roles[key] = self._roles.get(key), seen
-        if seen == known:
-            return frozenset()
-        return frozenset((*map(RequestKey, self._by_role.get(key, ())), *self._offered.get(key, ())))
-
-    def names_role(self, key: RoleKey) -> bool:
-        """Whether a request has pinned a role, or a policy offers it."""
-        return key in self._by_role or key in self._offered
-
-    def roles(self) -> Mapping[RoleKey, str]:
-        """Return the UIDs of the roles that were read and are not known to be gone."""
-        return {key: seen.uid for key, seen in self._roles.items() if seen.uid}
-
-    def role_seen(self, request: AccessRequest, read: Role | None = None) -> RoleSeen | None:
-        """Return what was last seen of the role that a request has pinned, or None; `read` was read just now."""
-        terms = request.status.terms
-        if terms is None:
-            return None
-        if read is not None and (read.kind, read.name) == (terms.role.kind, terms.role.name):
-            return read.seen
-        return self._roles.get(role_key(request))
-
     def see_binding(self, body: Mapping[str, Any]) -> RequestKey | None:
         """Take in a RoleBinding with our label and return its key, or None where it is old or not ours."""
-        if self._newer("binding", body) is None:
+        if not self._versions.is_news("binding", body):
             return None
         binding = read_binding(body)
         if not binding.request_uid:
@@ -263,13 +169,13 @@ class Store:
 
     def lose_binding(self, binding: Binding) -> RequestKey | None:
         """Take in that exactly this binding is gone and return its key, or None where that was known."""
-        self._bury(binding.uid)
+        self._versions.bury(binding.uid)
         key = self._binding_key(binding)
         known = self._bindings.get(key)
         if known is None or known.uid != binding.uid:
             return None
         del self._bindings[key]
-        self.memory(key).lost = known
+        self.memories.lost(key, known)
         return RequestKey(key)
 
     # --- what is known ----------------------------------------------------------------------------------------------
@@ -293,7 +199,7 @@ class Store:
 
     def knows_policy(self, uid: str) -> bool:
         """Whether a policy was seen that is still there, or whose end is still to be told."""
-        return ("policy", uid) in self._versions or uid in self._gone_policies
+        return self._versions.has("policy", uid) or uid in self._gone_policies
 
     def gone_policies(self, key: PolicyKey) -> Iterable[AccessPolicy]:
         """Return the policies that had this key and are deleted, as they were last seen, until they are forgotten."""
@@ -308,20 +214,31 @@ class Store:
         """Return the binding of a request, or that which has this UID itself and is no request's; or None."""
         return self._bindings.get(uid)
 
-    def memory(self, uid: str) -> RequestMemory:
-        """Return what this process remembers about a request."""
-        return self._memories.setdefault(uid, RequestMemory())
-
     def forget(self, uid: str) -> None:
         """Forget a request whose story is over."""
         request = self._requests.pop(uid, None)
         self._unreadable.pop(uid, None)
         if request is not None:
             _discard(self._claims, _claim_key(request), uid)
+            self.roles.unpin(request)
             for index, key in self._keys(request):
                 _discard(index, key, uid)
-        self._memories.pop(uid, None)
-        self._versions.pop(("request", uid), None)
+        self.memories.forget(uid)
+        self._versions.forget("request", uid)
+
+    def forget_orphan(self, uid: str) -> None:
+        """Forget what is remembered about a request if nothing is there of it, neither itself nor its binding.
+
+        Before everything was listed that cannot be known.
+        """
+        is_there = uid in self._requests or uid in self._unreadable or uid in self._bindings
+        if self.is_synced and not is_there:
+            self.memories.forget(uid)
+
+    def forget_orphans(self) -> None:
+        """Forget what is remembered about all requests of which nothing is there."""
+        for uid in self.memories.uids():
+            self.forget_orphan(uid)
 
     def requests(self) -> Iterable[AccessRequest]:
         """Return all requests that are known."""
@@ -366,7 +283,7 @@ class Store:
     def _other_claims(self, request: AccessRequest) -> Iterator[tuple[AccessRequest, RequestMemory]]:
         """Yield what else the person has, accepted and not over: never more than the policy's limits, however many ask."""
         for uid in self._claims.get(_claim_key(request), ()):
-            memory = self.memory(uid)
+            memory = self.memories.of(uid)
             if uid != request.metadata.uid and not memory.is_gone:
                 yield self._requests[uid], memory
 
@@ -374,31 +291,12 @@ class Store:
 
     def known(self) -> Known:
         """Return what is known of all objects, as of now."""
-        return Known(dict(self._versions), frozenset(self._tombstones))
+        return self._versions.known()
 
     def start_over(self) -> None:
         """Take whatever is seen next for the newest, as after a start: the API server's state went back."""
-        self._versions.clear()
-        self._tombstones.clear()
-        self._memories.clear()
-
-    def _newer(self, kind: str, body: Mapping[str, Any]) -> str | None:
-        meta = body["metadata"]
-        uid, version = (
-            str(meta["uid"]),
-            int(meta["resourceVersion"]),
-        )  # comparable numbers since Kubernetes 1.35 (KEP-5504)
-        if uid in self._tombstones or self._versions.get((kind, uid), -1) >= version:
-            return None
-        self._versions[kind, uid] = version
-        return uid
-
-    def _bury(self, uid: str) -> None:
-        self._tombstones[uid] = None
-        for kind in ("request", "policy", "binding", "role"):
-            self._versions.pop((kind, uid), None)
-        while len(self._tombstones) > TOMBSTONES:
-            self._tombstones.popitem(last=False)
+        self._versions.start_over()
+        self.memories.forget_all()
 
 
 def _problems(error: ValidationError) -> str:
@@ -418,27 +316,6 @@ def _discard(index: defaultdict[Any, set[str]], key: Hashable, uid: str) -> None
         index[key].discard(uid)
         if not index[key]:
             del index[key]
-
-
-def role_key(request: AccessRequest) -> RoleKey:
-    """Return the key of the role that a request has pinned."""
-    if request.status.terms is None:
-        raise ValueError(f"request {request.metadata.name} has pinned no role")
-    return _key_of(request.status.terms.role, request.metadata.namespace)
-
-
-def offered_role(policy: AccessPolicy) -> RoleKey:
-    """Return the key of the role that a policy offers."""
-    return _key_of(policy.spec.role_ref, policy.metadata.namespace)
-
-
-def _key_of(role: PinnedRole | OfferedRole, namespace: str) -> RoleKey:
-    return (str(role.kind), namespace if role.kind is RoleKind.ROLE else "", role.name)
-
-
-def _role_key(body: Mapping[str, Any]) -> RoleKey:
-    meta = body["metadata"]
-    return (str(body["kind"]), str(meta.get("namespace") or ""), str(meta["name"]))
 
 
 def is_closed(body: Mapping[str, Any]) -> bool:

@@ -71,6 +71,7 @@ class Lister:
                 self._enqueue(gone)
         for uid in requests_before - there:
             await self._look_for(uid)
+        self._store.forget_orphans()
         self._give_everything_its_turn()
         went_back, self._is_from_scratch = self._is_from_scratch, False
         return went_back
@@ -82,7 +83,7 @@ class Lister:
             return
         body = await self._cluster.get_request(request.metadata.namespace, request.metadata.name)
         if body is None or body["metadata"]["uid"] != uid:
-            self._store.memory(uid).is_gone = True
+            self._store.memories.saw_gone(uid)
 
     def _give_everything_its_turn(self) -> None:
         for policy in self._store.policies():

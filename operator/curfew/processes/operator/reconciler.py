@@ -65,7 +65,7 @@ class Reconciler:
         self._reporter = reporter
         self._counting = counting
         self._wake = wake
-        roles = RoleReader(cluster, store, wake)
+        roles = RoleReader(cluster, store.roles, wake)
         self.gatherer = Gatherer(
             store,
             cluster,
@@ -125,7 +125,10 @@ class Reconciler:
             if self._store.unreadable(uid) is not None and self._store.is_synced:
                 return await self._closing.answer_unreadable(uid) if binding is None else binding.expires_at
             if self._store.request(uid) is None or not self._store.is_synced:
-                return await self.deleted.end_binding(uid, binding) if binding is not None else None
+                if binding is not None:
+                    return await self.deleted.end_binding(uid, binding)
+                self._store.forget_orphan(uid)
+                return None
             facts = await self.gatherer.gather(uid, reads)
             if facts is None:
                 return None
@@ -159,7 +162,7 @@ class Reconciler:
         if step.submit:
             for record in step.submit:
                 if record.event == "grant.intended":
-                    self._store.memory(facts.request.metadata.uid).handed_over = Story.of(record)
+                    self._store.memories.handed_over(facts.request.metadata.uid, Story.of(record))
             self._trail.submit(step.submit)
         outbox = step.act.outbox or () if isinstance(step.act, Patch) else ()
         self._counting.learn((*step.submit, *outbox))
@@ -194,10 +197,10 @@ class Reconciler:
             # Not success: it is read back and compared.
             return frozenset({Read.BINDING})
         except (Forbidden, Invalid) as error:
-            memory, now = self._store.memory(uid), self._clock.now()
-            memory.refused_since = memory.refused_since or now
-            may_pass = isinstance(error, Forbidden)
-            memory.refusal = refused(str(error), may_pass=may_pass, since=memory.refused_since, now=now)
+            now = self._clock.now()
+            since = self._store.memories.of(uid).refused_since or now
+            refusal = refused(str(error), may_pass=isinstance(error, Forbidden), since=since, now=now)
+            self._store.memories.refused(uid, refusal, since=since)
         return frozenset()
 
     async def _refuse_or_patch(self, uid: str, facts: Facts, step: Step, patch: Patch) -> None:
@@ -224,7 +227,7 @@ class Reconciler:
             await self._reread(uid, facts)
             return
         except NotFound:
-            self._store.memory(uid).is_gone = True
+            self._store.memories.saw_gone(uid)
             return
         self._store.see_request(body)
         if patch.event is not None:
@@ -244,7 +247,7 @@ class Reconciler:
         meta = facts.request.metadata
         body = await self._cluster.get_request(meta.namespace, meta.name)
         if body is None or body["metadata"]["uid"] != uid:
-            self._store.memory(uid).is_gone = True
+            self._store.memories.saw_gone(uid)
         else:
             self._store.see_request(body)
 

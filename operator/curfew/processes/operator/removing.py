@@ -42,10 +42,10 @@ class Remover:
                 self._tell_of_stuck(uid, removal, str(error))
                 raise
         at = self._clock.now()
-        self._store.memory(uid).stuck_since = None
+        self._store.memories.unstuck(uid)
         self._store.lose_binding(binding)
         if removed_by_us:
-            self._store.memory(uid).removal = Removal(at=at, reason=removal.reason, detail=removal.detail)
+            self._store.memories.removed(uid, Removal(at=at, reason=removal.reason, detail=removal.detail))
             self._reporter.removed(binding, at, removal.reason)
         request = self._store.request(uid)
         is_story_closed = request is not None and self._gatherer.is_story_closed(request)
@@ -54,9 +54,7 @@ class Remover:
 
     def _disown(self, uid: str, removal: Remove, at: datetime) -> None:
         """Tell of a binding that was none of ours to adopt. What was tampered with is not made again."""
-        memory = self._store.memory(uid)
-        memory.lost = memory.removal = None
-        memory.refusal = refuses_another(removal) or memory.refusal
+        self._store.memories.disowned(uid, refuses_another(removal))
         self.tell_of_orphan(removal.binding, removal.detail, at)
 
     def tell_of_orphan(self, binding: Binding, why: str, at: datetime) -> None:
@@ -66,16 +64,14 @@ class Remover:
 
     def _tell_of_stuck(self, uid: str, removal: Remove, problem: str) -> None:
         """Tell of a binding that has to go and does not, once it has resisted for a while; it is tried on."""
-        memory, now = self._store.memory(uid), self._clock.now()
-        memory.stuck_since = memory.stuck_since or now
-        if now - memory.stuck_since < REMOVAL_PATIENCE:
+        now = self._clock.now()
+        since = self._store.memories.stuck(uid, now)
+        if now - since < REMOVAL_PATIENCE:
             return
         request = self._store.request(uid)
         told = stories.of_binding(removal.binding)
         if request is not None:
             told = stories.story(self._gatherer.facts(request))
-        record = stories.removal_failed(
-            told, removal.binding, removal.reason, since=memory.stuck_since, at=now, problem=problem
-        )
+        record = stories.removal_failed(told, removal.binding, removal.reason, since=since, at=now, problem=problem)
         self._trail.submit((record,))
         self._reporter.notice(about_stuck(removal.binding, record.message))

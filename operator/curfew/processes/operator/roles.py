@@ -15,7 +15,7 @@ from curfew.api.access_policy import AccessPolicy
 from curfew.core.keys import Key, PolicyKey
 from curfew.core.terms import Role, read_role
 from curfew.ports import Cluster, ClusterError, Conflict, ObjectSeen, RoleSource, TooLarge
-from curfew.processes.operator.known import RoleKey, Store
+from curfew.processes.operator.known_roles import KnownRoles, RoleKey
 
 log = structlog.get_logger("curfew")
 
@@ -26,11 +26,11 @@ _LAST_DELAY: Final = 2.0  # seconds
 
 
 class RoleWatch:
-    """Keeps the store up to date on the roles that matter."""
+    """Keeps up to date what is known of the roles that matter."""
 
-    def __init__(self, source: RoleSource, store: Store, enqueue: Callable[[Key], None]) -> None:
+    def __init__(self, source: RoleSource, roles: KnownRoles, enqueue: Callable[[Key], None]) -> None:
         self._source = source
-        self._store = store
+        self._roles = roles
         self._enqueue = enqueue
         self._reading = asyncio.Lock()  # one at a time: each may be as large as is read at all
 
@@ -61,7 +61,7 @@ class RoleWatch:
         """List all of a kind, look at those that matter, and find out which of them went away unseen."""
         listed, version = await self._source.list_roles(kind)
         there = {(kind, seen.namespace, seen.name) for seen in listed}
-        for key, uid in self._store.roles().items():
+        for key, uid in self._roles.there().items():
             if key[0] == kind and key not in there:
                 self._lose(key, uid)
         for seen in listed:
@@ -75,7 +75,7 @@ class RoleWatch:
             return
         if seen.type == "DELETED":
             self._lose(key, seen.uid)
-        elif self._store.names_role(key):
+        elif self._roles.matters(key):
             async with self._reading:
                 await self._read(key, seen.uid)
 
@@ -83,26 +83,26 @@ class RoleWatch:
         try:
             body = await self._source.get_role(*key)
         except TooLarge:  # it cannot be known to be as it was approved (promise P8)
-            waiting = self._store.see_role_unreadable(key, uid)
+            waiting = self._roles.see_unreadable(key, uid)
         else:
-            waiting = self._store.see_role(body) if body is not None else frozenset()  # the watch tells of its end
+            waiting = self._roles.see(body) if body is not None else frozenset()  # the watch tells of its end
         for key_ in waiting:
             self._enqueue(key_)
 
     def _lose(self, key: RoleKey, uid: str) -> None:
         kind, namespace, name = key
         gone = {"kind": kind, "metadata": {"namespace": namespace, "name": name, "uid": uid}}
-        for waiting in self._store.see_role_deleted(gone):
+        for waiting in self._roles.see_deleted(gone):
             self._enqueue(waiting)
 
 
 class RoleReader:
     """Reads the role that a policy offers, past the watch."""
 
-    def __init__(self, cluster: Cluster, store: Store, wake: Callable[[Key], None]) -> None:
+    def __init__(self, cluster: Cluster, roles: KnownRoles, wake: Callable[[Key], None]) -> None:
         """`wake` gives its turn to each request and policy that another version of the role matters to."""
         self._cluster = cluster
-        self._store = store
+        self._roles = roles
         self._wake = wake
 
     async def read(self, policy: AccessPolicy) -> Role | None:
@@ -114,6 +114,6 @@ class RoleReader:
             return None
         if body is None:
             return None
-        for key in self._store.see_role(body):
+        for key in self._roles.see(body):
             self._wake(key)
         return read_role(body)

@@ -165,5 +165,5 @@ def wire(settings: Settings, cluster: KubeCluster, telemetry: Telemetry) -> Part
         queue=queue,
         revisions=Revisions(cluster),
         lister=Lister(known, cluster, queue.add, reporting.unreadable),
-        roles=RoleWatch(cluster, known, queue.add),
+        roles=RoleWatch(cluster, known.roles, queue.add),
     )

@@ -1,0 +1,119 @@
+"""What was last seen of the roles that matter: those that a request has pinned or a policy offers."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import Any
+
+from curfew.api.access_policy import AccessPolicy, OfferedRole, RoleKind
+from curfew.api.access_request import AccessRequest, PinnedRole
+from curfew.core.keys import Key, PolicyKey, RequestKey
+from curfew.core.risk_table import UNRECOGNISED
+from curfew.core.terms import Role, RoleSeen, read_role
+from curfew.processes.operator.versions import Versions
+
+RoleKey = tuple[str, str, str]
+"""Kind, namespace (empty for a ClusterRole) and name of a role."""
+
+
+class KnownRoles:
+    """The roles that were seen, and to whom each matters."""
+
+    def __init__(self, versions: Versions) -> None:
+        self._versions = versions
+        self._seen: dict[RoleKey, RoleSeen] = {}
+        self._pinned: defaultdict[RoleKey, set[RequestKey]] = defaultdict(set)
+        self._offered: defaultdict[RoleKey, set[PolicyKey]] = defaultdict(set)
+
+    # --- to whom a role matters -------------------------------------------------------------------------------------
+
+    def pin(self, request: AccessRequest) -> None:
+        """Take in that a request has pinned a role, if it has."""
+        if (key := _pinned_by(request)) is not None:
+            self._pinned[key].add(RequestKey.of(request))
+
+    def unpin(self, request: AccessRequest) -> None:
+        """Take in that a request that may have pinned a role is forgotten."""
+        if (key := _pinned_by(request)) is not None and key in self._pinned:
+            self._pinned[key].discard(RequestKey.of(request))
+            if not self._pinned[key]:
+                del self._pinned[key]
+
+    def offer(self, policy: AccessPolicy) -> None:
+        """Take in that a policy offers a role."""
+        self._offered[_offered_by(policy)].add(PolicyKey.of(policy))
+
+    def withdraw(self, policy: AccessPolicy) -> None:
+        """Take in that a policy offers its role no more."""
+        key = _offered_by(policy)
+        self._offered[key].discard(PolicyKey.of(policy))
+        if not self._offered[key]:
+            del self._offered[key]
+
+    def matters(self, key: RoleKey) -> bool:
+        """Whether a request has pinned a role, or a policy offers it."""
+        return key in self._pinned or key in self._offered
+
+    # --- what was seen ----------------------------------------------------------------------------------------------
+
+    def see(self, body: Mapping[str, Any]) -> frozenset[Key]:
+        """Take in a Role or ClusterRole and return the requests that have pinned it and the policies that offer it.
+
+        Return nothing if its rules have not changed.
+        """
+        if not self._versions.is_news("role", body):
+            return frozenset()
+        return self._see(_key_of_body(body), read_role(body).seen)
+
+    def see_deleted(self, body: Mapping[str, Any]) -> frozenset[Key]:
+        """Take in that a Role or ClusterRole is gone and return who had pinned or offered it."""
+        key = _key_of_body(body)
+        known = self._seen.get(key)
+        if known is not None or self.matters(key):
+            self._versions.bury(str(body["metadata"]["uid"]))
+        if known is None or known.uid != body["metadata"]["uid"]:
+            return frozenset()
+        if not self.matters(key):
+            del self._seen[key]  # roles come and go, and nobody asks for this one
+            return frozenset()
+        return self._see(key, RoleSeen("", ""))
+
+    def see_unreadable(self, key: RoleKey, uid: str) -> frozenset[Key]:
+        """Take in that what is in a role cannot be known and return who had pinned or offered it."""
+        return self._see(key, RoleSeen(uid, "", permanent=(UNRECOGNISED,)))
+
+    def _see(self, key: RoleKey, seen: RoleSeen) -> frozenset[Key]:
+        known, self._seen[key] = self._seen.get(key), seen
+        return frozenset((*self._pinned.get(key, ()), *self._offered.get(key, ()))) if seen != known else frozenset()
+
+    # --- what is known ----------------------------------------------------------------------------------------------
+
+    def there(self) -> Mapping[RoleKey, str]:
+        """Return the UIDs of the roles that were read and are not known to be gone."""
+        return {key: seen.uid for key, seen in self._seen.items() if seen.uid}
+
+    def of(self, request: AccessRequest, read: Role | None = None) -> RoleSeen | None:
+        """Return what was last seen of the role that a request has pinned, or None; `read` was read just now."""
+        terms, key = request.status.terms, _pinned_by(request)
+        if terms is None or key is None:
+            return None
+        if read is not None and (read.kind, read.name) == (terms.role.kind, terms.role.name):
+            return read.seen
+        return self._seen.get(key)
+
+
+def _pinned_by(request: AccessRequest) -> RoleKey | None:
+    terms = request.status.terms
+    return _key_of(terms.role, request.metadata.namespace) if terms is not None else None
+
+
+def _offered_by(policy: AccessPolicy) -> RoleKey:
+    return _key_of(policy.spec.role_ref, PolicyKey.of(policy).namespace)
+
+
+def _key_of(role: PinnedRole | OfferedRole, namespace: str) -> RoleKey:
+    return (str(role.kind), namespace if role.kind is RoleKind.ROLE else "", role.name)
+
+
+def _key_of_body(body: Mapping[str, Any]) -> RoleKey:
+    meta = body["metadata"]
+    return (str(body["kind"]), str(meta.get("namespace") or ""), str(meta["name"]))
