@@ -56,7 +56,7 @@ class Play:
             self.stage.clock,
             self,
             keep_for=KEEP_FOR,
-            policy=lambda key: self.stage.store.policy(key),
+            policy=lambda key: self.stage.store.policies.get(key),
             is_settled=lambda request: self.stage.counting.is_settled(request),
         )
 

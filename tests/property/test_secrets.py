@@ -27,8 +27,9 @@ from curfew.adapters.telemetry import Telemetry
 from curfew.core.keys import RequestKey
 from curfew.core.notices import Notice
 from curfew.ports import ClusterError, Forbidden, StoreUnavailable, Unavailable
-from curfew.processes.operator.known import Store, Unreadable
+from curfew.processes.operator.known import Store
 from curfew.processes.operator.reporting import Reporting
+from curfew.processes.operator.unreadable import Unreadable
 from tests.support.builders import BOB, NOON, a_decision, a_policy, a_request, a_role
 from tests.support.stage import Stage
 from tests.support.world import FailurePlan

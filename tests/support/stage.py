@@ -18,8 +18,9 @@ from curfew.core.reasons import Reason
 from curfew.core.seals import Seals
 from curfew.ports import ClosedRequest, ClusterError, StoreUnavailable
 from curfew.processes.operator.counting import Counting
-from curfew.processes.operator.known import Store, Unreadable, is_closed
+from curfew.processes.operator.known import Store, is_closed
 from curfew.processes.operator.reconciler import Reconciler
+from curfew.processes.operator.unreadable import Unreadable
 from tests.support.builders import NOON, a_decision, a_policy, a_request, a_role
 from tests.support.world import FailurePlan, FakeClock, FakeCluster
 
@@ -229,7 +230,7 @@ class Stage:
                 except Unreadable:
                     key = RequestKey(body["metadata"]["uid"])
         elif kind == "AccessPolicy":
-            policy = self.store.see_policy_deleted(body) if verb == "DELETED" else self.store.see_policy(body)
+            policy = self.store.policies.see_deleted(body) if verb == "DELETED" else self.store.policies.see(body)
             if policy is not None:
                 self.dirty |= {policy, *self.store.under_policy(policy)}
         elif kind in ("Role", "ClusterRole"):
@@ -282,7 +283,7 @@ class Stage:
         for body in await self.cluster.list_bindings():
             self.store.see_binding(body)
         for body in await self.cluster.list_policies():
-            self.store.see_policy(body)
+            self.store.policies.see(body)
         for body in await self.cluster.list_requests():
             try:
                 self.store.see_request(body)
@@ -294,7 +295,7 @@ class Stage:
             self.reconciler.policies.tell_deleted()
             await self.reconciler.deleted.close_stories()
         self.is_listed = True
-        self.dirty |= {PolicyKey.of(policy) for policy in self.store.policies()}
+        self.dirty |= {PolicyKey.of(policy) for policy in self.store.policies.all()}
         self.look_at_all_requests()
         self.dirty |= self.store.bindings().keys()
 

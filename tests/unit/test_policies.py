@@ -195,7 +195,7 @@ async def test_the_end_of_a_policy_is_told() -> None:
     assert (record.event, record.block["code"]) == ("policy.deleted", "5004W")
     assert record.message == "AccessPolicy debug in payments was deleted; nothing is granted under it any more"
     assert record.block["detail"]["spec"]["maxDuration"] == "4h"
-    assert not stage.store.gone_policies(PolicyKey("payments", "debug"))
+    assert not stage.store.policies.gone(PolicyKey("payments", "debug"))
 
 
 async def test_the_end_of_a_policy_that_nobody_saw_go_is_told_at_the_start_and_once() -> None:

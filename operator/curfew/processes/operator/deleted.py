@@ -8,9 +8,10 @@ from curfew.core import stories, unclaimed
 from curfew.core.bindings import Binding
 from curfew.core.notices import about_deleted
 from curfew.ports import Clock, Cluster
-from curfew.processes.operator.known import Store, Unreadable, is_closed
+from curfew.processes.operator.known import Store, is_closed
 from curfew.processes.operator.ports import Reporter, TrailPort
 from curfew.processes.operator.removing import Remover
+from curfew.processes.operator.unreadable import Unreadable
 
 
 class DeletedRequests:

@@ -66,7 +66,7 @@ class Gatherer:
         if request is None:
             return None
         namespace = request.metadata.namespace
-        policy = self._store.policy(PolicyKey.named_by(request))
+        policy = self._store.policies.get(PolicyKey.named_by(request))
         if Read.BINDING in reads:
             await self._read_binding(uid, namespace)
         role: Role | None = None
@@ -110,7 +110,7 @@ class Gatherer:
             enforcement=self._enforcement(),
             clock=self._clock_state(),
             is_gone=memory.is_gone,
-            policy=self._store.policy(PolicyKey.named_by(request)),
+            policy=self._store.policies.get(PolicyKey.named_by(request)),
             role=role,
             role_seen=seen,
             role_changing_since=role_changing_since,

@@ -11,7 +11,6 @@ from typing import Any
 from pydantic import ValidationError
 
 from curfew.api import names
-from curfew.api.access_policy import AccessPolicy
 from curfew.api.access_request import AccessRequest, Phase
 from curfew.api.characters import person
 from curfew.core.bindings import Binding, read_binding
@@ -19,19 +18,11 @@ from curfew.core.counting import TallyKey, counted_key
 from curfew.core.facts import Holder, Rivals
 from curfew.core.keys import Key, PolicyKey, RequestKey
 from curfew.core.lifecycle import FINAL
+from curfew.processes.operator.known_policies import KnownPolicies
 from curfew.processes.operator.known_roles import KnownRoles
 from curfew.processes.operator.memory import Memories, RequestMemory
+from curfew.processes.operator.unreadable import Unreadable
 from curfew.processes.operator.versions import Known, Versions
-
-
-class Unreadable(Exception):
-    """An object that the schema should have refused. `str(error)` says which, and what is wrong with it."""
-
-    def __init__(self, kind: str, body: Mapping[str, Any], error: ValidationError) -> None:
-        self.body = body
-        self.problems = _problems(error)
-        meta = body["metadata"]
-        super().__init__(f"{kind} {meta.get('namespace')}/{meta.get('name')}: {self.problems}")
 
 
 class Store:
@@ -40,11 +31,10 @@ class Store:
     def __init__(self) -> None:
         self._requests: dict[str, AccessRequest] = {}
         self._unreadable: dict[str, Unreadable] = {}  # requests that wait for the answer that they cannot be read
-        self._policies: dict[PolicyKey, AccessPolicy] = {}
-        self._gone_policies: dict[str, AccessPolicy] = {}  # by UID: deleted, and not yet known to be told
         self._bindings: dict[str, Binding] = {}
         self._versions = Versions()
         self.roles = KnownRoles(self._versions)
+        self.policies = KnownPolicies(self._versions, self.roles)
         self.memories = Memories()
         self._by_policy: defaultdict[PolicyKey, set[str]] = defaultdict(set)
         self._claims: defaultdict[tuple[PolicyKey, str], set[str]] = defaultdict(set)  # what counts towards a limit
@@ -106,46 +96,6 @@ class Store:
         self.memories.saw_gone(uid)
         return RequestKey(uid)
 
-    def see_policy(self, body: Mapping[str, Any]) -> PolicyKey | None:
-        """Take in an AccessPolicy and return its key, or None where it is older than what is known."""
-        if not self._versions.is_news("policy", body):
-            return None
-        key = PolicyKey.of_body(body)
-        known = self._policies.get(key)
-        if known is not None and known.metadata.uid != body["metadata"]["uid"]:
-            self.lose_policy(known)
-        self._withdraw(key)  # unreadable means no (promise P8)
-        try:
-            policy = AccessPolicy.model_validate(body)
-        except ValidationError as error:
-            raise Unreadable("AccessPolicy", body, error) from None
-        self._policies[key] = policy
-        self.roles.offer(policy)
-        return key
-
-    def _withdraw(self, key: PolicyKey) -> None:
-        """Take a policy away, if there is one."""
-        policy = self._policies.pop(key, None)
-        if policy is not None:
-            self.roles.withdraw(policy)
-
-    def see_policy_deleted(self, body: Mapping[str, Any]) -> PolicyKey | None:
-        """Take in that an AccessPolicy is gone and return its key, or None where another has its name by now."""
-        uid, known = body["metadata"]["uid"], self._policies.get(PolicyKey.of_body(body))
-        self._versions.bury(str(uid))
-        return self.lose_policy(known) if known is not None and known.metadata.uid == uid else None
-
-    def lose_policy(self, policy: AccessPolicy) -> PolicyKey | None:
-        """Take in that exactly this policy is gone and return its key, or None where that was known."""
-        key = PolicyKey.of(policy)
-        self._versions.bury(policy.metadata.uid)
-        known = self._policies.get(key)
-        if known is None or known.metadata.uid != policy.metadata.uid:
-            return None
-        self._gone_policies[policy.metadata.uid] = known
-        self._withdraw(key)
-        return key
-
     def see_binding(self, body: Mapping[str, Any]) -> RequestKey | None:
         """Take in a RoleBinding with our label and return its key, or None where it is old or not ours."""
         if not self._versions.is_news("binding", body):
@@ -193,23 +143,6 @@ class Store:
         binding = self._bindings.get(key.uid) if isinstance(key, RequestKey) else None
         return binding.expires_at if binding is not None else None
 
-    def policy(self, key: PolicyKey) -> AccessPolicy | None:
-        """Return a policy, or None."""
-        return self._policies.get(key)
-
-    def knows_policy(self, uid: str) -> bool:
-        """Whether a policy was seen that is still there, or whose end is still to be told."""
-        return self._versions.has("policy", uid) or uid in self._gone_policies
-
-    def gone_policies(self, key: PolicyKey) -> Iterable[AccessPolicy]:
-        """Return the policies that had this key and are deleted, as they were last seen, until they are forgotten."""
-        found = self._gone_policies.values()
-        return tuple(policy for policy in found if PolicyKey.of(policy) == key)
-
-    def forget_policy(self, uid: str) -> None:
-        """Forget a deleted policy whose end is told."""
-        self._gone_policies.pop(uid, None)
-
     def binding(self, uid: str) -> Binding | None:
         """Return the binding of a request, or that which has this UID itself and is no request's; or None."""
         return self._bindings.get(uid)
@@ -243,10 +176,6 @@ class Store:
     def requests(self) -> Iterable[AccessRequest]:
         """Return all requests that are known."""
         return tuple(self._requests.values())
-
-    def policies(self) -> Iterable[AccessPolicy]:
-        """Return all policies that are known."""
-        return tuple(self._policies.values())
 
     def bindings(self) -> Mapping[RequestKey, Binding]:
         """Return all our bindings that are known, by their keys."""
@@ -297,12 +226,6 @@ class Store:
         """Take whatever is seen next for the newest, as after a start: the API server's state went back."""
         self._versions.start_over()
         self.memories.forget_all()
-
-
-def _problems(error: ValidationError) -> str:
-    """Return what is wrong where, without what stands there: it may be anything."""
-    found = error.errors(include_url=False, include_context=False, include_input=False)
-    return "; ".join(f"{'.'.join(str(part) for part in one['loc'])}: {one['msg']}" for one in found)
 
 
 def _claim_key(request: AccessRequest) -> tuple[PolicyKey, str]:

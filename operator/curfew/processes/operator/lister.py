@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 from curfew.core.keys import Key, PolicyKey, RequestKey
 from curfew.ports import Cluster
-from curfew.processes.operator.known import Store, Unreadable
+from curfew.processes.operator.known import Store
+from curfew.processes.operator.unreadable import Unreadable
 
 
 class Lister:
@@ -36,7 +37,7 @@ class Lister:
         known = self._store.known()
         requests_before = {request.metadata.uid for request in self._store.requests()}
         bindings_before = tuple(self._store.bindings().values())
-        policies_before = tuple(self._store.policies())
+        policies_before = tuple(self._store.policies.all())
         # Bindings first: one that is past its end goes at once, whatever the other lists do (promise P3).
         bindings = await self._cluster.list_bindings()
         for body in bindings:
@@ -46,7 +47,7 @@ class Lister:
         policies = await self._cluster.list_policies()
         for body in policies:
             try:
-                self._store.see_policy(body)
+                self._store.policies.see(body)
             except Unreadable as error:
                 self._complain(error)
         requests = await self._cluster.list_requests()
@@ -67,7 +68,7 @@ class Lister:
                 if found is None or found["metadata"]["uid"] != binding.uid:
                     self._store.lose_binding(binding)
         for policy in policies_before:
-            if policy.metadata.uid not in there and (gone := self._store.lose_policy(policy)) is not None:
+            if policy.metadata.uid not in there and (gone := self._store.policies.lose(policy)) is not None:
                 self._enqueue(gone)
         for uid in requests_before - there:
             await self._look_for(uid)
@@ -86,7 +87,7 @@ class Lister:
             self._store.memories.saw_gone(uid)
 
     def _give_everything_its_turn(self) -> None:
-        for policy in self._store.policies():
+        for policy in self._store.policies.all():
             self._enqueue(PolicyKey.of(policy))
         requests = {RequestKey.of(request) for request in self._store.requests()}
         for key in requests | self._store.bindings().keys():

@@ -56,7 +56,7 @@ class Observer:
             self._was_read = True
             for request in self._known.requests():
                 self._add(RequestKey.of(request))
-            for policy in self._known.policies():
+            for policy in self._known.policies.all():
                 self._add(PolicyKey.of(policy))
         self._wake_waiting()
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from curfew.core import policies, policy_records
 from curfew.core.keys import PolicyKey
 from curfew.ports import Clock, Cluster, Conflict, NotFound
-from curfew.processes.operator.known import Store
+from curfew.processes.operator.known_policies import KnownPolicies
 from curfew.processes.operator.ports import Reporter, TrailPort
 from curfew.processes.operator.roles import RoleReader
 
@@ -14,9 +14,15 @@ class PolicyReconciler:
     """Tells of policies what the log does not have yet, and writes into their status whether they can be asked for."""
 
     def __init__(
-        self, store: Store, cluster: Cluster, trail: TrailPort, clock: Clock, reporter: Reporter, roles: RoleReader
+        self,
+        known: KnownPolicies,
+        cluster: Cluster,
+        trail: TrailPort,
+        clock: Clock,
+        reporter: Reporter,
+        roles: RoleReader,
     ) -> None:
-        self._store = store
+        self._known = known
         self._cluster = cluster
         self._trail = trail
         self._clock = clock
@@ -26,7 +32,7 @@ class PolicyReconciler:
     async def reconcile(self, key: PolicyKey) -> datetime | None:
         """Tell of each version of a policy once, and judge it. Return when to look again, or None."""
         self._tell_of_deleted(key)
-        policy = self._store.policy(key)
+        policy = self._known.get(key)
         if policy is None:
             return None
         last = self._trail.open_policies().get(policy.metadata.uid)
@@ -48,23 +54,23 @@ class PolicyReconciler:
                 )
             except (Conflict, NotFound):
                 return None  # it was changed or deleted meanwhile; the watch brings it back
-            self._store.see_policy(patched)
+            self._known.see(patched)
         for notice in judgement.notices:
             self._reporter.notice(notice)
         return judgement.wake_at
 
     def _tell_of_deleted(self, key: PolicyKey) -> None:
         """Tell the ends of the policies that had this key, until they are durable."""
-        for policy in self._store.gone_policies(key):
+        for policy in self._known.gone(key):
             last = self._trail.open_policies().get(policy.metadata.uid)
             records = policy_records.deleted(policy, last, at=self._clock.now())
             if self._trail.receipt(records[-1].id) is not None:
-                self._store.forget_policy(policy.metadata.uid)
+                self._known.forget(policy.metadata.uid)
             else:
                 self._trail.submit(records)
 
     def tell_deleted(self) -> None:
         """Tell the ends of the policies that the trail remembers and the cluster no longer has."""
         for uid, last in self._trail.open_policies().items():
-            if not self._store.knows_policy(uid):
+            if not self._known.knows(uid):
                 self._trail.submit(policy_records.deleted_unseen(last, at=self._clock.now()))

@@ -81,7 +81,7 @@ class Reconciler:
         self._remover = Remover(store, cluster, trail, clock, reporter, self.gatherer)
         self._closing = Closing(store, cluster, trail, clock, reporter, counting=counting, closed=closed)
         self.deleted = DeletedRequests(store, cluster, trail, clock, reporter, self._remover)
-        self.policies = PolicyReconciler(store, cluster, trail, clock, reporter, roles)
+        self.policies = PolicyReconciler(store.policies, cluster, trail, clock, reporter, roles)
 
     async def reconcile(self, key: Key) -> datetime | None:
         """Work on a request or on a policy. Return when to look again, or None."""

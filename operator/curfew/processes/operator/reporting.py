@@ -22,7 +22,8 @@ from curfew.core.reasons import Reason
 from curfew.core.seals import Seals
 from curfew.core.sweeping import SweeperState, Sweeps
 from curfew.ports import Attestation, ClosedRequest, ClusterError
-from curfew.processes.operator.known import Store, Unreadable
+from curfew.processes.operator.known import Store
+from curfew.processes.operator.unreadable import Unreadable
 
 log = structlog.get_logger("curfew")
 

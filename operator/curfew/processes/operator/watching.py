@@ -13,7 +13,8 @@ import kopf
 
 from curfew.api import names
 from curfew.core.keys import Key, RequestKey
-from curfew.processes.operator.known import Store, Unreadable, is_closed
+from curfew.processes.operator.known import Store, is_closed
+from curfew.processes.operator.unreadable import Unreadable
 
 Enqueue = Callable[[Key], None]
 Complain = Callable[[Unreadable], None]
@@ -40,7 +41,7 @@ def register(registry: kopf.OperatorRegistry, store: Store, enqueue: Enqueue, co
     @kopf.on.event(names.GROUP, names.VERSION, "accesspolicies", registry=registry)
     async def policy_was_seen(type: str | None, body: kopf.Body, **_: Any) -> None:  # noqa: A002  Kopf's name for it
         try:
-            key = store.see_policy_deleted(body) if type == "DELETED" else store.see_policy(body)
+            key = store.policies.see_deleted(body) if type == "DELETED" else store.policies.see(body)
         except Unreadable as error:
             complain(error)
         else:

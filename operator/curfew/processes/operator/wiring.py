@@ -126,7 +126,7 @@ def wire(settings: Settings, cluster: KubeCluster, telemetry: Telemetry) -> Part
         clock,
         reporting,
         keep_for=settings.finished.keep_for,
-        policy=known.policy,
+        policy=known.policies.get,
         is_settled=counting.is_settled,
     )
     reconciler = Reconciler(

@@ -1,0 +1,22 @@
+"""Objects that the API server took and that Curfew cannot read."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+
+class Unreadable(Exception):
+    """An object that the schema should have refused. `str(error)` says which, and what is wrong with it."""
+
+    def __init__(self, kind: str, body: Mapping[str, Any], error: ValidationError) -> None:
+        self.body = body
+        self.problems = _problems(error)
+        meta = body["metadata"]
+        super().__init__(f"{kind} {meta.get('namespace')}/{meta.get('name')}: {self.problems}")
+
+
+def _problems(error: ValidationError) -> str:
+    """Return what is wrong where, without what stands there: it may be anything."""
+    found = error.errors(include_url=False, include_context=False, include_input=False)
+    return "; ".join(f"{'.'.join(str(part) for part in one['loc'])}: {one['msg']}" for one in found)
