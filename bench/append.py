@@ -14,7 +14,7 @@ from bench.plan import Plan
 from bench.writing import OWN, Noted, some_records, writing
 from curfew.adapters.objectstore.folder import FolderStore
 from curfew.audit.record import Record
-from curfew.trail.writer import MOST_BYTES, MOST_RECORDS
+from curfew.trail.queue import MOST_BYTES, MOST_RECORDS
 
 ABOUT = "append to a folder; 20 s"
 MOST = 20_000

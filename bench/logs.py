@@ -29,7 +29,7 @@ from curfew.audit.canonical import canonical
 from curfew.audit.checkpoint import Ed25519Signer
 from curfew.audit.record import CURFEW, make_record
 from curfew.audit.segment import Head, origin, seal
-from curfew.trail.writer import MOST_BYTES, MOST_RECORDS
+from curfew.trail.queue import MOST_BYTES, MOST_RECORDS
 from tools.servers.folders import cache_folder
 from tools.servers.progress import Progress
 

@@ -8,12 +8,10 @@ import time
 from collections.abc import Iterator
 
 from bench.figures import Figure, at_most
-from bench.logs import Made, signer
+from bench.logs import Made
 from bench.plan import Plan
-from bench.writing import Noted, Told
-from curfew.adapters.clock import SystemClock
+from bench.writing import Noted, Told, a_trail
 from curfew.adapters.objectstore.folder import FolderStore
-from curfew.trail import Trail
 from curfew.trail.ahead import AT_ONCE
 
 ABOUT = "start a leader; 10 s"
@@ -28,7 +26,7 @@ def measure(plan: Plan) -> Iterator[Figure]:
 
 async def _open(log: Made) -> Figure:
     store = Noted(FolderStore(log.folder))
-    trail = Trail(store, SystemClock(), signer(log.log), log.log, "bench", observer=Told(), worm_required=False)
+    trail = a_trail(store, log.log, Told())
     started = time.perf_counter()
     await trail.open()
     seconds = time.perf_counter() - started

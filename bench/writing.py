@@ -1,6 +1,7 @@
 """What the benches of the writer share: records at hand, a trail, and who notes what it tells and stores."""
 
 import asyncio
+import functools
 import itertools
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -12,7 +13,8 @@ from bench.stories import Company
 from curfew.adapters.clock import SystemClock
 from curfew.audit.record import Record
 from curfew.ports import Attestation, Keep, ObjectStore, every
-from curfew.trail import Health, Trail
+from curfew.processes.operator.recall import Recall, Trail
+from curfew.trail import Health
 from curfew.trail.samples import Discrepancy
 
 LOG = "bench"
@@ -31,7 +33,7 @@ def some_records(count: int) -> list[Record]:
 async def writing(store: ObjectStore) -> AsyncIterator[tuple[Trail, "Told"]]:
     """Open a trail over a store that need not be write-once, and run it as long as the block."""
     told = Told()
-    trail = Trail(store, SystemClock(), signer(LOG), LOG, "bench", observer=told, worm_required=False)
+    trail = a_trail(store, LOG, told)
     await trail.open()
     running = asyncio.create_task(trail.run())
     try:
@@ -41,6 +43,12 @@ async def writing(store: ObjectStore) -> AsyncIterator[tuple[Trail, "Told"]]:
         running.cancel()
         with suppress(asyncio.CancelledError):
             await running
+
+
+def a_trail(store: ObjectStore, log: str, told: "Told") -> Trail:
+    """Return the trail of an operator over a store that need not be write-once, not opened yet."""
+    remember = functools.partial(Recall, log, "bench")
+    return Trail(store, SystemClock(), signer(log), log, "bench", observer=told, remember=remember, worm_required=False)
 
 
 class Told:

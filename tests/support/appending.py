@@ -12,7 +12,7 @@ from functools import partial
 from curfew.adapters.clock import SystemClock
 from curfew.adapters.objectstore import open_store
 from curfew.audit.record import Record
-from curfew.trail import Trail
+from curfew.processes.operator.recall import Trail
 from tests.support.trail import Observer, a_trail, records, running, until
 
 

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -15,7 +16,8 @@ from curfew.audit.rotation import successor
 from curfew.audit.segment import Head, Segment, follow, origin
 from curfew.audit.verify import in_order, verify
 from curfew.ports import Attestation, ObjectStore
-from curfew.trail import Health, Trail
+from curfew.processes.operator.recall import Recall, Trail
+from curfew.trail import Appender, Health
 from curfew.trail.recovery import records_of
 from curfew.trail.samples import Discrepancy
 
@@ -109,20 +111,22 @@ def a_story(uid: str = "uid-0001") -> Story:
 
 def a_trail(store: ObjectStore, observer: Observer | None = None, **changes: Any) -> Trail:
     """Return a trail over a store, not opened yet."""
+    writer = changes.pop("writer", "curfew-1")
     return Trail(
         store,
         changes.pop("clock", None) or LoopClock(),
         changes.pop("signer", SIGNER),
         LOG,
-        changes.pop("writer", "curfew-1"),
+        writer,
         observer=observer or Observer(),
+        remember=partial(Recall, LOG, writer),
         jitter=changes.pop("jitter", lambda: 1.0),
         **changes,
     )
 
 
 @asynccontextmanager
-async def running(trail: Trail) -> AsyncIterator[asyncio.Task[None]]:
+async def running(trail: Appender[Any]) -> AsyncIterator[asyncio.Task[None]]:
     """Run a trail as long as the block."""
     task = asyncio.create_task(trail.run())
     try:

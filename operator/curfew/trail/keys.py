@@ -13,7 +13,6 @@ from typing import TypeVar
 from curfew.audit.checkpoint import Signer, SigningFailed, Verifier
 from curfew.audit.record import Record
 from curfew.audit.rotation import rotation
-from curfew.core.seals import Seals, statement
 
 R = TypeVar("R")
 
@@ -23,10 +22,6 @@ THREADS = 4
 
 class KeyUnknown(Exception):
     """The log is signed with a key that we do not have or cannot use. `str(error)` is a sentence for people."""
-
-
-def _sign_statement(signer: Signer) -> bytes:
-    return signer.sign(statement(signer.verifier))
 
 
 class Keys:
@@ -78,23 +73,24 @@ class Keys:
         """Return what `act` makes of the key that signs now, or raise `SigningFailed`."""
         return await self._apart(act, self._now)
 
-    async def seals(self) -> Seals:
-        """Return what seals the records in a status, made of a signature by each key; or raise `SigningFailed`.
+    async def signatures(self, statement: Callable[[Verifier], bytes]) -> tuple[bytes, ...]:
+        """Return what each key makes of a text that is signed for its own sake, the newest first; or raise `SigningFailed`.
 
-        Raise `KeyUnknown` for a key that signs the same differently each time: the next process could open no seal.
+        `statement` returns the text for a key. Raise `KeyUnknown` for a key that signs the same differently each time: the
+        next process could make nothing of what was made with it.
         """
         signatures = []
         for signer in (self._signer, self._previous):
             if signer is None:
                 continue
-            first, second = [await self._apart(_sign_statement, signer) for _ in range(2)]
+            first, second = [await self._apart(lambda one: one.sign(statement(one.verifier)), signer) for _ in range(2)]
             if first != second:
                 raise KeyUnknown(
                     f"Key {signer.verifier.key_hash.hex()} signs the same text differently each time, and what Curfew seals "
                     "with it could not be opened after a restart. Use a key that signs as RFC 8032 says (Ed25519)."
                 )
             signatures.append(first)
-        return Seals(*signatures)
+        return tuple(signatures)
 
     def close(self) -> None:
         """Wait for no thread any more."""

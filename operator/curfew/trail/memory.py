@@ -1,4 +1,8 @@
-"""What is known of the log's recent past: which records it holds, with their receipts, and which stories are open."""
+"""What is known of the log's recent past: which records it holds, with their receipts.
+
+A process that has to know more of its log derives its own memory from this one: it learns more from each segment, and may
+have the log carry forward what a start has to know.
+"""
 
 import hashlib
 from bisect import bisect_right
@@ -8,19 +12,15 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from curfew.audit.receipt import Receipt
-from curfew.audit.record import Record, record_id
+from curfew.audit.record import Record
 from curfew.audit.segment import Head
-from curfew.core.lately import Lately
-from curfew.trail.open_stories import CLOSED, INTENDED, OpenStories
+from curfew.trail.lineage import LINEAGE_TOLD, Lineage
 
 GENERATIONS = 4
 """Into how many parts the window is cut; the oldest is forgotten as a whole."""
 
 REMEMBERED = timedelta(hours=25)
-"""How much of the log's end is remembered, record by record. What an open story needs is kept for as long as it is open."""
-
-SKEW = timedelta(hours=1)
-"""By how much the API server's clock may differ from the log's where a request's age is compared with the log."""
+"""How much of the log's end is remembered, record by record."""
 
 
 @dataclass(slots=True)
@@ -37,8 +37,7 @@ class _Generation:
 class Memory:
     """The last `window` of the log, measured from its newest segment and not from now: a long sleep forgets nothing.
 
-    A record is forgotten when it is older than the window and nobody has asked for it in all that time, and its story is
-    not open.
+    A record is forgotten when it is older than the window and nobody has asked for it in all that time.
     """
 
     def __init__(self, log: str, window: timedelta = REMEMBERED) -> None:
@@ -46,12 +45,30 @@ class Memory:
         self._log = log
         self._window = window
         self._generations: deque[_Generation] = deque()
-        self._forgotten_before: datetime | None = (
-            None  # all that was sealed since then is remembered; None: all there is
-        )
         self._newest: tuple[int, bytes] = (0, b"")  # size and root of the log after the last segment with records
-        self.open = OpenStories()
-        self.lately = Lately()
+        self.forgotten_before: datetime | None = None  # all that was sealed since then is known; None: all there is
+        self.lineage = Lineage()
+
+    # --- what a memory derived from this one may have besides -------------------------------------------------------
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all is known that a start has to know; if not, more of the log is read."""
+        return True
+
+    @property
+    def is_carrying(self) -> bool:
+        """Whether the log has begun to carry something forward, and not all of it is written."""
+        return False
+
+    def carry(self, at: datetime) -> Sequence[Record]:
+        """Return what the segment that is sealed at this time has to begin with; it is written before anything else."""
+        return ()
+
+    def abandon(self) -> None:
+        """Give up what is being carried forward: another writer's segment came first."""
+
+    # --- learning ---------------------------------------------------------------------------------------------------
 
     def learn(self, records: Sequence[Record], after: Head, *, own: bool) -> None:
         """Take in a segment: its records, and the state after it."""
@@ -61,13 +78,13 @@ class Memory:
             self._newest = after.range.size, after.range.root()
         for index, record in enumerate(records, first):
             generation.indexes.setdefault(_key(record.id), index if own else ~index)
-            self.open.learn(record, index)
-            self.lately.learn(record)
-            if record.event == INTENDED:
-                self.open.announced(record, Receipt(self._log, index, self._newest[0], self._newest[1].hex()))
+            if record.event in LINEAGE_TOLD:
+                self.lineage.learn(record)
         if records:
             generation.sizes.append(self._newest[0])
             generation.roots.append(self._newest[1])
+
+    # --- what others ask --------------------------------------------------------------------------------------------
 
     def receipt(self, id_: str) -> Receipt | None:
         """Return the receipt of a durable record, or None where it is not known to be durable."""
@@ -79,33 +96,13 @@ class Memory:
         found = self._find(id_)
         return found is not None and found[1]
 
-    def is_told(self, record: Record) -> bool:
-        """Whether the log holds a record that was to be told once, as far as can be known.
-
-        A record that is so old that it would be forgotten is told, unless its story is open and all its records are known.
-        One that was not told waits, and in time without a segment nothing is forgotten.
-        """
-        before = self._forgotten_before
-        is_forgettable = before is not None and record.at < before + SKEW and not self.open.knows_all(record.subject)
-        return is_forgettable or self.receipt(record.id) is not None
-
-    def is_over(self, uid: str, created: datetime) -> bool:
-        """Whether the log holds the story of a request closed that was created then, by the API server's clock.
-
-        A request of which nothing is remembered is over if it is so old that its end would be forgotten, and not so old
-        that an open story of that time may be unknown.
-        """
-        if uid in self.open:
-            return False
-        if self.receipt(record_id(uid, CLOSED)) is not None:
-            return True
-        since, before = self.open.since, self._forgotten_before
-        return since is not None and before is not None and since + SKEW <= created <= before + SKEW
+    def receipt_at(self, index: int) -> Receipt:
+        """Return the receipt of the record at an index, of the log as it is now."""
+        return Receipt(self._log, index, self._newest[0], self._newest[1].hex())
 
     def remembers(self, since: datetime) -> bool:
         """Whether each record that was written since then is known."""
-        before = self._forgotten_before
-        return before is None or before <= since
+        return self.forgotten_before is None or self.forgotten_before <= since
 
     def __len__(self) -> int:
         """Return how many records are remembered."""
@@ -117,14 +114,13 @@ class Memory:
         if at is None:
             raise ValueError("a segment has a time")
         if not self._generations:
-            self.open.begin(at, is_first=after.seq == 0)
-            self._forgotten_before = None if after.seq == 0 else at
+            self.forgotten_before = None if after.seq == 0 else at
         if not self._generations or at - self._generations[-1].since >= self._window / GENERATIONS:
             self._generations.append(_Generation(at))
         # A part ends where the next begins.
         while len(self._generations) > 1 and self._generations[1].since <= at - self._window:
             self._generations.popleft()
-            self._forgotten_before = self._generations[0].since
+            self.forgotten_before = self._generations[0].since
         return self._generations[-1]
 
     def _find(self, id_: str) -> tuple[Receipt, bool] | None:
@@ -138,11 +134,7 @@ class Memory:
                     # Whoever asks may ask again, and offer the record again if told that it is not there.
                     self._generations[-1].asked[key] = found
                 return found
-        # A record of an open story is known for as long as that is open, its receipt as well if it announces the grant.
-        receipt, index = self.open.receipt(id_), self.open.index(id_)
-        if receipt is None and index is not None:
-            receipt = Receipt(self._log, index, self._newest[0], self._newest[1].hex())
-        return None if receipt is None else (receipt, False)
+        return None
 
     def _receipt(self, generation: _Generation, index: int) -> Receipt:
         index = max(index, ~index)

@@ -96,17 +96,3 @@ def writer_changed(log: str, segment: Segment, *, at: datetime, writer: str) -> 
         qualifier=segment.name,
         detail={"other": segment.writer, "segment": segment.seq, "records": len(segment.lines), "writer": writer},
     )
-
-
-def cluster_set_back(log: str, *, at: datetime, seen: int, found: int) -> Record:
-    """The API server's state went back to an earlier one. What the log holds is compared with what is there now."""
-    return make_record(
-        "audit.cluster_set_back",
-        at=at,
-        actor=CURFEW,
-        message=f"The cluster was set back to an earlier state (revision {seen} was seen before, {found} after). "
-        "Everything is read anew; what the log holds closed is closed again.",
-        subject=log,
-        qualifier=at.isoformat(),
-        detail={"seen": seen, "found": found},
-    )

@@ -12,6 +12,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import MappingProxyType
+from typing import Generic, TypeVar
 
 from curfew.audit.checkpoint import Verifier
 from curfew.audit.pseudonyms import Person, revealed
@@ -24,13 +25,15 @@ from curfew.trail.memory import REMEMBERED, Memory
 from curfew.trail.samples import Samples
 from curfew.trail.search import Search, Signed
 
+M = TypeVar("M", bound=Memory)
+
 
 @dataclass(frozen=True, slots=True)
-class Recovered:
+class Recovered(Generic[M]):
     """A log as it was found: the state after its last segment, what is remembered, and which segments there are."""
 
     head: Head
-    memory: Memory
+    memory: M
     samples: Samples  # without a newest one for a log that has not begun
     verifier: Verifier  # the key that signs what follows
 
@@ -41,13 +44,14 @@ async def recover(
     verifiers: Sequence[Verifier],
     window: timedelta,
     now: datetime,
+    remember: Callable[[], M],
     people: Mapping[str, Person] = MappingProxyType({}),
     lot: Callable[[], float] = random.random,
-) -> Recovered:
-    """Find the end of a log, and remember what it holds open, with the names of `people` for their pseudonyms.
+) -> Recovered[M]:
+    """Find the end of a log, and have a new memory of `remember` learn it, with the names of `people` for their pseudonyms.
 
-    Its last 25 hours are read, in which there is a complete set of the open stories. `window` is how much is read of a log
-    without one: of one that an earlier version wrote. `verifiers` are the keys that may have signed that part of it, the
+    Its last 25 hours are read. `window` is how much is read if what is remembered of these is not complete: of a log that an
+    earlier version wrote. `verifiers` are the keys that may have signed that part of it, the
     newest first, which is the one that begins a log. `now` is what the clock shows, aware: no segment is looked for under
     days that are yet to come. By `lot` it is decided which segments are kept in mind.
 
@@ -57,10 +61,10 @@ async def recover(
     search = Search(store, log, verifiers, now, lot)
     late = await search.signed()
     if late is None:
-        return Recovered(Head.genesis(log), Memory(log), Samples(window, lot), verifiers[0])
-    recovered = await _read_back(store, search, verifiers, late, REMEMBERED, Samples(window, lot), people)
-    if window > REMEMBERED and not recovered.memory.open.is_complete:
-        recovered = await _read_back(store, search, verifiers, late, window, Samples(window, lot), people)
+        return Recovered(Head.genesis(log), remember(), Samples(window, lot), verifiers[0])
+    recovered = await _read_back(store, search, verifiers, late, REMEMBERED, remember(), Samples(window, lot), people)
+    if window > REMEMBERED and not recovered.memory.is_complete:
+        recovered = await _read_back(store, search, verifiers, late, window, remember(), Samples(window, lot), people)
     return recovered
 
 
@@ -70,12 +74,11 @@ async def _read_back(
     verifiers: Sequence[Verifier],
     late: Signed,
     span: timedelta,
+    memory: M,
     samples: Samples,
     people: Mapping[str, Person],
-) -> Recovered:
+) -> Recovered[M]:
     """Verify and remember what was sealed in a span before a segment near the end, and since."""
-    log = late.after.log
-    memory = Memory(log)
 
     def remember(segment: Segment, after: Head) -> None:
         told = records_of(segment)
@@ -89,7 +92,7 @@ async def _read_back(
     # its first day: the last one there. From it or one before it on, each is verified.
     early = await search.signed(before=first_day)
     if early is None:
-        head, verifier = Head.genesis(log), verifiers[-1]
+        head, verifier = Head.genesis(late.after.log), verifiers[-1]
     else:
         head, verifier = early.after, early.following
         remember(early.segment, head)

@@ -17,7 +17,7 @@ from curfew.audit.record import Record
 from curfew.audit.rotation import successor
 from curfew.audit.segment import ChainBroken, Head, follow, origin, partition, resume, sequence
 from curfew.ports import Clock, NamesUnreadable, ObjectMissing, ObjectStore, StoreError
-from curfew.trail.open_stories import OpenStories
+from curfew.trail.lineage import Lineage
 
 STATE_EVERY = timedelta(hours=24)
 """How old the newest statement gets before the next is made."""
@@ -50,7 +50,7 @@ class Retention:
         writer: str,
         keep_for: timedelta,
         verifiers: Iterable[Verifier],
-        known: Callable[[], OpenStories],
+        known: Callable[[], Lineage],
     ) -> None:
         """`verifiers` are the keys from the settings; `known` returns what is known of the log, with the keys before them."""
         self._store = store

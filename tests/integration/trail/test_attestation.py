@@ -15,7 +15,7 @@ from curfew.adapters.clock import SystemClock
 from curfew.adapters.objectstore import bucket as adapter
 from curfew.adapters.objectstore import open_store
 from curfew.ports import Attestation, Evidence, ObjectStore
-from curfew.trail import Trail
+from curfew.processes.operator.recall import Trail
 from tests.integration.emitting import was_read
 from tests.support.moto import MotoServer
 from tests.support.trail import LOG, Observer, a_trail, log_of, records, running, until

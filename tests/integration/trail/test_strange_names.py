@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 from click.testing import CliRunner
@@ -9,6 +10,7 @@ from click.testing import CliRunner
 from curfew.adapters.objectstore import open_store
 from curfew.audit.segment import partition
 from curfew.cli import main
+from curfew.trail.memory import Memory
 from curfew.trail.recovery import recover
 from tests.support.logs import BEGIN, ALog, a_log
 from tests.support.moto import MotoServer
@@ -38,7 +40,8 @@ def test_a_name_that_no_path_could_have_hides_no_segment(
         client.put_object(Bucket=bucket, Key=f"prod/{folder}{strange}", Body=b"x")
     url = f"s3://{bucket}/prod"
 
-    start = recover(open_store(url), log.log, [log.verifier], timedelta(hours=25), datetime.now(UTC))
+    remember = partial(Memory, log.log)
+    start = recover(open_store(url), log.log, [log.verifier], timedelta(hours=25), datetime.now(UTC), remember)
     assert asyncio.run(start).head == log.head
 
     verified = CliRunner().invoke(main, ["audit", "verify", url, "--all"], prog_name="curfew")

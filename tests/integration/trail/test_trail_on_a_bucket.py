@@ -13,7 +13,7 @@ from curfew.adapters.objectstore import open_store
 from curfew.audit.carried import cut
 from curfew.audit.record import Record
 from curfew.ports import ObjectStore
-from curfew.trail import Trail
+from curfew.processes.operator.recall import Trail
 from tests.integration.emitting import was_read
 from tests.support.trail import LOG, Observer, a_record, a_trail, log_of, records, running, told_once, until
 from tools.servers.s3 import S3Server

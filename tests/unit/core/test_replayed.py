@@ -11,8 +11,8 @@ from curfew.audit.receipt import Receipt
 from curfew.audit.record import Record
 from curfew.audit.segment import Head, seal
 from curfew.core.keys import Key
-from curfew.trail.memory import Memory
-from curfew.trail.open_stories import MOST_TOLD
+from curfew.processes.operator.open_stories import MOST_TOLD
+from curfew.processes.operator.recall import Recall
 from tests.support.builders import ALICE, BOB, a_decision, a_policy
 from tests.support.stage import FakeTrail, Stage, pending
 from tests.support.trail import LOG, SIGNER
@@ -23,7 +23,7 @@ class ForgetfulTrail(FakeTrail):
 
     def __init__(self, stage: Stage) -> None:
         super().__init__(stage.clock, stage.log)
-        self.memory = Memory(LOG)
+        self.memory = Recall(LOG, "curfew-1")
         self._head = Head.genesis(LOG)
 
     def flush(self) -> set[Key]:

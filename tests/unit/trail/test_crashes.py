@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from curfew.audit.record import Record
 from curfew.audit.segment import seal
 from curfew.ports import Keep, ObjectStore, every
-from curfew.trail import Trail
+from curfew.processes.operator.recall import Trail
 from tests.support.stores import FailingStore, MemoryStore, PowerCut, StallingStore, When
 from tests.support.trail import (
     SIGNER,
@@ -159,7 +159,7 @@ def in_flight(trail: Trail) -> dict[str, bytes]:
     """Return the object that a trail is writing."""
     head = trail._head
     assert head is not None
-    lines = [entry.line for entry in trail._in_flight.values()]
+    lines = [entry.line for entry in trail._queue.in_flight.values()]
     body, _ = seal(head, lines, at=LoopClock().now(), writer=trail._writer, signer=SIGNER)
     return {head.next_name(): body}
 

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -16,8 +17,10 @@ from curfew.audit.checkpoint import Ed25519Signer, SigningFailed, Verifier, open
 from curfew.audit.claims import checkpoint_in, claimed_key
 from curfew.audit.rotation import EVENT, rotation
 from curfew.audit.segment import Head, origin, seal
-from curfew.trail import Trail
+from curfew.core.seals import Seals, statement
+from curfew.processes.operator.recall import Trail
 from curfew.trail.keys import Keys
+from curfew.trail.memory import Memory
 from curfew.trail.recovery import recover
 from tests.support.stores import FailingStore, MemoryStore, PowerCut, StallingStore, When
 from tests.support.trail import (
@@ -288,7 +291,7 @@ async def test_what_is_read_back_may_begin_with_the_rotation() -> None:
         objects[name], head = seal(head, [told.line()], at=at, writer="curfew-1", signer=signer)
 
     for verifiers in ([NEW.verifier, OLD.verifier], [NEWER.verifier, NEW.verifier, OLD.verifier]):
-        recovered = await recover(MemoryStore(objects), LOG, verifiers, timedelta(hours=25), at)
+        recovered = await recover(MemoryStore(objects), LOG, verifiers, timedelta(hours=25), at, partial(Memory, LOG))
 
         assert (recovered.head, recovered.verifier) == (head, NEW.verifier)
 
@@ -433,7 +436,12 @@ async def test_what_one_process_sealed_the_next_opens_with_the_next_key() -> Non
     """A key exchange loses no record that waits in a status."""
     about = a_record(1)
     keys, next_keys = Keys(OLD, patience=timedelta(seconds=1)), Keys(NEW, OLD, patience=timedelta(seconds=1))
-    entry = SealedRecord.model_validate((await keys.seals()).seal(about.subject, about))
+    entry = SealedRecord.model_validate((await seals(keys)).seal(about.subject, about))
 
-    assert (await next_keys.seals()).open(about.subject, [entry]).records == (about,)
-    assert (await Keys(NEW, patience=timedelta(seconds=1)).seals()).open(about.subject, [entry]).records == ()
+    assert (await seals(next_keys)).open(about.subject, [entry]).records == (about,)
+    assert (await seals(Keys(NEW, patience=timedelta(seconds=1)))).open(about.subject, [entry]).records == ()
+
+
+async def seals(keys: Keys) -> Seals:
+    """Return what is made of a signature by each key."""
+    return Seals(*await keys.signatures(statement))

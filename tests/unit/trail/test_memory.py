@@ -1,17 +1,13 @@
 """What is remembered of the log, for how long, and at what cost."""
 
 import tracemalloc
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 
-import pytest
-
-from curfew.audit.carried import cut
 from curfew.audit.record import Record
 from curfew.audit.segment import Head, seal
-from curfew.core.counting import OWN_RECORDS, TallyKey
 from curfew.trail.memory import Memory
-from tests.support.trail import LOG, SIGNER, START, a_record, a_story, records
+from tests.support.trail import LOG, SIGNER, START, a_record, records
 
 HOUR = timedelta(hours=1)
 MINUTE = timedelta(minutes=1)
@@ -29,11 +25,6 @@ class Teacher:
         _, self.head = seal(self.head, lines, at=START + hours * HOUR, writer="curfew-1", signer=SIGNER)
         self.memory.learn(told, self.head, own=own)
         return self.head
-
-
-def ids(told: Mapping[str, Record]) -> dict[str, str]:
-    """Return the ids of records by UID."""
-    return {uid: record.id for uid, record in told.items()}
 
 
 def test_a_receipt_names_the_place_and_the_log_as_it_was_after_that_segment() -> None:
@@ -91,57 +82,6 @@ def test_what_is_asked_for_again_and_again_stays() -> None:
     assert teacher.memory.receipt(a_record(1).id) is None
 
 
-@pytest.mark.parametrize("event", ["request.created", "request.accepted", "grant.intended", "grant.activated"])
-def test_a_milestone_opens_a_story_and_its_closing_ends_it(event: str) -> None:
-    teacher = Teacher()
-    teacher.teach([a_record(1, event=event, story=a_story("a")), a_record(2, event=event, story=a_story("b"))])
-    assert set(teacher.memory.open.stories()) == {"a", "b"}
-    teacher.teach([a_record(3, event="request.closed", story=a_story("a"))])
-
-    assert ids(teacher.memory.open.stories()) == {"b": a_record(2, event=event, story=a_story("b")).id}
-
-
-def test_the_last_milestone_is_the_one_that_is_shown() -> None:
-    teacher = Teacher()
-    accepted, intended, activated = (
-        a_record(0, event=event) for event in ("request.accepted", "grant.intended", "grant.activated")
-    )
-    teacher.teach([accepted])
-    assert teacher.memory.open.intent("uid-0001") is None
-    teacher.teach([intended])
-    assert teacher.memory.open.intent("uid-0001") == cut(intended)
-    teacher.teach([activated, a_record(1, event="review.submitted")])
-
-    assert teacher.memory.open.stories()["uid-0001"] == cut(activated)
-    assert teacher.memory.open.intent("uid-0001") == cut(intended)
-
-
-def test_a_policy_is_remembered_as_it_was_told_last_until_it_is_deleted() -> None:
-    teacher = Teacher()
-    told = {
-        uid: [a_record(number, event=event, story=a_story(uid)) for number, event in enumerate(events)]
-        for uid, events in {
-            "kept": ["policy.created", "policy.updated", "policy.weakened"],
-            "gone": ["policy.created", "policy.deleted"],
-        }.items()
-    }
-    teacher.teach([record for records_ in told.values() for record in records_])
-
-    assert dict(teacher.memory.open.policies()) == {"kept": told["kept"][-1]}
-    assert dict(teacher.memory.open.stories()) == {}
-
-
-def test_a_story_can_be_looked_through_while_it_goes_on() -> None:
-    teacher = Teacher()
-    teacher.teach([a_record(1, event="request.accepted", story=a_story("a"))])
-    stories = teacher.memory.open.stories()
-    teacher.teach([a_record(2, event="request.closed", story=a_story("a"))])
-
-    assert "a" in stories
-    assert len(stories) == 1
-    assert [record.event for record in stories.values()] == ["request.accepted"]
-
-
 def test_a_record_costs_little() -> None:
     memory = Memory(LOG, 24 * HOUR)
     head = Head.genesis(LOG)
@@ -171,18 +111,3 @@ def test_it_is_known_since_when_every_record_is_remembered() -> None:
 
     assert teacher.memory.remembers(START + 36 * HOUR)
     assert not teacher.memory.remembers(START + 24 * HOUR)
-
-
-def test_who_had_requests_refused_lately_is_learnt_from_the_log() -> None:
-    """So a process that was just started gives nobody twenty more records."""
-    teacher, key = Teacher(), TallyKey("alice@example.com", "payments", START)
-    told = [
-        a_record(number, event="request.rejected", story=a_story(f"uid-{number}"), at=START + number * MINUTE)
-        for number in range(25)
-    ]
-    teacher.teach(told, own=False)
-
-    assert len(teacher.memory.lately.refused(key)) == OWN_RECORDS
-    assert teacher.memory.lately.refused(key._replace(namespace="shop")) == frozenset()
-    teacher.teach([a_record(99, event="request.rejected", at=START + 3 * HOUR)], hours=3)
-    assert teacher.memory.lately.refused(key) == frozenset()

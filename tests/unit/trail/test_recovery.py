@@ -15,9 +15,9 @@ from curfew.audit.checkpoint import Verifier
 from curfew.audit.record import Record
 from curfew.audit.segment import ChainBroken, Head, partition, seal
 from curfew.ports import MOST_READ, Keep, ObjectStore, every
+from curfew.processes.operator.recall import Recall
 from curfew.trail import ahead, search
 from curfew.trail.keys import KeyUnknown
-from curfew.trail.memory import Memory
 from curfew.trail.recovery import Recovered, recover
 from tests.support.stores import FailingStore, MemoryStore, StallingStore
 from tests.support.trail import (
@@ -39,6 +39,7 @@ pytestmark = pytest.mark.looptime
 
 HOUR = timedelta(hours=1)
 WINDOW = 25 * HOUR
+RECALL = functools.partial(Recall, LOG, "curfew-1")
 
 
 class History:
@@ -57,8 +58,10 @@ class History:
         self.names.append(name)
         return name
 
-    async def recover(self, store: ObjectStore | None = None, verifier: Verifier = SIGNER.verifier) -> Recovered:
-        return await recover(store or self.store, LOG, [verifier], WINDOW, self.head.at or START)
+    async def recover(
+        self, store: ObjectStore | None = None, verifier: Verifier = SIGNER.verifier
+    ) -> Recovered[Recall]:
+        return await recover(store or self.store, LOG, [verifier], WINDOW, self.head.at or START, RECALL)
 
 
 @pytest.fixture
@@ -337,7 +340,7 @@ async def test_a_log_whose_end_is_in_days_to_come_is_found_from_before_it(histor
     history.write([a_record(1001)], 24 * 365 * 70)
     now = START + 7 * 24 * HOUR
 
-    assert (await recover(history.store, LOG, [SIGNER.verifier], WINDOW, now)).head == history.head
+    assert (await recover(history.store, LOG, [SIGNER.verifier], WINDOW, now, RECALL)).head == history.head
 
 
 async def test_a_log_of_which_only_the_end_is_left_is_not_begun_anew(history: History) -> None:
@@ -395,7 +398,7 @@ async def test_others_have_their_turn_while_a_long_log_is_read(
             at_a_stretch = 0
             await asyncio.sleep(0)
 
-    monkeypatch.setattr(Memory, "learn", count)
+    monkeypatch.setattr(Recall, "learn", count)
     waiting = asyncio.create_task(others())
     await history.recover()
     waiting.cancel()

@@ -10,7 +10,7 @@ from curfew.audit.beginning import EVENT, Beginning, stated_in
 from curfew.audit.checkpoint import Ed25519Signer
 from curfew.audit.record import Record
 from curfew.audit.segment import sequence
-from curfew.trail.open_stories import OpenStories
+from curfew.trail.lineage import Lineage
 from curfew.trail.retention import LOOK_EVERY, MOST_OPENED, Retention
 from tests.support.logs import ALog, a_record, a_signer, opened
 from tests.support.stores import FailingStore, MemoryStore
@@ -44,7 +44,7 @@ class SetClock:
         return self.at
 
 
-async def stated(log: ALog, at: datetime, known: OpenStories | None = None, store: object = None) -> Beginning | None:
+async def stated(log: ALog, at: datetime, known: Lineage | None = None, store: object = None) -> Beginning | None:
     """Return what is stated at a time, or None."""
     told: list[Record] = []
     retention = Retention(
@@ -55,7 +55,7 @@ async def stated(log: ALog, at: datetime, known: OpenStories | None = None, stor
         writer="curfew-1",
         keep_for=KEEP_FOR,
         verifiers=[log.verifier],
-        known=lambda: known or OpenStories(),
+        known=lambda: known or Lineage(),
     )
     await retention._state()
     assert len(told) <= 1
@@ -130,7 +130,7 @@ async def test_a_key_that_was_exchanged_twice_is_known_from_the_log() -> None:
     log.append(at=BEGUN + timedelta(days=20))
     for seed in (8, 9):
         log.signer = a_signer(seed=seed)
-    known = OpenStories()
+    known = Lineage()
     known.keys = (str(old), str(log.verifier), "no key")
     at = BEGUN + timedelta(days=55)
     assert await stated(log, at) is None
@@ -177,12 +177,3 @@ async def test_a_trail_states_it_once_a_day_and_across_a_restart_not_again() -> 
     segments = [one.segment for one in beginnings if one is not None]
     assert segments == sorted(set(segments))
     assert len({record.id for record in told}) == len(told) == len(segments)
-
-
-async def test_the_keys_are_carried_forward_with_the_open_stories() -> None:
-    """So a start knows them all, though it reads one day of the log."""
-    log = ALog()
-    known = OpenStories()
-    for index, record in enumerate([opened(log.signer)]):
-        known.learn(record, index)
-    assert known.keys == (str(log.verifier),)

@@ -11,7 +11,7 @@ from curfew.audit.carried import cut
 from curfew.audit.checkpoint import Ed25519Signer
 from curfew.audit.record import Record
 from curfew.audit.segment import Head, follow, seal
-from curfew.trail import writer as writing
+from curfew.trail import queue
 from tests.support.stores import FailingStore, MemoryStore, StallingStore, When
 from tests.support.trail import (
     LOG,
@@ -97,11 +97,11 @@ async def test_what_comes_while_a_segment_is_on_its_way_goes_together_into_the_n
 
 
 async def test_a_segment_is_bounded_in_records_and_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(writing, "MOST_RECORDS", 10)
-    monkeypatch.setattr(writing, "MOST_BYTES", 5 * len(a_record(10).line()))
+    monkeypatch.setattr(queue, "MOST_RECORDS", 10)
+    monkeypatch.setattr(queue, "MOST_BYTES", 5 * len(a_record(10).line()))
     store = MemoryStore()
     trail = a_trail(store)
-    huge = a_record(99, detail={"text": "x" * (2 * writing.MOST_BYTES - 4096)})
+    huge = a_record(99, detail={"text": "x" * (2 * queue.MOST_BYTES - 4096)})
     async with running(trail):
         await settle()
         before = len(store.objects)

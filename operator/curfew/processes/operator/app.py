@@ -16,11 +16,10 @@ from curfew.adapters.telemetry import Telemetry
 from curfew.adapters.web import WebServer
 from curfew.ports import ClusterError
 from curfew.processes.operator import watching
-from curfew.processes.operator.revisions import Course
+from curfew.processes.operator.revisions import Course, cluster_set_back
 from curfew.processes.operator.supervision import Runs, Supervisor, Task, insist, repeat
 from curfew.processes.operator.wiring import Parts, wire
 from curfew.settings.operator import Settings
-from curfew.trail import records
 
 log = structlog.get_logger("curfew")
 
@@ -190,9 +189,7 @@ class Operator:
         """Record that the API server's state went back, watch anew, and compare what there is with the log."""
         parts = self._parts
         settings = parts.settings
-        record = records.cluster_set_back(
-            settings.audit.log, at=parts.clock.now(), seen=seen, found=parts.revisions.found
-        )
+        record = cluster_set_back(settings.audit.log, at=parts.clock.now(), seen=seen, found=parts.revisions.found)
         parts.trail.submit([record])
         parts.reporting.set_back(record.message, settings.enforcement.namespace, key=record.id)
         parts.revisions.start_over()

@@ -5,8 +5,10 @@ newer looks older, and a watch waits for numbers that are far away. So the numbe
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import Enum, auto
 
+from curfew.audit.record import CURFEW, Record, make_record
 from curfew.ports import Cluster, ClusterError
 
 
@@ -43,3 +45,17 @@ class Revisions:
     def start_over(self) -> None:
         """Take the revision found last for the highest there is."""
         self.highest = self.found
+
+
+def cluster_set_back(log: str, *, at: datetime, seen: int, found: int) -> Record:
+    """The API server's state went back to an earlier one. What the log holds is compared with what is there now."""
+    return make_record(
+        "audit.cluster_set_back",
+        at=at,
+        actor=CURFEW,
+        message=f"The cluster was set back to an earlier state (revision {seen} was seen before, {found} after). "
+        "Everything is read anew; what the log holds closed is closed again.",
+        subject=log,
+        qualifier=at.isoformat(),
+        detail={"seen": seen, "found": found},
+    )

@@ -21,6 +21,7 @@ from curfew.processes.operator.known import Store
 from curfew.processes.operator.lister import Lister
 from curfew.processes.operator.observer import Observer
 from curfew.processes.operator.queue import WorkQueue
+from curfew.processes.operator.recall import Recall, Trail
 from curfew.processes.operator.reconciler import Reconciler
 from curfew.processes.operator.reporting import Reporting
 from curfew.processes.operator.revisions import Revisions
@@ -28,7 +29,7 @@ from curfew.processes.operator.roles import RoleWatch
 from curfew.processes.operator.sweeper_watch import SweeperWatch
 from curfew.processes.operator.timekeeping import Timekeeping
 from curfew.settings.operator import Settings
-from curfew.trail import People, PunctualStore, Trail, UsedNames
+from curfew.trail import People, PunctualStore, UsedNames
 
 NAME_TIMEOUT = timedelta(seconds=5)
 """How long the store may take to report whether a name was used; the request waits meanwhile."""
@@ -86,13 +87,15 @@ def wire(settings: Settings, cluster: KubeCluster, telemetry: Telemetry) -> Part
     # The parts form a circle: the queue is what the observer adds to, and what the reconciler is called by.
     observer = Observer(known, reporting, anchoring, forwarder, namespace=namespace, add=lambda key: queue.add(key))
     store = open_store(settings.audit.url, retention=settings.audit.retention)
+    log, writer = settings.audit.log, socket.gethostname()
     trail = Trail(
         store,
         clock,
         signer,
-        settings.audit.log,
-        writer=socket.gethostname(),
+        log,
+        writer,
         observer=observer,
+        remember=functools.partial(Recall, log, writer),
         previous=previous,
         heartbeat=settings.audit.heartbeat,
         window=settings.limits.max_grant + FOLD,

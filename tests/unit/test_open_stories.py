@@ -2,18 +2,20 @@
 
 import asyncio
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
+from functools import partial
 
 import pytest
 
 from curfew.audit.carried import PART_BYTES, STORIES_OPEN, Part, cut
 from curfew.audit.record import Record, Story, record_id
 from curfew.audit.segment import Head, seal
+from curfew.processes.operator.open_stories import CARRY_EVERY
+from curfew.processes.operator.recall import Recall
 from curfew.trail import People
-from curfew.trail.memory import Memory
-from curfew.trail.open_stories import CARRY_EVERY, Carrier
 from curfew.trail.recovery import Recovered, recover
+from tests.support.logs import opened
 from tests.support.stores import FailingStore, MemoryStore
 from tests.support.trail import (
     LOG,
@@ -33,6 +35,7 @@ pytestmark = pytest.mark.looptime
 
 HOUR = timedelta(hours=1)
 WINDOW = 25 * HOUR
+RECALL = partial(Recall, LOG, "curfew-0")
 
 
 def told_of(uid: str, *events: str) -> list[Record]:
@@ -48,16 +51,15 @@ class Log:
 
     def __init__(self) -> None:
         self.store = MemoryStore()
-        self.memory = Memory(LOG)
+        self.memory = Recall(LOG, "curfew-0")
         self.head = Head.genesis(LOG)
-        self.carrier = Carrier(LOG, "curfew-0")
         self.at = START
         self.carries = True
 
-    def write(self, told: Iterable[Record] = (), *, hours: float = 0) -> list[Record]:
+    def write(self, told: Iterable[Record] = (), *, hours: float = 0) -> Sequence[Record]:
         """Write one segment, so much later than the last; return what it carries."""
         self.at += hours * HOUR
-        carried = self.carrier.parts(self.memory.open, self.at) if self.carries else []
+        carried = self.memory.carry(self.at) if self.carries else ()
         told = [*carried, *told]
         name = self.head.next_name()
         lines = [record.line() for record in told]
@@ -71,9 +73,9 @@ class Log:
         for _ in range(round(days * 24)):
             self.write(hours=1)
 
-    async def recover(self) -> Recovered:
+    async def recover(self) -> Recovered[Recall]:
         """Read it back as a start does."""
-        return await recover(self.store, LOG, [SIGNER.verifier], WINDOW, self.at)
+        return await recover(self.store, LOG, [SIGNER.verifier], WINDOW, self.at, RECALL)
 
 
 async def test_a_start_knows_a_story_of_a_month_ago_by_the_newest_set() -> None:
@@ -84,7 +86,7 @@ async def test_a_start_knows_a_story_of_a_month_ago_by_the_newest_set() -> None:
     log.wait(31)
     reading = FailingStore(log.store)
 
-    memory = (await recover(reading, LOG, [SIGNER.verifier], WINDOW, log.at)).memory
+    memory = (await recover(reading, LOG, [SIGNER.verifier], WINDOW, log.at, RECALL)).memory
 
     assert memory.open.stories() == {"old": cut(story[4])}
     assert memory.open.intent("old") == cut(story[3])
@@ -110,10 +112,10 @@ async def test_the_log_need_not_be_read_further_back_than_the_newest_complete_se
         log.write(told_of(f"uid-{number}", *GRANTED))
     carried = log.write(hours=7)
     assert len(carried) > 1
-    assert log.carrier.is_under_way
+    assert log.memory.is_carrying
     assert not any(Part.of(record).is_last for record in carried)
     assert log.memory.open.carried_at == START, "not before its last part"
-    while log.carrier.is_under_way:
+    while log.memory.is_carrying:
         log.write()
     assert log.memory.open.carried_at == START + 7 * HOUR
 
@@ -125,7 +127,7 @@ async def test_what_is_told_between_the_parts_of_a_set_is_not_undone_by_it() -> 
     log.write(hours=7)
     closed = [a_record(9, event="request.closed", story=a_story(f"uid-{number:03}")) for number in (0, 399)]
     log.write([*closed, *told_of("new", "request.created", "request.accepted")])
-    while log.carrier.is_under_way:
+    while log.memory.is_carrying:
         log.write()
     log.wait(2)
 
@@ -156,7 +158,7 @@ async def test_a_log_of_an_earlier_version_is_read_as_far_back_as_the_longest_gr
     log.wait(10)
     log.write(told_of("newer", *GRANTED))
     log.wait(4)
-    recovered = await recover(log.store, LOG, [SIGNER.verifier], timedelta(days=7), log.at)
+    recovered = await recover(log.store, LOG, [SIGNER.verifier], timedelta(days=7), log.at, RECALL)
 
     assert set(recovered.memory.open.stories()) == {"newer"}
     assert not recovered.memory.open.is_complete
@@ -167,11 +169,20 @@ async def test_a_log_of_an_earlier_version_is_read_as_far_back_as_the_longest_gr
     log.carries, log.memory = True, recovered.memory
     log.write(hours=1)
     log.wait(2)
-    memory = (await recover(log.store, LOG, [SIGNER.verifier], timedelta(days=7), log.at)).memory
+    memory = (await recover(log.store, LOG, [SIGNER.verifier], timedelta(days=7), log.at, RECALL)).memory
     assert memory.open.is_complete
     assert set(memory.open.stories()) == {"newer"}
     assert not memory.is_over("older", START)
     assert memory.is_over("nobody", START + timedelta(days=8))
+
+
+async def test_the_keys_of_the_log_are_carried_forward_with_the_open_stories() -> None:
+    """So a start knows them all, though it reads one day of the log."""
+    log = Log()
+    log.write([opened(SIGNER)])
+    log.wait(10)
+
+    assert (await log.recover()).memory.lineage.keys == (str(SIGNER.verifier),)
 
 
 @pytest.mark.parametrize("restarted", [False, True])
@@ -182,7 +193,7 @@ async def test_a_story_is_over_when_the_log_holds_it_closed_however_long_ago(res
     closing = make_closed("closed")
     log.write([*told_of("closed", *GRANTED), closing, *told_of("open", *GRANTED)])
 
-    async def memory() -> Memory:
+    async def memory() -> Recall:
         return (await log.recover()).memory if restarted else log.memory
 
     for days in (0, 0.5, 1, 1, 1, 10):
@@ -262,7 +273,7 @@ async def test_many_open_stories_are_carried_a_little_at_a_time() -> None:
         log.write([record for number in range(start, start + 100) for record in told_of(f"uid-{number}", *GRANTED)])
     before = len(log.store.objects)
     carried = [log.write(hours=7)]
-    while log.carrier.is_under_way:
+    while log.memory.is_carrying:
         carried.append(log.write())
     written = list(log.store.objects.values())[before:]
 

@@ -9,11 +9,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from curfew.audit.beginning import EVENT as BEGINS
-from curfew.audit.beginning import Beginning, stated_in
 from curfew.audit.carried import PART_BYTES, STORIES_OPEN, CarriedStory, Part, Told, cut, make_part, size_of
 from curfew.audit.receipt import Receipt
 from curfew.audit.record import Record, RecordRefused
+from curfew.trail.lineage import Lineage
 
 OPENS = frozenset({"request.created", "request.accepted", "grant.intended", "grant.activated"})
 """The events whose records are a story's milestones."""
@@ -22,11 +21,6 @@ CLOSED = "request.closed"
 POLICY_TOLD = frozenset({"policy.created", "policy.updated", "policy.weakened"})
 """The events that say that there is a policy."""
 POLICY_DELETED = "policy.deleted"
-KEYS_TOLD = {"audit.opened": ("verifier_key",), "audit.key_rotated": ("previous_key", "verifier_key")}
-"""The events that name keys of the log, and where."""
-
-MOST_KEYS = 64
-"""How many keys of the log are known: those that have sealed its newest parts."""
 
 CARRY_EVERY = timedelta(hours=6)
 """How old the last set gets before the next is begun."""
@@ -50,8 +44,9 @@ class _Story:
 class OpenStories:
     """The open stories, by the UID of their requests, and the policies that are there, by theirs."""
 
-    def __init__(self) -> None:
-        """Know nothing yet."""
+    def __init__(self, lineage: Lineage) -> None:
+        """Know nothing yet. `lineage` takes in the keys that a set names, and has those that the next one will name."""
+        self.lineage = lineage
         self._stories: dict[str, _Story] = {}
         self._policies: dict[str, bytes] = {}
         self._told: dict[str, int] = {}  # id and index of each record of an open story
@@ -59,9 +54,6 @@ class OpenStories:
         self._set: tuple[str, int] | None = (
             None  # of the set that is being read, and the number of the part that follows
         )
-        self.keys: tuple[str, ...] = ()  # that have sealed the log, in order
-        self.stated: Beginning | None = None  # where the log may begin, by the newest of its statements
-        self.stated_at: datetime | None = None  # when it stated that
         self.carried_at: datetime | None = None  # when the newest complete set was begun, or the log
         self.since: datetime | None = None  # all stories that were opened later are known; None: nothing was learnt yet
 
@@ -86,11 +78,6 @@ class OpenStories:
             self._close(record.subject)
         elif record.event == STORIES_OPEN:
             self._learn_part(record)
-        elif record.event in KEYS_TOLD:
-            detail = record.block.get("detail", {})
-            self._learn_keys(*(str(detail[name]) for name in KEYS_TOLD[record.event] if name in detail))
-        elif record.event == BEGINS:
-            self.stated, self.stated_at = stated_in(record.subject, record.body), record.at
         else:
             self._learn_of_story(record, index)
 
@@ -119,17 +106,13 @@ class OpenStories:
         for one in story.told:
             self._told.pop(one.id, None)
 
-    def _learn_keys(self, *keys: str) -> None:
-        """Take in keys, in order: one that seals the log again counts as a later one."""
-        self.keys = tuple(dict.fromkeys((*(key for key in self.keys if key not in keys), *keys)))[-MOST_KEYS:]
-
     def _learn_part(self, record: Record) -> None:
         try:
             part = Part.of(record)
         except RecordRefused:
             self._set = None
             return
-        self._learn_keys(*(key for key in part.keys if key not in self.keys))
+        self.lineage.learn_keys(*(key for key in part.keys if key not in self.lineage.keys))
         for carried in part.stories:
             uid = carried.latest.subject
             self._close(uid)
@@ -253,7 +236,7 @@ class Carrier:
             at=at,
             stories=stories,
             policies=policies,
-            keys=known.keys if number == 0 else (),
+            keys=known.lineage.keys if number == 0 else (),
         )
         return part, max(size, 1)
 

@@ -1,0 +1,137 @@
+"""What the operator recalls of its log besides receipts: open stories and policies, and who was refused lately."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+
+from curfew.audit.receipt import Receipt
+from curfew.audit.record import Record, record_id
+from curfew.audit.segment import Head
+from curfew.core.lately import Lately
+from curfew.core.seals import Seals, statement
+from curfew.processes.operator.open_stories import CLOSED, INTENDED, Carrier, OpenStories
+from curfew.trail import Appender
+from curfew.trail.keys import Keys
+from curfew.trail.memory import REMEMBERED, Memory
+
+SKEW = timedelta(hours=1)
+"""By how much the API server's clock may differ from the log's where a request's age is compared with the log."""
+
+
+class Recall(Memory):
+    """A memory that knows the records of an open story for as long as the story is open."""
+
+    def __init__(self, log: str, writer: str, window: timedelta = REMEMBERED) -> None:
+        """Know nothing yet. `writer` names this process in the sets that the log carries forward."""
+        super().__init__(log, window)
+        self._carrier = Carrier(log, writer)
+        self.open = OpenStories(self.lineage)
+        self.lately = Lately()
+
+    def learn(self, records: Sequence[Record], after: Head, *, own: bool) -> None:
+        """Take in a segment: its records, and the state after it."""
+        super().learn(records, after, own=own)
+        if self.open.since is None and after.at is not None:
+            self.open.begin(after.at, is_first=after.seq == 0)
+        for index, record in enumerate(records, after.range.size - len(records)):
+            self.open.learn(record, index)
+            self.lately.learn(record)
+            if record.event == INTENDED:
+                self.open.announced(record, self.receipt_at(index))
+
+    # --- what the log carries forward -------------------------------------------------------------------------------
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether a complete set of the open stories was learnt, or the log from its first record on."""
+        return self.open.is_complete
+
+    @property
+    def is_carrying(self) -> bool:
+        """Whether a set was begun and is not complete."""
+        return self._carrier.is_under_way
+
+    def carry(self, at: datetime) -> Sequence[Record]:
+        """Return the next parts of a set, or nothing while none is due."""
+        return self._carrier.parts(self.open, at)
+
+    def abandon(self) -> None:
+        """Give a set up: another writer's segment came first."""
+        self._carrier.abandon()
+
+    # --- what others ask --------------------------------------------------------------------------------------------
+
+    def receipt(self, id_: str) -> Receipt | None:
+        """Return the receipt of a durable record, or None where it is not known to be durable.
+
+        A record of an open story is known for as long as that is open, its receipt as well if it announces the grant.
+        """
+        found = super().receipt(id_) or self.open.receipt(id_)
+        if found is None and (index := self.open.index(id_)) is not None:
+            return self.receipt_at(index)
+        return found
+
+    def is_told(self, record: Record) -> bool:
+        """Whether the log holds a record that was to be told once, as far as can be known.
+
+        A record that is so old that it would be forgotten is told, unless its story is open and all its records are known.
+        One that was not told waits, and in time without a segment nothing is forgotten.
+        """
+        before = self.forgotten_before
+        is_forgettable = before is not None and record.at < before + SKEW and not self.open.knows_all(record.subject)
+        return is_forgettable or self.receipt(record.id) is not None
+
+    def is_over(self, uid: str, created: datetime) -> bool:
+        """Whether the log holds the story of a request closed that was created then, by the API server's clock.
+
+        A request of which nothing is remembered is over if it is so old that its end would be forgotten, and not so old
+        that an open story of that time may be unknown.
+        """
+        if uid in self.open:
+            return False
+        if self.receipt(record_id(uid, CLOSED)) is not None:
+            return True
+        since, before = self.open.since, self.forgotten_before
+        return since is not None and before is not None and since + SKEW <= created <= before + SKEW
+
+
+class Trail(Appender[Recall]):
+    """The operator's log: an appender, and what is recalled of it. Until it is open, nothing is."""
+
+    _seals: Seals | None = None
+
+    async def prepare(self, keys: Keys) -> None:
+        """Make the seals: what is in a status can be read before the log is."""
+        self._seals = self._seals or Seals(*await keys.signatures(statement))
+
+    @property
+    def seals(self) -> Seals | None:
+        """What seals the records in a status, or None until the log's key was asked for it."""
+        return self._seals
+
+    def is_told(self, record: Record) -> bool:
+        """Whether the log holds a record that was to be told once: what it would have forgotten counts as told."""
+        return self.memory.is_told(record)
+
+    def intent(self, uid: str) -> Record | None:
+        """Return the durable announcement of the grant to a request whose story is open, however old it is.
+
+        None while the trail is not open, and where it holds none: then no binding for that request is a grant.
+        """
+        return self.memory.open.intent(uid)
+
+    def is_over(self, uid: str, created: datetime) -> bool:
+        """Whether the log holds the story of a request closed that was created then; False while the trail is not open."""
+        return self.memory.is_over(uid, created)
+
+    def open_stories(self) -> Mapping[str, Record]:
+        """Return, by UID, the last milestone of each request that the log holds accepted and not closed, as of now."""
+        return self.memory.open.stories()
+
+    def open_policies(self) -> Mapping[str, Record]:
+        """Return, by UID, the last record of each policy that the log does not hold deleted, as of now."""
+        return self.memory.open.policies()
+
+    @property
+    def lately(self) -> Lately:
+        """What the log says of refusals and withdrawals in this hour and the one before it."""
+        return self.memory.lately

@@ -1,0 +1,121 @@
+"""Putting a segment under the one name that it can have, with the same bytes until it is known what became of it.
+
+A store gives a name once. So whoever dies, whoever comes late and however often an answer is lost, there is one segment at
+each place of the log: ours, another writer's that is taken in, or rubbish that the next segment goes on after.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from typing import TypeVar
+
+from curfew.audit.checkpoint import SigningFailed
+from curfew.audit.rotation import successor
+from curfew.audit.segment import ChainBroken, Head, Segment, follow
+from curfew.ports import ObjectExists, ObjectMissing, ObjectStore, StoreError, StoreUnavailable
+from curfew.trail.health import HealthKeeper, TrailReason, TrailTrouble
+from curfew.trail.keys import Keys
+from curfew.trail.recovery import records_of
+
+R = TypeVar("R")
+
+FIRST_PAUSE = 0.05
+LONGEST_PAUSE = 2.0
+LASTING_PAUSE = 30.0
+"""Seconds between two tries: at first, at most, and where the trouble does not pass by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Void:
+    """A place in the log that is left to what stands there: the next segment commits to it, and goes on after it."""
+
+    stored: bytes
+
+
+class _SlotTaken(Exception):
+    """The only name that the next segment can have is taken by what cannot be gone on from.
+
+    `stored` is what stands there, if it is no segment, so that the place can be left to it.
+    """
+
+    def __init__(self, name: str, why: str, stored: bytes | None = None) -> None:
+        super().__init__(f"The object {name} stands where the next segment belongs, and {why}.")
+        self.stored = stored
+
+
+class Placer:
+    """Tries until there is an answer; the health says meanwhile why nothing can be written, and who does not answer."""
+
+    def __init__(self, store: ObjectStore, keys: Keys, keeper: HealthKeeper, jitter: Callable[[], float]) -> None:
+        """`jitter` returns a number from 0 to 1."""
+        self._store = store
+        self._keys = keys
+        self._keeper = keeper
+        self._jitter = jitter
+
+    def pauses(self) -> Iterator[float]:
+        """Yield how long to wait before each further try: twice as long each time, and not all at the same moment."""
+        pause = FIRST_PAUSE
+        while True:
+            yield pause * (0.5 + self._jitter() / 2)
+            pause = min(2 * pause, LONGEST_PAUSE)
+
+    async def insist(
+        self,
+        call: Callable[[], Awaitable[R]],
+        reason: TrailReason = TrailReason.STORE_UNAVAILABLE,
+        who: str = "The store",
+    ) -> R:
+        """Call until it succeeds, and return what it returns. The silence of `who` is trouble for that reason."""
+        pauses = self.pauses()
+        while True:
+            self._keeper.trying(reason, who)
+            try:
+                return await call()
+            except (StoreError, SigningFailed) as error:
+                self._keeper.failed(TrailTrouble(reason, str(error)))
+            await asyncio.sleep(next(pauses))
+
+    async def put(self, head: Head, body: bytes, *, may_void: bool) -> tuple[Segment, Head] | Void | None:
+        """Return None when these bytes are the next segment, another writer's segment that is, or what is in its way."""
+        pauses = self.pauses()
+        while True:
+            self._keeper.trying()
+            try:
+                return await self._try(head, body)
+            except _SlotTaken as taken:
+                trouble = TrailTrouble(TrailReason.SLOT_TAKEN, str(taken), lasts=True)
+                if may_void and taken.stored is not None:
+                    self._keeper.failed(trouble)
+                    return Void(taken.stored)
+            except StoreError as error:
+                trouble = TrailTrouble(TrailReason.STORE_UNAVAILABLE, str(error))
+            self._keeper.failed(trouble)
+            await asyncio.sleep(LASTING_PAUSE if trouble.lasts else next(pauses))
+
+    async def _try(self, head: Head, body: bytes) -> tuple[Segment, Head] | None:
+        name = head.next_name()
+        try:
+            await self._store.create(name, body)
+        except ObjectExists:
+            pass
+        else:
+            return None
+        try:
+            stored = await self._store.get(name)
+            if stored == body:
+                return None  # an earlier try of ours had arrived
+            segment, after = follow(head, name, stored, self._keys.verifier)
+        except ObjectMissing as error:
+            raise _SlotTaken(name, "cannot be read; it may have been deleted") from error
+        except ChainBroken as error:
+            # The next name would be made of these bytes for ever, so they are not taken from one reading.
+            if await self._store.get(name) != stored:
+                raise StoreUnavailable(f"{name} was read twice and was not the same.") from error
+            raise _SlotTaken(name, error.why, stored) from error
+        try:
+            records_of(segment)
+            successor(segment, self._keys.verifier)
+        except ChainBroken as error:
+            raise _SlotTaken(name, error.why) from error
+        return segment, after

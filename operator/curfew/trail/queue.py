@@ -1,0 +1,93 @@
+"""The records that are to become durable: those that wait, in order, and those of the segment that is on its way."""
+
+import asyncio
+import itertools
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from curfew.audit.canonical import NotCanonical
+from curfew.audit.receipt import Receipt
+from curfew.audit.record import Record
+from curfew.audit.segment import MAX_BYTES, MAX_RECORDS
+
+MOST_RECORDS = MAX_RECORDS
+MOST_BYTES = 1024 * 1024
+"""How much one segment holds, before compression; one record is taken however large it is."""
+
+LARGEST_RECORD = MAX_BYTES // 2
+"""The largest line of a record in bytes: a segment has to hold it with pseudonyms for names, and the seal besides."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A record on its way, and its bytes."""
+
+    record: Record
+    line: bytes
+    since: float = field(default_factory=lambda: asyncio.get_running_loop().time())  # when it was handed over
+
+
+class RecordQueue:
+    """Entries by the ids of their records: no record is in it twice."""
+
+    def __init__(self) -> None:
+        """Nothing waits."""
+        self._waiting: dict[str, Entry] = {}
+        self._carried: frozenset[str] = frozenset()  # the ids of those in flight that nobody has handed over
+        self.in_flight: dict[str, Entry] = {}
+
+    def __bool__(self) -> bool:
+        """Whether a record waits that is not in flight."""
+        return bool(self._waiting)
+
+    def add(self, records: Iterable[Record], receipt: Callable[[str], Receipt | None]) -> None:
+        """Have records wait; those with a receipt, and those that are in here, are ignored.
+
+        Raise `NotCanonical` for one that cannot be written, or is too large to be read back.
+        """
+        for record in records:
+            if record.id in self._waiting or record.id in self.in_flight or receipt(record.id) is not None:
+                continue
+            line = record.line()
+            if len(line) > LARGEST_RECORD:
+                raise NotCanonical(
+                    f"is larger than a record can be: {len(line):,} bytes, and {LARGEST_RECORD:,} at most"
+                )
+            self._waiting[record.id] = Entry(record, line)
+
+    def add_first(self, *records: Record) -> None:
+        """Have records wait before all others."""
+        self._waiting = {**{record.id: Entry(record, record.line()) for record in records}, **self._waiting}
+
+    def take(self, carried: Sequence[Record]) -> dict[str, Entry]:
+        """Take out what the next segment is to hold: what is carried forward, and what waits, as far as there is room."""
+        # What is carried forward comes first: it was true before the records that follow.
+        batch = {record.id: Entry(record, record.line()) for record in carried}
+        self._carried = frozenset(batch)
+        size = sum(len(entry.line) for entry in batch.values())
+        waiting: list[str] = []
+        for id_, entry in itertools.islice(self._waiting.items(), MOST_RECORDS - len(batch)):
+            size += len(entry.line)
+            if batch and size > MOST_BYTES:
+                break
+            batch[id_] = entry
+            waiting.append(id_)
+        for id_ in waiting:
+            del self._waiting[id_]
+        return batch
+
+    def give_back(self) -> None:
+        """Have what is in flight wait again, before all others; what was carried forward is made anew."""
+        lost = {id_: entry for id_, entry in self.in_flight.items() if id_ not in self._carried}
+        self._waiting = {**lost, **self._waiting}
+
+    def drop(self, id_: str) -> None:
+        """Take a record out that need not be written any more, if it waits."""
+        self._waiting.pop(id_, None)
+
+    def drop_durable(self, receipt: Callable[[str], Receipt | None]) -> list[Record]:
+        """Take out what waits and has a receipt, and return it."""
+        known = [entry.record for id_, entry in self._waiting.items() if receipt(id_) is not None]
+        for record in known:
+            del self._waiting[record.id]
+        return known
