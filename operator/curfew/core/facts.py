@@ -1,6 +1,5 @@
 """What is known about one request at one instant: the whole input of a decision, frozen."""
 
-from collections.abc import Container
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -147,7 +146,7 @@ class Facts:
     handed_over: Story | None = None  # of the announcement of the grant, if this process handed it to the trail
     story_closed: bool = False  # the log holds the story closed, whatever the status shows: etcd may have been restored
     intent: Intent | None = None  # that announcement, or that of an earlier process, once it is durable
-    durable: Container[str] = frozenset()  # the ids of all records that are known to be in the trail
+    durable: frozenset[str] = frozenset()  # the ids of those records that were looked up and are in the trail
     refusal: Refusal | None = None
     rivals: Rivals = Rivals()
     withdrawn: int = 0  # how many requests of the person were withdrawn in the namespace in this hour, up to the limit

@@ -46,9 +46,9 @@ def make_room(facts: Facts) -> Step | None:
     return Step(submit=waiting, act=patch, notices=reviews.review_notices(facts, some))
 
 
-def wait_for_room(facts: Facts, waiting: tuple[Record, ...]) -> Step:
-    """Wait until the log has taken some of what is in the status."""
-    return Step(submit=waiting, wake_at=facts.now + ROOM_RECHECK)
+def wait_for_room(facts: Facts, waiting: tuple[Record, ...], held_up: tuple[Record, ...] = ()) -> Step:
+    """Wait until the log has taken some of what is in the status, and tell then what is held up."""
+    return Step(submit=waiting, wake_at=facts.now + ROOM_RECHECK, held_up=held_up)
 
 
 def altered(facts: Facts) -> tuple[Record, ...]:
@@ -121,6 +121,14 @@ def to_submit(facts: Facts) -> tuple[Record, ...]:
 
 def missing(records: tuple[Record, ...], facts: Facts) -> tuple[Record, ...]:
     return tuple(record for record in records if record.id not in facts.durable)
+
+
+def ids_to_look_up(facts: Facts) -> frozenset[str]:
+    """Return the ids of earlier records on which the next step depends if they are durable."""
+    uid = facts.request.metadata.uid
+    created = {record_id(uid, "request.created")} if counted_key(facts.request) is not None else set()
+    closed = {record_id(uid, "request.closed")} if facts.story_closed else set()
+    return frozenset(created | closed)
 
 
 def is_counted(facts: Facts) -> bool:

@@ -60,3 +60,10 @@ class Step:
     act: Act | None = None
     notices: tuple[Notice, ...] = ()
     wake_at: datetime | None = None
+    held_up: tuple[Record, ...] = ()  # what is told as soon as the status has room for it
+
+    @property
+    def records(self) -> tuple[Record, ...]:
+        """What is handed to the trail, and what is put into the status."""
+        outbox = self.act.outbox if isinstance(self.act, Patch) else None
+        return (*self.submit, *(outbox or ()))

@@ -20,7 +20,7 @@ def transition(facts: Facts, event: Event, *, more: tuple[Record, ...] = (), **d
     outbox = () if facts.story_closed else with_new(facts, (*change.records(), *more))
     waiting = undurable(facts)
     if waiting and room.stored_bytes(outbox) > room.OUTBOX_BYTES:  # a change alone is never that large
-        return wait_for_room(facts, waiting)
+        return wait_for_room(facts, waiting, outbox)
     status = {**change.status(), **reviews.reviews_patch(facts, change.reviews)}
     recorded = wording.recorded(len(outbox), facts.trail)
     if change.counted is not None:

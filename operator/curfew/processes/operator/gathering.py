@@ -1,7 +1,7 @@
 """Gathers what is known about one request: the only place that reads for a decision."""
 
-from collections.abc import Callable, Container
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 from curfew.api.access_policy import AccessPolicy
@@ -20,16 +20,6 @@ from curfew.processes.operator.counting import Counting
 from curfew.processes.operator.known import Store
 from curfew.processes.operator.ports import Names, TrailPort
 from curfew.processes.operator.roles import RoleReader
-
-
-@dataclass(frozen=True, slots=True)
-class _Durable(Container[str]):
-    """The ids of all records that are durable, asked one at a time."""
-
-    trail: TrailPort
-
-    def __contains__(self, record_id: object) -> bool:
-        return isinstance(record_id, str) and self.trail.receipt(record_id) is not None
 
 
 class Gatherer:
@@ -123,7 +113,6 @@ class Gatherer:
             story_closed=self.is_story_closed(request),
             intent=self._intent(uid, outbox),
             outbox=outbox,
-            durable=_Durable(self._trail),
             refusal=memory.refusal,
             rivals=self._store.rivals(request),
             withdrawn=self._counting.withdrawn(request, now) if is_new else 0,

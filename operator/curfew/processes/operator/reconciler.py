@@ -17,11 +17,11 @@ from curfew.core.keys import Key, PolicyKey, RequestKey
 from curfew.core.lifecycle import FINAL, Event
 from curfew.core.notices import Notice
 from curfew.core.outbox import is_counted
-from curfew.core.plan import plan
 from curfew.core.steps import Close, Create, Forget, Patch, Remove, Step
 from curfew.ports import AlreadyExists, Clock, ClosedRequest, Cluster, Conflict, Forbidden, Invalid, NotFound
 from curfew.processes.operator.closing import Closing
 from curfew.processes.operator.counting import Counting
+from curfew.processes.operator.deciding import decide
 from curfew.processes.operator.deleted import DeletedRequests
 from curfew.processes.operator.gathering import Gatherer
 from curfew.processes.operator.known import Store
@@ -132,7 +132,7 @@ class Reconciler:
             facts = await self.gatherer.gather(uid, reads)
             if facts is None:
                 return None
-            step = plan(facts)
+            facts, step = decide(facts, self._trail.receipt)
             if step.reads:
                 reads |= step.reads
                 continue
@@ -164,8 +164,7 @@ class Reconciler:
                 if record.event == "grant.intended":
                     self._store.memories.handed_over(facts.request.metadata.uid, Story.of(record))
             self._trail.submit(step.submit)
-        outbox = step.act.outbox or () if isinstance(step.act, Patch) else ()
-        self._counting.learn((*step.submit, *outbox))
+        self._counting.learn(step.records)
 
     # --- act --------------------------------------------------------------------------------------------------------
 
