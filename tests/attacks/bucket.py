@@ -13,7 +13,8 @@ from curfew.adapters.clock import SystemClock
 from curfew.adapters.objectstore import open_store
 from curfew.audit.verify import in_order, verify
 from curfew.cli import main
-from curfew.trail.health import Health, TrailReason
+from curfew.core.trail_state import TrailReason
+from curfew.trail.health import Health
 from tests.support.logs import ALog, a_record, opened
 from tests.support.trail import Observer, a_trail, records, running, until
 from tools.servers.s3 import LockMode, S3Server

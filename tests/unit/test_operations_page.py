@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from curfew.adapters.telemetry import Telemetry
-from curfew.trail.health import TrailReason
+from curfew.core.trail_state import TrailReason
 
 CHECKOUT = Path(__file__).parents[2]
 PAGE = (CHECKOUT / "docs" / "operations.md").read_text()

@@ -17,12 +17,13 @@ from curfew.audit.receipt import Receipt
 from curfew.audit.record import Record
 from curfew.audit.rotation import successor
 from curfew.audit.segment import ChainBroken, Head, Segment, seal
+from curfew.core.trail_state import Outage, TrailReason, TrailTrouble
 from curfew.ports import Clock, ObjectStore, StoreError
 from curfew.storage.people import People
 from curfew.storage.time_limits import PunctualStore
 from curfew.trail import records
 from curfew.trail.attestor import AttestationObserver, Attestor
-from curfew.trail.health import Health, HealthKeeper, Outage, TrailReason, TrailTrouble
+from curfew.trail.health import Health, HealthKeeper
 from curfew.trail.keys import Keys, KeyUnknown
 from curfew.trail.memory import Memory
 from curfew.trail.placing import LASTING_PAUSE, Placer, Void

@@ -12,8 +12,9 @@ from typing import TypeVar
 from curfew.audit.checkpoint import SigningFailed
 from curfew.audit.rotation import successor
 from curfew.audit.segment import ChainBroken, Head, Segment, follow
+from curfew.core.trail_state import TrailReason, TrailTrouble
 from curfew.ports import ObjectExists, ObjectMissing, ObjectStore, StoreError, StoreUnavailable
-from curfew.trail.health import HealthKeeper, TrailReason, TrailTrouble
+from curfew.trail.health import HealthKeeper
 from curfew.trail.keys import Keys
 from curfew.trail.recovery import records_of
 

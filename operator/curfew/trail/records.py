@@ -4,8 +4,8 @@ from datetime import datetime
 
 from curfew.audit.record import CURFEW, Record, make_record
 from curfew.audit.segment import Segment
+from curfew.core.trail_state import Outage
 from curfew.ports import Attestation
-from curfew.trail.health import Outage
 from curfew.trail.samples import Discrepancy
 
 

@@ -5,8 +5,9 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from curfew.core.trail_state import TrailReason, TrailTrouble
 from curfew.ports import Attestation, Evidence, StoreUnavailable
-from curfew.trail.health import HealthKeeper, TrailReason, TrailTrouble
+from curfew.trail.health import HealthKeeper
 from tests.support.stores import FailingStore, MemoryStore, StallingStore
 from tests.support.trail import (
     START,

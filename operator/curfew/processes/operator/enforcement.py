@@ -9,26 +9,15 @@ says nothing of its policies: then the last answer stands.
 import asyncio
 from collections.abc import Callable
 from datetime import timedelta
-from enum import StrEnum
 from typing import Final
 
+from curfew.core.enforcement import cannot_be_tried, fault_shown, judge_enforcement
 from curfew.core.facts import EnforcementState
 from curfew.core.probes import Attempt, attempts
 from curfew.ports import Clock, ClusterError, NotFound, Prober, Unavailable
 
 _SOONER: Final = 6
 """So many times as often it is tried while something is wrong: whoever put it right need not wait."""
-
-_LONGEST: Final = 300
-"""Characters kept of what the API server says."""
-
-
-class EnforcementReason(StrEnum):
-    """The words for the state: in conditions, Events, metrics and logs."""
-
-    ENFORCED = "Enforced"
-    NOT_YET_PROBED = "NotYetProbed"
-    NOT_ENFORCED = "NotEnforced"
 
 
 class Enforcement:
@@ -58,8 +47,7 @@ class Enforcement:
         self._attempts = attempts(namespace, account)
         self._faults: dict[str, str] = {}  # by policy, what is wrong; empty where it is in force
         self._silence = ""  # why there is no answer yet
-        reason, message = self._answer()
-        self._state = EnforcementState(ok=False, reason=reason, message=message, since=clock.now())
+        self._state = self._judge(None)
 
     @property
     def state(self) -> EnforcementState:
@@ -80,14 +68,15 @@ class Enforcement:
         await asyncio.gather(*(self._try(attempt) for attempt in self._attempts))
         for attempt in self._attempts:
             self._told(attempt.policy, self._faults.get(attempt.policy) == "")
-        old = self._state
-        reason, message = self._answer()
-        since = old.since if reason == old.reason else self._clock.now()
-        new = EnforcementState(ok=reason is EnforcementReason.ENFORCED, reason=reason, message=message, since=since)
-        if new != old:
+        new = self._judge(self._state)
+        if new != self._state:
             self._state = new
             self._changed(new)
         return new
+
+    def _judge(self, before: EnforcementState | None) -> EnforcementState:
+        policies = [attempt.policy for attempt in self._attempts]
+        return judge_enforcement(policies, self._faults, self._silence, before, now=self._clock.now())
 
     async def _try(self, attempt: Attempt) -> None:
         """Note what one attempt shows."""
@@ -97,14 +86,9 @@ class Enforcement:
             self._silence = str(error)
             return
         except ClusterError as error:
-            self._faults[attempt.policy] = f"{attempt.deed} could not be tried: {_short(str(error))}"
-            return
-        if refusal is None:
-            self._faults[attempt.policy] = f"{attempt.deed} was not refused"
-        elif f"ValidatingAdmissionPolicy '{attempt.policy}' " in refusal:
-            self._faults[attempt.policy] = ""
+            self._faults[attempt.policy] = cannot_be_tried(attempt, str(error))
         else:
-            self._faults[attempt.policy] = f"{attempt.deed} was refused by something else: {_short(refusal)}"
+            self._faults[attempt.policy] = fault_shown(attempt, refusal)
 
     async def _refusal(self, attempt: Attempt) -> str | None:
         """Make an attempt; once more, where there was nothing to make it on."""
@@ -115,29 +99,3 @@ class Enforcement:
                 raise
         await self._prober.place(attempt.canary)
         return await self._prober.attempt(attempt)
-
-    def _answer(self) -> tuple[EnforcementReason, str]:
-        """Return what all that is known comes to."""
-        wrong = {policy: fault for policy, fault in sorted(self._faults.items()) if fault}
-        if wrong:
-            several = len(wrong) > 1
-            found = "; ".join(f"{policy} ({fault})" for policy, fault in wrong.items())
-            bindings = f"ValidatingAdmissionPolicyBinding{'s' if several else ''} {', '.join(wrong)}"
-            return EnforcementReason.NOT_ENFORCED, (
-                f"Admission {'policies that are' if several else 'policy'} not in force: {found}. "
-                f"Run helm upgrade curfew, or restore {bindings} with validationActions [Deny]. "
-                f"If Helm reports that validationActions is invalid, delete {bindings} first."
-            )
-        if len(self._faults) < len(self._attempts):
-            why = f": {_short(self._silence)}" if self._silence else ""
-            return (
-                EnforcementReason.NOT_YET_PROBED,
-                f"Whether all admission policies are in force is not known yet{why}.",
-            )
-        return EnforcementReason.ENFORCED, "All admission policies are in force."
-
-
-def _short(text: str) -> str:
-    """Return what the API server says, of a length for a sentence and without its last full stop."""
-    text = text.rstrip(". \n")
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"

@@ -1,0 +1,77 @@
+"""Whether our admission policies are in force, judged from what the API server answered to what they must refuse."""
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+
+from curfew.core.facts import EnforcementState
+from curfew.core.probes import Attempt
+
+_LONGEST: Final = 300
+"""Characters kept of what the API server says."""
+
+
+class EnforcementReason(StrEnum):
+    """The words for the state: in conditions, Events, metrics and logs."""
+
+    ENFORCED = "Enforced"
+    NOT_YET_PROBED = "NotYetProbed"
+    NOT_ENFORCED = "NotEnforced"
+
+
+def fault_shown(attempt: Attempt, refusal: str | None) -> str:
+    """Return what is wrong with a policy, if its attempt was refused so, or not at all (None); empty: it is in force."""
+    if refusal is None:
+        return f"{attempt.deed} was not refused"
+    if f"ValidatingAdmissionPolicy '{attempt.policy}' " in refusal:
+        return ""
+    return f"{attempt.deed} was refused by something else: {_short(refusal)}"
+
+
+def cannot_be_tried(attempt: Attempt, error: str) -> str:
+    """Return what is wrong with a policy of which nothing can be known."""
+    return f"{attempt.deed} could not be tried: {_short(error)}"
+
+
+def judge_enforcement(
+    policies: Collection[str],
+    faults: Mapping[str, str],
+    silence: str,
+    before: EnforcementState | None,
+    *,
+    now: datetime,
+) -> EnforcementState:
+    """Return what is known of all policies. The time since when is that of the state before if its reason is the same.
+
+    `faults` has what is wrong with each policy of which there was an answer, empty if nothing is; `silence` tells why there
+    was no answer of another.
+    """
+    wrong = {policy: fault for policy, fault in sorted(faults.items()) if fault}
+    if wrong:
+        reason, message = EnforcementReason.NOT_ENFORCED, _not_enforced(wrong)
+    elif len(faults) < len(policies):
+        why = f": {_short(silence)}" if silence else ""
+        message = f"Whether all admission policies are in force is not known yet{why}."
+        reason = EnforcementReason.NOT_YET_PROBED
+    else:
+        reason, message = EnforcementReason.ENFORCED, "All admission policies are in force."
+    since = before.since if before is not None and before.reason == reason else now
+    return EnforcementState(ok=reason is EnforcementReason.ENFORCED, reason=reason, message=message, since=since)
+
+
+def _not_enforced(wrong: Mapping[str, str]) -> str:
+    several = len(wrong) > 1
+    found = "; ".join(f"{policy} ({fault})" for policy, fault in wrong.items())
+    bindings = f"ValidatingAdmissionPolicyBinding{'s' if several else ''} {', '.join(wrong)}"
+    return (
+        f"Admission {'policies that are' if several else 'policy'} not in force: {found}. "
+        f"Run helm upgrade curfew, or restore {bindings} with validationActions [Deny]. "
+        f"If Helm reports that validationActions is invalid, delete {bindings} first."
+    )
+
+
+def _short(text: str) -> str:
+    """Return what the API server says, of a length for a sentence and without its last full stop."""
+    text = text.rstrip(". \n")
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
