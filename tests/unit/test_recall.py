@@ -10,7 +10,8 @@ from curfew.audit.record import Record
 from curfew.audit.segment import Head, seal
 from curfew.core.counting import OWN_RECORDS, TallyKey
 from curfew.processes.operator.recall import Recall
-from tests.support.trail import LOG, SIGNER, START, a_record, a_story
+from tests.support.stores import MemoryStore
+from tests.support.trail import LOG, SIGNER, START, a_record, a_story, a_trail, running, settle
 
 HOUR = timedelta(hours=1)
 MINUTE = timedelta(minutes=1)
@@ -99,3 +100,19 @@ def test_who_had_requests_refused_lately_is_learnt_from_the_log() -> None:
     assert teacher.memory.lately.refused(key._replace(namespace="shop")) == frozenset()
     teacher.teach([a_record(99, event="request.rejected", at=START + 3 * HOUR)], hours=3)
     assert teacher.memory.lately.refused(key) == frozenset()
+
+
+@pytest.mark.looptime
+async def test_a_story_is_followed_as_it_is_written() -> None:
+    trail = a_trail(MemoryStore())
+    intent = a_record(1, event="grant.intended", story=a_story("uid-7"))
+    async with running(trail):
+        trail.submit([intent])
+        await settle()
+        assert trail.intent("uid-7") == cut(intent)
+        assert dict(trail.open_stories()) == {"uid-7": cut(intent)}
+        trail.submit([a_record(2, event="request.closed", story=a_story("uid-7"))])
+        await settle()
+
+    assert trail.intent("uid-7") is None
+    assert dict(trail.open_stories()) == {}

@@ -1,100 +1,334 @@
-"""The appender writes any log: what a process recalls of its own is its own affair."""
+"""Appending: records become durable in order, once, whatever the store does."""
 
 import asyncio
-from functools import partial
-from pathlib import Path
+import itertools
+from datetime import timedelta
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from curfew.adapters.objectstore.folder import FolderStore
-from curfew.audit.carried import STORIES_OPEN
-from curfew.audit.checkpoint import Ed25519Signer
-from curfew.audit.record import CURFEW, Record, make_record
-from curfew.audit.segment import Head, follow, origin, prefix
-from curfew.audit.verify import in_order, verify
-from curfew.trail import Appender
-from curfew.trail.memory import Memory
-from curfew.trail.recovery import records_of
-from tests.support.trail import LOG, SIGNER, START, LoopClock, Observer, a_record, a_story, a_trail, running, until
+from curfew.audit.record import Record
+from curfew.audit.segment import Head, follow
+from curfew.trail import queue
+from tests.support.stores import FailingStore, MemoryStore, StallingStore, When
+from tests.support.trail import (
+    LOG,
+    SIGNER,
+    START,
+    LoopClock,
+    Observer,
+    a_record,
+    a_trail,
+    log_of,
+    records,
+    running,
+    segments,
+    settle,
+    told_once,
+    until,
+)
 
 pytestmark = pytest.mark.looptime
 
-OTHER_LOG = "activity"
-OTHER_KEY = Ed25519Signer(origin(OTHER_LOG), Ed25519PrivateKey.from_private_bytes(bytes(range(1, 33))))
-SECONDS = 7 * 3600  # in which one set of open stories is due
+
+def ids(told: list[Record]) -> list[str]:
+    """Return the ids of records, in order."""
+    return [record.id for record in told]
 
 
-def an_appender(store: FolderStore, observer: Observer) -> Appender[Memory]:
-    """Return what appends to another log than the operator's, and remembers nothing but its records."""
-    remember = partial(Memory, OTHER_LOG)
-    return Appender(
-        store,
-        LoopClock(),
-        OTHER_KEY,
-        OTHER_LOG,
-        "curfew-1",
-        observer=observer,
-        remember=remember,
-        worm_required=False,
-        jitter=lambda: 1.0,
-    )
+async def test_a_log_begins_by_naming_its_key() -> None:
+    store = MemoryStore()
+    async with running(a_trail(store)):
+        await settle()
+
+    first = log_of(store.objects)[0]
+    assert first.event == "audit.opened"
+    assert first.block["detail"] == {"verifier_key": SIGNER.verifier_key}
+    assert first.at == START
 
 
-def something_seen(number: int) -> Record:
-    """Return a record of which no request knows; its event is as good as another."""
-    return make_record(
-        "audit.cluster_set_back", at=START, actor=CURFEW, message="Seen.", subject="seen", qualifier=str(number)
-    )
+async def test_a_record_that_is_handed_over_becomes_durable_and_its_receipt_fits_the_log() -> None:
+    store, observer = MemoryStore(), Observer()
+    trail = a_trail(store, observer)
+    record = a_record()
+    async with running(trail):
+        await settle()
+        assert trail.receipt(record.id) is None
+        trail.submit([record])
+        await settle()
+
+    receipt = trail.receipt(record.id)
+    assert receipt is not None
+    assert record in observer.told
+    assert trail.is_own(record.id)
+    assert log_of(store.objects)[receipt.index] == record
+    head = Head.genesis(LOG)
+    for segment in segments(store.objects):
+        _, head = follow(head, segment.name, store.objects[segment.name], SIGNER.verifier)
+        if head.range.size == receipt.size:
+            assert head.range.root().hex() == receipt.root
+            break
+    else:
+        pytest.fail("the log never had the size of the receipt")
 
 
-async def events(store: FolderStore, log: str, signer: Ed25519Signer) -> list[str]:
-    """Return the events of a log that the verifier finds whole, in order."""
-    names = in_order(log, await store.list(prefix(log)))
-    objects = [(name, await store.get(name)) for name in names]
-    verified = verify(log, objects, signer.verifier)
-    assert (verified.head.seq, verified.voided) == (len(objects) - 1, ())
-    head, found = Head.genesis(log), []
-    for name, stored in objects:
-        segment, head = follow(head, name, stored, signer.verifier)
-        found += [record.event for record in records_of(segment)]
-    return found
+async def test_what_comes_while_a_segment_is_on_its_way_goes_together_into_the_next() -> None:
+    inner = MemoryStore()
+    store = StallingStore(inner)
+    trail = a_trail(store)
+    async with running(trail):
+        await settle()
+        before = len(inner.objects)
+        store.stall()
+        trail.submit(records(1, 1))
+        await settle()
+        for number in range(2, 30):
+            trail.submit([a_record(number)])
+            await settle()
+        store.let_go()
+        await settle()
+
+    assert [len(segment.lines) for segment in segments(inner.objects)[before:]] == [1, 28]
+    assert told_once(inner.objects) == ids(records(1, 29))
 
 
-async def test_two_logs_are_written_side_by_side_and_one_of_them_knows_no_request(tmp_path: Path) -> None:
-    """Both verify; only the operator's carries open stories forward."""
-    store, observer, other_observer = FolderStore(tmp_path), Observer(), Observer()
-    trail = a_trail(store, observer, worm_required=False)
-    appender = an_appender(store, other_observer)
-    opening = a_record(event="request.created", story=a_story("open"))
-    async with running(trail), running(appender):
-        for number in range(10):
-            trail.submit([opening, a_record(number)])
-            appender.submit([something_seen(number), something_seen(number)])
-            await asyncio.sleep(SECONDS / 10)
-        last, other_last = a_record(9).id, something_seen(9).id
-        await until(observer, lambda: trail.receipt(last) is not None)
-        await until(other_observer, lambda: appender.receipt(other_last) is not None)
-        assert trail.open_stories().keys() == {"open"}
+async def test_a_segment_is_bounded_in_records_and_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(queue, "MOST_RECORDS", 10)
+    monkeypatch.setattr(queue, "MOST_BYTES", 5 * len(a_record(10).line()))
+    store = MemoryStore()
+    trail = a_trail(store)
+    huge = a_record(99, detail={"text": "x" * (2 * queue.MOST_BYTES - 4096)})
+    async with running(trail):
+        await settle()
+        before = len(store.objects)
+        trail.submit([*records(10, 21), huge, *records(22, 23)])
+        await settle()
 
-    told, other_told = await events(store, LOG, SIGNER), await events(store, OTHER_LOG, OTHER_KEY)
-    assert [event for event in told if not event.startswith("audit.")] == ["request.created"] + [
-        "review.submitted"
-    ] * 10
-    assert told.count(STORIES_OPEN) == 1
-    assert other_told.count("audit.cluster_set_back") == 10
-    assert other_told.count(STORIES_OPEN) == 0
+    assert [len(segment.lines) for segment in segments(store.objects)[before:]] == [5, 5, 2, 1, 2]
+    assert told_once(store.objects) == ids([*records(10, 21), huge, *records(22, 23)])
 
 
-async def test_a_log_without_requests_is_gone_on_from_and_no_record_is_in_it_twice(tmp_path: Path) -> None:
-    store = FolderStore(tmp_path)
-    for _ in range(2):
-        observer = Observer()
-        appender = an_appender(store, observer)
-        async with running(appender):
-            appender.submit([something_seen(0), something_seen(1)])
-            await until(observer, lambda appender=appender: appender.receipt(something_seen(1).id) is not None)  # type: ignore[misc]
-            appender.submit([something_seen(0)])
-            await asyncio.sleep(60)
+async def test_handing_over_twice_writes_once() -> None:
+    inner = MemoryStore()
+    store = StallingStore(inner)
+    trail = a_trail(store)
+    trail.submit(records(1, 3))
+    trail.submit(records(1, 3))  # queued
+    async with running(trail):
+        await settle()
+        trail.submit(records(1, 3))  # durable
+        store.stall()
+        trail.submit(records(4, 4))
+        await settle()
+        trail.submit(records(4, 4))  # on its way
+        store.let_go()
+        await settle()
 
-    assert (await events(store, OTHER_LOG, OTHER_KEY)).count("audit.cluster_set_back") == 2
+    assert told_once(inner.objects) == ids(records(1, 4))
+
+
+async def test_what_was_durable_before_the_start_is_told_and_not_written_again() -> None:
+    store = MemoryStore()
+    async with running(first := a_trail(store)):
+        first.submit(records(1, 3))
+        await settle()
+
+    observer = Observer()
+    second = a_trail(store, observer, writer="curfew-2")
+    second.submit(records(2, 5))
+    async with running(second):
+        await settle()
+
+    assert told_once(store.objects) == ids(records(1, 5))
+    assert [record for record in observer.told if record.event == "review.submitted"] == records(2, 5)
+    assert not second.is_own(a_record(3).id)
+    assert second.is_own(a_record(4).id)
+    assert not second.is_own(a_record(9).id)
+
+
+async def test_a_quiet_log_shows_signs_of_life_and_a_busy_one_needs_none() -> None:
+    store = MemoryStore()
+    trail = a_trail(store, heartbeat=timedelta(seconds=60))
+    async with running(trail):
+        await settle()
+        before = len(store.objects)
+        await asyncio.sleep(181)
+        assert [segment.lines for segment in segments(store.objects)[before:]] == [(), (), ()]
+        for number in range(5):
+            trail.submit([a_record(number)])
+            await asyncio.sleep(50)
+
+    found = segments(store.objects)[before + 3 :]
+    assert [len(segment.lines) for segment in found] == [1] * 5
+    assert all(b.at - a.at <= timedelta(seconds=60) for a, b in itertools.pairwise(found))
+
+
+async def test_the_log_does_not_go_back_when_the_clock_of_an_earlier_writer_was_ahead() -> None:
+    store = MemoryStore()
+    ahead = LoopClock(START + timedelta(hours=1))
+    async with running(a_trail(store, clock=ahead)):
+        await settle()
+    async with running(second := a_trail(store)):
+        second.submit(records(1, 1))
+        await settle()
+
+    times = [segment.at for segment in segments(store.objects)]
+    assert times == sorted(times)
+    assert told_once(store.objects) == ids(records(1, 1))
+
+
+@pytest.mark.parametrize("when", list(When))
+async def test_a_failed_try_is_repeated_with_the_same_bytes_under_the_same_name(when: When) -> None:
+    class Noting(FailingStore):
+        tries: list[tuple[str, bytes]]
+
+        async def create(self, name: str, body: bytes) -> None:
+            self.tries.append((name, body))
+            await super().create(name, body)
+
+    inner = MemoryStore()
+    store = Noting(inner, when=when)
+    store.tries = []
+    trail = a_trail(store)
+    async with running(trail):
+        await settle()
+        already = len(store.tries)
+        store.fails = lambda number: True
+        trail.submit(records(1, 1))
+        await settle()
+        trail.submit(records(2, 2))
+        await asyncio.sleep(30)
+        assert trail.receipt(a_record(1).id) is None
+        tries = set(store.tries[already:])
+        assert len(tries) == 1
+        store.fails = lambda number: False
+        await asyncio.sleep(3)
+
+    (name, body) = tries.pop()
+    assert inner.objects[name] == body
+    assert told_once(inner.objects) == ids(records(1, 2))
+    assert trail.is_own(a_record(1).id)
+    assert "audit.writer_changed" not in {record.event for record in log_of(inner.objects)}
+
+
+async def test_tries_come_apart_and_never_more_than_two_seconds() -> None:
+    times: list[float] = []
+
+    class Timed(MemoryStore):
+        async def create(self, name: str, body: bytes) -> None:
+            times.append(asyncio.get_running_loop().time())
+            await FailingStore(self, fails=lambda number: True).create(name, body)
+
+    async with running(a_trail(Timed())):
+        await asyncio.sleep(20)
+
+    pauses = [round(b - a, 3) for a, b in itertools.pairwise(times)]
+    assert pauses[:7] == [0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 2.0]
+    assert set(pauses[7:]) == {2.0}
+
+
+async def test_a_call_that_never_comes_back_is_given_up_and_repeated() -> None:
+    inner = MemoryStore()
+    store = StallingStore(inner)
+    trail = a_trail(store, call_timeout=timedelta(seconds=5))
+    async with running(trail):
+        await settle()
+        store.stall()
+        trail.submit(records(1, 1))
+        await asyncio.sleep(60)
+        assert trail.health.message == "memory:// has not answered within 5 s."
+        store.let_go()
+        await asyncio.sleep(5)
+
+    assert told_once(inner.objects) == ids(records(1, 1))
+
+
+async def test_closing_writes_what_is_queued() -> None:
+    store = MemoryStore()
+    trail = a_trail(store)
+    task = asyncio.create_task(trail.run())
+    await settle()
+    trail.submit(records(1, 5))
+    await trail.close()
+    await task
+
+    assert told_once(store.objects) == ids(records(1, 5))
+
+
+async def test_closing_waits_no_longer_than_it_may() -> None:
+    store = StallingStore(MemoryStore())
+    trail = a_trail(store)
+    async with running(trail):
+        await settle()
+        store.stall()
+        trail.submit(records(1, 1))
+        await trail.close(within=timedelta(seconds=3))
+
+        assert asyncio.get_running_loop().time() == pytest.approx(3)
+
+
+async def test_closing_what_was_never_started_is_harmless() -> None:
+    await a_trail(MemoryStore()).close()
+
+
+async def test_a_record_that_cannot_be_written_is_refused_at_once_and_harms_no_other() -> None:
+    store = MemoryStore()
+    trail = a_trail(store)
+    async with running(trail):
+        with pytest.raises(ValueError, match="canonical"):
+            trail.submit([a_record(1), a_record(2, detail={"not json": object()})])
+        trail.submit([a_record(3)])
+        await settle()
+
+    assert told_once(store.objects) == ids([a_record(1), a_record(3)])
+
+
+async def test_a_commit_is_measured() -> None:
+    observer = Observer()
+    inner = MemoryStore()
+    store = StallingStore(inner)
+    trail = a_trail(store, observer)
+    async with running(trail):
+        await settle()
+        observer.commits.clear()
+        store.stall()
+        trail.submit(records(1, 3))
+        await asyncio.sleep(0.1)
+        trail.submit(records(4, 5))  # they wait for the segment that is under way
+        await asyncio.sleep(0.05)
+        trail.submit(records(6, 6))
+        await asyncio.sleep(0.1)
+        store.let_go()
+        await settle()
+
+    assert [seconds for seconds, _, _ in observer.commits] == pytest.approx([0.25, 0.15])
+    assert [count for _, count, _ in observer.commits] == [3, 3]
+    assert observer.commits[-1][2] == len(max(inner.objects.items())[1])
+
+
+async def test_a_writer_that_ends_by_a_mistake_says_so() -> None:
+    class Broken(MemoryStore):
+        async def create(self, name: str, body: bytes) -> None:
+            raise ZeroDivisionError("a mistake")
+
+    trail = a_trail(Broken())
+    with pytest.raises(ZeroDivisionError):
+        await trail.run()
+
+    assert (trail.health.ok, trail.health.reason) == (False, "Stopped")
+
+
+async def test_nothing_is_told_before_it_is_durable() -> None:
+    inner = MemoryStore()
+    store = StallingStore(inner)
+    observer = Observer()
+    trail = a_trail(store, observer)
+    async with running(trail):
+        await until(observer, lambda: len(observer.told) == 2)  # opened, attested
+        store.stall()
+        trail.submit(records(1, 1))
+        await settle()
+        assert ids(observer.told) == ids(log_of(inner.objects))
+        assert trail.intent("uid-0001") is None
+        store.let_go()
+        await settle()
+        assert ids(observer.told) == ids(log_of(inner.objects))
