@@ -11,7 +11,8 @@ from click.testing import CliRunner, Result
 
 from curfew.adapters.clock import SystemClock
 from curfew.adapters.objectstore import open_store
-from curfew.audit.verify import in_order, verify
+from curfew.audit.places import in_order
+from curfew.audit.verify import verify
 from curfew.cli import main
 from curfew.core.trail_state import TrailReason
 from curfew.trail.health import Health

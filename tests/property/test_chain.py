@@ -9,8 +9,9 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
 
 from curfew.audit.findings import Anchor
 from curfew.audit.merkle import CompactRange, leaf_hash
+from curfew.audit.places import in_order
 from curfew.audit.segment import Head, follow, resume
-from curfew.audit.verify import examine, in_order, verify
+from curfew.audit.verify import examine, verify
 from tests.support.logs import BEGIN, ALog, a_log, a_record, a_signer
 
 sizes = st.lists(st.integers(0, 3), min_size=2, max_size=6)

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Final, Self
 
 from curfew.audit.checkpoint import Verifier
+from curfew.audit.places import in_order
 from curfew.audit.segment import Segment
-from curfew.audit.verify import Walk, in_order
+from curfew.audit.walk import Walk
 from curfew.evidence.account import Account, Ledger
 from curfew.evidence.period import Period
 

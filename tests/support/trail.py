@@ -11,10 +11,11 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from curfew.audit.checkpoint import Ed25519Signer
+from curfew.audit.places import in_order
 from curfew.audit.record import Record, Story, make_record
 from curfew.audit.rotation import successor
 from curfew.audit.segment import Head, Segment, follow, origin
-from curfew.audit.verify import in_order, verify
+from curfew.audit.verify import verify
 from curfew.ports import Attestation, ObjectStore
 from curfew.processes.operator.recall import Recall, Trail
 from curfew.trail import Appender, Health

@@ -25,10 +25,11 @@ from curfew.audit.checkpoint import KeyRefused, NoteRefused, Verifier, decode_ba
 from curfew.audit.findings import Anchor, Finding, Kind, Verified
 from curfew.audit.given import fields, instant, parse_given, require
 from curfew.audit.merkle import CompactRange
+from curfew.audit.places import in_order, place
 from curfew.audit.rotation import successor
 from curfew.audit.segment import ChainBroken, Segment, open_segment
 from curfew.audit.succession import Tenure
-from curfew.audit.verify import Walk, in_order, place
+from curfew.audit.walk import Walk
 from curfew.audit.when import Span
 from curfew.audit.witness import Witness
 from curfew.ports import MOST_READ

@@ -9,9 +9,10 @@ from typing import Protocol
 
 from curfew.audit.checkpoint import Verifier
 from curfew.audit.gist import Gist, open_gist
+from curfew.audit.places import place, up_to
 from curfew.audit.query import Query
 from curfew.audit.segment import ChainBroken
-from curfew.audit.verify import Walk, place, up_to
+from curfew.audit.walk import Walk
 from curfew.audit.witness import Witness
 from curfew.ports import ObjectStore
 from curfew.reader.beginnings import Claim

@@ -7,9 +7,9 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from curfew.audit.beginning import Beginning
 from curfew.audit.checkpoint import KeyRefused, Verifier
 from curfew.audit.findings import Finding, Kind
+from curfew.audit.places import in_order, place
 from curfew.audit.rotation import successor
 from curfew.audit.segment import ChainBroken, Head, Segment, announced_key, origin, prefix, resume
-from curfew.audit.verify import in_order, place
 from curfew.ports import ObjectStore
 from curfew.reader.errors import CannotRead, Unfounded
 

@@ -11,7 +11,7 @@ from curfew.audit.checkpoint import Verifier
 from curfew.audit.findings import Anchor, Verified
 from curfew.audit.record import Record, RecordRefused
 from curfew.audit.segment import Segment
-from curfew.audit.verify import Walk
+from curfew.audit.walk import Walk
 from curfew.ports import ObjectStore
 from curfew.reader.beginnings import find_claim, kept
 from curfew.reader.errors import NotVerified, Unfounded

@@ -7,10 +7,11 @@ from typing import Any
 
 from curfew.audit.checkpoint import Ed25519Signer
 from curfew.audit.findings import Verified
+from curfew.audit.places import in_order
 from curfew.audit.record import Record
 from curfew.audit.rotation import successor
 from curfew.audit.segment import Head, follow, origin, prefix
-from curfew.audit.verify import in_order, verify
+from curfew.audit.verify import verify
 from curfew.trail.recovery import records_of
 from tests.integration.emitting import was_read
 from tests.support.operator_process import OperatorProcess

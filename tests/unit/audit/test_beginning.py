@@ -12,10 +12,11 @@ from curfew.audit.beginning import Beginning, claimed_in, first_gap, stated_in, 
 from curfew.audit.checkpoint import Verifier
 from curfew.audit.findings import Anchor, Examined, Kind
 from curfew.audit.merkle import CompactRange, leaf_hash
+from curfew.audit.places import in_order, place
 from curfew.audit.proof import Tree, check_inclusion, inclusion_path
 from curfew.audit.receipt import Receipt
 from curfew.audit.record import Record
-from curfew.audit.verify import Walk, in_order, place
+from curfew.audit.walk import Walk
 from curfew.audit.witness import Witness
 from tests.support.logs import BEGIN, ALog, a_log, a_record, a_signer
 from tools.verify_independently import Refused

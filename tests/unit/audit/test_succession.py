@@ -4,10 +4,11 @@ import pytest
 
 from curfew.audit.checkpoint import Ed25519Signer, Verifier
 from curfew.audit.findings import Examined, Kind
+from curfew.audit.places import in_order
 from curfew.audit.rotation import rotation
 from curfew.audit.segment import seal
 from curfew.audit.succession import Tenure
-from curfew.audit.verify import examine, in_order
+from curfew.audit.verify import examine
 from tests.support.logs import BEGIN, ALog, a_log, a_record, a_signer, opened
 
 FIRST, SECOND, THIRD, STRANGER = (a_signer(seed=seed) for seed in (1, 2, 3, 4))

@@ -9,11 +9,12 @@ import pytest
 from curfew.audit.canonical import parse_canonical
 from curfew.audit.checkpoint import Verifier
 from curfew.audit.findings import Anchor
+from curfew.audit.places import in_order
 from curfew.audit.proof import Proof
 from curfew.audit.receipt import Receipt
 from curfew.audit.record import Record, Story, make_record
 from curfew.audit.segment import Head, follow
-from curfew.audit.verify import examine, in_order
+from curfew.audit.verify import examine
 from tests.vectors.independent_proof import read_proof
 from tests.vectors.make_vectors import the_story
 from tools.verify_independently import Refused, root

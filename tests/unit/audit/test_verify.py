@@ -7,8 +7,9 @@ import pytest
 
 from curfew.audit.checkpoint import open_note, sign_note
 from curfew.audit.findings import Anchor, Examined, Finding, Kind, LogRefused, Silence
+from curfew.audit.places import in_order
 from curfew.audit.segment import ChainBroken
-from curfew.audit.verify import examine, in_order, verify
+from curfew.audit.verify import examine, verify
 from tests.support.logs import BEGIN, ALog, a_log, a_record, a_signer
 
 

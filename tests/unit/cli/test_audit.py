@@ -20,7 +20,7 @@ from curfew.audit.events import EVENTS
 from curfew.audit.query import Query
 from curfew.audit.record import Story, make_record
 from curfew.audit.segment import Head
-from curfew.audit.verify import Walk
+from curfew.audit.walk import Walk
 from curfew.audit.wording import printable
 from curfew.cli import main
 from curfew.cli.audit import audit, showing, tail

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from curfew.audit import verify as verifying
+from curfew.audit import faults
 from curfew.cli import main
 from curfew.reader import bundle, bundle_files
 from tests.support.logs import ALog, a_log
@@ -98,7 +98,7 @@ def test_a_thousand_strangers_are_named_and_more_are_counted(log: ALog, folder: 
 
 
 def test_only_so_many_faults_are_listed(log: ALog, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(verifying, "MOST_FINDINGS", 20)
+    monkeypatch.setattr(faults, "MOST_FINDINGS", 20)
     within = (folder / log.names[1]).parent
     for number in range(50):
         (within / f"000000000001-{number:016x}.jsonl.zst").touch()

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from curfew.audit.verify import Walk
+from curfew.audit.walk import Walk
 from curfew.evidence.account import Account, Ledger
 from curfew.evidence.exceptions import Exceptional
 from curfew.evidence.findings import find

@@ -10,9 +10,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from curfew.adapters.objectstore.folder import FolderStore
 from curfew.audit.carried import STORIES_OPEN
 from curfew.audit.checkpoint import Ed25519Signer
+from curfew.audit.places import in_order
 from curfew.audit.record import CURFEW, Record, make_record
 from curfew.audit.segment import Head, follow, origin, prefix
-from curfew.audit.verify import in_order, verify
+from curfew.audit.verify import verify
 from curfew.trail import Appender
 from curfew.trail.memory import Memory
 from curfew.trail.recovery import records_of

@@ -10,7 +10,7 @@ import click
 from curfew.audit.checkpoint import Ed25519Signer, KeyRefused, Verifier
 from curfew.audit.findings import Examined
 from curfew.audit.segment import origin
-from curfew.audit.verify import Walk
+from curfew.audit.walk import Walk
 from curfew.cli.audit import options
 from curfew.cli.audit.exits import TAMPERED
 from curfew.cli.audit.reading import MOST_KEY, note, open_location, read_file, unreadable

@@ -14,11 +14,11 @@ import click
 from curfew.adapters.clock import SystemClock
 from curfew.api.names import SELF_TEST_REQUEST, is_self_test
 from curfew.audit.checkpoint import Verifier
+from curfew.audit.places import place
 from curfew.audit.pseudonyms import Person, revealed
 from curfew.audit.query import Query
 from curfew.audit.rotation import predecessor, successor
 from curfew.audit.segment import ChainBroken, Head, Segment, follow, resume
-from curfew.audit.verify import place
 from curfew.audit.wording import count as counted
 from curfew.audit.wording import printable, sentence
 from curfew.cli.audit import options

@@ -13,7 +13,8 @@ import click
 from curfew.audit.beginning import Beginning
 from curfew.audit.checkpoint import Verifier
 from curfew.audit.findings import Examined, Finding, Kind
-from curfew.audit.verify import Walk, place
+from curfew.audit.places import place
+from curfew.audit.walk import Walk
 from curfew.audit.witness import Witness
 from curfew.audit.wording import count
 from curfew.cli.audit import options

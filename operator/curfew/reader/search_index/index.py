@@ -21,9 +21,9 @@ from curfew.audit.checkpoint import Verifier
 from curfew.audit.findings import Finding, Kind
 from curfew.audit.gist import Gist
 from curfew.audit.merkle import leaf_hash
+from curfew.audit.places import up_to
 from curfew.audit.query import Query
 from curfew.audit.segment import MAX_STORED, TRAILER_BYTES, unpack
-from curfew.audit.verify import up_to
 from curfew.audit.witness import Witness
 from curfew.ports import ObjectStore
 from curfew.reader.errors import CannotRead, NotVerified

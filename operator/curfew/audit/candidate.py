@@ -1,0 +1,39 @@
+"""An object that claims a place in the chain, to be opened with the keys that may have sealed it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from curfew.audit.checkpoint import Verifier
+from curfew.audit.gist import Gist, open_gist
+from curfew.audit.places import place
+from curfew.audit.segment import ChainBroken, Segment
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """An object of the log's folder, and its gist if that was made elsewhere."""
+
+    name: str
+    stored: bytes
+    gist: Gist | None = None
+
+    def open(self, verifier: Verifier, log: str) -> tuple[Gist, Segment]:
+        """Open it with one key, or raise `ChainBroken`."""
+        return open_gist(self.name, self.stored, verifier, log)
+
+    def open_alone(self, keys: Iterable[Verifier], log: str) -> tuple[Gist, Segment]:
+        """Open it with the first of some keys that fits, whatever is before it in the log, or raise `ChainBroken`."""
+        refusal: ChainBroken | None = None
+        for verifier in keys:
+            try:
+                gist, segment = self.open(verifier, log)
+                gist.link.check_name()
+            except ChainBroken as broken:
+                refusal = refusal or broken.with_traceback(None)
+            else:
+                return gist, segment
+        try:
+            raise refusal or ChainBroken(place(log, self.name), self.name, "has no key that could have sealed it")
+        finally:
+            # It would keep its frame, and with that the object, until cycles are looked for: hundreds may come before that.
+            del refusal
