@@ -6,6 +6,7 @@ import pytest
 
 from curfew.api.access_request import Phase
 from curfew.api.phases import PHASE_CHANGES
+from curfew.core.change_table import ROWS
 from curfew.core.lifecycle import FINAL, TRANSITIONS, Event, IllegalTransition, State, advance
 
 STATES: tuple[State, ...] = (None, *Phase)
@@ -19,6 +20,11 @@ def test_every_event_in_every_state_is_known_or_one_clear_error(state: State, ev
     else:
         with pytest.raises(IllegalTransition, match=str(event)):
             advance(state, event)
+
+
+def test_every_event_has_its_row() -> None:
+    """What can happen to a request is also told."""
+    assert set(ROWS) == set(Event)
 
 
 def test_nothing_happens_after_a_final_state() -> None:

@@ -1,35 +1,106 @@
-"""One transition of a request as one patch of its status, with the records that tell of it."""
+"""One transition of a request as one patch of its status, with the records and Events that tell of it."""
 
+from datetime import datetime
 from typing import Any
 
+from curfew.api.access_request import Phase, Terms
 from curfew.api.times import format_time
 from curfew.audit.record import Record
-from curfew.core import lifecycle, reviews, room, wording
+from curfew.core import change_records, reviews, room, wording
+from curfew.core.bindings import Binding
 from curfew.core.change import Change
+from curfew.core.change_table import BAD_ENDS, row_of
+from curfew.core.conditions import Observation
+from curfew.core.counting import TallyKey
 from curfew.core.facts import Facts
 from curfew.core.lifecycle import Event
-from curfew.core.notices import Notice, about_request
+from curfew.core.notices import Notice, about_request, on_namespace
 from curfew.core.outbox import conditions_of, trail_notices, undurable, wait_for_room, with_new
+from curfew.core.reasons import Reason
 from curfew.core.steps import Patch, Step
 
 
-def transition(facts: Facts, event: Event, *, more: tuple[Record, ...] = (), **details: Any) -> Step:
-    """Move a request along the table: phase, times, conditions and the records of it, and `more`, in one write."""
-    change = Change(facts, event, lifecycle.advance(facts.request.status.phase, event), **details)
+def transition(
+    facts: Facts,
+    event: Event,
+    *,
+    reason: Reason | None = None,
+    detail: str = "",
+    ended_at: datetime | None = None,
+    terms: Terms | None = None,
+    binding: Binding | None = None,
+    counted: TallyKey | None = None,
+    active: Observation | None = None,
+    more: tuple[Record, ...] = (),
+) -> Step:
+    """Move a request along the table: phase, times, conditions and the records of it, and `more`, in one write.
+
+    The other arguments are those of `Change`.
+    """
+    change = Change(facts, event, reason, detail, ended_at, terms, binding, counted, active)
     # If the log holds the story closed, it holds the whole of it, whatever is in the outbox.
-    outbox = () if facts.story_closed else with_new(facts, (*change.records(), *more))
+    outbox = () if facts.story_closed else with_new(facts, (*_records(change), *more))
     waiting = undurable(facts)
     if waiting and room.stored_bytes(outbox) > room.OUTBOX_BYTES:  # a change alone is never that large
         return wait_for_room(facts, waiting, outbox)
-    status = {**change.status(), **reviews.reviews_patch(facts, change.reviews)}
+    status = {**_status(change), **reviews.reviews_patch(facts, change.reviews)}
     recorded = wording.recorded(len(outbox), facts.trail)
     if change.counted is not None:
         recorded = wording.counted(change.counted)
-    status["conditions"] = conditions_of(facts, *change.observations(), recorded)
-    told = (*reviews.review_notices(facts, change.reviews), *change.notices(), *trail_notices(facts, recorded))
-    if event is Event.APPROVE:
+    status["conditions"] = conditions_of(facts, *_observations(change), recorded)
+    told = (*reviews.review_notices(facts, change.reviews), *_notices(change), *trail_notices(facts, recorded))
+    if change.phase is Phase.APPROVED:
         told = (*told, *obstacle_notices(facts))
     return Step(act=Patch(status, event, outbox), notices=told)
+
+
+def _status(change: Change) -> dict[str, Any]:
+    """Return what the transition changes in the status, but for reviews and conditions."""
+    status = {
+        "phase": str(change.phase),
+        "observedGeneration": change.facts.request.metadata.generation,
+        **row_of(change).fields(change),
+    }
+    if change.is_over:
+        status["activeUntil"] = None  # a merge patch removes it
+        status["endedAt"] = format_time(change.ended_at or change.facts.now)
+        status["endReason"] = str(change.reason)
+    return status
+
+
+def _observations(change: Change) -> tuple[Observation, ...]:
+    """Return what the transition makes the conditions show, but for Recorded."""
+    active = () if change.active is None else (change.active,)
+    return (*row_of(change).conditions(change), *active)
+
+
+def _records(change: Change) -> tuple[Record, ...]:
+    """Return the records of the transition, in the order in which they happened; none for one that is counted."""
+    if change.counted is not None:
+        return ()
+    told = [*reviews.submitted(change.facts, change.reviews)]
+    for records in row_of(change).records:
+        told += records(change)
+    if change.is_over:
+        told += change_records.closing(change)
+    return tuple(told)
+
+
+def _notices(change: Change) -> tuple[Notice, ...]:
+    """Return the Events of the transition: on the request, and on the namespace if it is news there as well."""
+    if change.reason is Reason.SELF_TEST:
+        return ()  # it is nobody's request, and nothing is wrong with it
+    row = row_of(change)
+    is_bad = row.is_bad or change.reason in BAD_ENDS
+    told = about_request(
+        change.facts.request,
+        "Warning" if is_bad else "Normal",
+        row.reason,
+        row.action,
+        row.note(change),
+        key=str(change.event),
+    )
+    return (told, on_namespace(told)) if row.is_news else (told,)
 
 
 def obstacle_notices(facts: Facts) -> tuple[Notice, ...]:

@@ -22,7 +22,7 @@ def emitted() -> set[str]:
     return {
         node.value
         for text in WORDS.values()
-        if "make_record(" in text
+        if "make_record(" in text or "OneRecord(" in text
         for node in ast.walk(ast.parse(text))
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value in EVENTS
     }
