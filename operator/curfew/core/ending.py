@@ -1,10 +1,14 @@
-"""Why an access ends: asked while its binding exists, and again after it is gone (promises P1 and P3)."""
+"""Why an access ends: asked while its binding exists, and again after it is gone (promises P1 and P3).
 
-from collections.abc import Mapping
+Each reason is a small function, and they are asked in the order of one list.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from curfew.api.access_request import AccessRequest, DecisionKind, Phase
+from curfew.api.access_request import DecisionKind, Phase
 from curfew.api.times import format_time
 from curfew.core import bindings, lifecycle, wording
 from curfew.core.approval import find_decision, tally
@@ -16,86 +20,135 @@ from curfew.core.role_changes import why_role_ends
 Cause = tuple[Reason, str]
 """Why an access ends, in one CamelCase word and in words for people."""
 
-
 STORY_CLOSED: Cause = (
     Reason.STORY_CLOSED,
     "the log holds its story closed: the cluster was set back to a time before its end",
 )
 
+_DELETED: Cause = (Reason.REQUEST_DELETED, "its request was deleted")
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """A reason for which a binding must go."""
+
+    check: Callable[[Facts, Binding | None], Cause | None]
+    explains_absence: bool = False  # it is also the reason if the binding is gone, and Curfew did not remove it
+
+
+def window_is_over(facts: Facts, binding: Binding | None) -> Cause | None:
+    """The time is over. The end on the binding counts; of one that is gone, only the status has it."""
+    return _elapsed(binding.expires_at if binding is not None else facts.request.status.expires_at, facts.now)
+
+
+def request_was_deleted(facts: Facts, _: Binding | None) -> Cause | None:
+    """The request is deleted, or will be."""
+    return _DELETED if facts.is_gone or facts.request.metadata.deletion_timestamp is not None else None
+
+
+def story_is_closed(facts: Facts, _: Binding | None) -> Cause | None:
+    """The log holds the end of the story, which the status does not know."""
+    return STORY_CLOSED if facts.story_closed and facts.request.status.phase not in lifecycle.FINAL else None
+
+
+def binding_has_drifted(facts: Facts, binding: Binding | None) -> Cause | None:
+    """The binding is not what was granted."""
+    return bindings.find_drift(binding, facts.request) if binding is not None else None
+
+
+def end_is_missing(facts: Facts, _: Binding | None) -> Cause | None:
+    """The status has lost the end."""
+    status = facts.request.status
+    if status.phase is Phase.ACTIVE and status.expires_at is None:
+        return Reason.EXPIRY_MISSING, "its request is Active without an end"
+    return None
+
+
+def request_is_over_or_new(facts: Facts, _: Binding | None) -> Cause | None:
+    """The request is over, or was never looked at."""
+    phase = facts.request.status.phase
+    return _unannounced(phase or "new") if phase is None or phase in lifecycle.FINAL else None
+
+
+def somebody_decided(facts: Facts, _: Binding | None) -> Cause | None:
+    """A person ended it. An approver's word counts before the requester's."""
+    request = facts.request
+    decision = find_decision(request, DecisionKind.REVOKE, DecisionKind.DENY) or find_decision(
+        request, DecisionKind.CANCEL
+    )
+    return _decided(decision.decision, decision.by) if decision is not None else None
+
+
+def log_does_not_announce_it(facts: Facts, _: Binding | None) -> Cause | None:
+    """The grant was not announced (promises P2 and P9)."""
+    return None if _is_announced(facts) else (Reason.BINDING_UNANNOUNCED, "the log does not announce it")
+
+
+def end_is_later_than_announced(facts: Facts, binding: Binding | None) -> Cause | None:
+    """The binding lasts longer than the log holds."""
+    intent, expires_at = facts.intent, binding.expires_at if binding is not None else None
+    if intent is None or expires_at is None or expires_at <= intent.expires_at:
+        return None
+    return Reason.BINDING_TAMPERED, f"its end is later than was announced, {format_time(intent.expires_at)}"
+
+
+def role_has_changed(facts: Facts, _: Binding | None) -> Cause | None:
+    """The role allows something else by now, and the grant does not outlive that."""
+    return why_role_ends(facts)
+
+
+ENDINGS: tuple[Ending, ...] = (
+    Ending(window_is_over, explains_absence=True),
+    Ending(request_was_deleted),
+    Ending(story_is_closed),
+    Ending(binding_has_drifted),
+    Ending(end_is_missing),
+    Ending(request_is_over_or_new),
+    Ending(somebody_decided, explains_absence=True),
+    Ending(log_does_not_announce_it),
+    Ending(end_is_later_than_announced),
+    Ending(role_has_changed, explains_absence=True),
+)
+"""Why a binding must go; the first reason counts."""
+
+
+def why_ended(facts: Facts, binding: Binding) -> Cause | None:
+    """Return why a binding must go, or None while it may stay."""
+    if not is_ours(binding) and not _has_lost_our_label(binding, facts):
+        return None  # a stranger's: ours carry our label; `adopt` raises the alarm
+    return next((cause for one in ENDINGS if (cause := one.check(facts, binding)) is not None), None)
+
+
+def why_gone(facts: Facts) -> Cause:
+    """Return why an Active request has no binding any more: what it was removed for is not judged a second time."""
+    if facts.removal is not None:
+        return facts.removal.reason, facts.removal.detail
+    known = (one.check(facts, None) for one in ENDINGS if one.explains_absence)
+    return next((cause for cause in known if cause is not None), None) or _removed(facts)
+
 
 def is_over(binding: Binding, now: datetime) -> Cause | None:
     """Return that the time of a binding is over, which needs the binding alone, or None."""
-    if binding.expires_at is None or binding.expires_at > now:
-        return None
-    return Reason.DURATION_ELAPSED, "its window is over"
+    return _elapsed(binding.expires_at, now)
 
 
 def last_word(body: Mapping[str, Any]) -> Cause | None:
     """Return why an access ends by what is left of an AccessRequest that cannot be read, or None.
 
-    A decision to end it, a deletion and a final phase are carried out whatever else is in the object (promise P3).
+    A decision to end it, a deletion and a final phase are carried out whatever else is in the object (promise P3). Of
+    several decisions the first counts, whoever made it.
     """
     meta, status = body.get("metadata"), body.get("status")
     if isinstance(meta, Mapping) and meta.get("deletionTimestamp") is not None:
-        return Reason.REQUEST_DELETED, "its request was deleted"
+        return _DELETED
     if not isinstance(status, Mapping):
         return None
     if status.get("phase") in tuple(lifecycle.FINAL):
-        return Reason.BINDING_UNANNOUNCED, f"its request is {status['phase']}"
+        return _unannounced(status["phase"])
     decisions = status.get("decisions")
-    for one in decisions if isinstance(decisions, list) else ():
-        kind = one.get("decision") if isinstance(one, Mapping) else None
-        if kind == DecisionKind.CANCEL:
-            return Reason.RELEASED_BY_REQUESTER, f"{one.get('by')} gave it back"
-        if kind in (DecisionKind.REVOKE, DecisionKind.DENY):
-            return Reason.REVOKED_BY_APPROVER, f"{one.get('by')} decided {kind}"
-    return None
-
-
-def why_ended(facts: Facts, binding: Binding) -> Cause | None:
-    """Return why a binding must go, or None while it may stay."""
-    request, status = facts.request, facts.request.status
-    if not is_ours(binding) and not _has_lost_our_label(binding, facts):
-        return None  # a stranger's: ours carry our label; `adopt` raises the alarm
-    if (over := is_over(binding, facts.now)) is not None:
-        return over
-    if facts.is_gone or request.metadata.deletion_timestamp is not None:
-        return Reason.REQUEST_DELETED, "its request was deleted"
-    if facts.story_closed and status.phase not in lifecycle.FINAL:
-        return STORY_CLOSED
-    drift = bindings.find_drift(binding, request)
-    if drift is not None:
-        return drift
-    if status.phase is Phase.ACTIVE and status.expires_at is None:
-        return Reason.EXPIRY_MISSING, "its request is Active without an end"
-    if status.phase is None or status.phase in lifecycle.FINAL:
-        return Reason.BINDING_UNANNOUNCED, f"its request is {status.phase or 'new'}"
-    decided = _decided(request)
-    if decided is not None:
-        return decided
-    if not _is_announced(facts):
-        return Reason.BINDING_UNANNOUNCED, "the log does not announce it"
-    if facts.intent is not None and binding.expires_at is not None and binding.expires_at > facts.intent.expires_at:
-        return Reason.BINDING_TAMPERED, f"its end is later than was announced, {format_time(facts.intent.expires_at)}"
-    return why_role_ends(facts)
-
-
-def why_gone(facts: Facts) -> Cause:
-    """Return why an Active request has no binding any more."""
-    if facts.removal is not None:
-        return facts.removal.reason, facts.removal.detail
-    request, expires_at = facts.request, facts.request.status.expires_at
-    if expires_at is not None and expires_at <= facts.now:
-        return Reason.DURATION_ELAPSED, "its window is over"
-    decided = _decided(request)
-    if decided is not None:
-        return decided
-    return why_role_ends(facts) or _removed(request)
-
-
-def _removed(request: AccessRequest) -> Cause:
-    what, grant = "its binding was deleted by somebody else than Curfew", request.status.grant
-    return Reason.BINDING_REMOVED, what if grant is None else f"{what}; {wording.shown_by_audit_log(grant.uid)}"
+    read = (one for one in (decisions if isinstance(decisions, list) else ()) if isinstance(one, Mapping))
+    known = (_decided(one.get("decision"), one.get("by")) for one in read)
+    return next((cause for cause in known if cause is not None), None)
 
 
 def is_ours(binding: Binding) -> bool:
@@ -103,15 +156,28 @@ def is_ours(binding: Binding) -> bool:
     return bool(binding.request_uid)
 
 
-def _decided(request: AccessRequest) -> Cause | None:
-    """Return which decision of a person ends the access, or None."""
-    decision = find_decision(request, DecisionKind.REVOKE, DecisionKind.DENY)
-    if decision is not None:
-        return Reason.REVOKED_BY_APPROVER, f"{decision.by} decided {decision.decision}"
-    decision = find_decision(request, DecisionKind.CANCEL)
-    if decision is not None:
-        return Reason.RELEASED_BY_REQUESTER, f"{decision.by} gave it back"
+def _elapsed(expires_at: datetime | None, now: datetime) -> Cause | None:
+    if expires_at is None or expires_at > now:
+        return None
+    return Reason.DURATION_ELAPSED, "its window is over"
+
+
+def _unannounced(phase: str) -> Cause:
+    return Reason.BINDING_UNANNOUNCED, f"its request is {phase}"
+
+
+def _decided(kind: object, by: object) -> Cause | None:
+    """Return that a decision of this kind ends the access, or None for one that does not."""
+    if kind in (DecisionKind.REVOKE, DecisionKind.DENY):
+        return Reason.REVOKED_BY_APPROVER, f"{by} decided {kind}"
+    if kind == DecisionKind.CANCEL:
+        return Reason.RELEASED_BY_REQUESTER, f"{by} gave it back"
     return None
+
+
+def _removed(facts: Facts) -> Cause:
+    what, grant = "its binding was deleted by somebody else than Curfew", facts.request.status.grant
+    return Reason.BINDING_REMOVED, what if grant is None else f"{what}; {wording.shown_by_audit_log(grant.uid)}"
 
 
 def _is_announced(facts: Facts) -> bool:
