@@ -18,11 +18,11 @@ import zstandard
 from curfew.audit.canonical import canonical, parse_canonical
 from curfew.audit.checkpoint import Verifier
 from curfew.audit.findings import Anchor
-from curfew.audit.gist import gists
 from curfew.audit.places import in_order
 from curfew.audit.receipt import Receipt
 from curfew.audit.record import Record
 from curfew.audit.segment import TRAILER_BYTES, unpack
+from curfew.audit.segment_summary import gists
 from curfew.audit.walk import Walk
 from tests.support.logs import BEGIN, ALog, a_record, a_signer, opened
 from tests.support.scale import drawn

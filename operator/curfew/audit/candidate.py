@@ -4,9 +4,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from curfew.audit.checkpoint import Verifier
-from curfew.audit.gist import Gist, open_gist
 from curfew.audit.places import place
 from curfew.audit.segment import ChainBroken, Segment
+from curfew.audit.segment_summary import Gist, open_gist
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Iterator
 
 from curfew.audit.beginning import Beginning
+from curfew.audit.duplicate_ids import Repeat
 from curfew.audit.findings import Finding, Kind
-from curfew.audit.gist import Gist
-from curfew.audit.seen import Repeat
 from curfew.audit.segment import ChainBroken, Head, Segment
+from curfew.audit.segment_summary import Gist
 from curfew.audit.succession import Succession
 from curfew.audit.witness import Witness
 

@@ -13,7 +13,7 @@ from typing import Any
 from curfew.audit.canonical import canonical
 from curfew.audit.events import EVENTS
 from curfew.audit.record import Record
-from curfew.audit.when import ALWAYS, Span
+from curfew.audit.timespan import ALWAYS, Span
 
 Texts = Iterator[str]
 

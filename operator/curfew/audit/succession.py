@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from curfew.audit.checkpoint import KeyRefused, Verifier
-from curfew.audit.gist import Gist
 from curfew.audit.segment import announced_key
+from curfew.audit.segment_summary import Gist
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,12 +8,12 @@ from curfew.audit import faults
 from curfew.audit.anchors import Anchors
 from curfew.audit.beginning import Beginning
 from curfew.audit.checkpoint import Verifier
+from curfew.audit.duplicate_ids import SeenIds
 from curfew.audit.findings import Anchor, Finding, Silence, Verified
-from curfew.audit.gist import Gist
 from curfew.audit.merkle import CompactRange
 from curfew.audit.places import place
-from curfew.audit.seen import Seen
 from curfew.audit.segment import Head, Segment
+from curfew.audit.segment_summary import Gist
 from curfew.audit.succession import Succession
 from curfew.audit.witness import Witness
 
@@ -53,7 +53,7 @@ class VerifiedPart:
         self._stated = stated  # the newest statement of where the log may begin
         self.is_stated = beginning is None or beginning == stated
         self._tally = _Tally()
-        self._seen = Seen()
+        self._seen = SeenIds()
         if since is not None:
             self.head = since.head
             self.keys = Succession(verifier, since.keys, since.following)

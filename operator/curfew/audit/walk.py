@@ -5,16 +5,16 @@ from hashlib import sha256
 
 from curfew.audit import faults
 from curfew.audit.beginning import Beginning
+from curfew.audit.broken_places import Trouble, missing, settled
 from curfew.audit.candidate import Candidate
 from curfew.audit.checkpoint import Verifier
 from curfew.audit.damage import Damage, locate
 from curfew.audit.faults import FaultList
 from curfew.audit.findings import Anchor, Examined, Kind, Verified
-from curfew.audit.gist import Gist
 from curfew.audit.merkle import CompactRange
 from curfew.audit.places import place
 from curfew.audit.segment import ChainBroken, Head, Segment
-from curfew.audit.trouble import Trouble, missing, settled
+from curfew.audit.segment_summary import Gist
 from curfew.audit.verified_part import VerifiedPart
 from curfew.audit.witness import Witness
 

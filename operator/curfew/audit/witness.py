@@ -14,10 +14,10 @@ from curfew.audit.beginning import Beginning
 from curfew.audit.canonical import canonical
 from curfew.audit.checkpoint import KeyRefused, NoteRefused, Verifier, open_note
 from curfew.audit.findings import Verified
-from curfew.audit.given import fields, instant
 from curfew.audit.merkle import CompactRange
 from curfew.audit.segment import Head
 from curfew.audit.succession import Tenure
+from curfew.audit.untrusted_json import fields, instant
 
 SCHEMA = "curfew.witness/v1"
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 
-from curfew.audit.when import NotUnderstood, parse_span
+from curfew.audit.timespan import NotUnderstood, parse_span
 
 FORMS = "2026, 2026-H2, 2026-Q3, 2026-07, 2026-07-01, 2026-07-01..2026-09-30, or last quarter"
 """One example of each way to write a period."""

@@ -7,8 +7,8 @@ from typing import Any
 from curfew.api.names import ANNOTATION_RECEIPT, CHECKPOINT_CONFIG_MAP, CHECKPOINT_KEY
 from curfew.audit.checkpoint import NoteRefused, Verifier, open_note
 from curfew.audit.findings import Anchor
-from curfew.audit.given import GivenRefused, parse_given
 from curfew.audit.receipt import Receipt
+from curfew.audit.untrusted_json import GivenRefused, parse_given
 
 FORMS = (
     "An anchor is a receipt (log/index/size/root, or JSON), a signed checkpoint, or what kubectl shows of an AccessRequest, "

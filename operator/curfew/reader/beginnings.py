@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from curfew.audit.beginning import Beginning, claimed_in, first_gap
 from curfew.audit.checkpoint import Verifier
-from curfew.audit.gist import open_gist
 from curfew.audit.places import place
 from curfew.audit.segment import ChainBroken
+from curfew.audit.segment_summary import open_gist
 from curfew.audit.wording import count, in_utc
 from curfew.ports import ObjectStore
 from curfew.reader.source import read

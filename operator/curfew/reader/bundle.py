@@ -23,14 +23,14 @@ from typing import IO
 from curfew.audit.beginning import Beginning
 from curfew.audit.checkpoint import KeyRefused, NoteRefused, Verifier, decode_base64
 from curfew.audit.findings import Anchor, Finding, Kind, Verified
-from curfew.audit.given import fields, instant, parse_given, require
 from curfew.audit.merkle import CompactRange
 from curfew.audit.places import in_order, place
 from curfew.audit.rotation import successor
 from curfew.audit.segment import ChainBroken, Segment, open_segment
 from curfew.audit.succession import Tenure
+from curfew.audit.timespan import Span
+from curfew.audit.untrusted_json import fields, instant, parse_given, require
 from curfew.audit.walk import Walk
-from curfew.audit.when import Span
 from curfew.audit.witness import Witness
 from curfew.ports import MOST_READ
 from curfew.reader.bundle_files import BROKEN, Files, FolderFiles, NoBundle, ZipFiles

@@ -12,7 +12,7 @@ from contextlib import aclosing
 from typing import TypeVar
 
 from curfew.audit.checkpoint import Verifier
-from curfew.audit.gist import Gist, gists
+from curfew.audit.segment_summary import Gist, gists
 from curfew.reader.errors import CannotRead
 
 R = TypeVar("R")

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from curfew.audit.checkpoint import Verifier
-from curfew.audit.gist import Gist, open_gist
 from curfew.audit.places import place, up_to
 from curfew.audit.query import Query
 from curfew.audit.segment import ChainBroken
+from curfew.audit.segment_summary import Gist, open_gist
 from curfew.audit.walk import Walk
 from curfew.audit.witness import Witness
 from curfew.ports import ObjectStore

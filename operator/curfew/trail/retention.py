@@ -12,10 +12,10 @@ from datetime import date, datetime, timedelta
 
 from curfew.audit.beginning import Beginning, statement
 from curfew.audit.checkpoint import KeyRefused, Verifier
-from curfew.audit.claims import claimed_day, claimed_key
 from curfew.audit.record import Record
 from curfew.audit.rotation import successor
 from curfew.audit.segment import ChainBroken, Head, follow, origin, partition, resume, sequence
+from curfew.audit.unverified_seal import claimed_day, claimed_key
 from curfew.ports import Clock, NamesUnreadable, ObjectMissing, ObjectStore, StoreError
 from curfew.trail.lineage import Lineage
 

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from curfew.audit.checkpoint import Verifier
-from curfew.audit.claims import claimed_day, claimed_key
 from curfew.audit.rotation import successor
 from curfew.audit.segment import ChainBroken, Head, Segment, origin, partition, prefix, resume, sequence
+from curfew.audit.unverified_seal import claimed_day, claimed_key
 from curfew.ports import NamesUnreadable, ObjectMissing, ObjectStore
 from curfew.trail.keys import KeyUnknown
 

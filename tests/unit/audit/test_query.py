@@ -11,7 +11,7 @@ from curfew.api.access_request import Phase
 from curfew.audit.events import EVENTS
 from curfew.audit.query import FIELDS, PHASES, Query, answers, events_like
 from curfew.audit.record import DecisionRef, PolicyRef, Record, RoleRef, Story, make_record
-from curfew.audit.when import Span
+from curfew.audit.timespan import Span
 from tests.support.logs import BEGIN
 
 STORY = Story(

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from curfew.audit.canonical import canonical
 from curfew.audit.query import FIELDS, Query, answers
-from curfew.audit.when import Span
+from curfew.audit.timespan import Span
 from curfew.cli import main
 from curfew.cli.audit import search
 from curfew.reader.errors import CannotRead

@@ -11,9 +11,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from curfew.adapters.clock import SystemClock
 from curfew.audit.checkpoint import Ed25519Signer, SigningFailed
-from curfew.audit.claims import claimed_key
 from curfew.audit.rotation import EVENT, rotation
 from curfew.audit.segment import Head, origin, seal
+from curfew.audit.unverified_seal import claimed_key
 from curfew.processes.operator.recall import Trail
 from curfew.trail.memory import Memory
 from curfew.trail.recovery import recover

@@ -10,7 +10,7 @@ import pytest
 from curfew.adapters.clock import SystemClock
 from curfew.api.access_request import SealedRecord
 from curfew.audit.checkpoint import SigningFailed, open_note
-from curfew.audit.claims import checkpoint_in
+from curfew.audit.unverified_seal import checkpoint_in
 from curfew.core.seals import Seals, statement
 from curfew.trail.keys import Keys
 from tests.support.keys import NEW, OLD, Elsewhere, a_log_of

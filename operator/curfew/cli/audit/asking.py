@@ -9,7 +9,7 @@ import click
 
 from curfew.audit.events import EVENTS
 from curfew.audit.query import PHASES, Query, events_like
-from curfew.audit.when import FORMS, NotUnderstood, Span, parse_span
+from curfew.audit.timespan import FORMS, NotUnderstood, Span, parse_span
 
 _PATTERNS = {
     "person": "Who asked, decided, or did it.",

@@ -20,7 +20,7 @@ from curfew.adapters.clock import SystemClock
 from curfew.audit.beginning import Beginning
 from curfew.audit.checkpoint import Ed25519Signer, KeyRefused, Verifier
 from curfew.audit.segment import TRAILER_BYTES, unpack
-from curfew.audit.when import Span
+from curfew.audit.timespan import Span
 from curfew.audit.wording import count, in_utc
 from curfew.cli.audit import options
 from curfew.cli.audit.asking import TIMES, read_times

@@ -11,10 +11,10 @@ from curfew.adapters.objectstore import BUCKET_SCHEMES, open_store
 from curfew.audit.beginning import Beginning
 from curfew.audit.checkpoint import KeyRefused, Verifier, claimed
 from curfew.audit.findings import Anchor
-from curfew.audit.given import parse_given
 from curfew.audit.pseudonyms import Person
 from curfew.audit.receipt import Receipt
 from curfew.audit.segment import origin
+from curfew.audit.untrusted_json import parse_given
 from curfew.audit.witness import Witness
 from curfew.ports import ErasableStore, StoreError, StoreUnavailable
 from curfew.reader.anchors import FORMS, Kept, anchors_in

@@ -13,7 +13,7 @@ import structlog
 
 from curfew.api.names import CHECKPOINT_CONFIG_MAP, CHECKPOINT_KEY
 from curfew.audit.checkpoint import Checkpoint, NoteRefused, Verifier, open_note
-from curfew.audit.claims import checkpoint_in
+from curfew.audit.unverified_seal import checkpoint_in
 from curfew.ports import ClusterError, Noticeboard, Unavailable
 
 log = structlog.get_logger("curfew")

@@ -19,11 +19,11 @@ from typing import NamedTuple
 from curfew.audit.beginning import Beginning
 from curfew.audit.checkpoint import Verifier
 from curfew.audit.findings import Finding, Kind
-from curfew.audit.gist import Gist
 from curfew.audit.merkle import leaf_hash
 from curfew.audit.places import up_to
 from curfew.audit.query import Query
 from curfew.audit.segment import MAX_STORED, TRAILER_BYTES, unpack
+from curfew.audit.segment_summary import Gist
 from curfew.audit.witness import Witness
 from curfew.ports import ObjectStore
 from curfew.reader.errors import CannotRead, NotVerified

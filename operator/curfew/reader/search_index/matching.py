@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from math import ceil, floor
 
 from curfew.audit.query import Query, literals
-from curfew.audit.when import Span
+from curfew.audit.timespan import Span
 
 _PLACES: dict[str, tuple[Sequence[str], Sequence[str], bool]] = {
     "id": (("id",), (), False),

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from curfew.audit.when import NotUnderstood, Span, parse_span
+from curfew.audit.timespan import NotUnderstood, Span, parse_span
 
 NOW = datetime(2026, 11, 26, 13, 45, 30, tzinfo=UTC)  # a Thursday
 

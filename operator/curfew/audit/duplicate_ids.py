@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from curfew.audit.gist import Gist
+from curfew.audit.segment_summary import Gist
 
 _AT_ONCE = 2**17  # ids that are looked at together, which takes a hundred bytes for each
 _PARTS = 16  # into which ids are parted at most in one go through all of them, which takes eight bytes for each
@@ -21,7 +21,7 @@ class Repeat:
     earlier: int
 
 
-class Seen:
+class SeenIds:
     """Takes sixteen bytes for a record and some more for a segment."""
 
     def __init__(self) -> None:

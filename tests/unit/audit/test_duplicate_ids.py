@@ -4,16 +4,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curfew.audit import seen
-from curfew.audit.gist import open_gist
+from curfew.audit import duplicate_ids
+from curfew.audit.duplicate_ids import Repeat, SeenIds
 from curfew.audit.record import Record
-from curfew.audit.seen import Repeat, Seen
+from curfew.audit.segment_summary import open_gist
 from tests.support.logs import ALog, a_record
 
 
-def take(segments: list[list[int]]) -> tuple[Seen, list[str]]:
+def take(segments: list[list[int]]) -> tuple[SeenIds, list[str]]:
     """Return what was seen of a log whose records tell of these numbers, and the names of its segments."""
-    log, found = ALog(), Seen()
+    log, found = ALog(), SeenIds()
     for numbers in segments:
         name = log.append([a_record(number) for number in numbers])
         found.add(open_gist(name, log.objects[name], log.verifier, "main")[0])
@@ -34,13 +34,13 @@ def test_each_record_that_tells_of_the_same_as_an_earlier_one_is_told(at_once: i
             index += 1
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(seen, "_AT_ONCE", at_once)
+        patch.setattr(duplicate_ids, "_AT_ONCE", at_once)
         assert list(found.repeats()) == expected
 
 
 @pytest.mark.parametrize("id_", ["x", "F" * 32, "f" * 31, "é" * 32])
 def test_an_id_of_another_form_is_as_good(id_: str) -> None:
-    log, found = ALog(), Seen()
+    log, found = ALog(), SeenIds()
     for number in (1, 2):
         body = a_record(number).body
         block = {**body["unmapped"]["curfew"], "id": id_}
