@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from curfew.api.times import format_time
 from curfew.core.counting import OWN_RECORDS, hour_of
-from curfew.core.lately import WITHDRAWALS
+from curfew.core.refused_or_withdrawn import WITHDRAWALS
 from tests.support.builders import ALICE, BOB, a_decision, a_policy, a_request
 from tests.support.stage import Stage
 

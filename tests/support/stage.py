@@ -10,11 +10,11 @@ from curfew.audit.record import Record, record_id
 from curfew.core.bindings import Binding
 from curfew.core.facts import ClockState, EnforcementState, Facts, TrailState
 from curfew.core.keys import Key, PolicyKey, RequestKey
-from curfew.core.lately import Lately
 from curfew.core.lifecycle import Event
 from curfew.core.notices import Notice
 from curfew.core.policy_records import place_of
 from curfew.core.reasons import Reason
+from curfew.core.refused_or_withdrawn import Lately
 from curfew.core.seals import Seals
 from curfew.ports import ClosedRequest, ClusterError, StoreUnavailable
 from curfew.processes.operator.counting import Counting

@@ -11,7 +11,7 @@ from curfew.api import names
 from curfew.api.access_request import AccessRequest
 from curfew.audit.record import Record
 from curfew.core.counting import TallyKey
-from curfew.core.lately import Lately
+from curfew.core.refused_or_withdrawn import Lately
 from tests.support.builders import ALICE, BOB, NOON, a_decision, a_policy, a_request
 from tests.support.ocsf import validate
 from tests.support.stage import Stage

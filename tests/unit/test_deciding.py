@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from curfew.audit.receipt import Receipt
-from curfew.core import room
+from curfew.core import outbox_size
 from curfew.core.facts import Facts, Read
 from curfew.core.plan import plan
 from curfew.core.seals import Outbox
@@ -77,8 +77,8 @@ async def test_what_the_log_holds_needs_no_room(monkeypatch: pytest.MonkeyPatch)
     waiting = a_record(1, event="request.created", story=a_story(facts.request.metadata.uid))
     facts = replace(facts, outbox=Outbox((waiting,)))
     told = plan(facts).records
-    one_less = room.stored_bytes(told[:-1])
-    monkeypatch.setattr(room, "OUTBOX_BYTES", one_less)
+    one_less = outbox_size.stored_bytes(told[:-1])
+    monkeypatch.setattr(outbox_size, "OUTBOX_BYTES", one_less)
     assert decide(facts, stage.trail.receipt)[1].act is None, "there is no room"
     stage.trail.submit(told[-1:])
     stage.trail.flush()

@@ -6,9 +6,9 @@ from curfew.api.access_request import RightBy
 from curfew.core import checks, conditions
 from curfew.core.facts import Facts, Read
 from curfew.core.lifecycle import Event
-from curfew.core.looking import POLICY_RECHECK, SEALS_RECHECK
 from curfew.core.outbox import conditions_of
 from curfew.core.reasons import Reason
+from curfew.core.rechecks import POLICY_RECHECK, SEALS_RECHECK
 from curfew.core.steps import Patch, Step
 from curfew.core.terms import pin
 from curfew.core.transition import transition

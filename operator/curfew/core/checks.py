@@ -14,8 +14,8 @@ from curfew.api.times import format_duration, format_time
 from curfew.core import window
 from curfew.core.counting import HOUR, hour_of
 from curfew.core.facts import Facts
-from curfew.core.lately import WITHDRAWALS
 from curfew.core.reasons import Reason
+from curfew.core.refused_or_withdrawn import WITHDRAWALS
 from curfew.core.risk import explain, permanent, risks
 from curfew.core.terms import ROLE_BYTES, Role, difference, pin
 

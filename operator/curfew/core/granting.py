@@ -8,9 +8,9 @@ from curfew.core.accepting import RIGHTS_GRACE
 from curfew.core.approval import find_decision, tally
 from curfew.core.facts import Facts, Read, Refusal
 from curfew.core.lifecycle import Event
-from curfew.core.looking import ACTIVATION_WINDOW
 from curfew.core.outbox import conditions_of, undurable, with_new
 from curfew.core.reasons import Reason
+from curfew.core.rechecks import ACTIVATION_WINDOW
 from curfew.core.steps import Create, Patch, Step
 from curfew.core.transition import obstacle_notices, transition
 from curfew.core.unrecorded import may_go_unrecorded

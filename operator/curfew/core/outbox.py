@@ -5,12 +5,12 @@ from typing import Any
 from curfew.api.access_request import DecisionKind, Phase
 from curfew.api.times import format_time
 from curfew.audit.record import Record, record_id
-from curfew.core import conditions, lifecycle, reviews, room, stories, wording
+from curfew.core import conditions, lifecycle, outbox_size, reviews, stories, wording
 from curfew.core.approval import owes_review
 from curfew.core.counting import counted_key
 from curfew.core.facts import Facts
-from curfew.core.looking import ROOM_RECHECK, next_look
 from curfew.core.notices import Notice, about_request
+from curfew.core.rechecks import ROOM_RECHECK, next_look
 from curfew.core.seals import OUTBOX_ROOM
 from curfew.core.steps import Close, Patch, Step
 from curfew.core.unrecorded import may_go_unrecorded
@@ -38,10 +38,10 @@ def make_room(facts: Facts) -> Step | None:
         return None
     new, waiting = reviews.new_reviews(facts), undurable(facts)
     told = reviews.submitted(facts, new)
-    some = new[: room.to_tell_first(told, waiting)]
+    some = new[: outbox_size.to_tell_first(told, waiting)]
     if not some:
         is_end = any(decision.decision in _ENDING for decision, _ in new)
-        return None if room.has_room(told, waiting, is_end=is_end) else wait_for_room(facts, waiting)
+        return None if outbox_size.has_room(told, waiting, is_end=is_end) else wait_for_room(facts, waiting)
     patch = Patch(reviews.reviews_patch(facts, some), outbox=with_new(facts, reviews.submitted(facts, some)))
     return Step(submit=waiting, act=patch, notices=reviews.review_notices(facts, some))
 

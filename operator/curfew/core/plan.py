@@ -24,8 +24,8 @@ from curfew.core.afterwards import review_afterwards
 from curfew.core.concluding import adopt, close_gone, close_restored, conclude, end_access, note_role_change
 from curfew.core.facts import Facts
 from curfew.core.granting import grant, turn_down
-from curfew.core.looking import SEALS_RECHECK, next_look
 from curfew.core.outbox import clear_outbox, make_room, settle_outbox, to_submit
+from curfew.core.rechecks import SEALS_RECHECK, next_look
 from curfew.core.steps import Step
 
 

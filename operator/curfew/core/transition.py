@@ -6,7 +6,7 @@ from typing import Any
 from curfew.api.access_request import Phase, Terms
 from curfew.api.times import format_time
 from curfew.audit.record import Record
-from curfew.core import change_records, reviews, room, wording
+from curfew.core import change_records, outbox_size, reviews, wording
 from curfew.core.bindings import Binding
 from curfew.core.change import Change
 from curfew.core.change_table import BAD_ENDS, row_of
@@ -41,7 +41,7 @@ def transition(
     # If the log holds the story closed, it holds the whole of it, whatever is in the outbox.
     outbox = () if facts.story_closed else with_new(facts, (*_records(change), *more))
     waiting = undurable(facts)
-    if waiting and room.stored_bytes(outbox) > room.OUTBOX_BYTES:  # a change alone is never that large
+    if waiting and outbox_size.stored_bytes(outbox) > outbox_size.OUTBOX_BYTES:  # a change alone is never that large
         return wait_for_room(facts, waiting, outbox)
     status = {**_status(change), **reviews.reviews_patch(facts, change.reviews)}
     recorded = wording.recorded(len(outbox), facts.trail)

@@ -9,7 +9,7 @@ import pytest
 
 from curfew.api.characters import LONGEST_NAME
 from curfew.api.crds import crds
-from curfew.core import room
+from curfew.core import outbox_size
 from tests.support.builders import ALICE, a_decision, a_policy, a_request
 from tests.support.stage import Stage, active
 
@@ -89,7 +89,7 @@ def managed_fields() -> int:
 def test_the_longest_status_of_a_request_is_one_that_etcd_takes(record_property: Any) -> None:
     """With the longest spec, the most annotations and labels, and what the API server adds."""
     schema = schema_of("AccessRequest", "status")
-    status = most_bytes(schema, "status") - groups_that_cannot_all_be_longest(schema) + room.OUTBOX_BYTES
+    status = most_bytes(schema, "status") - groups_that_cannot_all_be_longest(schema) + outbox_size.OUTBOX_BYTES
     around = most_bytes(schema_of("AccessRequest", "spec"), "spec") + managed_fields()
     metadata = ESCAPED * METADATA_TEXT + LABELS * 385 + 2048
     record_property("longest status", status)
@@ -112,7 +112,7 @@ class Watched(Stage):
         if kind == "AccessRequest":
             outbox = body.get("status", {}).get("outbox", [])
             self.largest_outbox = max(self.largest_outbox, stored(outbox))
-            assert stored(outbox) <= room.OUTBOX_BYTES
+            assert stored(outbox) <= outbox_size.OUTBOX_BYTES
             assert stored(body) < ETCD_LIMIT
         super()._see(verb, kind, body)
 
@@ -134,7 +134,7 @@ async def test_a_burst_of_decisions_with_long_reasons_can_be_written_and_ended()
         await stage.settle()
     stage.cluster.decide("inc-4711", a_decision(ALICE, "Cancel", reason=LONG))
     await stage.settle()
-    assert stage.largest_outbox > room.OUTBOX_FOR_DECISIONS / 2
+    assert stage.largest_outbox > outbox_size.OUTBOX_FOR_DECISIONS / 2
 
     stage.trail.ok = True
     await stage.settle()

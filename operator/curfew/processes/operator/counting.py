@@ -28,7 +28,7 @@ from curfew.core.counting import (
     others,
 )
 from curfew.core.facts import TrailState
-from curfew.core.lately import MOST_KEYS, Lately
+from curfew.core.refused_or_withdrawn import MOST_KEYS, Lately
 from curfew.ports import Clock, ClusterError
 from curfew.processes.operator.known import Store
 

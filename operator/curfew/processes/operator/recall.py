@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from curfew.audit.receipt import Receipt
 from curfew.audit.record import Record, record_id
 from curfew.audit.segment import Head
-from curfew.core.lately import Lately
+from curfew.core.refused_or_withdrawn import Lately
 from curfew.core.seals import Seals, statement
 from curfew.processes.operator.open_stories import CLOSED, INTENDED, Carrier, OpenStories
 from curfew.trail import Appender
