@@ -22,9 +22,9 @@ from curfew.audit.timespan import Span
 from curfew.cli import main
 from curfew.cli.audit import search
 from curfew.reader.errors import CannotRead
+from curfew.reader.parallel_search import sifted_records
 from curfew.reader.search_index.index import index_path, open_index
 from curfew.reader.search_index.matching import _PLACES
-from curfew.reader.sifting import sifted_records
 from curfew.reader.stream import read_record
 from tests.support.logs import ALog, a_log, a_record, a_signer, alter
 from tests.support.stores import MemoryStore

@@ -16,9 +16,9 @@ from curfew.ports import ObjectStore
 from curfew.reader.beginnings import find_claim
 from curfew.reader.beginnings import kept as from_beginning
 from curfew.reader.errors import CannotRead
+from curfew.reader.parallel_search import sifted_records
 from curfew.reader.search_index.file import IndexUnusable
 from curfew.reader.search_index.index import Index, open_index
-from curfew.reader.sifting import sifted_records
 from curfew.reader.source import list_log
 from curfew.reader.stream import known_key
 

@@ -28,9 +28,9 @@ from curfew.cli.audit.verdict import NO_KEY
 from curfew.ports import ObjectStore
 from curfew.reader.beginnings import Claim, find_claim, kept
 from curfew.reader.errors import NotVerified
+from curfew.reader.parallel_search import sifted_records
 from curfew.reader.search_index.file import IndexUnusable
 from curfew.reader.search_index.index import Index, open_index
-from curfew.reader.sifting import sifted_records
 from curfew.reader.source import list_log
 from curfew.reader.stream import known_key, read_record
 

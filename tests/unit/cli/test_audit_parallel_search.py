@@ -10,7 +10,7 @@ from curfew.audit.findings import Kind
 from curfew.audit.query import Query
 from curfew.reader import parallel
 from curfew.reader.errors import NotVerified
-from curfew.reader.sifting import sifted_records
+from curfew.reader.parallel_search import sifted_records
 from curfew.reader.source import list_log
 from tests.support.logs import BEGIN, ALog, a_log, a_record, a_signer, alter, lose
 from tests.support.stores import MemoryStore
