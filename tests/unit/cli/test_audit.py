@@ -23,7 +23,7 @@ from curfew.audit.segment import Head
 from curfew.audit.walk import Walk
 from curfew.audit.wording import printable
 from curfew.cli import main
-from curfew.cli.audit import audit, showing, tail
+from curfew.cli.audit import audit, console, tail
 from curfew.cli.audit.verdict import NO_ANCHOR, NO_KEY, RESUMED
 from curfew.ports import ObjectMissing, StoreUnavailable
 from curfew.reader import parallel
@@ -857,10 +857,10 @@ def test_progress_is_said_after_a_second_on_a_terminal_only(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = iter((0.0, 0.5, 1.05, 1.1, 1.2))
-    monkeypatch.setattr("curfew.cli.audit.showing.time.monotonic", lambda: next(now))
+    monkeypatch.setattr("curfew.cli.audit.console.time.monotonic", lambda: next(now))
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
 
-    with showing.progress(4000, "objects") as advance:
+    with console.progress(4000, "objects") as advance:
         for _ in range(4):
             advance()
 

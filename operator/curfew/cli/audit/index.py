@@ -9,8 +9,8 @@ import click
 from curfew.audit.checkpoint import Verifier
 from curfew.audit.wording import count, in_utc
 from curfew.cli.audit import options
+from curfew.cli.audit.console import progress
 from curfew.cli.audit.reading import given_key, note, open_location, unreadable
-from curfew.cli.audit.showing import progress
 from curfew.cli.audit.verdict import NO_KEY
 from curfew.ports import ObjectStore
 from curfew.reader.beginnings import find_claim

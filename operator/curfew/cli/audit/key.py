@@ -12,9 +12,9 @@ from curfew.audit.findings import Examined
 from curfew.audit.segment import origin
 from curfew.audit.walk import Walk
 from curfew.cli.audit import options
+from curfew.cli.audit.console import progress
 from curfew.cli.audit.exits import TAMPERED
 from curfew.cli.audit.reading import MOST_KEY, note, open_location, read_file, unreadable
-from curfew.cli.audit.showing import progress
 from curfew.ports import ObjectStore
 from curfew.reader.beginnings import find_claim, kept
 from curfew.reader.errors import Unfounded

@@ -10,7 +10,7 @@ import click
 from curfew.audit.events import EVENTS
 from curfew.audit.record import Record
 from curfew.audit.wording import plain_times
-from curfew.cli.audit.showing import show_row
+from curfew.cli.audit.console import show_row
 from curfew.reader.tabular import csv_head, csv_row, indexed
 
 

@@ -16,9 +16,9 @@ from curfew.audit.query import Query
 from curfew.audit.segment import Segment
 from curfew.audit.wording import count, in_utc, printable
 from curfew.cli.audit import options
+from curfew.cli.audit.console import progress
 from curfew.cli.audit.exits import USAGE
 from curfew.cli.audit.reading import given_key, open_location, read_receipt, unreadable
-from curfew.cli.audit.showing import progress
 from curfew.ports import ObjectStore
 from curfew.reader.beginnings import in_words
 from curfew.reader.exported import joined, read_exports, refuse_other

@@ -14,10 +14,10 @@ from curfew.api.times import format_duration, parse_duration
 from curfew.audit.checkpoint import Verifier
 from curfew.audit.wording import count, printable, sentence
 from curfew.cli.audit import options
+from curfew.cli.audit.console import progress
 from curfew.cli.audit.exits import TAMPERED
 from curfew.cli.audit.pack import REPORT, Basis, Pack, write
 from curfew.cli.audit.reading import given_key, open_location, read_anchors, unreadable
-from curfew.cli.audit.showing import progress
 from curfew.evidence.account import HEARTBEAT, Ledger
 from curfew.evidence.figures import Figures
 from curfew.evidence.findings import find

@@ -18,11 +18,11 @@ from curfew.audit.query import Query
 from curfew.audit.record import Record
 from curfew.audit.wording import count, printable
 from curfew.cli.audit import options
-from curfew.cli.audit.asking import TIMES, questions, read_query
+from curfew.cli.audit.console import progress, show_row
 from curfew.cli.audit.exits import USAGE
 from curfew.cli.audit.listing import LISTINGS, Listing, TableListing
+from curfew.cli.audit.query_options import TIMES, questions, read_query
 from curfew.cli.audit.reading import given_key, known_people, note, open_location, tell, unreadable
-from curfew.cli.audit.showing import progress, show_row
 from curfew.cli.audit.story import tell as tell_story
 from curfew.cli.audit.verdict import NO_KEY
 from curfew.ports import ObjectStore

@@ -22,11 +22,11 @@ from curfew.audit.segment import ChainBroken, Head, Segment, follow, resume
 from curfew.audit.wording import count as counted
 from curfew.audit.wording import printable, sentence
 from curfew.cli.audit import options
-from curfew.cli.audit.asking import questions, read_query
+from curfew.cli.audit.console import Table, show_json, with_names
 from curfew.cli.audit.exits import TAMPERED, VERIFIED
 from curfew.cli.audit.listing import LISTINGS
+from curfew.cli.audit.query_options import questions, read_query
 from curfew.cli.audit.reading import given_key, known_people, note, open_location, unreadable
-from curfew.cli.audit.showing import Table, show_json, with_names
 from curfew.ports import ObjectMissing, ObjectStore, StoreUnavailable
 from curfew.reader.beginnings import find_claim, kept
 from curfew.reader.errors import Unfounded

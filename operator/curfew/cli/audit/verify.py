@@ -18,9 +18,9 @@ from curfew.audit.walk import Walk
 from curfew.audit.witness import Witness
 from curfew.audit.wording import count
 from curfew.cli.audit import options
+from curfew.cli.audit.console import progress
 from curfew.cli.audit.exits import INTERRUPTED, TAMPERED, VERIFIED
 from curfew.cli.audit.reading import given_key, note, open_location, read_anchors, read_witness, unreadable
-from curfew.cli.audit.showing import progress
 from curfew.cli.audit.verdict import Report
 from curfew.cli.audit.verify_bundle import find_bundle, verify_bundle
 from curfew.ports import ObjectStore

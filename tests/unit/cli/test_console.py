@@ -7,7 +7,7 @@ from datetime import date
 import pytest
 
 from curfew.audit.wording import plain_times
-from curfew.cli.audit.showing import show_row
+from curfew.cli.audit.console import show_row
 
 
 class Terminal(io.StringIO):
