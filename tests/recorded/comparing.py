@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from curfew.evidence.account import Account
-from curfew.evidence.exceptions import Exceptional
+from curfew.evidence.exception_kinds import Exceptional
 from tests.recorded.expected import Expected
 from tests.recorded.recording import Named
 

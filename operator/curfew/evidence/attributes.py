@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from curfew.evidence.account import REVIEW_WITHIN, Account
-from curfew.evidence.exceptions import ExceptionKind
+from curfew.evidence.exception_kinds import ExceptionKind
 from curfew.evidence.grants import GrantMode, ReviewedGrant
 
 ON_TIME = timedelta(seconds=60)

@@ -9,7 +9,7 @@ from functools import cached_property
 from curfew.api.names import is_self_test_policy
 from curfew.evidence.account import Account, Happening
 from curfew.evidence.attributes import Tested, examine
-from curfew.evidence.exceptions import Exceptional, ExceptionKind, Severity
+from curfew.evidence.exception_kinds import Exceptional, ExceptionKind, Severity
 from curfew.evidence.grants import GrantMode, ReviewedGrant
 
 DECIDED_WITHIN = (

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from curfew.evidence.account import Account, Gap, Happening
 from curfew.evidence.attributes import examine
-from curfew.evidence.exceptions import Exceptional, ExceptionKind
+from curfew.evidence.exception_kinds import Exceptional, ExceptionKind
 from curfew.evidence.grants import Mention, ReviewedDecision, ReviewedGrant, Said, outcome_of
 from curfew.evidence.wording import duration, instant
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 from curfew.evidence.account import Account
 from curfew.evidence.attributes import ATTRIBUTES, verdict
-from curfew.evidence.exceptions import Exceptional
+from curfew.evidence.exception_kinds import Exceptional
 from curfew.evidence.figures import Figures
 from curfew.evidence.frameworks import Framework
 from curfew.evidence.grants import Mention, ReviewedDecision, ReviewedGrant

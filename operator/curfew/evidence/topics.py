@@ -6,7 +6,7 @@ Controls of different frameworks ask the same things in other words. Each thing 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from curfew.evidence.exceptions import ExceptionKind
+from curfew.evidence.exception_kinds import ExceptionKind
 from curfew.evidence.figures import Figures, Spread
 from curfew.evidence.grants import GrantMode
 from curfew.evidence.wording import count, duration, instant, share

@@ -11,7 +11,7 @@ import yaml
 from curfew.api.names import is_self_test
 from curfew.api.times import parse_time
 from curfew.evidence.account import Account
-from curfew.evidence.exceptions import Exceptional
+from curfew.evidence.exception_kinds import Exceptional
 from curfew.evidence.findings import find
 from tests.integration.installed import Installed
 from tests.integration.operator.courses import COURSES, Course

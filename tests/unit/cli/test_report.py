@@ -16,7 +16,7 @@ from curfew.audit.proof import Proof
 from curfew.audit.record import Story
 from curfew.cli import main
 from curfew.cli.audit.pack import LONGEST, SHOWN
-from curfew.evidence.exceptions import ExceptionKind
+from curfew.evidence.exception_kinds import ExceptionKind
 from curfew.evidence.frameworks import FRAMEWORKS
 from tests.support.logs import ALog, a_signer
 from tests.support.quarter import PERIOD, Quarter, a_quarter, company, tell

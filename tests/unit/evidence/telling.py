@@ -6,7 +6,7 @@ from typing import Any
 
 from curfew.audit.walk import Walk
 from curfew.evidence.account import Account, Ledger
-from curfew.evidence.exceptions import Exceptional
+from curfew.evidence.exception_kinds import Exceptional
 from curfew.evidence.findings import find
 from curfew.evidence.period import Period
 from tests.support.logs import ALog, opened

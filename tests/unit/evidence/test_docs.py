@@ -7,7 +7,7 @@ import pytest
 
 from curfew.cli.audit.report import report
 from curfew.evidence.attributes import ATTRIBUTES
-from curfew.evidence.exceptions import ExceptionKind, Severity
+from curfew.evidence.exception_kinds import ExceptionKind, Severity
 from curfew.evidence.frameworks import FRAMEWORKS
 
 PAGE = (Path(__file__).parents[3] / "docs" / "evidence.md").read_text()

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from curfew.audit.record import DecisionRef, Story
-from curfew.evidence.exceptions import ExceptionKind
+from curfew.evidence.exception_kinds import ExceptionKind
 from tests.support.quarter import about_log, company, tell
 from tests.unit.evidence.telling import (
     AFTER,

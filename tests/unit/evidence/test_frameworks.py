@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import curfew.cli.audit
-from curfew.evidence.exceptions import ExceptionKind
+from curfew.evidence.exception_kinds import ExceptionKind
 from curfew.evidence.figures import Figures
 from curfew.evidence.frameworks import FRAMEWORKS, Framework
 from tests.unit.evidence.telling import granted, told

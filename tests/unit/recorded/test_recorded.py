@@ -14,7 +14,7 @@ from curfew.audit.checkpoint import Verifier
 from curfew.audit.proof import Proof
 from curfew.cli import main
 from curfew.evidence.account import Account
-from curfew.evidence.exceptions import Exceptional
+from curfew.evidence.exception_kinds import Exceptional
 from curfew.evidence.figures import Figures
 from curfew.evidence.findings import find
 from curfew.evidence.grants import GrantMode

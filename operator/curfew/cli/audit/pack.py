@@ -16,7 +16,7 @@ from curfew.audit.wording import printable
 from curfew.cli.audit.verdict import NO_ANCHOR, NO_KEY
 from curfew.evidence import charts, figures, sampling, tables, wording
 from curfew.evidence.attributes import ATTRIBUTES, verdict
-from curfew.evidence.exceptions import Exceptional, ExceptionKind, Severity
+from curfew.evidence.exception_kinds import Exceptional, ExceptionKind, Severity
 from curfew.evidence.figures import DECIDED_WITHIN, LATE_BY, Figures, Spread
 from curfew.evidence.frameworks import Framework
 from curfew.evidence.grants import GrantMode

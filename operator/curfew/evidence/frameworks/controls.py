@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from curfew.evidence.exceptions import ExceptionKind
+from curfew.evidence.exception_kinds import ExceptionKind
 from curfew.evidence.figures import Figures
 from curfew.evidence.topics import Topic
 
