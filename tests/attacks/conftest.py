@@ -44,12 +44,9 @@ read_log = of_the_operator.read_log
 signing_key = of_the_operator.signing_key
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def stage(cluster: Installed, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    """Return the namespace in which all attacks are made; no two share an object.
-
-    It goes before the next tests begin: an operator of theirs would first answer the 900 requests that are left in it.
-    """
+    """Return the namespace in which all attacks are made; no two share an object. It is gone before other tests begin."""
     made = Stage(cluster, tmp_path_factory.mktemp("keys"))
     yield made
     made.close()

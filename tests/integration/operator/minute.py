@@ -79,6 +79,10 @@ class Minute:
     first_words: dict[str, str] = field(default_factory=dict)  # what the two said at once
     metrics: dict[tuple[str, frozenset[tuple[str, str]]], float] = field(default_factory=dict)
 
+    def within_a_second(self, begin: datetime, end: datetime) -> timedelta:
+        """Return a second, and what the machine needed on top between two times."""
+        return self.place.sights.pulse.within(timedelta(seconds=1), begin, end)
+
 
 async def play(stage: Stage, operator: OperatorProcess) -> Minute:
     """Play it, with an operator that runs, and that runs again afterwards."""

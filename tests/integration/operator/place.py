@@ -10,7 +10,7 @@ from typing import Any, Final, TypeVar
 from curfew.api.times import parse_time
 from tests.integration.installed import Installed
 from tests.integration.operator.people import GROUP, RBAC, Answer, Body, People, Person
-from tests.integration.operator.watching import Sights
+from tests.integration.operator.sights import Sights
 
 T = TypeVar("T")
 
@@ -18,7 +18,7 @@ REASON: Final = "payment workers crash-loop"
 SECRET: Final = "S3cr3tOfAnAnnotation"
 """What stands on every request, and is nobody's to read in what the operator writes."""
 
-SOON: Final = 10.0
+SOON: Final = 30.0
 """Seconds within which what is no matter of a minute has to happen, also on a machine that is busy."""
 
 AGAIN_SECONDS: Final = 0.1

@@ -8,7 +8,7 @@ from pathlib import Path
 from tests.integration.installed import Installed
 from tests.integration.operator.people import People, everybody
 from tests.integration.operator.place import Place
-from tests.integration.operator.watching import Sights
+from tests.integration.operator.sights import Sights
 
 
 class Stage:

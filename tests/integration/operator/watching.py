@@ -12,17 +12,12 @@ from typing import Final, Self, TypeVar
 
 import aiohttp
 
-from tests.integration.operator.people import GROUP, RBAC, Body, Person
+from tests.integration.operator.people import Body, Person
 
 T = TypeVar("T")
 
 AWAY_SECONDS: Final = 0.1
 """Between two tries to reach an API server that is away."""
-
-REQUESTS: Final = f"{GROUP}/accessrequests"
-POLICIES: Final = f"{GROUP}/accesspolicies"
-BINDINGS: Final = f"{RBAC}/rolebindings"
-LABELLED: Final = "labelSelector=curfew.dev%2Frequest-uid"
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,43 +116,3 @@ class Watch:
         else:
             self.objects[uid] = body
         self._news.set()
-
-
-class Sights:
-    """What the tests look at: requests, policies and our bindings."""
-
-    def __init__(self, admin: Person) -> None:
-        """Begin nothing yet."""
-        self.requests = Watch(admin, REQUESTS)
-        self.policies = Watch(admin, POLICIES)
-        self.bindings = Watch(admin, BINDINGS, LABELLED)
-
-    async def __aenter__(self) -> Self:
-        """Watch all of them."""
-        for watch in (self.requests, self.policies, self.bindings):
-            await watch.__aenter__()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
-    ) -> None:
-        """Stop."""
-        for watch in (self.requests, self.policies, self.bindings):
-            await watch.__aexit__(kind, error, at)
-
-    def bindings_of(self, uid: str) -> list[Sight]:
-        """Return what was seen of all bindings that were ever made for a request, in order."""
-        found = [
-            sight
-            for history in self.bindings.history.values()
-            for sight in history
-            if sight.body["metadata"]["labels"]["curfew.dev/request-uid"] == uid
-        ]
-        return sorted(found, key=lambda sight: sight.at)
-
-    def binding(self, uid: str) -> Body | None:
-        """Return the binding of a request that is there now, or None."""
-        return next(
-            (b for b in self.bindings.objects.values() if b["metadata"]["labels"]["curfew.dev/request-uid"] == uid),
-            None,
-        )
