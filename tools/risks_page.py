@@ -6,19 +6,20 @@ INTRODUCTION = f"""# Risks of a role
 
 <!-- Drawn by `make generate` from operator/curfew/core/risk_table.py. Do not edit. -->
 
-Curfew reads the rules of the role that an AccessPolicy offers, and shows what is risky in them in `.status.risk`, one word
-each. The condition `EndsWithGrant` of the policy gives the reason of each (`kubectl describe accesspolicy`). The words are
-judged again whenever the role or the policy changes, and at each start. This is version {VERSION} of the table
+Curfew reads the rules of the role that an AccessPolicy offers, and shows each risk in `.status.risk`, in one word. The
+condition `EndsWithGrant` of the policy gives the reason for each word (`kubectl describe accesspolicy`). Curfew judges the
+role again whenever the role or the policy changes, and at each start. This is version {VERSION} of the table
 (`.status.riskTable`).
 
-- **access**: a person could make access that outlives the grant. Such a role is offered only with `allowPermanence: true`.
-- **effects**: what was read, opened or changed remains after the grant. It is shown and offered.
+- **access**: a person could create access that outlives the grant. Curfew offers the role only with
+  `allowPermanence: true`.
+- **effects**: what was read, opened or changed remains after the grant. Curfew shows the word and offers the role.
 
-What the table does not name is `Unrecognised`: kinds of other API groups, unknown verbs, and `*` as the API group. It is
-shown, and it is offered: Curfew cannot know every kind. Look at such a kind before you offer it.
+What the table does not name is `Unrecognised`: kinds of other API groups, unknown verbs, and `*` as the API group. Curfew
+shows the word and offers the role, because it cannot know every kind. Look at the kind before you offer the role.
 
-A grant is a RoleBinding. It gives nothing on resources of the cluster (nodes, webhooks and so on), but a role that names
-them is meant for more than one namespace. So these words count as well.
+A grant is a RoleBinding. It gives no access to cluster-scoped resources (nodes, webhooks and so on), but a role that names
+them is meant for more than one namespace. So the words for these resources count as well.
 
 | word | remains | why | earned by |
 |---|---|---|---|

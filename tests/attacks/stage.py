@@ -71,7 +71,7 @@ class Stage:
     - dave: approve stage security of other; impersonate bob
     - the group approvers: approve all of debug
     - bot, a service account: request, approve and revoke debug
-    - git and deploy, service accounts: request-on-behalf debug; deploy was deleted and made anew
+    - git and deploy, service accounts: request-on-behalf debug; deploy was deleted and created again
     - the operator and the sweeper: what the chart gives them, nothing more
     """
 

@@ -86,7 +86,7 @@ async def test_what_a_finalizer_holds_is_not_taken_for_gone(cluster: Installed, 
     async with KubeCluster.connect(cluster.environment.cluster.kubeconfig) as admin:
         uid = (await admin.create_binding(binding))["metadata"]["uid"]
         for _ in range(2):
-            with pytest.raises(Held, match=r"still grants: finalizers hold it \(example.com/hold\)"):
+            with pytest.raises(Held, match=r"still grants, because finalizers keep it \(example.com/hold\)"):
                 await admin.delete_binding(namespace, "held", uid)
 
         let_go = '--patch={"metadata":{"finalizers":null}}'

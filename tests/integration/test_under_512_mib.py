@@ -241,11 +241,11 @@ def a_device_for_the_second(handed: Handed) -> Arguments:
 
 
 READ_BY_AN_AUDITOR: list[tuple[Callable[[Handed], Arguments], int, str]] = [
-    (sixteen_million_lines, 1, "it says that it unpacks to 33554444 bytes"),
+    (sixteen_million_lines, 1, "it states that it unpacks to 33554444 bytes"),
     (two_million_lines, 1, f"a segment has at most {MAX_RECORDS:,}"),
     (a_segment_of_twenty_gigabytes, 1, "is larger than any segment"),
-    (a_device, 3, "is no regular file"),
-    (a_pipe, 3, "is no regular file"),
+    (a_device, 3, "is not a regular file"),
+    (a_pipe, 3, "is not a regular file"),
     (hundreds_for_one_place, 1, "claims the place of segment 1"),
     (twenty_like_segments, 1, "to 99999999999 are missing"),
     (a_key_without_an_end, 3, "is larger than"),
@@ -253,7 +253,7 @@ READ_BY_AN_AUDITOR: list[tuple[Callable[[Handed], Arguments], int, str]] = [
     (a_saved_state_without_an_end, 3, "is larger than"),
     (a_proof_without_an_end, 3, "is larger than"),
     (a_log_that_is_a_file_without_an_end, 3, "is larger than"),
-    (an_entry_of_five_gigabytes, 1, "is in the bundle and not in the manifest"),
+    (an_entry_of_five_gigabytes, 1, "is in the bundle, but not in the manifest"),
     (a_list_of_a_million_files, 3, "it lists more than"),
     (a_list_that_ends_in_a_comment, 3, "cannot be read"),
     (a_manifest_nested_deeply, 3, "cannot be read"),

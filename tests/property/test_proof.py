@@ -107,7 +107,7 @@ def test_there_is_no_path_of_a_leaf_that_is_not_there(index: int, size: int) -> 
 
 
 def test_no_byte_of_a_proof_can_be_another() -> None:
-    """Each byte, one bit of it at a time; all of it is either signed, hashed or has one right form."""
+    """Each byte, one bit of it at a time; all of it is either signed, hashed or has only valid form."""
     log = a_log(1, 2, 0, 3)
     path = inclusion_path(Tree(map(leaf_hash, log.lines)), 4, 6)
     proof = Proof("main", 4, log.lines[4], path, sign_note(log.head.checkpoint, log.signer), str(log.verifier))

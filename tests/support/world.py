@@ -213,7 +213,7 @@ class FakeCluster:
             if "deletionTimestamp" not in body["metadata"]:
                 body["metadata"]["deletionTimestamp"] = format_time(self._clock.now().replace(microsecond=0))
                 self._write(key, body)
-            raise Held(f"RoleBinding {namespace}/{name} still grants: finalizers hold it ({', '.join(held)})")
+            raise Held(f"RoleBinding {namespace}/{name} still grants, because finalizers keep it ({', '.join(held)})")
         self._remove(key)
         self.failures.after_effect("delete binding")
         return True

@@ -129,7 +129,7 @@ async def test_a_larger_checkpoint_is_not_replaced_and_that_is_said_loudly() -> 
     assert board.data == {CHECKPOINT_KEY: note(41)}
     assert set(counts.failures) == {"Ahead"}
     (said,) = (entry for entry in logs if entry["log_level"] == "error")
-    assert "holds a checkpoint of 41 records, and the log now holds 5 or others" in said["problem"]
+    assert "holds a checkpoint of 41 records, but the log now holds 5 records, or other ones" in said["problem"]
 
 
 async def test_another_log_of_the_same_size_does_not_replace_it_either() -> None:
@@ -183,4 +183,4 @@ async def test_a_config_map_that_is_not_there_is_said() -> None:
             await settle()
 
     assert counts.failures == ["Missing"]
-    assert logs[0]["problem"] == "There is no ConfigMap curfew-system/curfew-checkpoint; the chart makes it."
+    assert logs[0]["problem"] == "There is no ConfigMap curfew-system/curfew-checkpoint; the chart creates it."

@@ -105,7 +105,10 @@ async def test_who_is_counted_is_told_so() -> None:
     assert (status["phase"], status["endReason"], status["countedIn"]) == ("Failed", "LimitReached", HOUR)
     assert status["outbox"] == []
     assert stage.condition("Recorded", "r0021")["reason"] == "Counted"
-    assert "2026-11-23T12:00:00Z, in one record" in stage.condition("Recorded", "r0021")["message"]
+    assert (
+        "one record, written after the hour from 2026-11-23T12:00:00Z, holds"
+        in stage.condition("Recorded", "r0021")["message"]
+    )
     (labels,) = [
         body["metadata"]["labels"] for body in stage.cluster.all("AccessRequest") if body["metadata"]["name"] == "r0021"
     ]

@@ -105,7 +105,7 @@ async def run_for(enforcement: Enforcement, seconds: float, then: Callable[[], N
 async def test_before_the_first_probe_nothing_is_known(enforcement: Enforcement, told: Told) -> None:
     state = enforcement.state
     assert (state.ok, state.reason) == (False, "NotYetProbed")
-    assert state.message == "Whether all admission policies are in force is not known yet."
+    assert state.message == "It is not known yet whether all admission policies are in force."
     assert told == Told()
 
 
@@ -198,7 +198,7 @@ async def test_silence_from_the_start_is_told(enforcement: Enforcement, api: Api
     state = await enforcement.probe()
     await enforcement.probe()
     assert (state.ok, state.reason) == (False, "NotYetProbed")
-    assert state.message.endswith("not known yet: cannot try it: the API server did not answer in time.")
+    assert state.message.endswith("are in force: cannot try it: the API server did not answer in time.")
     assert told.states == [state]
     assert not any(told.policies.values())
 

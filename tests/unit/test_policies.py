@@ -131,7 +131,7 @@ async def test_what_was_removed_from_a_policy_is_not_remembered() -> None:
         await stage.settle()
 
     assert [record.event for record in told(stage)] == ["policy.created", "policy.weakened", "policy.updated"]
-    assert told(stage)[-1].message.endswith("was changed, and asks for the same as before")
+    assert told(stage)[-1].message.endswith("was changed, and requires the same as before")
 
 
 async def test_each_version_is_told_once_however_often_the_operator_starts() -> None:
@@ -209,7 +209,7 @@ async def test_the_end_of_a_policy_that_nobody_saw_go_is_told_at_the_start_and_o
         await stage.settle()
 
     assert events(stage) == ["policy.created", "policy.deleted"]
-    assert told(stage)[-1].message == "AccessPolicy debug in payments was deleted while Curfew was not looking"
+    assert told(stage)[-1].message == "AccessPolicy debug in payments was deleted while Curfew was not watching"
     assert told(stage)[-1].block["detail"]["spec"]["maxDuration"] == "4h"
 
 
@@ -263,7 +263,7 @@ async def test_a_policy_that_came_and_went_without_a_bucket_is_told_whole() -> N
 @pytest.mark.parametrize(
     ("approval", "status_", "reason", "words"),
     [
-        ({"mode": "Review"}, "False", "ByVerbAlone", 'also by a role with verbs: ["*"]'),
+        ({"mode": "Review"}, "False", "ByVerbAlone", 'even through a role with verbs: ["*"]'),
         (
             {"mode": "Review", "stages": [{"name": "a", "groups": ["x"]}, {"name": "b"}]},
             "False",

@@ -173,7 +173,7 @@ async def test_a_late_approval_is_refused() -> None:
     [
         pytest.param(a_decision(ALICE), "OwnRequest", "they asked for it themselves", id="of who asked"),
         pytest.param(
-            a_decision(BOB, stage="friends"), "UnknownStage", "the policy has no such stage", id="for no stage"
+            a_decision(BOB, stage="friends"), "UnknownStage", "the policy has no stage of that name", id="for no stage"
         ),
     ],
 )
@@ -217,8 +217,8 @@ async def test_a_binding_that_cannot_be_removed_is_told_once() -> None:
         "problem": "rolebindings is forbidden",
     }
     assert record.message == (
-        f"RoleBinding curfew-{uid} in payments has to go and could not be removed for 6 s; "
-        "it is tried on: rolebindings is forbidden"
+        f"RoleBinding curfew-{uid} in payments has to be removed, but this has failed for 6 s; Curfew tries again: "
+        "rolebindings is forbidden"
     )
     assert record.block["story"]["ticket"] == "INC-4711"
     told = {notice.key for notice in stage.told.notices if notice.reason == "RemovalFailed"}
@@ -426,7 +426,7 @@ async def test_a_policy_that_never_comes_is_a_refusal() -> None:
         ("role", "TermsChanged", "the rules of ClusterRole payments-debug were changed"),
         ("policy deleted", "PolicyDeleted", "AccessPolicy debug was deleted"),
         ("role deleted", "TermsChanged", "ClusterRole payments-debug was deleted"),
-        ("role made anew", "TermsChanged", "ClusterRole payments-debug was deleted and made anew"),
+        ("role made anew", "TermsChanged", "ClusterRole payments-debug was deleted and created again"),
     ],
 )
 async def test_changed_terms_grant_nothing(what: str, reason: str, words: str) -> None:
@@ -696,7 +696,7 @@ async def test_who_asked_for_themselves_by_name_and_lost_the_right_gets_nothing(
     await stage.pass_time(minutes=11)
 
     assert (stage.phase(), stage.cluster.status("inc-4711")["endReason"]) == ("Failed", "RequesterMayNotAsk")
-    assert f"{ALICE} had the verb request" in stage.condition("Active")["message"]
+    assert f"{ALICE} no longer has the verb request" in stage.condition("Active")["message"]
     assert stage.cluster.bindings_made == []
 
 

@@ -187,9 +187,7 @@ async def test_a_request_that_cannot_be_read_gets_an_answer() -> None:
     assert (stage.phase(), stage.cluster.status("inc-4711")["endReason"]) == ("Failed", "RequestUnreadable")
     message = stage.condition("Ready")["message"]
     assert message.startswith("Curfew cannot read this request: spec.notBefore: ")
-    assert message.endswith(
-        "is not a time such as 2026-11-23T20:00:00Z; apply a new AccessRequest in which that is right"
-    )
+    assert message.endswith("is not a time such as 2026-11-23T20:00:00Z; apply a new AccessRequest that corrects this")
     assert [(notice.type, notice.reason) for notice in stage.told.notices] == [("Warning", "RequestUnreadable")]
     (body,) = stage.cluster.all("AccessRequest")
     assert "curfew.dev/closed" in body["metadata"]["labels"]

@@ -74,4 +74,4 @@ async def test_a_refusal_is_told_and_begins_no_outage_anew() -> None:
     looks, message = await watched(cron_job(NOON), Forbidden("no right"), cron_job(NOON), Forbidden("no right"))
 
     assert looks.told == [NOON]
-    assert message == "whether the sweeper runs is not known: no right"
+    assert message == "Curfew cannot check whether the sweeper runs: no right"

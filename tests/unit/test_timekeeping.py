@@ -71,7 +71,7 @@ def test_the_sentence_says_which_clock_is_where_and_what_to_do() -> None:
     state = Answers(-600.0).come()
 
     assert state.message.startswith("Curfew's clock is 599.")
-    assert "s behind the API server's: nothing is granted until they agree to 5 s" in state.message
+    assert "s behind the API server's: nothing is granted until the clocks agree to within 5 s" in state.message
     assert "Synchronise the clocks of both machines (NTP)" in state.message
 
 

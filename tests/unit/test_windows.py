@@ -86,7 +86,7 @@ async def test_a_request_over_the_limit_waits_and_says_for_which_grant() -> None
     said = stage.condition("Active", "second")
     assert (stage.phase("second"), said["reason"]) == ("Approved", "LimitReached")
     assert said["message"] == (
-        "the grant waits for an end, or for a Cancel of one: alice@example.com already holds 1 grant of AccessPolicy "
+        "the grant waits until another grant ends or is cancelled: alice@example.com already holds 1 grant of AccessPolicy "
         "debug, which allows 1 (inc-4711)"
     )
     stage.clock.advance(minutes=10)
@@ -195,7 +195,7 @@ async def test_nothing_is_granted_if_nothing_is_left(approved: bool) -> None:
     await stage.pass_time(minutes=30)
 
     assert (stage.phase(), stage.cluster.status("inc-4711")["endReason"]) == ("Failed", "WindowElapsed")
-    assert "spec.notAfter, 2026-11-23T12:30:00Z, is over" in stage.condition("Active")["message"]
+    assert "spec.notAfter, 2026-11-23T12:30:00Z, has passed" in stage.condition("Active")["message"]
     assert stage.cluster.bindings_made == []
 
 

@@ -27,18 +27,18 @@ NEXT = """\
 def main(arguments: list[str] | None = None) -> int:
     """Tell the story and return the exit status: 1 where a step did not show what it should."""
     parser = argparse.ArgumentParser(
-        prog="python -m tools.demo", description="Curfew's whole story on real servers, each step checked."
+        prog="python -m tools.demo", description="Curfew's whole story on real servers, with a check of each step."
     )
     parser.add_argument("--keep", action="store_true", help="stay up at the end, until Ctrl-C")
     parser.add_argument(
-        "--store", choices=("s3", "file"), default="s3", help="where the trail is kept; file needs no S3 server"
+        "--store", choices=("s3", "file"), default="s3", help="where the trail is stored; file needs no S3 server"
     )
     chosen = parser.parse_args(arguments)
     narrator = Narrator(CHECKOUT)
     try:
         store, why = available_store(chosen.store)
         if why:
-            print(f"There is no S3 server here, so the trail goes to a folder, which is not write-once.\n{why}")
+            print(f"No S3 server is available, so the trail goes to a folder, which is not write-once.\n{why}")
         build([name for name in NEEDED[chosen_cluster()] if store == "s3" or name != "versitygw"])
         # Building is not part of the story.
         narrator = Narrator(CHECKOUT)

@@ -91,11 +91,9 @@ class Narrator:
         shown = said.splitlines()
         self.show([*shown[:lines], *(["..."] if len(shown) > lines else [])])
         expected = "that it fails" if fails else "that it succeeds"
-        self.expect(
-            (done.returncode != 0) is fails, f"`{command}` ended with {done.returncode}; expected was {expected}"
-        )
+        self.expect((done.returncode != 0) is fails, f"`{command}` ended with {done.returncode}; expected: {expected}")
         for words in [says] if isinstance(says, str) else says:
-            self.expect(words in said, f"`{command}` did not say {words!r}")
+            self.expect(words in said, f"`{command}` did not print {words!r}")
         return said
 
     def announce(self, command: str) -> None:

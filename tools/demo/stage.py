@@ -124,7 +124,7 @@ class Stage:
         try:
             self._operator.await_ready(grants, seconds=30)
         except ServersError as error:
-            raise ServersError(f"{error}\nWhat it says of itself: {json.dumps(said)}") from error
+            raise ServersError(f"{error}\nIts own report: {json.dumps(said)}") from error
         return said
 
     def caller(self, context: str) -> Caller:

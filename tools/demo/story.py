@@ -103,13 +103,11 @@ class Story:
                 "alice, bob, carol, dave and the admin, whose context is the default."
             )
         else:
-            tell.say(
-                "A cluster that was there, or is in containers. In each context you speak for one person, by impersonation."
-            )
+            tell.say("An existing cluster, or one in containers. Each context acts as one person, by impersonation.")
         if self._keep:
             tell.show([f"To type along, in another terminal: . {stage.env_file}"])
         else:
-            tell.show(["To type along, start it with make demo KEEP=1: then it stays up."])
+            tell.show(["To type along, start the demo with make demo KEEP=1: then it stays up."])
 
     def bucket(self) -> None:
         """Make the bucket."""
@@ -117,7 +115,8 @@ class Story:
         tell.title("A bucket that keeps what is written to it")
         tell.run(f"python -m tools.bucket mb s3://{BUCKET}", says="locked")
         tell.say(
-            "Object Lock in mode COMPLIANCE: nobody can delete a version before its day is over, whatever keys they have."
+            "Object Lock in mode COMPLIANCE: nobody can delete a version within its one day of retention, whatever keys they "
+            "have."
         )
 
     def chart(self) -> None:
@@ -131,8 +130,8 @@ class Story:
         tell.run(install, says="STATUS: deployed", lines=7)
         stage.installation.await_in_force()
         tell.say(
-            "Installed: two kinds, the admission policies, service accounts with the least rights, a signing key. Each of the "
-            "policies has refused what it is there to refuse, so they are in force."
+            "Installed: two kinds, the admission policies, service accounts with the least rights, a signing key. Each policy "
+            "has refused what it must refuse, so the policies are in force."
         )
 
     def operator(self) -> None:
@@ -144,12 +143,12 @@ class Story:
         parts = stage.start_operator()
         tell.show([f"{name}: {said}" for name, said in parts.items()])
         tell.say(
-            "Nothing here runs pods, so it runs as a process, with what its pod would have: a token of the chart's service "
-            "account, the chart's settings, the chart's key. It has proved that the bucket is write-once; before that it "
-            "would grant nothing."
+            "Nothing here runs pods, so the operator runs as a process, with what its pod would have: a token of the chart's "
+            "service account, the chart's settings, the chart's key. It has proved that the bucket is write-once; before "
+            "that, it grants nothing."
             if stage.store == "s3"
-            else "It runs as a process, with the token, the settings and the key that its pod would have. The trail is in a "
-            "folder, which is not write-once: that was allowed by name (worm: advisory)."
+            else "The operator runs as a process, with the token, the settings and the key that its pod would have. The trail "
+            "is in a folder, which is not write-once: the settings allow that (worm: advisory)."
         )
 
     def offer(self) -> None:
@@ -164,8 +163,8 @@ class Story:
         )
         tell.run("kubectl run worker -n payments --image=payments-worker:1.4", says="created")
         tell.say(
-            "Who may ask (alice, bob) and who may approve (bob, carol) is plain RBAC. The pod is there to be looked at; with "
-            "no node it stays Pending."
+            "RBAC defines who may ask (alice, bob) and who may approve (bob, carol). The pod is only there to be looked at; "
+            "without a node, it stays Pending."
         )
 
     def nobody_has_access(self) -> None:
@@ -188,14 +187,16 @@ class Story:
             says="condition met",
         )
         tell.run("kubectl --context alice get accessrequest -n payments", says=("Pending", PEOPLE["alice"], "0/1"))
-        tell.say("The file has no name in it: the API server knows who she is and filled it in.")
+        tell.say("The file does not name alice: the API server knows who she is and filled in her name.")
 
     def nobody_approves_themselves(self) -> None:
         """Have alice try to approve her own request."""
         tell = self._tell
         tell.title("Alice tries to approve it herself")
         tell.run(APPROVE.format(who="alice"), says="you cannot approve a request that you made", fails=True)
-        tell.say("Refused inside the API server, by an admission policy. No webhook and no operator were asked.")
+        tell.say(
+            "The API server itself refused it, by an admission policy. Neither a webhook nor the operator was asked."
+        )
 
     def bob_approves(self) -> None:
         """Have bob approve, and watch alice's access begin."""
@@ -213,7 +214,7 @@ class Story:
         self._request = self._read_request()
         late = self._begun.after.answered - self._approved_at
         tell.expect(
-            late < WITHIN, f"alice's access was there {_ms(late)} after bob had pressed Enter; expected was 1 s"
+            late < WITHIN, f"alice's access was there {_ms(late)} after bob had pressed Enter; expected: 1 s at most"
         )
         tell.say(f"Alice's first call that succeeded was answered {_ms(late)} after bob had pressed Enter.")
 
@@ -254,8 +255,8 @@ class Story:
             says="Verified: log main",
         )
         tell.say(
-            "The auditor needs the public key, and the receipt in any request as an anchor: a log that was cut off before it "
-            "would not verify. No cluster is asked."
+            "The auditor needs the public key and, as an anchor, the receipt in any request: if the log were cut off before "
+            "that record, it would not verify. verify does not ask the cluster."
         )
 
     def the_bucket_keeps(self) -> None:
@@ -267,13 +268,13 @@ class Story:
         tell.run(f"python -m tools.bucket rm {record}", says="403 AccessDenied", fails=True)
         tell.say("The record of the grant cannot be deleted: Object Lock.")
         tell.run(f"python -m tools.bucket put --create LICENSE {record}", says="412 PreconditionFailed", fails=True)
-        tell.say("Nor can it be written again in Curfew's own way, which creates and never replaces.")
+        tell.say("Nor can it be overwritten the way Curfew writes, which only creates objects and never replaces one.")
         for file in ("LICENSE", "README.md"):
             tell.run(f"python -m tools.bucket put {file} s3://{BUCKET}/note", says="as version")
         tell.run(f"python -m tools.bucket rm s3://{BUCKET}/note", says="403 AccessDenied", fails=True)
         tell.say(
-            "A plain PUT, tried on another object, is taken, as S3 has it; but it only puts a new version on top. The first "
-            "one stays and cannot be deleted. Had it been a record, verify would name the object, as in the next step."
+            "A plain PUT, tried on another object, is accepted, as S3 does; but it only adds a new version. The first version "
+            "stays and cannot be deleted. If the object were a segment of the log, verify would name it, as in the next step."
         )
 
     def an_edited_copy(self) -> None:
@@ -292,7 +293,7 @@ class Story:
         other = "X" if stored[place] != ord("X") else "Y"
         tell.run(f'printf {other} | dd of="$DEMO/copy/{key}" bs=1 seek={place} conv=notrunc status=none')
         tell.run(verify, says=("NOT VERIFIED", key), fails=True)
-        tell.say(f"One byte of {len(stored)} was changed, at {place}, and verify says in which segment.")
+        tell.say(f"One byte of {len(stored)} was changed, at {place}, and verify shows the segment.")
 
     # --- the end --------------------------------------------------------------------------------------------------------
 
@@ -337,7 +338,9 @@ class Story:
         # Events are told in the background.
         self._await(lambda: "Expired" in tell.quietly(events).stdout)
         tell.run(events, says=("Granted", "Expired"))
-        tell.say("Whoever watches the namespace has seen the grant and its end; the request has told all its steps.")
+        tell.say(
+            "The Events of the namespace show the grant and its end; the Events of the request show all its steps."
+        )
 
     def how_exact(self) -> None:
         """Compare what was promised with what was measured, by alice and by the API server."""
@@ -353,17 +356,19 @@ class Story:
         tell.show(lines)
         self._figures = lines
         tell.expect(self._ended.before.sent < expires_at + WITHIN, f"alice still had access {_ms(late)} after its end")
-        tell.expect(late < WITHIN, f"alice's access ended {_ms(late)} after its time; expected was 1 s at most")
-        tell.expect(late > -WITHIN, f"alice's access ended {_ms(-late)} before its time; expected was 1 s at most")
+        tell.expect(late < WITHIN, f"alice's access ended {_ms(late)} after its time; expected: 1 s at most")
+        tell.expect(late > -WITHIN, f"alice's access ended {_ms(-late)} before its time; expected: 1 s at most")
 
     def _as_the_api_server_wrote(self, expires_at: datetime) -> list[str]:
         environment = self._stage.environment
         if environment.choice != "local":
-            return ["(what the API server's audit log says is shown on a control plane of our own)"]
+            return ["(only the demo's own control plane shows what the API server's audit log contains)"]
         log, binding = environment.control_plane.audit_log, self._request["status"]["grant"]["binding"]
         approved = find_written(log, "patch", "accessrequests", "inc-4711", PEOPLE["bob"])
         removed = find_written(log, "delete", "rolebindings", binding, OPERATOR)
-        self._tell.expect(approved is not None and removed is not None, "the API server's audit log does not have it")
+        self._tell.expect(
+            approved is not None and removed is not None, "the API server's audit log does not have the call"
+        )
         assert approved is not None  # noqa: S101  just expected
         assert removed is not None  # noqa: S101  just expected
         made = self._begun.after.answered - approved.done
@@ -379,7 +384,7 @@ class Story:
         events = self._await_closed()
         tell.run(f"curfew audit tail {url}", says=("grant.expired", "request.closed"))
         tell.expect(
-            sorted(events) == sorted(LIFE), f"of the request the trail has {dict(Counter(events))}; expected was {LIFE}"
+            sorted(events) == sorted(LIFE), f"of the request, the trail has {dict(Counter(events))}; expected: {LIFE}"
         )
         tell.run('kubectl get accessrequest inc-4711 -n payments -o json > "$DEMO/request.json"')
         said = tell.run(

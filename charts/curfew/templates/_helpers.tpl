@@ -35,7 +35,7 @@ system:serviceaccount:{{ .Release.Namespace }}:{{ .Values.sweeper.serviceAccount
 {{- end }}
 {{- if .Values.audit.forwardSecret }}
 {{- if not (dig "audit" "forward" "url" "" $config) }}
-{{- fail "audit.forwardSecret holds headers for a collector: name it with config.audit.forward.url" }}
+{{- fail "audit.forwardSecret holds headers for a collector: set the collector's address in config.audit.forward.url" }}
 {{- end }}
 {{- $_ := set $config.audit.forward "headersFile" "/etc/curfew/forward/headers" }}
 {{- end }}
@@ -130,11 +130,11 @@ capabilities: {drop: [ALL]}
 {{- define "curfew.refuseConfusion" -}}
 {{- $accounts := list .Values.serviceAccount.name .Values.sweeper.serviceAccount.name "curfew-probe" "default" }}
 {{- if ne (len $accounts) (len (uniq $accounts)) }}
-{{- fail "serviceAccount.name and sweeper.serviceAccount.name must be two names, and neither curfew-probe nor default: what one account may do, the others must not." }}
+{{- fail "serviceAccount.name and sweeper.serviceAccount.name must differ from each other, from curfew-probe and from default: each account must have only its own rights." }}
 {{- end }}
 {{- range .Values.namespaces }}
 {{- if eq .name $.Release.Namespace }}
-{{- fail (printf "namespaces must not name %s: Curfew is installed there, and nothing can be granted there." .name) }}
+{{- fail (printf "namespaces must not contain %s: Curfew is installed there, and nothing can be granted there." .name) }}
 {{- end }}
 {{- end }}
 {{- end }}
@@ -142,6 +142,6 @@ capabilities: {drop: [ALL]}
 {{- /* What can never be sufficient is refused here, where somebody reads it; what depends on the bucket, by the operator. */}}
 {{- define "curfew.refuseWeakerThanAsked" -}}
 {{- if and (eq .Values.config.audit.worm "required") (hasPrefix "file://" .Values.config.audit.url) }}
-{{- fail (printf "config.audit.worm is required, and config.audit.url is %s: a folder is never write-once, so nothing would ever be granted. Name a bucket with Object Lock (--set config.audit.url=s3://BUCKET/PREFIX), or, to look around, accept it by name (--set config.audit.worm=advisory)." .Values.config.audit.url) }}
+{{- fail (printf "config.audit.worm is required, and config.audit.url is %s: a folder is never write-once, so nothing would ever be granted. Set a bucket with Object Lock (--set config.audit.url=s3://BUCKET/PREFIX), or, for a trial, accept the folder (--set config.audit.worm=advisory)." .Values.config.audit.url) }}
 {{- end }}
 {{- end }}

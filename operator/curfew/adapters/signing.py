@@ -79,17 +79,17 @@ class HeldSigner:
             raise KeyRefused(MISSING) from error
         scheme = uri.partition(":")[0]
         if scheme not in SIGNER_FOR_URI_SCHEME:
-            raise KeyRefused(f"there is no signer for {scheme}: URIs; there are {', '.join(SIGNER_FOR_URI_SCHEME)}")
+            raise KeyRefused(f"there is no signer for {scheme}: URIs; use one of {', '.join(SIGNER_FOR_URI_SCHEME)}")
         try:
             verifier = Verifier.from_pem(name, public_key.encode())
         except KeyRefused as error:
-            raise KeyRefused(f"publicKey is not right: {error}") from error
+            raise KeyRefused(f"publicKey is not valid: {error}") from error
         key = Ed25519PublicKey.from_public_bytes(verifier.public_key)
         try:
             again = partial(Holders.from_priv_key_uri, uri, SSlibKey.from_crypto(key))
             holder = again()
         except Exception as error:
-            raise KeyRefused(f"{scheme}: does not take it: {_said(error)}") from error
+            raise KeyRefused(f"the signer for {scheme}: does not accept the URI: {_said(error)}") from error
         return cls(verifier, holder, again)
 
     @property
@@ -105,12 +105,12 @@ class HeldSigner:
             # Its token may be over, and another one be there: the next attempt begins with that.
             with suppress(Exception):
                 self._holder = self._again()
-            raise SigningFailed(f"Whoever holds the signing key did not sign: {_said(error)}.") from error
+            raise SigningFailed(f"The holder of the signing key did not sign: {_said(error)}.") from error
         try:
             self._verifier.check(signature, message)
         except NoteRefused as error:
             raise SigningFailed(
-                "Whoever holds the signing key signed with another key than the settings say (audit.signer.publicKey)."
+                "The holder of the signing key signed with another key than the settings state (audit.signer.publicKey)."
             ) from error
         return signature
 

@@ -33,11 +33,13 @@ class Telemetry:
         disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each counter, that nothing here needs
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
-        build = self._gauge("build_info", "Constant 1; which Curfew this is.", "version", "python")
+        build = self._gauge(
+            "build_info", "Constant 1; the labels name the version of Curfew and of Python.", "version", "python"
+        )
         build.labels(version("curfew"), platform.python_version()).set(1)
         self._requests = self._gauge("requests", "AccessRequests watched.", "namespace", "policy", "phase")
         self._transitions = self._counter("transitions", "Events in the lives of requests.", "event")
-        self._warnings = self._counter("warnings", "Warnings told as Kubernetes Events.", "reason")
+        self._warnings = self._counter("warnings", "Warnings reported as Kubernetes Events.", "reason")
         self._decision = self._histogram(
             "time_to_decision_seconds",
             "From a request's creation to the denial or the last approval, if people decide.",
@@ -45,7 +47,7 @@ class Telemetry:
         )
         self._activation = self._histogram(
             "activation_seconds",
-            "From the last approval seen, or from notBefore if that is later, to the binding made.",
+            "From the last approval seen, or from notBefore if that is later, until the binding is made.",
         )
         self._lateness = self._histogram(
             "revocation_lateness_seconds", "From the instant access should have ended to the binding's removal."
@@ -54,7 +56,7 @@ class Telemetry:
         self._worst = 0.0
         self._past_expiry = self._gauge("past_expiry", "Bindings that exist although their end has passed.")
         self._commit = self._histogram(
-            "audit_commit_seconds", "From the oldest record of a segment handed over to the segment durable."
+            "audit_commit_seconds", "From the handover of the oldest record of a segment until the segment is durable."
         )
         self._records = self._counter("audit_records", "Records made durable.")
         self._bytes = self._counter("audit_bytes", "Bytes stored in the log.")
@@ -82,33 +84,34 @@ class Telemetry:
         )
         self._attested_at = self._gauge(
             "worm_attested_timestamp_seconds",
-            "When the store last answered what proves it write-once, whatever it proved.",
+            "When the store last answered the check for write-once, whatever the result.",
         )
         self._discrepancies = self._counter(
             "audit_verification_failures", "Segments that did not read back as they were stored."
         )
         self._clock_ahead = self._gauge(
-            "clock_ahead_seconds", "Seconds that our clock is ahead of the API server's at least; below 0 it is behind."
+            "clock_ahead_seconds",
+            "Seconds by which Curfew's clock is ahead of the API server's, at least; below 0, it is behind.",
         )
         self._sweeper_installed = self._gauge("sweeper_installed", "1 while the sweeper's CronJob is there, else 0.")
         self._sweeper_success = self._gauge(
-            "sweeper_last_success_timestamp_seconds", "When the sweeper last succeeded; 0 if it is not known to have."
+            "sweeper_last_success_timestamp_seconds", "When the sweeper last succeeded; 0 if no success is known."
         )
         self._sweeper_overdue = self._gauge("sweeper_overdue", "1 while the sweeper has not succeeded for too long.")
         self._rejections_counted = self._counter(
-            "rejections_counted", "AccessRequests refused without records of their own: one record has their number."
+            "rejections_counted", "AccessRequests refused without records of their own; one record holds their number."
         )
         self._deleted = self._counter("finished_deleted", "Finished AccessRequests deleted after finished.keepFor.")
         self._not_deleted = self._counter(
             "finished_deletions_refused",
-            "Namespaces found in which the API server refuses to delete finished requests.",
+            "Namespaces in which the API server does not let Curfew delete finished requests.",
         )
         self._enforced = self._gauge("enforced", "1 while an admission policy was found in force, else 0.", "policy")
         self._calls = self._histogram(
-            "cluster_call_seconds", "Calls of our own to the API server.", MACHINE_BUCKETS, "call", "outcome"
+            "cluster_call_seconds", "Curfew's calls to the API server.", MACHINE_BUCKETS, "call", "outcome"
         )
-        self._dropped = self._counter("events_dropped", "Kubernetes Events given up.", "reason")
-        self._errors = self._counter("reconcile_errors", "Passes over a request that failed and are repeated.", "kind")
+        self._dropped = self._counter("events_dropped", "Kubernetes Events that Curfew gave up writing.", "reason")
+        self._errors = self._counter("reconcile_errors", "Failed passes over a request; each is repeated.", "kind")
         self._queue = self._gauge("queue_depth", "Requests and policies that wait for their turn.")
 
     def set_phases(self, requests: Mapping[tuple[str, str, str], int]) -> None:

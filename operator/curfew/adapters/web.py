@@ -78,8 +78,8 @@ class WebServer:
             )
         except OSError as error:
             raise CannotListen(
-                f"cannot listen on {self._host}, port {self._port}: {os.strerror(error.errno or 0)}; "
-                "say another with server.host and server.port"
+                f"cannot listen on {self._host}, port {self._port}: {os.strerror(error.errno or 0)}; set another with "
+                "server.host and server.port"
             ) from error
         self._port = self._server.sockets[0].getsockname()[1]
         return self

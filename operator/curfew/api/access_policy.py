@@ -51,7 +51,7 @@ class OfferedRole(Model):
     name: str = Field(
         min_length=1,
         max_length=253,
-        description="Name of the role. Whoever writes the policy must be allowed to bind it.",
+        description="Name of the role. The author of the policy must be allowed to bind it.",
     )
 
 
@@ -59,12 +59,12 @@ class ReasonRule(Model):
     """What a reason must look like."""
 
     min_length: int = Field(
-        default=1, ge=1, le=1024, description="The fewest characters that a reason may have. By default 1."
+        default=1, ge=1, le=1024, description="The minimum number of characters in a reason. By default 1."
     )
 
 
 class TicketRule(Model):
-    """What the ticket of a request must look like."""
+    """The requirements for the ticket of a request."""
 
     required: bool = Field(default=False, description="Whether a request must name a ticket. By default it need not.")
     pattern: str | None = Field(
@@ -72,8 +72,8 @@ class TicketRule(Model):
         min_length=1,
         max_length=256,
         description=(
-            "Regular expression (RE2 syntax) that a ticket must match as a whole, such as INC-[0-9]+. Without it any "
-            "text will do."
+            "Regular expression (RE2 syntax) that a ticket must match as a whole, such as INC-[0-9]+. Without it, any "
+            "text matches."
         ),
     )
 
@@ -93,7 +93,8 @@ class Stage(Model):
         max_length=63,
         pattern=DNS_LABEL,
         description=(
-            "Name of the stage, a DNS label such as owners. Who may decide for it is plain RBAC: the verb approve on "
+            "Name of the stage, a DNS label such as owners. RBAC defines who may decide for it: people with the verb "
+            "approve on "
             "accesspolicies/NAME-OF-THE-STAGE (or on accesspolicies, for approvals that name no stage and count for any)."
         ),
     )
@@ -103,8 +104,8 @@ class Stage(Model):
     groups: Groups = Field(
         default=(),
         description=(
-            "Groups of people, of which an approver of this stage must be in one, besides having the verb approve. By "
-            "default the verb is enough."
+            "Groups of people. An approver of this stage must be in one of them and have the verb approve. By "
+            "default, the verb is enough."
         ),
     )
 
@@ -116,7 +117,7 @@ class Approval(Model):
         default=Mode.REVIEW,
         description=(
             "Review (the default) waits for people. Automatic grants without people, still bounded and recorded. "
-            "BreakGlass grants at once, warns everybody, and owes a review afterwards."
+            "BreakGlass grants at once, warns everybody, and requires a review afterwards."
         ),
     )
     count: int = Field(
@@ -129,30 +130,30 @@ class Approval(Model):
         default=(),
         max_length=8,
         description=(
-            "In mode Review: the groups of people who must agree, all of them. One person counts once over all "
-            "stages. With stages, approval.count is not used."
+            "In mode Review: the groups of people who must agree. All of them must. One person counts only once over "
+            "all stages. With stages, approval.count is not used."
         ),
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
     )
     groups: Groups = Field(
         default=(),
         description=(
-            "Without stages: groups of people, of which an approver (in mode BreakGlass, a reviewer) must be in one, "
-            "besides having the verb approve. By default the verb is enough, and verbs: ['*'] includes it."
+            "Without stages: groups of people. An approver (in mode BreakGlass, a reviewer) must be in one of them "
+            "and have the verb approve. By default, the verb is enough, and verbs: ['*'] includes it."
         ),
     )
     reason: ReasonRule | None = Field(
         default=None,
         description=(
-            "What the reason of an Approve or Deny decision must look like. Without it, none is needed. An Approve "
-            "without the reason that is asked for does not count; a Deny always does."
+            "The requirements for the reason of an Approve or Deny decision. Without them, no reason is needed. An "
+            "Approve without the required reason does not count; a Deny always counts."
         ),
     )
     when_not_recorded: WhenNotRecorded = Field(
         default=WhenNotRecorded.WAIT,
         description=(
-            "In mode BreakGlass, while the log cannot be written: Wait (the default) grants nothing until it can. Grant "
-            "grants at once, and keeps the records, sealed, in the request's status until the log takes them."
+            "In mode BreakGlass, while the log cannot be written: Wait (the default) grants nothing until it can be "
+            "written. Grant grants at once, and keeps the records, sealed, in the request's status until they are in the log."
         ),
         json_schema_extra={STORED_DEFAULT: None},
     )
@@ -170,8 +171,8 @@ class Limits(Model):
     once_per_name: bool = Field(
         default=False,
         description=(
-            "Whether each name of a request can be used only once under this policy, also after the request was deleted "
-            "and if the namespace is restored from a backup. By default false."
+            "Whether each request name can be used only once under this policy, even after the request was deleted or "
+            "the namespace was restored from a backup. By default false."
         ),
         json_schema_extra={STORED_DEFAULT: None},
     )
@@ -181,20 +182,22 @@ class AccessPolicySpec(Model):
     """What may be asked for, for how long, and who must agree."""
 
     description: str | None = Field(
-        default=None, max_length=1024, description="What the access is for, in a sentence for those who ask for it."
+        default=None,
+        max_length=1024,
+        description="What the access is for, in a sentence for the people who ask for it.",
     )
     role_ref: OfferedRole = Field(description="The one role that a grant binds, in this namespace.")
     max_duration: Duration = Field(
         description=(
             "The longest grant that may be asked for, in whole hours, minutes and seconds, such as 4h or 1h30m. At "
-            "least 1m, at most 744h; the chart's limits.maxGrant, by default 24h, is above it."
+            "least 1m, at most 744h; the chart's limits.maxGrant, by default 24h, is a further limit."
         )
     )
     decide_within: Duration = Field(
         default=timedelta(hours=1),
         description=(
-            "How long a request waits for its approvals before it is TimedOut, such as 1h. It is a clock of its own "
-            "and takes nothing from the duration of the grant. At least 1m, at most 168h. By default 1h."
+            "How long a request waits for its approvals before it is TimedOut, such as 1h. This time does not count "
+            "towards the duration of the grant. At least 1m, at most 168h. By default 1h."
         ),
         json_schema_extra={"default": "1h"},  # by itself pydantic would write PT1H
     )
@@ -208,12 +211,12 @@ class AccessPolicySpec(Model):
     )
     reason: ReasonRule = Field(
         default_factory=ReasonRule,
-        description="What the reason of a request must look like.",
+        description="The requirements for the reason of a request.",
         json_schema_extra={"default": {}},
     )
     ticket: TicketRule = Field(
         default_factory=TicketRule,
-        description="What the ticket of a request must look like.",
+        description="The requirements for the ticket of a request.",
         json_schema_extra={"default": {}},
     )
     approval: Approval = Field(
@@ -222,22 +225,24 @@ class AccessPolicySpec(Model):
         json_schema_extra={"default": {}},
     )
     limits: Limits = Field(
-        default_factory=Limits, description="How much one person may have at a time.", json_schema_extra={"default": {}}
+        default_factory=Limits,
+        description="How many grants and requests one person may have at a time.",
+        json_schema_extra={"default": {}},
     )
     on_role_change: OnRoleChange = Field(
         default=OnRoleChange.REVOKE,
         description=(
-            "What becomes of a grant when the rules of its role are changed while it is active: Revoke ends it, Keep "
-            "lets it go on with the new rules. Both are recorded. By default Revoke."
+            "What happens to a grant if the rules of its role are changed while it is active: Revoke ends it, Keep "
+            "lets it continue with the new rules. Both are recorded. By default Revoke."
         ),
         json_schema_extra={"default": "Revoke"},
     )
     allow_permanence: bool = Field(
         default=False,
         description=(
-            "Dangerous. Allows a role with which a person could make access that outlives the grant (for example bind, "
-            "escalate, impersonate, wildcards, minting tokens, writing bindings, creating pods). Such a role is refused "
-            "without it. By default false."
+            "Dangerous. Allows a role with which a person could create access that outlives the grant (for example bind, "
+            "escalate, impersonate, wildcards, minting tokens, writing bindings, creating pods). Without it, Curfew "
+            "refuses the role. By default false."
         ),
     )
 
@@ -272,7 +277,7 @@ class AccessPolicyStatus(Model):
     """What Curfew makes of the policy."""
 
     observed_generation: int | None = Field(
-        default=None, ge=0, description="The metadata.generation that this status speaks of."
+        default=None, ge=0, description="The metadata.generation that this status describes."
     )
     risk: tuple[Annotated[str, Field(max_length=64)], ...] = Field(
         default=(),
@@ -309,5 +314,5 @@ class AccessPolicy(Model):
     metadata: PolicyMeta
     spec: AccessPolicySpec = Field(description="What may be asked for, for how long, and who must agree.")
     status: AccessPolicyStatus = Field(
-        default_factory=AccessPolicyStatus, description="What Curfew makes of the policy. Written by Curfew."
+        default_factory=AccessPolicyStatus, description="What Curfew found out about the policy. Written by Curfew."
     )

@@ -48,37 +48,37 @@ class AccessRequestSpec(Model):
         min_length=1,
         max_length=LONGEST_NAME,
         description=(
-            "The user who shall get the access, as the API server names them (kubectl auth whoami). On Kubernetes 1.36 "
-            "and later it may be left out and is filled with the caller; before, it must be written. To ask for "
-            "somebody else needs the verb request-on-behalf on the policy."
+            "The user who is to get the access, as the API server names them (kubectl auth whoami). On Kubernetes "
+            "1.36 and later, it can be left out and is set to the caller; on earlier versions, it is required. To ask "
+            "for somebody else, the caller needs the verb request-on-behalf on the policy."
         ),
     )
     submitted_by: str = Field(
         min_length=1,
         max_length=LONGEST_NAME,
         description=(
-            "The user who creates this request; always the caller. On Kubernetes 1.36 and later it is filled; before, "
-            "it must be written, and is the same as requester when you ask for yourself."
+            "The user who creates this request; always the caller. On Kubernetes 1.36 and later, it is filled in; on "
+            "earlier versions, it is required, and is the same as requester if you ask for yourself."
         ),
     )
     duration: Duration = Field(
         description=(
-            "How long the access shall last once it is granted, in whole hours, minutes and seconds, such as 45m or "
+            "How long the access lasts once it is granted, in whole hours, minutes and seconds, such as 45m or "
             "1h30m. At least 1m, at most 744h, and at most the maxDuration of the policy and the chart's limits.maxGrant."
         )
     )
     not_before: Time | None = Field(
         default=None,
         description=(
-            "When the access shall begin, such as 2026-11-23T20:00:00Z. Without it, as soon as it is approved. It can be "
-            "at most the maxLeadTime of the policy away."
+            "When the access begins, such as 2026-11-23T20:00:00Z. Without it, the access begins as soon as it is "
+            "approved. It can be at most the policy's maxLeadTime away."
         ),
     )
     not_after: Time | None = Field(
         default=None,
         description=(
-            "When the access must be over, such as 2026-11-23T22:00:00Z, however late it begins: it is cut there, and "
-            "nothing is granted if nothing is left of it. Without it, it lasts for its whole duration."
+            "When the access must end, such as 2026-11-23T22:00:00Z, however late it begins: the grant is cut at that "
+            "time, and nothing is granted if no time is left. Without it, the access lasts for its whole duration."
         ),
     )
     reason: str = Field(
@@ -88,7 +88,7 @@ class AccessRequestSpec(Model):
         default=None,
         min_length=1,
         max_length=256,
-        description="The ticket, incident or change that it belongs to, such as INC-4711. A policy can require it.",
+        description="The ticket, incident or change that the request belongs to, such as INC-4711. A policy can require it.",
     )
 
 
@@ -103,17 +103,17 @@ class Decision(Model):
     decision: DecisionKind = Field(
         description=(
             "Approve or Deny while Pending; Revoke to end what is Approved or Active; Cancel is for the requester and "
-            "is possible until the end; Review says that somebody has looked at a grant that was taken by breaking the "
-            "glass."
+            "is possible until the end; Review confirms that somebody has looked at a grant that was taken by "
+            "breaking the glass."
         )
     )
     stage: str | None = Field(
         default=None,
         max_length=63,
-        description="The stage of the policy for which the decision is made. Left out, it is made for any stage.",
+        description="The stage of the policy for which the decision is made. If left out, the decision is made for any stage.",
     )
     reason: str | None = Field(
-        default=None, max_length=1024, description="Why it was decided so, for the requester and for the record."
+        default=None, max_length=1024, description="The reason for the decision, for the requester and for the record."
     )
 
 
@@ -127,7 +127,8 @@ class Review(Model):
     effect: str = Field(
         max_length=64,
         pattern=CAMEL_CASE,
-        description="What it did, in one CamelCase word: Counted (an approval), TookEffect (any other), or why it did not.",
+        description="The effect of the decision, in one CamelCase word: Counted (an approval), TookEffect (any other "
+        "decision), or why it had none.",
     )
 
 
@@ -136,7 +137,8 @@ class PinnedPolicy(Model):
 
     name: str = Field(max_length=253, description="Name of the AccessPolicy.")
     uid: str = Field(
-        max_length=64, description="UID of the AccessPolicy. A policy of the same name made later is another."
+        max_length=64,
+        description="UID of the AccessPolicy. A policy created later under the same name has another UID.",
     )
     generation: int = Field(ge=0, description="The metadata.generation of the AccessPolicy.")
 
@@ -146,7 +148,9 @@ class PinnedRole(Model):
 
     kind: RoleKind = Field(description="ClusterRole or Role.")
     name: str = Field(max_length=253, description="Name of the role.")
-    uid: str = Field(max_length=64, description="UID of the role. A role of the same name made later is another.")
+    uid: str = Field(
+        max_length=64, description="UID of the role. A role created later under the same name has another UID."
+    )
     rules_digest: str = Field(max_length=64, description="SHA-256 of the role's rules, in hex.")
 
 
@@ -156,7 +160,7 @@ class PinnedStage(Model):
     name: str = Field(max_length=63, description="Name of the stage; empty for a policy without stages.")
     groups: Groups = Field(
         default=(),
-        description="Groups of people, of which an approver must be in one. Without any, the verb is enough.",
+        description="Groups of people. An approver must be in one of them. Without groups, the verb is enough.",
     )
 
 
@@ -176,10 +180,10 @@ class Terms(Model):
     digest: str = Field(max_length=64, description="SHA-256 over request, policy and role, in hex.")
     policy: PinnedPolicy = Field(description="The policy that was asked for.")
     role: PinnedRole = Field(description="The role that will be bound.")
-    mode: Mode = Field(default=Mode.REVIEW, description="How the policy has requests decided.")
+    mode: Mode = Field(default=Mode.REVIEW, description="How requests under the policy are decided.")
     on_role_change: OnRoleChange = Field(
         default=OnRoleChange.REVOKE,
-        description="What becomes of the grant when the role's rules are changed while it is active: Revoke or Keep.",
+        description="What happens to the grant if the role's rules are changed while it is active: Revoke or Keep.",
     )
     stages: tuple[PinnedStage, ...] = Field(
         default=(),
@@ -189,7 +193,7 @@ class Terms(Model):
     )
     allow_permanence: bool = Field(
         default=False,
-        description="Whether the policy allows a role with which access could be made that outlives the grant.",
+        description="Whether the policy allows a role with which a person could create access that outlives the grant.",
     )
     risk: tuple[Annotated[str, Field(max_length=64)], ...] = Field(
         default=(),
@@ -200,8 +204,9 @@ class Terms(Model):
     right: RightBy | None = Field(
         default=None,
         description=(
-            "Whether the requester had the right to ask by their own name (ByName: it is asked again at the grant) or "
-            "through a group (NotByName: it is not, as nobody knows the groups of somebody who is not calling)."
+            "How the requester has the right to ask: by their own name (ByName: Curfew checks the right again at the "
+            "grant) or through a group (NotByName: Curfew does not check it again, because it does not know the "
+            "groups of somebody who does not make the call)."
         ),
     )
 
@@ -223,8 +228,8 @@ class Grant(Model):
     receipt: GrantReceipt | None = Field(
         default=None,
         description=(
-            "Proof that the grant was recorded before it was made. A broken glass whose policy says whenNotRecorded: Grant "
-            "may have none."
+            "Proof that the grant was recorded before it was made. A grant in mode BreakGlass under a policy with "
+            "whenNotRecorded: Grant may have none."
         ),
     )
 
@@ -236,21 +241,21 @@ class SealedRecord(Model):
     seal: str = Field(
         default="",
         max_length=64,
-        description="HMAC-SHA256 of it, for this request, with a secret that only Curfew has.",
+        description="HMAC-SHA256 of the record, for this request, with a secret that only Curfew has.",
     )
 
 
 class AccessRequestStatus(Model):
-    """How the request fares. Written by Curfew, but for the decisions."""
+    """The state of the request. Written by Curfew, except for the decisions."""
 
     observed_generation: int | None = Field(
-        default=None, ge=0, description="The metadata.generation that this status speaks of."
+        default=None, ge=0, description="The metadata.generation that this status describes."
     )
     phase: Phase | None = Field(
         default=None,
         description=(
             "Pending waits for approvals, Approved for its start or for the record, Active is granted. Denied, "
-            "TimedOut, Cancelled, Expired, Revoked and Failed are final. Expired and Revoked are told only once the "
+            "TimedOut, Cancelled, Expired, Revoked and Failed are final. Expired and Revoked are set only once the "
             "binding is gone."
         ),
     )
@@ -258,8 +263,8 @@ class AccessRequestStatus(Model):
         default=(),
         max_length=32,
         description=(
-            "What people have decided. Each adds their own, with kubectl patch --subresource=status; none is ever "
-            "removed."
+            "The decisions of people. Each person adds their own, with kubectl patch --subresource=status; no "
+            "decision is ever removed."
         ),
         # The default gives a JSON patch something to add to before Curfew has seen the request.
         json_schema_extra={
@@ -271,7 +276,7 @@ class AccessRequestStatus(Model):
     reviews: tuple[Review, ...] = Field(
         default=(),
         max_length=32,
-        description="What Curfew made of each decision: when it was first seen, and whether it counted.",
+        description="What Curfew found out about each decision: when it was first seen, and whether it counted.",
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["by", "decision"]},
     )
     approvals: str = Field(default="", max_length=16, description="Approvals that count, of those needed, such as 1/2.")
@@ -281,10 +286,11 @@ class AccessRequestStatus(Model):
     decide_by: Time | None = Field(default=None, description="When the request times out unless it is decided before.")
     decided_at: Time | None = Field(default=None, description="When it was decided.")
     starts_at: Time | None = Field(default=None, description="When the granted window begins.")
-    granted_at: Time | None = Field(default=None, description="When the binding was there.")
+    granted_at: Time | None = Field(default=None, description="When the binding was in place.")
     expires_at: Time | None = Field(default=None, description="When the access ends. It is never moved to later.")
     active_until: Time | None = Field(
-        default=None, description="While the access is there: when it ends. It goes with the access; expiresAt stays."
+        default=None,
+        description="When the access ends, while the access exists. The field is removed with the access; expiresAt stays.",
     )
     review_by: Time | None = Field(
         default=None,
@@ -302,14 +308,15 @@ class AccessRequestStatus(Model):
     counted_in: Time | None = Field(
         default=None,
         description=(
-            "If the request was refused and has no records of its own: the hour (its beginning) in whose record "
-            "request.rejections_counted it is counted. It is so if the person had 20 requests refused in that namespace and "
-            "hour before it. It is never changed."
+            "If the request was refused and has no records of its own: the beginning of the hour whose record "
+            "request.rejections_counted counts it. A request is counted there if the person had 20 requests refused "
+            "in that namespace and hour before it. The field is never changed."
         ),
     )
     counted_with_others: bool | None = Field(
         default=None,  # a default that the API server writes would be a change when it is told
-        description="Whether it is counted together with those of other people, because too many people had requests refused.",
+        description="Whether it is counted together with the requests of other people, because too many people had "
+        "requests refused.",
     )
     grant: Grant | None = Field(
         default=None, description="The binding that gives the access, and the proof of its record."
@@ -317,16 +324,17 @@ class AccessRequestStatus(Model):
     outbox: tuple[SealedRecord, ...] = Field(
         default=(),
         max_length=64,
-        description="Audit records that are not yet known to be in the log. They leave when they are. An entry without a "
-        "valid seal is left out, and that is recorded.",
+        description="Audit records that are not yet known to be in the log. They are removed once they are known to be. "
+        "An entry without a valid seal is left out, and that is recorded.",
         json_schema_extra={"x-kubernetes-list-type": "atomic"},
     )
     conditions: tuple[Condition, ...] = Field(
         default=(),
         max_length=12,
         description=(
-            "Ready: Curfew has understood the request (not: it is granted). Approved: all who must agree have. Active: "
-            "the access is there, and if not, why. Recorded: all that happened is in the log. Stalled: it failed for good."
+            "Ready: Curfew has understood the request (this does not mean that it is granted). Approved: all people "
+            "who must agree have agreed. Active: whether the access exists, and if not, why. Recorded: everything "
+            "that happened is in the log. Stalled: the request failed for good."
         ),
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
     )
@@ -341,6 +349,6 @@ class AccessRequest(Model):
     spec: AccessRequestSpec = Field(description="Who asks, for what, for how long, and why. It can never be changed.")
     status: AccessRequestStatus = Field(
         default_factory=AccessRequestStatus,
-        description="How the request fares. Written by Curfew, but for the decisions.",
+        description="The state of the request. Written by Curfew, except for the decisions.",
         json_schema_extra={"default": {}},
     )

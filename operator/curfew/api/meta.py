@@ -77,5 +77,5 @@ class Condition(Model):
     observed_generation: int | None = Field(
         default=None,
         ge=0,
-        description="The metadata.generation that this condition speaks of; out of date when the object's is newer.",
+        description="The metadata.generation that this condition describes; it is out of date if the object's is newer.",
     )

@@ -42,7 +42,7 @@ def shows_as_written(name: str, *, lines: bool = False) -> tuple[Rule, ...]:
     """Return the rule for a text that people read before they decide: what they see is all there is."""
     unseen = UNSEEN_IN_WORDS if lines else UNSEEN_IN_A_LINE
     return (
-        Rule(f"!self.matches(r'{unseen}')", f"{name} must not have control characters, or others that cannot be seen"),
+        Rule(f"!self.matches(r'{unseen}')", f"{name} must not have control characters, or other invisible characters"),
     )
 
 
@@ -50,17 +50,17 @@ def words(name: str, *, lines: bool = False) -> tuple[Rule, ...]:
     """Return the rules for words that people write: something of them can be seen, and nothing is hidden."""
     return (
         *shows_as_written(name, lines=lines),
-        Rule(f"self.matches(r'{VISIBLE}')", f"{name} must have characters that can be seen"),
+        Rule(f"self.matches(r'{VISIBLE}')", f"{name} must have visible characters"),
     )
 
 
 def identity(name: str) -> tuple[Rule, ...]:
     """Return the rules for the name of a person: whoever reads it can tell it from every other (promise P4)."""
-    yours = "if you did not write it, it is the name that you are logged in with, and it has to be changed there"
+    yours = "if you did not write it, it is the name that you are logged in with, and has to be changed there"
     return (
         Rule(
             f"self.matches(r'{NAME}') && !self.matches(r'{UNSEEN_IN_NAMES}')",
-            f"{name} must be a name of characters that can be seen and told apart, with single spaces between them; {yours}",
+            f"{name} must be a name of visible and distinguishable characters, with single spaces between them; {yours}",
         ),
         Rule(
             f"!self.matches(r'{NOT_COMPOSED}')",

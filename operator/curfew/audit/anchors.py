@@ -40,16 +40,14 @@ class Anchors:
             if tree.root() == anchor.root:
                 self.agreed += 1
             else:
-                why = f"was rewritten: {anchor.source} has seen other records among the first {anchor.size}"
+                why = f"was rewritten: {anchor.source} covers other records among the first {anchor.size}"
                 yield Finding(Kind.REWRITTEN, self._what, why, records=range(anchor.size))
 
     def left(self, end: CompactRange, *, is_whole: bool) -> Iterator[Finding]:
         """Yield what those show that speak of more than there is; `is_whole` says that there is no fault at the end."""
         for anchor in self._waiting:
             if is_whole:
-                why = (
-                    f"was cut off at its end: {anchor.source} has seen {anchor.size} records, and there are {end.size}"
-                )
+                why = f"was cut off at its end: {anchor.source} covers {anchor.size} records, and the log has only {end.size}"
                 yield Finding(Kind.CUT_OFF, self._what, why, records=range(end.size, anchor.size))
             else:
                 yield self._not_compared(anchor)

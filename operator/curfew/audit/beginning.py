@@ -57,7 +57,7 @@ class Beginning:
     def of(cls, log: str, told: object) -> "Beginning":
         """Read what `to_json` wrote for this log. Raise `ValueError` for anything else; nothing is proved by that alone."""
         if not isinstance(told, Mapping):
-            raise ValueError("it is no beginning of a log")  # noqa: TRY004  all that is wrong with it is one error
+            raise ValueError("it is not the beginning of a log")  # noqa: TRY004  all that is wrong with it is one error
         try:
             at = datetime.fromisoformat(told["sealed_at"])
             tree = CompactRange(told["record"], tuple(map(bytes.fromhex, told["hashes"])))
@@ -70,9 +70,9 @@ class Beginning:
                 and beginning.to_json() == {name: told[name] for name in _FIELDS}
             )
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError, KeyRefused) as error:
-            raise ValueError(f"it is no beginning of a log: {error}") from error
+            raise ValueError(f"it is not the beginning of a log: {error}") from error
         if not is_so:
-            raise ValueError(f"it is no beginning of log {log}, or not in the one right form")
+            raise ValueError(f"it is not the beginning of log {log}, or not in the only valid form")
         return beginning
 
 

@@ -66,7 +66,7 @@ class Verifier:
         except (ValueError, TypeError) as error:
             raise KeyRefused("it is not a public key in PEM") from error
         if not isinstance(key, Ed25519PublicKey):
-            raise KeyRefused("it is a public key, but not an Ed25519 key, and a log is signed with no other")
+            raise KeyRefused("it is a public key, but not an Ed25519 key, and logs are signed only with Ed25519")
         return cls(name, key.public_bytes_raw())
 
     @property
@@ -219,5 +219,5 @@ def decode_base64(text: str, what: str) -> bytes:
     except ValueError as error:
         raise NoteRefused(f"{what} is not base64: {error}") from error
     if base64.b64encode(decoded).decode() != text:
-        raise NoteRefused(f"{what} is not in the one right base64 form")
+        raise NoteRefused(f"{what} is not in the only valid base64 form")
     return decoded

@@ -42,7 +42,7 @@ def locate(head: Head, stored: bytes, verifier: Verifier) -> Damage:
         at_fault = range(damaged[0], damaged[-1] + 1)
         return Damage(f"the fault is in {in_words(at_fault)}", at_fault)
     if head.range.extended(map(leaf_hash, records)).root() == checkpoint.root:
-        return Damage("its records are those that were signed; the fault is in what is around them", range(0))
+        return Damage("its records are those that were signed; the fault is outside its records", range(0))
     return Damage(f"the fault is in {in_words(signed)}", signed)
 
 

@@ -86,7 +86,7 @@ EVENTS: Mapping[str, EventType] = MappingProxyType(
                 "1007I",
                 _ENTITY,
                 UPDATE,
-                "The last word on a request: how it ended, with counts.",
+                "The end of a request: how it ended, with counts.",
                 ("phase", "decisions", "approvals", "end_reason"),
             ),
             EventType(
@@ -94,7 +94,7 @@ EVENTS: Mapping[str, EventType] = MappingProxyType(
                 "1008E",
                 _ENTITY,
                 OTHER,
-                "The status held what Curfew did not put there as a record; it was left out.",
+                "The status held an entry that is not a record of Curfew's; it was left out.",
                 ("entries", "digest", "why"),
             ),
             EventType(
@@ -109,14 +109,14 @@ EVENTS: Mapping[str, EventType] = MappingProxyType(
                 "review.submitted", "2001I", _ENTITY, UPDATE, "A person decided, and it has an effect.", _DECIDED
             ),
             EventType("review.approved", "2002I", _ENTITY, UPDATE, "Enough people agreed."),
-            EventType("review.denied", "2003I", _ENTITY, UPDATE, "A person said no.", _ENDED),
+            EventType("review.denied", "2003I", _ENTITY, UPDATE, "A person denied the request.", _ENDED),
             EventType("review.auto_approved", "2004I", _ENTITY, UPDATE, "The policy grants without review."),
             EventType(
                 "review.refused",
                 "2005W",
                 _ENTITY,
                 UPDATE,
-                "A person decided what may not count, and it did not.",
+                "A person made a decision that must not count; it did not.",
                 _DECIDED,
             ),
             EventType(
@@ -127,7 +127,7 @@ EVENTS: Mapping[str, EventType] = MappingProxyType(
                 "2007W",
                 _ENTITY,
                 UPDATE,
-                "The glass was broken, and nobody else looked at it in time.",
+                "The glass was broken, and nobody else reviewed it in time.",
                 ("review_by",),
             ),
             EventType(
@@ -191,14 +191,14 @@ EVENTS: Mapping[str, EventType] = MappingProxyType(
                 "The rules of the role were changed during the grant.",
                 ("rules_digest",),
             ),
-            EventType("policy.created", "5001I", _ENTITY, CREATE, "A policy offers access that none offered.", _POLICY),
+            EventType("policy.created", "5001I", _ENTITY, CREATE, "A new policy offers access.", _POLICY),
             EventType("policy.updated", "5002I", _ENTITY, UPDATE, "A policy was changed.", _CHANGED),
             EventType(
                 "policy.weakened",
                 "5003W",
                 _ENTITY,
                 UPDATE,
-                "A policy was changed and asks for less than before.",
+                "A policy was changed and requires less than before.",
                 _CHANGED,
             ),
             EventType(
@@ -233,7 +233,7 @@ EVENTS: Mapping[str, EventType] = MappingProxyType(
                 "9005I",
                 _ENTITY,
                 OTHER,
-                "What was proved of the store's being write-once.",
+                "Whether the store was proved to be write-once.",
                 ("evidence", "sufficient", "findings", "store", "writer"),
             ),
             EventType(
@@ -281,7 +281,7 @@ EVENTS: Mapping[str, EventType] = MappingProxyType(
                 "9011I",
                 _ENTITY,
                 UPDATE,
-                "The log says from where on it is kept; what is older may be removed.",
+                "The log states where it begins now; what is older may be removed.",
                 (
                     "segment",
                     "object",

@@ -34,7 +34,7 @@ class CompactRange:
     def __post_init__(self) -> None:
         """Refuse what is no tree: there is one perfect subtree for each bit that is set in the size."""
         if self.size < 0 or len(self.hashes) != self.size.bit_count():
-            raise ValueError(f"a tree of {self.size} leaves has not {len(self.hashes)} perfect subtrees")
+            raise ValueError(f"a tree of {self.size} leaves does not have {len(self.hashes)} perfect subtrees")
         if any(len(hash_) != HASH_BYTES for hash_ in self.hashes):
             raise ValueError(f"a hash is {HASH_BYTES} bytes long")
 

@@ -99,11 +99,11 @@ def check_inclusion(leaf: bytes, index: int, size: int, path: Sequence[bytes], r
         raise ProofRefused(f"there is no record {index} in a log of {size} records")
     steps = _steps(index, size)
     if len(path) != len(steps):
-        raise ProofRefused(f"the path of record {index} of {size} has {len(steps)} hashes, and not {len(path)}")
+        raise ProofRefused(f"the path of record {index} of {size} has {len(steps)} hashes, not {len(path)}")
     node = leaf
     for (_, beside_is_left), beside in zip(steps, path, strict=True):
         if len(beside) != HASH_BYTES:
-            raise ProofRefused(f"a hash is {HASH_BYTES} bytes long, and not {len(beside)}")
+            raise ProofRefused(f"a hash is {HASH_BYTES} bytes long, not {len(beside)}")
         node = node_hash(beside, node) if beside_is_left else node_hash(node, beside)
     if node != root:
         raise ProofRefused("the record, its index and the path do not lead to the root that was signed")
@@ -162,30 +162,32 @@ class Proof:
         except NotCanonical as error:
             raise ProofRefused(f"the file {error}") from error
         if not isinstance(told, dict) or {name: type(part) for name, part in told.items()} != _FIELDS:
-            raise ProofRefused(f"it is not a proof: it has not exactly the fields {', '.join(sorted(_FIELDS))}")
+            raise ProofRefused(f"it is not a proof: it does not have exactly the fields {', '.join(sorted(_FIELDS))}")
         if told["schema"] != SCHEMA:
-            raise ProofRefused(f"it is of the kind {told['schema']!r}, and this version reads {SCHEMA}")
+            raise ProofRefused(f"its schema is {told['schema']!r}; this version reads {SCHEMA}")
         try:
             path = tuple(bytes.fromhex(hash_) for hash_ in told["path"])
         except (TypeError, ValueError) as error:
             raise ProofRefused(f"a hash of its path is not in hex: {error}") from error
         proof = cls(told["log"], told["index"], told["record"].encode(), path, told["checkpoint"], told["key"])
         if proof.to_bytes() != data:
-            raise ProofRefused("it is not in the one right form: hex in small letters, and a newline at the end")
+            raise ProofRefused("it is not in the only valid form: hex in small letters, and a newline at the end")
         return proof
 
     def check(self, verifier: Verifier) -> Proved:
         """Return what is proved, or raise `ProofRefused`."""
         if verifier.name != origin(self.log):
-            raise ProofRefused(f"it is of log {self.log}, and the key is of {verifier.name}")
+            raise ProofRefused(f"it belongs to log {self.log}, but the key belongs to {verifier.name}")
         if self.key != str(verifier):
-            raise ProofRefused(f"it was made under key {self.key}, and is checked with {verifier}")
+            raise ProofRefused(f"it was made with key {self.key}, but is checked with {verifier}")
         try:
             checkpoint = open_note(self.checkpoint, verifier)
         except NoteRefused as error:
-            raise ProofRefused(f"its checkpoint does not hold: {error}") from error
+            raise ProofRefused(f"its checkpoint is not valid: {error}") from error
         if checkpoint.origin != origin(self.log):
-            raise ProofRefused(f"its checkpoint is of {checkpoint.origin}, and it is of log {self.log}")
+            raise ProofRefused(
+                f"its checkpoint belongs to {checkpoint.origin}, but the proof belongs to log {self.log}"
+            )
         check_inclusion(leaf_hash(self.line), self.index, checkpoint.size, self.path, checkpoint.root)
         try:
             record = Record.parse(parse_canonical(self.line))

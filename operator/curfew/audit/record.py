@@ -132,7 +132,7 @@ class Story:
             known = {name: _READ[name](told[name]) for name in _FIELDS if name in told}
             return cls(**known)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise RecordRefused(f"record {record.id} tells a story that cannot be read: {error}") from error
+            raise RecordRefused(f"record {record.id} holds a story that cannot be read: {error}") from error
 
     def to_json(self) -> dict[str, Any]:
         """Return what is known of the story."""
@@ -185,7 +185,7 @@ def identity(body: Mapping[str, Any]) -> tuple[str, str, str]:
     except (KeyError, TypeError, IndexError) as error:
         raise RecordRefused(f"it is not a record: {error}") from error
     if schema != SCHEMA:
-        raise RecordRefused(f"it has schema {schema}, and this version reads {SCHEMA}")
+        raise RecordRefused(f"its schema is {schema}; this version reads {SCHEMA}")
     if not (type(id_) is type(event) is type(subject) is type(message) is str):
         raise RecordRefused("a record's id, event, subject and message are strings")
     if type(time) is not int or not 0 <= time <= _LAST_TIME:
@@ -339,18 +339,18 @@ def _parse_time(text: str) -> datetime:
     try:
         return at.astimezone(UTC)
     except OverflowError as error:
-        raise ValueError(f"{text} is no time in UTC") from error
+        raise ValueError(f"{text} is not a time in UTC") from error
 
 
 def _text(value: Any) -> str:
     if type(value) is not str:
-        raise TypeError(f"a {type(value).__name__} stands where a text belongs")
+        raise TypeError(f"a text was expected, not a {type(value).__name__}")
     return value
 
 
 def _number(value: Any) -> int:
     if type(value) is not int:
-        raise TypeError(f"a {type(value).__name__} stands where a whole number belongs")
+        raise TypeError(f"a whole number was expected, not a {type(value).__name__}")
     return value
 
 

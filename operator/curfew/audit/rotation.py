@@ -53,7 +53,7 @@ def successor(segment: Segment, verifier: Verifier) -> Verifier:
     for index, line in enumerate(segment.lines, segment.first):
         if _MARK not in line or not _is_rotation(body := parse_canonical(line)):
             continue
-        why = f"hands the log over to another key with record {index}, which does not hold"
+        why = f"hands the log over to another key with record {index}, which is not valid"
         at_fault = range(index, index + 1)
         if index != segment.first + len(segment.lines) - 1:
             why += ": it is not the last record of its segment"
@@ -101,7 +101,7 @@ def _agreed(body: dict[str, object], old: Verifier) -> Verifier:
     detail = _detail(body)
     new = Verifier.parse(str(detail["verifier_key"]))
     if detail["previous_key"] != str(old):
-        raise KeyRefused(f"it is away from {detail['previous_key']}, and {old} sealed the segment")
+        raise KeyRefused(f"it replaces key {detail['previous_key']}, but {old} sealed the segment")
     if new.name != old.name or new == old:
         raise KeyRefused(f"{new} cannot follow {old}")
     try:

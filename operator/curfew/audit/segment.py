@@ -143,7 +143,9 @@ class Link:
         """Raise `ChainBroken` unless the segment's name commits to what the segment says of the one before it."""
         seq = self.after.seq
         if not self.name.endswith(f"/{seq:012d}-{self.previous[:16]}{SUFFIX}"):
-            raise ChainBroken(seq, self.name, "has a name that does not fit what it says of the segment before it")
+            raise ChainBroken(
+                seq, self.name, "has a name that does not match what it states about the segment before it"
+            )
 
 
 def origin(log: str) -> str:
@@ -211,7 +213,7 @@ def resume(name: str, stored: bytes, verifier: Verifier, log: str) -> tuple[Segm
 
 def _check_place(head: Head, name: str) -> None:
     if name != (expected := head.next_name()):
-        why = f"has a name that does not follow from the segment before it: {expected} does"
+        why = f"has a name that does not follow from the segment before it: it has to be {expected}"
         raise ChainBroken(head.seq + 1, name, why)
 
 
@@ -246,7 +248,7 @@ def open_segment(
         return ChainBroken(seq, name, why, records)
 
     if len(stored) > MAX_STORED:
-        raise broken(f"is larger than any segment: those have at most {MAX_STORED:,} bytes")
+        raise broken(f"is larger than any segment: a segment has at most {MAX_STORED:,} bytes")
     frame, trailer = stored[:-TRAILER_BYTES], stored[-TRAILER_BYTES:]
     if len(trailer) != TRAILER_BYTES or not trailer.startswith(_TRAILER_HEAD):
         raise broken("does not end with a signature: it was cut off or altered at its end")
@@ -284,13 +286,13 @@ def open_segment(
         tree = CompactRange(sealed["range"]["size"], tuple(bytes.fromhex(h) for h in sealed["range"]["hashes"]))
         at, next_day = datetime.fromisoformat(sealed["at"]), date.fromisoformat(sealed["next_dt"])
     except (NoteRefused, ValueError, KeyError, TypeError) as error:
-        raise broken(f"is sealed with a checkpoint that does not hold: {error}") from error
+        raise broken(f"is sealed with a checkpoint that is not valid: {error}") from error
     if checkpoint != Checkpoint(origin(log), tree.size, tree.root()) or tree.size != sealed["first"] + len(lines):
         raise broken("is sealed with a checkpoint of another tree")
     if not sealed["at"].endswith("Z") or at.date() != next_day:
         raise broken("is sealed with a day that does not fit its time")
     if _sealed_range(tree) != sealed["range"] or format_time(at) != sealed["at"]:
-        raise broken("is sealed with a range or a time that is not in its one right form")
+        raise broken("is sealed with a range or a time that is not in its only valid form")
     first = sealed["first"]
     segment = Segment(seq, name, tuple(lines), tuple(map(leaf_hash, lines)), first, at, sealed["writer"])
     after = Head(log, seq, hashlib.sha256(stored).digest(), next_day, tree, at)
@@ -331,7 +333,7 @@ def unpack(frame: bytes) -> bytes:
         frame_header = zstandard.get_frame_parameters(frame)
         if not 0 <= frame_header.content_size <= MAX_BYTES:
             raise ValueError(
-                f"it says that it unpacks to {frame_header.content_size} bytes; at most {MAX_BYTES} are taken"
+                f"it states that it unpacks to {frame_header.content_size} bytes; at most {MAX_BYTES} are accepted"
             )
         return zstandard.ZstdDecompressor().decompress(frame, allow_extra_data=False)
     except zstandard.ZstdError as error:

@@ -51,9 +51,9 @@ def parse_span(text: str, now: datetime) -> Span:
     begin = _one(first, text, now).begin if first.strip() else None
     end = _one(last, text, now).end if last.strip() else None
     if begin is None and end is None:
-        raise NotUnderstood(f"{text!r} says neither when it begins nor when it ends")
+        raise NotUnderstood(f"{text!r} has neither a beginning nor an end")
     if begin is not None and end is not None and end < begin:
-        raise NotUnderstood(f"{text!r} ends before it begins; say the earlier time first")
+        raise NotUnderstood(f"{text!r} ends before it begins; write the earlier time first")
     return Span(begin, end)
 
 
@@ -67,7 +67,7 @@ def _one(said: str, whole: str, now: datetime) -> Span:
                 return span(match, now)
     except (ValueError, OverflowError) as error:
         raise NotUnderstood(f"{whole!r} is not a time: {error}") from error
-    raise NotUnderstood(f"{whole!r} is not understood as a time; say {FORMS}")
+    raise NotUnderstood(f"{whole!r} is not a time that Curfew understands; write {FORMS}")
 
 
 # --- what a calendar has

@@ -31,7 +31,7 @@ def parse_given(data: bytes) -> Any:
 def require(value: object, kind: "type[Any] | tuple[type[Any], ...]", what: str) -> Any:
     """Return a value of that type, or raise `GivenRefused`. A truth value is no whole number."""
     if not isinstance(value, kind) or (isinstance(value, bool) and kind is int):
-        raise GivenRefused(f"{what} is missing, or is not what it should be")
+        raise GivenRefused(f"{what} is missing or has the wrong type")
     return value
 
 

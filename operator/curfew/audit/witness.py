@@ -90,20 +90,20 @@ class Witness:
     def from_json(cls, value: Any) -> "Witness":
         """Read what `to_json` wrote, or raise `WitnessRefused`."""
         if not isinstance(value, Mapping) or value.get("schema") != SCHEMA:
-            raise WitnessRefused(f"it is no saved state of a log ({SCHEMA})")
+            raise WitnessRefused(f"it is not a saved state of a log ({SCHEMA})")
         try:
             return cls._of(value)
         except WitnessRefused:
             raise
         except (KeyRefused, NoteRefused, ValueError, LookupError, TypeError) as error:
-            raise WitnessRefused(f"it is no saved state of a log: {error}") from error
+            raise WitnessRefused(f"it is not a saved state of a log: {error}") from error
 
     @classmethod
     def _of(cls, value: Mapping[str, Any]) -> "Witness":
         fields(value, _FIELDS, "the state")
         told = {name: part for name, part in value.items() if name != "sum"}
         if value.get("sum") != _sum(told):
-            raise WitnessRefused("it was altered or cut short since it was saved: its sum is another")
+            raise WitnessRefused("it was altered or cut short since it was saved: its checksum differs")
         at = instant(told["at"], "at")
         tree = CompactRange(told["size"], tuple(map(bytes.fromhex, told["hashes"])))
         witness = cls(
@@ -120,7 +120,7 @@ class Witness:
             Beginning.of(told["log"], told["stated"]) if "stated" in told else None,
         )
         if open_note(witness.note, witness.keys[-1].verifier) != witness.head.checkpoint:
-            raise WitnessRefused("its checkpoint is that of another tree")
+            raise WitnessRefused("its checkpoint belongs to another tree")
         return witness
 
 

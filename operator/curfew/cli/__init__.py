@@ -34,9 +34,9 @@ class _Commands(LazyGroup):
     cls=_Commands,
     package=__name__,
     subcommands=(
-        Subcommand("audit", "Check the record of all access, and read it."),
+        Subcommand("audit", "Verify, search and export the log of all access."),
         Subcommand("operator", "Run the operator: grant, watch and end access."),
-        Subcommand("sweep", "Remove every grant whose time is over, without the operator."),
+        Subcommand("sweep", "Remove every grant that has expired, without the operator."),
     ),
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -45,6 +45,6 @@ def main() -> None:
     """Access to Kubernetes that somebody agreed to, that ends on time, and that leaves a record nobody can rewrite.
 
     People ask for access with kubectl (an AccessRequest), others agree to it, and the operator grants it and takes it
-    back. Each step is written to an object store first. The commands here run the parts of that and check what was
-    written.
+    back. Each step is written to an object store first. These commands run the parts of Curfew and check
+    what was written.
     """

@@ -43,7 +43,7 @@ class LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Return the command that is asked for, or say which one may be meant."""
+        """Return the command, or raise an error that names a similar one."""
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:

@@ -1,4 +1,4 @@
-"""`curfew operator`: runs the operator until it is told to stop."""
+"""`curfew operator`: runs the operator until it is asked to stop."""
 
 import asyncio
 import sys
@@ -31,9 +31,9 @@ def operator(config: Path, kubeconfig: Path | None) -> None:
     """Run the operator: grant what was approved, end it on time, and record both.
 
     \b
-    Exit code 0: it was told to stop (SIGTERM, Ctrl-C) and did.
-              1: something ended it that should not have; the log says what.
-              2: it cannot start with these settings, or the API server or the store cannot be used; each line says
+    Exit code 0: it stopped because it was asked to (SIGTERM, Ctrl-C).
+              1: it ended because of an error; its output shows which.
+              2: it cannot start with these settings, or the API server or the store cannot be used; each line shows
                  what is wrong and what would be right.
     """  # noqa: D301  click's mark for lines that stay as they are
     try:

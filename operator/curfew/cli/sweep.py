@@ -18,17 +18,17 @@ from curfew.processes.sweep import sweep_bindings
     type=click.Path(dir_okay=False, path_type=Path),
     help="How to reach the API server. Default: KUBECONFIG, the pod's service account, ~/.kube/config.",
 )
-@click.option("--dry-run", is_flag=True, help="Say what would be removed, and remove nothing.")
+@click.option("--dry-run", is_flag=True, help="Show what would be removed; remove nothing.")
 def sweep(kubeconfig: Path | None, dry_run: bool) -> None:
     """Remove every grant whose time is over.
 
-    Looks at all RoleBindings that Curfew made and removes those past their end, and those that do not say when they
-    end. Needs the right to list and delete RoleBindings and nothing else; neither the operator nor the bucket has to be
-    there. Run it as often as you like.
+    Looks at all RoleBindings that Curfew made, and removes those past their end and those that do not state when they
+    end. Needs only the right to list and delete RoleBindings; it works without the operator and without the bucket. Run
+    it as often as you like.
 
     \b
-    Exit code 0: nothing is left that should have ended; with --dry-run, it is said what is.
-              1: something could not be removed, or the API server could not be asked.
+    Exit code 0: nothing is left that should have ended; with --dry-run, each one is shown.
+              1: a RoleBinding could not be removed, or the API server could not be reached.
     """  # noqa: D301  click's mark for lines that stay as they are
     sys.exit(asyncio.run(_sweep(kubeconfig, dry_run=dry_run)))
 

@@ -113,7 +113,7 @@ def find_drift(binding: Binding, request: AccessRequest) -> tuple[Reason, str] |
     """Return how a binding differs from what its request was granted, in a word and in words, or None."""
     terms, status = request.status.terms, request.status
     if binding.expires_at is None:
-        return Reason.EXPIRY_MISSING, "the binding carries no readable end"
+        return Reason.EXPIRY_MISSING, "the binding has no readable end"
     differences = []
     if binding.namespace != request.metadata.namespace:
         differences.append(f"it is in namespace {binding.namespace}")
@@ -129,9 +129,9 @@ def find_drift(binding: Binding, request: AccessRequest) -> tuple[Reason, str] |
     if terms is not None and binding.terms != terms.digest:
         differences.append("it was made on other terms")
     if binding.receipt is None and not (binding.is_unrecorded and terms is not None and terms.mode is Mode.BREAK_GLASS):
-        differences.append("it carries no receipt")
+        differences.append("it has no receipt")
     if binding.starts_at is None or binding.expires_at - binding.starts_at > request.spec.duration:
-        differences.append("it lasts longer than was asked for")
+        differences.append("it lasts longer than was requested")
     if status.expires_at is not None and binding.expires_at > status.expires_at:
         differences.append(f"its end is later than {format_time(status.expires_at)}")
     return (Reason.BINDING_TAMPERED, "; ".join(differences)) if differences else None

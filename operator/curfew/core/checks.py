@@ -104,14 +104,14 @@ def requester_may_not_ask(facts: Facts) -> Violation | None:
     if request.spec.submitted_by == request.spec.requester:
         return Violation(
             Reason.REQUESTER_MAY_NOT_ASK,
-            f"{request.spec.requester} had the verb request on accesspolicies/{request.spec.policy_name} when the request "
-            "was accepted, and has lost it; give it back and apply a new AccessRequest",
+            f"{request.spec.requester} no longer has the verb request on accesspolicies/{request.spec.policy_name}, "
+            "which they had when the request was accepted; grant the verb again and apply a new AccessRequest",
         )
     return Violation(
         Reason.REQUESTER_MAY_NOT_ASK,
         f"{request.spec.submitted_by} asks on behalf of {request.spec.requester}, who needs the verb request on "
-        f"accesspolicies/{request.spec.policy_name} by a binding to their own name (the groups of somebody who is not "
-        "calling are not known)",
+        f"accesspolicies/{request.spec.policy_name} through a binding to their own name (Curfew does not know the "
+        "groups of somebody who does not make the call)",
     )
 
 
@@ -156,8 +156,8 @@ def window_is_over(facts: Facts) -> Violation | None:
         return None
     return Violation(
         Reason.WINDOW_ELAPSED,
-        f"spec.notAfter, {format_time(facts.request.spec.not_after)}, is over: nothing is left of the time that was "
-        "asked for; apply a new AccessRequest",
+        f"spec.notAfter, {format_time(facts.request.spec.not_after)}, has passed: no time is left for the grant; "
+        "apply a new AccessRequest",
     )
 
 
@@ -170,7 +170,7 @@ def reason_is_too_short(facts: Facts) -> Violation | None:
         return None
     return Violation(
         Reason.REASON_TOO_SHORT,
-        f"spec.reason has {given} visible characters; AccessPolicy {facts.policy.metadata.name} asks for at least {needed}",
+        f"spec.reason has {given} visible characters; AccessPolicy {facts.policy.metadata.name} requires at least {needed}",
     )
 
 
@@ -182,7 +182,7 @@ def ticket_is_missing(facts: Facts) -> Violation | None:
     form = f" of the form {pattern}" if pattern else ""
     return Violation(
         Reason.TICKET_MISSING,
-        f"spec.ticket is missing; AccessPolicy {facts.policy.metadata.name} asks for a ticket{form}",
+        f"spec.ticket is missing; AccessPolicy {facts.policy.metadata.name} requires a ticket{form}",
     )
 
 
@@ -202,7 +202,7 @@ def ticket_is_malformed(facts: Facts) -> Violation | None:
     if compiled.fullmatch(ticket):
         return None
     return Violation(
-        Reason.TICKET_MALFORMED, f"spec.ticket {ticket} is not of the form {pattern} that AccessPolicy {name} asks for"
+        Reason.TICKET_MALFORMED, f"spec.ticket {ticket} is not of the form {pattern} that AccessPolicy {name} requires"
     )
 
 
@@ -235,7 +235,7 @@ def policy_was_changed(facts: Facts) -> Violation | None:
     meta = facts.policy.metadata
     if (meta.uid, meta.generation) == (pinned.policy.uid, pinned.policy.generation):
         return None
-    how = "changed" if meta.uid == pinned.policy.uid else "deleted and made anew"
+    how = "changed" if meta.uid == pinned.policy.uid else "deleted and created again"
     return Violation(
         Reason.TERMS_CHANGED,
         f"AccessPolicy {meta.name} was {how} after the request was accepted; apply a new AccessRequest under the new terms",
@@ -258,7 +258,7 @@ def terms_have_changed(facts: Facts) -> Violation | None:
     """Request, policy or role differ from what was pinned (promise P5)."""
     pinned = facts.request.status.terms
     if pinned is None:
-        return Violation(Reason.TERMS_CHANGED, "the request has no pinned terms; nothing can be granted on it")
+        return Violation(Reason.TERMS_CHANGED, "the request has no pinned terms, so nothing can be granted")
     if facts.policy is None or facts.role is None:
         return None
     changed = difference(pinned, pin(facts.request, facts.policy, facts.role))
@@ -297,8 +297,8 @@ def name_was_used(facts: Facts) -> Violation | None:
     first = f"request {facts.name.holder}" if facts.name.holder else "an earlier request"
     return Violation(
         Reason.NAME_WAS_USED,
-        f"the name {facts.request.metadata.name} was used by {first}; AccessPolicy {facts.policy.metadata.name} takes "
-        "each name once (limits.oncePerName), so apply it under another name",
+        f"the name {facts.request.metadata.name} was used by {first}; AccessPolicy {facts.policy.metadata.name} "
+        "accepts each name only once (limits.oncePerName); apply the request under another name",
     )
 
 
@@ -348,8 +348,8 @@ def first_violation(checks: Sequence[Check], facts: Facts) -> Violation | None:
 def not_given(kind: str, name: str, namespace: str) -> str:
     """Return the sentence about a role that Curfew may not bind."""
     return (
-        f"Curfew was not given {kind} {name} to bind in namespace {namespace}; "
-        "name both in the values roles and namespaces of its chart"
+        f"Curfew may not bind {kind} {name} in namespace {namespace}; "
+        "add both to the values roles and namespaces of its chart"
     )
 
 
@@ -359,8 +359,8 @@ def permanence(policy: AccessPolicy, role: Role) -> str | None:
     if not words or policy.spec.allow_permanence:
         return None
     return (
-        f"with {role.kind} {role.name} a person could make access that outlives the grant: {explain(words)}; "
-        "offer a smaller role, or say spec.allowPermanence: true if that is meant"
+        f"with {role.kind} {role.name}, a person could create access that outlives the grant: {explain(words)}; offer "
+        "a smaller role, or set spec.allowPermanence: true if that is intended"
     )
 
 

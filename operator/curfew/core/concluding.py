@@ -100,7 +100,7 @@ def adopt(facts: Facts) -> Step | None:
             facts,
             Event.FAIL,
             reason=Reason.BINDING_CONFLICT,
-            detail=f"a RoleBinding named {binding.name} that Curfew did not make is in the way; "
+            detail=f"a RoleBinding named {binding.name} that Curfew did not make blocks the grant; "
             "an administrator has to look at it",
         )
     drift = bindings.find_drift(binding, request)

@@ -52,7 +52,7 @@ def judge_enforcement(
         reason, message = EnforcementReason.NOT_ENFORCED, _not_enforced(wrong)
     elif len(faults) < len(policies):
         why = f": {_short(silence)}" if silence else ""
-        message = f"Whether all admission policies are in force is not known yet{why}."
+        message = f"It is not known yet whether all admission policies are in force{why}."
         reason = EnforcementReason.NOT_YET_PROBED
     else:
         reason, message = EnforcementReason.ENFORCED, "All admission policies are in force."

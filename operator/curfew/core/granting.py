@@ -131,7 +131,7 @@ def _bind(facts: Facts) -> Step | None:
             facts,
             Event.FAIL,
             reason=Reason.ACTIVATION_INTERRUPTED,
-            detail="Curfew was interrupted while making the grant and cannot tell whether it was ended since; "
+            detail="Curfew was interrupted while making the grant and does not know whether it was ended since; "
             "apply a new AccessRequest",
         )
     if facts.refusal is not None and facts.refusal.again_at is not None and facts.refusal.again_at > facts.now:

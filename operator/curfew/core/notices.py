@@ -82,7 +82,7 @@ def about_deleted(told: Story) -> Notice:
 
 def about_enforcement(state: EnforcementState, namespace: str) -> Notice:
     """Return the notice that our own rules are not in force, told of the namespace that Curfew lives in."""
-    note = f"Nothing is granted, revocations go on: {state.message}"[:1024]
+    note = f"Nothing is granted; revocations continue: {state.message}"[:1024]
     key = f"enforcement/{state.reason}/{format_time(state.since)}"
     return Notice(namespace, _namespace(namespace), "Warning", state.reason, "Probe", note, key)
 

@@ -64,8 +64,8 @@ def _approvers_named(policy: AccessPolicy) -> Observation:
         conditions.APPROVERS_NAMED,
         False,
         "ByVerbAlone",
-        f"everybody may approve {what} who has the verb approve on accesspolicies/{name}, also by a role with verbs: "
-        '["*"]; name groups in spec.approval to hold it to their members',
+        f"everybody who has the verb approve on accesspolicies/{name} may approve {what}, even through a role with "
+        'verbs: ["*"]; to limit this to members of groups, name the groups in spec.approval',
     )
 
 

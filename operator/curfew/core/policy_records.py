@@ -37,7 +37,7 @@ def changed(policy: AccessPolicy, last: Record | None, *, at: datetime) -> Recor
     if before is not None:
         found = differences(before, policy.spec)
         words = [difference.words for difference in found]
-        what = f"was changed: {'; '.join(words)}" if words else "was changed, and asks for the same as before"
+        what = f"was changed: {'; '.join(words)}" if words else "was changed, and requires the same as before"
         if is_weaker(found):
             loosened = "; ".join(difference.words for difference in found if difference.loosens)
             event, what = "policy.weakened", f"was weakened: {loosened}"
@@ -102,7 +102,7 @@ def deleted_unseen(last: Record, *, at: datetime) -> tuple[Record, ...]:
         "policy.deleted",
         at=at,
         actor=CURFEW,
-        message=f"AccessPolicy {place.name} in {place.namespace} was deleted while Curfew was not looking",
+        message=f"AccessPolicy {place.name} in {place.namespace} was deleted while Curfew was not watching",
         entity=Entity(str(place), "AccessPolicy", last.subject),
         detail={key: told[key] for key in ("namespace", "policy", "generation", "spec") if key in told},
     )

@@ -184,6 +184,9 @@ def _canary_policy(namespace: str, account: str) -> Canary:
     return Canary("accesspolicies", _policy(namespace, CANARY_POLICY, "Role", account))
 
 
+_WHY = "Curfew uses this to try what must be refused, to check that its admission policies are in force."
+
+
 def _request(namespace: str, name: str, *, policy: str, requester: str, submitter: str) -> Mapping[str, Any]:
     return {
         "apiVersion": names.API_VERSION,
@@ -194,7 +197,7 @@ def _request(namespace: str, name: str, *, policy: str, requester: str, submitte
             "requester": requester,
             "submittedBy": submitter,
             "duration": "1m",
-            "reason": "Curfew tries on this what must be refused, to see that its admission policies are in force.",
+            "reason": _WHY,
         },
     }
 
@@ -205,8 +208,7 @@ def _policy(namespace: str, name: str, kind: str, role: str) -> Mapping[str, Any
         "kind": "AccessPolicy",
         "metadata": {"name": name, "namespace": namespace},
         "spec": {
-            "description": "Offers nothing. Curfew tries on this what must be refused, to see that its admission "
-            "policies are in force.",
+            "description": f"Offers nothing. {_WHY}",
             "roleRef": {"kind": kind, "name": role},
             "maxDuration": "1m",
         },

@@ -20,9 +20,9 @@ EFFECTIVE = ("Counted", "TookEffect")
 REFUSED = {
     "OwnRequest": "they asked for it themselves",
     "TooLate": "the time to decide was over",
-    "UnknownStage": "the policy has no such stage",
+    "UnknownStage": "the policy has no stage of that name",
     "SamePerson": "they have approved already, under another spelling of their name",
-    "ReasonTooShort": "the policy asks for a longer reason",
+    "ReasonTooShort": "the policy requires a longer reason",
 }
 """Why a decision may not count, in words."""
 
@@ -142,7 +142,7 @@ def looked_at(new: NewReviews) -> str:
     """Return who has reviewed a broken glass, as condition Reviewed shows it."""
     seen = ((decision.by, decision.decision, review.effect) for decision, review in new)
     people = ", ".join(by for by, kind, effect in seen if kind is DecisionKind.REVIEW and effect in EFFECTIVE)
-    return f"{people} has looked at it"
+    return f"{people} has reviewed it"
 
 
 def overdue(facts: Facts) -> Record:

@@ -50,7 +50,7 @@ MEANINGS: Final[dict[str, Meaning]] = {
     "ChangesSettings": Meaning(
         Lasts.EFFECTS, "workloads take settings and scripts from ConfigMaps, with their own rights"
     ),
-    "ChangesTraffic": Meaning(Lasts.EFFECTS, "traffic can be sent elsewhere or let through, and that remains"),
+    "ChangesTraffic": Meaning(Lasts.EFFECTS, "traffic can be redirected or let through, and that stays after the end"),
     "ConfiguresAdmission": Meaning(Lasts.ACCESS, "admission rules can be switched off, or change what others write"),
     "ConfiguresCluster": Meaning(Lasts.ACCESS, "settings of the whole cluster apply to everybody's workloads"),
     "CreatesPods": Meaning(
@@ -63,22 +63,22 @@ MEANINGS: Final[dict[str, Meaning]] = {
     "EntersNodes": Meaning(Lasts.ACCESS, "who reaches a node reaches all pods on it and their tokens"),
     "Escalates": Meaning(Lasts.ACCESS, "the holder can write roles with more rights than they hold"),
     "ExecsIntoPods": Meaning(
-        Lasts.EFFECTS, "an open session goes on after the end, and the token of the pod's service account can be read"
+        Lasts.EFFECTS, "an open session continues after the end, and the token of the pod's service account can be read"
     ),
     "ForgesStatus": Meaning(Lasts.EFFECTS, "controllers and people act on a status that the holder writes"),
-    "ForwardsPorts": Meaning(Lasts.EFFECTS, "an open connection to a pod goes on after the end"),
+    "ForwardsPorts": Meaning(Lasts.EFFECTS, "an open connection to a pod continues after the end"),
     "Impersonates": Meaning(Lasts.ACCESS, "the holder acts with the rights of others"),
     "IssuesCertificates": Meaning(Lasts.ACCESS, "a certificate lets its owner log in until it expires"),
     "MintsTokens": Meaning(Lasts.ACCESS, "a token of a service account is valid until it expires, or for ever"),
-    "ReadsSecrets": Meaning(Lasts.EFFECTS, "what was read is known after the end, tokens and passwords included"),
-    "RemovesRBAC": Meaning(Lasts.EFFECTS, "the access of others can be taken away, also the rights of Curfew here"),
+    "ReadsSecrets": Meaning(Lasts.EFFECTS, "what was read stays known after the end, including tokens and passwords"),
+    "RemovesRBAC": Meaning(Lasts.EFFECTS, "the holder can remove the access of others, and the rights of Curfew here"),
     "SyncsSecrets": Meaning(Lasts.ACCESS, "a controller writes Secrets of any type for the holder, also tokens"),
-    TOO_LARGE: Meaning(Lasts.ACCESS, "it names more than Curfew looks through"),
+    TOO_LARGE: Meaning(Lasts.ACCESS, "it names more than Curfew examines"),
     UNRECOGNISED: Meaning(Lasts.EFFECTS, "this version of Curfew does not know what it allows"),
     "WatchesSecrets": Meaning(
         Lasts.EFFECTS, "an open watch shows Secrets for up to an hour after the end, new ones too"
     ),
-    WILDCARD: Meaning(Lasts.ACCESS, "it includes every verb or resource that there is now and later"),
+    WILDCARD: Meaning(Lasts.ACCESS, "it includes every verb or resource, present and future"),
     "WritesAccessPolicies": Meaning(Lasts.ACCESS, "the holder can offer access to others and to themselves"),
     "WritesRBAC": Meaning(Lasts.ACCESS, "the holder can write bindings and roles, which stay"),
     "WritesServiceAccounts": Meaning(

@@ -37,7 +37,7 @@ def why_role_ends(facts: Facts) -> tuple[Reason, str] | None:
     if gained and not terms.allow_permanence:
         return (
             Reason.ROLE_IS_PERMANENT,
-            f"{changed}, and now a person could make access with it that outlives the grant: {explain(gained)}",
+            f"{changed}, and now a person could use it to create access that outlives the grant: {explain(gained)}",
         )
     return None
 

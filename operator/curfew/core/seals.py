@@ -120,6 +120,6 @@ def statement(verifier: object) -> bytes:
 
 def _check(uid: str, record: Record) -> None:
     if record.subject != uid:
-        raise SealRefused("it is about something else than this request")
+        raise SealRefused("it is not about this request")
     if record.event not in SEALED:
         raise SealRefused(f"{record.event} is never in the status of a request")

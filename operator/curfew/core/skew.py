@@ -84,7 +84,7 @@ def judge(bounds: Bounds | None, before: ClockState | None, *, now: datetime) ->
     if bounds is None:
         reason, message = (
             ClockReason.NOT_YET_COMPARED,
-            "The clock was not compared with the API server's yet: no answer had a Date that can be read.",
+            "The clock has not been compared with the API server's yet: no answer had a readable Date.",
         )
     else:
         reason, message = _said(bounds.certain)
@@ -99,12 +99,12 @@ def _said(difference: timedelta) -> tuple[ClockReason, str]:
     found = f"Curfew's clock is {seconds:.1f} s {which} the API server's"
     if abs(difference) > TOO_FAR:
         return ClockReason.WRONG, (
-            f"{found}: nothing is granted until they agree to {TOO_FAR.seconds} s. Synchronise the clocks of both machines "
-            "(NTP). Access goes on to end, by Curfew's clock."
+            f"{found}: nothing is granted until the clocks agree to within {TOO_FAR.seconds} s. Synchronise the "
+            "clocks of both machines (NTP). Access still ends, by Curfew's clock."
         )
     if abs(difference) > NOTICED:
         return ClockReason.OFF, (
-            f"{found}: ends and records are off by as much. Synchronise the clocks of both machines (NTP); "
-            f"beyond {TOO_FAR.seconds} s nothing is granted."
+            f"{found}: the ends of access and the times in records are off by the same amount. Synchronise the clocks "
+            f"of both machines (NTP); beyond {TOO_FAR.seconds} s, nothing is granted."
         )
     return ClockReason.AGREES, "The clock agrees with the API server's."

@@ -193,8 +193,8 @@ def removal_failed(
         "grant.removal_failed",
         at=at,
         actor=CURFEW,
-        message=f"RoleBinding {binding.name} in {binding.namespace} has to go and could not be removed for {seconds} s; "
-        f"it is tried on: {problem}",
+        message=f"RoleBinding {binding.name} in {binding.namespace} has to be removed, but this has failed for "
+        f"{seconds} s; Curfew tries again: {problem}",
         story=told,
         qualifier=binding.uid,
         success=False,

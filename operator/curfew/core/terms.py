@@ -91,7 +91,7 @@ def difference(pinned: Terms, now: Terms) -> str | None:
     """Return in words what has changed since the terms were pinned, or None."""
     changes = []
     if pinned.policy.uid != now.policy.uid:
-        changes.append(f"AccessPolicy {pinned.policy.name} was deleted and made anew")
+        changes.append(f"AccessPolicy {pinned.policy.name} was deleted and created again")
     elif pinned.policy.generation != now.policy.generation:
         changes.append(
             f"AccessPolicy {pinned.policy.name} was changed "
@@ -114,10 +114,10 @@ def _foreign(pinned: Terms, now: Terms) -> list[str]:
     """
     have_groups = any(stage.groups for stage in now.stages)
     words = {
-        "stages": "who may approve is not what the policy says",
-        "mode": "how it is decided is not what the policy says",
-        "on_role_change": "what becomes of the grant when its role changes is not what the policy says",
-        "allow_permanence": "whether the role may outlive the grant is not what the policy says",
+        "stages": "the approvers differ from the policy",
+        "mode": "the approval mode differs from the policy",
+        "on_role_change": "onRoleChange differs from the policy",
+        "allow_permanence": "allowPermanence differs from the policy",
     }
     return [
         words[name]
@@ -134,7 +134,7 @@ def role_change(pinned: PinnedRole, seen: RoleSeen | None) -> str | None:
     if not seen.uid:
         return f"{pinned.kind} {pinned.name} was deleted"
     if seen.uid != pinned.uid:
-        return f"{pinned.kind} {pinned.name} was deleted and made anew"
+        return f"{pinned.kind} {pinned.name} was deleted and created again"
     return f"the rules of {pinned.kind} {pinned.name} were changed"
 
 

@@ -25,7 +25,7 @@ def answer(body: Mapping[str, Any], problems: str, *, now: datetime) -> tuple[di
     if phase in lifecycle.FINAL:
         return None
     event = {None: Event.REJECT, Phase.ACTIVE: Event.REVOKE}.get(phase, Event.FAIL)
-    message = f"Curfew cannot read this request: {problems[:LONGEST]}; apply a new AccessRequest in which that is right"
+    message = f"Curfew cannot read this request: {problems[:LONGEST]}; apply a new AccessRequest that corrects this"
     reason, generation = str(Reason.REQUEST_UNREADABLE), int(meta.get("generation", 0))
     observed = (
         conditions.Observation(conditions.READY, False, reason, message),

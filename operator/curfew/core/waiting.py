@@ -22,7 +22,9 @@ def waits_for(facts: Facts) -> conditions.Observation | None:
         return _not_active("WaitingForStart", "the grant waits for its start")
     taken = places_taken(facts)
     if taken is not None:
-        return _not_active(str(Reason.LIMIT_REACHED), f"the grant waits for an end, or for a Cancel of one: {taken}")
+        return _not_active(
+            str(Reason.LIMIT_REACHED), f"the grant waits until another grant ends or is cancelled: {taken}"
+        )
     return None
 
 

@@ -149,7 +149,7 @@ def ticket(before: AccessPolicySpec, now: AccessPolicySpec) -> Iterator[Differen
 
 
 def limits(before: AccessPolicySpec, now: AccessPolicySpec) -> Iterator[Difference]:
-    """How much one person may have at a time."""
+    """How many grants and requests one person may have at a time."""
     for name, was, is_ in (
         ("activePerRequester", before.limits.active_per_requester, now.limits.active_per_requester),
         ("pendingPerRequester", before.limits.pending_per_requester, now.limits.pending_per_requester),

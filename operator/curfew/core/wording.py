@@ -39,8 +39,8 @@ def counted(key: TallyKey) -> conditions.Observation:
         conditions.RECORDED,
         False,
         "Counted",
-        f"it has no records of its own: the log holds how many requests were refused in the hour from {hour}, in one record "
-        "that is written after that hour",
+        f"it has no records of its own: one record, written after the hour from {hour}, holds the number of requests "
+        "that were refused in that hour",
     )
 
 

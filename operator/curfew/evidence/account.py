@@ -1,4 +1,4 @@
-"""What a log tells of a period, gathered record by record.
+"""What a log shows of a period, gathered record by record.
 
 Memory grows with the grants of the period, the decisions in it and what was unusual, not with the log: the story of a
 request that was over before the period is dropped when its last record is read.
@@ -31,7 +31,7 @@ REVIEW_WITHIN = timedelta(hours=24)
 
 @dataclass(frozen=True, slots=True)
 class Happening:
-    """A record that is more than a step of an ordinary request. `detail` is what only its event has to say."""
+    """A record that is more than a step of an ordinary request. `detail` is specific to its event."""
 
     record: Mention
     actor: str
@@ -56,7 +56,7 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """What a log tells of a period."""
+    """What a log shows of a period."""
 
     log: str
     period: Period
@@ -235,7 +235,7 @@ class Ledger:
             ended[_SELF_TEST if case.is_self_test else case.outcome] += 1
 
     def account(self) -> Account:
-        """Return what the log tells, all of it having been taken."""
+        """Return what the log shows, after all its records were added."""
         grants, ended = [], self._ended.copy()
         for case in self._cases.values():
             self._count(case, ended)
@@ -283,7 +283,7 @@ NOTED = frozenset(
         "request.rejections_counted",
     }
 )
-"""Events that say more than that a request took its ordinary course, beside all of `audit.` and `policy.`."""
+"""Events that are not part of the ordinary course of a request, in addition to all of `audit.` and `policy.`."""
 
 NOT_ITS_STORY = frozenset({"grant.orphan_removed"})
 """Events whose story is that of a binding that only names a request."""

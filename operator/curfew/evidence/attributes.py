@@ -1,6 +1,6 @@
-"""What every grant is held to: the tests of details, put to the whole population and shown for each sample.
+"""The tests of every grant: tests of details, applied to the whole population and shown for each sample.
 
-Each is read from the records alone, and not from what Curfew says of itself: whoever has the log can repeat it.
+Each test reads only the records, and nothing that Curfew claims about itself: anybody who has the log can repeat it.
 """
 
 from collections.abc import Callable, Iterator
@@ -17,7 +17,7 @@ ON_TIME = timedelta(seconds=60)
 
 @dataclass(frozen=True, slots=True)
 class Attribute:
-    """One test: a letter, what has to hold, and the exception that it is where it does not.
+    """One test: a letter, what has to hold, and the exception if it does not.
 
     `due` is when a grant has to pass it, or None if it does not apply; `passes` is whether it does; `waits` is whether it
     lacks a record that may still come.
@@ -98,7 +98,7 @@ ATTRIBUTES = (
     ),
     Attribute(
         "B",
-        "Somebody other than the requester and the submitter had approved it (grants that need it)",
+        "Somebody other than the requester and the submitter had approved it (grants that need approval)",
         ExceptionKind.UNAPPROVED,
         _needs_approval,
         _approved,
@@ -112,7 +112,7 @@ ATTRIBUTES = (
     ),
     Attribute(
         "D",
-        "It was given for no longer than was asked",
+        "It was granted for no longer than was requested",
         ExceptionKind.LONGER_THAN_ASKED,
         lambda g: g.began_at,
         _as_long_as_asked,
@@ -123,7 +123,7 @@ ATTRIBUTES = (
     ),
     Attribute(
         "G",
-        "Somebody else looked at it within 24 hours (break glass)",
+        "Somebody else reviewed it within 24 hours (break glass)",
         ExceptionKind.NOT_REVIEWED,
         _must_be_reviewed,
         _reviewed,

@@ -43,7 +43,7 @@ class Case:
 
     @property
     def asked(self) -> Mention | None:
-        """The record that says that it was made; None if it is older than the log."""
+        """The record of its creation; None if it is older than the log."""
         return self.mentions.get("request.created")
 
     @property
@@ -94,6 +94,6 @@ def effect_of(record: Record) -> str:
 
 
 def detail_of(record: Record) -> Mapping[str, Any]:
-    """Return what only its event has to say."""
+    """Return the detail that is specific to its event."""
     known = record.block.get("detail")
     return known if isinstance(known, Mapping) else {}

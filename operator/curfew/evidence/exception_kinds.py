@@ -36,13 +36,13 @@ class ExceptionKind(Enum):
         "unapproved",
         Severity.HIGH,
         "Access without approval",
-        "No approval by somebody other than who asked is recorded, and the policy did not waive it.",
+        "The log has no approval by anybody other than the requester, and the policy did not waive approval.",
     )
     LONGER_THAN_ASKED = _Meaning(
         "longer-than-asked",
         Severity.HIGH,
         "Longer than asked",
-        "The access was given for longer than was asked and agreed.",
+        "The access was granted for longer than was requested and approved.",
     )
     LATE_END = _Meaning(
         "late-end", Severity.HIGH, "Ended late", "The access was still there more than 60 s after its promised end."
@@ -51,7 +51,7 @@ class ExceptionKind(Enum):
         "end-missing",
         Severity.HIGH,
         "No end recorded",
-        "The promised end is over, and no record says that the access is.",
+        "The promised end has passed, and no record shows that the access ended.",
     )
     REMOVAL_FAILED = _Meaning(
         "removal-failed",
@@ -63,7 +63,7 @@ class ExceptionKind(Enum):
         "not-reviewed",
         Severity.HIGH,
         "Break glass without review",
-        "Access was taken without approval, and nobody else looked at it within 24 hours.",
+        "Access was taken without approval, and nobody else reviewed it within 24 hours.",
     )
     DRIFTED = _Meaning(
         "binding-drifted",
@@ -81,13 +81,13 @@ class ExceptionKind(Enum):
         "not-write-once",
         Severity.HIGH,
         "Store not proved write-once",
-        "For this time nothing proves that what was written could not be deleted or replaced.",
+        "For this time, nothing proves that the store kept records from being deleted or replaced.",
     )
     VERIFICATION_FAILED = _Meaning(
         "verification-failed",
         Severity.HIGH,
         "Log failed its own check",
-        "Curfew verified its own log, and it did not hold.",
+        "Curfew verified its own log, and the log failed.",
     )
     SILENCE = _Meaning(
         "log-silent",
@@ -99,28 +99,28 @@ class ExceptionKind(Enum):
         "log-outage",
         Severity.MEDIUM,
         "Log could not be written",
-        "The store did not take what Curfew wrote. Nothing is granted meanwhile.",
+        "The store did not accept what Curfew wrote. Meanwhile, nothing is granted.",
     )
     NOT_COVERED = _Meaning(
         "not-covered",
         Severity.MEDIUM,
         "Part of the period without log",
-        "The log begins after the period does, or ends before it.",
+        "The log begins after the start of the period, or ends before its end.",
     )
     SELF_APPROVAL = _Meaning(
         "self-approval",
         Severity.MEDIUM,
         "Self-approval attempted",
-        "Somebody decided on a request of their own. It did not count.",
+        "Somebody decided on their own request. The decision did not count.",
     )
     ROLE_CHANGED = _Meaning(
         "role-changed",
         Severity.MEDIUM,
         "Role changed during access",
-        "The rules of a role were changed while somebody held it: it allowed other things than what was approved.",
+        "The rules of a role were changed while somebody held it: from then on it allowed other things than were approved.",
     )
     POLICY_WEAKENED = _Meaning(
-        "policy-weakened", Severity.MEDIUM, "Policy weakened", "A policy was changed and asks for less than before."
+        "policy-weakened", Severity.MEDIUM, "Policy weakened", "A policy was changed and requires less than before."
     )
     BINDING_REMOVED = _Meaning(
         "binding-removed",
@@ -132,7 +132,7 @@ class ExceptionKind(Enum):
         "unpinned",
         Severity.MEDIUM,
         "Terms not pinned",
-        "The records do not say which policy and which rules were agreed.",
+        "The records do not show which policy and which rules were approved.",
     )
     WRITER_CHANGED = _Meaning(
         "writer-changed",
@@ -150,7 +150,7 @@ class ExceptionKind(Enum):
         "refusals-counted",
         Severity.LOW,
         "Many requests refused",
-        "Somebody had more than 20 requests refused in a namespace in an hour. The log has the number of the further ones.",
+        "Somebody had more than 20 requests refused in a namespace in an hour. The log holds the number of further refusals.",
     )
     UNREAD = _Meaning(
         "unreadable", Severity.LOW, "Unreadable records", "Signed lines that this version cannot read; use a newer one."

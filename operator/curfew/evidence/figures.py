@@ -37,7 +37,7 @@ LATE_BY = (
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """What lies in the middle, near the end and at the end of some durations; None where there are none."""
+    """The median, a high percentile and the maximum of some durations; None if there are none."""
 
     count: int
     median: timedelta | None
@@ -176,7 +176,7 @@ class Figures:
 
     @cached_property
     def policy_tests(self) -> int:
-        """How many of the records tell that Curfew's own policy, which tests the admission policies, came or went."""
+        """How many records report the creation or deletion of Curfew's own policy for testing the admission policies."""
         return sum(_is_of_self_test(one) for one in self.account.happenings)
 
     def event(self, *names: str) -> int:
@@ -193,7 +193,7 @@ def histogram(durations: Iterable[timedelta], classes: Sequence[tuple[timedelta,
 
 
 def _is_of_self_test(one: Happening) -> bool:
-    """Whether a record tells that the self-test's policy came or went. Whoever changes that policy is counted."""
+    """Whether a record reports the creation or deletion of the self-test's policy. Changes of it are counted."""
     spec = one.detail.get("spec")
     ref = spec.get("roleRef") if isinstance(spec, Mapping) else None
     if one.record.event not in ("policy.created", "policy.deleted") or not isinstance(ref, Mapping):

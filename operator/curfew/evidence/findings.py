@@ -1,4 +1,4 @@
-"""All exceptions of a period, from what is told of it."""
+"""All exceptions of a period, from its account."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -160,13 +160,13 @@ def _uncovered(account: Account, now: datetime) -> Iterator[Exceptional]:
     until = min(period.end, now)
     first = account.first_at
     if first is None or account.last_at is None or first > until:
-        yield Exceptional(ExceptionKind.NOT_COVERED, period.begin, "The log says nothing about the period")
+        yield Exceptional(ExceptionKind.NOT_COVERED, period.begin, "The log does not cover the period")
         return
     if first > period.begin:
         yield Exceptional(
             ExceptionKind.NOT_COVERED,
             period.begin,
-            f"The log begins at {instant(first)}, {duration(first - period.begin)} after the period does",
+            f"The log begins at {instant(first)}, {duration(first - period.begin)} after the start of the period",
             records=(account.first,) if account.first is not None else (),
         )
     if account.last_at < until - account.longest_allowed:
@@ -174,14 +174,14 @@ def _uncovered(account: Account, now: datetime) -> Iterator[Exceptional]:
         yield Exceptional(
             ExceptionKind.NOT_COVERED,
             since,
-            f"The log, as it was given, ends at {instant(account.last_at)}: it says nothing about {duration(until - since)} "
-            f"up to {instant(until)}",
+            f"The given log ends at {instant(account.last_at)}: it does not cover the {duration(until - since)} up to "
+            f"{instant(until)}",
             records=(account.last,) if account.last is not None else (),
         )
 
 
 def _outages(account: Account) -> Iterator[tuple[datetime, datetime, tuple[Happening, ...]]]:
-    """Yield the outages that the log tells of: since when, until when, and both records of each."""
+    """Yield the outages in the log: since when, until when, and both records of each."""
     recovered = {
         str(one.detail.get("failed")): one for one in account.happenings if one.record.event == "audit.sink_recovered"
     }
@@ -229,6 +229,6 @@ def _stretch(
 ) -> Iterator[Exceptional]:
     if until <= since or (not why and until - since <= UNATTESTED_START):
         return
-    last = f"{why[-1].message}" if why else "No attestation is in the log."
+    last = f"{why[-1].message}" if why else "The log has no attestation."
     records = tuple(one.record for one in (*why, *((ended_by,) if ended_by is not None else ())))
     yield Exceptional(ExceptionKind.NOT_WRITE_ONCE, since, f"For {duration(until - since)}: {last}", records=records)

@@ -1,4 +1,4 @@
-"""One grant, and one decision, as the records of a log tell of them."""
+"""One grant, and one decision, as the records of a log show them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from curfew.audit.stories import ENDS
 
 @dataclass(frozen=True, slots=True)
 class Mention:
-    """A record of the log: where it stands, its id, its event, and when what it tells of happened (aware, UTC)."""
+    """A record of the log: its index, its id, its event, and the time of that event (aware, UTC)."""
 
     index: int
     id: str
@@ -29,7 +29,7 @@ class GrantMode(StrEnum):
 
 
 EFFECTIVE = ("Counted", "TookEffect")
-"""What becomes of a decision that has an effect. Every other word says why it has none."""
+"""The words for a decision that has an effect. Every other word is the reason why it has none."""
 
 _MODES = {
     "review.break_glass_invoked": GrantMode.BREAK_GLASS,
@@ -72,12 +72,12 @@ class ReviewedGrant:
 
     @property
     def activated(self) -> Mention:
-        """The record that says that the binding was made; every grant has one."""
+        """The record that reports the creation of the binding; every grant has one."""
         return self.mentions["grant.activated"]
 
     @property
     def end(self) -> Mention | None:
-        """The record that says that it is over, or None if the log holds none."""
+        """The record that reports its end, or None if the log holds none."""
         return end_of(self.mentions)
 
     @property
@@ -98,14 +98,14 @@ class ReviewedGrant:
 
     @property
     def ended_at(self) -> datetime | None:
-        """When the binding was gone, or None where the log does not say that it is."""
+        """When the binding was gone, or None if the log has no record of that."""
         if self.end is None:
             return None
         return self.story.ended_at or self.end.at
 
     @property
     def lateness(self) -> timedelta | None:
-        """How long after the promised end it was over; negative where it was ended early; None while it is not over."""
+        """How long after the promised end it ended; negative if it ended early; None while it has not ended."""
         if self.ended_at is None or self.story.expires_at is None:
             return None
         return self.ended_at - self.story.expires_at
@@ -167,7 +167,7 @@ class ReviewedGrant:
 
 @dataclass(frozen=True, slots=True)
 class ReviewedDecision:
-    """What one person said about one request, and what became of it. `took` is the time since it was asked for."""
+    """One person's decision about one request, and its effect. `took` is the time since the request."""
 
     record: Mention
     by: str
@@ -197,7 +197,7 @@ _OUTCOMES = {
     "TookEffect": "took effect",
     "OwnRequest": "did not count: it is their own request",
     "TooLate": "did not count: it came too late",
-    "UnknownStage": "did not count: the policy has no such stage",
+    "UnknownStage": "did not count: the policy has no stage of that name",
 }
 
 
@@ -207,7 +207,7 @@ def outcome_of(effect: str) -> str:
 
 
 def end_of(mentions: Mapping[str, Mention]) -> Mention | None:
-    """Return the first record that says that access is over, of the first records of each event; None if there is none."""
+    """Return the first record of an end of access, of the first records of each event; None if there is none."""
     return min((mentions[event] for event in ENDS if event in mentions), default=None, key=_index)
 
 

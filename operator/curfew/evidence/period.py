@@ -10,7 +10,7 @@ FORMS = "2026, 2026-H2, 2026-Q3, 2026-07, 2026-07-01, 2026-07-01..2026-09-30, or
 
 
 class PeriodRefused(ValueError):
-    """A text that is no period. `str(error)` says why, and what would be one."""
+    """A text that is not a period. `str(error)` is the reason, with the valid forms."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Period:
             # What is wrong stands first, and what can be said of any time is more than what can be said here.
             raise PeriodRefused(f"{str(error).partition(';')[0]}; write {FORMS}") from error
         if span.begin is None or span.end is None:
-            raise PeriodRefused(f"{text!r} says only where it begins or ends; write {FORMS}")
+            raise PeriodRefused(f"{text!r} has only a beginning or an end; write {FORMS}")
         if span.is_instant or {span.begin.time(), span.end.time()} != {time.min}:
             raise PeriodRefused(f"{text!r} is not made of whole days; write {FORMS}")
         return cls(text.strip(), span.begin, span.end)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from curfew.evidence.grants import ReviewedGrant
 
 METHOD = "ascending order of SHA-256(seed, a newline, id of the grant.activated record), in UTF-8"
-"""How samples are drawn, for whoever draws them again."""
+"""How samples are drawn, so that others can draw them again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,6 @@ def rank(seed: str, grant: ReviewedGrant) -> str:
 
 
 def draw(population: Iterable[ReviewedGrant], *, seed: str, size: int) -> tuple[SampledGrant, ...]:
-    """Return `size` grants of a population, or all where there are fewer, in the order of their ranks."""
+    """Return `size` grants of a population, or all if there are fewer, in the order of their ranks."""
     ranked = (SampledGrant(rank(seed, grant), grant) for grant in population)
     return tuple(heapq.nsmallest(size, ranked, key=lambda sample: sample.rank))

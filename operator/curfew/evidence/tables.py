@@ -194,7 +194,7 @@ CONTROL_COLUMNS = ("control", "title", "asks", "shows", "tables", "exceptions", 
 
 
 def control_rows(framework: Framework, figures: Figures) -> Iterable[Row]:
-    """Yield the controls of a framework as rows, and then those that the log says nothing to."""
+    """Yield the controls of a framework as rows, and then the controls for which the log shows nothing."""
     for control in framework.controls:
         yield {
             "control": control.id,

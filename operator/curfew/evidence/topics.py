@@ -1,4 +1,4 @@
-"""What the log can say about a subject that controls ask after: with numbers, with its limits.
+"""What the log can show about a subject of controls: with numbers, with its limits.
 
 Controls of different frameworks ask the same things in other words. Each thing is answered once, here.
 """
@@ -33,7 +33,7 @@ def _asking(figures: Figures) -> Iterator[str]:
     if figures.account.counted:
         least = "" if figures.account.is_count_exact else "at least "
         counted = count(sum(figures.account.counted.values()), "request")
-        yield f"Of these, {least}{counted} were refused and are in the log by their number alone, one number a person and hour."
+        yield f"Of these, {least}{counted} were refused and are in the log only as a number, one for each person and hour."
     if tests:
         yield f"Not counted: {count(tests, 'request')} that Curfew made to test its own admission policies."
     if stories:
@@ -111,21 +111,21 @@ def _change(figures: Figures) -> Iterator[str]:
 def _recording(figures: Figures) -> Iterator[str]:
     yield (
         f"{count(figures.account.records, 'record')} of {count(len(figures.account.events), 'kind')} of event in the "
-        "period. Each says who, what, when, where, why, who agreed and with what outcome, as an OCSF 1.8 event."
+        "period. Each shows who, what, when, where, why, who agreed and with what outcome, as an OCSF 1.8 event."
     )
 
 
 def _integrity(figures: Figures) -> Iterator[str]:
-    yield "The log was verified for this report: every byte, signature, hash and root (section Basis says with what)."
+    yield "The log was verified for this report: every byte, signature, hash and root (section Basis shows with what)."
     attestations, stretches = figures.account.attestations, figures.by_kind[ExceptionKind.NOT_WRITE_ONCE]
     if attestations:
         evidence = attestations[-1].detail.get("evidence", "not recorded")
         yield (
             f"The store was attested to be write-once, last with the evidence: {evidence}; "
-            f"{count(stretches, 'stretch', 'stretches')} of the period without."
+            f"{count(stretches, 'stretch', 'stretches')} of the period have none."
         )
     else:
-        yield "No attestation of the store's being write-once is in the log."
+        yield "The log has no attestation that the store is write-once."
 
 
 def _continuity(figures: Figures) -> Iterator[str]:
@@ -172,7 +172,7 @@ APPROVAL = Topic(
     ("Tests", "Approvals", "Samples"),
     (ExceptionKind.UNAPPROVED, ExceptionKind.UNANNOUNCED, ExceptionKind.DECISION_REFUSED),
     (
-        "Whether an approver knew enough to agree, and was the right person in the organization: RBAC says who may, not why.",
+        "Whether an approver knew enough to agree, and was the right person in the organization: RBAC states who may, not why.",
     ),
 )
 SEPARATION = Topic(
@@ -205,7 +205,9 @@ INTEGRITY = Topic(
     _integrity,
     ("Basis", "Log", "Proofs"),
     (ExceptionKind.NOT_WRITE_ONCE, ExceptionKind.VERIFICATION_FAILED, ExceptionKind.WRITER_CHANGED),
-    ("That the operator alone held the signing key: whoever holds it can write another history. Anchors show that.",),
+    (
+        "That the operator alone held the signing key: anybody who holds it can write another history. Anchors show that.",
+    ),
 )
 CONTINUITY = Topic(
     _continuity,
@@ -217,17 +219,17 @@ WATCHING = Topic(
     _watching,
     ("Exceptions", "Log"),
     (ExceptionKind.DRIFTED, ExceptionKind.ORPHAN, ExceptionKind.BINDING_REMOVED),
-    ("Who was told, and what they did about it: alerts are delivered and handled outside the log.",),
+    ("Who was alerted, and what they did: alerts are delivered and handled outside the log.",),
 )
 RETENTION = Topic(
     _retention,
     ("Basis", "Log"),
     (ExceptionKind.NOT_COVERED, ExceptionKind.NOT_WRITE_ONCE),
-    ("How long the store will keep it: compare the retention of the bucket with what is required.",),
+    ("How long the store will keep the log: compare the retention of the bucket with what is required.",),
 )
 PERSONAL_DATA = Topic(
     _personal_data,
     ("Population",),
     (),
-    ("The legal basis, the notices to those concerned, and the retention that was decided for these names.",),
+    ("The legal basis, the notices to the people concerned, and the retention that was decided for their names.",),
 )

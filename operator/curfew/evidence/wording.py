@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 NONE = "\N{EN DASH}"
-"""What stands where there is nothing to say."""
+"""The text for an empty value."""
 
 
 def instant(at: datetime | None) -> str:

@@ -57,11 +57,11 @@ def _why_over(binding: dict[str, Any], now: datetime) -> str | None:
     """Return why a binding has no right to exist any more, in words for people, or None where it has."""
     said = (binding["metadata"].get("annotations") or {}).get(names.ANNOTATION_EXPIRES_AT)
     if said is None:
-        return "does not say when it ends"
+        return "does not state when it ends"
     try:
         end = parse_time(said)
     except ValueError:
-        return f"says that it ends at {said!r}, which is no time"
+        return f"states that it ends at {said!r}, which is not a time"
     if now < end:
         return None
     late = format_duration((now - end) // _SECOND * _SECOND)

@@ -11,10 +11,10 @@ from curfew.audit.receipt import Receipt
 from curfew.audit.untrusted_json import GivenRefused, parse_given
 
 FORMS = (
-    "An anchor is a receipt (log/index/size/root, or JSON), a signed checkpoint, or what kubectl shows of an AccessRequest, "
-    f"a grant's RoleBinding or the ConfigMap {CHECKPOINT_CONFIG_MAP}, one or many, as JSON or YAML"
+    "An anchor is a receipt (log/index/size/root, or JSON), a signed checkpoint, or one or more AccessRequests, "
+    f"RoleBindings of grants or ConfigMaps {CHECKPOINT_CONFIG_MAP}, as kubectl prints them in JSON or YAML"
 )
-"""What can be given as an anchor, for whoever gave something else."""
+"""The accepted forms of an anchor, for error messages."""
 
 MOST_YAML = 2 * 1024 * 1024
 """Most characters of YAML: reading so many takes ten seconds."""
@@ -110,6 +110,6 @@ class Kept:
         if refusal is None:
             return None
         return (
-            f"{self.anchor.source} does not belong to this log: {refusal}. Either the log was replaced by another, or the "
-            "checkpoint was"
+            f"{self.anchor.source} does not belong to this log: {refusal}. Either the log or the checkpoint was "
+            "replaced by another"
         )

@@ -16,7 +16,7 @@ from curfew.reader.source import read
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """An object that says where the log begins. Only what is verified after that can show that it is the log's own word."""
+    """An object that states where the log begins. Only a verified record can confirm the statement."""
 
     beginning: Beginning
     name: str
@@ -57,14 +57,14 @@ def kept(log: str, names: Sequence[str], claim: Claim | None) -> list[str]:
 
 
 def in_words(beginning: Beginning) -> str:
-    """Say where a log begins."""
+    """Return, in words, where a log begins."""
     until = f", sealed after {in_utc(beginning.head.at)}" if beginning.head.at is not None else ""
     return f"with segment {beginning.segment:,} and record {beginning.record:,}{until}"
 
 
 def meaning(beginning: Beginning) -> str:
-    """Say what that means."""
+    """Return what that means, as a sentence."""
     return (
-        f"The log begins {in_words(beginning)}: the {count(beginning.record, 'record')} before that may be removed, as the "
-        "log itself states, and nothing is shown of them. An export from before still proves them (prove --export)."
+        f"The log begins {in_words(beginning)}: the {count(beginning.record, 'record')} before that may be removed, "
+        "as the log itself states, and are not shown. An earlier export still proves them (prove --export)."
     )

@@ -1,4 +1,4 @@
-"""A bundle: the part of a log that a period is about, with all that is needed to verify it without the log.
+"""A bundle: the part of a log that covers a period, with everything needed to verify it without the log.
 
     README.txt          for whoever opens it
     manifest.json       curfew.export/v1: what it is of, and size and SHA-256 of every other file
@@ -91,17 +91,17 @@ class Manifest:
             raise NoBundle(f"its {MANIFEST} is larger than {MOST_MANIFEST:,} bytes")
         told = fields(parse_given(data), _FIELDS, "the manifest")
         if told["schema"] != SCHEMA:
-            raise NoBundle(f"it is of the kind {told['schema']!r}, and this version reads {SCHEMA}")
+            raise NoBundle(f"its schema is {told['schema']!r}; this version reads {SCHEMA}")
         begin, end = (
             None if (at := told["period"].get(edge)) is None else instant(require(at, str, edge), edge)
             for edge in ("begin", "end")
         )
         start = require(told.get("start"), (str, NoneType), "start")
         if start is not None and place(told["log"], start) < 0:
-            raise NoBundle(f"{start!r} is no name of a segment of log {told['log']!r}")
+            raise NoBundle(f"{start!r} is not the name of a segment of log {told['log']!r}")
         listed = {}
         for name, one in told["files"].items():
-            file = fields(one, {"size": int, "sha256": str}, f"what it says of {name!r}")
+            file = fields(one, {"size": int, "sha256": str}, f"the entry of {name!r}")
             listed[name] = (file["size"], file["sha256"])
         begins = Beginning.of(told["log"], told["begins"]) if "begins" in told else None
         return cls(told["log"], Span(begin, end), Verifier.parse(told["key"]), start, begins, listed, data)
@@ -160,7 +160,7 @@ def examine(
     if not findings:
         for name, digest in ((JSONL, rows.jsonl.hexdigest()), (CSV, rows.csv.hexdigest())):
             if manifest.files.get(name, (0, ""))[1] != digest:
-                why = "does not hold the records of the period as they stand in the log"
+                why = "does not hold the records of the period as they are in the log"
                 findings.append(Finding(Kind.ALTERED, f"file {name}", why, name=name))
     before = since.head.range if since is not None else begins.head.range if begins is not None else CompactRange()
     return ExaminedBundle(tuple(findings), examined.verified, before, rows.count, exporter)
@@ -216,17 +216,15 @@ def _differences(files: Files, manifest: Manifest, advance: Callable[[], None]) 
     for name in sorted(there | manifest.files.keys()):
         advance()
         if name not in there:
-            yield Finding(Kind.MISSING, f"file {name}", "is in the manifest and not in the bundle", name=name)
+            yield Finding(Kind.MISSING, f"file {name}", "is in the manifest, but not in the bundle", name=name)
         elif name not in manifest.files:
-            yield Finding(Kind.FOREIGN, f"file {name}", "is in the bundle and not in the manifest", name=name)
+            yield Finding(Kind.FOREIGN, f"file {name}", "is in the bundle, but not in the manifest", name=name)
         elif _hashed(files, name, manifest.files[name][0]) != manifest.files[name]:
-            yield Finding(
-                Kind.ALTERED, f"file {name}", "is not the one in the manifest: its hash is another", name=name
-            )
+            yield Finding(Kind.ALTERED, f"file {name}", "has another hash than the manifest states", name=name)
 
 
 def _exporter(files: Files, manifest: Manifest, findings: list[Finding]) -> Verifier | None:
-    """Return who signed the manifest; None where nobody did, or where it does not hold, which is found."""
+    """Return who signed the manifest; None if nobody did, or if the signature is not valid, which is a finding."""
     if not {SIGNATURE, EXPORTER} & set(files.names()):
         return None
     try:

@@ -1,4 +1,4 @@
-"""The files of a bundle that somebody handed over, in a folder or a zip file: nothing of it is believed.
+"""The files of a bundle, in a folder or a zip file: none of them is trusted.
 
 Nothing is unpacked to a disk, no link followed, no pipe waited for, and nothing larger is read than its reader asks for.
 """
@@ -28,7 +28,7 @@ _LONGEST_LIST = 256 * MOST_ZIPPED  # bytes; an entry of ours has 160
 
 
 class NoBundle(ValueError):
-    """Something that is no bundle. `str(error)` says why, as a clause."""
+    """Something that is not a bundle. `str(error)` is the reason, as a clause."""
 
 
 class Files(Protocol):
@@ -85,7 +85,7 @@ class ZipFiles:
                 raise NoBundle(f"it holds {name!r} twice")
         for one in self._zip.infolist():
             if one.flag_bits & 1 or one.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-                raise NoBundle(f"{one.filename!r} in it is encrypted, or packed otherwise than bundles are")
+                raise NoBundle(f"{one.filename!r} in it is encrypted, or compressed in a way that bundles are not")
 
     def names(self) -> Sequence[str]:
         """Return the paths of all files."""

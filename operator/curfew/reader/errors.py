@@ -17,7 +17,7 @@ class ReadingError(Exception):
 
 
 class CannotRead(ReadingError):
-    """The log cannot be read, which says nothing about whether it was tampered with."""
+    """The log cannot be read. That does not show whether it was tampered with."""
 
 
 class NotVerified(ReadingError):
@@ -48,6 +48,6 @@ class Unfounded(Exception):
     """A log that does not even begin as logs do."""
 
     def __init__(self, finding: Finding) -> None:
-        """`finding` says what is wrong."""
+        """`finding` is the problem."""
         super().__init__(str(finding))
         self.finding = finding

@@ -41,12 +41,12 @@ def _read(file: Path, log: str, seen: Callable[[Segment], None], progress: Progr
     try:
         found = bundle_at(str(file))
         if found is None:
-            raise NotUsable(f"{file} is no bundle; give one that `curfew audit export` wrote.")
+            raise NotUsable(f"{file} is not a bundle; give one that `curfew audit export` wrote.")
         manifest = Manifest.read(found)
     except NoBundle as error:
         raise CannotRead(f"The bundle {file} cannot be read: {error}.") from error
     if manifest.log != log:
-        raise NotUsable(f"The export {file} is of log {manifest.log}, and not of {log}.")
+        raise NotUsable(f"The export {file} belongs to log {manifest.log}, not to log {log}.")
     parts: list[tuple[int, Sequence[bytes]]] = []
 
     def take(segment: Segment) -> None:
@@ -82,13 +82,14 @@ def refuse_other(tree: Tree, root: bytes) -> None:
     """Raise `NotExported` unless exports and a log, together, have the root that the log's key has signed."""
     if tree.root_of(0, tree.size) != root:
         raise NotExported(
-            "The exports are of another history than the log: together they have another root than it has."
+            "The exports and the log do not have the same history: the root of the exports together differs from the "
+            "root of the log."
         )
 
 
 def _refuse_gap(end: int, begin: int) -> None:
     if end < begin:
         raise Apart(
-            f"Records {end:,} to {begin - 1:,} are neither in an export that was given nor in the log, so that nothing "
-            "links the one to the other. Give the exports that hold them too (--export may be given several times)."
+            f"Records {end:,} to {begin - 1:,} are in neither the given exports nor the log, so nothing links the "
+            "two. Also give the exports that hold these records (--export can be repeated)."
         )

@@ -38,10 +38,10 @@ def processors() -> int:
 def with_gists(
     objects: AsyncGenerator[tuple[str, bytes]], log: str, key: Callable[[], Verifier], processes: int
 ) -> AsyncGenerator[tuple[str, bytes, Gist | None]]:
-    """Yield objects in their order, with the gist of each if a process was at hand and it is good.
+    """Yield objects in their order, each with its gist if a process was free and the object is good.
 
-    `key` says by which key the next segment has to be sealed. Where the log was handed over meanwhile, some gists are
-    missing; whoever takes them does without, as for an object that is not good.
+    `key` returns the key that has to seal the next segment. If the log was handed over in the meantime, some gists are
+    missing; the caller does without, as for an object that is not good.
     """
     return in_parallel(objects, log, key, processes, gists)
 
@@ -53,9 +53,8 @@ async def in_parallel(
     processes: int,
     work: Callable[[Batch, Verifier, str], list[R | None]],
 ) -> AsyncGenerator[tuple[str, bytes, R | None]]:
-    """Yield objects in their order, with what `work` makes of each, or None if no process was at hand.
-
-    `work` is given some objects, the key that `key` says then, and the log; other processes have to be able to import it.
+    """Yield objects in their order, each with the result of `work`, or None if no process was free. `work` gets some
+    objects, the key that `key` returns at that time, and the log; other processes have to be able to import it.
     """
     pool: Executor | None = None
     waiting: deque[tuple[Batch, Future[list[R | None]]]] = deque()
@@ -78,9 +77,7 @@ async def in_parallel(
             for one in await _first(waiting):
                 yield one
     except BrokenExecutor as error:
-        raise CannotRead(
-            "A process that helped with verifying was ended from outside; there may not be enough memory. Try --jobs 1."
-        ) from error
+        raise CannotRead("A process that verifies was killed; there may not be enough memory. Try --jobs 1.") from error
     finally:
         if pool is not None:
             pool.shutdown(cancel_futures=True)  # what is being done takes a moment, no more

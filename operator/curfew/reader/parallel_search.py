@@ -25,10 +25,10 @@ from curfew.reader.stream import verify_first
 
 
 class Keeper(Protocol):
-    """Keeps what was verified: an index."""
+    """Keeps verified segments: an index."""
 
     def add(self, gist: Gist, packed: Packed, stored: bytes) -> None:
-        """Take in a segment that was verified. Raise `NotVerified` if it repeats what was taken in before."""
+        """Add a verified segment. Raise `NotVerified` if it repeats an earlier one."""
 
     def keep(self, log: str, names: Sequence[str], reached: Witness | None) -> None:
         """Keep all that was added: the log, whose objects have these names, verifies up to there."""
@@ -36,7 +36,7 @@ class Keeper(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Sifted:
-    """A segment that is good in itself: its gist, the lines in it that may be answers, and what an index keeps of it."""
+    """A segment that is good by itself: its gist, the lines that may be answers, and what an index keeps of it."""
 
     gist: Gist
     lines: list[tuple[int, bytes]]  # with their indexes

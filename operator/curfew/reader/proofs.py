@@ -35,7 +35,7 @@ class Shelf:
 
     @property
     def verified(self) -> Verified:
-        """What was found good of the log, all of it having been taken."""
+        """The verified state of the log, after all its segments were added."""
         assert self._newest is not None  # noqa: S101  a log without segments is no log, and was refused
         return self._newest
 
@@ -52,7 +52,7 @@ class Shelf:
     async def proofs(self, store: ObjectStore, indexes: Sequence[int]) -> AsyncGenerator[Proof]:
         """Yield the proofs of these records, which are in ascending order.
 
-        Raise `CannotRead` where an object is not any more what was verified.
+        Raise `CannotRead` if an object has changed since it was verified.
         """
         opened, lines, tree = -1, list[bytes](), self._tree or Tree()
         for index in indexes:
@@ -61,7 +61,7 @@ class Shelf:
                 opened, lines = place, _lines(await store.get(self._names[place]))
             line = lines[index - self._firsts[place]]
             if leaf_hash(line) != tree.root_of(index, index + 1):
-                raise CannotRead(f"{self._names[place]} was changed while the report was made. Make it again.")
+                raise CannotRead(f"{self._names[place]} was changed while the report was made. Make the report again.")
             yield Proof(self._log, index, line, inclusion_path(tree, index, tree.size), self.checkpoint, self.key)
 
 

@@ -25,7 +25,7 @@ async def list_log(
 ) -> list[str]:
     """Return the names of a log's objects, in order. Raise `CannotRead` if there is no such log but should be.
 
-    `note` is given a sentence if there is more in its place than is listed.
+    `note` is called with a sentence if there are more objects than are listed.
     """
     strangers = 0
 
@@ -38,7 +38,9 @@ async def list_log(
 
     names = in_order(log, await store.list(prefix(log), keep=keep))
     if strangers > MOST_STRANGERS:
-        note(f"There are {strangers:,} objects that do not belong to log {log}; {MOST_STRANGERS:,} are named.")
+        note(
+            f"There are {strangers:,} objects that do not belong to log {log}; only {MOST_STRANGERS:,} of them are listed."
+        )
     if not names and not may_be_empty:
         raise CannotRead(await _no_log(store, log))
     return names
@@ -47,7 +49,7 @@ async def list_log(
 async def _no_log(store: ObjectStore, log: str) -> str:
     found = [name.rstrip("/").rpartition("log=")[2] for name in await store.list_partitions("v1/")]
     if found:
-        return f"There is no log {log} at {store.url}. There is: {', '.join(found)}. Choose with --log."
+        return f"There is no log {log} at {store.url}. The logs there: {', '.join(found)}. Choose one with --log."
     return (
         f"There is no log at {store.url}. Give the address that the operator writes to (audit.url in its settings), "
         "or the folder that holds v1/."
@@ -82,19 +84,19 @@ async def _nothing() -> bytes:
 async def announced(store: ObjectStore, log: str, names: Sequence[str], beginning: Beginning | None = None) -> Verifier:
     """Return the key that the log names in its first record, or where it states its beginning.
 
-    Raise `Unfounded` if it names none that can be.
+    Raise `Unfounded` if it names no valid key.
     """
     if beginning is not None:
         return beginning.verifier
     first = Head.genesis(log).next_name()
 
     def unfounded(kind: Kind, why: str) -> Unfounded:
-        why += ". What else there is can be checked with --key"
+        why += ". Give --key to check the rest of the log"
         return Unfounded(Finding(kind, f"segment 0 ({first})", why, 0, first))
 
     if first not in names:
         seq = next((seq for seq in (place(log, name) for name in names) if seq >= 0), None)
-        there = "no segment is there" if seq is None else f"the first that is there is segment {seq}"
+        there = "no segment is there" if seq is None else f"the first segment present is {seq}"
         raise unfounded(Kind.MISSING, f"is missing: {there}, and nothing states that the log begins there")
     try:
         verifier = Verifier.parse(announced_key(await store.get(first)) or "")

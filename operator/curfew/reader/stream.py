@@ -1,4 +1,4 @@
-"""Reads a log with every check that `verify` makes on the way: nothing comes out of it that is not verified up to there."""
+"""Reads a log with every check of `verify`: it yields only what is verified up to that place."""
 
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import aclosing
@@ -57,10 +57,9 @@ def told_at(segment: Segment, index: int) -> VerifiedRecord:
 async def verified_segments(
     store: ObjectStore, log: str, verifier: Verifier, anchors: Iterable[Anchor] = (), *, progress: Progress = silent
 ) -> AsyncGenerator[VerifiedSegment]:
-    """Yield the segments of a log, in order; `progress` is told how far it is.
-
-    Raise `NotVerified` at the first bad place, having yielded all that is before it; `CannotRead` where there is no such
-    log; `StoreError` where it cannot be read. Whoever does not come to the end of it has not verified the log.
+    """Yield the segments of a log, in order; `progress` is called with the progress. Raise `NotVerified` at the first
+    bad place, after yielding everything before it; `CannotRead` if there is no log of that name; `StoreError` if it
+    cannot be read. A caller that stops before the end has not verified the log.
     """
     names = await list_log(store, log)
     claim = await find_claim(store, log, names)
@@ -115,9 +114,8 @@ async def known_key(
     names: Sequence[str] | None = None,
     beginning: Beginning | None = None,
 ) -> Verifier:
-    """Return the key that was given, or the one that the log names itself. Raise `NotVerified` where it names none.
-
-    `names` are those of its objects, and `beginning` where it says that it begins; without names both are looked up.
+    """Return the key that was given, or the one that the log names itself. Raise `NotVerified` if it names none.
+    `names` are the names of its objects, and `beginning` its stated beginning; without names, both are looked up.
     """
     if given is not None:
         return given
@@ -132,7 +130,7 @@ async def known_key(
 
 
 def read_record(line: bytes) -> Record | None:
-    """Return the record of a verified line, or None where it is of a kind that this version does not read."""
+    """Return the record of a verified line, or None if this version cannot read it."""
     try:
         return Record.parse(orjson.loads(line))
     except (RecordRefused, orjson.JSONDecodeError):

@@ -1,4 +1,4 @@
-"""Settings of the log: where it is written, what signs it, and where its records are sent besides."""
+"""Settings of the log: where it is written, what signs it, and where its records are also sent."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -62,7 +62,7 @@ class AuditSettings(Section):
         least = max(info.data.get("retention", timedelta()), _LEAST_KEPT)
         if keep_for is not None and keep_for < least:
             raise ValueError(
-                f"is {keep_for.days}d; write at least {least.days}d: no less than retention, and than {_LEAST_KEPT.days}d"
+                f"is {keep_for.days}d; write at least {least.days}d, the longer of retention and {_LEAST_KEPT.days}d"
             )
         return keep_for
 
@@ -88,7 +88,7 @@ class AuditSettings(Section):
         """Refuse the log's own bucket or folder: what is to be forgotten cannot lie where nothing is ever deleted."""
         url = info.data.get("url")
         if people is not None and url is not None and place(people) == place(url):
-            raise ValueError(f"is {people!r}, where the log is written too; write the address of another bucket")
+            raise ValueError(f"is {people!r}, where the log is written; write the address of another bucket")
         return people
 
     credentials_folder: Annotated[Path | None, AfterValidator(existing_folder)] = Field(

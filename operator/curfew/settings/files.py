@@ -45,9 +45,9 @@ def read_given(path: Path, most: int) -> bytes:
     with path.open("rb") as file:
         data = file.read(most + 1)
     if len(data) > most:
-        raise FileTooLarge(f"{path} is larger than {most:,} bytes, which is the most that is read of such a file")
+        raise FileTooLarge(f"{path} is larger than {most:,} bytes, the most that is read from this kind of file")
     return data
 
 
 def _not_a_file(path: Path) -> NotAFile:
-    return NotAFile(f"{path} is no regular file, but a link, a pipe, a device or a socket. Put the file itself there")
+    return NotAFile(f"{path} is not a regular file but a link, a pipe, a device or a socket. Put the file itself there")

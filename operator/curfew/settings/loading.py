@@ -19,7 +19,7 @@ MOST_SETTINGS = 1024 * 1024
 
 
 class SettingsRefused(Exception):
-    """The settings cannot be used. Each problem is a sentence that says where, what is wrong, and what is right."""
+    """The settings cannot be used. Each problem is a sentence with the place, the fault and a right value."""
 
     def __init__(self, problems: tuple[str, ...]) -> None:
         super().__init__("\n".join(problems))
@@ -41,7 +41,7 @@ def load(path: Path, model: type[Model]) -> Model:
     except yaml.YAMLError as error:
         raise SettingsRefused((f"{path}: is not YAML: {error}.",)) from error
     if not isinstance(data, dict):
-        raise SettingsRefused((f"{path}: holds no settings; it begins with: audit:",))
+        raise SettingsRefused((f"{path}: holds no settings; a settings file begins with: audit:",))
     lines, twice = _lines(node)
     problems = [f"{path}:{line}: {key} is set twice; keep one." for key, line in twice]
     try:
@@ -56,7 +56,7 @@ def load(path: Path, model: type[Model]) -> Model:
 
 
 def _sentence(path: Path, lines: Mapping[str, int], detail: ErrorDetails, known: Mapping[str, Any]) -> str:
-    """Return what pydantic found as a sentence for whoever wrote the file."""
+    """Return a problem that pydantic found as a sentence for the author of the file."""
     # A check of a setting that is not there names it as the code does.
     is_checked = detail["type"] == "value_error"
     key = ".".join(to_camel(str(part)) if is_checked else str(part) for part in detail["loc"])
@@ -94,7 +94,7 @@ def _meant(key: str, known: Mapping[str, Any]) -> str:
     near = difflib.get_close_matches(name, here, n=1)
     if near or elsewhere:
         return f"did you mean {prefix + near[0] if near else elsewhere[0]}?"
-    return f"the settings there are: {', '.join(prefix + name for name in here)}."
+    return f"the settings are: {', '.join(prefix + name for name in here)}."
 
 
 def _leaves(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -1,4 +1,4 @@
-"""What is common to all settings: their base, and checks of single values that say what would be right."""
+"""Common parts of all settings: their base, and checks of single values that name a right value."""
 
 import re
 from datetime import timedelta
@@ -48,17 +48,17 @@ def dns_label(name: str) -> str:
 
 
 def existing_file(path: Path | None, info: ValidationInfo) -> Path | None:
-    """Return the path, taken from the settings' own folder where it is relative, or raise ValueError."""
+    """Return the path, or raise ValueError. A relative path starts at the settings' own folder."""
     if path is None:
         return None
     path = Path((info.context or {}).get("folder", "")) / path
     if not path.is_file():
-        raise ValueError(f"names {path}, which is not there")
+        raise ValueError(f"names {path}, which does not exist")
     return path
 
 
 def existing_folder(path: Path | None, info: ValidationInfo) -> Path | None:
-    """Return the path of a folder, taken from the settings' own where it is relative, or raise ValueError."""
+    """Return the path of a folder, or raise ValueError. A relative path starts at the settings' own folder."""
     if path is None:
         return None
     path = Path((info.context or {}).get("folder", "")) / path
@@ -72,22 +72,22 @@ def private_key_file(path: Path | None, info: ValidationInfo) -> Path | None:
     try:
         return existing_file(path, info)
     except ValueError as error:
-        made = str(error).removeprefix("names ").removesuffix(", which is not there")
+        made = str(error).removeprefix("names ").removesuffix(", which does not exist")
         raise ValueError(f"{error}; make it with: openssl genpkey -algorithm ed25519 -out {made}") from None
 
 
 def instead_of(other: str, missing: str | None) -> AfterValidator:
-    """Return a check that a field or the other one, which stands before it, is given, and not both.
+    """Return a check that this field or the other, which comes before it, is set, and not both.
 
-    `missing` is what to say where neither is; None where that is right as well.
+    `missing` is the example to show if neither is set; None if neither is needed.
     """
 
     def check(value: object, info: ValidationInfo) -> object:
         known, alias = other in info.data, to_camel(other)
         if value and info.data.get(other):
-            raise ValueError(f"is given, and so is {alias}; write one of them")
+            raise ValueError(f"is set, and so is {alias}; keep one of them")
         if missing is not None and not value and known and not info.data[other]:
-            raise ValueError(f"is missing; write, for example, {missing}, or {alias} instead of it")
+            raise ValueError(f"is missing; write, for example, {missing}, or write {alias} instead")
         return value
 
     return AfterValidator(check)
@@ -96,7 +96,7 @@ def instead_of(other: str, missing: str | None) -> AfterValidator:
 def signer_uri(uri: str) -> str:
     """Return the URI of a signer, or raise ValueError."""
     if not re.fullmatch(r"[a-z][a-z0-9]*:\S+", uri):
-        raise ValueError(f"is {uri!r}; write who holds the key, such as hv:curfew/1")
+        raise ValueError(f"is {uri!r}; write the address of the key's holder, such as hv:curfew/1")
     return uri
 
 
@@ -106,7 +106,7 @@ def collector_url(url: str | None) -> str | None:
         return None
     parts = urlsplit(url)
     if "@" in parts.netloc or parts.query:
-        raise ValueError("must not hold credentials or a query; write credentials into headersFile")
+        raise ValueError("must not hold credentials or a query; put credentials into headersFile")
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ValueError("is not the address of an HTTP collector; write https://HOST/PATH")
     return url
@@ -116,7 +116,7 @@ def sent_in_secret(path: Path | None, info: ValidationInfo) -> Path | None:
     """Return the path of a file with credentials, or raise ValueError where they would be sent for all to read."""
     parts = urlsplit(info.data.get("url") or "")
     if path is not None and parts.scheme == "http" and parts.hostname not in {"localhost", "127.0.0.1", "::1"}:
-        raise ValueError("is given, and url begins with http://; credentials are only sent to https://")
+        raise ValueError("is set, but url begins with http://; credentials are sent only to https://")
     return path
 
 

@@ -100,7 +100,7 @@ class People:
             other = await self.find(name)
             if other is None:
                 raise StoreUnavailable(
-                    f"{object_name(name)} in {self._store.url} was there and is not any more."
+                    f"{object_name(name)} in {self._store.url} existed before and is missing now."
                 ) from None
             return other
         return person
@@ -114,8 +114,8 @@ class People:
             return _parse(stored)
         except (ValueError, KeyError, TypeError) as error:
             raise StoreUnavailable(
-                f"{object_} in {self._store.url} is not a person's key ({error}). Restore it, or delete it: then the person "
-                "behind it is forgotten."
+                f"{object_} in {self._store.url} is not a person's key ({error}). Restore it, or delete it; if you "
+                "delete it, the person's name is erased."
             ) from error
 
 
@@ -127,5 +127,5 @@ def _format(person: Person) -> bytes:
 def _parse(stored: bytes) -> Person:
     told = json.loads(stored)
     if told["schema"] != SCHEMA:
-        raise ValueError(f"its schema is {told['schema']}, and this version reads {SCHEMA}")
+        raise ValueError(f"its schema is {told['schema']}; this version reads {SCHEMA}")
     return Person(str(told["name"]), base64.b64decode(told["key"], validate=True))

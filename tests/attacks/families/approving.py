@@ -39,7 +39,7 @@ def of(*groups: str) -> Who:
 
 def outside(words: str) -> Refusal:
     """Expect to be told which groups the policy names."""
-    asks = "AccessPolicy debug asks approvers to be in a group of theirs, besides the verb approve: "
+    asks = "AccessPolicy debug requires approvers to have the verb approve and to be in one of these groups: "
     return policy("request-decision", f"{asks}{words}")
 
 

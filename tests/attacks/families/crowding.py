@@ -6,7 +6,9 @@ from tests.attacks.stage import Manifest, Scene, Stage, decide
 from tests.attacks.ways import ask, bind, merge, merge_status
 from tests.integration.installed import MASTERS
 
-ROOM = policy("request-decision", "there are 24 decisions already; the room that is left is for ending the request")
+ROOM = policy(
+    "request-decision", "there are 24 decisions already; the remaining room is reserved for ending the request"
+)
 LONGEST = "\U0001f512" * 1024
 """As many characters as fit, each of four bytes."""
 

@@ -250,14 +250,14 @@ PEOPLE = [
         "an approver cancels",
         active,
         lambda s: decide(s, CAROL, "Cancel"),
-        policy("request-decision", "only who made the request may cancel it"),
+        policy("request-decision", "only the person who made the request may cancel it"),
         lambda s: decide(s, CAROL, "Revoke"),
     ),
     Attack(
         "a cluster admin cancels",
         pending,
         lambda s: decide(s, ROOT, "Cancel"),
-        policy("request-decision", "only who made the request may cancel it"),
+        policy("request-decision", "only the person who made the request may cancel it"),
         lambda s: decide(s, ROOT, "Deny"),
     ),
     Attack(

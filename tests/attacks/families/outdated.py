@@ -48,7 +48,7 @@ ATTACKS = [
         lambda s: bind(s, THIEF, s.grant()),
     ),
     Attack(
-        "a token of an account that was deleted and made anew asks on behalf of alice",
+        "a token of an account that was deleted and created again asks on behalf of alice",
         pending,
         lambda s: on_behalf(s, s.stage.former_deploy),
         NOBODY,

@@ -29,9 +29,7 @@ SPELLINGS: Final = {f"{what} in it": f"ali{char}ce@example.com" for what, char i
     "a space before it": " alice@example.com",
     "two spaces in it": "alice  smith",
 }
-UNREADABLE: Final = (
-    "must be a name of characters that can be seen and told apart, with single spaces between them; if you"
-)
+UNREADABLE: Final = "must be a name of visible and distinguishable characters, with single spaces between them; if you"
 DECOMPOSED: Final = "must be in Unicode normal form C"
 LONGEST: Final = f"system:serviceaccount:{'n' * 63}:{'a' * 253}"
 PRINTED: Final = [char for char in UNSEEN.values() if char not in "\x00\n"]  # no header holds these
@@ -136,7 +134,7 @@ PEOPLE = [
         "somebody of alice's name in another case cancels what is hers",
         pending,
         lambda s: decide(s, admin("Alice@Example.com"), "Cancel"),
-        policy("request-decision", "only who made the request may cancel it"),
+        policy("request-decision", "only the person who made the request may cancel it"),
         lambda s: decide(s, ALICE, "Cancel"),
     ),
 ]
@@ -155,7 +153,7 @@ def asking(title: str, refused: Refusal, attempt: dict[str, Any], twin: dict[str
 
 def hidden(field: str) -> Refusal:
     """Expect the schema to name characters that cannot be seen."""
-    return schema(f"{field} must not have control characters, or others that cannot be seen")
+    return schema(f"{field} must not have control characters, or other invisible characters")
 
 
 NEVER_SEEN: Final = {what: char for what, char in UNSEEN.items() if char not in "\n\u200d\u0378\u00a0"}
@@ -168,19 +166,19 @@ WORDS = [
     ),
     asking(
         "a reason of joiners",
-        schema("reason must have characters that can be seen"),
+        schema("reason must have visible characters"),
         {"reason": "\u200d" * 10},
         {"reason": "👩\u200d💻"},
     ),
     asking(
         "a reason of spaces",
-        schema("reason must have characters that can be seen"),
+        schema("reason must have visible characters"),
         {"reason": " \n\t "},
         {"reason": " on\tcall\n"},
     ),
     asking(
         "a ticket of spaces",
-        schema("ticket must have characters that can be seen"),
+        schema("ticket must have visible characters"),
         {"ticket": "\u3000 "},
         {"ticket": "I 1"},
     ),

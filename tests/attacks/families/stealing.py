@@ -140,7 +140,7 @@ BINDING = [
     meta("without an owner", OWNED, lambda _: {"ownerReferences": []}),
     meta(
         "with a finalizer",
-        policy("operator-containment", "a grant has no finalizers; nothing may stand in the way of its end"),
+        policy("operator-containment", "a grant has no finalizers; nothing may block its end"),
         lambda _: {"finalizers": ["foregroundDeletion"]},
     ),
     Attack(

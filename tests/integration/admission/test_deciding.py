@@ -67,7 +67,7 @@ ATTEMPTS = [
     Attempt(
         "cancel by a stranger",
         lambda w: w.decide(w.pending(), BOB, "Cancel"),
-        "only who made the request may cancel it",
+        "only the person who made the request may cancel it",
     ),
     Attempt(
         "two at once",
@@ -208,7 +208,7 @@ def test_a_crowd_of_approvals_leaves_room_for_a_revocation(world: World) -> None
     late = world.decide(name, CAROL)
     cancelled = world.decide(name, ALICE, "Cancel")
 
-    assert "the room that is left is for ending the request" in late.stderr
+    assert "the remaining room is reserved for ending the request" in late.stderr
     succeed(cancelled)
 
 

@@ -66,7 +66,7 @@ def test_fields_explain_themselves(cluster: Installed) -> None:
     """`kubectl explain` has our words."""
     explained = cluster.kubectl("explain", "accessrequest.spec.duration").stdout
 
-    assert "How long the access shall last once it is granted" in " ".join(explained.split())
+    assert "How long the access lasts once it is granted" in " ".join(explained.split())
 
 
 def test_requests_are_listed_with_their_columns(cluster: Installed, namespace: str) -> None:

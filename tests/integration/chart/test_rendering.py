@@ -261,8 +261,8 @@ def test_settings_that_change_restart_the_pod() -> None:
         pytest.param(
             "config.audit.url=file:///var/lib/curfew",
             "config.audit.worm is required, and config.audit.url is file:///var/lib/curfew: a folder is never write-once, so "
-            "nothing would ever be granted. Name a bucket with Object Lock (--set config.audit.url=s3://BUCKET/PREFIX), or, to "
-            "look around, accept it by name (--set config.audit.worm=advisory).",
+            "nothing would ever be granted. Set a bucket with Object Lock (--set config.audit.url=s3://BUCKET/PREFIX), or, for "
+            "a trial, accept the folder (--set config.audit.worm=advisory).",
             id="a place that can never be write-once, where that is required",
         ),
         pytest.param("config.audit.retention=9h", "/config/audit/retention", id="a retention of less than a day"),
@@ -276,7 +276,9 @@ def test_settings_that_change_restart_the_pod() -> None:
             "config.audit.forward.url=https://me:x@c/", "/config/audit/forward/url", id="a secret in its address"
         ),
         pytest.param("config.audit.forward.stdout=false", "/config/audit/forward/stdout", id="sent nowhere"),
-        pytest.param("audit.forwardSecret=x", "name it with config.audit.forward.url", id="headers for nobody"),
+        pytest.param(
+            "audit.forwardSecret=x", "set the collector's address in config.audit.forward.url", id="headers for nobody"
+        ),
         pytest.param("config.audit.kyeFile=/k", "additional properties 'kyeFile' not allowed", id="a misspelt setting"),
         pytest.param("config.limits.maxGrant=745h", "/config/limits/maxGrant", id="grants of more than a month"),
         pytest.param("config.limits.maxGrant=744h1m", "/config/limits/maxGrant", id="grants of a month and a minute"),

@@ -129,14 +129,14 @@ def test_operator_sweeper_and_probe_are_three(values: str) -> None:
     done = template("--set", values)
 
     assert done.returncode != 0
-    assert "serviceAccount.name and sweeper.serviceAccount.name must be two names" in done.stderr
+    assert "serviceAccount.name and sweeper.serviceAccount.name must differ" in done.stderr
 
 
 def test_nothing_can_be_granted_where_curfew_is_installed() -> None:
     done = template("--set", "namespaces[0].name=curfew-system,namespaces[0].roles={curfew-probe-token}")
 
     assert done.returncode != 0
-    assert "namespaces must not name curfew-system" in done.stderr
+    assert "namespaces must not contain curfew-system" in done.stderr
 
 
 @pytest.mark.parametrize("schedule", ["* * * * *", "*/5 * * * *", "0,30 * * * *", "7 * * * *"])

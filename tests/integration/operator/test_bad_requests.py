@@ -69,8 +69,7 @@ NEVER_GRANTED = [
         "debug",
         {"notAfter": "2026-01-01T00:00:00Z"},
         "WindowElapsed",
-        "spec.notAfter, 2026-01-01T00:00:00Z, is over: nothing is left of the time that was asked for; "
-        "apply a new AccessRequest",
+        "spec.notAfter, 2026-01-01T00:00:00Z, has passed: no time is left for the grant; apply a new AccessRequest",
         id="over",
     ),
     pytest.param(
@@ -84,21 +83,21 @@ NEVER_GRANTED = [
         "debug",
         {"reason": "because"},
         "ReasonTooShort",
-        "spec.reason has 7 visible characters; AccessPolicy {policy} asks for at least 10",
+        "spec.reason has 7 visible characters; AccessPolicy {policy} requires at least 10",
         id="no reason",
     ),
     pytest.param(
         "ticketed",
         {},
         "TicketMissing",
-        "spec.ticket is missing; AccessPolicy {policy} asks for a ticket of the form INC-[0-9]+",
+        "spec.ticket is missing; AccessPolicy {policy} requires a ticket of the form INC-[0-9]+",
         id="no ticket",
     ),
     pytest.param(
         "ticketed",
         {"ticket": "CHG-12"},
         "TicketMalformed",
-        "spec.ticket CHG-12 is not of the form INC-[0-9]+ that AccessPolicy {policy} asks for",
+        "spec.ticket CHG-12 is not of the form INC-[0-9]+ that AccessPolicy {policy} requires",
         id="bad ticket",
     ),
 ]
@@ -182,7 +181,7 @@ async def test_a_namespace_that_does_not_take_part_is_told_what_would_change_tha
 
     assert (asked.status["phase"], asked.status["endReason"]) == ("Failed", "CannotBind")
     message = asked.condition("Approved")["message"]
-    assert message.startswith(f"Curfew was not given ClusterRole view to bind in namespace {place.namespace}")
+    assert message.startswith(f"Curfew may not bind ClusterRole view in namespace {place.namespace}")
     assert "values roles and namespaces" in message
     assert [event["reason"] for event in await place.events(asked.uid)] == ["Rejected"]
     assert place.sights.bindings_of(asked.uid) == []
@@ -198,7 +197,7 @@ async def test_a_policy_can_ask_approvers_for_a_reason(operator: OperatorProcess
         refused = await asked.decide(bob, **more)
         assert refused.status == 403
         assert (
-            "AccessPolicy explained asks for a reason of at least 10 visible characters with each decision"
+            "AccessPolicy explained requires a reason of at least 10 visible characters in each decision"
             in refused.message
         )
     (await asked.decide(bob, reason="I am on call and saw it")).done()

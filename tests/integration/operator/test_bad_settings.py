@@ -46,7 +46,9 @@ def start(folder: Path, settings: object, *, key: str = "") -> Done:
             id="two mistakes",
         ),
         pytest.param("audit: {", ["config.yaml:1: is not YAML:"], id="no YAML"),
-        pytest.param({"audit": {"url": "file:///x", "keyFile": "no.pem"}}, ["no.pem, which is not there"], id="no key"),
+        pytest.param(
+            {"audit": {"url": "file:///x", "keyFile": "no.pem"}}, ["no.pem, which does not exist"], id="no key"
+        ),
         pytest.param(GOOD, ["audit.keyFile", "cannot be used: it is not an unencrypted private key"], id="bad key"),
     ],
 )

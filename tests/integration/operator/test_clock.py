@@ -25,7 +25,7 @@ async def test_a_clock_that_is_ten_minutes_off_grants_nothing(
         await asked.said("Active", "ClockWrong")
 
         message = asked.condition("Active")["message"]
-        assert "s behind the API server's: nothing is granted until they agree to 5 s" in message
+        assert "s behind the API server's: nothing is granted until the clocks agree to within 5 s" in message
         assert asked.status["phase"] == "Approved"
         assert (await asked.binding_now()).status == 404
         status, ready = await asyncio.to_thread(operator.readyz)

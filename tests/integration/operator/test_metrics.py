@@ -285,7 +285,7 @@ def events(story: Story) -> None:
 @figure("curfew_reconcile_errors")
 def errors(story: Story) -> None:
     """One line of the log for each."""
-    failures = ("the API server did not do what was asked", "work on a key failed")
+    failures = ("a call to the API server failed", "work on a key failed")
     told = sum(line["event"] in failures for line in story.operator.lines())
 
     assert total(story.after, "curfew_reconcile_errors_total") == told

@@ -24,7 +24,7 @@ ENDS_OF_A_GRANT: Final = ("grant.revoked", "grant.binding_removed")
 """The controller deletes in no order that anybody could tell: what goes first, request or binding, names the end."""
 
 STARTS_IN: Final = timedelta(seconds=15)
-"""Within which a namespace is deleted and made anew: what waits for its start waits for one that comes after that."""
+"""Within which a namespace is deleted and created again: what waits for its start waits for one that comes after that."""
 
 
 async def that_nobody_decided(place: Place) -> Asked:

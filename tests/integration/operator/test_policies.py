@@ -72,5 +72,5 @@ async def test_a_policy_that_is_deleted_while_the_operator_is_down_is_recorded(
         await place.kubectl("delete", "accesspolicy", NAME, user="admin")
     evidence = await told(operator, read_log, uid, ["policy.created", "policy.deleted"])
 
-    assert evidence.record(uid, "policy.deleted").message.endswith("was deleted while Curfew was not looking")
+    assert evidence.record(uid, "policy.deleted").message.endswith("was deleted while Curfew was not watching")
     assert evidence.twice == []

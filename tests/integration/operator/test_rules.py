@@ -47,7 +47,7 @@ async def test_a_strangers_binding_is_an_alarm_and_no_grant(operator: OperatorPr
 
     assert (asked.status["phase"], asked.status["endReason"]) == ("Failed", "BindingConflict")
     sentence = (
-        f"a RoleBinding named curfew-{asked.uid} that Curfew did not make is in the way; "
+        f"a RoleBinding named curfew-{asked.uid} that Curfew did not make blocks the grant; "
         "an administrator has to look at it"
     )
     assert asked.condition("Approved")["message"] == sentence
@@ -72,13 +72,13 @@ async def test_a_strangers_binding_is_an_alarm_and_no_grant(operator: OperatorPr
         pytest.param(
             {"metadata": {"annotations": {"curfew.dev/expires-at": "2099-01-01T00:00:00Z"}}},
             "BindingTampered",
-            "it lasts longer than was asked for",
+            "it lasts longer than was requested",
             id="a later end",
         ),
         pytest.param(
             {"metadata": {"annotations": {"curfew.dev/expires-at": None}}},
             "ExpiryMissing",
-            "the binding carries no readable end",
+            "the binding has no readable end",
             id="no end",
         ),
         pytest.param(

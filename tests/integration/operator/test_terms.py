@@ -206,7 +206,7 @@ class Case:
 CASES: Final = (
     Case("role edited", role_edited, "the rules of Role {name} were changed", role_edited_and_put_back),
     Case("role deleted", role_deleted, "Role {name} was deleted", role_labelled),
-    Case("role made anew", role_made_anew, "Role {name} was deleted and made anew", role_labelled),
+    Case("role made anew", role_made_anew, "Role {name} was deleted and created again", role_labelled),
     Case(
         "role joined by another",
         role_joined,

@@ -146,7 +146,9 @@ async def test_versioning_is_not_suspended(watched: Watched, refused: Callable[.
 async def test_a_default_retention_that_is_shortened_is_noticed(watched: Watched) -> None:
     set_default(watched, {"DefaultRetention": {"Mode": "COMPLIANCE", "Days": 1}})
 
-    await watched.found(f"Objects in the bucket {watched.bucket} are locked for 1 day; at least 2 days is asked for.")
+    await watched.found(
+        f"Objects in the bucket {watched.bucket} are locked for 1 day; the settings require at least 2 days."
+    )
 
 
 async def test_a_default_rule_that_is_cleared_is_noticed_and_so_is_its_return(watched: Watched) -> None:
@@ -254,7 +256,7 @@ async def test_a_server_that_shows_locks_and_does_not_keep_them_proves_nothing(
     assert head["ObjectLockMode"] == "COMPLIANCE"
     assert (attestation.evidence, attestation.sufficient) == (Evidence.REFUSED, False)
     assert attestation.findings == (
-        f"An object in the bucket {bucket} could be unlocked ahead of its time: what is written there can be taken back.",
+        f"An object in the bucket {bucket} could be unlocked ahead of its time: what is written there can be removed.",
     )
 
 

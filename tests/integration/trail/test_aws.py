@@ -99,7 +99,9 @@ async def test_a_program_that_fails_is_told(own: S3Server, home: Path, monkeypat
     )
     monkeypatch.setenv("AWS_PROFILE", "audit")
 
-    with pytest.raises(StoreUnavailable, match=r"^The credentials for the bucket trail cannot be had: .*log in first"):
+    with pytest.raises(
+        StoreUnavailable, match=r"^The credentials for the bucket trail cannot be obtained: .*log in first"
+    ):
         await open_store("s3://trail").list("")
 
 

@@ -52,7 +52,7 @@ async def test_wrong_credentials_are_named_and_not_repeated(
     for sentence in (await said(open_store(f"s3://{bucket_name}/curfew/trail"))).values():
         host = s3.url.removeprefix("http://")
         assert sentence.startswith(f"{host} does not accept the credentials (4")
-        assert sentence.endswith(f"). Set those that belong to the bucket {bucket_name}.")
+        assert sentence.endswith(f"). Set the credentials for the bucket {bucket_name}.")
         assert s3.env()["AWS_ACCESS_KEY_ID"] not in sentence
         assert "Signature=" not in sentence
 
@@ -95,7 +95,7 @@ async def test_a_locked_bucket_is_proved_by_its_default_retention(store: ObjectS
         ),
         pytest.param({"object_lock": False}, 1, False, "has no Object Lock. Enable it", id="no lock"),
         pytest.param({"mode": None}, 1, False, "has Object Lock but no default retention", id="no default retention"),
-        pytest.param({}, 30, False, "locked for 1 day; at least 30 days is asked for", id="too short"),
+        pytest.param({}, 30, False, "locked for 1 day; the settings require at least 30 days", id="too short"),
         pytest.param({"mode": "GOVERNANCE"}, 1, True, "which s3:BypassGovernanceRetention lifts", id="governance"),
     ],
 )

@@ -222,7 +222,7 @@ def test_a_log_that_is_cut_where_it_says_verifies_and_is_read(log: Log, tmp_path
     after = tmp_path / "after.zip"
     assert audit("export", url, "--key", key, "--to", after).exit_code == 0
     result = audit("verify", after, "--key", key)
-    assert f"It speaks from record {begins.record} on" in result.stdout, result.output
+    assert f"The bundle begins with record {begins.record}" in result.stdout, result.output
 
     log.go_on(STATED + timedelta(hours=2), 101)
     result = audit("verify", url, "--key", key, "--resume", state, "--save", state, "-o", "json")
@@ -234,7 +234,9 @@ def test_a_log_that_is_cut_where_it_says_verifies_and_is_read(log: Log, tmp_path
 
     proof = tmp_path / "proof.json"
     result = audit("prove", url, log.receipts[3].index, "--key", key)
-    assert (result.exit_code, "what was before is proved from an export" in result.stderr) == (2, True), result.output
+    assert (result.exit_code, "an export that holds an earlier record proves it" in result.stderr) == (2, True), (
+        result.output
+    )
     result = audit("prove", url, log.receipts[3].index, "--key", key, "--export", before, "--to", proof)
     assert result.exit_code == 0, result.output
     checked = audit("check-proof", proof, "--key", key)

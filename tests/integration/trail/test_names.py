@@ -63,5 +63,5 @@ async def test_a_bucket_that_keeps_versions_is_said_to(open_bucket: Callable[...
     result = await asyncio.to_thread(audit, "forget", ALICE, "--people", names.url, "--yes")
 
     assert result.exit_code == 1
-    assert f"The key of {ALICE} was deleted, but may not be gone." in result.stderr
-    assert "keeps versions: what is deleted can be had back" in result.stderr
+    assert f"The key of {ALICE} was deleted, but a copy may remain." in result.stderr
+    assert "keeps versions, so deleted objects can be restored" in result.stderr

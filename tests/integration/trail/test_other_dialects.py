@@ -66,7 +66,7 @@ async def test_an_ordinary_one_proves_little_and_says_so(
 
     assert (attestation.evidence, attestation.sufficient) == (Evidence.REFUSED, False)
     assert attestation.findings[0] == (
-        f"An object in the {kind} {bucket_name} could be deleted: what is written there can be taken back."
+        f"An object in the {kind} {bucket_name} could be deleted: what is written there can be removed."
     )
     assert attestation.findings[1].startswith(unknown.replace("NAME", bucket_name))
 

@@ -30,13 +30,13 @@ def properties(mode: str | None = "locked", holds: timedelta = WEEK) -> dict[str
         pytest.param(
             properties(holds=timedelta(days=6)),
             Evidence.REFUSED,
-            "Objects in the container c are locked for 6 days; at least 7 days is asked for.",
+            "Objects in the container c are locked for 6 days; the settings require at least 7 days.",
             id="too short",
         ),
         pytest.param(
             properties("unlocked"),
             Evidence.REFUSED,
-            "The immutability policy of the blobs in the container c is unlocked, so it can be taken off. Lock it.",
+            "The immutability policy of the blobs in the container c is unlocked, so it can be removed. Lock it.",
             id="a policy that is not locked",
         ),
         pytest.param(

@@ -107,18 +107,18 @@ async def outcomes(store: ObjectStore) -> list[StoreError]:
         pytest.param(
             answer(403, s3_error("SignatureDoesNotMatch")),
             "HOST does not accept the credentials (403 SignatureDoesNotMatch). "
-            "Set those that belong to the bucket trail.",
+            "Set the credentials for the bucket trail.",
             id="secret",
         ),
         pytest.param(
             answer(403, s3_error("InvalidAccessKeyId", "No such key.")),
             "HOST does not accept the credentials (403 InvalidAccessKeyId: No such key). "
-            "Set those that belong to the bucket trail.",
+            "Set the credentials for the bucket trail.",
             id="key",
         ),
         pytest.param(
             answer(401),
-            "HOST does not accept the credentials (401). Set those that belong to the bucket trail.",
+            "HOST does not accept the credentials (401). Set the credentials for the bucket trail.",
             id="unauthenticated",
         ),
         pytest.param(
@@ -134,7 +134,7 @@ async def outcomes(store: ObjectStore) -> list[StoreError]:
         ),
         pytest.param(
             answer(301, s3_error("PermanentRedirect")),
-            "The bucket trail is in another region (a redirect to nowhere). Set AWS_REGION to that of the bucket.",
+            "The bucket trail is in another region (a redirect to nowhere). Set AWS_REGION to the region of the bucket.",
             id="region",
         ),
         pytest.param(
@@ -145,7 +145,7 @@ async def outcomes(store: ObjectStore) -> list[StoreError]:
         pytest.param(answer(500), "HOST answered for the bucket trail with 500.", id="broken"),
         pytest.param(
             answer(409, s3_error("OperationAborted")),
-            "The bucket trail was busy with the same object (409 OperationAborted). It is tried again.",
+            "The bucket trail was busy with the same object (409 OperationAborted). Curfew tries again.",
             id="collision",
         ),
         pytest.param(
@@ -246,8 +246,7 @@ Server returned non-2xx status code: 403 Forbidden: no"""
     [
         pytest.param(
             NOT_KNOWN,
-            "The name of bucket.example:9000, where the bucket trail is, is not known. "
-            "Check the endpoint and the name service.",
+            "The name of bucket.example:9000, where the bucket trail is, cannot be resolved. Check the endpoint and DNS.",
             id="no such host",
         ),
         pytest.param(

@@ -19,7 +19,7 @@ FOUND = (
     "Content-Length: 1\r\n\r\nx"
 )
 TAKEN = "HTTP/1.1 412 Precondition Failed\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
-CANNOT_BE_READ = "How the bucket trail locks its objects cannot be read; Curfew knows how to ask S3 and Azure only."
+CANNOT_BE_READ = "How the bucket trail locks its objects cannot be read; Curfew can read that only from S3 and Azure."
 
 
 @asynccontextmanager
@@ -74,7 +74,7 @@ async def test_only_the_canary_is_tried_to_be_deleted(monkeypatch: pytest.Monkey
         pytest.param(
             answer("204 No Content"),
             (
-                "An object in the bucket trail could be deleted: what is written there can be taken back.",
+                "An object in the bucket trail could be deleted: what is written there can be removed.",
                 CANNOT_BE_READ,
             ),
             id="deleted",

@@ -124,7 +124,7 @@ def test_a_right_that_is_missing_is_named(store: FolderStore) -> None:
     sentence = store._folder.sentence(PermissionError(13, "Permission denied", "/data/trail"))
     assert (
         sentence
-        == "/data/trail may not be used by this user (Permission denied). Give it the right, or another folder."
+        == "/data/trail may not be used by this user (Permission denied). Give it the right, or use another folder."
     )
 
 
@@ -165,7 +165,9 @@ async def test_what_is_no_file_is_named_and_not_waited_for(
     make(path)
 
     assert await store.list("v1/") == [NAME]
-    with pytest.raises(StoreUnavailable, match=f"^{path} is no regular file, but a link, a pipe, a device or a socket"):
+    with pytest.raises(
+        StoreUnavailable, match=f"^{path} is not a regular file but a link, a pipe, a device or a socket"
+    ):
         async with asyncio.timeout(5):
             await store.get(NAME)
 

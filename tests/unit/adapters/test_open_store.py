@@ -22,13 +22,15 @@ def test_a_slash_at_the_end_changes_nothing() -> None:
 @pytest.mark.parametrize(
     ("url", "sentence"),
     [
-        pytest.param("", " is not an address of a store; s3://BUCKET/PREFIX", id="empty"),
-        pytest.param("/var/lib/curfew", "/var/lib/curfew is not an address of a store; s3://BUCKET/PREFIX", id="path"),
-        pytest.param("http://host/bucket", "http://host/bucket is not an address of a store", id="another scheme"),
-        pytest.param("s3://", "s3:// names no bucket; s3://BUCKET/PREFIX is right.", id="no bucket"),
+        pytest.param("", " is not the address of a store; write s3://BUCKET/PREFIX", id="empty"),
+        pytest.param(
+            "/var/lib/curfew", "/var/lib/curfew is not the address of a store; write s3://BUCKET/PREFIX", id="path"
+        ),
+        pytest.param("http://host/bucket", "http://host/bucket is not the address of a store", id="another scheme"),
+        pytest.param("s3://", "s3:// names no bucket; write s3://BUCKET/PREFIX.", id="no bucket"),
         pytest.param("s3:///prefix", "s3:///prefix names no bucket", id="no bucket, but a prefix"),
         pytest.param(
-            "file://folder", "file://folder is not the address of a folder; it has three slashes", id="slashes"
+            "file://folder", "file://folder is not the address of a folder; write three slashes", id="slashes"
         ),
         pytest.param("file:", "file: is not the address of a folder", id="no folder"),
         pytest.param(

@@ -121,7 +121,7 @@ def answering(s3: FakeS3) -> S3Bucket:
             replace(
                 LOCKED,
                 versioning=UNREAD,
-                unread=(f"{NOT_LET_SEE} (403 AccessDenied: Access Denied): it needs s3:GetBucketVersioning.",),
+                unread=(f"{NOT_LET_SEE} (403 AccessDenied: Access Denied): Curfew needs s3:GetBucketVersioning.",),
             ),
             id="may not be read",
         ),
@@ -131,7 +131,7 @@ def answering(s3: FakeS3) -> S3Bucket:
                 UNSTAMPED,
                 locking=UNREAD,
                 default=None,
-                unread=(f"{NOT_LET_SEE} (501 NotImplemented): it needs s3:GetBucketObjectLockConfiguration.",),
+                unread=(f"{NOT_LET_SEE} (501 NotImplemented): Curfew needs s3:GetBucketObjectLockConfiguration.",),
             ),
             id="a server that has never heard of it",
         ),

@@ -97,7 +97,7 @@ def test_settings_do_not_change_afterwards(folder: Path) -> None:
 def test_all_problems_are_told_at_once(folder: Path) -> None:
     assert problems(folder, "audit:\n  wrom: advisory\nserver: {port: many}\n") == [
         "settings.yaml: audit.url is missing; write, for example, s3://BUCKET/PREFIX.",
-        "settings.yaml: audit.keyFile is missing; write, for example, signing.pem, or signer instead of it.",
+        "settings.yaml: audit.keyFile is missing; write, for example, signing.pem, or write signer instead.",
         "settings.yaml:2: there is no setting audit.wrom; did you mean audit.worm?",
         "settings.yaml:3: server.port is 'many': input should be a valid integer; write, for example, 8080.",
     ]
@@ -111,7 +111,10 @@ def test_all_problems_are_told_at_once(folder: Path) -> None:
         ("  heartbeat: 60", "audit.heartbeat 60 is not a duration such as 30m or 1h30m."),
         ("  heartbeat: 2h", "audit.heartbeat is 2h; write a duration from 1s to 1h."),
         ("  retention: 400", "audit.retention is 400; write whole days from 1d to 9999d, such as 400d."),
-        ("  keepFor: 399d", "audit.keepFor is 399d; write at least 400d: no less than retention, and than 40d."),
+        (
+            "  keepFor: 399d",
+            "audit.keepFor is 399d; write at least 400d, the longer of retention and 40d.",
+        ),
         ("  retention: 9h", "audit.retention is '9h'; write whole days from 1d to 9999d, such as 400d."),
         ("  retention: 0d", "audit.retention is '0d'; write whole days from 1d to 9999d, such as 400d."),
         ("  retention: 10000d", "audit.retention is '10000d'; write whole days from 1d to 9999d, such as 400d."),
@@ -121,7 +124,7 @@ def test_all_problems_are_told_at_once(folder: Path) -> None:
         (
             "  zzz: 1",
             (
-                "there is no setting audit.zzz; the settings there are: "
+                "there is no setting audit.zzz; the settings are: "
                 "audit.attestEvery, audit.credentialsFolder, audit.forward, audit.heartbeat, audit.keepFor, audit.keyFile, "
                 "audit.log, audit.people, audit.previousKeyFile, audit.previousSigner, audit.retention, audit.signer, "
                 "audit.url, audit.worm."
@@ -130,17 +133,17 @@ def test_all_problems_are_told_at_once(folder: Path) -> None:
         (
             "  previousKeyFile: absent.pem",
             (
-                "audit.previousKeyFile names absent.pem, which is not there; make it with: "
+                "audit.previousKeyFile names absent.pem, which does not exist; make it with: "
                 "openssl genpkey -algorithm ed25519 -out absent.pem."
             ),
         ),
         (
             "  previousSigner: {uri: vault, publicKey: pem}",
-            "audit.previousSigner.uri is 'vault'; write who holds the key, such as hv:curfew/1.",
+            "audit.previousSigner.uri is 'vault'; write the address of the key's holder, such as hv:curfew/1.",
         ),
         (
             "  forward: {stdout: true, url: 'https://c/x'}",
-            "audit.forward.url is given, and so is stdout; write one of them.",
+            "audit.forward.url is set, and so is stdout; keep one of them.",
         ),
         (
             "  forward: {url: 'c:4318'}",
@@ -148,7 +151,7 @@ def test_all_problems_are_told_at_once(folder: Path) -> None:
         ),
         (
             "  forward: {url: 'https://me:s3cr3t@c/x'}",
-            ("audit.forward.url must not hold credentials or a query; write credentials into headersFile."),
+            ("audit.forward.url must not hold credentials or a query; put credentials into headersFile."),
         ),
         (
             "  forward: {url: 'https://c/x', format: syslog}",
@@ -156,11 +159,11 @@ def test_all_problems_are_told_at_once(folder: Path) -> None:
         ),
         (
             "  forward: {url: 'http://c/x', headersFile: signing.pem}",
-            "audit.forward.headersFile is given, and url begins with http://; credentials are only sent to https://.",
+            "audit.forward.headersFile is set, but url begins with http://; credentials are sent only to https://.",
         ),
         (
             "  forward: {url: 'https://c/x', headersFile: absent}",
-            "audit.forward.headersFile names absent, which is not there.",
+            "audit.forward.headersFile names absent, which does not exist.",
         ),
         ("limits: {maxGrant: 745h}", "limits.maxGrant is 745h; write a duration from 1m to 744h."),
         ("finished: {keepFor: -1h}", "finished.keepFor is -1h; write a duration from 0s to 87600h."),
@@ -188,7 +191,7 @@ def test_each_problem_is_one_sentence_that_says_what_is_right(folder: Path, line
     [
         (
             "  signer: {uri: 'hv:curfew/1', publicKey: pem}",
-            ["settings.yaml:3: audit.keyFile is given, and so is signer; write one of them."],
+            ["settings.yaml:3: audit.keyFile is set, and so is signer; keep one of them."],
         ),
         (
             "  previousSigner: {uir: x, publicKey: pem}",
@@ -202,7 +205,7 @@ def test_each_problem_is_one_sentence_that_says_what_is_right(folder: Path, line
             [
                 (
                     "settings.yaml: audit.forward.url is missing; "
-                    "write, for example, https://COLLECTOR/PATH, or stdout instead of it."
+                    "write, for example, https://COLLECTOR/PATH, or write stdout instead."
                 )
             ],
         ),
@@ -257,7 +260,7 @@ def test_a_key_that_is_not_there_is_told_with_how_to_make_one(folder: Path) -> N
     (folder / "signing.pem").unlink()
     [problem] = problems(folder, LEAST)
     assert problem == (
-        "settings.yaml:3: audit.keyFile names signing.pem, which is not there; "
+        "settings.yaml:3: audit.keyFile names signing.pem, which does not exist; "
         "make it with: openssl genpkey -algorithm ed25519 -out signing.pem."
     )
 
@@ -269,8 +272,8 @@ def test_a_key_that_is_not_there_is_told_with_how_to_make_one(folder: Path) -> N
             "",
             "settings.yaml: audit is missing; write beneath it: url, log, worm, retention, keepFor, attestEvery, signer, ",
         ),
-        ("audit", "settings.yaml: holds no settings; it begins with: audit:"),
-        ("- audit", "settings.yaml: holds no settings; it begins with: audit:"),
+        ("audit", "settings.yaml: holds no settings; a settings file begins with: audit:"),
+        ("- audit", "settings.yaml: holds no settings; a settings file begins with: audit:"),
         ("audit: {", "settings.yaml:1: is not YAML: expected the node content, but found '<stream end>'."),
         ("audit: !!python/object:x {}", "settings.yaml:1: is not YAML: could not determine a constructor for the tag"),
         ("? [a]\n: b\n", "settings.yaml:1: is not YAML: found unhashable key"),
@@ -299,7 +302,7 @@ def test_a_file_that_cannot_be_read_is_told(folder: Path) -> None:
 def test_names_do_not_lie_where_nothing_is_ever_deleted(folder: Path, people: str) -> None:
     [problem] = problems(folder, f"{LEAST}  people: {people}\n")
 
-    assert f"audit.people is '{people}', where the log is written too; write the address of another bucket" in problem
+    assert f"audit.people is '{people}', where the log is written; write the address of another bucket" in problem
 
 
 def test_names_may_lie_in_another_bucket(folder: Path) -> None:

@@ -47,16 +47,24 @@ def test_it_signs_as_the_key_itself_would(uri: str) -> None:
 @pytest.mark.parametrize(
     ("uri", "public_key", "why"),
     [
-        ("file2:/nowhere/key.pem", public_pem(KEY.public_key()), "file2: does not take it: .*not found in '/nowhere"),
-        ("vault:x", public_pem(KEY.public_key()), "no signer for vault: URIs; there are file2, gcpkms, "),
-        ("hv:curfew/1", public_pem(KEY.public_key()), "hv: does not take it: .*hvac"),
-        ("file2:{}", "rubbish", "publicKey is not right: it is not a public key in PEM"),
+        (
+            "file2:/nowhere/key.pem",
+            public_pem(KEY.public_key()),
+            "the signer for file2: does not accept the URI: .*not found in '/nowhere",
+        ),
+        ("vault:x", public_pem(KEY.public_key()), "no signer for vault: URIs; use one of file2, gcpkms, "),
+        ("hv:curfew/1", public_pem(KEY.public_key()), "the signer for hv: does not accept the URI: .*hvac"),
+        ("file2:{}", "rubbish", "publicKey is not valid: it is not a public key in PEM"),
         (
             "file2:{}",
             public_pem(rsa.generate_private_key(65537, 2048).public_key()),
-            "publicKey is not right: it is a public key, but not an Ed25519 key",
+            "publicKey is not valid: it is a public key, but not an Ed25519 key",
         ),
-        ("file2:{}", public_pem(ANOTHER.public_key()), "file2: does not take it: .*does not match"),
+        (
+            "file2:{}",
+            public_pem(ANOTHER.public_key()),
+            "the signer for file2: does not accept the URI: .*does not match",
+        ),
     ],
     ids=["no file", "no such holder", "its library is missing", "no key", "an RSA key", "another key"],
 )
@@ -81,7 +89,7 @@ def test_a_holder_that_fails_is_a_failure_to_sign(uri: str, monkeypatch: pytest.
         raise ConnectionError("503\n sealed")
 
     monkeypatch.setattr(held._holder, "sign", sign)
-    with pytest.raises(SigningFailed, match=r"^Whoever holds the signing key did not sign: 503 sealed\.$"):
+    with pytest.raises(SigningFailed, match=r"^The holder of the signing key did not sign: 503 sealed\.$"):
         held.sign(b"x")
 
 
@@ -89,7 +97,7 @@ def test_a_holder_that_signs_with_another_key_is_not_believed(uri: str) -> None:
     held = HeldSigner.connect(NAME, uri, public_pem(KEY.public_key()))
     there = HeldSigner(Ed25519Signer(NAME, ANOTHER).verifier, held._holder, lambda: held._holder)
 
-    with pytest.raises(SigningFailed, match="with another key than the settings say"):
+    with pytest.raises(SigningFailed, match="with another key than the settings state"):
         there.sign(b"x")
 
 

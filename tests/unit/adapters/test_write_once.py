@@ -23,7 +23,9 @@ UNSTAMPED = replace(LOCKED, stamped=None)
         pytest.param(
             UNSTAMPED,
             Evidence.DEFAULT,
-            ["The bucket b does not show locks on the objects themselves; its default retention is all to go by."],
+            [
+                "The bucket b does not show locks on the objects themselves, so Curfew can judge only its default retention."
+            ],
             id="no stamp",
         ),
         pytest.param(
@@ -68,22 +70,22 @@ UNSTAMPED = replace(LOCKED, stamped=None)
         pytest.param(
             replace(LOCKED, default=Lock("COMPLIANCE", WEEK - timedelta(days=1))),
             Evidence.REFUSED,
-            ["Objects in the bucket b are locked for 6 days; at least 7 days is asked for."],
+            ["Objects in the bucket b are locked for 6 days; the settings require at least 7 days."],
             id="default retention shortened after the sample was locked",
         ),
         pytest.param(
             replace(UNSTAMPED, default=Lock("COMPLIANCE", WEEK - timedelta(days=1))),
             Evidence.REFUSED,
             [
-                "Objects in the bucket b are locked for 6 days; at least 7 days is asked for.",
-                "The bucket b does not show locks on the objects themselves; its default retention is all to go by.",
+                "Objects in the bucket b are locked for 6 days; the settings require at least 7 days.",
+                "The bucket b does not show locks on the objects themselves, so Curfew can judge only its default retention.",
             ],
             id="default too short",
         ),
         pytest.param(
             replace(LOCKED, stamped=Lock("COMPLIANCE", timedelta(hours=12))),
             Evidence.REFUSED,
-            ["Objects in the bucket b are locked for 0.5 days; at least 7 days is asked for."],
+            ["Objects in the bucket b are locked for 0.5 days; the settings require at least 7 days."],
             id="the stamp says less than the default",
         ),
         pytest.param(
@@ -95,7 +97,9 @@ UNSTAMPED = replace(LOCKED, stamped=None)
         pytest.param(
             replace(LOCKED, default=Lock("GOVERNANCE", WEEK), stamped=Lock("GOVERNANCE", WEEK)),
             Evidence.STAMPED,
-            ["Locks in the bucket b have mode GOVERNANCE, which s3:BypassGovernanceRetention lifts; COMPLIANCE holds."],
+            [
+                "Locks in the bucket b have mode GOVERNANCE, which s3:BypassGovernanceRetention lifts. Use mode COMPLIANCE."
+            ],
             id="governance holds, but not against everybody",
         ),
         pytest.param(
@@ -104,7 +108,7 @@ UNSTAMPED = replace(LOCKED, stamped=None)
         pytest.param(
             None,
             Evidence.REFUSED,
-            ["How the bucket b locks its objects cannot be read; Curfew knows how to ask S3 and Azure only."],
+            ["How the bucket b locks its objects cannot be read; Curfew can read that only from S3 and Azure."],
             id="nobody to ask",
         ),
     ],
@@ -128,7 +132,7 @@ def test_a_name_given_twice_is_never_enough(seen: LockSettings | None, evidence:
     assert attestation.evidence is evidence
     assert not attestation.sufficient
     assert attestation.findings[0] == (
-        "An object in the bucket b could be created twice; two writers would lose records. Use another store."
+        "An object in the bucket b could be created twice, so two writers would lose records. Use another store."
     )
 
 
@@ -139,5 +143,5 @@ def test_locks_that_are_shown_and_do_not_hold_prove_nothing(seen: LockSettings |
 
     assert (attestation.evidence, attestation.sufficient) == (Evidence.REFUSED, False)
     assert attestation.findings[0] == (
-        f"An object in the bucket b could be {undone}: what is written there can be taken back."
+        f"An object in the bucket b could be {undone}: what is written there can be removed."
     )

@@ -211,13 +211,13 @@ def test_a_beginning_is_read_back_in_its_one_form() -> None:
         {"hashes": []},
     ]
     for change in changes:
-        with pytest.raises(ValueError, match="no beginning"):
+        with pytest.raises(ValueError, match="not the beginning"):
             Beginning.of("main", {**told, **change})
     others: list[object] = [None, [], "x", {}]
     for other in others:
-        with pytest.raises(ValueError, match="no beginning"):
+        with pytest.raises(ValueError, match="not the beginning"):
             Beginning.of("main", other)
-    with pytest.raises(ValueError, match="no beginning"):
+    with pytest.raises(ValueError, match="not the beginning"):
         Beginning.of("other", told)
 
 

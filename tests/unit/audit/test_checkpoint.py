@@ -89,7 +89,7 @@ def _signed(body: str) -> str:
         (_signed("a\n\u0661\nAA==\n"), "not a plain number"),
         (_signed("a\n" + "9" * 5000 + "\nAA==\n"), "not a plain number"),
         (_signed("a\n1\nAA==\n"), "1 bytes, not 32"),
-        (_signed("a\n1\nAB==\n"), "one right base64 form"),
+        (_signed("a\n1\nAB==\n"), "only valid base64 form"),
         (_signed("a\n1\n***\n"), "not base64"),
     ],
 )

@@ -72,7 +72,7 @@ def test_a_name_that_reads_like_a_rotation_is_none() -> None:
     [
         ([HANDED_OVER, a_record(7)], "it is not the last record of its segment"),
         ([HANDED_OVER, rotation("main", at=BEGIN, old=OLD, new=OTHER)], "it is not the last record of its segment"),
-        ([lying(previous_key=OTHER.verifier_key)], f"it is away from {OTHER.verifier}, and {OLD.verifier} sealed"),
+        ([lying(previous_key=OTHER.verifier_key)], f"it replaces key {OTHER.verifier}, but {OLD.verifier} sealed"),
         ([rotation("main", at=BEGIN, old=OLD, new=OLD)], "cannot follow"),
         ([rotation("main", at=BEGIN, old=OLD, new=a_signer("other"))], "cannot follow"),
         ([lying(verifier_key="nonsense")], "a verifier key has the form"),
@@ -86,7 +86,7 @@ def test_a_name_that_reads_like_a_rotation_is_none() -> None:
 def test_a_rotation_that_does_not_hold_is_refused(records: list[Record], why: str) -> None:
     segment = segment_of(*records)
 
-    with pytest.raises(ChainBroken, match="hands the log over to another key with record 1, which does not hold") as it:
+    with pytest.raises(ChainBroken, match="hands the log over to another key with record 1, which is not valid") as it:
         successor(segment, OLD.verifier)
 
     assert why in str(it.value)

@@ -185,22 +185,22 @@ def test_a_segment_commits_to_the_whole_hash_and_not_only_to_the_part_in_its_nam
         pytest.param(lambda seal: seal.pop("writer"), "does not end with a seal", id="no writer"),
         pytest.param(lambda seal: seal.update(more=1), "does not end with a seal", id="more than there should be"),
         pytest.param(lambda seal: seal.update(next_dt="2026-11-30"), "a day that does not fit", id="another day"),
-        pytest.param(lambda seal: seal.update(next_dt="soon"), "does not hold", id="a day that is none"),
-        pytest.param(lambda seal: seal.update(at="soon"), "does not hold", id="a time that is none"),
+        pytest.param(lambda seal: seal.update(next_dt="soon"), "is not valid", id="a day that is none"),
+        pytest.param(lambda seal: seal.update(at="soon"), "is not valid", id="a time that is none"),
         pytest.param(lambda seal: seal.update(at="2026-11-23T23:59:30"), "does not fit", id="a time without a zone"),
         pytest.param(
-            lambda seal: seal.update(at="2026-11-23T23:59:30Z"), "one right form", id="a time in another form"
+            lambda seal: seal.update(at="2026-11-23T23:59:30Z"), "only valid form", id="a time in another form"
         ),
-        pytest.param(lambda seal: seal["range"].update(size=4), "does not hold", id="a range that is none"),
-        pytest.param(lambda seal: seal["range"].pop("hashes"), "does not hold", id="half a range"),
-        pytest.param(lambda seal: seal["range"].update(more=1), "one right form", id="more than a range"),
+        pytest.param(lambda seal: seal["range"].update(size=4), "is not valid", id="a range that is none"),
+        pytest.param(lambda seal: seal["range"].pop("hashes"), "is not valid", id="half a range"),
+        pytest.param(lambda seal: seal["range"].update(more=1), "only valid form", id="more than a range"),
         pytest.param(
             lambda seal: seal["range"].update(hashes=[h.upper() for h in seal["range"]["hashes"]]),
-            "one right form",
+            "only valid form",
             id="a range in another form",
         ),
         pytest.param(lambda seal: seal["range"].update(hashes=["00" * 32] * 2), "another tree", id="another tree"),
-        pytest.param(lambda seal: seal.update(checkpoint="hello"), "does not hold", id="a note that is none"),
+        pytest.param(lambda seal: seal.update(checkpoint="hello"), "is not valid", id="a note that is none"),
         pytest.param(
             lambda seal: seal.update(checkpoint=sign_note(Checkpoint(origin("main"), 3, bytes(32)), a_signer())),
             "another tree",
@@ -298,7 +298,7 @@ def test_what_unpacks_to_too_much_is_not_unpacked(monkeypatch: pytest.MonkeyPatc
     log = a_log(3)
     monkeypatch.setattr(segments, "MAX_BYTES", 100)
 
-    assert "at most 100 are taken" in refused(log, log.heads[0], log.names[0], log.objects[log.names[0]])
+    assert "at most 100 are accepted" in refused(log, log.heads[0], log.names[0], log.objects[log.names[0]])
 
 
 def test_a_frame_that_unpacks_to_more_than_it_says_is_not_unpacked_either() -> None:
@@ -394,7 +394,7 @@ def test_an_object_larger_than_any_segment_is_not_looked_at() -> None:
     log = a_log(1)
     stored = bytes(segments.MAX_STORED + 1)
 
-    assert "is larger than any segment: those have at most 4,259,840 bytes" in refused(
+    assert "is larger than any segment: a segment has at most 4,259,840 bytes" in refused(
         log, log.head, log.head.next_name(), stored
     )
 

@@ -97,7 +97,7 @@ def test_a_handing_over_that_does_not_hold_is_found_where_it_is() -> None:
     (finding,) = look(log).findings
 
     assert (finding.kind, finding.seq, finding.records) == (Kind.ALTERED, 3, range(5, 6))
-    assert "hands the log over to another key with record 5, which does not hold" in str(finding)
+    assert "hands the log over to another key with record 5, which is not valid" in str(finding)
 
 
 @pytest.mark.parametrize("lost", [[2, 3, 4], [2, 3, 4, 5]], ids=str)

@@ -66,15 +66,15 @@ def test_a_span_may_be_open(said: str, span: Span) -> None:
 @pytest.mark.parametrize(
     ("said", "why"),
     [
-        ("soon", "'soon' is not understood as a time; say today, yesterday"),
-        ("", "'' is not understood as a time"),
+        ("soon", "'soon' is not a time that Curfew understands; write today, yesterday"),
+        ("", "'' is not a time that Curfew understands"),
         ("2026-13", "'2026-13' is not a time: month must be in 1..12"),
         ("2026-02-30", "'2026-02-30' is not a time: day"),
         ("0000", "'0000' is not a time"),
-        ("..", "'..' says neither when it begins nor when it ends"),
-        ("2026-11-07..2026-11-01", "ends before it begins; say the earlier time first"),
+        ("..", "'..' has neither a beginning nor an end"),
+        ("2026-11-07..2026-11-01", "ends before it begins; write the earlier time first"),
         ("99999999999 years ago", "is not a time"),
-        ("yesterday..soon", "'yesterday..soon' is not understood"),
+        ("yesterday..soon", "'yesterday..soon' is not a time"),
     ],
 )
 def test_what_is_not_understood_is_told_why(said: str, why: str) -> None:

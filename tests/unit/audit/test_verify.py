@@ -46,7 +46,7 @@ def test_a_log_without_segments_is_no_error_by_itself() -> None:
     """Whoever reads the store says that nothing is there; with an anchor it is known that something was."""
     assert verify("main", [], a_signer().verifier).segments == 0
     finding = only(examine("main", [], a_signer().verifier, [Anchor.of_receipt(a_log().receipt(0), "r.json")]))
-    assert str(finding) == "log main was cut off at its end: r.json has seen 1 records, and there are 0"
+    assert str(finding) == "log main was cut off at its end: r.json covers 1 records, and the log has only 0"
 
 
 @pytest.mark.parametrize("seq", range(4))
@@ -123,7 +123,7 @@ def test_a_log_that_was_cut_off_is_found_with_an_anchor_and_only_with_one() -> N
     assert look(log).findings == ()
     finding = only(look(log, Anchor.of_receipt(receipt, "the receipt of inc-4711")))
     assert str(finding) == (
-        "log main was cut off at its end: the receipt of inc-4711 has seen 6 records, and there are 3"
+        "log main was cut off at its end: the receipt of inc-4711 covers 6 records, and the log has only 3"
     )
     assert (finding.kind, finding.records) == (Kind.CUT_OFF, range(3, 6))
 
@@ -160,7 +160,7 @@ def test_a_log_that_was_written_anew_is_found_with_an_anchor() -> None:
 
     finding = only(look(anew, Anchor.of_receipt(receipt, "r.json")))
 
-    assert str(finding) == "log main was rewritten: r.json has seen other records among the first 3"
+    assert str(finding) == "log main was rewritten: r.json covers other records among the first 3"
 
 
 def test_an_anchor_into_a_hole_is_not_said_to_agree() -> None:

@@ -78,7 +78,7 @@ def test_a_whole_log_verifies(run: Run, log: ALog, folder: Path) -> None:
         "  Silence  at most 60 s, from 2026-11-23 23:58:30 UTC",
         f"  Head     segment 3, root {log.head.range.root().hex()}",
         f"  Key      {key_of(log)}",
-        "  Anchors  1, of which the newest has seen 6 records",
+        "  Anchors  1; the newest covers 6 records",
     ]
 
 
@@ -101,7 +101,7 @@ def test_without_an_anchor_it_says_that_the_end_is_not_proved(run: Run, log: ALo
 def test_with_an_old_anchor_it_says_how_far_it_reaches(run: Run, log: ALog) -> None:
     result = run("verify", "--anchor", log.receipt(2).compact())
 
-    assert "The anchors speak for the first 3 records; the 3 records after them could be cut off" in result.stdout
+    assert "The anchors cover the first 3 records. If the 3 records after them were cut off, nothing" in result.stdout
     assert NO_ANCHOR not in result.stdout
 
 
@@ -195,7 +195,7 @@ def test_an_anchor_has_many_forms_and_each_finds_a_log_that_was_cut_off(
 
     assert result.exit_code == 1
     assert "Log main was cut off at its end: the " in result.stdout
-    assert "has seen 6 records, and there are 3." in result.stdout
+    assert "covers 6 records, and the log has only 3." in result.stdout
 
 
 def test_a_log_that_was_written_anew_with_the_same_key_is_found_with_an_anchor(run: Run, log: ALog) -> None:
@@ -205,7 +205,7 @@ def test_a_log_that_was_written_anew_with_the_same_key_is_found_with_an_anchor(r
     result = run("verify", "--anchor", before.receipt(0).compact())
 
     assert result.exit_code == 1
-    assert "Log main was rewritten: the receipt of record 0 has seen other records among the first 1." in result.stdout
+    assert "Log main was rewritten: the receipt of record 0 covers other records among the first 1." in result.stdout
 
 
 def test_a_checkpoint_of_another_key_shows_that_the_log_was_replaced(run: Run, log: ALog) -> None:
@@ -226,7 +226,7 @@ def test_an_anchor_shows_that_a_whole_log_is_gone(run: Run, log: ALog, folder: P
     result = run("verify", "--anchor", kept)
 
     assert result.exit_code == 1
-    assert "Log main is gone: an anchor speaks of it, and no segment is there." in result.stdout
+    assert "Log main is gone: an anchor covers it, but no segment is there." in result.stdout
 
 
 # --- a log that is not whole
@@ -287,7 +287,7 @@ def test_a_log_without_its_beginning_is_found_without_a_key(run: Run, log: ALog)
     result = run("verify")
 
     assert result.exit_code == 1
-    assert f"Segment 0 ({name}) is missing: the first that is there is segment 1, and nothing states" in result.stdout
+    assert f"Segment 0 ({name}) is missing: the first segment present is 1, and nothing states" in result.stdout
     assert json.loads(run("verify", "-o", "json").stdout)["findings"][0]["kind"] == "missing"
 
 
@@ -326,7 +326,7 @@ def test_an_object_that_is_no_segment_is_named_without_commanding_the_terminal(r
         ),
         pytest.param(["--key", "a+b+ü"], "is not base64", id="a key in no alphabet"),
         pytest.param(
-            ["--key", str(a_signer("other").verifier)], "The key is of curfew.dev/log/other", id="other log's key"
+            ["--key", str(a_signer("other").verifier)], "The key belongs to curfew.dev/log/other", id="other log's key"
         ),
         pytest.param(["--key", "x", "--key-file", __file__], "Give --key or --key-file, not both.", id="two keys"),
         pytest.param(["--key-file", "missing"], "'missing' does not exist", id="no key file"),
@@ -335,7 +335,7 @@ def test_an_object_that_is_no_segment_is_named_without_commanding_the_terminal(r
         pytest.param(["--anchor", "{}"], "The anchor cannot be used", id="JSON of something else"),
         pytest.param(["--anchor", "{" * 20_000], "The anchor cannot be used", id="JSON without end"),
         pytest.param(
-            ["--anchor", f"other/0/1/{'0' * 64}"], "The receipt is of log other", id="a receipt of another log"
+            ["--anchor", f"other/0/1/{'0' * 64}"], "The receipt belongs to log other", id="a receipt of another log"
         ),
         pytest.param(
             ["--anchor", f"main/1/1/{'0' * 64}"], "index 1 is not in a log of 1 records", id="a receipt of nothing"
@@ -376,7 +376,7 @@ def test_a_log_that_is_not_there_is_told_from_those_that_are(run: Run, name: str
 
     assert result.exit_code == 3
     assert "There is no log mian at " in result.stderr
-    assert "There is: main. Choose with --log." in result.stderr
+    assert "The logs there: main. Choose one with --log." in result.stderr
 
 
 def test_a_folder_without_logs_is_told_what_to_give(run: Run, log: ALog, folder: Path) -> None:
@@ -417,7 +417,7 @@ def test_a_checkpoint_may_be_of_any_of_the_keys(run: Run, log: ALog, tmp_path: P
     result = run("verify", "--key", key_of(log), "--anchor", str(old), "--anchor", str(new))
 
     assert result.exit_code == 0, result.output
-    assert "  Anchors  2, of which the newest has seen 8 records" in result.stdout
+    assert "  Anchors  2; the newest covers 8 records" in result.stdout
 
 
 # --- what was verified before
@@ -450,7 +450,7 @@ def test_a_saved_state_is_gone_on_from_and_saved_again(run: Run, log: ALog, fold
     result = run("verify", "--resume", str(saved))
     assert result.exit_code == 0, result.output
     assert "  Holds    10 records in 7 segments" in result.stdout
-    assert "the 1 record after them could be cut off without its being seen" in result.stdout
+    assert "If the 1 record after them were cut off, nothing would show it" in result.stdout
 
 
 def test_a_log_that_has_not_grown_extends_what_was_saved(run: Run, saved: Path) -> None:
@@ -491,7 +491,7 @@ def lose_an_old_one(log: ALog) -> None:
         (cut, "which is in the saved state, is missing"),
         (damage_what_came, "Segment 4 ("),
         (lose_an_old_one, "no longer holds 1 segment of the saved state"),
-        (lambda log: log.objects.clear(), "is gone: a saved state speaks of it"),
+        (lambda log: log.objects.clear(), "is gone: a saved state covers it"),
     ],
 )
 def test_a_log_that_does_not_extend_what_was_saved_is_found(
@@ -517,7 +517,9 @@ def test_a_saved_state_is_an_anchor(run: Run, log: ALog, saved: Path) -> None:
     shutil.rmtree(saved.parent / "trail")
     result = run("verify", "--anchor", str(saved))
     assert result.exit_code == 1
-    assert "was cut off at its end: the checkpoint in seen.json has seen 6 records, and there are 3" in result.stdout
+    assert (
+        "was cut off at its end: the checkpoint in seen.json covers 6 records, and the log has only 3" in result.stdout
+    )
 
 
 @pytest.mark.parametrize(
@@ -525,8 +527,8 @@ def test_a_saved_state_is_an_anchor(run: Run, log: ALog, saved: Path) -> None:
     [
         (lambda text: text[:-20], "cannot be used"),
         (lambda text: text.replace('"size": 6', '"size": 5'), "it was altered or cut short since it was saved"),
-        (lambda _: "{}", "it is no saved state of a log (curfew.witness/v1)"),
-        (lambda _: "[]", "it is no saved state of a log (curfew.witness/v1)"),
+        (lambda _: "{}", "it is not a saved state of a log (curfew.witness/v1)"),
+        (lambda _: "[]", "it is not a saved state of a log (curfew.witness/v1)"),
         (lambda _: "\x00", "cannot be used"),
     ],
     ids=["cut short", "altered", "another thing", "a list", "rubbish"],
@@ -547,14 +549,14 @@ def test_a_saved_state_is_of_one_log(run: Run, saved: Path) -> None:
     result = run("verify", "--log", "other", "--resume", str(saved))
 
     assert result.exit_code == 2
-    assert "is of log main, and not of other" in result.stderr
+    assert "belongs to log main, not to log other" in result.stderr
 
 
 def test_an_anchor_that_a_resumed_verification_cannot_look_at_is_refused(run: Run, log: ALog, saved: Path) -> None:
     result = run("verify", "--resume", str(saved), "--anchor", log.receipt(0).compact())
 
     assert result.exit_code == 2
-    assert "speaks of the first 1 record, which are not read again with --resume" in result.stderr
+    assert "covers only the first 1 record, and --resume does not read these again" in result.stderr
 
 
 # --- with several processes
@@ -745,7 +747,7 @@ def test_following_shows_what_is_appended(
         "UTC)",
         "request inc-8)",
     ]
-    assert shown.err.count("The disk is gone. Trying on.") == 1
+    assert shown.err.count("The disk is gone. Trying again.") == 1
     assert shown.err.count("and is not shown.") == 1
 
 

@@ -152,9 +152,12 @@ def test_exports_that_follow_each_other_prove_together_and_a_gap_is_named(
     assert audit("check-proof", tmp_path / "proof.json", "--key", log.verifier).exit_code == 0
     result = prove(folder, 2, early)
     assert result.exit_code == 2
-    assert "are neither in an export that was given nor in the log" in result.stderr
+    assert "are in neither the given exports nor the log" in result.stderr
     result = prove(folder, 2)
-    assert (result.exit_code, "proved from an export (--export)" in result.stderr) == (2, True)
+    assert (result.exit_code, "an export that holds an earlier record proves it (--export)" in result.stderr) == (
+        2,
+        True,
+    )
 
 
 def test_an_export_of_another_history_proves_nothing(log: ALog, folder: Path, tmp_path: Path) -> None:
@@ -168,7 +171,7 @@ def test_an_export_of_another_history_proves_nothing(log: ALog, folder: Path, tm
     cut(folder)
     result = prove(folder, 3, forged)
     assert result.exit_code == 1
-    assert "of another history than the log" in result.stderr
+    assert "do not have the same history" in result.stderr
 
 
 def test_an_altered_export_and_one_of_another_log_are_refused(log: ALog, folder: Path, tmp_path: Path) -> None:
@@ -183,7 +186,7 @@ def test_an_altered_export_and_one_of_another_log_are_refused(log: ALog, folder:
     other.append([opened(other.signer, "other")])
     assert audit("export", other.lay(tmp_path / "o"), "--log", "other", "--to", tmp_path / "o.zip").exit_code == 0
     result = prove(folder, 3, tmp_path / "o.zip")
-    assert (result.exit_code, "is of log other" in result.stderr) == (2, True), result.output
+    assert (result.exit_code, "belongs to log other" in result.stderr) == (2, True), result.output
 
 
 def test_an_export_of_a_cut_log_verifies_and_proves_later(log: ALog, folder: Path, tmp_path: Path) -> None:
@@ -192,7 +195,7 @@ def test_an_export_of_a_cut_log_verifies_and_proves_later(log: ALog, folder: Pat
     part = export(folder, "2026-11-01..2026-12-31", tmp_path / "part")
     result = audit("verify", part, "--key", log.verifier)
     assert result.exit_code == 0, result.output
-    assert "It speaks from record 9 on" in result.stdout
+    assert "The bundle begins with record 9" in result.stdout
     log.append([state(log, 8)], BEGIN + timedelta(days=DAYS))
     log.lay(folder)
     cut(folder, 8)

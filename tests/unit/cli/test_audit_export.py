@@ -85,12 +85,12 @@ def test_a_period_is_exported_and_the_bundle_verifies_alone(log: ALog, folder: P
         f"Verified: records 5 to 10 of log main, in the bundle {to}",
         "  Period   from 2026-11-27 00:00:00 UTC to 2026-11-30 00:00:00 UTC: 4 records",
         "  Sealed   from 2026-11-26 23:58:30 UTC to 2026-11-30 23:58:30 UTC",
-        "  Files    8, each as the manifest says",
+        "  Files    8, each matches the manifest",
         f"  Head     segment 7, root {log.heads[8].range.root().hex()}",
         f"  Key      {key}",
         "",
-        "It speaks from record 5 on: what was in the log before is not in the bundle.",
-        "What came after record 10 is not in the bundle either.",
+        "The bundle begins with record 5; earlier records of the log are not in it.",
+        "Records after 10 are not in the bundle either.",
     ]
 
 
@@ -129,7 +129,7 @@ def test_without_a_period_it_is_the_whole_log(log: ALog, folder: Path, to: Path,
     verified = audit("verify", to, "--key", key)
 
     assert verified.stdout.startswith("Verified: records 0 to 13 of log main, in the bundle ")
-    assert "It speaks from" not in verified.stdout
+    assert "The bundle begins with" not in verified.stdout
 
 
 def test_an_export_of_all_time_is_a_log_for_any_verifier_of_the_format(
@@ -263,18 +263,21 @@ def without(files: dict[str, bytes], name: str) -> dict[str, bytes]:
     [
         (
             lambda files: files | {"records.csv": flip(files["records.csv"])},
-            "File records.csv is not the one in the manifest",
+            "File records.csv has another hash than the manifest states",
         ),
-        (lambda files: files | {"README.txt": b"Believe me"}, "File README.txt is not the one in the manifest"),
-        (lambda files: without(files, "records.csv"), "File records.csv is in the manifest and not in the bundle."),
-        (lambda files: files | {"more.txt": b""}, "File more.txt is in the bundle and not in the manifest."),
+        (
+            lambda files: files | {"README.txt": b"Believe me"},
+            "File README.txt has another hash than the manifest states",
+        ),
+        (lambda files: without(files, "records.csv"), "File records.csv is in the manifest, but not in the bundle."),
+        (lambda files: files | {"more.txt": b""}, "File more.txt is in the bundle, but not in the manifest."),
         (
             lambda files: with_manifest(files | {"records.jsonl": files["records.jsonl"].replace(b"alice", b"malic")}),
-            "File records.jsonl does not hold the records of the period as they stand in the log.",
+            "File records.jsonl does not hold the records of the period as they are in the log.",
         ),
         (
             lambda files: with_manifest(files | {"records.csv": files["records.csv"].rpartition(b"\n8,")[0] + b"\n"}),
-            "File records.csv does not hold the records of the period as they stand in the log.",
+            "File records.csv does not hold the records of the period as they are in the log.",
         ),
         (
             lambda files: with_manifest(files | {objects_in(files)[2]: flip(files[objects_in(files)[2]])}),
@@ -291,7 +294,7 @@ def without(files: dict[str, bytes], name: str) -> dict[str, bytes]:
         ),
         (
             lambda files: files | {"manifest.json": files["manifest.json"].replace(b"2026-11-30", b"2026-11-29")},
-            "does not hold the records of the period as they stand in the log.",
+            "does not hold the records of the period as they are in the log.",
         ),
     ],
 )
@@ -395,8 +398,8 @@ def test_a_signature_without_its_key_does_not_hold(folder: Path, to: Path, key: 
 @pytest.mark.parametrize(
     ("arguments", "why"),
     [
-        (["--period", "2026-01"], "Nothing in the log is of that period: from 2026-01-01 00:00:00 UTC to 2026-02-01"),
-        (["--period", "soon"], "--period: 'soon' is not understood as a time"),
+        (["--period", "2026-01"], "The log has nothing from that period: from 2026-01-01 00:00:00 UTC to 2026-02-01"),
+        (["--period", "soon"], "--period: 'soon' is not a time that Curfew understands"),
         (["--sign-with", __file__], "cannot be used to sign: it is not an unencrypted private key in PEM"),
     ],
 )
@@ -418,7 +421,7 @@ def test_an_export_replaces_nothing(folder: Path, to: Path) -> None:
     result = audit("export", folder, "--to", to)
 
     assert result.exit_code == 2
-    assert "is there already; an export replaces nothing" in result.stderr
+    assert "already exists, and an export overwrites nothing" in result.stderr
     assert list(to.iterdir()) == []
 
 
@@ -446,7 +449,7 @@ def test_a_bundle_is_not_a_log_to_resume(folder: Path, to: Path, tmp_path: Path)
     result = audit("verify", to, "--save", tmp_path / "seen.json")
 
     assert result.exit_code == 2
-    assert "--save and --resume are for logs, and not for a bundle of one." in result.stderr
+    assert "--save and --resume work on logs, not on bundles." in result.stderr
 
 
 # --- Parquet

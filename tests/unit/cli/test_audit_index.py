@@ -264,7 +264,7 @@ def test_an_index_that_is_damaged_or_of_something_else_is_made_again(
 
     assert result.exit_code == 0
     assert len(result.stdout.splitlines()) == 7
-    assert f"Note: The index in {kept} is made again: " in result.stderr
+    assert f"Note: The index in {kept} is being rebuilt: " in result.stderr
     again = audit("search", folder, "-o", "csv")
     assert (again.stdout, "Note: The index" in again.stderr) == (result.stdout, False)
 
@@ -278,7 +278,7 @@ def test_an_index_that_cannot_be_opened_is_not_needed(log: ALog, tmp_path: Path,
 
     assert result.exit_code == 0
     assert len(result.stdout.splitlines()) == 7
-    assert "Note: the index cannot be used, and the whole log is read." in result.stderr
+    assert "Note: the index cannot be used, so the whole log is read." in result.stderr
     assert audit("index", folder).exit_code == 3
 
 
@@ -292,7 +292,7 @@ def test_two_searches_at_once_find_the_same_and_one_of_them_keeps_it(log: ALog, 
 
     assert result.exit_code == 0
     assert len(result.stdout.splitlines()) == 7
-    assert "cannot be written: another search is adding to it. What was found is whole" in result.stderr
+    assert "cannot be written: another search is adding to it. The result is complete" in result.stderr
     assert is_empty(cache)
 
 
@@ -322,7 +322,7 @@ async def test_an_index_that_another_search_makes_again_hides_nothing(log: ALog)
     ):
         other._file.empty()
         with pytest.raises(
-            CannotRead, match=r"Another search has made the index in .* again meanwhile\. Search again\."
+            CannotRead, match=r"Another search has rebuilt the index in .* at the same time\. Search again\."
         ):
             list(one.find(Query()))
 
@@ -461,7 +461,7 @@ def test_a_disk_that_takes_no_more_does_not_keep_a_search_from_answering(
 
     assert result.exit_code == 0
     assert len(result.stdout.splitlines()) == number + 1
-    assert "cannot be written: [Errno 28] No space left on device. What was found is whole" in result.stderr
+    assert "cannot be written: [Errno 28] No space left on device. The result is complete" in result.stderr
     assert len(audit("search", folder, "-o", "csv").stdout.splitlines()) == number + 1
 
 
@@ -482,7 +482,7 @@ def test_a_database_that_takes_no_more_does_not_either(
 
     assert result.exit_code == 0
     assert len(result.stdout.splitlines()) == 7
-    assert "cannot be written: database or disk is full. What was found is whole" in result.stderr
+    assert "cannot be written: database or disk is full. The result is complete" in result.stderr
 
 
 def test_an_index_on_a_disk_that_cannot_be_written_is_read(
@@ -505,7 +505,7 @@ def test_an_index_on_a_disk_that_cannot_be_written_is_read(
 
     assert result.exit_code == 0
     assert len(result.stdout.splitlines()) == 8
-    assert "cannot be written: it is read-only. What was found is whole" in result.stderr
+    assert "cannot be written: it is read-only. The result is complete" in result.stderr
 
 
 def test_the_command_makes_the_index_and_names_it(log: ALog, tmp_path: Path, cache: Path) -> None:
@@ -519,8 +519,8 @@ def test_the_command_makes_the_index_and_names_it(log: ALog, tmp_path: Path, cac
     (kept,) = cache.iterdir()
     assert first.exit_code == second.exit_code == 0
     assert first.stdout == second.stdout == f"{kept / 'index.sqlite'}\n"
-    assert "6 records of log main, up to checkpoint 6, which segment 3 was sealed with at" in first.stderr
-    assert "7 records of log main, up to checkpoint 7, which segment 4 was sealed with at" in second.stderr
+    assert "6 records of log main, up to checkpoint 6, sealed with segment 3 at" in first.stderr
+    assert "7 records of log main, up to checkpoint 7, sealed with segment 4 at" in second.stderr
     assert [row[0] for row in sql(kept / "index.sqlite", "SELECT record FROM log")] == list(range(7))
     alter(log, 4)
     log.lay(folder)
@@ -554,7 +554,7 @@ def test_it_is_said_once_what_is_kept_and_where(log: ALog, tmp_path: Path, cache
     first, second = audit("search", folder), audit("search", folder)
 
     (kept,) = cache.iterdir()
-    assert f" MB of what was verified are kept in {kept}, so that the next search is quick;" in first.stderr
+    assert f" MB of verified records are kept in {kept}, so that the next search is quick;" in first.stderr
     assert str(kept) not in second.stderr
 
 

@@ -100,13 +100,13 @@ def test_it_can_be_written_to_the_standard_output(folder: Path, proof: Path) -> 
 @pytest.mark.parametrize(
     ("record", "why"),
     [
-        (["6"], "No record is 6; the log holds 6 records."),
-        (["payments/inc-9"], "No record is payments/inc-9; the log holds 6 records."),
-        (["inc-3", "grant.expired"], "No record is inc-3 grant.expired;"),
-        (["0" * 32], f"No record is {'0' * 32};"),
-        (["inc-*"], "5 records may be meant; choose one by its index:\n          1  alice@example.com holds"),
-        (["3", "grant.activated"], "3 says already which record is meant; leave out grant.activated."),
-        ([f"other/0/1/{'0' * 64}"], "The receipt is of log other; choose that with --log other."),
+        (["6"], "No record matches 6; the log holds 6 records."),
+        (["payments/inc-9"], "No record matches payments/inc-9; the log holds 6 records."),
+        (["inc-3", "grant.expired"], "No record matches inc-3 grant.expired;"),
+        (["0" * 32], f"No record matches {'0' * 32};"),
+        (["inc-*"], "5 records match; choose one by its index:\n          1  alice@example.com holds"),
+        (["3", "grant.activated"], "3 already names the record; leave out grant.activated."),
+        ([f"other/0/1/{'0' * 64}"], "The receipt belongs to log other; choose that log with --log other."),
     ],
 )
 def test_what_means_no_record_or_several_is_told_so(folder: Path, proof: Path, record: list[str], why: str) -> None:
@@ -131,7 +131,7 @@ def test_a_receipt_that_the_log_does_not_agree_with_proves_nothing(folder: Path,
     result = audit("prove", folder, f"main/2/3/{'0' * 64}", "--to", proof)
 
     assert result.exit_code == 1
-    assert "the receipt has seen other records among the first 3" in result.stderr
+    assert "the receipt covers other records among the first 3" in result.stderr
 
 
 def test_a_proof_that_cannot_be_written_is_told_so(folder: Path, tmp_path: Path) -> None:
@@ -152,7 +152,7 @@ def test_after_a_rotation_the_proof_is_made_under_the_key_that_signed_the_end(tm
     assert audit("check-proof", proof, "--key", new.verifier_key).exit_code == 0
     refused = audit("check-proof", proof, "--key", old.verifier_key)
     assert refused.exit_code == 1
-    assert f"It was made under key {new.verifier_key}, and is checked with {old.verifier_key}." in refused.stdout
+    assert f"It was made with key {new.verifier_key}, but is checked with {old.verifier_key}." in refused.stdout
 
 
 # --- what check-proof says
@@ -201,31 +201,31 @@ def test_a_record_of_a_later_version_is_proved_and_not_read(log: ALog, folder: P
 
     written = audit("prove", folder, 6, "--to", proof)
 
-    assert "record 6, of a kind that this version does not read" in written.stdout
-    assert "It is of a kind that this version does not read; -o json shows it." in audit("check-proof", proof).stdout
+    assert "record 6, which this version cannot read" in written.stdout
+    assert "This version cannot read this kind of record; -o json shows it." in audit("check-proof", proof).stdout
 
 
 @pytest.mark.parametrize(
     ("change", "why"),
     [
         (lambda data: b"", "The file is not JSON"),
-        (lambda data: data[:-1] + b" ", "It is not in the one right form"),
+        (lambda data: data[:-1] + b" ", "It is not in the only valid form"),
         (lambda data: data.replace(b"inc-2", b"inc-3"), "do not lead to the root that was signed"),
         (lambda data: data.replace(b'"index":2', b'"index":3'), "do not lead to the root that was signed"),
         (lambda data: data.replace(b'"index":2', b'"index":9'), "There is no record 9 in a log of 6 records."),
         (
             lambda data: data.replace(b'"log":"main"', b'"log":"mail"'),
-            "It is of log mail, and the key is of curfew.dev/log/",
+            "It belongs to log mail, but the key belongs to curfew.dev/log/",
         ),
         (
             lambda data: data.replace(b"log/main\\n6", b"log/main\\n7"),
-            "Its checkpoint does not hold: the signature is not",
+            "Its checkpoint is not valid: the signature is not",
         ),
         (
             lambda data: data.replace(b"proof/v1", b"proof/v2"),
-            "'curfew.proof/v2', and this version reads curfew.proof/v1",
+            "'curfew.proof/v2'; this version reads curfew.proof/v1",
         ),
-        (lambda data: b'{"proof":1}\n', "It is not a proof: it has not exactly the fields checkpoint, index"),
+        (lambda data: b'{"proof":1}\n', "It is not a proof: it does not have exactly the fields checkpoint, index"),
     ],
 )
 @pytest.mark.parametrize("with_key", [True, False], ids=["with the key", "without a key"])
@@ -253,7 +253,7 @@ def test_a_proof_that_was_made_anew_with_another_key_is_refused(tmp_path: Path, 
     result = audit("check-proof", proof, "--key", key)
 
     assert result.exit_code == 1
-    assert "and is checked with curfew.dev/log/main" in result.stdout
+    assert "but is checked with curfew.dev/log/main" in result.stdout
 
 
 def test_a_key_that_is_none_is_told_so(folder: Path, proof: Path) -> None:

@@ -188,14 +188,14 @@ def test_what_comes_before_a_bad_place_is_shown_and_the_place_is_named(log: ALog
 @pytest.mark.parametrize(
     ("asked", "why"),
     [
-        (["--event", "grant.actived"], "No event is like grant.actived. Did you mean grant.activated"),
-        (["--event", "xyz"], "No event is like xyz. docs/audit-record.md lists all."),
+        (["--event", "grant.actived"], "No event matches grant.actived. Did you mean grant.activated"),
+        (["--event", "xyz"], "No event matches xyz. docs/audit-record.md lists all."),
         (["--phase", "Ended"], "'Ended' is not one of"),
-        (["--since", "soon"], "--since: 'soon' is not understood as a time; say today"),
-        (["--since", "2026-11-01..2026-11-07"], "is a span; give it with --period."),
-        (["--period", "3 days ago"], "--period '3 days ago' is an instant and no span; use --since or --until."),
+        (["--since", "soon"], "--since: 'soon' is not a time that Curfew understands; write today"),
+        (["--since", "2026-11-01..2026-11-07"], "is a period; give it with --period."),
+        (["--period", "3 days ago"], "--period '3 days ago' is a point in time, not a period; use --since or --until."),
         (["--period", "today", "--since", "today"], "Give --period, or --since and --until, not both."),
-        (["--since", "2026-11-08", "--until", "2026-11-01"], "nothing can be between."),
+        (["--since", "2026-11-08", "--until", "2026-11-01"], "Give a --since that is before --until."),
     ],
 )
 def test_a_question_that_cannot_be_asked_is_told_why(folder: Path, asked: list[str], why: str) -> None:

@@ -112,7 +112,7 @@ async def test_a_bad_end_is_found_with_an_anchor() -> None:
     _, error = await told(log, anchors=[anchor])
 
     assert error is not None
-    assert "was cut off at its end: the receipt has seen 6 records, and there are 4" in str(error)
+    assert "was cut off at its end: the receipt covers 6 records, and the log has only 4" in str(error)
 
 
 async def test_a_line_of_a_later_version_is_told_and_not_read() -> None:

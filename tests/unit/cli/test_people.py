@@ -52,12 +52,12 @@ def test_forgetting_leaves_nobody_to_tell(folder: Path) -> None:
 
     result = run("forget", ALICE, "--people", str(folder), "--yes")
 
-    assert (result.exit_code, result.stdout) == (0, f"Nobody can tell any more that {pseudonym} was {ALICE}.\n")
+    assert (result.exit_code, result.stdout) == (0, f"Nobody can find out any more that {pseudonym} was {ALICE}.\n")
     assert run("who", pseudonym, "--people", str(folder)).exit_code == 1
     again = run("forget", ALICE, "--people", str(folder), "--yes")
     assert (again.exit_code, again.stderr) == (
         1,
-        f"{ALICE} is not known at file://{folder}: never was, or was forgotten.\n",
+        f"{ALICE} is not known at file://{folder}: it was never recorded, or was erased.\n",
     )
 
 
@@ -74,7 +74,7 @@ def test_without_a_place_it_says_which(command: str) -> None:
     result = run(command, ALICE)
 
     assert result.exit_code == 2
-    assert "--people LOCATION, which is audit.people" in result.stderr
+    assert "--people LOCATION, the value of audit.people" in result.stderr
 
 
 @pytest.mark.parametrize("command", ["who", "forget"])

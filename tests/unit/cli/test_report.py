@@ -359,10 +359,10 @@ def test_of_a_log_that_an_anchor_contradicts_no_report_is_made(location: Path, t
 @pytest.mark.parametrize(
     ("wrong", "sentence"),
     [
-        (("--period", "Q3"), "'Q3' is not understood as a time; write 2026"),
+        (("--period", "Q3"), "'Q3' is not a time that Curfew understands; write 2026"),
         (("--framework", "sox"), "'sox' is not one of 'soc2', 'iso27001', 'gdpr', 'pci-dss', 'nist-800-53'"),
         (("--heartbeat", "often"), "'often' is not a duration such as 30m"),
-        (("--heartbeat", "0s"), "A log shows a sign of life after some time"),
+        (("--heartbeat", "0s"), "The interval must be longer than zero"),
         (("--sample", "-1"), "-1 is not in the range x>=0"),
     ],
 )
@@ -381,7 +381,7 @@ def test_a_folder_that_holds_something_is_not_written_to(location: Path, tmp_pat
     result = run(location, tmp_path)
 
     assert result.exit_code == 2
-    assert "is there already, and not an empty folder; give another." in " ".join(result.output.split())
+    assert "already exists and is not an empty folder; choose another." in " ".join(result.output.split())
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
 
 

@@ -70,7 +70,7 @@ async def test_a_dry_run_removes_nothing(cluster: FakeCluster, clock: FakeClock)
     said: list[str] = []
     assert await sweep_bindings(cluster, clock, said.append, dry_run=True) == 0
     assert left(cluster) == ["curfew-1"]
-    assert said == ["payments/curfew-1 does not say when it ends: would be removed", "1 would be removed"]
+    assert said == ["payments/curfew-1 does not state when it ends: would be removed", "1 would be removed"]
 
 
 async def test_one_that_cannot_be_removed_keeps_no_other(cluster: FakeCluster, clock: FakeClock) -> None:
@@ -80,7 +80,7 @@ async def test_one_that_cannot_be_removed_keeps_no_other(cluster: FakeCluster, c
     said: list[str] = []
     assert await sweep_bindings(cluster, clock, said.append) == 1
     assert left(cluster) == ["curfew-2"]
-    assert "payments/curfew-2 does not say when it ends: could not be removed: delete binding failed" in said[1]
+    assert "payments/curfew-2 does not state when it ends: could not be removed: delete binding failed" in said[1]
 
 
 async def test_one_that_somebody_else_removed_is_no_failure(clock: FakeClock) -> None:

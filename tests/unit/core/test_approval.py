@@ -29,7 +29,7 @@ async def test_the_record_says_why_it_did_not_count() -> None:
     assert stage.phase() == "Pending"
     assert stage.events()[-1] == "review.refused"
     assert stage.log[-1].block["detail"]["effect"] == "ReasonTooShort"
-    assert "the policy asks for a longer reason" in stage.log[-1].body["message"]
+    assert "the policy requires a longer reason" in stage.log[-1].body["message"]
 
 
 async def test_one_person_in_two_spellings_counts_once() -> None:
@@ -85,4 +85,4 @@ async def test_terms_that_somebody_else_wrote_grant_nothing() -> None:
     await stage.settle()
 
     assert (stage.phase(), stage.cluster.status("inc-4711")["endReason"]) == ("Failed", "TermsChanged")
-    assert "who may approve is not what the policy says" in stage.log[-2].message
+    assert "the approvers differ from the policy" in stage.log[-2].message

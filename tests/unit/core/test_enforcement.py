@@ -35,8 +35,8 @@ def test_what_the_api_server_says_has_a_length_for_a_sentence() -> None:
     [
         pytest.param({"a": "", "b": ""}, "", "Enforced", "in force.", id="all refuse"),
         pytest.param({"a": "", "b": ""}, "away", "Enforced", "in force.", id="silence after an answer is none"),
-        pytest.param({"a": ""}, "", "NotYetProbed", "not known yet.", id="one has not answered"),
-        pytest.param({"a": ""}, "it is away.", "NotYetProbed", "not known yet: it is away.", id="and it is known why"),
+        pytest.param({"a": ""}, "", "NotYetProbed", "are in force.", id="one has not answered"),
+        pytest.param({"a": ""}, "it is away.", "NotYetProbed", "are in force: it is away.", id="and it is known why"),
         pytest.param({"a": "x"}, "away", "NotEnforced", "policy not in force: a (x). ", id="one fault is enough"),
         pytest.param(
             {"b": "y", "a": "x"}, "", "NotEnforced", "force: a (x); b (y). ", id="all faults are named in order"

@@ -34,7 +34,7 @@ async def test_a_name_is_not_granted_again(ended: Stage, restarted: bool) -> Non
     await ended.settle()
 
     assert (ended.phase(), ended.cluster.status("inc-4711")["endReason"]) == ("Failed", "NameWasUsed")
-    assert "apply it under another name" in ended.condition("Ready")["message"]
+    assert "apply the request under another name" in ended.condition("Ready")["message"]
     assert ended.bindings() == []
 
 

@@ -68,4 +68,4 @@ async def test_a_review_names_who_has_looked() -> None:
     stage.cluster.decide("inc-4711", a_decision(CAROL, "Review"))
     await stage.settle()
 
-    assert stage.condition("Reviewed")["message"] == f"{CAROL} has looked at it"
+    assert stage.condition("Reviewed")["message"] == f"{CAROL} has reviewed it"

@@ -44,8 +44,8 @@ def test_what_goes_wrong_is_shown_too(narrator: Narrator, told: io.StringIO) -> 
     ("command", "says", "fails", "complaint"),
     [
         pytest.param("exit 3", "", False, "ended with 3", id="it fails and should not"),
-        pytest.param("true", "", True, "expected was that it fails", id="it succeeds and should not"),
-        pytest.param("echo no", "yes", False, "did not say 'yes'", id="it says something else"),
+        pytest.param("true", "", True, "expected: that it fails", id="it succeeds and should not"),
+        pytest.param("echo no", "yes", False, "did not print 'yes'", id="it says something else"),
     ],
 )
 def test_a_step_that_does_not_show_what_it_should_is_named(

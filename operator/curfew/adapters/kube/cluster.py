@@ -203,10 +203,10 @@ class KubeCluster:
             return False
         # The API server answers with a Status where the object is gone, and with the object where it only will be.
         if answer.get("kind") == "RoleBinding":
-            finalizers = ", ".join(answer["metadata"].get("finalizers") or ["which it does not name"])
+            finalizers = ", ".join(answer["metadata"].get("finalizers") or ["the API server does not name them"])
             raise Held(
-                f"RoleBinding {namespace}/{name} was deleted and still grants: finalizers hold it ({finalizers}). "
-                "Whoever put them there has to remove them."
+                f"RoleBinding {namespace}/{name} was deleted but still grants, because finalizers keep it "
+                f"({finalizers}). The owner of these finalizers has to remove them."
             )
         return True
 

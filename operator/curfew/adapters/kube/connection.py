@@ -197,7 +197,7 @@ async def find_cluster(
     if default.exists():
         return await _from_kubeconfig(str(default))
     raise NoCluster(
-        "no API server to talk to: name a kubeconfig, set KUBECONFIG, or run in a pod with a service account"
+        "no API server is configured: name a kubeconfig, set KUBECONFIG, or run in a pod with a service account"
     )
 
 

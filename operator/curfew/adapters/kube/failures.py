@@ -66,7 +66,7 @@ def _meaning(what: str, cause: Exception) -> ClusterError:
     if isinstance(cause, aiohttp.ClientConnectorCertificateError):
         return Unavailable(f"cannot {what}: the API server's certificate is not one that our CA signed: {cause}")
     if isinstance(cause, ValueError):
-        return Unavailable(f"cannot {what}: the API server's answer makes no sense: {cause}")
+        return Unavailable(f"cannot {what}: the API server's answer cannot be understood: {cause}")
     return Unavailable(f"cannot {what}: no answer from the API server: {cause or type(cause).__name__}")
 
 
@@ -88,7 +88,7 @@ def _refused(what: str, refusal: ErrorResponse) -> ClusterError:
         return Conflict(message)  # a patch that names a UID met another object of that name
     kind = _BY_STATUS.get(status, Invalid if 400 <= status < 500 else Unavailable)
     if kind is Unavailable:
-        return Unavailable(f"cannot {what}: the API server says {status}: {message}")
+        return Unavailable(f"cannot {what}: the API server answered {status}: {message}")
     return kind(message)
 
 

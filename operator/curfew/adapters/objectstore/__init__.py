@@ -36,21 +36,21 @@ def open_store(url: str, *, retention: timedelta = LEAST_RETENTION) -> ErasableS
         return FolderStore(_folder(url))
     if parts.scheme in BUCKET_SCHEMES:
         if not parts.netloc:
-            raise StoreUnavailable(f"{url} names no bucket; {parts.scheme}://BUCKET/PREFIX is right.")
+            raise StoreUnavailable(f"{url} names no bucket; write {parts.scheme}://BUCKET/PREFIX.")
         from curfew.adapters.objectstore.bucket import (
             open_bucket,  # it takes a tenth of a second, and folders need none of it
         )
 
         return open_bucket(url, retention=retention)
     raise StoreUnavailable(
-        f"{url} is not an address of a store; s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, az://CONTAINER/PREFIX and "
-        "file:///FOLDER are."
+        f"{url} is not the address of a store; write s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, az://CONTAINER/PREFIX or "
+        "file:///FOLDER."
     )
 
 
 def _folder(url: str) -> Path:
     parts = urlsplit(url)
     if parts.netloc not in ("", "localhost") or not parts.path.startswith("/"):
-        raise StoreUnavailable(f"{url} is not the address of a folder; it has three slashes: file:///FOLDER.")
+        raise StoreUnavailable(f"{url} is not the address of a folder; write three slashes: file:///FOLDER.")
     # A path is taken as it stands: percent signs, question marks and the like are characters of its name.
     return Path(url.split("://", 1)[1].removeprefix("localhost"))

@@ -43,11 +43,11 @@ def seen(headers: Mapping[str, str], where: str) -> LockSettings:
     """Return what the properties of a blob say of its lock. A policy that is not locked holds nobody back."""
     if UNTIL not in headers or MODE not in headers:
         why = (
-            f"The blobs in {where} show no immutability policy. Give it one at the level of versions, with a default "
-            "retention; what only holds for a container as a whole cannot be seen."
+            f"The blobs in {where} show no immutability policy. Set one at the level of versions, with a default "
+            "retention; Curfew cannot see a policy that holds only for a container as a whole."
         )
     elif headers[MODE].lower() != "locked":
-        why = f"The immutability policy of the blobs in {where} is {headers[MODE].lower()}, so it can be taken off. Lock it."
+        why = f"The immutability policy of the blobs in {where} is {headers[MODE].lower()}, so it can be removed. Lock it."
     else:
         holds = parsedate_to_datetime(headers[UNTIL]) - parsedate_to_datetime(headers["last-modified"])
         return LockSettings(versioning=UNREAD, locking=UNREAD, stamped=Lock(COMPLIANCE, holds))

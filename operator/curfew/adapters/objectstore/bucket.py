@@ -156,13 +156,17 @@ class BucketStore:
     async def what_keeps(self, name: str) -> Sequence[str]:
         """Return why a deleted object may still be there."""
         if self._s3 is None:
-            return (f"Whether {self._where} keeps what is deleted (versions, soft delete) cannot be asked; see to it.",)
+            return (
+                f"Whether {self._where} keeps deleted objects (versions, soft delete) cannot be checked. Check it yourself.",
+            )
         seen = await self._s3.look(self._key(name))
         if seen.versioning == "":
             return ()
         if seen.versioning == UNREAD:
             return seen.unread
-        return (f"{self._where.capitalize()} keeps versions: what is deleted can be had back. Use one without.",)
+        return (
+            f"{self._where.capitalize()} keeps versions, so deleted objects can be restored. Use one without versions.",
+        )
 
     async def list(self, prefix: str, *, keep: Keep = every, most: int | None = None) -> Sequence[str]:
         """Return the names of all objects under a prefix, sorted: those to keep, of the first `most`."""
@@ -186,7 +190,7 @@ class BucketStore:
         if self._s3 is None:
             raise NamesUnreadable(
                 f"{self._where.capitalize()} holds an object under {prefix} whose name cannot be read: "
-                f"{str(error)[:300]!r}. Remove it if you can; nothing of Curfew is named so."
+                f"{str(error)[:300]!r}. Remove it if you can; Curfew gives no object a name like that."
             ) from error
         names = await self._s3.names(self._key(prefix), most)
         return [name.removeprefix(self._key("")) for name in names]

@@ -15,15 +15,15 @@ from curfew.ports import ObjectExists, ObjectMissing, StoreError, StoreUnavailab
 
 # The addresses from which a machine in a cloud would get credentials: who is sent there has none of their own.
 METADATA_HOSTS = ("169.254.169.254", "metadata.google.internal", "169.254.170.2")
-NOT_TO_BE_HAD = "The credentials for {where} cannot be had: {said}."
+NOT_TO_BE_HAD = "The credentials for {where} cannot be obtained: {said}."
 NO_CREDENTIALS = (
     "There are no credentials for {where}: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (or "
     "GOOGLE_SERVICE_ACCOUNT, or AZURE_STORAGE_ACCOUNT_NAME and "
     "AZURE_STORAGE_ACCOUNT_KEY), or give this machine or its service account a role."
 )
 
-WRONG_CREDENTIALS = "{host} does not accept the credentials ({said}). Set those that belong to {where}."
-WRONG_REGION = "{where} is in another region ({said}). Set AWS_REGION to that of the bucket."
+WRONG_CREDENTIALS = "{host} does not accept the credentials ({said}). Set the credentials for {where}."
+WRONG_REGION = "{where} is in another region ({said}). Set AWS_REGION to the region of the bucket."
 NO_BUCKET = "{where} does not exist ({said}). Create it with versioning and Object Lock, or correct the address."
 
 BY_CODE: Mapping[str, str] = {
@@ -49,10 +49,10 @@ BY_STATUS: Mapping[int, str] = {
         "Access to {where} is denied ({said}). Curfew needs to create, read and list objects there (s3:PutObject, "
         "s3:GetObject and s3:ListBucket), and no right to delete."
     ),
-    404: "{host} knows nothing of what was asked for in {where} ({said}). Check the address and the bucket.",
-    409: "{where} was busy with the same object ({said}). It is tried again.",
+    404: "{host} did not find what Curfew asked for in {where} ({said}). Check the address and the bucket.",
+    409: "{where} was busy with the same object ({said}). Curfew tries again.",
     429: "{host} asks to slow down ({said}).",
-    501: "{host} cannot do what Curfew needs ({said}): objects must be created only where there is none of that name.",
+    501: "{host} cannot do what Curfew needs ({said}): it must create an object only if there is none of that name.",
 }
 
 EXISTS = "BlobAlreadyExists"
@@ -158,7 +158,7 @@ def _no_answer(text: str, host: str, where: str) -> str:
     if "kind: Timeout" in text or "TimedOut" in text:
         return f"{there} has not answered in time. Check the endpoint and the network."
     if "dns error" in text:
-        return f"The name of {there} is not known. Check the endpoint and the name service."
+        return f"The name of {there} cannot be resolved. Check the endpoint and DNS."
     if certificate := re.search(r"InvalidCertificate\(\s*(\w+)", text):
         return f"The certificate of {there} is not trusted ({certificate[1]})."
     if "InvalidMessage" in text:

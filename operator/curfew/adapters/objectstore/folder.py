@@ -21,10 +21,10 @@ from curfew.settings.files import NotAFile, open_regular
 R = TypeVar("R")
 
 NOT_WRITE_ONCE = (
-    "A folder is not write-once storage: whoever may write to it can change or remove records. Use a bucket with "
-    "Object Lock (s3://BUCKET/PREFIX) for more than trying it out."
+    "A folder is not write-once storage: anybody who can write to it can change or remove records. Except for a "
+    "trial, use a bucket with Object Lock (s3://BUCKET/PREFIX)."
 )
-NOT_EXCLUSIVE = "In this folder a file could be created twice; two writers would lose records. Use another disk."
+NOT_EXCLUSIVE = "In this folder, a file could be created twice, so two writers would lose records. Use another disk."
 
 # A disk that hangs keeps its threads; they are this store's own, so that nobody else waits for one.
 THREADS = 4
@@ -161,7 +161,7 @@ class _Folder:
             case NotAFile():
                 return f"{error}."
             case PermissionError():
-                return f"{where} may not be used by this user ({error.strerror}). Give it the right, or another folder."
+                return f"{where} may not be used by this user ({error.strerror}). Give it the right, or use another folder."
             case _:
                 return f"The folder {self.root} cannot be used: {error.strerror or error}."
 

@@ -132,7 +132,9 @@ class S3Bucket:
         if answer.code == "ObjectLockConfigurationNotFoundError":
             return {}
         where = f"the bucket {self._bucket}"
-        unread.append(f"{self._host} does not let Curfew see how {where} keeps objects ({answer}): it needs {right}.")
+        unread.append(
+            f"{self._host} does not let Curfew see how {where} keeps objects ({answer}): Curfew needs {right}."
+        )
         return None
 
     def _call(self, call: Callable[..., Mapping[str, Any]], **arguments: Any) -> Mapping[str, Any] | Answer:

@@ -86,11 +86,11 @@ def _findings(
 ) -> Iterator[str]:
     """Yield what is missing or weaker than it could be: what is so, and what would be right."""
     if not refused:
-        yield f"An object in {where} could be created twice; two writers would lose records. Use another store."
+        yield f"An object in {where} could be created twice, so two writers would lose records. Use another store."
     if undone is not None:
-        yield f"An object in {where} could be {undone}: what is written there can be taken back."
+        yield f"An object in {where} could be {undone}: what is written there can be removed."
     if seen is None:
-        yield f"How {where} locks its objects cannot be read; Curfew knows how to ask S3 and Azure only."
+        yield f"How {where} locks its objects cannot be read; Curfew can read that only from S3 and Azure."
         return
     yield from seen.unread
     if seen.versioning not in (ENABLED, UNREAD):
@@ -101,11 +101,11 @@ def _findings(
         yield f"{where} has Object Lock but no default retention: nothing is locked; set {_days(retention)} or more."
     shortest = min((lock for lock in (seen.default, seen.stamped) if lock), key=lambda lock: lock.holds, default=None)
     if shortest and not _holds(shortest, retention):
-        yield f"Objects in {where} are locked for {_days(shortest.holds)}; at least {_days(retention)} is asked for."
+        yield f"Objects in {where} are locked for {_days(shortest.holds)}; the settings require at least {_days(retention)}."
     if shortest and shortest.mode == GOVERNANCE:
-        yield f"Locks in {where} have mode GOVERNANCE, which s3:BypassGovernanceRetention lifts; COMPLIANCE holds."
+        yield f"Locks in {where} have mode GOVERNANCE, which s3:BypassGovernanceRetention lifts. Use mode COMPLIANCE."
     if seen.default and not seen.stamped:
-        yield f"{where} does not show locks on the objects themselves; its default retention is all to go by."
+        yield f"{where} does not show locks on the objects themselves, so Curfew can judge only its default retention."
 
 
 def _days(duration: timedelta) -> str:

@@ -23,7 +23,7 @@ class _Commands(LazyGroup):
             ctx.exit(EXIT_CODES[type(error)])
         except (MemoryError, RecursionError, OverflowError, UnicodeError) as error:
             # Exit code 1 would be an accusation. What is read is bounded, so nothing should get here.
-            click.echo(f"Error: What was given cannot be read: {type(error).__name__}: {str(error)[:200]}", err=True)
+            click.echo(f"Error: The input cannot be read: {type(error).__name__}: {str(error)[:200]}", err=True)
             ctx.exit(UNREADABLE)
 
 
@@ -32,23 +32,23 @@ class _Commands(LazyGroup):
     cls=_Commands,
     package=__name__,
     subcommands=(
-        Subcommand("verify", "Prove that a log is whole."),
-        Subcommand("search", "Find records, or tell one request's story."),
-        Subcommand("index", "Make the index that search uses, and print where it is."),
+        Subcommand("verify", "Prove that a log is complete and unchanged."),
+        Subcommand("search", "Find records, or show the story of one request."),
+        Subcommand("index", "Build the index that search uses, and print its path."),
         Subcommand("prove", "Write the proof of one record into one file."),
-        Subcommand("check-proof", "Check such a file, without the log."),
+        Subcommand("check-proof", "Check a proof file, without the log."),
         Subcommand("report", "Report on a period: controls, exceptions, samples."),
-        Subcommand("export", "Hand over the evidence of a period."),
-        Subcommand("tail", "Show the newest records, and go on with -f."),
+        Subcommand("export", "Export the evidence of a period."),
+        Subcommand("tail", "Show the newest records; -f follows the log."),
         Subcommand("key", "Print the public key of a signing key, or the keys of a log."),
-        Subcommand("who", "Say whose a pseudonym is, or which is somebody's."),
-        Subcommand("forget", "Erase who a person is; the log stays whole."),
+        Subcommand("who", "Find the name behind a pseudonym, or the pseudonym of a name."),
+        Subcommand("forget", "Erase a person's name; the log still verifies."),
     ),
 )
 def audit() -> None:
-    """Check the record of all access, and read it.
+    """Verify, search and export the log of all access.
 
     The operator writes each step of each request to a log in an object store: signed, chained, and never changed again.
-    These commands read that log where it lies. They need no cluster and never change the log. `search` keeps a copy of
-    what it has verified on this machine; `forget` deletes a person's key, which is not in the log.
+    These commands read the log directly from there. They need no cluster and never change the log. `search` keeps a
+    copy of the verified records on this machine; `forget` deletes a person's key, which is not in the log.
     """

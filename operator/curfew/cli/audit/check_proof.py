@@ -16,12 +16,12 @@ from curfew.cli.audit.exits import TAMPERED
 from curfew.cli.audit.reading import MOST_GIVEN, read_file, read_key
 
 _NO_KEY = (
-    "No key was given, so the one in the file was used. This shows that the file is of one piece, not who made it. Give "
+    "No key was given, so the one in the file was used. This shows that the file is consistent, not who made it. Give "
     "the operator's key with --key or --key-file."
 )
 
 
-@click.command("check-proof", short_help="Check such a file, without the log.")
+@click.command("check-proof", short_help="Check a proof file, without the log.")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @options.key
 @options.key_file
@@ -29,8 +29,8 @@ _NO_KEY = (
 def check_proof(file: Path, key: str | None, key_file: Path | None, output: str) -> None:
     """Check the proof of one record. It needs neither the log nor a network.
 
-    FILE is what `curfew audit prove` wrote. The key is the operator's, as `curfew audit key` prints it; it has to come
-    from somebody you trust, and not from whoever gave you the file.
+    FILE is a file that `curfew audit prove` wrote. The key is the operator's public key, as `curfew audit key` prints
+    it. Get it from somebody you trust, not from the person who gave you the file.
 
     \b
     Examples:
@@ -38,9 +38,9 @@ def check_proof(file: Path, key: str | None, key_file: Path | None, output: str)
       curfew audit check-proof main-41.proof.json --key-file curfew.pub -o json | jq -r .record.message
 
     \b
-    Exit code 0: it is proved.
-              1: it is not; the message says what is wrong with the file.
-              2: the command was wrong; the message says how.
+    Exit code 0: the record is proved.
+              1: it is not; the message shows what is wrong with the file.
+              2: the command was wrong; the message shows why.
               3: the file cannot be read.
     """  # noqa: D301  click's mark for lines that stay as they are
     given = read_key(key, key_file)
@@ -79,19 +79,19 @@ def _lines(proof: Proof, proved: Proved, verifier: Verifier, given: Verifier | N
     yield f"Proved: this is record {proved.index} of log {proof.log}"
     yield ""
     if proved.record is None:
-        yield "  It is of a kind that this version does not read; -o json shows it."
+        yield "  This version cannot read this kind of record; -o json shows it."
     else:
         yield f"  What     {proved.record.message}"
         yield f"  When     {in_utc(proved.record.at)}"
-        yield f"  Event    {proved.record.event}, by {proved.record.block.get('actor', 'nobody named')}"
+        yield f"  Event    {proved.record.event}, by {proved.record.block.get('actor', 'an unnamed actor')}"
     yield ""
     yield f"  Checked  it is one of the {count(proved.checkpoint.size, 'record')} that the checkpoint in the file commits to"
     yield f"  Root     {proved.checkpoint.root.hex()}"
     yield f"  Key      {verifier}"
     yield ""
     yield (
-        "Whoever holds that key signed a log that holds this record, word for word, at this place. That nothing was changed "
-        "or left out elsewhere in the log is what `curfew audit verify` shows."
+        "The holder of that key signed a log that has exactly this record at this place. To check that nothing else "
+        "in the log was changed or left out, run `curfew audit verify`."
     )
     if given is None:
         yield ""

@@ -74,7 +74,7 @@ class Table:
 
 @contextmanager
 def progress(total: int, things: str) -> Iterator[Callable[[], None]]:
-    """Say on a terminal how far it is, once it has taken a second."""
+    """Show the progress on a terminal, once the work has taken a second."""
     started = shown = time.monotonic()
     done = 0
     is_seen = sys.stderr.isatty()

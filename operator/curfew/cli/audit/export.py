@@ -46,10 +46,10 @@ README = "README.txt"
 
 _TEXT = """What this is
 
-The record that Curfew keeps of access to Kubernetes, log {log}, {period}: {records} of that time.
+A part of the log that Curfew keeps of access to Kubernetes: log {log}, {period}, {records}.
 
-  records.jsonl, records.csv   the records of that time, to be read; each with its index in the log
-  log/                         the part of the log that they are in, byte for byte as the operator signed it
+  records.jsonl, records.csv   these records in readable form, each with its index in the log
+  log/                         the part of the log that holds them, byte for byte as the operator signed it
   manifest.json                size and SHA-256 of every other file{parquet}
 
 How to check it
@@ -57,35 +57,35 @@ How to check it
   curfew audit verify BUNDLE --key KEY
 
 BUNDLE is this folder, or the zip file that it came in; neither the log nor a network is needed. KEY is the operator's public
-key. Get it from somebody you trust, and not from whoever gave you this. It should be
+key. Get it from somebody you trust, not from the person who gave you this bundle. It should be
 {key}
 
 What that shows
 
-That the operator wrote these records; that from record {first} on, to the end of what is in log/ ({held}), none was changed,
-removed or put in; and that records.jsonl and records.csv hold all that log/ holds of that time. What was in the log before, and
-what came after, is not in here.
+The operator wrote these records. From record {first} on, to the end of log/ ({held}), none was changed, removed or added.
+records.jsonl and records.csv hold all records of that time that are in log/. Earlier and later records of the log are not in
+this bundle.
 """
 
 
-@click.command("export", short_help="Hand over the evidence of a period.", epilog=TIMES)
+@click.command("export", short_help="Export the evidence of a period.", epilog=TIMES)
 @options.location
 @click.option(
-    "--period", metavar="SPAN", help='Of when: "last month", 2026-Q3, 2026-11-01..2026-11-07. By default all.'
+    "--period", metavar="SPAN", help='The period: "last month", 2026-Q3, 2026-11-01..2026-11-07. Default: everything.'
 )
 @click.option(
     "--to",
     required=True,
     type=click.Path(path_type=Path),
     metavar="FILE.zip|FOLDER",
-    help="What to write; it must not be there yet.",
+    help="The file or folder to write. It must not exist yet.",
 )
-@click.option("--parquet", is_flag=True, help="Also as Parquet: OCSF events, a file a class. Needs DuckDB.")
+@click.option("--parquet", is_flag=True, help="Also write Parquet: OCSF events, one file per class. Needs DuckDB.")
 @click.option(
     "--sign-with",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     metavar="PEM",
-    help="An Ed25519 key of yours to sign the manifest with: it says who handed the bundle over.",
+    help="Your Ed25519 private key. It signs the manifest, to show who made the bundle.",
 )
 @options.log
 @options.key
@@ -101,11 +101,12 @@ def export(
     parquet: bool,
     sign_with: Path | None,
 ) -> None:
-    """Hand over the evidence of a period as a bundle that verifies on its own.
+    """Export the evidence of a period as a bundle that verifies on its own.
 
     LOCATION is a bucket (s3://BUCKET/PREFIX, gs://…, az://…) or a folder. The whole log is verified first. The bundle
-    holds the segments of the period as the operator signed them, the records to be read (JSON lines, CSV), a manifest
-    with the hash of each file, and a README for whoever gets it. `curfew audit verify` takes it like a log.
+    holds the segments of the period as the operator signed them, the records in readable form (JSON lines, CSV), a
+    manifest with the hash of each file, and a README for the recipient. `curfew audit verify` takes a bundle like a
+    log.
 
     \b
     Examples:
@@ -116,14 +117,14 @@ def export(
     \b
     Exit code 0: the bundle is written.
               1: the log does not verify; there is no bundle.
-              2: the command was wrong, or nothing is of that period; the message says how.
+              2: the command was wrong, or the log has nothing from that period; the message shows why.
               3: the log cannot be read: no such bucket or log, wrong credentials.
     """  # noqa: D301  click's mark for lines that stay as they are
     verifier = given_key(key, key_file, log)
     span = read_times({"period": period, "since": None, "until": None}, SystemClock().now())
     signer = _signer(sign_with) if sign_with is not None else None
     if to.exists():
-        raise click.UsageError(f"{to} is there already; an export replaces nothing. Choose another name with --to.")
+        raise click.UsageError(f"{to} already exists, and an export overwrites nothing. Choose another name with --to.")
     if parquet and importlib.util.find_spec("duckdb") is None:
         raise click.UsageError("--parquet needs DuckDB: pip install duckdb")
     store = open_location(location)
@@ -164,7 +165,7 @@ class _Part:
     rows: BundleRows
 
     def in_words(self) -> str:
-        """Say which records it holds."""
+        """Return, in words, which records it holds."""
         return f"records {self.first} to {self.end - 1}" if self.end > self.first else "no records"
 
 
@@ -180,7 +181,7 @@ async def _export(store: ObjectStore, log: str, given: Verifier | None, span: Sp
             for name, digest, first in chosen:
                 stored = await store.get(name)
                 if hashlib.sha256(stored).digest() != digest:
-                    raise CannotRead(f"{name} was changed while it was read; `curfew audit verify` says how.")
+                    raise CannotRead(f"{name} was changed while it was read; `curfew audit verify` shows how.")
                 path = folder / OBJECTS / name
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(stored)
@@ -191,7 +192,7 @@ async def _export(store: ObjectStore, log: str, given: Verifier | None, span: Sp
 
 
 async def _choose(links: AsyncGenerator[VerifiedSegment], span: Span, rows: BundleRows) -> _Part:
-    """Verify the whole log, and return the part that a period is about.
+    """Verify the whole log, and return the part that covers a period.
 
     It begins with the first segment that was sealed in the period or holds a record of it, and ends with the last one,
     and one more: that one was sealed later, and shows that none is missing at the end.
@@ -224,7 +225,7 @@ async def _choose(links: AsyncGenerator[VerifiedSegment], span: Span, rows: Bund
                 part.end = segment.first + len(segment.lines)
         before = one
     if part is None:
-        raise click.UsageError(f"Nothing in the log is of that period: {_said(span)}.")
+        raise click.UsageError(f"The log has nothing from that period: {_said(span)}.")
     del part.objects[end:]
     part.note = note
     return part
@@ -275,7 +276,7 @@ def _readme(part: _Part, span: Span, log: str, *, has_parquet: bool) -> str:
         records=count(part.rows.count, "record"),
         held=part.in_words(),
         first=part.first,
-        parquet="\n  parquet/                     the records as OCSF events, a file a class" if has_parquet else "",
+        parquet="\n  parquet/                     OCSF events, one file per class" if has_parquet else "",
         key=part.key,
     )
 

@@ -1,4 +1,4 @@
-"""`curfew audit index`: makes the index that `search` uses, brings it up to date, and prints where it is."""
+"""`curfew audit index`: builds the index that `search` uses, brings it up to date, and prints its path."""
 
 import asyncio
 from contextlib import aclosing
@@ -23,7 +23,7 @@ from curfew.reader.source import list_log
 from curfew.reader.stream import known_key
 
 
-@click.command("index", short_help="Make the index that search uses, and print where it is.")
+@click.command("index", short_help="Build the index that search uses, and print its path.")
 @options.location
 @options.log
 @options.key
@@ -31,8 +31,8 @@ from curfew.reader.stream import known_key
 def index(location: str, log: str, key: str | None, key_file: Path | None) -> None:
     """Verify what is new in a log, add it to the index, and print the path of its SQLite file.
 
-    LOCATION is a bucket (s3://BUCKET/PREFIX, gs://…, az://…) or a folder. `search` does the same by itself; this is for
-    opening the index with other programs, and for making it in advance. docs/auditing.md describes its tables.
+    LOCATION is a bucket (s3://BUCKET/PREFIX, gs://…, az://…) or a folder. `search` does the same by itself. Use this
+    command to open the index with other programs, or to build it in advance. docs/auditing.md describes its tables.
 
     The index is a copy on this machine, with the names of people in it. It is never evidence.
 
@@ -44,7 +44,7 @@ def index(location: str, log: str, key: str | None, key_file: Path | None) -> No
     \b
     Exit code 0: the log verifies, and all of it is in the index.
               1: it does not; nothing was added.
-              2: the command was wrong; the message says how.
+              2: the command was wrong; the message shows why.
               3: the log cannot be read, or the index cannot be written.
     """  # noqa: D301  click's mark for lines that stay as they are
     verifier = given_key(key, key_file, log)
@@ -78,11 +78,11 @@ async def _update(store: ObjectStore, log: str, given: Verifier | None) -> None:
 def _show(kept: Index) -> None:
     """Print the path, for programs, and what is in it, for people."""
     if kept.emptied is not None:
-        click.echo(f"Note: the index was made again: {kept.emptied}.", err=True)
+        click.echo(f"Note: the index was rebuilt: {kept.emptied}.", err=True)
     click.echo(kept.database)
     head = kept.witness.head if kept.witness is not None else None
     if head is None or head.at is None:
         click.echo("The log is empty.", err=True)
         return
-    upto = f"checkpoint {head.range.size}, which segment {head.seq} was sealed with at {in_utc(head.at)}"
+    upto = f"checkpoint {head.range.size}, sealed with segment {head.seq} at {in_utc(head.at)}"
     click.echo(f"{count(kept.records, 'record')} of log {head.log}, up to {upto}. {kept.size / 1e6:,.1f} MB.", err=True)

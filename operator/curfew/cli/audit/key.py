@@ -27,14 +27,13 @@ from curfew.reader.source import announced, list_log, read
 def key(where: str, log: str) -> None:
     """Print the public key that goes with the operator's signing key, or the keys that have signed a log.
 
-    FILE holds the private key in PEM, as the operator's settings name it (audit.keyFile), or the public key in PEM; with -,
-    it is read from standard input. Keep
-    what is printed where an auditor finds it and whoever may write to the log does not: it is what --key and --key-file
-    of `verify` want.
+    FILE holds the private key in PEM, as the operator's settings name it (audit.keyFile), or the public key in PEM;
+    with -, it is read from standard input. Keep the printed key where an auditor finds it and people who can write to
+    the log cannot change it. Give it to `verify` with --key or --key-file.
 
-    LOCATION is a bucket (s3://BUCKET/PREFIX, gs://…, az://…) or a folder that holds a log. It is checked as by `verify`,
-    and what is printed for each key is from which segment and record on it has signed. That these are the keys of the
-    log is the log's own word; compare one of them with what you have kept.
+    LOCATION is a bucket (s3://BUCKET/PREFIX, gs://…, az://…) or a folder that holds a log. The log is checked as by
+    `verify`. Each key is printed with the first segment and record that it signed. Only the log itself states that
+    these are its keys: compare one of them with a key that you have kept.
 
     \b
     Examples:
@@ -45,7 +44,7 @@ def key(where: str, log: str) -> None:
     \b
     Exit code 0: the keys are printed.
               1: the log does not verify.
-              2: the command was wrong, or there is no key that can be used; the message says how.
+              2: the command was wrong, or there is no usable key; the message shows why.
               3: the log cannot be read: no such bucket or log, wrong credentials.
     """  # noqa: D301  click's mark for lines that stay as they are
     if where == "-":
@@ -55,11 +54,11 @@ def key(where: str, log: str) -> None:
         click.echo(_public_half(where, read_file(Path(where), MOST_KEY), log))
         return
     if "://" not in where and not Path(where).is_dir():
-        raise click.UsageError(f"{where} is neither a file nor a folder. Give a key in PEM, or where a log lies.")
+        raise click.UsageError(f"{where} is neither a file nor a folder. Give a key in PEM, or the location of a log.")
     with unreadable():
         examined = asyncio.run(_examine(open_location(where), log))
     if examined.findings:
-        click.echo(f"Not verified: {examined.findings[0]}. Say `curfew audit verify` for more.", err=True)
+        click.echo(f"Not verified: {examined.findings[0]}. Run `curfew audit verify` for details.", err=True)
         sys.exit(TAMPERED)
     for tenure in examined.verified.keys:
         click.echo(f"{tenure.verifier}  from segment {tenure.segment} and record {tenure.record} on")

@@ -1,4 +1,4 @@
-"""Records in each form that people and programs want: a table, JSON, JSON lines, CSV. Each has its index, for `prove`."""
+"""Records in each form for people and programs: a table, JSON, JSON lines, CSV. Each has its index, for `prove`."""
 
 import sys
 from collections.abc import Callable
@@ -18,7 +18,7 @@ class Listing(Protocol):
     """Prints records one by one."""
 
     def show(self, index: int, line: bytes, record: Record | None) -> None:
-        """Print a verified record; None where it is of a kind that this version does not read."""
+        """Print a verified record; None if this version cannot read it."""
         ...
 
     def end(self) -> None:

@@ -5,7 +5,9 @@ from pathlib import Path
 import click
 
 location = click.argument("location")
-log = click.option("--log", default="main", show_default=True, metavar="NAME", help="The log's name at that place.")
+log = click.option(
+    "--log", default="main", show_default=True, metavar="NAME", help="The name of the log at that location."
+)
 key = click.option("--key", metavar="KEY", help="The public key of the log: name+hash+base64.")
 key_file = click.option(
     "--key-file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A file that holds the key."
@@ -15,7 +17,7 @@ anchors = click.option(
     "anchors",
     multiple=True,
     metavar="RECEIPT|FILE",
-    help="What was kept of the log elsewhere: a receipt, a checkpoint, or a file with one. May be given often.",
+    help="Evidence of the log that was kept elsewhere: a receipt, a checkpoint, or a file with one. Can be repeated.",
 )
 output = click.option(
     "-o",
@@ -23,7 +25,7 @@ output = click.option(
     type=click.Choice(("table", "json")),
     default="table",
     show_default=True,
-    help="For people or programs.",
+    help="The output format, for people or programs.",
 )
 listing = click.option(
     "-o",
@@ -31,12 +33,12 @@ listing = click.option(
     type=click.Choice(("table", "json", "jsonl", "csv")),
     default="table",
     show_default=True,
-    help="For people, programs or spreadsheets.",
+    help="The output format, for people, programs or spreadsheets.",
 )
 people = click.option(
     "--people",
     metavar="LOCATION",
     envvar="CURFEW_PEOPLE",
     show_envvar=True,
-    help="Where people's names lie, if the log holds pseudonyms: audit.people in the operator's settings.",
+    help="Where people's names are stored, if the log holds pseudonyms: the value of audit.people in the operator's settings.",
 )

@@ -34,7 +34,7 @@ LONGEST, LONGEST_NAME = 400, 80
 
 @dataclass(frozen=True, slots=True)
 class Basis:
-    """What a report stands on: which log, how far it was verified, with what, by which version, and the draw."""
+    """The basis of a report: which log, how far it was verified, with what, by which version, and the draw."""
 
     location: str
     log: str
@@ -59,16 +59,19 @@ class Basis:
     def notes(self) -> Iterator[str]:
         """Yield what the verification does not show."""
         if self.begins is not None:
-            yield f"The log begins {self.begins}. What was before was removed, as the log itself states, and is not shown."
+            yield f"The log begins {self.begins}. Earlier records were removed, as the log itself states, and are not shown."
         if self.anchors_before:
-            yield f"Anchors that could not be compared, because what they speak of was removed: {self.anchors_before:,}."
+            yield (
+                "Anchors that could not be compared, because the records that they cover were removed: "
+                f"{self.anchors_before:,}."
+            )
         if not self.key_was_given:
             yield NO_KEY
         if not self.anchors:
             yield NO_ANCHOR
         elif (after := self.size - max(size for _, size in self.anchors)) > 0:
             yield (
-                f"The anchors speak for all records but the last {after:,}, which could be cut off without its being seen."
+                f"The anchors cover all records except the last {after:,}. If these were cut off, nothing would show it."
             )
 
 
@@ -105,7 +108,7 @@ class Pack:
 
 
 def write(pack: Pack, folder: Path) -> None:
-    """Write the evidence into a folder, the report last: where it is, all is."""
+    """Write the evidence into a folder, the report last: if the report exists, the evidence is complete."""
     proofs = folder / PROOFS
     proofs.mkdir(parents=True, exist_ok=True)
     for proof in pack.proofs:
@@ -184,7 +187,7 @@ def _cut(text: str, length: int, mark: str) -> str:
 
 
 def _legible(value: Any) -> Any:
-    """Make visible what cannot be seen, such as marks that turn the direction of writing: people write reasons."""
+    """Write out invisible characters, for example marks that change the direction of writing: people write reasons."""
     return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 

@@ -27,7 +27,7 @@ from curfew.reader.stream import VerifiedRecord, known_key, told_at, verified_se
 _SHOWN = 20  # records that are listed where several may be meant
 
 
-@click.command("prove", short_help="Write the proof of one record into one file.")
+@click.command("prove", short_help="Write the proof of one record to a file.")
 @options.location
 @click.argument("record")
 @click.argument("event", required=False)
@@ -37,7 +37,7 @@ _SHOWN = 20  # records that are listed where several may be meant
 @click.option(
     "--to",
     type=click.Path(dir_okay=False, path_type=Path, allow_dash=True),
-    help="The file to write, or - for the standard output. By default LOG-INDEX.proof.json, here.",
+    help="The file to write, or - for standard output. Default: LOG-INDEX.proof.json in the current folder.",
 )
 @click.option(
     "--export",
@@ -45,7 +45,7 @@ _SHOWN = 20  # records that are listed where several may be meant
     multiple=True,
     type=click.Path(exists=True, path_type=Path),
     metavar="BUNDLE",
-    help="An export that holds what the log no longer does, up to where it begins now; may be given several times.",
+    help="An export that holds the records removed from the log, up to where the log begins now. Can be repeated.",
 )
 def prove(
     location: str,
@@ -59,15 +59,15 @@ def prove(
 ) -> None:
     """Write the proof of one record into one file, which anyone can check without the log.
 
-    LOCATION is a bucket (s3://BUCKET/PREFIX, gs://…, az://…) or a folder. RECORD says which record: its index in the
+    LOCATION is a bucket (s3://BUCKET/PREFIX, gs://…, az://…) or a folder. RECORD names the record: its index in the
     log, as `curfew audit search` shows it; its id; a receipt, or a file with one; or a request (NAMESPACE/NAME, or its
-    UID) and EVENT, what happened to it.
+    UID) together with EVENT, the event that happened to the request.
 
     The whole log is verified first. The file holds the record, the path from it to the root of the log, and the newest
     checkpoint, which the log's key signed. `curfew audit check-proof` checks it.
 
-    A record that was removed from the log after its time is proved from exports that hold it and what came after it
-    (--export): the proof leads to the same checkpoint of today.
+    If a record was removed from the log after its retention, give exports that hold it and all later removed records
+    (--export). The proof leads to the same checkpoint, the newest of the log.
 
     \b
     Examples:
@@ -79,7 +79,7 @@ def prove(
     \b
     Exit code 0: the proof is written.
               1: the log does not verify; there is no proof.
-              2: the command was wrong, or no record or several are meant; the message says how.
+              2: the command was wrong, or no record or several records match; the message shows why.
               3: the log cannot be read: no such bucket or log, wrong credentials.
     """  # noqa: D301  click's mark for lines that stay as they are
     verifier = given_key(key, key_file, log)
@@ -110,7 +110,7 @@ class _Wanted:
     """Which record is meant."""
 
     def __init__(self, text: str, event: str | None, log: str) -> None:
-        """Read what was typed. Raise `click.UsageError` for what can mean no record."""
+        """Read the arguments. Raise `click.UsageError` if they cannot name a record."""
         self.text = f"{text} {event or ''}".strip()
         self.anchors: Sequence[Anchor] = ()
         self._index: int | None = None
@@ -118,7 +118,9 @@ class _Wanted:
         is_id = _ID.fullmatch(text) is not None
         receipt = read_receipt(text)
         if receipt is not None and receipt.log != log:
-            raise click.UsageError(f"The receipt is of log {receipt.log}; choose that with --log {receipt.log}.")
+            raise click.UsageError(
+                f"The receipt belongs to log {receipt.log}; choose that log with --log {receipt.log}."
+            )
         if receipt is not None:
             self._index, self.anchors = receipt.index, [Anchor.of_receipt(receipt, "the receipt")]
         elif is_id:
@@ -128,7 +130,7 @@ class _Wanted:
         else:
             self._query = Query({"request": (text,), **({"event": (event,)} if event else {})})
         if event and (is_id or self._index is not None):
-            raise click.UsageError(f"{text} says already which record is meant; leave out {event}.")
+            raise click.UsageError(f"{text} already names the record; leave out {event}.")
         self._may_match = self._query.sieve()
 
     def among(self, segment: Segment) -> Iterator[VerifiedRecord]:
@@ -179,18 +181,21 @@ def _the_one(found: Sequence[VerifiedRecord], wanted: _Wanted, log: Verified) ->
     if not found:
         held = f"the log holds {count(log.records - log.first, 'record')}"
         if log.beginning is not None:
-            held += f" and begins {in_words(log.beginning)}; what was before is proved from an export (--export)"
+            held += (
+                f" and begins {in_words(log.beginning)}; an export that holds an earlier record proves it (--export)"
+            )
         raise _NotOne(
-            f"No record is {printable(wanted.text)}; {held}. `curfew audit search` finds records and shows their indexes."
+            f"No record matches {printable(wanted.text)}; {held}. `curfew audit search` finds records and shows their "
+            "indexes."
         )
     if len(found) > 1:
         lines = [f"  {told.index:>9}  {printable(told.record.message)}" for told in found[:_SHOWN] if told.record]
         more = [f"  and {len(found) - _SHOWN:,} more"] if len(found) > _SHOWN else []
-        raise _NotOne("\n".join([f"{len(found):,} records may be meant; choose one by its index:", *lines, *more]))
+        raise _NotOne("\n".join([f"{len(found):,} records match; choose one by its index:", *lines, *more]))
     return found[0]
 
 
 def _in_words(told: VerifiedRecord) -> str:
     if told.record is None:
-        return f"record {told.index}, of a kind that this version does not read"
+        return f"record {told.index}, which this version cannot read"
     return f"record {told.index}, {told.record.event} at {in_utc(told.record.at)}: {told.record.message}"

@@ -1,4 +1,4 @@
-"""How the audit commands get at a log: where it is, which key signed it, which anchors speak of it."""
+"""How the audit commands find a log: where it is, which key signed it, which anchors cover it."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -42,10 +42,12 @@ def unreadable() -> Iterator[None]:
 
 
 def open_location(location: str) -> ErasableStore:
-    """Return the store at an address or in a folder. Raise `click.UsageError` or `CannotRead` where there is none."""
+    """Return the store at an address or in a folder. Raise `click.UsageError` or `CannotRead` if there is none."""
     scheme, is_address, _ = location.partition("://")
     if is_address and scheme not in ("file", *BUCKET_SCHEMES):
-        raise click.UsageError(f"{location} is neither a folder nor an address; those begin with s3, gs, az or file.")
+        raise click.UsageError(
+            f"{location} is neither a folder nor an address. An address begins with s3://, gs://, az:// or file://."
+        )
     with unreadable():
         store = open_store(location if is_address else f"file://{Path(location).absolute()}")
         if store.url.startswith("file://") and not (folder := Path(store.url.removeprefix("file://"))).is_dir():
@@ -57,7 +59,8 @@ def required_people(location: str | None) -> str:
     """Return where people's names lie, or raise `click.UsageError`."""
     if location is None:
         raise click.UsageError(
-            "Say where people's names lie: --people LOCATION, which is audit.people in the operator's settings."
+            "Give the location of people's names: --people LOCATION, the value of audit.people in the operator's "
+            "settings."
         )
     return location
 
@@ -83,7 +86,7 @@ def given_key(text: str | None, file: Path | None, log: str) -> Verifier | None:
     """Return the key that was given, or None. Raise `click.UsageError` for one that cannot be this log's."""
     verifier = read_key(text, file)
     if verifier is not None and verifier.name != origin(log):
-        raise click.UsageError(f"The key is of {verifier.name}; log {log} has one of {origin(log)}.")
+        raise click.UsageError(f"The key belongs to {verifier.name}; log {log} needs a key of {origin(log)}.")
     return verifier
 
 
@@ -102,7 +105,7 @@ def read_key(text: str | None, file: Path | None) -> Verifier | None:
 
 
 def read_anchors(text: str, log: str) -> list[Kept]:
-    """Read an anchor, or all that are in a file, in any of their forms. Raise `click.UsageError` where there is none."""
+    """Read an anchor, or all anchors in a file, in any form. Raise `click.UsageError` if there is none."""
     content, inside = text, ""
     if _is_file(text):
         try:
@@ -119,11 +122,13 @@ def read_anchors(text: str, log: str) -> list[Kept]:
 def _kept(anchor: Receipt | str, log: str, inside: str) -> Kept:
     if isinstance(anchor, Receipt):
         if anchor.log != log:
-            raise click.UsageError(f"The receipt{inside} is of log {anchor.log}; choose that with --log {anchor.log}.")
+            raise click.UsageError(
+                f"The receipt{inside} belongs to log {anchor.log}; choose that log with --log {anchor.log}."
+            )
         return Kept(Anchor.of_receipt(anchor, f"the receipt of record {anchor.index}{inside}"))
     checkpoint = claimed(anchor)
     if checkpoint.origin != origin(log):
-        raise click.UsageError(f"The checkpoint{inside} is of {checkpoint.origin}; log {log} is {origin(log)}.")
+        raise click.UsageError(f"The checkpoint{inside} belongs to {checkpoint.origin}; log {log} is {origin(log)}.")
     return Kept(Anchor.of_checkpoint(checkpoint, f"the checkpoint{inside}"), anchor)
 
 
@@ -136,12 +141,12 @@ def read_witness(file: Path, log: str) -> Witness:
             f"The saved state in {file} cannot be used: {error}. Verify the whole log again, with --save {file}."
         ) from error
     if witness.head.log != log:
-        raise click.UsageError(f"The saved state in {file} is of log {witness.head.log}, and not of {log}.")
+        raise click.UsageError(f"The saved state in {file} belongs to log {witness.head.log}, not to log {log}.")
     return witness
 
 
 def read_receipt(text: str) -> Receipt | None:
-    """Return the receipt that a text is, or the first that the file of that name holds; None where there is none."""
+    """Return the receipt in a text, or the first one in the file of that name; None if there is none."""
     try:
         content = read_given(Path(text), MOST_GIVEN).decode() if _is_file(text) else text
         return next((anchor for anchor in anchors_in(content) if isinstance(anchor, Receipt)), None)
@@ -157,6 +162,6 @@ def _is_file(text: str) -> bool:
 
 
 def tell(beginning: Beginning | None) -> None:
-    """Tell people who look for something where the log begins, if that is not its first record."""
+    """Print where the log begins, if that is not its first record."""
     if beginning is not None:
         click.echo(f"Note: {meaning(beginning)}", err=True)

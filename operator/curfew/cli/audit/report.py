@@ -50,13 +50,13 @@ def _heartbeat(_: click.Context, __: click.Parameter, value: str) -> timedelta:
     except ValueError as error:
         raise click.BadParameter(f"{error}.") from error
     if heartbeat <= timedelta(0):
-        raise click.BadParameter("A log shows a sign of life after some time, such as 60s.")
+        raise click.BadParameter("The interval must be longer than zero, such as 60s.")
     return heartbeat
 
 
 def _empty_folder(_: click.Context, __: click.Parameter, value: Path) -> Path:
     if value.exists() and (not value.is_dir() or any(value.iterdir())):
-        raise click.BadParameter(f"{value} is there already, and not an empty folder; give another.")
+        raise click.BadParameter(f"{value} already exists and is not an empty folder; choose another.")
     return value
 
 
@@ -67,7 +67,10 @@ def _empty_folder(_: click.Context, __: click.Parameter, value: Path) -> Path:
 @options.key_file
 @options.anchors
 @click.option(
-    "--framework", required=True, type=click.Choice(tuple(FRAMEWORKS)), help="Whose controls the report goes through."
+    "--framework",
+    required=True,
+    type=click.Choice(tuple(FRAMEWORKS)),
+    help="The framework whose controls the report covers.",
 )
 @click.option(
     "--period",
@@ -82,7 +85,7 @@ def _empty_folder(_: click.Context, __: click.Parameter, value: Path) -> Path:
     required=True,
     callback=_empty_folder,
     type=click.Path(path_type=Path),
-    help="The folder to make it in; new, or empty.",
+    help="The folder to write the report to: new, or empty.",
 )
 @click.option(
     "--sample",
@@ -90,7 +93,7 @@ def _empty_folder(_: click.Context, __: click.Parameter, value: Path) -> Path:
     type=click.IntRange(0),
     default=25,
     show_default=True,
-    help="How many grants to draw as samples.",
+    help="The number of grants to draw as samples.",
 )
 @click.option(
     "--heartbeat",
@@ -98,9 +101,9 @@ def _empty_folder(_: click.Context, __: click.Parameter, value: Path) -> Path:
     callback=_heartbeat,
     show_default=True,
     metavar="DURATION",
-    help="How often the log shows a sign of life (audit.heartbeat of the operator); three that are missing are a gap.",
+    help="The interval between signs of life in the log (audit.heartbeat of the operator). Three missing ones are a gap.",
 )
-@click.option("--seed", metavar="TEXT", help="What the draw begins with; by default the log's root.")
+@click.option("--seed", metavar="TEXT", help="The seed of the draw. Default: the log's root.")
 def report(
     location: str,
     log: str,
@@ -114,12 +117,12 @@ def report(
     heartbeat: timedelta,
     seed: str | None,
 ) -> None:
-    """Make the evidence that an auditor asks for.
+    """Make a report with the evidence that an auditor asks for.
 
-    LOCATION is a bucket (s3://BUCKET/PREFIX, gs://…, az://…) or a folder. The whole log is verified first, as `curfew audit
-    verify` does it; from one that does not verify, no report is made. What is made: report.html, which needs nothing else and
-    prints; each of its tables as CSV; and in proofs/ a proof for each record of a sample or an exception, which `curfew audit
-    check-proof` checks alone.
+    LOCATION is a bucket (s3://BUCKET/PREFIX, gs://…, az://…) or a folder. The whole log is verified first, as by
+    `curfew audit verify`. If it does not verify, no report is made. The report consists of report.html, a single file
+    that can be printed; each of its tables as CSV; and, in proofs/, a proof for each record of a sample or an
+    exception. `curfew audit check-proof` checks each proof without the log.
 
     \b
     Examples:
@@ -129,9 +132,9 @@ def report(
         --sample 40 --seed "engagement 4711" --anchor request.json --to evidence
 
     \b
-    Exit code 0: the report is made, whatever it says.
+    Exit code 0: the report is made, whatever its results.
               1: the log does not verify, and no report is made.
-              2: the command was wrong; the message says how.
+              2: the command was wrong; the message shows why.
               3: the log cannot be read.
     """  # noqa: D301  click's mark for lines that stay as they are
     verifier = given_key(key, key_file, log)

@@ -1,4 +1,4 @@
-"""`curfew audit search`: finds records by person, request, role, time or words, and tells the story of one request."""
+"""`curfew audit search`: finds records by person, request, role, time or words, and shows the story of one request."""
 
 import asyncio
 import dataclasses
@@ -37,13 +37,18 @@ from curfew.reader.stream import known_key, read_record
 _ROWS = 1000  # that a table has, unless --limit says something else
 
 
-@click.command("search", short_help="Find records, or tell one request's story.", epilog=TIMES)
+@click.command("search", short_help="Find records, or show the story of one request.", epilog=TIMES)
 @options.location
 @click.argument("words", nargs=-1)
 @questions
-@click.option("--story/--list", "is_story", default=None, help="Tell the whole story of the request that is found.")
-@click.option("--limit", type=click.IntRange(0), metavar="N", help="Only the newest N; a table has 1,000. 0: all.")
-@click.option("--no-index", is_flag=True, help="Read the whole log, also where an index of it is kept.")
+@click.option("--story/--list", "is_story", default=None, help="Show the whole story of the request that is found.")
+@click.option(
+    "--limit",
+    type=click.IntRange(0),
+    metavar="N",
+    help="Show only the newest N; 0 shows all. Default for a table: 1,000.",
+)
+@click.option("--no-index", is_flag=True, help="Read the whole log, even if there is an index.")
 @options.log
 @options.key
 @options.key_file
@@ -64,13 +69,14 @@ def search(
 ) -> None:
     """Find records in a log: who had what access, when, why, and who agreed.
 
-    LOCATION is a bucket (s3://BUCKET/PREFIX, gs://…, az://…) or a folder. WORDS are looked for in all that a record says.
-    Of several values of one option any is enough; different options all have to hold. In a PATTERN, * stands for anything.
+    LOCATION is a bucket (s3://BUCKET/PREFIX, gs://…, az://…) or a folder. A record matches if it contains all WORDS. If
+    an option is given several times, one of its values has to match; different options all have to match. In a PATTERN,
+    * matches anything.
 
-    Where the log holds pseudonyms, --people lets you search for names, and shows them.
+    If the log holds pseudonyms, --people lets you search for names, and shows them.
 
-    The log is verified while it is read, and what is shown comes from before the first bad place. Each record is shown
-    with its index, which `curfew audit prove` takes. One request, named exactly, is told as a story.
+    The log is verified while it is read, and only records from before the first bad place are shown. Each record is
+    shown with its index, which `curfew audit prove` takes. If you name one request exactly, its story is shown.
 
     \b
     Examples:
@@ -82,9 +88,9 @@ def search(
       curfew audit search ./copy crash-loop deploy
 
     \b
-    Exit code 0: the log verifies; what was found is shown, which may be nothing.
-              1: it does not; what was found before the first bad place is shown.
-              2: the command was wrong; the message says how.
+    Exit code 0: the log verifies; the matching records are shown, if there are any.
+              1: it does not; matching records from before the first bad place are shown.
+              2: the command was wrong; the message shows why.
               3: the log cannot be read: no such bucket or log, wrong credentials.
     """  # noqa: D301  click's mark for lines that stay as they are
     verifier = given_key(key, key_file, log)
@@ -106,7 +112,7 @@ def search(
 
 @dataclass(frozen=True, slots=True)
 class _Source:
-    """Where it is searched."""
+    """The log to search, and how."""
 
     store: ObjectStore
     log: str
@@ -149,7 +155,7 @@ async def _list(source: _Source, query: Query, listing: Listing, rows: int, *, i
 
 
 async def _tell(source: _Source, query: Query, *, or_list: bool) -> None:
-    """Print the story of the one request that is found; where there are several, list them or refuse."""
+    """Print the story of the one request that is found; if there are several, list them or refuse."""
     found, refused = await _all(source, query)
     found = [one for one in found if "story" in one.record.block]
     subjects = {one.record.subject: one for one in found}
@@ -239,7 +245,7 @@ async def _candidates(source: _Source, query: Query) -> AsyncGenerator[tuple[int
                         yield candidate
                 return
         except IndexUnusable as error:
-            click.echo(f"Note: the index cannot be used, and the whole log is read. {error}", err=True)
+            click.echo(f"Note: the index cannot be used, so the whole log is read. {error}", err=True)
     sifted = sifted_records(source.store, source.log, names, verifier, query, claim=claim, progress=progress)
     async with aclosing(sifted) as candidates:
         async for candidate in candidates:
@@ -251,7 +257,7 @@ async def _indexed(
 ) -> AsyncGenerator[tuple[int, bytes]]:
     """Yield what the index holds, then what is new in the log, which is taken into the index."""
     if index.emptied is not None:
-        click.echo(f"Note: The index in {index.path} is made again: {index.emptied}.", err=True)
+        click.echo(f"Note: The index in {index.path} is being rebuilt: {index.emptied}.", err=True)
     beginning = claim.beginning if claim is not None else None
     since = await index.since(source.store, source.log, names, beginning)
     for index_of_one, line in index.find(query):
@@ -263,7 +269,7 @@ async def _indexed(
             yield candidate
     if index.not_kept is not None:
         why = f"The index in {index.path} cannot be written: {index.not_kept}."
-        click.echo(f"Note: {why} What was found is whole; the next search verifies the same again.", err=True)
+        click.echo(f"Note: {why} The result is complete. The next search verifies the same records again.", err=True)
     elif since is None and index.size:
-        kept = f"{index.size / 1e6:,.1f} MB of what was verified are kept in {index.path}"
+        kept = f"{index.size / 1e6:,.1f} MB of verified records are kept in {index.path}"
         click.echo(f"Note: {kept}, so that the next search is quick; --no-index keeps nothing.", err=True)

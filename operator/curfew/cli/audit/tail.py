@@ -41,14 +41,26 @@ MOST_BAD = 100
 """How many segments that are not good are named before no older ones are looked at."""
 
 
-@click.command("tail", short_help="Show the newest records, and go on with -f.")
+@click.command("tail", short_help="Show the newest records; -f follows the log.")
 @options.location
 @options.log
 @options.key
 @options.key_file
-@click.option("-n", "--lines", "count", type=click.IntRange(0), default=20, show_default=True, help="How many records.")
 @click.option(
-    "-f", "--follow", "is_followed", is_flag=True, help="Go on with what is written from now on. Ctrl-C ends it."
+    "-n",
+    "--lines",
+    "count",
+    type=click.IntRange(0),
+    default=20,
+    show_default=True,
+    help="The number of records to show.",
+)
+@click.option(
+    "-f",
+    "--follow",
+    "is_followed",
+    is_flag=True,
+    help="Follow the log: show new records as they are written. Ctrl-C ends it.",
 )
 @questions
 @options.listing
@@ -67,7 +79,7 @@ def tail(
     """Show the newest records of a log as a person would read them.
 
     LOCATION is a bucket (s3://BUCKET/PREFIX, gs://…, az://…) or a folder. Each line is one thing that happened: when
-    (UTC), what, and a sentence. The signature of each segment is checked on the way, but not that none is missing:
+    (UTC), what, and a sentence. The signature of each segment is checked. That no segment is missing is not checked;
     `curfew audit verify` does that.
 
     \b
@@ -77,13 +89,13 @@ def tail(
       curfew audit tail s3://acme-access-log/prod -f --person alice@example.com
       curfew audit tail ./copy -n 1000 -o json | jq -r .message
 
-    With -o json each line is a record as it is stored: an OCSF event in canonical JSON; with -o jsonl it comes with its
-    index, as from `curfew audit search`. What is asked for is asked as there.
+    With -o json, each line is a record as it is stored: an OCSF event in canonical JSON. With -o jsonl, each line also
+    has the index of the record, as in `curfew audit search`. The options that select records are the same as there.
 
     \b
     Exit code 0: all that was shown is signed.
-              1: a segment was altered and is not shown; the message says which.
-              2: the command was wrong; the message says how.
+              1: a segment was altered and is not shown; the message names it.
+              2: the command was wrong; the message shows why.
               3: the log cannot be read: no such bucket or log, wrong credentials.
     """  # noqa: D301  click's mark for lines that stay as they are
     verifier = given_key(key, key_file, log)
@@ -135,7 +147,7 @@ class _SelfTest:
 
 
 _OF_A_SELF_TEST = frozenset({"request.created", "request.rejected", "request.closed"})
-"""What is told of a self-test. Whatever else there is of a request of that name is shown."""
+"""The events of a self-test. All other events of a request of that name are shown."""
 
 
 def _asks(query: Query) -> bool:
@@ -218,7 +230,7 @@ async def _follow(store: ObjectStore, head: Head, verifier: Verifier, query: Que
             continue
         except StoreUnavailable as error:
             if reachable:
-                click.echo(f"{error} Trying on.", err=True)
+                click.echo(f"{error} Trying again.", err=True)
             reachable = False
             await asyncio.sleep(_POLL)
             continue

@@ -1,4 +1,4 @@
-"""What `curfew audit verify` says: the outcome of a verification, for people and for programs."""
+"""The output of `curfew audit verify`: the outcome of a verification, for people and for programs."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,18 +15,18 @@ NO_KEY = (
     "wrote it. Give the operator's key with --key or --key-file."
 )
 NO_ANCHOR = (
-    "No anchor was given: a log that was cut off at its end cannot be told from a complete one. Give a receipt or a "
+    "No anchor was given: a log that was cut off at its end looks complete. Give a receipt or a "
     "checkpoint with --anchor."
 )
 RESUMED = (
-    "What the saved state had seen was not read again: that it still lies there as it was, and that nothing new repeats a "
-    "record of it, is not shown. Without --resume all is."
+    "The segments in the saved state were not read again. This does not show that they are still there unchanged, or "
+    "that no new record repeats one of theirs. Verify without --resume to check both."
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """One verification. `examined` is None where it ended before the first segment could be looked at."""
+    """One verification. `examined` is None if it ended before the first segment could be looked at."""
 
     log: str
     location: str
@@ -73,22 +73,22 @@ class Report:
             yield meaning(verified.beginning)
         if verified.anchors_before:
             yield (
-                f"{count(verified.anchors_before, 'anchor')} could not be compared: what they speak of was removed. Newer "
-                "ones can be."
+                f"{count(verified.anchors_before, 'anchor')} could not be compared, because the records that they "
+                "cover were removed. Give newer anchors."
             )
         if self.anchored is not None and self.is_good and (after := verified.records - self.anchored) > 0:
             yield (
-                f"The anchors speak for the first {count(self.anchored, 'record')}; the {count(after, 'record')} after "
-                "them could be cut off without its being seen. A newer receipt speaks for more."
+                f"The anchors cover the first {count(self.anchored, 'record')}. If the {count(after, 'record')} after "
+                "them were cut off, nothing would show it. A newer receipt covers more."
             )
         if verified.before and self.is_good:
             yield RESUMED
         for name in verified.voided:
-            yield f"{name} is not ours; the log itself says that it is void and goes on after it."
+            yield f"{name} does not belong to the log; the log itself states that it is void and continues after it."
         if verified.unread:
             yield (
-                f"{count(len(verified.unread), 'record')} from index {verified.unread[0]} on are signed, but of a kind "
-                "that this version does not read."
+                f"{count(len(verified.unread), 'record')} from index {verified.unread[0]} on are signed, but this "
+                "version cannot read them. Use a newer version."
             )
 
     def _lines(self, *, show_all: bool) -> Iterator[str]:
@@ -105,11 +105,11 @@ class Report:
             yield from _summary(verified)
             yield from _keys(verified)
         elif verified is not None:
-            yield f"  Good     {count(verified.segments, 'segment')}, each in itself"
+            yield f"  Good     {count(verified.segments, 'segment')}, each checked by itself"
         if self.verifier is not None and not (self.is_good and verified is not None and len(verified.keys) > 1):
             yield f"  Key      {self.verifier}"
         if verified is not None and verified.anchors and self.is_good:
-            yield f"  Anchors  {verified.anchors:,}, of which the newest has seen {count(self.anchored or 0, 'record')}"
+            yield f"  Anchors  {verified.anchors:,}; the newest covers {count(self.anchored or 0, 'record')}"
         for note in self.notes():
             yield ""
             yield f"Note: {note}"
@@ -133,7 +133,7 @@ def _summary(verified: Verified) -> Iterator[str]:
 
 
 def _keys(verified: Verified) -> Iterator[str]:
-    """Yield which key has sealed which segments, where there are several."""
+    """Yield which key has sealed which segments, if there are several keys."""
     ends = [tenure.segment - 1 for tenure in verified.keys[1:]] + [verified.head.seq]
     for tenure, end in zip(verified.keys, ends, strict=True) if len(ends) > 1 else ():
         yield f"  Key      {tenure.verifier}, segments {tenure.segment} to {end}"

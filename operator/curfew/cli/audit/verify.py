@@ -1,4 +1,4 @@
-"""`curfew audit verify`: proves that a log is whole, or says where it is not."""
+"""`curfew audit verify`: proves that a log is whole, or shows where it is not."""
 
 import asyncio
 import json
@@ -31,7 +31,7 @@ from curfew.reader.parallel import processors, with_gists
 from curfew.reader.source import announced, list_log, read
 
 
-@click.command("verify", short_help="Prove that a log is whole.")
+@click.command("verify", short_help="Prove that a log is complete and unchanged.")
 @options.location
 @options.log
 @options.key
@@ -40,17 +40,17 @@ from curfew.reader.source import announced, list_log, read
 @click.option(
     "--save",
     type=click.Path(dir_okay=False, writable=True, path_type=Path),
-    help="Save in a file what was verified, if the log is whole.",
+    help="If the log verifies, save the verified state to this file.",
 )
 @click.option(
     "--resume",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Verify only what came after a saved file, and that the log still extends it.",
+    help="Verify only what came after the state in this file, and that the log still extends it.",
 )
 @click.option(
-    "--jobs", type=click.IntRange(1), metavar="N", help="How many processes; as many as there are processors otherwise."
+    "--jobs", type=click.IntRange(1), metavar="N", help="The number of processes. Default: the number of processors."
 )
-@click.option("--all", "show_all", is_flag=True, help="Say all that is wrong, not only the first.")
+@click.option("--all", "show_all", is_flag=True, help="Show all problems, not only the first.")
 @options.output
 def verify(
     location: str,
@@ -67,16 +67,16 @@ def verify(
     """Prove that a log is whole: nothing altered, lost, added, moved or forked.
 
     LOCATION is a bucket (s3://BUCKET/PREFIX, gs://…, az://…) or a folder: where the operator writes, or a copy; or a
-    bundle that `curfew audit export` wrote. Every byte of it is checked, from the first segment to the last, and what is
-    wrong is said with its place.
+    bundle that `curfew audit export` wrote. Every byte of the log is checked, from the first segment to the last. Each
+    problem is shown with its place.
 
-    Two things cannot come from the log itself. Who wrote it: give the key (--key), which `curfew audit key` prints. And
-    whether it was cut off at its end: give an anchor (--anchor), which is what somebody kept of it elsewhere. Each grant
-    carries one, on its RoleBinding and in the status of its request, and the ConfigMap curfew-checkpoint holds the newest.
-    What --save writes is one too. A file may hold many, as kubectl lists them; all are used.
+    The log itself cannot show two things. To check who wrote the log, give the key (--key) that `curfew audit key`
+    prints. To check whether the end of the log was cut off, give an anchor (--anchor): evidence of the log that was
+    kept elsewhere. Each grant carries an anchor, on its RoleBinding and in the status of its request, and the ConfigMap
+    curfew-checkpoint holds the newest. The file that --save writes is an anchor too. A file may hold many anchors, as
+    kubectl lists them; all are used.
 
-    The key may be the newest or any that came before it: where the log was handed over from one to another, that is
-    followed.
+    The key may be the newest or any earlier key of the log: verification follows each change of keys.
 
     \b
     Examples:
@@ -92,14 +92,14 @@ def verify(
 
     \b
     Exit code 0: the log is whole.
-              1: it is not; the first bad place is named (with --all, each).
-              2: the command was wrong; the message says how.
+              1: it is not; the first bad place is shown (with --all, every bad place).
+              2: the command was wrong; the message shows why.
               3: the log cannot be read: no such bucket or log, wrong credentials.
             130: it was interrupted with Ctrl-C.
     """  # noqa: D301  click's mark for lines that stay as they are
     if (bundle := find_bundle(location)) is not None:
         if save is not None or resume is not None:
-            raise click.UsageError("--save and --resume are for logs, and not for a bundle of one.")
+            raise click.UsageError("--save and --resume work on logs, not on bundles.")
         sys.exit(verify_bundle(bundle, location, key, key_file, anchors, output))
     since = read_witness(resume, log) if resume is not None else None
     given = [one for anchor in anchors for one in read_anchors(anchor, log)]
@@ -111,7 +111,7 @@ def verify(
         with unreadable():
             report, witness = asyncio.run(_verify(store, log, asked))
     except KeyboardInterrupt:
-        click.echo("Interrupted: nothing is known of the log.", err=True)
+        click.echo("Interrupted: it is not known whether the log verifies.", err=True)
         sys.exit(INTERRUPTED)
     click.echo(json.dumps(report.to_json(), indent=2) if output == "json" else report.to_text(show_all=show_all))
     if save is not None:
@@ -130,7 +130,7 @@ class _Asked:
 
 
 async def _verify(store: ObjectStore, log: str, asked: _Asked) -> tuple[Report, Witness | None]:
-    """Return what was found, and what to keep of the log if it is whole."""
+    """Return the report, and the state to save if the log is whole."""
     since = asked.since
     names = await list_log(store, log, may_be_empty=bool(asked.anchors or since), note=note)
     anchors = [one.anchor for one in asked.anchors]
@@ -144,7 +144,7 @@ async def _verify(store: ObjectStore, log: str, asked: _Asked) -> tuple[Report, 
 
     if not names:
         what = "an anchor" if anchors else "a saved state"
-        why = f"is gone: {what} speaks of it, and no segment is there"
+        why = f"is gone: {what} covers it, but no segment is there"
         return report(Finding(Kind.CUT_OFF, f"log {log}", why)), None
     claim = await find_claim(store, log, names)
     beginning = claim.beginning if claim is not None else None
@@ -179,15 +179,15 @@ def _refuse_older(anchors: Sequence[Kept], since: Witness) -> None:
     for anchor in (one.anchor for one in anchors):
         if anchor.size < since.head.range.size:
             raise click.UsageError(
-                f"{anchor.source.capitalize()} speaks of the first {count(anchor.size, 'record')}, which are not read again "
-                "with --resume. Leave out one of the two."
+                f"{anchor.source.capitalize()} covers only the first {count(anchor.size, 'record')}, and --resume "
+                "does not read these again. Leave out --resume or this anchor."
             )
 
 
 def _too_old(since: Witness, beginning: Beginning) -> click.UsageError:
     return click.UsageError(
-        f"The saved state ends with segment {since.head.seq}, and by its own word the log begins with segment "
-        f"{beginning.segment} now: nothing links the two. Verify without --resume, and save that state."
+        f"The saved state ends with segment {since.head.seq}, and the log now states that it begins with segment "
+        f"{beginning.segment}: nothing links the two. Verify without --resume, and save a new state."
     )
 
 
@@ -199,7 +199,7 @@ def _after(
     rest = [name for name in names if not 0 <= place(log, name) < since.head.seq]
     first = beginning.segment if beginning is not None else 0
     if lost := since.head.seq - first - len(before):
-        why = f"no longer holds {count(lost, 'segment')} of the saved state; without --resume it is said which"
+        why = f"no longer holds {count(lost, 'segment')} of the saved state; verify without --resume to see which"
         return rest, [Finding(Kind.MISSING, f"log {log}", why)]
     return rest, []
 

@@ -1,4 +1,4 @@
-"""What `curfew audit verify` does with a bundle: everything in it is checked, and it is said from which record on it speaks."""
+"""How `curfew audit verify` checks a bundle: all of its contents, and the record with which it begins."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -71,18 +71,16 @@ def _lines(manifest: Manifest, examined: ExaminedBundle, findings: Sequence[Find
     yield f"  Period   {span}: {count(examined.in_period, 'record')}"
     if verified.first_at is not None and verified.last_at is not None:
         yield f"  Sealed   from {in_utc(verified.first_at)} to {in_utc(verified.last_at)}"
-    yield f"  Files    {len(manifest.files):,}, each as the manifest says"
+    yield f"  Files    {len(manifest.files):,}, each matches the manifest"
     yield f"  Head     segment {verified.head.seq}, root {verified.head.range.root().hex()}"
     yield from (f"  Key      {tenure.verifier}" for tenure in verified.keys)
     if examined.exporter is not None:
-        yield f"  Signed   the manifest, by {examined.exporter}; whose key that is, the bundle cannot tell"
+        yield f"  Signed   the manifest, by {examined.exporter}; the bundle cannot show whose key that is"
     yield ""
     if examined.first:
-        yield f"It speaks from record {examined.first} on: what was in the log before is not in the bundle."
+        yield f"The bundle begins with record {examined.first}; earlier records of the log are not in it."
     yield (
-        f"What came after record {last} is not in the bundle either."
-        if last >= 0
-        else "The log had no records by then."
+        f"Records after {last} are not in the bundle either." if last >= 0 else "The log had no records at that time."
     )
 
 

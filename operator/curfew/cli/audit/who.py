@@ -1,4 +1,4 @@
-"""`curfew audit who`: says whose a pseudonym is, and which pseudonym is somebody's."""
+"""`curfew audit who`: finds the name behind a pseudonym, and the pseudonym of a name."""
 
 import asyncio
 import sys
@@ -15,14 +15,14 @@ UNKNOWN = 1
 """Exit code for somebody of whom nothing is known, or not any more."""
 
 
-@click.command("who", short_help="Say whose a pseudonym is, or which is somebody's.")
+@click.command("who", short_help="Find the name behind a pseudonym, or the pseudonym of a name.")
 @click.argument("person")
 @options.people
 def who(person: str, people: str | None) -> None:
-    """Say whose a pseudonym is, or which pseudonym is somebody's.
+    """Find the name behind a pseudonym, or the pseudonym of a name.
 
-    PERSON is a pseudonym as the log holds it (person:…), or a name as the API server knows it. What is asked for lies
-    where the operator keeps people's names (--people), and nowhere else: whoever may not read that cannot tell.
+    PERSON is a pseudonym as the log holds it (person:…), or a name as the API server knows it. The answer is stored
+    only where the operator keeps people's names (--people). Without the right to read there, nobody can find it out.
 
     \b
     Examples:
@@ -31,8 +31,8 @@ def who(person: str, people: str | None) -> None:
 
     \b
     Exit code 0: the answer was printed.
-              1: nobody of that name or pseudonym is known, or not any more.
-              2: the command was wrong; the message says how.
+              1: that name or pseudonym is not known, or was erased.
+              2: the command was wrong; the message shows why.
               3: the names cannot be read: no such bucket, wrong credentials.
     """  # noqa: D301  click's mark for lines that stay as they are
     store = open_location(required_people(people))
@@ -43,6 +43,6 @@ def who(person: str, people: str | None) -> None:
         return
     found = next((one for one in known.values() if one.name == person), None)
     if found is None:
-        click.echo(printable(f"{person} is not known at {store.url}: never was, or was forgotten."), err=True)
+        click.echo(printable(f"{person} is not known at {store.url}: it was never recorded, or was erased."), err=True)
         sys.exit(UNKNOWN)
     click.echo(found.pseudonym)

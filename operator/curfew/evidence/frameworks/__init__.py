@@ -1,6 +1,6 @@
 """The controls of each framework that access records bear on, in our own words.
 
-Numbers are those of the frameworks; what a control asks is said shortly and is no substitute for its text.
+Numbers are those of the frameworks; the short description of a control does not replace its text.
 """
 
 from collections.abc import Mapping

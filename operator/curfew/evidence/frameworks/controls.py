@@ -9,7 +9,7 @@ from curfew.evidence.topics import Topic
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """One control: its number and subject, what it asks, what the log says to it, and what it cannot say to this one."""
+    """One control: its number, its subject, what it requires, what the log shows for it, and what it cannot show."""
 
     id: str
     title: str

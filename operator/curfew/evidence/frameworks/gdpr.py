@@ -16,7 +16,7 @@ from curfew.evidence.topics import (
     WATCHING,
 )
 
-WHICH_DATA = "Which of the roles reach personal data, and whose: that is for the record of processing to say."
+WHICH_DATA = "Which roles reach personal data, and whose data: the record of processing has to state that."
 
 GDPR = Framework(
     key="gdpr",
@@ -25,7 +25,7 @@ GDPR = Framework(
     controls=(
         Control(
             "Art. 5(1)(c), (e)",
-            "As little data for as short as needed",
+            "As little data, and for as short a time, as needed",
             "Personal data is limited to what is needed, and not kept for longer.",
             (PERSONAL_DATA, RETENTION),
         ),
@@ -39,7 +39,7 @@ GDPR = Framework(
         Control(
             "Art. 5(2)",
             "Accountability",
-            "Whoever is responsible can show that the rules are kept.",
+            "The controller can show that the rules are kept.",
             (RECORDING, INTEGRITY, CONTINUITY),
         ),
         Control(
@@ -65,7 +65,7 @@ GDPR = Framework(
         Control(
             "Art. 32(4)",
             "People act on instructions",
-            "Whoever has access processes data only as instructed.",
+            "People with access process data only as instructed.",
             (ASKING, APPROVAL),
         ),
         Control(
@@ -73,13 +73,13 @@ GDPR = Framework(
             "Notification of breaches",
             "A breach is notified within 72 hours, with its facts on record.",
             (EMERGENCY, WATCHING, RECORDING),
-            ("Whether there was a breach: the log says who could have reached data and when, not what was read.",),
+            ("Whether there was a breach: the log shows who could have reached data and when, not what was read.",),
         ),
     ),
     silent=(
         ("Art. 6, 9", "The legal basis of processing."),
-        ("Art. 12 to 22", "The rights of those concerned, beside the names in this log."),
+        ("Art. 12 to 22", "The rights of the people concerned, except those about their names in this log."),
         ("Art. 28", "Contracts with processors."),
-        ("Art. 44 to 49", "Transfers to third countries: where the log's store lies is for its contract to say."),
+        ("Art. 44 to 49", "Transfers to third countries: the contract for the log's store has to state where it is."),
     ),
 )

@@ -25,7 +25,7 @@ ISO27001 = Framework(
         Control(
             "A.5.3",
             "Segregation of duties",
-            "Duties that conflict are with different people.",
+            "Conflicting duties belong to different people.",
             (SEPARATION, APPROVAL),
         ),
         Control(

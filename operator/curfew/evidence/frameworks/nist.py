@@ -31,7 +31,7 @@ NIST = Framework(
         Control(
             "AC-2(2)",
             "Temporary and emergency access is removed by itself",
-            "What was given for a time or an emergency is taken away automatically.",
+            "Access that was given for a time or an emergency is removed automatically.",
             (ENDING, EMERGENCY),
         ),
         Control(
@@ -74,7 +74,7 @@ NIST = Framework(
         Control(
             "AU-3",
             "Content of records",
-            "A record says what, when, where, from where, with what outcome, and who.",
+            "A record shows what happened, when, where, from where, with what outcome, and who did it.",
             (RECORDING,),
             ("The address that a request came from, unless the API server's audit log is joined with this one.",),
         ),
@@ -101,7 +101,9 @@ NIST = Framework(
             "Non-repudiation",
             "It can be proved that somebody did something.",
             (INTEGRITY, APPROVAL),
-            ("A signature by the person: records say whom the API server authenticated, and are signed by Curfew.",),
+            (
+                "A signature by the person: records name the user whom the API server authenticated, and Curfew signs them.",
+            ),
         ),
         Control(
             "AU-11",

@@ -42,7 +42,7 @@ PCI = Framework(
         Control(
             "7.2.4",
             "Review of access every six months",
-            "All access is reviewed, and what is not fitting is removed.",
+            "All access is reviewed, and inappropriate access is removed.",
             (ENDING,),
             ("The review of standing access. Access under Curfew ends by itself and needs a new approval each time.",),
         ),
@@ -51,7 +51,7 @@ PCI = Framework(
             "System that controls access",
             "A system restricts access by need to know, enforces it, and denies by default.",
             (APPROVAL, LEAST),
-            ("That nothing beside Curfew grants: list the standing role bindings.",),
+            ("That nothing except Curfew grants access: list the standing role bindings.",),
         ),
         Control(
             "8.2.1, 8.2.2",
@@ -87,8 +87,8 @@ PCI = Framework(
         ),
         Control(
             "10.2.2",
-            "What an entry says",
-            "Who, what kind, when, outcome, where from, and what it concerned.",
+            "What an entry contains",
+            "Who, what kind of event, when, the outcome, the origin, and what was affected.",
             (RECORDING,),
             ("The address that a request came from, unless the API server's audit log is joined with this one.",),
         ),

@@ -23,7 +23,7 @@ SOC2 = Framework(
         Control(
             "CC6.1",
             "Logical access",
-            "Only authorized people get at protected systems, through means that enforce it.",
+            "Only authorized people reach protected systems, and controls enforce that.",
             (ASKING, LEAST, ENDING),
             ("How people authenticate, and other ways to the same systems.",),
         ),
@@ -37,7 +37,7 @@ SOC2 = Framework(
         Control(
             "CC6.3",
             "Roles, least privilege, separation of duties",
-            "Access follows roles, gives no more than needed, and is not decided by whoever wants it.",
+            "Access follows roles, gives no more than needed, and is not decided by the person who wants it.",
             (APPROVAL, SEPARATION, LEAST, ENDING),
         ),
         Control(

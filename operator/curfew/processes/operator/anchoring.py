@@ -90,13 +90,14 @@ class Anchoring:
         where = f"ConfigMap {self._namespace}/{CHECKPOINT_CONFIG_MAP}"
         there = await self._board.get_config_map(self._namespace, CHECKPOINT_CONFIG_MAP)
         if there is None:
-            return "Missing", f"There is no {where}; the chart makes it."
+            return "Missing", f"There is no {where}; the chart creates it."
         old = (there.get("data") or {}).get(CHECKPOINT_KEY, "")
         known = self._opened(old)
         if known is not None and (known.size > size or (known.size == size and old != note)):
             return "Ahead", (
-                f"{where} holds a checkpoint of {known.size} records, and the log now holds {size} or others: it was cut off "
-                "or replaced. Keep the ConfigMap, and compare: curfew audit verify --anchor FILE."
+                f"{where} holds a checkpoint of {known.size} records, but the log now holds {size} records, or other "
+                "ones: the log was cut off or replaced. Keep the ConfigMap, and compare it with the log: curfew audit "
+                "verify --anchor FILE."
             )
         if known is None and old:
             log.warning("a checkpoint of another key is replaced", config_map=where, note=old)

@@ -143,7 +143,7 @@ class Cleanup:
             return await self._look_at(heapq.heappop(self._heap), now)
         except ClusterError as error:
             if not self._is_away:
-                log.warning("finished requests cannot be deleted now; it is tried on", problem=str(error))
+                log.warning("finished requests cannot be deleted now; Curfew tries again", problem=str(error))
             self._is_away = True
             return AGAIN.total_seconds()
 

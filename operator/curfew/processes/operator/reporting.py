@@ -85,14 +85,14 @@ class Reporting:
         self._telemetry.reconcile_error(type(error).__name__)
         again = round(delay.total_seconds(), 3)
         if isinstance(error, ClusterError):
-            log.warning("the API server did not do what was asked", key=str(key), problem=str(error), again_in=again)
+            log.warning("a call to the API server failed", key=str(key), problem=str(error), again_in=again)
         else:
             log.error("work on a key failed", key=str(key), problem=str(error), again_in=again, exc_info=error)
 
     def unreadable(self, error: Unreadable) -> None:
         """Tell of an object that cannot be read. It stops nobody else; a request is told so in its status."""
         self._telemetry.reconcile_error("Unreadable")
-        log.error("an object cannot be read and is passed over", problem=str(error))
+        log.error("an object cannot be read and is skipped", problem=str(error))
 
     def committed(self, seconds: float, records: int, size: int) -> None:
         """Measure a commit to the trail."""
@@ -107,7 +107,7 @@ class Reporting:
             log.info("the trail does not take records yet", reason=reason, problem=message)
         else:
             log.error(
-                "the trail takes no records: nothing is granted, revocations go on", reason=reason, problem=message
+                "the trail takes no records: nothing is granted; revocations continue", reason=reason, problem=message
             )
 
     def attested(self, attestation: Attestation, namespace: str) -> None:
@@ -144,7 +144,7 @@ class Reporting:
             log.info("admission policies are being tried", reason=state.reason, problem=state.message)
             return
         log.error(
-            "admission policies are not in force: nothing is granted, revocations go on",
+            "admission policies are not in force: nothing is granted; revocations continue",
             reason=state.reason,
             problem=state.message,
         )

@@ -36,7 +36,7 @@ class SweeperWatch:
         self._overdue = overdue
         self._since = clock.now()
         self._is_told = False
-        self.message = "whether the sweeper runs was not looked at yet"
+        self.message = "Curfew has not checked yet whether the sweeper runs"
 
     async def run(self) -> None:
         """Look once a minute, until cancelled."""
@@ -44,8 +44,8 @@ class SweeperWatch:
             try:
                 await self._look()
             except ClusterError as error:
-                self.message = f"whether the sweeper runs is not known: {error}"
-                log.warning("cannot see whether the sweeper runs", problem=str(error))
+                self.message = f"Curfew cannot check whether the sweeper runs: {error}"
+                log.warning("cannot check whether the sweeper runs", problem=str(error))
             await asyncio.sleep(EVERY_SECONDS)
 
     async def _look(self) -> None:

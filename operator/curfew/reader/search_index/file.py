@@ -62,7 +62,7 @@ _PAGE = 16 * 1024  # bytes; larger than usual, because nearly all is written in 
 
 
 class IndexUnusable(Exception):
-    """The index cannot be opened. `str(error)` says why."""
+    """The index cannot be opened. `str(error)` is the reason."""
 
 
 class Damaged(Exception):
@@ -103,7 +103,7 @@ class IndexFile:
             raise
 
     def close(self) -> None:
-        """Close both; what was not committed is forgotten, and not even that there is no room for it matters."""
+        """Close both. What was not committed is dropped, so a full disk does not matter."""
         with suppress(sqlite3.Error):
             self.database.close()
         with suppress(OSError):
@@ -117,7 +117,7 @@ class IndexFile:
     def state(self) -> State:
         """Return how far the log was verified. Raise `Damaged`, also for an index of something else; `sqlite3.Error`.
 
-        That each record has its row is checked here; what a row says is not.
+        Checks that each record has its row, but not the contents of a row.
         """
         self.database.execute(f"PRAGMA cache_size = -{_CACHE}")
         with self.reading():
@@ -126,7 +126,7 @@ class IndexFile:
                 return State()
             version = self.database.execute("PRAGMA user_version").fetchone()[0]
             if version != VERSION or made != _SCHEMA:
-                raise Damaged(f"it is of version {version}, and this is version {VERSION}")
+                raise Damaged(f"it has format version {version}, and this version of Curfew uses {VERSION}")
             state = self.told()
             (count,) = self.database.execute("SELECT count(*) FROM records").fetchone()
             (last,) = self.database.execute("SELECT max(record) FROM records").fetchone()
@@ -138,19 +138,19 @@ class IndexFile:
         return state
 
     def told(self) -> State:
-        """Return what it says of itself, without looking whether that is so. Raise as `state` does."""
+        """Return the state that the file claims, without checking it. Raise as `state` does."""
         if not _schema(self.database):
             return State()
         rows = self.database.execute("SELECT * FROM about LIMIT 2").fetchall()
         if len(rows) != 1:
-            raise Damaged("it does not say what it is of")
+            raise Damaged("it does not state its log")
         log, location, key, records, segment_bytes, _, witness, object_names = rows[0]
         if (log, location, key) != (self.named.log, self.named.location, self.named.key):
             raise Damaged(f"it is of log {log} at {location}")
         try:
             return State(Witness.from_json(orjson.loads(witness)), object_names, records, segment_bytes)
         except ValueError as error:
-            raise Damaged(f"it does not say how far it goes: {error}") from error
+            raise Damaged(f"it does not state how far it goes: {error}") from error
 
     @contextmanager
     def reading(self) -> Iterator[None]:
@@ -204,7 +204,7 @@ def open_file(path: Path, named: Named) -> Iterator[tuple[IndexFile, State, str 
 
 
 def is_damage(error: Exception) -> bool:
-    """Whether an error means that the index is not what was written, and not only that it cannot be had just now."""
+    """Whether an error means that the index is damaged, and not only that it cannot be read at the moment."""
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)
     return isinstance(error, Damaged) or code & 0xFF in (
         sqlite3.SQLITE_CORRUPT,

@@ -1,4 +1,5 @@
-"""An index of what was verified of a log, so that the next search verifies only what is new. A folder in the cache folder.
+"""An index of the verified records of a log, so that the next search verifies only new records. A folder in the cache
+folder.
 
 What it holds is in `file.py`. A search asks the tables which records may answer, reads them from the segments that
 are kept, and holds each line against the leaf hash that was verified. The index is as trustworthy as the machine that it
@@ -53,7 +54,7 @@ def index_path(url: str, log: str, verifier: Verifier) -> Path:
 
 
 class _Place(NamedTuple):
-    """Where a segment is, and what was verified of it."""
+    """Where a segment is, and what was verified about it."""
 
     first: int
     held: int  # records
@@ -64,7 +65,7 @@ class _Place(NamedTuple):
 
 @contextmanager
 def open_index(url: str, log: str, verifier: Verifier) -> Iterator["Index"]:
-    """Open or make the index of a log, or raise `IndexUnusable`. What was added and not kept is forgotten."""
+    """Open or make the index of a log, or raise `IndexUnusable`. What was added but not committed is dropped."""
     with open_file(index_path(url, log, verifier), Named(log, url, str(verifier))) as (file, state, emptied):
         yield Index(file, state, emptied)
 
@@ -73,7 +74,7 @@ class Index:
     """An open index."""
 
     def __init__(self, file: IndexFile, state: State, emptied: str | None) -> None:
-        """`emptied` says why what it held was thrown away."""
+        """`emptied` is the reason why its contents were dropped."""
         self.path = file.path
         self.database = file.path / DATABASE
         self.emptied = emptied
@@ -104,16 +105,18 @@ class Index:
     async def since(
         self, store: ObjectStore, log: str, names: Sequence[str], beginning: Beginning | None
     ) -> Witness | None:
-        """Return how far the log was verified, or None. Raise `NotVerified` if it no longer holds what it held then.
+        """Return how far the log was verified, or None. Raise `NotVerified` if it no longer holds the verified records.
 
-        `names` are those of the log's objects now, from where it begins by its own word. Raise `IndexUnusable` for a log
-        that begins after all that is known of it here.
+        `names` are the names of the log's objects now, from its stated beginning on. Raise `IndexUnusable` if the log
+        begins after all records in the index.
         """
         since = self._state.witness
         if since is None:
             return None
         if beginning is not None and since.head.seq < beginning.segment:
-            raise IndexUnusable(f"All that is in {self.path} was removed from the log; move that folder away.")
+            raise IndexUnusable(
+                f"All records in the index {self.path} were removed from the log; move that folder away."
+            )
         before = up_to(log, names, since.head.seq)
         last = hashlib.sha256(await store.get(since.newest)).digest() if since.newest in before else b""
         if are_still_there(self._state.object_names, before, since, beginning) and last == since.head.object_hash:
@@ -178,7 +181,7 @@ class Index:
     def _look_again(self) -> None:
         """Raise `CannotRead` if another process has made the index again since it was opened."""
         if self._file.told().records < self._state.records:
-            raise CannotRead(f"Another search has made the index in {self.path} again meanwhile. Search again.")
+            raise CannotRead(f"Another search has rebuilt the index in {self.path} at the same time. Search again.")
 
     def _lost(self, error: Exception) -> CannotRead:
         if isinstance(error, sqlite3.Error) and not is_damage(error):
@@ -186,15 +189,14 @@ class Index:
         what_next = f"Remove the folder {self.path}, or use --no-index."
         with suppress(IndexUnusable, OSError, sqlite3.Error):
             self._file.empty()
-            what_next = "It was emptied. Search again; this reads the whole log and makes the index again."
+            what_next = "It was emptied. Search again: this reads the whole log and rebuilds the index."
         return CannotRead(f"The index in {self.path} is damaged: {error}. {what_next}")
 
     # --- taking in
 
     def add(self, gist: Gist, packed: Packed, stored: bytes) -> None:
-        """Take in a segment that was verified, what is kept of it, and its object.
-
-        Raise `NotVerified` if it repeats what the index holds, which a walk that begins in the middle cannot see.
+        """Add a verified segment: what the index keeps of it, and its object. Raise `NotVerified` if it repeats a
+        record in the index, which a walk that begins in the middle cannot see.
         """
         if not gist.link.count:
             return

@@ -1,4 +1,4 @@
-"""Adds to an index: all that one search has verified is added in one transaction, or nothing of it is."""
+"""Adds to an index: everything that one search has verified is added in one transaction, or nothing is."""
 
 import os
 import sqlite3
@@ -17,14 +17,14 @@ _KNOWN = 16_384  # stories that are remembered, so that they are written once; o
 
 
 class _NotNow(Exception):
-    """Nothing can be added to the index by this search. `str(error)` says why."""
+    """The search can add nothing to the index. `str(error)` is the reason."""
 
 
 class IndexWriter:
     """Adds segments to an index.
 
-    If that cannot be done, `trouble` says why from then on, and nothing is added. It is no reason to fail: what a search
-    finds is verified and whole without an index.
+    If that fails, `trouble` is the reason from then on, and nothing more is added. The search does not fail: its result
+    is verified and complete without an index.
     """
 
     def __init__(self, file: IndexFile, state: State) -> None:
