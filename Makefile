@@ -13,8 +13,8 @@ STORE ?=
 
 .PHONY: help venv demo quick test soak bench up down check generate runtime clean
 
-help: ## Say what there is
-	@echo "Curfew: just-in-time access for Kubernetes. What you can make:"
+help: ## List the commands
+	@echo "Curfew: just-in-time access for Kubernetes. Commands:"
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/    make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-20s%s\n", $$1, $$2}'
 	@echo "The first time, the servers are built: about 10 minutes on two cores. Nothing needs containers or root."
 
@@ -27,10 +27,10 @@ quick: venv ## Run the tests that need no servers, in about a minute (ARGS="-k w
 test: venv ## Run all tests, in about half an hour on two cores; the last line counts them (ARGS="-k word" for some)
 	@$(BIN)/python -m tools.run_tests $(ARGS)
 
-soak: venv ## Run all tests with everything that is otherwise drawn, in about an hour (ARGS="-k word" for some)
+soak: venv ## Run all tests with all cases, of which make test tries a random tenth, in about an hour (ARGS="-k word" for some)
 	@$(BIN)/python -m tools.run_tests --soak $(ARGS)
 
-bench: venv ## Measure, and say which bounds are met; 5 min (ARGS="append verify" for some, --help for more)
+bench: venv ## Measure, and show which bounds are met; 5 min (ARGS="append verify" for some, --help for more)
 	@$(BIN)/python -m bench $(ARGS)
 
 check: venv ## Check style, types, layers, and that generated files are fresh

@@ -57,7 +57,7 @@ def main(arguments: list[str] | None = None) -> int:
     putting.add_argument("place", type=Place.parse, metavar="s3://BUCKET/KEY")
     removing = commands.add_parser("rm", help="delete a version of an object for good")
     removing.add_argument("place", type=Place.parse, metavar="s3://BUCKET/KEY")
-    removing.add_argument("version", nargs="?", help="which; without it, the one that was there first")
+    removing.add_argument("version", nargs="?", help="the version; without it, the oldest one")
     chosen = parser.parse_args(arguments)
 
     import botocore.exceptions  # slow, so not for --help

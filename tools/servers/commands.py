@@ -34,7 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
     build_parser.add_argument("names", nargs="*", metavar="NAME", help=f"all, or some of: {', '.join(BY_NAME)}")
     commands.add_parser("up", help="start everything in the background")
     commands.add_parser("down", help="stop everything")
-    commands.add_parser("status", help="say what is up (exit status 1 if nothing is)")
+    commands.add_parser("status", help="show what is up (exit status 1 if nothing is)")
     commands.add_parser("env", help='print shell exports; use: eval "$(python -m tools.servers env)"')
     keep = commands.add_parser("keep")  # no help: `up` runs it
     keep.add_argument("lock", type=int)
