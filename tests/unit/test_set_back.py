@@ -55,7 +55,7 @@ async def test_a_grant_that_was_revoked_ends_again(restarted: bool) -> None:
     assert list(stage.events(uid)) == [*told, "grant.orphan_removed"]
     assert not told_twice(stage)
     assert not stage.store.requests(), "it is out of the watch again"
-    assert "the log holds its story closed" in stage.log[-1].message
+    assert "the log holds its story as closed" in stage.log[-1].message
 
 
 async def test_a_grant_whose_time_is_over_before_the_log_is_read_gets_no_second_end() -> None:

@@ -41,18 +41,18 @@ class FaultList:
         """Return them, and at their end how many are not listed."""
         if not self._not_listed:
             return tuple(self._listed)
-        why = f"has {self._not_listed:,} faults besides, which are not listed"
+        why = f"has {self._not_listed:,} more faults, which are not listed"
         return (*self._listed, Finding(Kind.FOREIGN, f"log {self._log}", why))
 
 
 def foreign(log: str, name: str) -> Finding:
     """Return that an object has no name of this log's."""
-    return Finding(Kind.FOREIGN, f"object {name}", f"does not belong to log {log}: no segment is named so")
+    return Finding(Kind.FOREIGN, f"object {name}", f"does not belong to log {log}: no segment has a name like that")
 
 
 def misplaced(seq: int, name: str, expected: str) -> Finding:
     """Return that a good segment lies under another name than its own."""
-    why = f"does not lie where it belongs: its name is {expected}"
+    why = f"is not where it belongs: its name has to be {expected}"
     return Finding(Kind.MISPLACED, f"segment {seq} ({name})", why, seq, name, range(0))
 
 
@@ -77,15 +77,15 @@ def no_longer_there(since: Witness) -> Finding:
 def no_longer_the_same(since: Witness) -> Finding:
     """Return that another segment is in the place of the one that a witness has seen last."""
     seq, name = since.head.seq, since.newest
-    why = "is not the one that is in the saved state: the log was rewritten"
+    why = "differs from the one in the saved state: the log was rewritten"
     return Finding(Kind.REWRITTEN, f"segment {seq} ({name})", why, seq, name)
 
 
 def not_following(name: str, segment: Segment, head: Head) -> Finding:
     """Return that a segment after a gap begins before the end of what is good."""
     why = (
-        f"does not go on from segment {head.seq}: it begins at record {segment.first}, after {head.range.size} records, "
-        f"and at {segment.at}, after {head.at}"
+        f"does not continue segment {head.seq}: it begins at record {segment.first} after {head.range.size} records, "
+        f"and at {segment.at} after {head.at}"
     )
     return Finding(Kind.ALTERED, f"segment {segment.seq} ({name})", why, segment.seq, name)
 
@@ -107,7 +107,7 @@ def other_key(log: str, keys: Succession, records: int) -> Iterator[Finding]:
     if not keys.tenures or keys.is_proven:
         return
     if keys.current == keys.trusted:
-        why = f"hands itself over to {keys.trusted} at its end, but nothing that this key has sealed follows"
+        why = f"hands itself over to {keys.trusted} at its end, but no segment sealed by this key follows"
     else:
         why = f"is sealed by {keys.tenures[-1].verifier}, and no part of it by {keys.trusted}"
     yield Finding(Kind.OTHER_KEY, f"log {log}", why, records=range(records))
@@ -116,14 +116,12 @@ def other_key(log: str, keys: Succession, records: int) -> Iterator[Finding]:
 def unstated(beginning: Beginning) -> Finding:
     """Return that a log is cut off at its beginning without having stated that it may be."""
     where = f"what is before segment {beginning.segment}"
-    why = "is missing, and nothing in the log that verifies states that it may be removed"
+    why = "is missing, and no verified record states that it may be removed"
     return Finding(Kind.UNSTATED, where, why, records=range(beginning.record))
 
 
 def repeated(seq: int, repeat: Repeat) -> Finding:
     """Return that one thing is recorded twice."""
-    why = (
-        f"holds record {repeat.index}, which tells of the same thing as record {repeat.earlier}: each is recorded once"
-    )
+    why = f"holds record {repeat.index}, which repeats record {repeat.earlier}: each thing is recorded only once"
     at_fault = range(repeat.index, repeat.index + 1)
     return Finding(Kind.REPEATED, f"segment {seq} ({repeat.name})", why, seq, repeat.name, at_fault)

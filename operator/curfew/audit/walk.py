@@ -247,7 +247,7 @@ class Walk:
             retired = Candidate(broken.name, stored).open_alone(others, self._log)[0].verifier if others else None
         except ChainBroken:
             retired = None
-        words = f"it is sealed by {retired}, whose turn it is not" if retired else damage.words
+        words = f"it is sealed by {retired} out of turn" if retired else damage.words
         self._troubles.append(
             Trouble(
                 Kind.ALTERED,

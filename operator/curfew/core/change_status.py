@@ -16,7 +16,7 @@ from curfew.core.conditions import ACTIVE, APPROVED, READY, REVIEWED, STALLED, O
 REVIEW_WITHIN = timedelta(hours=24)
 """How soon after breaking the glass somebody else has to have looked at it."""
 
-REVIEW_OWED = "somebody who may approve has to look at it and add a Review decision within 24 hours"
+REVIEW_OWED = "somebody who may approve has to review it, with a Review decision, within 24 hours"
 
 Fields = Callable[[Change], dict[str, Any]]
 Conditions = Callable[[Change], Iterator[Observation]]

@@ -22,7 +22,7 @@ Cause = tuple[Reason, str]
 
 STORY_CLOSED: Cause = (
     Reason.STORY_CLOSED,
-    "the log holds its story closed: the cluster was set back to a time before its end",
+    "the log holds its story as closed: the cluster was set back to a time before its end",
 )
 
 _DELETED: Cause = (Reason.REQUEST_DELETED, "its request was deleted")
@@ -176,7 +176,7 @@ def _decided(kind: object, by: object) -> Cause | None:
 
 
 def _removed(facts: Facts) -> Cause:
-    what, grant = "its binding was deleted by somebody else than Curfew", facts.request.status.grant
+    what, grant = "its binding was deleted by somebody other than Curfew", facts.request.status.grant
     return Reason.BINDING_REMOVED, what if grant is None else f"{what}; {wording.shown_by_audit_log(grant.uid)}"
 
 

@@ -83,7 +83,7 @@ def _first_obstacle(found: TrailFindings) -> tuple[TrailReason, str] | None:
     if found.discrepancy is not None:
         return TrailReason.VERIFICATION_FAILED, found.discrepancy
     if found.needs_proof and found.is_proved is None:
-        return TrailReason.NOT_YET_PROVED, found.not_asked or "That the store is write-once is being proved."
+        return TrailReason.NOT_YET_PROVED, found.not_asked or "Curfew is still checking that the store is write-once."
     if found.needs_proof and not found.is_proved:
         return TrailReason.NOT_WRITE_ONCE, found.shortcomings
     return None

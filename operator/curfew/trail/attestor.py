@@ -20,7 +20,7 @@ AGAIN = timedelta(seconds=30)
 NO_ANSWER_PAUSE = 2.0
 """Seconds until it is asked again where it did not answer."""
 
-VANISHED = "The newest segment was stored and cannot be read any more."
+VANISHED = "The newest segment was stored, but can no longer be read."
 
 
 class AttestationObserver(Protocol):
@@ -71,7 +71,7 @@ class Attestor:
                 await self._reread(samples)
                 attestation = await self._attest(samples)
             except StoreError as error:
-                self._keeper.not_attested(f"That the store is write-once cannot be proved yet: {error}")
+                self._keeper.not_attested(f"Curfew cannot check yet whether the store is write-once: {error}")
                 await asyncio.sleep(NO_ANSWER_PAUSE)
                 continue
             is_well = self._doubted is None and (attestation.sufficient or not self._worm_required)

@@ -57,8 +57,8 @@ class Keys:
                 self._now = signer
                 return
         raise KeyUnknown(
-            f"The log is signed with key {verifier.key_hash.hex()} from here on, and this process has "
-            f"{' and '.join(known.key_hash.hex() for known in self.verifiers)}. Give it the newest in audit.keyFile."
+            f"The log is signed with key {verifier.key_hash.hex()} from here on, but this process has only "
+            f"{' and '.join(known.key_hash.hex() for known in self.verifiers)}. Set audit.keyFile to the newest key."
         )
 
     def handed_over(self) -> None:
@@ -86,8 +86,8 @@ class Keys:
             first, second = [await self._apart(lambda one: one.sign(statement(one.verifier)), signer) for _ in range(2)]
             if first != second:
                 raise KeyUnknown(
-                    f"Key {signer.verifier.key_hash.hex()} signs the same text differently each time, and what Curfew seals "
-                    "with it could not be opened after a restart. Use a key that signs as RFC 8032 says (Ed25519)."
+                    f"Key {signer.verifier.key_hash.hex()} signs the same text differently each time, so Curfew could "
+                    "not open its seals after a restart. Use a key that signs as RFC 8032 requires (Ed25519)."
                 )
             signatures.append(first)
         return tuple(signatures)

@@ -40,7 +40,7 @@ class _SlotTaken(Exception):
     """
 
     def __init__(self, name: str, why: str, stored: bytes | None = None) -> None:
-        super().__init__(f"The object {name} stands where the next segment belongs, and {why}.")
+        super().__init__(f"The object {name} is in the place of the next segment, and {why}.")
         self.stored = stored
 
 
@@ -112,7 +112,7 @@ class Placer:
         except ChainBroken as error:
             # The next name would be made of these bytes for ever, so they are not taken from one reading.
             if await self._store.get(name) != stored:
-                raise StoreUnavailable(f"{name} was read twice and was not the same.") from error
+                raise StoreUnavailable(f"{name} was read twice, with different results.") from error
             raise _SlotTaken(name, error.why, stored) from error
         try:
             records_of(segment)

@@ -50,9 +50,7 @@ class RecordQueue:
                 continue
             line = record.line()
             if len(line) > LARGEST_RECORD:
-                raise NotCanonical(
-                    f"is larger than a record can be: {len(line):,} bytes, and {LARGEST_RECORD:,} at most"
-                )
+                raise NotCanonical(f"is larger than a record can be: {len(line):,} bytes; at most {LARGEST_RECORD:,}")
             self._waiting[record.id] = Entry(record, line)
 
     def add_first(self, *records: Record) -> None:

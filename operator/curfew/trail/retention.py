@@ -119,7 +119,7 @@ class Retention:
         claimed = claimed_key(stored, origin(self._log))
         verifier = next((key for key in self._keys() if key.key_hash == claimed), None)
         if verifier is None:
-            raise ChainBroken(sequence(name), name, "is signed by no key that is known")
+            raise ChainBroken(sequence(name), name, "is not signed by a known key")
         segment, after = resume(name, stored, verifier, self._log)
         following = successor(segment, verifier)
         follow(after, after.next_name(), await self._store.get(after.next_name()), following)

@@ -87,7 +87,7 @@ class Search:
             return await self._open(self._first)
         except ObjectMissing:
             if refusal is None and before is None:
-                refusal = ChainBroken(0, self._first, "is missing, and so is all that was written lately")
+                refusal = ChainBroken(0, self._first, "is missing, and so is everything that was written recently")
         except (ChainBroken, KeyUnknown) as error:
             refusal = refusal or error
         if refusal is not None:
@@ -138,7 +138,7 @@ class Search:
             except (ChainBroken, KeyUnknown) as error:
                 refusal = refusal or error
             except ObjectMissing:
-                refusal = refusal or ChainBroken(sequence(name), name, "is listed and cannot be read")
+                refusal = refusal or ChainBroken(sequence(name), name, "is listed, but cannot be read")
         return None, refusal
 
     async def _first_day(self) -> date | None:
@@ -204,6 +204,6 @@ class Search:
     def _unknown(self, name: str, claimed: bytes) -> str:
         ours = " and ".join(verifier.key_hash.hex() for verifier in self._verifiers)
         return (
-            f"Segment {name} is signed with key {claimed.hex()}, and the settings name {ours}. If the key was exchanged, "
-            "name the one before it in audit.previousKeyFile for three days; if it was not, put the former key back"
+            f"Segment {name} is signed with key {claimed.hex()}, but the settings name {ours}. If the key was "
+            "exchanged, set audit.previousKeyFile to the previous key for three days; if not, restore the former key"
         )

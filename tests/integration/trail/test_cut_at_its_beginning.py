@@ -273,7 +273,7 @@ def test_a_log_that_is_cut_elsewhere_does_not_verify(log: Log, tmp_path: Path) -
     asyncio.run(log.store.create(name, forged.objects[name]))
     result = audit("verify", url, "--key", key, "--all")
     assert result.exit_code == 1
-    assert "nothing in the log that verifies states that it may be removed" in result.stdout
+    assert "no verified record states that it may be removed" in result.stdout
     result = audit("search", url, "--key", key, "--event", "review.*", "--no-index")
     assert (result.exit_code, result.stdout) == (1, "")
 

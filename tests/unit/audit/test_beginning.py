@@ -82,7 +82,7 @@ def test_a_log_that_states_nothing_does_not_verify_without_its_oldest_segments()
     remove(log, 0, 1, 2)
     (finding,) = examined(log, beginning_of(log, 3)).findings
     assert (finding.kind, finding.records) == (Kind.UNSTATED, range(5))
-    assert "nothing in the log that verifies states that it may be removed" in finding.why
+    assert "no verified record states that it may be removed" in finding.why
 
 
 def test_a_log_that_is_cut_further_than_it_states_does_not_verify() -> None:

@@ -66,7 +66,7 @@ def test_to_be_handed_a_log_is_not_yet_to_have_sealed_any_of_it() -> None:
 
     assert found(look(log)) == []
     (finding,) = look(log, SECOND.verifier).findings
-    assert str(finding).startswith(f"log main hands itself over to {SECOND.verifier} at its end, but nothing")
+    assert str(finding).startswith(f"log main hands itself over to {SECOND.verifier} at its end, but no segment")
 
 
 def test_a_retired_key_cannot_go_on(log: ALog) -> None:
@@ -77,7 +77,7 @@ def test_a_retired_key_cannot_go_on(log: ALog) -> None:
     examined = look(log)
 
     assert found(examined) == [(Kind.ALTERED, seq), (Kind.ALTERED, seq + 1)][: len(examined.findings)]
-    assert f"it is sealed by {FIRST.verifier}, whose turn it is not" in str(examined.findings[0])
+    assert f"it is sealed by {FIRST.verifier} out of turn" in str(examined.findings[0])
 
 
 def test_a_key_cannot_go_on_before_it_is_its_turn(log: ALog) -> None:

@@ -180,7 +180,7 @@ def test_an_object_that_is_no_segment_is_named() -> None:
     log.objects["v1/log=main/dt=2026-11-24/notes.txt"] = b"hello"
 
     assert str(only(look(log))) == (
-        "object v1/log=main/dt=2026-11-24/notes.txt does not belong to log main: no segment is named so"
+        "object v1/log=main/dt=2026-11-24/notes.txt does not belong to log main: no segment has a name like that"
     )
 
 
@@ -223,7 +223,7 @@ def test_a_segment_in_another_day_is_named() -> None:
     finding = only(look(log))
 
     assert (finding.kind, finding.seq) == (Kind.MISPLACED, 1)
-    assert str(finding) == f"segment 1 ({elsewhere}) does not lie where it belongs: its name is {name}"
+    assert str(finding) == f"segment 1 ({elsewhere}) is not where it belongs: its name has to be {name}"
 
 
 def test_a_segment_of_another_log_is_refused() -> None:
@@ -268,7 +268,7 @@ def test_a_record_that_is_there_twice_is_found() -> None:
 
     finding = only(look(log))
     assert (finding.kind, finding.seq, finding.records) == (Kind.REPEATED, 2, range(3, 4))
-    assert str(finding).endswith("holds record 3, which tells of the same thing as record 1: each is recorded once")
+    assert str(finding).endswith("holds record 3, which repeats record 1: each thing is recorded only once")
 
 
 def test_lines_of_a_later_version_are_counted_and_verified_all_the_same() -> None:

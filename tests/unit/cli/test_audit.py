@@ -487,7 +487,7 @@ def lose_an_old_one(log: ALog) -> None:
 @pytest.mark.parametrize(
     ("attack", "sentence"),
     [
-        (rewrite, "is not the one that is in the saved state: the log was rewritten"),
+        (rewrite, "differs from the one in the saved state: the log was rewritten"),
         (cut, "which is in the saved state, is missing"),
         (damage_what_came, "Segment 4 ("),
         (lose_an_old_one, "no longer holds 1 segment of the saved state"),

@@ -199,7 +199,7 @@ def test_what_is_recorded_again_after_the_index_was_made_is_found(log: ALog, tmp
     result = audit("search", folder)
 
     assert result.exit_code == 1
-    assert "holds record 7, which tells of the same thing as record 2" in result.stderr
+    assert "holds record 7, which repeats record 2" in result.stderr
     assert result.stdout.count("\n") == 7  # what comes before it
     assert audit("search", folder).exit_code == 1
 

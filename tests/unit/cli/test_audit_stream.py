@@ -101,7 +101,7 @@ async def test_what_is_recorded_twice_is_told_at_the_end() -> None:
     _, error = await told(log)
 
     assert error is not None
-    assert "holds record 4, which tells of the same thing as record 1" in str(error)
+    assert "holds record 4, which repeats record 1" in str(error)
 
 
 async def test_a_bad_end_is_found_with_an_anchor() -> None:

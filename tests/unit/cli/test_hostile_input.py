@@ -106,7 +106,7 @@ def test_only_so_many_faults_are_listed(log: ALog, folder: Path, monkeypatch: py
     code, output = audit("verify", folder, "--all")
 
     assert (code, output.count("claims the place of segment 1")) == (1, 20)
-    assert "has 30 faults besides, which are not listed" in output
+    assert "has 30 more faults, which are not listed" in output
 
 
 def test_only_so_many_segments_that_are_not_good_are_named_by_tail(log: ALog, folder: Path) -> None:

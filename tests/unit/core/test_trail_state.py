@@ -19,7 +19,7 @@ FINDINGS: Mapping[TrailReason, tuple[Mapping[str, Any], str]] = {
     TrailReason.STORE_UNAVAILABLE: ({"trouble": AWAY}, AWAY.message),
     TrailReason.OPENING: ({"is_open": False}, "The log is being read."),
     TrailReason.VERIFICATION_FAILED: ({"discrepancy": "It reads back otherwise."}, "It reads back otherwise."),
-    TrailReason.NOT_YET_PROVED: ({"is_proved": None}, "That the store is write-once is being proved."),
+    TrailReason.NOT_YET_PROVED: ({"is_proved": None}, "Curfew is still checking that the store is write-once."),
     TrailReason.NOT_WRITE_ONCE: ({"is_proved": False, "shortcomings": "It has no lock."}, "It has no lock."),
 }
 """Each finding that is an obstacle, the graver ones first."""

@@ -111,7 +111,7 @@ async def test_a_new_key_without_the_one_before_it_grants_nothing_and_says_what_
     assert store.objects == there
     assert (health.ok, health.is_open, health.reason) == (False, False, "KeyUnknown")
     (ours,), (theirs,) = hashes(NEW), hashes(OLD)
-    assert f"is signed with key {theirs}, and the settings name {ours}" in health.message
+    assert f"is signed with key {theirs}, but the settings name {ours}" in health.message
     assert "audit.previousKeyFile" in health.message
 
 
@@ -131,7 +131,7 @@ async def test_an_old_key_is_not_gone_on_with() -> None:
 
     assert store.objects == there
     assert health.reason == "KeyUnknown"
-    assert "Give it the newest in audit.keyFile" in health.message
+    assert "Set audit.keyFile to the newest key" in health.message
 
 
 @pytest.mark.looptime

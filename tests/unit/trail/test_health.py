@@ -265,7 +265,9 @@ async def test_a_store_that_cannot_be_asked_is_not_proved_and_is_asked_again_soo
     async with running(trail):
         await asyncio.sleep(10)
         assert trail.health.reason == "NotYetProved"
-        assert trail.health.message == ("That the store is write-once cannot be proved yet: The store does not answer.")
+        assert trail.health.message == (
+            "Curfew cannot check yet whether the store is write-once: The store does not answer."
+        )
         store.fails = lambda number: False
         await asyncio.sleep(2.1)
         assert trail.health.ok
@@ -285,7 +287,7 @@ async def test_a_newest_segment_that_vanished_is_not_write_once(observer: Observ
         await settle()
 
     assert trail.health.reason == "NotWriteOnce"
-    assert trail.health.message == "The newest segment was stored and cannot be read any more."
+    assert trail.health.message == "The newest segment was stored, but can no longer be read."
 
 
 async def test_asking_for_proof_holds_up_no_record() -> None:

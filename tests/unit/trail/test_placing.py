@@ -106,7 +106,7 @@ async def test_rubbish_in_our_place_is_left_there_loudly_and_gone_on_after(rubbi
     assert told_once(store.objects) == ids(records(1, 2))
     assert observer.reasons[-2:] == ["SlotTaken", "Writing"]
     (alarm,) = (health.message for health in observer.healths if health.reason == "SlotTaken")
-    assert alarm.startswith(f"The object {name} stands where the next segment belongs, and ")
+    assert alarm.startswith(f"The object {name} is in the place of the next segment, and ")
     (failed,) = (record for record in log_of(store.objects) if record.event == "audit.sink_failed")
     assert failed.block["detail"]["reason"] == "SlotTaken"
     assert alarm in failed.message
@@ -196,7 +196,7 @@ async def test_a_segment_of_a_later_version_is_not_passed_over() -> None:
         await settle()
 
         assert trail.health.reason == "SlotTaken"
-        assert f"The object {name} stands where the next segment belongs, and holds record" in trail.health.message
+        assert f"The object {name} is in the place of the next segment, and holds record" in trail.health.message
     assert trail.receipt(a_record(2).id) is None
 
 

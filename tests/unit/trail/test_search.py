@@ -105,5 +105,5 @@ async def test_a_log_of_which_only_the_end_is_left_is_not_begun_anew(history: Hi
         await history.recover()
     del history.store.objects[history.names[-1]]
     history.store.objects |= {f"v1/log={LOG}/aaa{number}": b"x" for number in range(search.ONE_REQUEST)}
-    with pytest.raises(ChainBroken, match="is missing, and so is all that was written lately"):
+    with pytest.raises(ChainBroken, match="is missing, and so is everything that was written recently"):
         await history.recover()

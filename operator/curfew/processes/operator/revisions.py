@@ -54,7 +54,7 @@ def cluster_set_back(log: str, *, at: datetime, seen: int, found: int) -> Record
         at=at,
         actor=CURFEW,
         message=f"The cluster was set back to an earlier state (revision {seen} was seen before, {found} after). "
-        "Everything is read anew; what the log holds closed is closed again.",
+        "Curfew reads everything again, and closes again what the log holds as closed.",
         subject=log,
         qualifier=at.isoformat(),
         detail={"seen": seen, "found": found},

@@ -218,7 +218,7 @@ class Index:
             except sqlite3.Error as error:
                 raise self._lost(error) from error
             if earlier:
-                why = f"holds record {record}, which tells of the same thing as record {earlier[0][0]}: each is recorded once"
+                why = f"holds record {record}, which repeats record {earlier[0][0]}: each thing is recorded only once"
                 raise NotVerified(Finding(Kind.REPEATED, f"segment {gist.link.after.seq} ({gist.link.name})", why))
 
 
