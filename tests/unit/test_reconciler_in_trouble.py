@@ -12,7 +12,7 @@ from curfew.core.keys import RequestKey
 from curfew.ports import Held
 from curfew.processes.operator.turns import Place
 from tests.support.builders import ALICE, BOB, NOON, a_decision, a_policy, a_request, a_role
-from tests.support.stage import Stage, active
+from tests.support.stage import Stage, active, pending
 from tests.support.world import FailurePlan
 
 
@@ -208,6 +208,27 @@ async def test_a_request_that_became_unreadable_while_curfew_was_down_is_ended(p
     assert stage.phase() == ("Revoked" if phase == "Active" else "Failed")
     assert "status.expiresAt: " in stage.condition("Ready")["message"]
     assert stage.bindings() == []
+
+
+async def test_a_request_that_cannot_be_read_is_closed_after_its_story_whenever_the_process_dies() -> None:
+    """It is answered at once, and stays in the watch until the log holds the end of its story (promises P7 and P10)."""
+    stage = Stage()
+    uid = await pending(stage)
+    stage.cluster._objects["AccessRequest", "payments", "inc-4711"]["status"]["decideBy"] = "2026-02-30T00:00:00Z"
+    stage.restart()
+    stage.trail.ok = False
+    await stage.settle()
+
+    assert stage.phase() == "Failed"
+    assert "curfew.dev/closed" not in stage.cluster.all("AccessRequest")[0]["metadata"].get("labels", {})
+    assert "request.closed" not in stage.events(uid)
+
+    stage.restart()
+    await stage.settle()
+    await stage.pass_time(minutes=1)
+
+    assert stage.events(uid).count("request.closed") == 1
+    assert "curfew.dev/closed" in stage.cluster.all("AccessRequest")[0]["metadata"]["labels"]
 
 
 async def test_what_changes_while_the_answer_is_written_is_read_anew() -> None:

@@ -15,7 +15,7 @@ from curfew.processes.operator.known import Store
 from curfew.processes.operator.ports import Reporter, TrailPort
 
 UNREADABLE_PAUSE = timedelta(seconds=2)
-"""How often a request that cannot be read looks whether the log was read by now."""
+"""How often a request that cannot be read looks whether the log was read by now, and holds its story closed."""
 
 
 class Closing:
@@ -62,8 +62,8 @@ class Closing:
         if "phase" in (found.body.get("status") or {}) and not self._trail.health.is_open:
             return self._clock.now() + UNREADABLE_PAUSE  # only the log knows what there is to close
         story = self._trail.open_stories().get(uid)
-        if story is not None:
-            self._trail.submit(stories.unreadable(story, at=self._clock.now()))
+        end = stories.unreadable(story, at=self._clock.now()) if story is not None else ()
+        self._trail.submit(end)
         namespace, name, version = (found.body["metadata"][key] for key in ("namespace", "name", "resourceVersion"))
         answered = unreadable.answer(found.body, found.problems, now=self._clock.now())
         if answered is not None:
@@ -73,6 +73,8 @@ class Closing:
             except (Conflict, NotFound):
                 return None  # it was changed or deleted meanwhile; the watch brings it back
             self._reporter.notice(notice)
+        if any(self._trail.receipt(record.id) is None for record in end):
+            return self._clock.now() + UNREADABLE_PAUSE  # it is closed when the log holds its story closed
         await self._close(uid, namespace, name)
         return None
 
