@@ -10,6 +10,7 @@ from curfew.api.times import format_time
 from curfew.core.counting import OWN_RECORDS, hour_of
 from curfew.core.refused_or_withdrawn import WITHDRAWALS
 from tests.support.builders import ALICE, BOB, a_decision, a_policy, a_request
+from tests.support.scale import times
 from tests.support.stage import Stage
 
 WAITING = 2
@@ -116,7 +117,7 @@ class Course:
                 assert number <= WITHDRAWALS + WAITING
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=times(100), deadline=None)
 @given(st.lists(ACTS, min_size=5, max_size=25))
 def test_records_are_bounded_and_counts_add_up(acts: list[str]) -> None:
     """For every course: with crashes, outages, withdrawals, denials and other people in between (decision 0049)."""
