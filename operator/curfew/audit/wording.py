@@ -3,6 +3,15 @@
 import re
 from datetime import date, datetime
 
+NO_KEY = (
+    "No key was given, so the one that the log names itself was used. This shows that the log is consistent, not who "
+    "wrote it. Give the operator's key with --key or --key-file."
+)
+NO_ANCHOR = (
+    "No anchor was given: a log that was cut off at its end looks complete. Give a receipt or a "
+    "checkpoint with --anchor."
+)
+
 
 def plain_times(text: str, day: date) -> str:
     """Return a text with its RFC 3339 instants written as in a table: the time, and the day if it is another."""

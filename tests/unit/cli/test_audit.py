@@ -21,10 +21,10 @@ from curfew.audit.query import Query
 from curfew.audit.record import Story, make_record
 from curfew.audit.segment import Head
 from curfew.audit.walk import Walk
-from curfew.audit.wording import printable
+from curfew.audit.wording import NO_ANCHOR, NO_KEY, printable
 from curfew.cli import main
 from curfew.cli.audit import audit, console, tail
-from curfew.cli.audit.verdict import NO_ANCHOR, NO_KEY, RESUMED
+from curfew.cli.audit.verdict import RESUMED
 from curfew.ports import ObjectMissing, StoreUnavailable
 from curfew.reader import parallel
 from tests.support.logs import BEGIN, ALog, a_log, a_record, a_signer, opened

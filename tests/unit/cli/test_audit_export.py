@@ -16,8 +16,8 @@ from click.testing import CliRunner, Result
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from curfew.audit.wording import NO_KEY
 from curfew.cli import main
-from curfew.cli.audit.verdict import NO_KEY
 from tests.support.logs import BEGIN, ALog, a_log, a_record, a_signer, opened
 from tests.vectors.make_vectors import the_story
 from tools.verify_independently import verify as verify_independently

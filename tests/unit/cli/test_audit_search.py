@@ -13,9 +13,9 @@ from click.testing import CliRunner, Result
 from curfew.adapters.clock import SystemClock
 from curfew.adapters.objectstore import open_store
 from curfew.audit.record import Record, Story, make_record
+from curfew.audit.wording import NO_KEY
 from curfew.cli import main
 from curfew.cli.audit.story import gap, in_words
-from curfew.cli.audit.verdict import NO_KEY
 from curfew.storage.people import People
 from tests.support.logs import BEGIN, ALog, opened
 from tests.vectors.make_vectors import the_story

@@ -15,9 +15,9 @@ from curfew.audit.checkpoint import sign_note
 from curfew.audit.proof import Proof
 from curfew.audit.record import Story
 from curfew.cli import main
-from curfew.cli.audit.pack import LONGEST, SHOWN
 from curfew.evidence.exception_kinds import ExceptionKind
 from curfew.evidence.frameworks import FRAMEWORKS
+from curfew.evidence.report import LONGEST, SHOWN
 from tests.support.logs import ALog, a_signer
 from tests.support.quarter import PERIOD, Quarter, a_quarter, company, tell
 from tests.unit.evidence.telling import NOON

@@ -21,12 +21,11 @@ from curfew.audit.beginning import Beginning
 from curfew.audit.checkpoint import Ed25519Signer, KeyRefused, Verifier
 from curfew.audit.segment import TRAILER_BYTES, unpack
 from curfew.audit.timespan import Span
-from curfew.audit.wording import count, in_utc
+from curfew.audit.wording import NO_KEY, count, in_utc
 from curfew.cli.audit import options
 from curfew.cli.audit.console import progress
 from curfew.cli.audit.query_options import TIMES, read_times
 from curfew.cli.audit.reading import given_key, open_location, unreadable
-from curfew.cli.audit.verdict import NO_KEY
 from curfew.ports import ObjectStore
 from curfew.reader.bundle import (
     CSV,

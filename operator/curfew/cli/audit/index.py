@@ -7,11 +7,10 @@ from pathlib import Path
 import click
 
 from curfew.audit.checkpoint import Verifier
-from curfew.audit.wording import count, in_utc
+from curfew.audit.wording import NO_KEY, count, in_utc
 from curfew.cli.audit import options
 from curfew.cli.audit.console import progress
 from curfew.cli.audit.reading import given_key, note, open_location, unreadable
-from curfew.cli.audit.verdict import NO_KEY
 from curfew.ports import ObjectStore
 from curfew.reader.beginnings import find_claim
 from curfew.reader.beginnings import kept as from_beginning

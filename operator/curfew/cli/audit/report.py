@@ -16,19 +16,21 @@ from curfew.audit.wording import count, printable, sentence
 from curfew.cli.audit import options
 from curfew.cli.audit.console import progress
 from curfew.cli.audit.exits import TAMPERED
-from curfew.cli.audit.pack import REPORT, Basis, Pack, write
 from curfew.cli.audit.reading import given_key, open_location, read_anchors, unreadable
 from curfew.evidence.account import HEARTBEAT, Ledger
 from curfew.evidence.figures import Figures
 from curfew.evidence.findings import find
 from curfew.evidence.frameworks import FRAMEWORKS
 from curfew.evidence.period import Period, PeriodRefused
+from curfew.evidence.report import Basis, Pack, render
 from curfew.evidence.sampling import draw
 from curfew.ports import ObjectStore
 from curfew.reader.anchors import Kept
 from curfew.reader.beginnings import in_words
 from curfew.reader.proofs import Shelf
 from curfew.reader.stream import known_key, verified_segments
+
+REPORT, PROOFS = "report.html", "proofs"
 
 
 class NotAnchored(click.ClickException):
@@ -153,7 +155,7 @@ def report(
                 seed=seed,
             )
         )
-    write(pack, folder)
+    _write(pack, folder)
     numbers = (
         count(len(pack.figures.population), "grant"),
         count(len(pack.exceptions), "exception"),
@@ -218,3 +220,16 @@ async def _report(
         samples=samples,
         proofs=[proof async for proof in shelf.proofs(store, sorted(wanted))],
     )
+
+
+def _write(pack: Pack, folder: Path) -> None:
+    """Write the evidence into a folder, the report last: if the report exists, the evidence is complete."""
+    proofs = folder / PROOFS
+    proofs.mkdir(parents=True, exist_ok=True)
+    for proof in pack.proofs:
+        (proofs / f"{proof.index}.json").write_bytes(proof.to_bytes())
+    for name, content in pack.tables.items():
+        (folder / name).write_text(
+            content, encoding="utf-8-sig", newline=""
+        )  # the mark tells spreadsheets that it is UTF-8
+    (folder / REPORT).write_text(render(pack), encoding="utf-8")

@@ -16,7 +16,7 @@ from curfew.audit.checkpoint import Verifier
 from curfew.audit.pseudonyms import Person, revealed
 from curfew.audit.query import Query
 from curfew.audit.record import Record
-from curfew.audit.wording import count, printable
+from curfew.audit.wording import NO_KEY, count, printable
 from curfew.cli.audit import options
 from curfew.cli.audit.console import progress, show_row
 from curfew.cli.audit.exits import USAGE
@@ -24,7 +24,6 @@ from curfew.cli.audit.listing import LISTINGS, Listing, TableListing
 from curfew.cli.audit.query_options import TIMES, questions, read_query
 from curfew.cli.audit.reading import given_key, known_people, note, open_location, tell, unreadable
 from curfew.cli.audit.story import tell as tell_story
-from curfew.cli.audit.verdict import NO_KEY
 from curfew.ports import ObjectStore
 from curfew.reader.beginnings import Claim, find_claim, kept
 from curfew.reader.errors import NotVerified

@@ -7,17 +7,9 @@ from typing import Any
 from curfew.audit.beginning import Beginning
 from curfew.audit.checkpoint import Verifier
 from curfew.audit.findings import Examined, Finding, Verified
-from curfew.audit.wording import count, in_utc, printable, sentence
+from curfew.audit.wording import NO_ANCHOR, NO_KEY, count, in_utc, printable, sentence
 from curfew.reader.beginnings import in_words, meaning
 
-NO_KEY = (
-    "No key was given, so the one that the log names itself was used. This shows that the log is consistent, not who "
-    "wrote it. Give the operator's key with --key or --key-file."
-)
-NO_ANCHOR = (
-    "No anchor was given: a log that was cut off at its end looks complete. Give a receipt or a "
-    "checkpoint with --anchor."
-)
 RESUMED = (
     "The segments in the saved state were not read again. This does not show that they are still there unchanged, or "
     "that no new record repeats one of theirs. Verify without --resume to check both."

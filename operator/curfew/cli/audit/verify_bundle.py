@@ -8,11 +8,10 @@ from typing import Any
 import click
 
 from curfew.audit.findings import Finding, Kind
-from curfew.audit.wording import count, in_utc, printable, sentence
+from curfew.audit.wording import NO_KEY, count, in_utc, printable, sentence
 from curfew.cli.audit.console import progress
 from curfew.cli.audit.exits import TAMPERED, VERIFIED
 from curfew.cli.audit.reading import given_key, read_anchors
-from curfew.cli.audit.verdict import NO_KEY
 from curfew.reader.bundle import ExaminedBundle, Manifest, bundle_at, examine
 from curfew.reader.bundle_files import Files, NoBundle
 from curfew.reader.errors import CannotRead

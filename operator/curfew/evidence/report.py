@@ -1,19 +1,17 @@
-"""The evidence as files: a report that needs nothing else, its tables as CSV, and a proof for each record it leans on."""
+"""The report of a period: a page of HTML that needs nothing else, and its tables as CSV."""
 
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from curfew.audit.proof import Proof
-from curfew.audit.wording import printable
-from curfew.cli.audit.verdict import NO_ANCHOR, NO_KEY
+from curfew.audit.wording import NO_ANCHOR, NO_KEY, printable
 from curfew.evidence import charts, figures, sampling, tables, wording
 from curfew.evidence.attributes import ATTRIBUTES, verdict
 from curfew.evidence.exception_kinds import Exceptional, ExceptionKind, Severity
@@ -21,9 +19,6 @@ from curfew.evidence.figures import DECIDED_WITHIN, LATE_BY, Figures, Spread
 from curfew.evidence.frameworks import Framework
 from curfew.evidence.grants import GrantMode
 from curfew.evidence.sampling import SampledGrant
-
-REPORT = "report.html"
-PROOFS = "proofs"
 
 SHOWN = 500
 """So many rows of a table at most are in the report itself; the whole table is always in its CSV file."""
@@ -107,25 +102,12 @@ class Pack:
         }
 
 
-def write(pack: Pack, folder: Path) -> None:
-    """Write the evidence into a folder, the report last: if the report exists, the evidence is complete."""
-    proofs = folder / PROOFS
-    proofs.mkdir(parents=True, exist_ok=True)
-    for proof in pack.proofs:
-        (proofs / f"{proof.index}.json").write_bytes(proof.to_bytes())
-    for name, content in pack.tables.items():
-        (folder / name).write_text(
-            content, encoding="utf-8-sig", newline=""
-        )  # the mark tells spreadsheets that it is UTF-8
-    (folder / REPORT).write_text(render(pack), encoding="utf-8")
-
-
 def render(pack: Pack) -> str:
     """Return the report as HTML."""
     numbers = pack.figures
     return (
         _environment()
-        .get_template(REPORT)
+        .get_template("report.html")
         .render(
             pack=pack,
             basis=pack.basis,
@@ -164,7 +146,7 @@ _PHASES = {
 
 def _environment() -> Environment:
     environment = Environment(
-        loader=PackageLoader("curfew.cli.audit"),
+        loader=PackageLoader("curfew.evidence"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
