@@ -127,7 +127,7 @@ def test_an_older_cluster_is_told_what_to_write(older: ControlPlane) -> None:
     until_it_says(lambda: create(by_hand), "created (server dry run)")
     refusal = create(asked).stderr
 
-    assert "write spec.requester and spec.submittedBy" in notes
+    assert "set spec.requester and spec.submittedBy" in notes
     assert "spec.requester: Required value" in refusal
     assert "spec.submittedBy: Required value" in refusal
 

@@ -82,6 +82,8 @@ def test_access_is_gone_within_a_second_of_its_end(minute: Minute, bare: Told, m
         assert timedelta(0) <= until - expires_at < minute.within_a_second(expires_at, until)
         measured("from expiresAt to the first no", until - expires_at)
     assert minute.can_i[2] == "no"
+    begin = expires_at - timedelta(minutes=1)
+    measured("the longest that a write took to be seen in that minute", minute.place.sights.pulse.slowest(begin, until))
 
 
 def test_a_grant_lasts_as_long_as_was_asked_for(minute: Minute, bare: Told) -> None:

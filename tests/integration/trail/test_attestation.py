@@ -165,7 +165,7 @@ async def test_a_retention_that_is_set_on_the_newest_segment_to_end_soon_is_noti
     retention = {"Mode": "COMPLIANCE", "RetainUntilDate": datetime.now(UTC) + timedelta(minutes=10)}
     watched.s3.put_object_retention(Bucket=watched.bucket, Key=key, VersionId=version, Retention=retention)
 
-    await watched.found("at least 2 days is asked for.")
+    await watched.found("the settings require at least 2 days.")
 
 
 async def test_a_segment_that_is_hidden_by_a_delete_is_noticed(watched: Watched) -> None:
