@@ -99,7 +99,7 @@ def role_has_changed(facts: Facts, _: Binding | None) -> Cause | None:
 
 ENDINGS: tuple[Ending, ...] = (
     Ending(window_is_over, explains_absence=True),
-    Ending(request_was_deleted),
+    Ending(request_was_deleted, explains_absence=True),
     Ending(story_is_closed),
     Ending(binding_has_drifted),
     Ending(end_is_missing),

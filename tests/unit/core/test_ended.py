@@ -121,6 +121,19 @@ async def test_access_that_goes_on_without_our_label_is_an_alarm_until_somebody_
     assert (stage.phase(), stage.cluster.status("inc-4711")["endReason"]) == ("Revoked", "BindingRemoved")
 
 
+async def test_a_binding_that_goes_with_its_request_is_not_one_that_somebody_deleted() -> None:
+    """As in `kubectl delete --cascade=foreground`: the garbage collector may remove the binding before Curfew does."""
+    stage = Stage()
+    uid = await active(stage)
+    meta = stage.cluster._objects["AccessRequest", "payments", "inc-4711"]["metadata"]
+    meta |= {"finalizers": ["foregroundDeletion"], "deletionTimestamp": "2026-11-24T12:00:00Z"}
+    stage.cluster.delete("RoleBinding", f"curfew-{uid}")
+    stage.restart()
+    await stage.settle()
+
+    assert (stage.phase(), stage.cluster.status("inc-4711")["endReason"]) == ("Revoked", "RequestDeleted")
+
+
 async def test_another_binding_under_the_name_of_a_grant_is_left_alone() -> None:
     """It is not ours: what was ours was deleted, and is told so."""
     stage = Stage()
