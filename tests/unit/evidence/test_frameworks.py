@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-import curfew.cli.audit
+import curfew.evidence
 from curfew.evidence.exception_kinds import ExceptionKind
 from curfew.evidence.figures import Figures
 from curfew.evidence.frameworks import FRAMEWORKS, Framework
 from tests.unit.evidence.telling import granted, told
 
-TEMPLATES = Path(curfew.cli.audit.__file__).parent / "templates"
+TEMPLATES = Path(curfew.evidence.__file__).parent / "templates"
 SECTIONS = set(re.findall(r'id="(\w+)"', "".join(page.read_text() for page in TEMPLATES.glob("*.html"))))
 NUMBERS = {
     "soc2": r"CC\d\.\d",
