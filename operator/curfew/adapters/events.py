@@ -1,7 +1,7 @@
-"""Kubernetes Events, for people who watch: told once, in the background, and given up rather than in anybody's way.
+"""Kubernetes Events, for people who watch: posted once, in the background, and dropped rather than delaying anything.
 
-They are never the audit trail. An Event's name follows from what it tells, so that telling it again, after a restart or
-by another replica, makes no second one.
+They are never the audit trail. The name of an Event is derived from its content. So if it is posted again, after a
+restart or by another replica, there is still only one.
 """
 
 import asyncio
@@ -22,13 +22,13 @@ CONTROLLER = "curfew.dev/curfew"
 """The reportingController of our Events."""
 
 DropObserver = Callable[[str], None]
-"""Told of each Event given up, and why: QueueFull, Refused or Unavailable."""
+"""Called for each Event that is dropped, with the reason: QueueFull, Refused or Unavailable."""
 
-_NOTE_BYTES = 1024  # what the API server takes
+_NOTE_BYTES = 1024  # the longest note that the API server accepts
 _INSTANCE_CHARACTERS = 128
-_NAME_CHARACTERS = 40  # of the object's name, at the start of the Event's
-_REMEMBERED = 10_000  # names of Events told, so that most repetitions need no call
-_ATTEMPTS = 8  # 45 s in all; an API server that is away longer has other news
+_NAME_CHARACTERS = 40  # of the object's name, at the start of the Event's name
+_REMEMBERED = 10_000  # names of posted Events, so that most repetitions need no call
+_ATTEMPTS = 8  # 45 s in all; if the API server is away for longer, an old Event no longer matters
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 15.0  # seconds between attempts, doubled each time
 
 _SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
@@ -37,7 +37,7 @@ _log = structlog.get_logger(__name__)
 
 
 class EventStore(Protocol):
-    """Where Events are put: `KubeCluster`."""
+    """Where Events are created: `KubeCluster`."""
 
     async def create_event(self, manifest: Json) -> None:
         """Create an Event, or raise a `ClusterError`."""
@@ -45,7 +45,7 @@ class EventStore(Protocol):
 
 
 class Recorder:
-    """Takes notices from anywhere at any time, and posts them one by one in a task of its own."""
+    """Accepts notices from anywhere at any time, and posts them one by one in a task of its own."""
 
     def __init__(
         self,
@@ -56,7 +56,7 @@ class Recorder:
         capacity: int = 1000,
         instance: str | None = None,
     ) -> None:
-        """`capacity`: notices that may wait. `instance`: who reports, the host's name where it is not said."""
+        """`capacity`: the most notices that may wait. `instance`: who reports; the host's name if it is None."""
         self._store = store
         self._clock = clock
         self._dropped = dropped
@@ -69,7 +69,7 @@ class Recorder:
         self._none.set()
 
     def post(self, notice: Notice) -> None:
-        """Have a notice posted. Returns at once and never fails; the oldest that waits gives way where all is full."""
+        """Queue a notice. Returns at once and never fails; if the queue is full, the oldest notice in it is dropped."""
         name = event_name(notice)
         if name in self._told:
             return
@@ -83,23 +83,23 @@ class Recorder:
         self._some.set()
 
     async def run(self) -> None:
-        """Post what is told, until cancelled."""
+        """Post the queued notices, until cancelled."""
         while True:
             await self._some.wait()
             event = self._waiting[0]
             await self._send(event)
-            if self._waiting and self._waiting[0] is event:  # it may have given way meanwhile
+            if self._waiting and self._waiting[0] is event:  # it may have been dropped in the meantime
                 self._waiting.popleft()
             if not self._waiting:
                 self._some.clear()
                 self._none.set()
 
     async def drained(self) -> None:
-        """Wait until nothing waits. `run` must be running; the caller sets the limit."""
+        """Wait until no notice is left in the queue. `run` must be running; the caller sets the limit."""
         await self._none.wait()
 
     async def _send(self, event: dict[str, Any]) -> None:
-        """Post one Event: again where the API server is away, never again where it says no."""
+        """Post one Event. Try again if the API server does not answer, but never if it refuses."""
         pause = _FIRST_PAUSE
         for attempt in range(1, _ATTEMPTS + 1):
             try:
@@ -121,22 +121,22 @@ class Recorder:
                 return
 
     def _give_up(self, event: dict[str, Any], why: str) -> None:
-        """Forget an Event, so that it may be told again."""
+        """Drop an Event, so that it may be posted again later."""
         self._told.pop(event["metadata"]["name"], None)
         self._dropped(why)
 
 
 def event_name(notice: Notice) -> str:
-    """Return the name of the Event that tells a notice: the same for the same object, reason and key."""
+    """Return the name of the Event for a notice: the same for the same object, reason and key."""
     told = "\0".join((notice.regarding.uid, notice.reason, notice.key))
     prefix = notice.regarding.name[:_NAME_CHARACTERS].rstrip("-.")
-    if not _SUBDOMAIN.fullmatch(prefix):  # RBAC's names may be anything
+    if not _SUBDOMAIN.fullmatch(prefix):  # the names of RBAC objects may hold any character
         prefix = re.sub(r"[^a-z0-9]+", "-", prefix.lower()).strip("-") or "object"
     return f"{prefix}.{hashlib.sha256(told.encode()).hexdigest()[:16]}"
 
 
 def render_event(notice: Notice, name: str, at: datetime, instance: str) -> dict[str, Any]:
-    """Return the manifest of the Event that tells a notice."""
+    """Return the manifest of the Event for a notice."""
     about = notice.regarding
     return {
         "apiVersion": "events.k8s.io/v1",
@@ -160,7 +160,7 @@ def render_event(notice: Notice, name: str, at: datetime, instance: str) -> dict
 
 
 def _shortened(note: str) -> str:
-    """Return a note that the API server takes, with an ellipsis where it was cut."""
+    """Return a note that the API server accepts, with an ellipsis if it was cut."""
     if len(note.encode()) <= _NOTE_BYTES:
         return note
     return note.encode()[: _NOTE_BYTES - len("…".encode())].decode(errors="ignore") + "…"

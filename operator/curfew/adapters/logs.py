@@ -15,7 +15,7 @@ Format = Literal["json", "console"]
 _SECRET_WORDS = ("token", "authorization", "password", "secret", "apikey", "privatekey", "credential", "cookie")
 _BODIES = frozenset({"body", "data", "payload", "requestbody"})
 
-# Libraries that say too much: the least level that is heard of them, whatever is configured.
+# Libraries that log too much: the lowest level at which each of them is heard, whatever is configured.
 _QUIETER: Mapping[str, int] = {
     "aiohttp.access": logging.WARNING,  # each probe
     "asyncio": logging.WARNING,
@@ -72,12 +72,12 @@ def configure_logs(level: Level, format_: Format, stream: TextIO | None = None) 
 
 
 def without_secrets(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Mask what is named like a secret or looks like one, and leave out bodies, however deep."""
+    """Mask values that are named like a secret or look like one, and leave out bodies, at any depth."""
     return {key: _masked(key, value) for key, value in event.items() if _plain(key) not in _BODIES}
 
 
 def _masked(key: str, value: Any) -> Any:
-    """Return a value fit to be read by anyone who reads logs."""
+    """Return a value that every reader of the logs may see."""
     if any(word in _plain(key) for word in _SECRET_WORDS):
         return MASK
     if isinstance(value, str):
@@ -92,11 +92,11 @@ def _masked(key: str, value: Any) -> Any:
 
 
 def _plain(key: str) -> str:
-    """Return a key as it is compared: `API-Key`, `api_key` and `apiKey` are the same."""
+    """Return a key in the form in which keys are compared: `API-Key`, `api_key` and `apiKey` are the same."""
     return key.lower().replace("-", "").replace("_", "")
 
 
 def _in_order(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Put what every line has at its start."""
+    """Put the fields that every line has at its start."""
     first = {key: event.pop(key) for key in ("time", "level", "event", "logger") if key in event}
     return {**first, **event}

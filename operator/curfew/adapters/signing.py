@@ -1,7 +1,7 @@
-"""The signing keys that the settings name; those that somebody else holds through the signers of securesystemslib.
+"""The signing keys that the settings name; keys held elsewhere are used through the signers of securesystemslib.
 
-securesystemslib finds the signer by the scheme of its URI. Of those that it has, these sign with Ed25519, which is what
-signed notes are made of: `hv:KEY/VERSION` (Vault's or OpenBao's Transit engine) and `file2:PATH` (PKCS #8 in PEM).
+securesystemslib finds the signer by the scheme of its URI. Of its signers, these sign with Ed25519, which signed notes
+need: `hv:KEY/VERSION` (Vault's or OpenBao's Transit engine) and `file2:PATH` (PKCS #8 in PEM).
 """
 
 from collections.abc import Callable
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def open_signers(audit: AuditSettings) -> tuple[Signer, Signer | None]:
-    """Return the key that the settings name and the one before it, if they name one, or raise `KeyRefused`."""
+    """Return the key that the settings name and the previous one, if they name one, or raise `KeyRefused`."""
     name = origin(audit.log)
     signer = _open(name, "audit.keyFile", audit.key_file, "audit.signer", audit.signer)
     previous = _open(
@@ -40,7 +40,7 @@ MOST_KEY = 64 * 1024
 
 
 def _open(name: str, in_file: str, file: Path | None, held_by: str, held: SignerSettings | None) -> Signer | None:
-    """Open the one of these two that is given, if one is; `in_file` and `held_by` are the names of the settings."""
+    """Open the key from the setting that is given, if any; `in_file` and `held_by` are the names of the settings."""
     try:
         if file is not None:
             return Ed25519Signer.from_pem(name, read_given(file, MOST_KEY))
@@ -56,21 +56,21 @@ MISSING = "securesystemslib is not installed: pip install securesystemslib"
 
 
 class HeldSigner:
-    """Has whoever holds the private key sign, and believes no signature that the public key does not confirm."""
+    """Lets the holder of the private key sign, and accepts no signature that the public key does not confirm."""
 
     is_remote = True
 
     def __init__(self, verifier: Verifier, holder: "Holder", again: "Callable[[], Holder]") -> None:
-        """`again` finds the holder anew, with the credentials that the environment has by then."""
+        """`again` finds the holder again, with the credentials that the environment has by then."""
         self._verifier = verifier
         self._holder = holder
         self._again = again
 
     @classmethod
     def connect(cls, name: str, uri: str, public_key: str) -> "HeldSigner":
-        """Find who holds the key behind a URI, or raise `KeyRefused` where it cannot be used.
+        """Find the holder of the key behind a URI, or raise `KeyRefused` if it cannot be used.
 
-        `public_key` is the other half of it, in PEM. Nothing is signed yet, and most holders are not even asked.
+        `public_key` is the public half, in PEM. Nothing is signed yet, and most holders are not even contacted.
         """
         try:
             from securesystemslib.signer import SIGNER_FOR_URI_SCHEME, SSlibKey  # an extra, and slow to load
@@ -98,11 +98,11 @@ class HeldSigner:
         return self._verifier
 
     def sign(self, message: bytes) -> bytes:
-        """Return the signature of a message, or raise `SigningFailed`. Waits for whoever holds the key."""
+        """Return the signature of a message, or raise `SigningFailed`. Waits for the holder of the key."""
         try:
             signature = bytes.fromhex(self._holder.sign(message).signature)
         except Exception as error:
-            # Its token may be over, and another one be there: the next attempt begins with that.
+            # Its token may have expired, and there may be a new one: the next attempt starts with that.
             with suppress(Exception):
                 self._holder = self._again()
             raise SigningFailed(f"The holder of the signing key did not sign: {_said(error)}.") from error
@@ -116,6 +116,6 @@ class HeldSigner:
 
 
 def _said(error: Exception) -> str:
-    """Return what a library says, on one line and no longer than a person reads."""
+    """Return the text of a library's error, on one line and no longer than a person reads."""
     said = " ".join(str(error).split()).rstrip(".") or type(error).__name__
     return said if len(said) <= 300 else f"{said[:300]}…"

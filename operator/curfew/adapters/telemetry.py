@@ -1,6 +1,6 @@
-"""Numbers for Prometheus: a method for each thing that can be told, and no person's name in any of them (promise P12).
+"""Numbers for Prometheus: a method for each thing that is measured, and no person's name in any of them (promise P12).
 
-Every metric begins with `curfew_`, except those of the process itself, which have the names that everybody's have.
+Every metric begins with `curfew_`, except those of the process itself, which have their usual names.
 """
 
 import platform
@@ -20,10 +20,10 @@ from prometheus_client import (
 )
 
 MACHINE_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
-"""Seconds, for what machines do."""
+"""Seconds, for the work of machines."""
 
 PEOPLE_BUCKETS = (1.0, 5.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 7200.0, 14400.0, 28800.0, 86400.0)
-"""Seconds, for what people do."""
+"""Seconds, for the work of people."""
 
 
 class Telemetry:
@@ -115,7 +115,7 @@ class Telemetry:
         self._queue = self._gauge("queue_depth", "Requests and policies that wait for their turn.")
 
     def set_phases(self, requests: Mapping[tuple[str, str, str], int]) -> None:
-        """Say how many requests there are by namespace, policy and phase. What is not said is gone."""
+        """Set how many requests there are by namespace, policy and phase. Series not in `requests` are removed."""
         self._requests.clear()
         for labels, count in requests.items():
             self._requests.labels(*labels).set(count)
@@ -129,73 +129,73 @@ class Telemetry:
         self._warnings.labels(reason).inc()
 
     def decided(self, seconds: float) -> None:
-        """Say how long after its creation people had decided a request."""
+        """Record how long after its creation people had decided a request."""
         self._decision.observe(seconds)
 
     def activated(self, seconds: float) -> None:
-        """Say how long after the last approval was seen, or after its notBefore, the binding was there."""
+        """Record how long after the last approval was seen, or after its notBefore, the binding was there."""
         self._activation.observe(seconds)
 
     def revoked(self, late: float) -> None:
-        """Say how many seconds late a binding was removed. One ahead of its time is not late."""
+        """Record how many seconds late a binding was removed. One that was removed early is not late."""
         late = max(0.0, late)
         self._worst = max(self._worst, late)
         self._latest.set(self._worst)
         self._lateness.observe(late)
 
     def set_past_expiry(self, bindings: int) -> None:
-        """Say how many bindings are there although their end has passed."""
+        """Set how many bindings are there although their end has passed."""
         self._past_expiry.set(bindings)
 
     def committed(self, seconds: float, records: int, size: int) -> None:
-        """Say that a segment is durable: how long its oldest record had to wait, how many records it holds, and its bytes."""
+        """Record that a segment is durable: how long its oldest record waited, its number of records, and its bytes."""
         self._commit.observe(seconds)
         self._records.inc(records)
         self._bytes.inc(size)
 
     def anchored(self, size: int) -> None:
-        """Say how large the log is in the checkpoint that was put on the ConfigMap."""
+        """Set how large the log is in the checkpoint that was put on the ConfigMap."""
         self._anchored.set(size)
 
     def not_anchored(self, reason: str) -> None:
-        """Count a checkpoint that could not be put there: Unavailable, Refused, Missing or Ahead."""
+        """Count a checkpoint that could not be put on the ConfigMap: Unavailable, Refused, Missing or Ahead."""
         self._not_anchored.labels(reason).inc()
 
     def forwarded(self, records: int) -> None:
-        """Say that so many records were sent on."""
+        """Count records that were forwarded."""
         self._forwarded.inc(records)
 
     def not_forwarded(self, records: int, reason: str) -> None:
-        """Say that so many records never will be: QueueFull or Refused."""
+        """Count records that will never be forwarded: QueueFull or Refused."""
         self._not_forwarded.labels(reason).inc(records)
 
     def set_forwarding(self, waiting: int, lag: float) -> None:
-        """Say how many records wait to be sent on, and for how many seconds the oldest has."""
+        """Set how many records wait to be forwarded, and for how many seconds the oldest has waited."""
         self._forward_waiting.set(waiting)
         self._forward_lag.set(lag)
 
     def set_outbox(self, records: int, oldest: float) -> None:
-        """Say how many records are not yet known to be durable, and how many seconds the oldest has waited."""
+        """Set how many records are not yet known to be durable, and how many seconds the oldest has waited."""
         self._outbox.set(records)
         self._oldest.set(oldest)
 
     def trail_healthy(self, reason: str, *, ok: bool) -> None:
-        """Say whether records can be made durable, and where not, why, in one CamelCase word."""
+        """Set whether records can be made durable and, if not, the reason, in one CamelCase word."""
         self._trail.clear()
         self._trail.labels(reason).set(int(ok))
 
     def attested(self, evidence: str, at: datetime, *, sufficient: bool) -> None:
-        """Say whether the store was proved to be write-once, by what evidence, and when."""
+        """Set whether the store was proved to be write-once, by what evidence, and when."""
         self._attested.clear()
         self._attested.labels(evidence).set(int(sufficient))
         self._attested_at.set(at.timestamp())
 
     def verification_failed(self) -> None:
-        """Count a segment that does not read back as it was stored."""
+        """Count a segment whose bytes are not the ones that were stored."""
         self._discrepancies.inc()
 
     def enforced(self, policy: str, ok: bool) -> None:
-        """Say whether an admission policy of ours was found in force."""
+        """Set whether one of our admission policies was found in force."""
         self._enforced.labels(policy).set(int(ok))
 
     def rejection_counted(self) -> None:
@@ -207,11 +207,11 @@ class Telemetry:
         self._deleted.inc()
 
     def finished_not_deleted(self) -> None:
-        """Count a namespace in which the API server refuses to delete them."""
+        """Count a namespace in which the API server refuses to delete finished requests."""
         self._not_deleted.inc()
 
     def set_clock_ahead(self, seconds: float) -> None:
-        """Set how far our clock is ahead of the API server's at least; below zero it is behind."""
+        """Set the least number of seconds by which our clock is ahead of the API server's; below zero it is behind."""
         self._clock_ahead.set(seconds)
 
     def set_sweeper(self, last: datetime | None, *, installed: bool, overdue: bool) -> None:
@@ -221,11 +221,11 @@ class Telemetry:
         self._sweeper_overdue.set(int(overdue))
 
     def cluster_call(self, call: str, outcome: str, seconds: float) -> None:
-        """Tell of one call to the API server: which, how it ended, how long it took."""
+        """Count one call to the API server: its name, its outcome, its duration."""
         self._calls.labels(call, outcome).observe(seconds)
 
     def events_dropped(self, reason: str) -> None:
-        """Count a Kubernetes Event given up: QueueFull, Refused or Unavailable."""
+        """Count a dropped Kubernetes Event: QueueFull, Refused or Unavailable."""
         self._dropped.labels(reason).inc()
 
     def reconcile_error(self, kind: str) -> None:
@@ -233,11 +233,11 @@ class Telemetry:
         self._errors.labels(kind).inc()
 
     def set_queue_depth(self, keys: int) -> None:
-        """Say how many keys wait for their turn."""
+        """Set how many keys wait for their turn."""
         self._queue.set(keys)
 
     def render(self) -> tuple[str, bytes]:
-        """Return the content type and the text that Prometheus reads."""
+        """Return the content type and the text for Prometheus."""
         return CONTENT_TYPE_LATEST, generate_latest(self.registry)
 
     def _gauge(self, name: str, help_: str, *labels: str) -> Gauge:

@@ -1,6 +1,6 @@
-"""Credentials as files: a folder whose files stand for variables of the environment, read again while we run.
+"""Credentials as files: each file in a folder is a variable of the environment, and is read again while Curfew runs.
 
-A Secret that is mounted changes in a running pod; variables that a pod was started with do not.
+A mounted Secret changes in a running pod; the variables that a pod was started with do not.
 """
 
 import asyncio
@@ -14,13 +14,13 @@ from curfew.settings.loading import SettingsRefused
 
 READ_AGAIN_SECONDS = 10.0
 LARGEST: Final = 64 * 1024
-"""Bytes of one file. A certificate or a token has less."""
+"""Most bytes of one file. A certificate or a token has fewer."""
 
 _NAME: Final = re.compile(r"[A-Z][A-Z0-9_]{0,99}")
 
 
 class Variables:
-    """The variables that a folder stands for."""
+    """The variables in a folder."""
 
     def __init__(self, folder: Path) -> None:
         """Nothing is read yet."""
@@ -28,7 +28,7 @@ class Variables:
         self._set: set[str] = set()
 
     def read(self) -> None:
-        """Set the variables, and unset those whose files are gone. Raise `SettingsRefused`, and set nothing then."""
+        """Set the variables, and unset those whose files are gone. If it raises `SettingsRefused`, nothing was set."""
         try:
             found = dict(self._files())
         except (OSError, UnicodeDecodeError) as error:
@@ -40,7 +40,7 @@ class Variables:
         self._set = set(found)
 
     async def run(self) -> None:
-        """Read them again and again. A folder that cannot be read for a moment changes nothing."""
+        """Read them again and again. If the folder cannot be read for a moment, nothing changes."""
         while True:
             await asyncio.sleep(READ_AGAIN_SECONDS)
             try:
@@ -49,7 +49,7 @@ class Variables:
                 continue
 
     def _files(self) -> Iterator[tuple[str, str]]:
-        # kubelet exchanges all files at once, by this link: an id and the key that belongs to it come from one folder.
+        # kubelet replaces all files at once, by this link: so an id and its key come from one folder.
         folder = (self._folder / "..data").resolve() if (self._folder / "..data").exists() else self._folder
         for path in folder.iterdir():
             if _NAME.fullmatch(path.name) and path.is_file() and path.stat().st_size <= LARGEST:

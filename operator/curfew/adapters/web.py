@@ -1,7 +1,7 @@
-"""A small HTTP server for whoever keeps the operator running: is it alive, is it ready, what are its numbers.
+"""A small HTTP server for the people and tools that run the operator: is it alive, is it ready, what are its numbers.
 
-Anybody in the cluster may reach it, so nothing that is sent to it costs much: a connection carries one request of a few
-kilobytes, has ten seconds for it, and makes room for a newer one when there are many.
+Anybody in the cluster may reach it, so no request may cost much: a connection carries one request of a few kilobytes,
+has ten seconds for it, and makes room for a newer one if there are many.
 """
 
 import asyncio
@@ -17,13 +17,13 @@ Alive = Callable[[], bool]
 """Whether the process still does its work; if not, it is restarted."""
 
 Ready = Callable[[], tuple[bool, Mapping[str, str]]]
-"""Whether the operator grants, and the state of each part in words for people."""
+"""Whether the operator can grant, and the state of each part in words for people."""
 
 Metrics = Callable[[], tuple[str, bytes]]
 """The content type and the text of the metrics."""
 
 CONNECTIONS: Final = 128
-"""How many connections are open at a time. The oldest goes when another comes: who asks at once is answered by then."""
+"""Most open connections. If another comes, the oldest is closed: a client that asks at once has its answer by then."""
 
 SECONDS: Final = 10.0
 """How long a connection lasts, from its first byte to the last of the answer."""
@@ -31,14 +31,14 @@ SECONDS: Final = 10.0
 HEADER_BYTES: Final = 8192
 """How long a request may be, with all of its headers."""
 
-_BACKLOG: Final = 64  # as many at most are accepted before those that have asked are answered: well below CONNECTIONS
+_BACKLOG: Final = 64  # most connections that are accepted before waiting requests are answered: well below CONNECTIONS
 
 _TEXT: Final = "text/plain; charset=utf-8"
 _JSON: Final = "application/json; charset=utf-8"
 
 
 class CannotListen(Exception):
-    """The address cannot be listened on. `str(error)` is a sentence for people."""
+    """The server cannot listen on the address. `str(error)` is a sentence for people."""
 
 
 class _Answer(NamedTuple):
@@ -51,7 +51,7 @@ class WebServer:
     """`/healthz`, `/readyz` and `/metrics`, for as long as its context lasts."""
 
     def __init__(self, host: str, port: int, *, alive: Alive, ready: Ready, metrics: Metrics) -> None:
-        """Take the address (port 0: any that is free), and who answers."""
+        """Take the address (port 0: any that is free), and the functions that answer."""
         self._host = host
         self._port = port
         self._alive = alive
@@ -67,7 +67,7 @@ class WebServer:
 
     @property
     def port(self) -> int:
-        """The port that is listened on."""
+        """The port that the server listens on."""
         return self._port
 
     async def __aenter__(self) -> Self:
@@ -100,7 +100,7 @@ class WebServer:
             del self._open[oldest]
             oldest.transport.abort()
         self._open[writer] = None
-        # Whatever is wrong with what is sent, or with the way back, is the sender's matter.
+        # If the request is malformed or the client is gone, that is the client's problem.
         with suppress(TimeoutError, OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             async with asyncio.timeout(SECONDS):
                 head = await reader.readuntil(b"\r\n\r\n")
@@ -128,13 +128,13 @@ class WebServer:
         return "\r\n".join((*lines, "", "")).encode() + (answer.body if method == "GET" else b"")
 
     def _healthz(self) -> _Answer:
-        """Say whether the process is alive. That this is answered at all shows that the loop turns."""
+        """Report that the process is alive. An answer also shows that the event loop runs."""
         if self._alive():
             return _Answer(b"ok\n")
         return _Answer(b"the operator has stopped working\n", HTTPStatus.SERVICE_UNAVAILABLE)
 
     def _readyz(self) -> _Answer:
-        """Say whether the operator can do all it is for, and what each of its parts says."""
+        """Report whether the operator can do all its work, and the state of each part."""
         ready, parts = self._ready()
         said = json.dumps({"ready": ready, "parts": dict(parts)}, ensure_ascii=False, indent=2) + "\n"
         return _Answer(said.encode(), HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE, _JSON)

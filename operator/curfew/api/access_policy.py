@@ -1,4 +1,4 @@
-"""AccessPolicy: what may be asked for in a namespace, for how long, and who must agree."""
+"""AccessPolicy: what access may be requested in a namespace, for how long, and who must agree."""
 
 from datetime import timedelta
 from enum import StrEnum
@@ -29,14 +29,14 @@ class Mode(StrEnum):
 
 
 class WhenNotRecorded(StrEnum):
-    """What becomes of a broken glass while the log cannot be written."""
+    """What happens to a break-glass request while the log cannot be written."""
 
     WAIT = "Wait"
     GRANT = "Grant"
 
 
 class OnRoleChange(StrEnum):
-    """What becomes of a grant whose role is edited or deleted meanwhile."""
+    """What happens to a grant if its role is edited or deleted in the meantime."""
 
     REVOKE = "Revoke"
     KEEP = "Keep"
@@ -82,7 +82,7 @@ Groups = Annotated[
     tuple[Annotated[str, Field(min_length=1, max_length=256)], ...],
     Field(max_length=16, json_schema_extra={"x-kubernetes-list-type": "set"}),
 ]
-"""Names of groups, as the API server knows them of whoever calls."""
+"""Names of groups, as the API server knows them for the user who makes the call."""
 
 
 class Stage(Model):
@@ -202,7 +202,7 @@ class AccessPolicySpec(Model):
         json_schema_extra={"default": "1h"},  # by itself pydantic would write PT1H
     )
     max_lead_time: Duration = Field(
-        # Without a default in the schema: one would change the digest of terms that are pinned already.
+        # No default in the schema: a default would change the digest of terms that are already pinned.
         default_factory=lambda: timedelta(days=7),
         description=(
             "How far away the notBefore of a request may be when it is created, such as 24h. At least 1m, at most 8760h. "
@@ -262,19 +262,19 @@ class PolicyMeta(ObjectMeta):
 
     @property
     def manager(self) -> str:
-        """The field manager that wrote the spec last, as the API server calls it; empty where it does not say."""
+        """The field manager that wrote the spec last, as the API server names it; empty if it names none."""
         writers = [(entry.time, entry.manager) for entry in self.managed_fields if entry.time and not entry.subresource]
         return max(writers)[1] if writers else ""
 
 
 class RecordedPolicy(Model):
-    """The version of a policy that the log is known to hold. How it reads is in the log."""
+    """The version of a policy that the log is known to hold. The log has its text."""
 
     generation: int = Field(ge=0, description="The metadata.generation of that version.")
 
 
 class AccessPolicyStatus(Model):
-    """What Curfew makes of the policy."""
+    """Curfew's findings about the policy."""
 
     observed_generation: int | None = Field(
         default=None, ge=0, description="The metadata.generation that this status describes."

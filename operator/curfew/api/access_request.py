@@ -212,7 +212,7 @@ class Terms(Model):
 
 
 class GrantReceipt(Model):
-    """Where in the log the record stands that announced the grant, and what the log was then."""
+    """The place in the log of the record that announced the grant, and the log's size and root at that time."""
 
     log: str = Field(max_length=64, description="Id of the log.")
     index: int = Field(ge=0, description="Position of the record in the log, from 0.")
@@ -314,7 +314,7 @@ class AccessRequestStatus(Model):
         ),
     )
     counted_with_others: bool | None = Field(
-        default=None,  # a default that the API server writes would be a change when it is told
+        default=None,  # a default written by the API server would make setting the field a change
         description="Whether it is counted together with the requests of other people, because too many people had "
         "requests refused.",
     )

@@ -1,7 +1,7 @@
-"""Which characters people can see and tell apart: one rule for the names of people, and one for the words that they write.
+"""Which characters people can see and tell apart: one rule for the names of people, and one for their free text.
 
-The tables are ranges of the Unicode Character Database, version 16. The regular expressions are in RE2 syntax, in which the API
-server reads them.
+The tables are ranges of the Unicode Character Database, version 16. The regular expressions are in RE2 syntax, which
+the API server uses.
 """
 
 import unicodedata
@@ -10,10 +10,10 @@ from typing import Final
 Ranges = tuple[tuple[int, int], ...]
 
 LONGEST_NAME: Final = 512
-"""Characters that a user name may have: those of service accounts have up to 339, and others come from elsewhere."""
+"""Most characters of a user name: names of service accounts have up to 339, and other names come from elsewhere."""
 
 JOINERS: Final[Ranges] = ((0x200C, 0x200D), (0xFE00, 0xFE0F))
-"""Zero width (non-)joiner and variation selectors: not seen by themselves, but emoji and some scripts are written with them."""
+"""Zero width (non-)joiner and variation selectors: invisible by themselves, but emoji and some scripts need them."""
 
 IGNORABLE: Final[Ranges] = (
     (0x00AD, 0x00AD),
@@ -34,13 +34,13 @@ IGNORABLE: Final[Ranges] = (
     (0x1D173, 0x1D17A),
     (0xE0000, 0xE0FFF),
 )
-"""Default_Ignorable_Code_Point (DerivedCoreProperties.txt) without the joiners: not shown at all, or turn text around."""
+"""Default_Ignorable_Code_Point (DerivedCoreProperties.txt) without the joiners: invisible, or they turn text around."""
 
 BLANK: Final[Ranges] = ((0x2028, 0x2029), (0x2800, 0x2800), (0xFFF9, 0xFFFB), (0x1D159, 0x1D159))
 """Line and paragraph separators (Zl, Zp), annotation marks (Cf), and two symbols that look like a space."""
 
 CONTROL: Final[Ranges] = ((0x00, 0x1F), (0x7F, 0x9F))
-"""General category Cc. Some erase or rewrite, on the terminal of whoever decides, what is before them."""
+"""General category Cc. Some erase or overwrite the text before them on the terminal of the person who decides."""
 
 CONTROL_IN_LINES: Final[Ranges] = ((0x00, 0x08), (0x0B, 0x1F), (0x7F, 0x9F))
 """The same without tab and line feed."""
@@ -69,11 +69,11 @@ _REPLACED: Final[Ranges] = (
     (0xF900, 0xFAFF),
     (0x2F800, 0x2FA1F),
 )
-"""Characters that normal form C replaces by others that look the same, such as the Kelvin sign by K."""
+"""Characters that normal form C replaces by others that look the same, for example the Kelvin sign by K."""
 
 
 def characters(*tables: Ranges) -> str:
-    """Return what is in the brackets of an RE2 character class."""
+    """Return the content of the brackets of an RE2 character class."""
     return "".join(
         rf"\x{{{first:x}}}" if first == last else rf"\x{{{first:x}}}-\x{{{last:x}}}"
         for table in tables
@@ -82,7 +82,7 @@ def characters(*tables: Ranges) -> str:
 
 
 VISIBLE: Final = r"[\pL\pN\pP\pS\p{Mc}]"
-"""Matches each character that is seen by itself, in a text without any of the characters that `words` are refused for."""
+"""Matches each character that is visible by itself, in a text without any of the characters that `words` refuses."""
 
 NAME: Final = r"^[\pL\pM\pN\pP\pS]+( [\pL\pM\pN\pP\pS]+)*$"
 """Matches a name of assigned characters, with single spaces between them."""
@@ -94,7 +94,7 @@ UNSEEN_IN_A_LINE: Final = f"[{characters(CONTROL, IGNORABLE, BLANK)}]"
 
 
 def visible(text: str) -> int:
-    """Return how many characters of a text are seen. What is never shown does not count, and a space only between others."""
+    """Return how many characters of a text are visible. A space counts only if it is between visible characters."""
     seen = "".join(char if _is_seen(char) else " " for char in text if char.isspace() or _is_seen(char))
     return len(" ".join(seen.split()))
 
@@ -106,8 +106,8 @@ def _is_seen(char: str) -> bool:
 
 
 def person(name: str) -> str:
-    """Return what is the same for all spellings of one name: letter case and the form of accents make no difference.
+    """Return the same text for all spellings of one name: letter case and the form of accents make no difference.
 
-    For counting people and keeping them apart only. Who may do what is asked for the name as it is.
+    Only for counting people and keeping them apart. RBAC is asked about the name as it is written.
     """
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())

@@ -43,7 +43,7 @@ def crds() -> tuple[dict[str, Any], ...]:
                 _column("Requester", ".spec.requester"),
                 _column("Policy", ".spec.policyName"),
                 _column("Approvals", ".status.approvals"),
-                # As text: kubectl shows a date as an age, which for one to come is "<invalid>".
+                # As text: kubectl shows a date as an age, and the age of a future date is "<invalid>".
                 _column("Start", ".spec.notBefore"),
                 _column("Expires", ".status.activeUntil"),
                 _column("Ended", ".status.endedAt"),

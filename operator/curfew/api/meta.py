@@ -1,4 +1,4 @@
-"""What all our kinds share: the shape of a model, the metadata we read, and conditions."""
+"""The common parts of all our kinds: the base of the models, the metadata we read, and conditions."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -10,9 +10,11 @@ from pydantic.alias_generators import to_camel
 from curfew.api.times import Time
 
 STORED_DEFAULT: Final = "stored-default"
-"""Key of json_schema_extra: what the API server fills in if the field is absent, also an empty list; None: nothing.
+"""Key of json_schema_extra: what the API server fills in if the field is absent, even an empty list; None: nothing.
 
-A field that comes later has None: what the API server filled in would change the digests of terms that were pinned before."""
+A field that is added later has None: if the API server filled it in, the digests of terms that were pinned before would
+change.
+"""
 
 
 class Model(BaseModel):
@@ -46,11 +48,11 @@ class ObjectMeta(Model):
 
 
 LONGEST_MESSAGE: Final = 1024
-"""Characters of a condition's message; what is longer is cut. As many as the note of an Event has."""
+"""Most characters of a condition's message; a longer one is cut. The note of an Event has the same limit."""
 
 
 def shortened(text: str, most: int) -> str:
-    """Return a text of at most so many characters; one that is cut ends in an ellipsis."""
+    """Return a text of at most `most` characters; if it was cut, it ends in an ellipsis."""
     return text if len(text) <= most else f"{text[: most - 1]}\N{HORIZONTAL ELLIPSIS}"
 
 

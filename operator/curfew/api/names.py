@@ -1,4 +1,4 @@
-"""Names that Curfew puts on objects, and by which others find them."""
+"""Names that Curfew puts on objects, and by which other programs find them."""
 
 from typing import Final
 
@@ -7,7 +7,7 @@ VERSION: Final = "v1alpha1"
 API_VERSION: Final = "curfew.dev/v1alpha1"
 
 PREFIX = f"{GROUP}/"
-"""Labels and annotations that begin so are Curfew's own; admission keeps people from writing them."""
+"""Labels and annotations with this prefix are Curfew's own; admission keeps people from writing them."""
 
 LABEL_REQUEST_UID = f"{PREFIX}request-uid"
 """On a RoleBinding: the UID of the AccessRequest that it grants. It makes the binding ours."""
@@ -16,7 +16,7 @@ LABEL_CLOSED = f"{PREFIX}closed"
 """On an AccessRequest, with the value "true": finished and recorded, no longer watched."""
 
 LABEL_COUNTED_IN = f"{PREFIX}counted-in"
-"""On a closed AccessRequest that was refused and is counted in one record with others: the hour, such as 2026-11-23T12."""
+"""On a closed AccessRequest that was refused and is counted with others in one record: the hour (2026-11-23T12)."""
 
 ANNOTATION_EXPIRES_AT = f"{PREFIX}expires-at"
 """On a RoleBinding: when it ends, RFC 3339. All that a sweeper needs to know."""
@@ -25,7 +25,7 @@ ANNOTATION_STARTS_AT = f"{PREFIX}starts-at"
 """On a RoleBinding: when the granted window began, RFC 3339."""
 
 ANNOTATION_RECEIPT = f"{PREFIX}receipt"
-"""On a RoleBinding: where in the log the record stands that announced it."""
+"""On a RoleBinding: the place in the log of the record that announced it."""
 
 ANNOTATION_REQUEST = f"{PREFIX}request"
 """On a RoleBinding: the name of the AccessRequest that it grants."""
@@ -38,7 +38,7 @@ ANNOTATION_TERMS = f"{PREFIX}terms"
 
 CHECKPOINT_CONFIG_MAP: Final = "curfew-checkpoint"
 CHECKPOINT_KEY: Final = "checkpoint"
-"""The ConfigMap with the newest checkpoint, and the key in it whose value that is: a signed note."""
+"""The ConfigMap with the newest checkpoint, and the key in it whose value is the checkpoint: a signed note."""
 
 SWEEPER_CRON_JOB: Final = "curfew-sweeper"
 """The CronJob that the chart makes in Curfew's own namespace, to end access while the operator is down."""
@@ -48,11 +48,11 @@ SELF_TEST_REQUEST: Final = "curfew-probe"
 
 
 SELF_TEST_POLICY: Final = "curfew-canary"
-"""The AccessPolicy that Curfew makes there for the same purpose. It offers a Role without rules to nobody."""
+"""The AccessPolicy that Curfew makes there for the same purpose. It offers nobody a Role that has no rules."""
 
 
 NOT_RECORDED: Final = "not-recorded"
-"""In place of a receipt, on a grant whose policy lets a broken glass go before its record (whenNotRecorded: Grant)."""
+"""Replaces the receipt on a break-glass grant whose policy allows it before its record (whenNotRecorded: Grant)."""
 
 
 def is_self_test(namespace: str, name: str, submitted_by: str) -> bool:
@@ -71,7 +71,7 @@ def binding_name(uid: str) -> str:
 
 
 def granted_by(binding: str) -> str | None:
-    """Return the UID of the AccessRequest that a RoleBinding of this name grants, or None where it is not named so."""
+    """Return the UID of the AccessRequest that a RoleBinding of this name grants, or None for any other name."""
     return binding.removeprefix(_BINDING) if binding.startswith(_BINDING) else None
 
 

@@ -1,4 +1,4 @@
-"""Which phase a request may go to from which: the rule that the API server keeps, even against the operator."""
+"""The allowed changes of a request's phase: the rule that the API server keeps, even against the operator."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -21,4 +21,4 @@ PHASE_CHANGES: Mapping[Phase | None, frozenset[Phase]] = MappingProxyType(
         Phase.FAILED: frozenset(),
     }
 )
-"""From each phase (None: Curfew has not looked at the request yet) to those that may follow. No entry has itself."""
+"""From each phase (None: Curfew has not looked at the request yet) to the phases that may follow, never itself."""

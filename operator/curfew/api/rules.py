@@ -1,7 +1,7 @@
-"""What the API server checks of our kinds beyond the shape of each field: CEL rules, each with its sentence.
+"""The API server's checks of our kinds beyond the shape of each field: CEL rules, each with its sentence.
 
-They hold for everybody, the operator and cluster administrators included. Who may do what is not here: that is for the
-admission policies of the chart.
+They hold for everybody, including the operator and cluster administrators. They do not decide who may do what: the
+admission policies of the chart do.
 """
 
 from collections.abc import Iterable, Mapping
@@ -22,11 +22,11 @@ from curfew.api.phases import PHASE_CHANGES
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A CEL expression that must be true, and what is said when it is not."""
+    """A CEL expression that must be true, and the message if it is not."""
 
     expression: str
     message: str
-    field: str = ""  # the field that is named in the refusal, when it is one below
+    field: str = ""  # the field that the refusal names, if it is one below
 
     def to_json(self) -> dict[str, Any]:
         """Return the rule as an item of x-kubernetes-validations."""
@@ -34,12 +34,12 @@ class Rule:
         return {"rule": self.expression, "message": self.message, **path}
 
 
-# Digits are bounded so that no duration overflows; fractions and units below the second are of no use to anybody.
+# Digits are bounded so that no duration overflows; nobody needs fractions or units below the second.
 WHOLE: Final = "self.matches('^([0-9]{1,4}h)?([0-9]{1,5}m)?([0-9]{1,6}s)?$') && self != ''"
 
 
 def shows_as_written(name: str, *, lines: bool = False) -> tuple[Rule, ...]:
-    """Return the rule for a text that people read before they decide: what they see is all there is."""
+    """Return the rule for a text that people read before they decide: it has no hidden characters."""
     unseen = UNSEEN_IN_WORDS if lines else UNSEEN_IN_A_LINE
     return (
         Rule(f"!self.matches(r'{unseen}')", f"{name} must not have control characters, or other invisible characters"),
@@ -47,7 +47,7 @@ def shows_as_written(name: str, *, lines: bool = False) -> tuple[Rule, ...]:
 
 
 def words(name: str, *, lines: bool = False) -> tuple[Rule, ...]:
-    """Return the rules for words that people write: something of them can be seen, and nothing is hidden."""
+    """Return the rules for free text that people write: some of it is visible, and nothing is hidden."""
     return (
         *shows_as_written(name, lines=lines),
         Rule(f"self.matches(r'{VISIBLE}')", f"{name} must have visible characters"),
@@ -55,7 +55,7 @@ def words(name: str, *, lines: bool = False) -> tuple[Rule, ...]:
 
 
 def identity(name: str) -> tuple[Rule, ...]:
-    """Return the rules for the name of a person: whoever reads it can tell it from every other (promise P4)."""
+    """Return the rules for the name of a person: a reader can tell it from every other name (promise P4)."""
     yours = "if you did not write it, it is the name that you are logged in with, and has to be changed there"
     return (
         Rule(
@@ -73,7 +73,7 @@ NAME_IS_SHORT: Final = Rule("size(self.metadata.name) <= 63", "metadata.name mus
 
 
 def duration_between(name: str, shortest: str, longest: str) -> tuple[Rule, ...]:
-    """Return the rules for a duration with bounds; they are independent, so that each mistake gets its own sentence."""
+    """Return the rules for a duration with bounds; they are independent, so that each error gets its own sentence."""
     return (
         Rule(WHOLE, f"{name} must be a duration in whole hours, minutes and seconds, such as 45m or 1h30m"),
         Rule(
@@ -94,7 +94,7 @@ def time_of_ours(name: str) -> tuple[Rule, ...]:
 
 
 def phase_changes() -> str:
-    """Return the expression that keeps a status to the table of phases, once it has one."""
+    """Return the expression that makes changes of a status follow the table of phases, once it has a phase."""
     steps = [
         f"(oldSelf.phase == '{phase}' && self.phase in {_list(following)})"
         for phase, following in PHASE_CHANGES.items()
@@ -104,7 +104,7 @@ def phase_changes() -> str:
 
 
 def first_phase() -> str:
-    """Return the expression, on the whole object, that keeps a status to the table when it gets its first phase."""
+    """Return the expression, on the whole object, that makes a status follow the table when it gets its first phase."""
     return (
         "!has(self.status) || !has(self.status.phase) || (has(oldSelf.status) && has(oldSelf.status.phase)) || "
         f"self.status.phase in {_list(PHASE_CHANGES[None])}"
@@ -135,7 +135,7 @@ POLICY_RULES: Final[Mapping[str, tuple[Rule, ...]]] = {
     "spec.decideWithin": duration_between("decideWithin", "1m", "168h"),
     "spec.maxLeadTime": duration_between("maxLeadTime", "1m", "8760h"),
     "spec.ticket.pattern": (
-        # A pattern that does not compile makes the expression fail; `||` would swallow that, `in` does not.
+        # A pattern that does not compile makes the expression fail; `||` would hide the failure, `in` does not.
         Rule("''.matches(self) in [true, false]", "ticket.pattern must be a regular expression in RE2 syntax"),
     ),
     "spec.approval.groups[]": identity("groups"),
@@ -151,7 +151,8 @@ POLICY_RULES: Final[Mapping[str, tuple[Rule, ...]]] = {
             "approval.whenNotRecorded: Grant is for mode BreakGlass; every other grant waits for its record",
             ".whenNotRecorded",
         ),
-        # Whoever may do everything with accesspolicies/status could approve for it; of other stages nobody has such rights.
+        # A person with all rights on accesspolicies/status could approve a stage of that name; no other name has this
+        # problem.
         Rule(
             "!has(self.stages) || self.stages.all(s, s.name != 'status')",
             "a stage cannot be named status: that is where Curfew writes what it finds",
@@ -172,7 +173,7 @@ POLICY_RULES: Final[Mapping[str, tuple[Rule, ...]]] = {
             "all stages together may ask for at most 10 approvals",
             ".stages",
         ),
-        # A request's status holds them all, and has to stay small enough to be written.
+        # A request's status holds all these names, and has to stay small enough to be written.
         Rule(
             "!has(self.stages) || self.stages.map(s, has(s.groups) ? s.groups.map(g, size(g)).sum() : 0).sum() <= 4096",
             "the names of all stages' groups together may have at most 4096 characters",
@@ -180,16 +181,16 @@ POLICY_RULES: Final[Mapping[str, tuple[Rule, ...]]] = {
         ),
     ),
 }
-"""The rules of an AccessPolicy, by the path of what they are about."""
+"""The rules of an AccessPolicy, by the path of the field that they check."""
 
 REQUEST_RULES: Final[Mapping[str, tuple[Rule, ...]]] = {
     "": (
         NAME_IS_SHORT,
-        # A rule on status itself is not asked when status comes or goes.
+        # A rule on status itself is not evaluated when status is added or removed.
         Rule("!has(oldSelf.status) || has(self.status)", "status cannot be removed"),
         Rule(first_phase(), "a request begins as Pending or Failed", ".status.phase"),
     ),
-    # On spec as a whole: rules on optional fields are not asked when the field comes or goes.
+    # On spec as a whole: rules on optional fields are not evaluated when the field is added or removed.
     "spec": (
         Rule("self == oldSelf", "spec is immutable; create a new AccessRequest"),
         Rule(
@@ -245,4 +246,4 @@ REQUEST_RULES: Final[Mapping[str, tuple[Rule, ...]]] = {
         ),
     ),
 }
-"""The rules of an AccessRequest, by the path of what they are about."""
+"""The rules of an AccessRequest, by the path of the field that they check."""

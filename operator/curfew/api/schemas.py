@@ -1,4 +1,4 @@
-"""From a model to the structural schema of a custom resource: inlined, bounded, and with a word on every field."""
+"""From a model to the structural schema of a custom resource: inlined, bounded, with a description on every field."""
 
 import inspect
 from collections.abc import Mapping
@@ -10,11 +10,11 @@ API_VERSION_HELP: Final = "The version of the schema that this object is written
 KIND_HELP: Final = "The kind of this object."
 
 KEPT: Final = ("type", "format", "enum", "minimum", "maximum", "minLength", "maxLength", "pattern", "maxItems")
-"""What a structural schema takes over as it is, in the order in which it is written."""
+"""The keys that a structural schema takes over unchanged, in the order in which they are written."""
 
 
 class NotStructural(Exception):
-    """A model has something that a structural schema cannot say."""
+    """A model has a feature that a structural schema cannot express."""
 
 
 def structural_schema(model: type[Model]) -> dict[str, Any]:
@@ -24,7 +24,7 @@ def structural_schema(model: type[Model]) -> dict[str, Any]:
     properties = {
         "apiVersion": {"description": API_VERSION_HELP, "type": "string"},
         "kind": {"description": KIND_HELP, "type": "string"},
-        # The API server knows its schema, and takes no other.
+        # The API server knows the schema of metadata, and accepts no other.
         "metadata": {"type": "object"},
         "spec": root["properties"]["spec"],
         "status": root["properties"]["status"],
@@ -51,7 +51,7 @@ def _convert(schema: Mapping[str, Any], definitions: Mapping[str, Any], where: s
     if description := schema.get("description"):
         result["description"] = _unfold(description)
     result.update({key: schema[key] for key in KEPT if key in schema})
-    # Empty lists are how a model reads what is absent; in a stored object they are noise, unless a field asks for it.
+    # An empty list is how a model reads an absent field; it is noise in a stored object, unless the field asks for it.
     if STORED_DEFAULT in schema:
         result.update({"default": schema[STORED_DEFAULT]} if schema[STORED_DEFAULT] is not None else {})
     elif schema.get("default") not in (None, [], ""):
@@ -80,13 +80,13 @@ def _convert(schema: Mapping[str, Any], definitions: Mapping[str, Any], where: s
 
 
 def _resolve(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> dict[str, Any]:
-    """Replace references and "or null" by what they stand for; what stands beside them wins."""
+    """Replace references and "or null" by their targets; the keys beside them win."""
     found = dict(schema)
     while "$ref" in found or "anyOf" in found:
         if reference := found.pop("$ref", None):
             found = {**definitions[reference.rpartition("/")[2]], **found}
         else:
-            # An absent field is None in a model; JSON has absence for it, and null is refused.
+            # None in a model is an absent field in JSON; null is refused.
             choices = [choice for choice in found.pop("anyOf") if choice != {"type": "null"}]
             if len(choices) != 1:
                 raise NotStructural(f"a choice between {choices} has no place in a structural schema")
@@ -95,5 +95,5 @@ def _resolve(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> dict[
 
 
 def _unfold(text: str) -> str:
-    """Return text with the line breaks of its source gone and those between paragraphs kept."""
+    """Return a text without the line breaks of its source, but with those between paragraphs."""
     return "\n\n".join(" ".join(paragraph.split()) for paragraph in inspect.cleandoc(text).split("\n\n"))

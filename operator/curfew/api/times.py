@@ -15,7 +15,7 @@ WRITTEN = (
     "^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])[Tt]([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
     "([.][0-9]{1,9})?([Zz]|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$"
 )
-"""The times that a custom resource may hold: format date-time alone lets `20:00:00,5Z` and `+24:00` through."""
+"""The times that a custom resource may hold: the format date-time alone would allow `20:00:00,5Z` and `+24:00`."""
 
 # In microseconds, the smallest unit that timedelta knows.
 UNITS = {
@@ -39,7 +39,7 @@ def format_time(instant: datetime) -> str:
 
 
 def parse_time(text: str) -> datetime:
-    """Return the instant that RFC 3339 text names, in UTC; digits beyond microseconds are dropped. Raise ValueError."""
+    """Return the instant in an RFC 3339 text, in UTC; digits beyond microseconds are dropped. Raise ValueError."""
     if not INSTANT.fullmatch(text):
         raise ValueError(f"{text!r} is not a time such as 2026-11-23T20:00:00Z")
     try:
@@ -49,7 +49,7 @@ def parse_time(text: str) -> datetime:
 
 
 def format_duration(duration: timedelta) -> str:
-    """Return the shortest Go notation of a duration, such as 1h30m, 45s or 0.25s."""
+    """Return the shortest Go notation of a duration, for example 1h30m, 45s or 0.25s."""
     left = duration // timedelta(microseconds=1)
     sign, left = ("-", -left) if left < 0 else ("", left)
     hours, left = divmod(left, 3_600_000_000)
@@ -64,8 +64,8 @@ def format_duration(duration: timedelta) -> str:
 
 
 def parse_duration(text: str) -> timedelta:
-    """Return the duration that Go notation names; what is beyond microseconds is dropped. Raise ValueError."""
-    if text in {"0", "+0", "-0"}:  # the only number that Go takes without a unit
+    """Return the duration in a text in Go notation; digits beyond microseconds are dropped. Raise ValueError."""
+    if text in {"0", "+0", "-0"}:  # the only number that Go accepts without a unit
         return timedelta()
     if not DURATION.fullmatch(text):
         raise ValueError(f"{text!r} is not a duration such as 30m or 1h30m")
@@ -78,7 +78,7 @@ def parse_duration(text: str) -> timedelta:
 
 
 def _said(value: object) -> str:
-    """Return what stands in place of a text: a number as it is, of anything larger the kind, as it may hold anything."""
+    """Return a description of a value that is not text: a number as it is, of anything else only its type."""
     return repr(value) if value is None or isinstance(value, int | float) else f"a {type(value).__name__}"
 
 
@@ -109,7 +109,7 @@ Time = Annotated[
             "type": "string",
             "format": "date-time",
             "pattern": WRITTEN,
-            # To compare it the API server has to read it, which it cannot for 30 February.
+            # The API server has to parse the time to compare it, and it cannot parse 30 February.
             "x-kubernetes-validations": [
                 {
                     "rule": "self >= timestamp('2000-01-01T00:00:00Z') && self < timestamp('2100-01-01T00:00:00Z')",

@@ -1,4 +1,4 @@
-"""Holding a log against what was kept of it elsewhere."""
+"""Comparing a log with its anchors, which were kept elsewhere."""
 
 from collections.abc import Iterable, Iterator
 
@@ -11,7 +11,7 @@ class Anchors:
     """The anchors of a log, each compared when the log has grown to its size."""
 
     def __init__(self, log: str, anchors: Iterable[Anchor], first: int = 0) -> None:
-        """Take anchors in any order. Of a log that begins with record `first`, those that speak of less are only counted."""
+        """Take anchors in any order. If the log begins with record `first`, smaller anchors are only counted."""
         self._what = f"log {log}"
         given = sorted(anchors, key=lambda anchor: anchor.size)
         self._waiting = [anchor for anchor in given if anchor.size >= first]
@@ -19,14 +19,14 @@ class Anchors:
         self.agreed = 0  # how many agree so far
 
     def speak_within(self, after: CompactRange) -> bool:
-        """Whether an anchor that was not compared yet speaks of less than this."""
+        """Whether an anchor that was not compared yet covers fewer records than `after`."""
         return bool(self._waiting) and self._waiting[0].size < after.size
 
     def compare(self, before: CompactRange | None, segment: Segment | None, after: CompactRange) -> Iterator[Finding]:
-        """Compare those that speak of no more than `after`, and yield what does not agree.
+        """Compare the anchors that cover no more than `after`, and yield a finding for each that does not agree.
 
-        `before` is the tree before the segment, or None where that is not known; the segment is needed where an anchor
-        speaks of some of its records and not of all.
+        `before` is the tree before the segment, or None if it is not known; the segment is needed if an anchor covers
+        some of its records but not all.
         """
         while self._waiting and self._waiting[0].size <= after.size:
             anchor = self._waiting.pop(0)
@@ -44,7 +44,7 @@ class Anchors:
                 yield Finding(Kind.REWRITTEN, self._what, why, records=range(anchor.size))
 
     def left(self, end: CompactRange, *, is_whole: bool) -> Iterator[Finding]:
-        """Yield what those show that speak of more than there is; `is_whole` says that there is no fault at the end."""
+        """Yield a finding for each anchor that covers more records than there are; `is_whole`: the end has no fault."""
         for anchor in self._waiting:
             if is_whole:
                 why = f"was cut off at its end: {anchor.source} covers {anchor.size} records, and the log has only {end.size}"

@@ -1,7 +1,7 @@
-"""Where a log begins, once its oldest segments may be removed: a statement that the log makes of itself, in a record.
+"""Where a log begins, once its oldest segments may be removed: a record of the log states it.
 
-The statement holds the whole state before the first segment that is kept. So all that follows is verified as after any
-other segment, to the same roots; what is missing is only what the log itself has said may go.
+The statement holds the whole state before the first segment that is kept. So all later segments are verified as after
+any other segment, to the same roots; the only records missing are those that the log itself has allowed to be removed.
 """
 
 from collections.abc import Iterable, Mapping
@@ -17,7 +17,7 @@ from curfew.audit.record import CURFEW, Record, RecordRefused, make_record
 from curfew.audit.segment import MAX_STORED, TRAILER_BYTES, Head, format_time, origin, sequence, unpack
 
 EVENT = "audit.begins_at"
-"""The event of the record that says where a log begins."""
+"""The event of the record that states where a log begins."""
 
 _MARK = b'"event":"audit.begins_at"'  # canonical JSON has no second way to write it
 
@@ -40,7 +40,7 @@ class Beginning:
         return self.head.range.size
 
     def to_json(self) -> dict[str, Any]:
-        """Return it as a record and a bundle hold it."""
+        """Return it in the form in which a record and a bundle hold it."""
         if self.head.at is None:
             raise ValueError("a log that begins later has segments before")
         return {
@@ -55,7 +55,7 @@ class Beginning:
 
     @classmethod
     def of(cls, log: str, told: object) -> "Beginning":
-        """Read what `to_json` wrote for this log. Raise `ValueError` for anything else; nothing is proved by that alone."""
+        """Read what `to_json` wrote for this log. Raise `ValueError` for anything else. Reading it proves nothing."""
         if not isinstance(told, Mapping):
             raise ValueError("it is not the beginning of a log")  # noqa: TRY004  all that is wrong with it is one error
         try:
@@ -80,7 +80,7 @@ _FIELDS = ("segment", "object", "record", "previous", "sealed_at", "hashes", "ve
 
 
 def statement(beginning: Beginning, *, at: datetime, keep_for: timedelta, writer: str) -> Record:
-    """Return the record that says where a log begins."""
+    """Return the record that states where a log begins."""
     log, sealed = beginning.head.log, beginning.head.at or at
     return make_record(
         EVENT,
@@ -95,7 +95,7 @@ def statement(beginning: Beginning, *, at: datetime, keep_for: timedelta, writer
 
 
 def stated_in(log: str, body: Any) -> Beginning | None:
-    """Return the beginning that a record of a log states, or None where it states none that can be read."""
+    """Return the beginning that a record of a log states, or None if it states none that can be read."""
     try:
         record = Record.parse(body)
         if record.event != EVENT or record.subject != log:
@@ -106,7 +106,7 @@ def stated_in(log: str, body: Any) -> Beginning | None:
 
 
 def claimed_in(log: str, stored: bytes) -> Beginning | None:
-    """Return the newest beginning that an object says a log has. It proves nothing: whoever put it there may say anything."""
+    """Return the newest beginning that an object claims for a log. It proves nothing: anybody may have written it."""
     if len(stored) > MAX_STORED:
         return None
     try:
@@ -125,9 +125,9 @@ def claimed_in(log: str, stored: bytes) -> Beginning | None:
 
 
 def first_gap(names: Iterable[str]) -> int | None:
-    """Return the lowest number that no segment has, if one with a higher number is there; None for a log without a gap.
+    """Return the lowest number without a segment, if a higher number has one; None for a log without a gap.
 
-    `names` are of one log's segments; what has no number is passed over.
+    `names` are the names of one log's segments; a name without a number is skipped.
     """
     there = {seq for seq in map(sequence, names) if seq >= 0}
     return next((seq for seq in range(len(there)) if seq not in there), None)

@@ -1,4 +1,4 @@
-"""Places of a log that are empty or hold what does not belong there, until it is known what follows them."""
+"""Places of a log that are empty or hold an object that does not belong there, until it is known what follows them."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from curfew.audit.findings import Finding, Kind
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """One such place, or several that are empty, one after the other."""
+    """One place with a fault, or several empty places in a row."""
 
     kind: Kind
     what: str
@@ -17,11 +17,11 @@ class Trouble:
     seq: int
     name: str
     records: range | None
-    is_settled: bool = False  # the sentence says already which records are at fault
+    is_settled: bool = False  # the sentence already names the records at fault
 
 
 def missing(first: int, last: int, name: str) -> Trouble:
-    """Return the trouble of the places that are empty, the first of which has this name, or none that is known."""
+    """Return the trouble for empty places; `name` is the name of the first, or empty if it is not known."""
     where = f"segment {first}{f' ({name})' if name else ''}"
     if first == last:
         return Trouble(Kind.MISSING, where, "is missing", first, name, None)
@@ -30,9 +30,9 @@ def missing(first: int, last: int, name: str) -> Trouble:
 
 
 def settled(troubles: Sequence[Trouble], start: int, first: int | None) -> Iterator[Finding]:
-    """Yield troubles that follow each other as findings, with the records that they cost.
+    """Yield a finding for each of several troubles in a row, with the records that are lost.
 
-    The log is good up to its first `start` records, and goes on with record `first`, or nowhere.
+    The log is good up to its first `start` records, and goes on with record `first`, or does not go on if that is None.
     """
     lost = range(start, first) if first is not None and first >= start else None
     for trouble in troubles:

@@ -11,7 +11,7 @@ from curfew.audit.segment_summary import Gist, open_gist
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """An object of the log's folder, and its gist if that was made elsewhere."""
+    """An object in the log's folder, and its gist if another process has made it."""
 
     name: str
     stored: bytes
@@ -22,7 +22,7 @@ class Candidate:
         return open_gist(self.name, self.stored, verifier, log)
 
     def open_alone(self, keys: Iterable[Verifier], log: str) -> tuple[Gist, Segment]:
-        """Open it with the first of some keys that fits, whatever is before it in the log, or raise `ChainBroken`."""
+        """Open it with the first key that fits, without the segment before it, or raise `ChainBroken`."""
         refusal: ChainBroken | None = None
         for verifier in keys:
             try:
@@ -35,5 +35,6 @@ class Candidate:
         try:
             raise refusal or ChainBroken(place(log, self.name), self.name, "has no key that could have sealed it")
         finally:
-            # It would keep its frame, and with that the object, until cycles are looked for: hundreds may come before that.
+            # It would keep its frame, and with that the object, until the garbage collector runs: hundreds may accumulate
+            # by then.
             del refusal

@@ -1,6 +1,7 @@
 """Canonical JSON: equal values have equal bytes, and the bytes are the evidence (RFC 8785).
 
-Numbers are whole and fit a double exactly, which leaves out what JSON readers disagree about: fractions, and large numbers.
+Numbers are whole and fit a double exactly. That excludes the numbers on which JSON readers disagree: fractions, and
+large numbers.
 """
 
 import hashlib
@@ -15,7 +16,7 @@ import rfc8785
 MAX_WHOLE = 2**53 - 1
 """The largest whole number that every JSON reader reads exactly (RFC 8785, section 3.2.2.3)."""
 
-_TOGETHER = 8  # lines that are parsed together: few enough for all of it to stay in the processor's cache
+_TOGETHER = 8  # lines that are parsed together: few enough to fit into the processor's cache
 
 _AS_THE_RFC = orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER
 
@@ -25,7 +26,7 @@ class NotCanonical(ValueError):
 
 
 def canonical(value: Any) -> bytes:
-    """Return a JSON value's canonical bytes. Raise `NotCanonical` for fractions, and for what JSON cannot say."""
+    """Return a JSON value's canonical bytes. Raise `NotCanonical` for fractions, and for values that JSON lacks."""
     try:
         line = orjson.dumps(value, option=_AS_THE_RFC)
     except orjson.JSONEncodeError:
@@ -49,13 +50,13 @@ def parse_canonical(line: bytes) -> Any:
             value = orjson.loads(line)
             if orjson.dumps(value, option=_AS_THE_RFC) == line:
                 return value
-        except (ValueError, TypeError):  # the careful way knows why
+        except (ValueError, TypeError):  # the slow parser knows the reason
             pass
     return parse_carefully(line)
 
 
 def parse_all(lines: Sequence[bytes]) -> Iterator[Any]:
-    """Yield what `parse_canonical` returns for each line, sooner; raise `NotCanonical` in the turn of one that is not."""
+    """Yield the result of `parse_canonical` for each line, but faster; raise `NotCanonical` at the first bad line."""
     for start in range(0, len(lines), _TOGETHER):
         some = lines[start : start + _TOGETHER]
         values = _parse_together(some)
@@ -63,21 +64,22 @@ def parse_all(lines: Sequence[bytes]) -> Iterator[Any]:
 
 
 def _parse_together(lines: Sequence[bytes]) -> list[Any] | None:
-    """Return the values of lines that are all in canonical form, or None where that is not to be seen so quickly."""
+    """Return the values of lines that are all in canonical form, or None if this quick check cannot show that."""
     together = b"[" + b",".join(lines) + b"]"
     if all(line.startswith(b"{") for line in lines) and _is_plain_text(together):
         try:
             values = [orjson.loads(line) for line in lines]
-            # Each line is one whole object; so if all are written the same again together, each is.
+            # Each line is one whole object. So if writing all of them together gives the same bytes, each line is
+            # canonical.
             if orjson.dumps(values, option=_AS_THE_RFC) == together:
                 return values
-        except (ValueError, TypeError):  # whoever looks at each line knows why
+        except (ValueError, TypeError):  # the check of each single line knows the reason
             pass
     return None
 
 
 def parse_carefully(line: bytes) -> Any:
-    """Do the same as `parse_canonical`, by the letter of the RFC and many times slower."""
+    """Do the same as `parse_canonical`, exactly by the RFC and many times slower."""
     try:
         text = line.decode()
         value = _DECODER.decode(text)
@@ -86,8 +88,8 @@ def parse_carefully(line: bytes) -> Any:
         raise
     except (ValueError, RecursionError) as error:
         raise NotCanonical(f"is not JSON: {error}") from error
-    # If the fast encoder writes the same text again, the keys of the value are those in the text; and if those are of the
-    # basic plane, it has put them in the right order.
+    # If the fast encoder writes the same text again, the keys of the value are those in the text. If all of them are in
+    # the basic plane, the encoder has put them in the right order.
     is_basic = text.isascii() or max(text) < "\U00010000"
     if written == text if is_basic else canonical(value) == line:
         return value
@@ -99,22 +101,23 @@ def digest(value: Any) -> str:
     return hashlib.sha256(canonical(value)).hexdigest()
 
 
-# The standard library's encoder differs from RFC 8785 in three things only: how fractions are written, whole numbers that
-# do not fit a double (the RFC has no form for them), and the order of keys, which is by code point instead of UTF-16 unit:
-# the same order within the basic plane.
+# The standard library's encoder differs from RFC 8785 in three things only: how fractions are written, whole numbers
+# that do not fit a double (the RFC has no form for them), and the order of keys, which is by code point instead of
+# UTF-16 unit: the same order within the basic plane.
 _ENCODER = json.JSONEncoder(
     ensure_ascii=False, allow_nan=False, separators=(",", ":"), sort_keys=True, check_circular=False
 )
 
 
-# orjson is written in Rust and many times as fast as rfc8785. Of what JSON itself knows, it writes two things otherwise than
-# RFC 8785: fractions, which are refused here, and the order of keys, as above; and it writes more than JSON knows, such as
-# times. Where one of the two can occur, rfc8785 has the word. tests/property/test_record.py holds them equal.
+# orjson is written in Rust and many times as fast as rfc8785. Of the values that JSON has, it writes two differently
+# from RFC 8785: fractions, which are refused here, and the order of keys, as above. It also writes values that JSON
+# does not have, for example times. If one of these can occur, rfc8785 does the work. tests/property/test_record.py
+# checks that the two agree.
 def _is_plain(value: Any) -> bool:
-    """Whether orjson and RFC 8785 agree about a value that one of them has written. Raise `NotCanonical` for fractions."""
+    """Whether orjson and RFC 8785 agree on a value that one of them has written. Raise `NotCanonical` for fractions."""
     agreed = True
     rest = [value]
-    for part in rest:  # which grows meanwhile
+    for part in rest:  # the list grows during the loop
         kind = type(part)
         if kind is str or kind is int or kind is bool or part is None:
             continue
@@ -143,11 +146,12 @@ def _whole(text: str) -> int:
 
 
 def _is_plain_text(line: bytes) -> bool:
-    """Whether orjson writes nothing else than RFC 8785 does of what a text says, if it writes the same text again.
+    """Whether orjson agrees with RFC 8785 about a text, if orjson writes the same text again.
 
-    Two things could be otherwise. There may be fractions: with all idle bytes left out, digits among them, a number has its
-    point (or the sign of its exponent, or its own) right behind the colon of a key, a bracket or a comma. And keys outside
-    the basic plane have another order. Text that only looks like one of these costs time, and no more.
+    Two things could differ. There may be fractions: if all idle bytes are left out, including digits, the point of a
+    number (or the sign of its exponent, or its own) comes directly after the colon of a key, a bracket or a comma. And
+    keys outside the basic plane have another order. Text that only looks like one of these costs time, and nothing
+    else.
     """
     bones = line.translate(_BONES, _FLESH)
     if b'":.' in bones or b",." in bones:

@@ -1,8 +1,8 @@
-"""What the log carries forward: a set of records now and then that lists each open story and each policy that is there.
+"""What the log carries forward: from time to time, a set of records that lists each open story and existing policy.
 
-A start reads back to the newest complete set, and needs nothing that is older. A set has one record or more, its parts; each
-part is true at its own place in the log, so that whoever reads the parts and all records between and after them, in order,
-knows every open story. What is not needed to end or to close a story is left out of it.
+A start reads back to the newest complete set, and needs nothing older. A set has one or more records, its parts. Each
+part is true at its own place in the log. So a reader of the parts and of all records between and after them, in order,
+knows every open story. A story is stored without the fields that are not needed to end or to close it.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,29 +17,29 @@ from curfew.audit.record import CURFEW, Record, RecordRefused, make_record
 STORIES_OPEN = "audit.stories_open"
 
 PART_BYTES = 64 * 1024
-"""How large a part gets before the next begins; one story is taken however large it is."""
+"""The size at which the next part begins; a single story is taken however large it is."""
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """A record that the log holds of an open story: so that it is not told twice, however long the story lasts."""
+    """A record of an open story that the log holds: it is not written again, however long the story lasts."""
 
     id: str
-    index: int  # in the log
-    actor: str  # its id is the hash of something that may hold this name
+    index: int  # the index of the record in the log
+    actor: str  # its id is the hash of a text that may hold this name
 
 
 @dataclass(frozen=True, slots=True)
 class CarriedStory:
-    """An open story: its last milestone, the announcement of its grant, and which records the log holds of it."""
+    """An open story: its last milestone, the announcement of its grant, and which of its records the log holds."""
 
     latest: Record
     intent: Record | None = None
-    receipt: Receipt | None = None  # of the announcement
+    receipt: Receipt | None = None  # the receipt of the announcement
     told: tuple[Told, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """Return the story as a part of a set holds it."""
+        """Return the story in the form in which a part of a set holds it."""
         records = [self.latest] if self.intent in (None, self.latest) else [self.latest, self.intent]
         entry: dict[str, Any] = {
             "records": [dict(record.body) for record in records if record is not None],
@@ -61,16 +61,16 @@ class CarriedStory:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One record of a set, as it is read back."""
+    """One record of a set, after it was read back."""
 
     set: str
-    number: int  # 0 for the first
+    number: int  # 0 for the first part
     is_last: bool
     began: datetime  # when the set was begun, by the writer's clock
-    since: datetime  # every story that was opened later than this is in the set, if it is open
+    since: datetime  # every open story that was opened later than this is in the set
     stories: tuple[CarriedStory, ...]
     policies: tuple[Record, ...]
-    keys: tuple[str, ...] = ()  # that have sealed the log, in order; the first part has them
+    keys: tuple[str, ...] = ()  # the keys that have sealed the log, in order; the first part has them
 
     @classmethod
     def of(cls, record: Record) -> "Part":
@@ -92,7 +92,7 @@ class Part:
 
 
 def cut(record: Record) -> Record:
-    """Return a record without what a story that is carried on does not need: the role's rules, and why people decided."""
+    """Return a record without two things that a carried story does not need: the role's rules and decisions' reasons."""
     block = dict(record.block)
     block.pop("source", None)
     if "story" in block:
@@ -147,5 +147,5 @@ def make_part(
 
 
 def size_of(items: Iterable[CarriedStory | Record]) -> int:
-    """Return how many bytes these take in a part."""
+    """Return how many bytes these items take in a part."""
     return sum(len(canonical(item.to_json() if isinstance(item, CarriedStory) else item.body)) for item in items)

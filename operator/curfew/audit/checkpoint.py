@@ -1,4 +1,4 @@
-"""A signed statement of what a log was: its size and its root (C2SP tlog-checkpoint, in a C2SP signed note)."""
+"""A signed statement of the size and the root of a log at one moment (C2SP tlog-checkpoint, in a C2SP signed note)."""
 
 import base64
 import functools
@@ -14,19 +14,19 @@ ED25519 = b"\x01"
 """The algorithm's byte in a verifier key and in its hash (C2SP signed-note)."""
 
 MAX_DIGITS = 16
-"""How long the size of a log can be: what JSON can say exactly is not longer."""
+"""Most digits of a log's size: JSON cannot express a longer number exactly."""
 
 
 class NoteRefused(ValueError):
-    """A signed note that is malformed, or not signed by the key it should be. `str(error)` says which."""
+    """A signed note that is malformed, or not signed by the expected key. `str(error)` is the reason."""
 
 
 class KeyRefused(ValueError):
-    """A key that cannot be used. `str(error)` says why."""
+    """A key that cannot be used. `str(error)` is the reason."""
 
 
 class SigningFailed(Exception):
-    """Whoever holds the key did not sign. `str(error)` is a sentence for people."""
+    """The holder of the key did not sign. `str(error)` is a sentence for people."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +91,11 @@ def _loaded(public_key: bytes) -> Ed25519PublicKey:
 
 
 class Signer(Protocol):
-    """Who signs: with a key that is held in this process, or elsewhere."""
+    """Signs with a key that is held in this process, or elsewhere."""
 
     @property
     def verifier(self) -> Verifier:
-        """The public key that goes with it."""
+        """The public key that belongs to it."""
         ...
 
     @property
@@ -141,7 +141,7 @@ class Ed25519Signer:
 
     @property
     def verifier_key(self) -> str:
-        """The public key as a verifier wants it: `name+hash+base64`."""
+        """The public key in the form that a verifier needs: `name+hash+base64`."""
         return str(self.verifier)
 
     def sign(self, message: bytes) -> bytes:
@@ -151,7 +151,7 @@ class Ed25519Signer:
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """What a log was at one moment."""
+    """The size and the root of a log at one moment."""
 
     origin: str
     size: int
@@ -159,7 +159,7 @@ class Checkpoint:
     extensions: tuple[str, ...] = ()
 
     def body(self) -> str:
-        """Return the text that is signed: origin, size, root, extensions, a line each."""
+        """Return the text that is signed: origin, size, root, extensions, one on each line."""
         lines = (self.origin, str(self.size), base64.b64encode(self.root).decode(), *self.extensions)
         return "".join(f"{line}\n" for line in lines)
 
@@ -172,7 +172,7 @@ def sign_note(checkpoint: Checkpoint, signer: Signer) -> str:
 
 
 def open_note(text: str, verifier: Verifier) -> Checkpoint:
-    """Return the checkpoint of a note that the verifier's key signed, or raise `NoteRefused`."""
+    """Return the checkpoint in a note that the verifier's key signed, or raise `NoteRefused`."""
     body, separator, signatures = text.partition("\n\n")
     body += "\n"
     if not separator or not signatures.endswith("\n"):
@@ -192,7 +192,7 @@ def open_note(text: str, verifier: Verifier) -> Checkpoint:
 
 
 def claimed(text: str) -> Checkpoint:
-    """Return what a note says, whoever signed it, or raise `NoteRefused` for what is no checkpoint."""
+    """Return the checkpoint in a note without checking the signature. Raise `NoteRefused` if it is no checkpoint."""
     body, separator, _ = text.partition("\n\n")
     if not separator:
         raise NoteRefused("it is not a signed note: text, an empty line, signatures")
@@ -213,7 +213,7 @@ def _parse_body(body: str) -> Checkpoint:
 
 
 def decode_base64(text: str, what: str) -> bytes:
-    """Return what base64 says, if it is in its one right form; else raise `NoteRefused` about `what`."""
+    """Return the bytes of a base64 text, if it is in its one correct form; else raise `NoteRefused` about `what`."""
     try:
         decoded = base64.b64decode(text, validate=True)
     except ValueError as error:

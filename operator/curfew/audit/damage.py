@@ -1,6 +1,6 @@
-"""What can still be said of a segment that does not verify: which of its records are at fault, and which are not.
+"""What is known about a segment that does not verify: which of its records are at fault, and which are not.
 
-Nothing here proves anything; it points. The proof that something is wrong is the signature that does not match.
+Nothing here proves anything; it only points to the fault. The proof of a fault is the signature that does not match.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from curfew.audit.segment import MAX_RECORDS, TRAILER_BYTES, Head, parse_seal, u
 class Damage:
     """Where the fault is, in words that complete "it was altered; ...", and the records at fault.
 
-    `records` is None where it cannot be told which they are, and empty where they are all as they were signed.
+    `records` is None if it is not known which records they are, and empty if all records are as they were signed.
     """
 
     words: str
@@ -24,7 +24,7 @@ class Damage:
 
 
 def locate(head: Head, stored: bytes, verifier: Verifier) -> Damage:
-    """Return what can be said of the object that should be the segment after `head`."""
+    """Return what is known about the damage of the object that should be the segment after `head`."""
     lines = _lines(stored[:-TRAILER_BYTES])
     if lines is None:
         return Damage("nothing in it can be read any more", None)
@@ -32,7 +32,7 @@ def locate(head: Head, stored: bytes, verifier: Verifier) -> Damage:
     try:
         checkpoint = open_note(parse_seal(seal_line)["checkpoint"], verifier)
     except (NoteRefused, ValueError):
-        # Without a seal nobody can say how many lines there should be, so no line has an index to be named by.
+        # Without a seal the number of lines is unknown, so no line has an index.
         return Damage("its seal cannot be read any more", None)
     signed = range(head.range.size, checkpoint.size)
     if len(records) != len(signed):
@@ -47,7 +47,7 @@ def locate(head: Head, stored: bytes, verifier: Verifier) -> Damage:
 
 
 def in_words(records: range) -> str:
-    """Return indexes of records as people say them."""
+    """Return indexes of records as people write them."""
     if not records:
         return "no record"
     return f"record {records[0]}" if len(records) == 1 else f"records {records[0]} to {records[-1]}"
@@ -67,7 +67,7 @@ def _lines(frame: bytes) -> Sequence[bytes] | None:
 
 
 def _without_checksum(frame: bytes) -> bytes:
-    """Return a frame that no longer says what its content should hash to, so that altered content can be looked at."""
+    """Return a frame without its content checksum, so that altered content can be read."""
     has_checksum = 0b100  # the content checksum flag of the frame header's descriptor, RFC 8878, section 3.1.1.1.1
     if len(frame) < 9 or not frame[4] & has_checksum:
         raise ValueError("it has no checksum to leave out")

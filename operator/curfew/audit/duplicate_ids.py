@@ -1,4 +1,4 @@
-"""The ids of all records of a log, packed, to tell whether one thing is recorded twice."""
+"""The ids of all records of a log, packed, to find out whether one thing is recorded twice."""
 
 from array import array
 from bisect import bisect_right
@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 from curfew.audit.segment_summary import Gist
 
-_AT_ONCE = 2**17  # ids that are looked at together, which takes a hundred bytes for each
-_PARTS = 16  # into which ids are parted at most in one go through all of them, which takes eight bytes for each
+_AT_ONCE = 2**17  # ids that are compared together, which takes a hundred bytes for each
+_PARTS = 16  # the most parts made in one pass through all ids, which takes eight bytes for each
 
 
 @dataclass(frozen=True, slots=True)
 class Repeat:
-    """A record that tells of the same thing as an earlier one, and the segment that holds it."""
+    """A record of the same thing as an earlier record, and the segment that holds it."""
 
     name: str
     index: int
@@ -22,18 +22,18 @@ class Repeat:
 
 
 class SeenIds:
-    """Takes sixteen bytes for a record and some more for a segment."""
+    """All ids seen so far: sixteen bytes for a record, and some more for a segment."""
 
     def __init__(self) -> None:
-        """Nothing was seen yet."""
-        self._heads = array("Q")  # of each id the first half, as a number
-        self._tails = array("Q")  # and the second
-        self._names: list[str] = []  # of the segments
-        self._places = array("Q")  # of each segment's first record among the ids
-        self._firsts = array("Q")  # and in the log, where some may be missing
+        """Start without any ids."""
+        self._heads = array("Q")  # the first half of each id, as a number
+        self._tails = array("Q")  # and the second half
+        self._names: list[str] = []  # the names of the segments
+        self._places = array("Q")  # for each segment, the position of its first record among the ids
+        self._firsts = array("Q")  # and in the log, which may have gaps
 
     def add(self, gist: Gist) -> None:
-        """Take in a segment."""
+        """Add the ids of a segment."""
         self._names.append(gist.link.name)
         self._places.append(len(self._heads))
         self._firsts.append(gist.link.first)
@@ -43,7 +43,7 @@ class SeenIds:
 
     def repeats(self) -> Iterator[Repeat]:
         """Yield each record that has the id of an earlier one, in order."""
-        # Half of an id tells nearly all of them apart; only where it does not the whole is looked at.
+        # Half of an id distinguishes nearly all of them; the whole id is compared only if the halves are equal.
         doubted: set[int] = set()
         for part in self._parted():
             if len(set(part)) < len(part):

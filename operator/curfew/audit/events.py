@@ -1,6 +1,6 @@
-"""The catalogue of what is recorded: each event's name, its code, its place in OCSF and what it means.
+"""The catalogue of recorded events: each event's name, its code, its place in OCSF and its meaning.
 
-Names are dotted and in the past tense. Codes are stable: four digits and I, W or E for how much it should worry a reader.
+Names are dotted and in the past tense. Codes are stable: four digits and I, W or E for how serious the event is.
 """
 
 from collections.abc import Mapping
@@ -32,11 +32,11 @@ class EventType:
     ocsf_class: OcsfClass
     activity_id: int
     meaning: str
-    detail: tuple[str, ...] = ()  # the names of all that its `detail` may hold; what is not known is left out
+    detail: tuple[str, ...] = ()  # the names of all fields that its `detail` may hold; unknown values are left out
 
     @property
     def activity_name(self) -> str:
-        """What OCSF calls the activity; where it has no word for it, ours."""
+        """OCSF's name of the activity; if OCSF has none, ours."""
         return _ACTIVITIES.get((self.ocsf_class, self.activity_id), self.name)
 
     @property

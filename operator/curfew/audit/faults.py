@@ -1,4 +1,4 @@
-"""What a walk through a log finds wrong, each as one finding: its kind, where it is, and a sentence."""
+"""The faults that a walk through a log finds, each as one finding: its kind, where it is, and a sentence."""
 
 from collections.abc import Iterable, Iterator
 
@@ -11,11 +11,11 @@ from curfew.audit.succession import Succession
 from curfew.audit.witness import Witness
 
 MOST_FINDINGS = 10_000
-"""How many faults are listed; others are counted."""
+"""How many faults are listed; any further ones are counted."""
 
 
 class FaultList:
-    """The findings in their order. After `MOST_FINDINGS` they are only counted."""
+    """The findings in order. After `MOST_FINDINGS` they are only counted."""
 
     def __init__(self, log: str) -> None:
         self._log = log
@@ -27,18 +27,18 @@ class FaultList:
         return bool(self._listed)
 
     def add(self, finding: Finding) -> None:
-        """Take one that anybody may make as many of as they like, such as an object beside the log."""
+        """Add a finding of a kind that anybody can cause without limit, for example an object beside the log."""
         if len(self._listed) < MOST_FINDINGS:
             self._listed.append(finding)
         else:
             self._not_listed += 1
 
     def extend(self, findings: Iterable[Finding]) -> None:
-        """Take those that are listed however many there are."""
+        """Add findings that are listed however many there are."""
         self._listed += findings
 
     def all(self) -> tuple[Finding, ...]:
-        """Return them, and at their end how many are not listed."""
+        """Return the findings and, at the end, how many are not listed."""
         if not self._not_listed:
             return tuple(self._listed)
         why = f"has {self._not_listed:,} more faults, which are not listed"
@@ -46,43 +46,43 @@ class FaultList:
 
 
 def foreign(log: str, name: str) -> Finding:
-    """Return that an object has no name of this log's."""
+    """Return the finding that an object's name is none of this log's."""
     return Finding(Kind.FOREIGN, f"object {name}", f"does not belong to log {log}: no segment has a name like that")
 
 
 def misplaced(seq: int, name: str, expected: str) -> Finding:
-    """Return that a good segment lies under another name than its own."""
+    """Return the finding that a good segment has another name than its own."""
     why = f"is not where it belongs: its name has to be {expected}"
     return Finding(Kind.MISPLACED, f"segment {seq} ({name})", why, seq, name, range(0))
 
 
 def second(seq: int, name: str) -> Finding:
-    """Return that a place has two signed segments."""
+    """Return the finding that a place has two signed segments."""
     why = f"is a second segment {seq}, and signed: the log was forked here"
     return Finding(Kind.FORKED, f"object {name}", why, seq, name)
 
 
 def stranger(seq: int, name: str, refusal: ChainBroken) -> Finding:
-    """Return that an object claims a place that is another's."""
+    """Return the finding that an object claims a place that belongs to another."""
     return Finding(Kind.FOREIGN, f"object {name}", f"claims the place of segment {seq}, and {refusal.why}", seq, name)
 
 
 def no_longer_there(since: Witness) -> Finding:
-    """Return that the segment is missing that a witness has seen last."""
+    """Return the finding that the last segment that a witness has seen is missing."""
     seq, name = since.head.seq, since.newest
     why = "which is in the saved state, is missing: the log was cut off before its end, or replaced by another"
     return Finding(Kind.CUT_OFF, f"segment {seq} ({name})", why, seq, name)
 
 
 def no_longer_the_same(since: Witness) -> Finding:
-    """Return that another segment is in the place of the one that a witness has seen last."""
+    """Return the finding that another segment has replaced the last one that a witness has seen."""
     seq, name = since.head.seq, since.newest
     why = "differs from the one in the saved state: the log was rewritten"
     return Finding(Kind.REWRITTEN, f"segment {seq} ({name})", why, seq, name)
 
 
 def not_following(name: str, segment: Segment, head: Head) -> Finding:
-    """Return that a segment after a gap begins before the end of what is good."""
+    """Return the finding that a segment after a gap begins before the end of the good part."""
     why = (
         f"does not continue segment {head.seq}: it begins at record {segment.first} after {head.range.size} records, "
         f"and at {segment.at} after {head.at}"
@@ -91,7 +91,7 @@ def not_following(name: str, segment: Segment, head: Head) -> Finding:
 
 
 def not_handed_over(name: str, gist: Gist, first: int, keys: Succession, start: Head) -> Finding:
-    """Return that all before a segment, which is the trusted key's, is sealed by a key that does not lead to it."""
+    """Return the finding that the key of earlier segments does not lead to the trusted key, which sealed this one."""
     return Finding(
         Kind.ALTERED,
         f"what is before segment {gist.link.after.seq} ({name})",
@@ -103,7 +103,7 @@ def not_handed_over(name: str, gist: Gist, first: int, keys: Succession, start: 
 
 
 def other_key(log: str, keys: Succession, records: int) -> Iterator[Finding]:
-    """Yield that the trusted key has sealed no part of a log, if that is so."""
+    """Yield a finding if the trusted key sealed no part of the log."""
     if not keys.tenures or keys.is_proven:
         return
     if keys.current == keys.trusted:
@@ -114,14 +114,14 @@ def other_key(log: str, keys: Succession, records: int) -> Iterator[Finding]:
 
 
 def unstated(beginning: Beginning) -> Finding:
-    """Return that a log is cut off at its beginning without having stated that it may be."""
+    """Return the finding that the beginning of a log is missing, and the log has not stated that it may be."""
     where = f"what is before segment {beginning.segment}"
     why = "is missing, and no verified record states that it may be removed"
     return Finding(Kind.UNSTATED, where, why, records=range(beginning.record))
 
 
 def repeated(seq: int, repeat: Repeat) -> Finding:
-    """Return that one thing is recorded twice."""
+    """Return the finding that one thing is recorded twice."""
     why = f"holds record {repeat.index}, which repeats record {repeat.earlier}: each thing is recorded only once"
     at_fault = range(repeat.index, repeat.index + 1)
     return Finding(Kind.REPEATED, f"segment {seq} ({repeat.name})", why, seq, repeat.name, at_fault)

@@ -1,7 +1,7 @@
 """The Merkle tree over all records of a log (RFC 6962, section 2.1).
 
-A compact range is the roots of the perfect subtrees, left to right and largest first: all that is needed to append and to
-know the root, in at most log2(size) hashes.
+A compact range is the roots of the perfect subtrees, left to right and largest first: enough to append and to compute
+the root, in at most log2(size) hashes.
 """
 
 import hashlib
@@ -14,7 +14,7 @@ _LEAF = hashlib.sha256(b"\x00")
 
 def leaf_hash(data: bytes) -> bytes:
     """Return the hash of a leaf: SHA-256(0x00 || data)."""
-    hash_ = _LEAF.copy()  # sooner than to begin with both in one
+    hash_ = _LEAF.copy()  # faster than to hash both as one text
     hash_.update(data)
     return hash_.digest()
 
@@ -32,7 +32,7 @@ class CompactRange:
     hashes: tuple[bytes, ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuse what is no tree: there is one perfect subtree for each bit that is set in the size."""
+        """Refuse an invalid tree: there is one perfect subtree for each bit that is set in the size."""
         if self.size < 0 or len(self.hashes) != self.size.bit_count():
             raise ValueError(f"a tree of {self.size} leaves does not have {len(self.hashes)} perfect subtrees")
         if any(len(hash_) != HASH_BYTES for hash_ in self.hashes):
@@ -45,7 +45,7 @@ class CompactRange:
     def joined(self, trees: Iterable[tuple[int, bytes]]) -> "CompactRange":
         """Return the tree with perfect subtrees appended, each as its height and its root; see `subtrees`.
 
-        Raise `ValueError` for one that cannot stand where this tree ends.
+        Raise `ValueError` for a subtree that does not fit at the end of this tree.
         """
         size, stack = self.size, list(self.hashes)
         for height, node in trees:
@@ -72,8 +72,8 @@ class CompactRange:
 def subtrees(first: int, leaves: Sequence[bytes]) -> list[tuple[int, bytes]]:
     """Return leaf hashes as the largest perfect subtrees that they fill, from left to right: height and root of each.
 
-    `first` is the index in the whole tree of the first of them. Nothing else needs to be known of the tree, so that
-    this, which is nearly all of the work, can be done before the leaves to the left are.
+    `first` is the index of the first leaf in the whole tree. Nothing else about the tree is needed. So this, which is
+    nearly all of the work, can be done before the leaves to the left are known.
     """
     nodes, height = leaves, 0
     left, right = [], []
@@ -83,7 +83,7 @@ def subtrees(first: int, leaves: Sequence[bytes]) -> list[tuple[int, bytes]]:
             nodes, first = nodes[1:], first + 1
         if len(nodes) & 1:
             right.append((height, nodes[-1]))
-        # An odd one at the end is left over by zip.
+        # zip leaves out an odd node at the end.
         nodes = [node_hash(one, other) for one, other in zip(nodes[::2], nodes[1::2], strict=False)]
         first, height = first >> 1, height + 1
     return left + right[::-1]

@@ -10,12 +10,12 @@ from curfew.audit.segment import SUFFIX, prefix
 
 
 def in_order(log: str, names: Iterable[str]) -> list[str]:
-    """Return object names by their place in the chain, which is how they have to be verified; strangers come last."""
+    """Return object names by their place in the chain, in which order they are verified; foreign names come last."""
     return sorted(names, key=lambda name: (_rank(log, name), name))
 
 
 def up_to(log: str, names: Sequence[str], seq: int) -> Sequence[str]:
-    """Return those of the names, which are in order, that claim a place up to `seq`."""
+    """Return the names that claim a place up to `seq`; `names` are in order."""
     return names[: bisect_right(names, seq, key=lambda name: _rank(log, name))]
 
 
@@ -31,6 +31,6 @@ def place(log: str, name: str) -> int:
 
 @functools.lru_cache(maxsize=8)
 def _name_in(log: str) -> re.Pattern[str]:
-    """Return what the names of a log's segments are like."""
+    """Return the pattern of the names of a log's segments."""
     within = r"dt=\d{4}-\d{2}-\d{2}/(\d{12})-[0-9a-f]{16}"
     return re.compile(re.escape(prefix(log)) + within + re.escape(SUFFIX), re.ASCII)

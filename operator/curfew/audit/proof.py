@@ -3,8 +3,8 @@
     curfew.proof/v1 = {schema, log, index, record, path, checkpoint, key}
 
 `record` is the line as it is stored, `path` the hashes in hex, nearest to the leaf first, `checkpoint` the signed note of the
-log's head, `key` the verifier key that it was made under: a word for people, and never what it is checked with. The file is
-canonical JSON and a newline, so that each of its bytes counts. Whoever has it needs neither the log nor a network.
+log's head, `key` the verifier key that it was made with: for people to read, and never used to check the proof. The file is
+canonical JSON and a newline, so that each of its bytes counts. To check it, its holder needs neither the log nor a network.
 """
 
 from collections.abc import Iterable, Sequence
@@ -20,22 +20,23 @@ SCHEMA = "curfew.proof/v1"
 
 
 class ProofRefused(ValueError):
-    """A proof that does not prove. `str(error)` says why, as a clause that begins with a small letter."""
+    """A proof that is not valid. `str(error)` is the reason, as a clause that begins with a small letter."""
 
 
 _NOTHING = CompactRange()
 
 
 class Tree:
-    """All nodes of a log's tree, so that any number of paths are looked up: 64 bytes of memory for each leaf.
+    """All nodes of a log's tree, so that any number of paths can be looked up: 64 bytes of memory for each leaf.
 
-    It may begin where a log does that was cut: then it has paths for what came after, and roots of no less than that.
+    If the beginning of the log was removed, the tree may begin there: it has paths for later leaves, and roots of that
+    size or more.
     """
 
     def __init__(self, leaves: Iterable[bytes] = (), before: CompactRange = _NOTHING) -> None:
         """Begin with these leaf hashes, after a tree of which only the perfect subtrees are known."""
-        self._levels: list[bytearray] = []  # of each height, the roots of perfect subtrees from left to right
-        self._skipped: list[int] = []  # of each height, how many of them are not known
+        self._levels: list[bytearray] = []  # for each height, the roots of perfect subtrees from left to right
+        self._skipped: list[int] = []  # for each height, how many of the roots are not known
         self._size = before.size
         known = iter(reversed(before.hashes))
         for height in range(max(before.size.bit_length(), 1)):
@@ -46,7 +47,7 @@ class Tree:
 
     @property
     def size(self) -> int:
-        """How many leaves there are, those before its beginning included."""
+        """How many leaves there are, including those before the beginning."""
         return self._size
 
     def extend(self, leaves: Iterable[bytes]) -> None:
@@ -64,7 +65,7 @@ class Tree:
                 self._levels[height] += node
 
     def root_of(self, begin: int, end: int) -> bytes:
-        """Return the root of the leaves from `begin` to before `end`, where `begin` is a place that such a subtree has."""
+        """Return the root of the leaves from `begin` to before `end`; a perfect subtree must fit at `begin`."""
         hashes, left = [], begin
         for height in reversed(range((end - begin).bit_length())):
             if (end - begin) >> height & 1:
@@ -110,9 +111,9 @@ def check_inclusion(leaf: bytes, index: int, size: int, path: Sequence[bytes], r
 
 
 def _steps(index: int, size: int) -> list[tuple[int, bool]]:
-    """Return what the path of a leaf goes past: the height of each subtree beside it, and whether that is to the left."""
+    """Return each subtree beside the path of a leaf: its height, and whether it is to the left."""
     last = size - 1
-    # Above the height where the leaf's subtree is the last one, nothing is to its right.
+    # Above the height at which the leaf's subtree is the last one, nothing is to its right.
     return [
         (height, bool(index >> height & 1))
         for height in range(last.bit_length())
@@ -122,9 +123,9 @@ def _steps(index: int, size: int) -> list[tuple[int, bool]]:
 
 @dataclass(frozen=True, slots=True)
 class Proved:
-    """What a proof that held proves: this record is in the log at this index, under this checkpoint."""
+    """The result of a valid proof: this record is in the log at this index, under this checkpoint."""
 
-    record: Record | None  # None where the line is of a kind that this version does not read
+    record: Record | None  # None if the line is of a kind that this version does not read
     line: bytes
     index: int
     checkpoint: Checkpoint
@@ -132,7 +133,7 @@ class Proved:
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """One record of a log, the path from it to the root, and the signed word on that root."""
+    """One record of a log, the path from it to the root, and the signed checkpoint with that root."""
 
     log: str
     index: int
@@ -156,7 +157,7 @@ class Proof:
 
     @classmethod
     def from_bytes(cls, data: bytes) -> "Proof":
-        """Read what `to_bytes` wrote. Raise `ProofRefused` for anything else; nothing is proved by that alone."""
+        """Read what `to_bytes` wrote. Raise `ProofRefused` for anything else. Reading it proves nothing."""
         try:
             told = parse_canonical(data[:-1])
         except NotCanonical as error:
@@ -175,7 +176,7 @@ class Proof:
         return proof
 
     def check(self, verifier: Verifier) -> Proved:
-        """Return what is proved, or raise `ProofRefused`."""
+        """Check the proof with this key and return its result, or raise `ProofRefused`."""
         if verifier.name != origin(self.log):
             raise ProofRefused(f"it belongs to log {self.log}, but the key belongs to {verifier.name}")
         if self.key != str(verifier):
@@ -192,7 +193,7 @@ class Proof:
         try:
             record = Record.parse(parse_canonical(self.line))
         except (RecordRefused, NotCanonical):
-            record = None  # signed all the same
+            record = None  # the line is signed all the same
         return Proved(record, self.line, self.index, checkpoint)
 
 

@@ -1,8 +1,8 @@
-"""Records without people's names: pseudonyms in their place, which a key kept outside the log turns back into names.
+"""Records with pseudonyms instead of people's names; a key kept outside the log turns a pseudonym back into the name.
 
-Each person has a random key. The pseudonym is a hash of it, so that it says nothing by itself; when the key is erased,
-nobody can tell any more whose it was, and the log verifies as before. What is a hash of something with a name in it (a
-record's id, the digest of the terms) could be guessed at, and is enciphered with the same key.
+Each person has a random key. The pseudonym is a hash of the key, so it reveals nothing by itself. When the key is
+erased, nobody can find out any more whose pseudonym it was, and the log verifies as before. A hash of a text with a
+name in it (a record's id, the digest of the terms) could be guessed, so it is encrypted with the same key.
 """
 
 import base64
@@ -20,12 +20,12 @@ from curfew.audit.record import Record
 KEY_BYTES = 32
 """Length of a person's key."""
 
-UNKNOWN = "unknown"  # who holds a binding of which nobody knows; no person
+UNKNOWN = "unknown"  # the holder of a binding that no story explains; no person
 
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """A name as the API server authenticated it, and the random key that stands between it and the log."""
+    """A name as the API server authenticated it, and the random key that separates the name from the log."""
 
     name: str
     key: bytes
@@ -37,20 +37,20 @@ class Person:
 
     @property
     def pseudonym(self) -> str:
-        """What the log calls the person: `person:` and 130 bits in base32."""
+        """The person's name in the log: `person:` and 130 bits in base32."""
         digest = hashlib.sha256(b"curfew pseudonym v1\n" + self.key).digest()
         return "person:" + base64.b32encode(digest).decode().lower()[:26]
 
     def seal(self, hexadecimal: str) -> str:
-        """Return 16 or 32 bytes in hex, enciphered: as long as before, and the same each time (AES-256, block by block).
+        """Return 16 or 32 bytes in hex, encrypted: as long as before, and the same each time (AES-256, block by block).
 
-        The blocks are parts of hashes, no two alike, so that there is no pattern to see.
+        The blocks are parts of hashes, no two alike, so there is no pattern to see.
         """
         encryptor = self._cipher().encryptor()
         return (encryptor.update(bytes.fromhex(hexadecimal)) + encryptor.finalize()).hex()
 
     def unseal(self, hexadecimal: str) -> str:
-        """Return what `seal` was given."""
+        """Decrypt the result of `seal`."""
         decryptor = self._cipher().decryptor()
         return (decryptor.update(bytes.fromhex(hexadecimal)) + decryptor.finalize()).hex()
 
@@ -60,12 +60,12 @@ class Person:
 
 
 def is_person(name: str) -> bool:
-    """Whether a name is a person's, and not a part of the system or nobody's."""
+    """Whether a name is a person's, and not that of a part of the system or of nobody."""
     return bool(name) and not name.startswith("system:") and name != UNKNOWN
 
 
 def names_in(record: Record) -> frozenset[str]:
-    """Return the names of all people that a record names."""
+    """Return the names of all people in a record."""
     if record.event == STORIES_OPEN:
         nested = {name for body in _at(record.body, _CARRIED) for name in names_in(Record.parse(body))}
         return frozenset(nested | {name for name in _at(record.body, _TOLD_BY) if is_person(str(name))})
@@ -92,7 +92,7 @@ def hidden(record: Record, people: Mapping[str, Person]) -> Record:
 
 
 def revealed(record: Record, people: Mapping[str, Person]) -> Record:
-    """Return a record with the names of those whose keys are known: `people` by pseudonym. The inverse of `hidden`."""
+    """Return a record with names instead of pseudonyms for `people`, by pseudonym. The inverse of `hidden`."""
     if not people:
         return record
     if record.event == STORIES_OPEN:
@@ -115,7 +115,7 @@ def revealed(record: Record, people: Mapping[str, Person]) -> Record:
 def _each_carried(
     record: Record, change: Callable[[Record], Record], tell: Callable[[str, str], tuple[str, str]]
 ) -> Record:
-    """Return a record that carries stories with each record in it changed, and who told of each other and its id."""
+    """Return a record of carried stories with `change` applied to each record in it, `tell` to each other actor and id."""
 
     def story(entry: Mapping[str, Any]) -> dict[str, Any]:
         told = [
@@ -134,7 +134,7 @@ def _sealed(
 ) -> Record:
     """Return a record with that body, in which each hash with a name in it is changed by that person's key.
 
-    `names` is our own block with its names in clear, and tells whose key that is.
+    `names` is our own block with its names in clear: it shows whose key to use.
     """
     block = dict(body["unmapped"]["curfew"])
     if (actor := people.get(names["actor"])) is not None:
@@ -148,7 +148,7 @@ def _sealed(
 
 
 _Place = tuple[str, ...]
-_EACH = "*"  # each item of a list, or, at the end of a place, each string at any depth
+_EACH = "*"  # each item of a list or, at the end of a place, each string at any depth
 
 _BLOCK = ("unmapped", "curfew")
 _NAMES: tuple[_Place, ...] = (
@@ -159,7 +159,7 @@ _NAMES: tuple[_Place, ...] = (
     (*_BLOCK, "story", "submitted_by"),
     (*_BLOCK, "story", "decisions", _EACH, "by"),
 )
-"""Where a name stands alone."""
+"""Fields that hold nothing but a name."""
 
 _CARRIED = (*_BLOCK, "detail", "stories", _EACH, "records", _EACH)
 _TOLD_BY = (*_BLOCK, "detail", "stories", _EACH, "told", _EACH, "actor")
@@ -172,7 +172,7 @@ _TEXTS: tuple[_Place, ...] = (
     (*_BLOCK, "story", "decisions", _EACH, "reason"),
     (*_BLOCK, "detail"),
 )
-"""Where names can stand among other words."""
+"""Fields in which names can be among other words."""
 
 _PSEUDONYM = re.compile(r"person:[a-z2-7]{26}")
 
@@ -219,7 +219,7 @@ def _as_whole(people: Mapping[str, Person]) -> Callable[[str], str]:
 
 
 def _as_words(people: Mapping[str, Person]) -> Callable[[str], str]:
-    """Replace names where they stand as words: bob, but neither bobby nor bob@example.com."""
+    """Return a function that replaces names that are whole words: bob, but neither bobby nor bob@example.com."""
     longest_first = sorted(people, key=len, reverse=True)
     names = re.compile(rf"(?<![\w@.-])(?:{'|'.join(map(re.escape, longest_first))})(?![\w@-]|\.\w)")
     return lambda text: names.sub(lambda found: people[found[0]].pseudonym, text)

@@ -1,6 +1,6 @@
-"""A question about records, as an auditor asks it: who, what, where, when. Each condition has to hold.
+"""A question about records, as an auditor asks it: who, what, where, when. Each condition must hold.
 
-A pattern is a text in which `*` stands for any characters and `?` for any one; upper and lower case count, except in words.
+In a pattern, `*` matches any characters and `?` any one character; case matters, except in words.
 """
 
 import functools
@@ -19,7 +19,7 @@ Texts = Iterator[str]
 
 
 def every_text(value: Any) -> Texts:
-    """Yield every text in a JSON value that is not the name of a field."""
+    """Yield every text in a JSON value, but not the names of fields."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, Mapping):
@@ -41,10 +41,10 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     "ticket": ("story.ticket",),
     "anything": (),
 }
-"""What can be asked for, and where in our block of a record the texts are that answer it.
+"""The fields of a query, and the places in our block of a record of the texts that answer them.
 
-`[*]` is each of a list, and a slash joins two texts. `anything` is every text of the record, wherever it stands: the id of
-another system.
+`[*]` is each item of a list, and a slash joins two texts. `anything` is every text of the record at any place: for
+example the id of another system.
 """
 
 PHASES: Mapping[str, tuple[str, ...]] = {
@@ -58,11 +58,11 @@ PHASES: Mapping[str, tuple[str, ...]] = {
     "Revoked": ("grant.revoked", "grant.binding_removed", "grant.drifted"),
     "Failed": ("request.rejected", "grant.activation_failed"),
 }
-"""The events that say that a request has come to a phase."""
+"""The events that show that a request has reached a phase."""
 
 
 def answers(name: str, body: Mapping[str, Any]) -> Texts:
-    """Yield the texts of a record's JSON that answer what is asked for."""
+    """Yield the texts of a record's JSON that answer a field of a query."""
     if name == "anything":
         yield from every_text(body)
         return
@@ -75,7 +75,7 @@ def answers(name: str, body: Mapping[str, Any]) -> Texts:
 
 
 def _reader(keys: Sequence[str]) -> Callable[[Any], list[str]]:
-    """Return what reads the texts at a place in a JSON value; none where there is no such place."""
+    """Return a function that reads the texts at a place in a JSON value; it returns none if there is no such place."""
     if not keys:
         return lambda value: [value] if isinstance(value, str) else []
     key, is_list, _ = keys[0].partition("[")
@@ -97,15 +97,15 @@ _READERS = {
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What is asked: of each field that is named any of the patterns, all of the words, and the span."""
+    """The conditions: any of the patterns of each field that is named, all of the words, and the span."""
 
     patterns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     words: tuple[str, ...] = ()
     span: Span = ALWAYS
-    also: Mapping[str, str] = field(default_factory=dict)  # what a log with pseudonyms calls people, by their names
+    also: Mapping[str, str] = field(default_factory=dict)  # the pseudonyms of people, by their names
 
     def __post_init__(self) -> None:
-        """Refuse fields that there are not."""
+        """Refuse unknown fields."""
         if unknown := self.patterns.keys() - FIELDS.keys():
             raise ValueError(f"a record cannot be asked for {', '.join(sorted(unknown))}")
 
@@ -114,7 +114,7 @@ class Query:
         return self.matcher()(record)
 
     def matcher(self) -> Callable[[Record], bool]:
-        """Return what tells whether a record is an answer; for many of them this is sooner than `matches`."""
+        """Return a function that checks whether a record is an answer; for many records it is faster than `matches`."""
         fields = [(name, _fits(self.patterns_of(name))) for name in self.patterns]
         words = [self._forms(word) for word in self.words]
 
@@ -132,7 +132,7 @@ class Query:
         return matches
 
     def patterns_of(self, name: str) -> tuple[str, ...]:
-        """Return the patterns of a field, with the pseudonyms of those whose names they fit."""
+        """Return the patterns of a field, with the pseudonyms of the people whose names match them."""
         patterns = self.patterns[name]
         if name not in ("person", "anything") or not self.also:
             return patterns
@@ -140,20 +140,20 @@ class Query:
         return (*patterns, *(self.also[person] for person in self.also if any(fit(person) for fit in fits)))
 
     def _forms(self, word: str) -> list[str]:
-        """Return what a word may be in a log: itself, or the pseudonym of somebody in whose name it is."""
+        """Return the forms of a word in a log: itself, and the pseudonyms of people with the word in their names."""
         folded = word.casefold()
         return [folded, *(self.also[person] for person in self.also if folded in person.casefold())]
 
     def parts(self) -> tuple["Query", "Query"]:
-        """Return the part of it that asks for fields, and the part that any text of a record can answer."""
+        """Return two queries: the part that asks for fields, and the part that any text of a record can answer."""
         anything = {name: patterns for name, patterns in self.patterns.items() if name == "anything"}
         fields = {name: patterns for name, patterns in self.patterns.items() if name != "anything"}
         return replace(self, patterns=fields, words=()), Query(anything, self.words, also=self.also)
 
     def needles(self, name: str) -> list[list[bytes]]:
-        """Return, for each pattern of a field, what a line has to hold for it to fit.
+        """Return, for each pattern of a field, the texts that a line must hold to match.
 
-        A slash parts a pattern too: `namespace/name` and `kind/name` do not stand in one piece in every record.
+        A slash also separates a pattern: not every record has `namespace/name` or `kind/name` in one piece.
         """
         return [
             [canonical(part)[1:-1] for literal in literals(pattern) for part in literal.split("/") if part]
@@ -161,7 +161,7 @@ class Query:
         ]
 
     def sieve(self) -> Callable[[bytes], bool]:
-        """Return what tells from a record's line, quickly and without reading it, that it can be no answer."""
+        """Return a quick check of a record's line, without parsing: if it returns False, the record is no answer."""
         tests = [_holds(self.needles(name)) for name in self.patterns]
         words = [[canonical(form)[1:-1] for form in self._forms(word)] for word in self.words]
 
@@ -170,7 +170,7 @@ class Query:
                 if not test(line):
                     return False
             if words:
-                # Of ASCII both make the same, and one of them ten times as fast.
+                # For ASCII both give the same result, and `lower` is ten times as fast.
                 text = line.lower() if line.isascii() else line.decode().casefold().encode()
                 return all(any(form in text for form in forms) for forms in words)
             return True
@@ -179,16 +179,16 @@ class Query:
 
 
 def _holds(alternatives: Sequence[Sequence[bytes]]) -> Callable[[bytes], bool]:
-    """Return what tells whether a line holds all needles of any alternative."""
+    """Return a function that checks whether a line holds all needles of any alternative."""
     match alternatives:
-        case [[needle]]:  # by far the most common, and so much sooner
+        case [[needle]]:  # by far the most common case, and much faster
             return lambda line: needle in line
         case _:
             return lambda line: any(all(needle in line for needle in alternative) for alternative in alternatives)
 
 
 def _fits(patterns: tuple[str, ...]) -> Callable[[str], bool]:
-    """Return what tells whether a text fits any of the patterns."""
+    """Return a function that checks whether a text matches any of the patterns."""
     plain = frozenset(pattern for pattern in patterns if not _WILD.keys() & set(pattern))
     wild = [as_regex(pattern).fullmatch for pattern in patterns if pattern not in plain]
     return lambda text: text in plain or any(fit(text) for fit in wild)
@@ -204,11 +204,11 @@ _WILD = {"*": ".*", "?": "."}
 
 
 def literals(pattern: str) -> list[str]:
-    """Return the parts of a pattern that are no wildcards, in order."""
+    """Return the parts of a pattern between its wildcards, in order."""
     return [part for part in re.split(r"[*?]", pattern) if part]
 
 
 def events_like(pattern: str) -> list[str]:
-    """Return the events whose name or code a pattern fits."""
+    """Return the events whose name or code matches a pattern."""
     regex = as_regex(pattern)
     return [event.name for event in EVENTS.values() if regex.fullmatch(event.name) or regex.fullmatch(event.code)]

@@ -1,4 +1,4 @@
-"""A receipt: where in the log a record stands, and what the log was then. Each receipt is an independent anchor."""
+"""A receipt: a record's place in the log, and the log's size and root then. Each receipt is an independent anchor."""
 
 import re
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """A record's index, and size and RFC 6962 root (hex) of the log when it became durable."""
+    """A record's index, and the size and RFC 6962 root (hex) of the log when the record became durable."""
 
     log: str
     index: int
@@ -16,7 +16,7 @@ class Receipt:
     root: str
 
     def __post_init__(self) -> None:
-        """Refuse what no log can have said."""
+        """Refuse values that no log can have."""
         if not self.log or "/" in self.log:
             raise ValueError(f"a log has a name without slashes: {self.log!r}")
         if not 0 <= self.index < self.size:
@@ -25,7 +25,7 @@ class Receipt:
             raise ValueError(f"the root is not 64 hex digits: {self.root!r}")
 
     def to_json(self) -> dict[str, Any]:
-        """Return the receipt as the request's status holds it."""
+        """Return the receipt in the form in which the request's status holds it."""
         return {"log": self.log, "index": self.index, "size": self.size, "root": self.root}
 
     @classmethod
@@ -37,7 +37,7 @@ class Receipt:
         return cls(value["log"], value["index"], value["size"], value["root"])
 
     def compact(self) -> str:
-        """Return the receipt as the binding's annotation holds it: `log/index/size/root`."""
+        """Return the receipt in the form in which the binding's annotation holds it: `log/index/size/root`."""
         return f"{self.log}/{self.index}/{self.size}/{self.root}"
 
     @classmethod
@@ -49,6 +49,6 @@ class Receipt:
         return cls(match["log"], int(match["index"]), int(match["size"]), match["root"])
 
 
-# Numbers have one form, and no more digits than JSON can say exactly.
+# Numbers have one form, and no more digits than JSON can express exactly.
 _NUMBER = "0|[1-9][0-9]{0,15}"
 _COMPACT = re.compile(rf"(?P<log>[^/]+)/(?P<index>{_NUMBER})/(?P<size>{_NUMBER})/(?P<root>[0-9a-f]{{64}})")

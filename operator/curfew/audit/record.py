@@ -1,7 +1,7 @@
-"""A record: one thing that happened, as an OCSF 1.8 event with our own block under `unmapped.curfew`.
+"""A record: one event, as an OCSF 1.8 event with our own block under `unmapped.curfew`.
 
-Who, what, when, where, why and who agreed stand on every record, so that none needs another to be understood. All values
-are strings, integers, booleans, lists and objects; what is not known is left out.
+Who, what, when, where, why and who agreed are on every record, so that each can be understood without another. All
+values are strings, integers, booleans, lists and objects; unknown values are left out.
 """
 
 import dataclasses
@@ -17,19 +17,19 @@ from curfew.audit.events import EVENTS, OTHER, RAISE, RESOLVE, EventType, OcsfCl
 SCHEMA = "curfew.audit/v1"
 OCSF_VERSION = "1.8.0"
 CURFEW = "system:curfew"
-"""The actor of what no person did. Nobody who may hold or decide anything has a name that begins with `system:`."""
+"""The actor of every event that no person caused. Nobody who may hold or decide anything has a `system:` name."""
 
 PRODUCT = {"name": "Curfew", "vendor_name": "Curfew"}
 
 LONGEST_MESSAGE = 2048
-"""Characters of a record's sentence for people; what is longer is cut. Story and detail hold the whole of it."""
+"""Most characters of a record's sentence for people; a longer one is cut. Story and detail hold the whole text."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST_TIME = 253_402_300_799_999  # the last millisecond of the year 9999, in milliseconds since 1970
 
 
 class RecordRefused(ValueError):
-    """Something that is not a record. `str(error)` says why."""
+    """A value that is not a record. `str(error)` is the reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class DecisionRef:
 
 @dataclass(frozen=True, slots=True)
 class Entity:
-    """What a record without a story is about: a name for people, a kind such as AccessPolicy, and a UID."""
+    """The subject of a record without a story: a name for people, a kind, for example AccessPolicy, and a UID."""
 
     name: str
     kind: str
@@ -81,16 +81,16 @@ class Entity:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """From where somebody acted. Only the API server's audit log knows: filled where that is read, else left out."""
+    """Where a person's calls came from. Known only from the API server's audit log; left out if that is not read."""
 
-    addresses: tuple[str, ...] = ()  # IP addresses, the client's first, then those of the proxies on the way
+    addresses: tuple[str, ...] = ()  # IP addresses: the client's first, then those of the proxies on the way
     user_agent: str | None = None
     audit_ids: tuple[str, ...] = ()  # the Kubernetes auditID of each call
 
 
 @dataclass(frozen=True, slots=True)
 class FindingInfo:
-    """What an alert is about: one uid from the moment it is raised to that in which it is resolved, and a short title."""
+    """The subject of an alert: one uid from the time it is raised until it is resolved, and a short title."""
 
     uid: str
     title: str
@@ -98,7 +98,7 @@ class FindingInfo:
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """What every record about a request says of it. Times are aware and in UTC; the duration is in seconds."""
+    """The facts that every record about a request holds. Times are aware and in UTC; the duration is in seconds."""
 
     uid: str
     namespace: str
@@ -135,29 +135,29 @@ class Story:
             raise RecordRefused(f"record {record.id} holds a story that cannot be read: {error}") from error
 
     def to_json(self) -> dict[str, Any]:
-        """Return what is known of the story."""
+        """Return the known fields of the story."""
         told: dict[str, Any] = _plain(self)
         return told
 
 
 @dataclass(frozen=True)
 class Record:
-    """One record. Two records with one id tell of the same thing, and the log holds only one of them."""
+    """One record. Two records with one id are about the same thing, and the log holds only one of them."""
 
     id: str
     event: str
-    subject: str  # what it is about: the UID of a request or of a policy, or the id of the log
+    subject: str  # the subject: the UID of a request or of a policy, or the id of the log
     body: Mapping[str, Any]
 
     @classmethod
     def parse(cls, body: Mapping[str, Any]) -> "Record":
-        """Read a record's JSON object, or raise `RecordRefused`. What a later version adds to it is no hindrance."""
+        """Read a record's JSON object, or raise `RecordRefused`. Fields that a later version added are accepted."""
         id_, event, subject = identity(body)
         return cls(id_, event, subject, body)
 
     @property
     def block(self) -> Mapping[str, Any]:
-        """Our own part of it."""
+        """Our own block of the record."""
         block: Mapping[str, Any] = self.body["unmapped"]["curfew"]
         return block
 
@@ -168,7 +168,7 @@ class Record:
 
     @property
     def at(self) -> datetime:
-        """When it happened, in UTC, to the millisecond."""
+        """When the event happened, in UTC, to the millisecond."""
         return _EPOCH + timedelta(milliseconds=self.body["time"])
 
     def line(self) -> bytes:
@@ -177,7 +177,7 @@ class Record:
 
 
 def identity(body: Mapping[str, Any]) -> tuple[str, str, str]:
-    """Return id, event and subject of a record's JSON object, or raise `RecordRefused` for what is no record."""
+    """Return id, event and subject of a record's JSON object, or raise `RecordRefused` if it is no record."""
     try:
         block = body["unmapped"]["curfew"]
         schema, id_, event, subject = block["schema"], block["id"], block["event"], block["subject"]
@@ -194,7 +194,7 @@ def identity(body: Mapping[str, Any]) -> tuple[str, str, str]:
 
 
 def record_id(subject: str, event: str, qualifier: str = "") -> str:
-    """Return the id of a record: the same thing told twice has one id, so that a retry appends nothing twice."""
+    """Return the id of a record: the same event has the same id each time, so that a retry appends nothing twice."""
     parts = (SCHEMA, subject, event, qualifier)
     unambiguous = b"".join(len(part.encode()).to_bytes(4, "big") + part.encode() for part in parts)
     return hashlib.sha256(unambiguous).hexdigest()[:32]
@@ -217,11 +217,11 @@ def make_record(
 ) -> Record:
     """Return the record of an event.
 
-    `at` is when it happened (aware, UTC); `actor` who did it; `message` a sentence for people; `qualifier` tells apart
-    several events of one name about one subject. It is about the request of its `story`, or about an `entity`, or else
-    about a `subject`, which is the id of the log. `detail` holds strings, whole numbers, booleans, and lists and objects
-    of these, under the names that the catalogue has for the event. An alert has a `finding`. Raise `KeyError` for an
-    event that is not in the catalogue.
+    `at` is when the event happened (aware, UTC); `actor` is the person or part of the system that caused it; `message`
+    is a sentence for people; `qualifier` distinguishes several events of one name about one subject. The record is
+    about the request of its `story`, or about an `entity`, or else about a `subject`, which is the id of the log.
+    `detail` holds strings, whole numbers, booleans, and lists and objects of these, under the names that the catalogue
+    has for the event. An alert has a `finding`. Raise `KeyError` for an event that is not in the catalogue.
     """
     kind = EVENTS[event]
     if len(message) > LONGEST_MESSAGE:
@@ -278,7 +278,7 @@ def make_record(
 
 
 def with_end(story: Story, *, ended_at: datetime, end_reason: str) -> Story:
-    """Return a story that is over."""
+    """Return a story with its end."""
     return dataclasses.replace(story, ended_at=ended_at, end_reason=end_reason)
 
 
@@ -301,13 +301,13 @@ def _access(story: Story | None) -> dict[str, Any]:
 
 
 def _found(kind: EventType, finding: FindingInfo) -> dict[str, Any]:
-    # For a finding OCSF counts otherwise: 1 it is new, 2 somebody works on it, 4 it is resolved.
+    # OCSF has other numbers for a finding: 1 it is new, 2 somebody works on it, 4 it is resolved.
     status = {RAISE: 1, RESOLVE: 4}.get(kind.activity_id, 2)
     return {"finding_info": {"uid": finding.uid, "title": finding.title}, "status_id": status}
 
 
 def _from(source: Source | None) -> dict[str, Any]:
-    """Return what OCSF has a place for; all of it is in our own block."""
+    """Return the part that OCSF has fields for; the whole is in our own block."""
     told: dict[str, Any] = {}
     if source is not None and source.addresses:
         told["src_endpoint"] = {"ip": source.addresses[0], "name": source.addresses[0]}
@@ -384,4 +384,4 @@ _READ: dict[str, Callable[[Any], Any]] = {
     "expires_at": _parse_time,
     "ended_at": _parse_time,
 }
-"""How each field of a story is read."""
+"""The function that reads each field of a story."""

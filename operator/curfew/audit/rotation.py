@@ -1,8 +1,8 @@
-"""The rotation of a log's key: one key hands the log over to the next, and both have signed that it does.
+"""The rotation of a log's key: one key hands the log over to the next, and both have signed the rotation.
 
-The record of it is the last of its segment, which the old key still seals; every segment after it is sealed by the new
-key, whose proof stands in the record. So whoever trusts the old key learns the new one from the log, and the other way
-round; and nobody can hand a log over to a key that its holder has not offered for just that.
+The record of the rotation is the last of its segment, which the old key still seals; every segment after it is sealed
+by the new key, whose proof is in the record. So a person who trusts the old key learns the new one from the log, and
+the other way round; and nobody can hand a log over to a key whose holder has not offered it for this.
 """
 
 import base64
@@ -22,7 +22,7 @@ _MARK = b'"event":"audit.key_rotated"'  # canonical JSON has no second way to wr
 def rotation(log: str, *, at: datetime, old: Signer, new: Signer) -> Record:
     """Return the record that hands a log over from one key to another.
 
-    It has to be the last record of a segment that `old` seals; `new` seals all that come after. `at` is aware, in UTC.
+    It must be the last record of a segment that `old` seals; `new` seals all later segments. `at` is aware, in UTC.
     """
     return make_record(
         EVENT,
@@ -40,15 +40,15 @@ def rotation(log: str, *, at: datetime, old: Signer, new: Signer) -> Record:
 
 
 def statement(old: Verifier, new: Verifier) -> bytes:
-    """Return what the new key signs to offer itself as the successor of the old one."""
+    """Return the statement that the new key signs to offer itself as the successor of the old one."""
     return f"curfew key rotation v1\n{old}\n{new}\n".encode()
 
 
 def successor(segment: Segment, verifier: Verifier) -> Verifier:
-    """Return the key that seals what follows a segment that `verifier` opened: most often itself.
+    """Return the key that seals the next segment after one that `verifier` opened: usually `verifier` itself.
 
-    Raise `ChainBroken` for a rotation that does not hold: one that is not the last record of its segment, that is not
-    away from the key that sealed it, or that the new key has not agreed to.
+    Raise `ChainBroken` for an invalid rotation: one that is not the last record of its segment, that does not hand over
+    from the key that sealed it, or that the new key has not agreed to.
     """
     for index, line in enumerate(segment.lines, segment.first):
         if _MARK not in line or not _is_rotation(body := parse_canonical(line)):
@@ -66,9 +66,10 @@ def successor(segment: Segment, verifier: Verifier) -> Verifier:
 
 
 def predecessor(stored: bytes, verifier: Verifier) -> Verifier | None:
-    """Return the key that a segment says it was sealed by when it handed the log over to `verifier`, or None.
+    """Return the key that, by the segment's own record, sealed it and handed the log over to `verifier`, or None.
 
-    The word is that of `verifier`, who signed the proof; whether the other key did seal the segment is left to `resume`.
+    The statement comes from `verifier`, which signed the proof; `resume` checks whether the other key did seal the
+    segment.
     """
     try:
         body = parse_canonical(unpack(stored[:-TRAILER_BYTES]).split(b"\n")[-3])
@@ -97,7 +98,7 @@ def _detail(body: dict[str, object]) -> dict[str, object]:
 
 
 def _agreed(body: dict[str, object], old: Verifier) -> Verifier:
-    """Return the new key of a rotation away from `old`, or raise `KeyRefused` where not both have agreed."""
+    """Return the new key of a rotation away from `old`, or raise `KeyRefused` if not both keys have agreed."""
     detail = _detail(body)
     new = Verifier.parse(str(detail["verifier_key"]))
     if detail["previous_key"] != str(old):

@@ -45,9 +45,9 @@ _SIGNED_PREFIX = b"curfew segment v1\n"
 
 
 class ChainBroken(Exception):
-    """A segment that does not follow. Says which (its number and its object's name) and why.
+    """A segment that does not follow. The message has its number, its object's name, and the reason.
 
-    `records` are the indexes in the log of the records that are at fault, as far as that is known; empty where it is not.
+    `records` are the indexes in the log of the records at fault, as far as they are known; empty if they are not.
     """
 
     def __init__(self, seq: int, name: str, why: str, records: range = range(0)) -> None:
@@ -65,8 +65,8 @@ class Segment:
     seq: int
     name: str
     lines: tuple[bytes, ...]  # the records, without newlines
-    leaves: tuple[bytes, ...]  # the hash of each, as leaf of the tree
-    first: int  # index in the log of the first of them
+    leaves: tuple[bytes, ...]  # the hash of each record, as leaf of the tree
+    first: int  # index in the log of the first record
     at: datetime
     writer: str
 
@@ -82,7 +82,7 @@ class Head:
 
     log: str
     seq: int  # -1 before the first
-    object_hash: bytes  # SHA-256 of the whole stored object; before the first, of the log's id
+    object_hash: bytes  # SHA-256 of the whole stored object; before the first segment, of the log's id
     next_day: date
     range: CompactRange
     at: datetime | None = None  # when the segment was sealed
@@ -97,29 +97,29 @@ class Head:
         return f"{partition(self.log, self.next_day)}{self.seq + 1:012d}-{self.object_hash.hex()[:16]}{SUFFIX}"
 
     def voided(self, stored: bytes) -> "Head":
-        """Return the state after an object that holds the next segment's name and is not one of ours.
+        """Return the state after an object that has the next segment's name but is not one of our segments.
 
-        The name after it is a function of the rubbish that lies there, and the next seal commits to it: so the place is
-        void by the word of whoever holds the key, and nobody else can make it so. Of rubbish larger than `MAX_STORED`,
+        The name of the next segment is a function of that object's bytes, and the next seal commits to it. So the
+        holder of the key declares the place void, and nobody else can. If the object is larger than `MAX_STORED`,
         `stored` is the part that is read.
         """
         return replace(self, seq=self.seq + 1, object_hash=hashlib.sha256(stored).digest())
 
     @property
     def checkpoint(self) -> Checkpoint:
-        """What the log is, as it is signed."""
+        """The checkpoint of the log, in the form that is signed."""
         return Checkpoint(origin(self.log), self.range.size, self.range.root())
 
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """What a segment that is good in itself says of its place in the chain."""
+    """A good segment's own statement of its place in the chain."""
 
     name: str
     previous: str  # SHA-256 of the object before it, in hex
     first: int  # how many records are before it
     count: int
-    subtrees: tuple[tuple[int, bytes], ...]  # its own part of the tree; see `merkle.subtrees`
+    subtrees: tuple[tuple[int, bytes], ...]  # the segment's own part of the tree; see `merkle.subtrees`
     after: Head
     note: str  # the signed checkpoint in its seal
 
@@ -140,7 +140,7 @@ class Link:
             raise ChainBroken(seq, self.name, why)
 
     def check_name(self) -> None:
-        """Raise `ChainBroken` unless the segment's name commits to what the segment says of the one before it."""
+        """Raise `ChainBroken` unless the segment's name commits to the segment's statement about the one before it."""
         seq = self.after.seq
         if not self.name.endswith(f"/{seq:012d}-{self.previous[:16]}{SUFFIX}"):
             raise ChainBroken(
@@ -154,21 +154,21 @@ def origin(log: str) -> str:
 
 
 def prefix(log: str) -> str:
-    """Return what the names of all of a log's objects begin with."""
+    """Return the prefix of the names of all of a log's objects."""
     return f"v1/log={log}/"
 
 
 def partition(log: str, day: date) -> str:
-    """Return what the names of a log's objects of a day begin with."""
+    """Return the prefix of the names of a log's objects of a day."""
     return f"{prefix(log)}dt={day.isoformat()}/"
 
 
 def seal(head: Head, lines: Sequence[bytes], *, at: datetime, writer: str, signer: Signer) -> tuple[bytes, Head]:
     """Return the next segment's stored bytes, and the state after it.
 
-    `lines` are canonical, without newlines; raise `ValueError` for more of them than can be read back. `at` is when it is
-    sealed, aware; where a clock was set back to before the segment before it, that one's time is used, because the time of
-    a log never goes back.
+    `lines` are canonical, without newlines; raise `ValueError` if there are more than can be read back. `at` is when it
+    is sealed, aware; if a clock was set back to before the previous segment's time, that time is used, because the time
+    of a log never goes back.
     """
     at = max(at, head.at or at).astimezone(UTC)
     tree = head.range.extended(leaf_hash(line) for line in lines)
@@ -205,7 +205,7 @@ def follow(head: Head, name: str, stored: bytes, verifier: Verifier) -> tuple[Se
 
 
 def resume(name: str, stored: bytes, verifier: Verifier, log: str) -> tuple[Segment, Head]:
-    """Open one segment trusting only its signature, to go on from it, or raise `ChainBroken`."""
+    """Open one segment and trust only its signature, to go on from it, or raise `ChainBroken`."""
     segment, link = open_segment(name, stored, verifier, log)
     link.check_name()
     return segment, link.after
@@ -218,14 +218,14 @@ def _check_place(head: Head, name: str) -> None:
 
 
 def sequence(name: str) -> int:
-    """Return the number in a segment's name, or -1 where it has none."""
+    """Return the number in a segment's name, or -1 if it has none."""
     file = name.rsplit("/", 1)[-1]
     digits = file.split("-", 1)[0]
     return int(digits) if file.endswith(SUFFIX) and len(digits) == 12 and digits.isascii() and digits.isdigit() else -1
 
 
 def announced_key(stored: bytes) -> str | None:
-    """Return the verifier key that the first segment of a log names for itself, or None. It proves nothing by itself."""
+    """Return the verifier key that the first segment of a log names for itself, or None. It alone proves nothing."""
     try:
         first = parse_canonical(unpack(stored[:-TRAILER_BYTES]).split(b"\n", 1)[0])
         key = first["unmapped"]["curfew"]["detail"]["verifier_key"]
@@ -237,10 +237,10 @@ def announced_key(stored: bytes) -> str | None:
 def open_segment(
     name: str, stored: bytes, verifier: Verifier, log: str, visit: Callable[[int, Any], None] | None = None
 ) -> tuple[Segment, Link]:
-    """Return a segment that is good in itself, and its place in the chain as it says, or raise `ChainBroken`.
+    """Return a segment that is good by itself, and its own statement of its place in the chain, or raise `ChainBroken`.
 
-    All that can be checked of a segment without the one before it is checked here; `Link.check` does the rest. `visit`
-    is called with the index in the log and the body of each record, good or not being known only at the end.
+    Everything that can be checked without the segment before it is checked here; `Link.check` does the rest. `visit` is
+    called with the index in the log and the body of each record, before it is known whether the segment is good.
     """
     seq = sequence(name)
 
@@ -316,7 +316,7 @@ _SEAL_FIELDS = {
 
 
 def parse_seal(line: bytes) -> dict[str, Any]:
-    """Return what a segment's last line says, all fields there and of their types, or raise `ValueError`."""
+    """Return the fields of a segment's last line, complete and of the right types, or raise `ValueError`."""
     try:
         value = parse_canonical(line)
     except NotCanonical as error:
@@ -328,7 +328,7 @@ def parse_seal(line: bytes) -> dict[str, Any]:
 
 
 def unpack(frame: bytes) -> bytes:
-    """Return what exactly one zstd frame holds, or raise `ValueError`. Nothing larger than `MAX_BYTES` is unpacked."""
+    """Return the content of exactly one zstd frame, or raise `ValueError`. No more than `MAX_BYTES` are unpacked."""
     try:
         frame_header = zstandard.get_frame_parameters(frame)
         if not 0 <= frame_header.content_size <= MAX_BYTES:
@@ -349,5 +349,5 @@ def _signed(frame: bytes) -> bytes:
 
 
 def format_time(at: datetime) -> str:
-    """Return a time in the one form that it has in a seal."""
+    """Return a time in the one form that seals use."""
     return at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -1,7 +1,7 @@
-"""The gist of a segment: all that is needed of it to verify the log, in a few bytes a record.
+"""The gist of a segment: the part that is needed to verify the log, in a few bytes a record.
 
-A segment's own checks need nothing of the log but the key, and are nearly all of the work. So they can be done anywhere
-and in any order; only the gists have to come in order.
+A segment's own checks need only the key, and are nearly all of the work. So they can be done anywhere and in any order;
+only the gists have to be processed in order.
 """
 
 import hashlib
@@ -18,27 +18,27 @@ from curfew.audit.rotation import EVENT, successor
 from curfew.audit.segment import ChainBroken, Link, Segment, open_segment
 
 ID_BYTES = 16
-"""How much is kept of a record's id: enough for no two ids ever to be the same in it."""
+"""How much of a record's id is kept: enough that two ids never have the same part."""
 
 
 @dataclass(frozen=True, slots=True)
 class Gist:
-    """A segment that is good in itself."""
+    """A segment that is good by itself."""
 
-    verifier: Verifier  # whose key sealed it
-    successor: Verifier  # whose key seals the next
+    verifier: Verifier  # the key that sealed it
+    successor: Verifier  # the key that seals the next one
     link: Link
     ids: bytes  # `ID_BYTES` for each record
     unread: tuple[int, ...]  # the indexes of the lines that this version cannot read as records
-    stated: tuple[Beginning, ...] = ()  # where the log begins, by its own word
+    stated: tuple[Beginning, ...] = ()  # where the log begins, by its own statement
 
 
 def open_gist(
     name: str, stored: bytes, verifier: Verifier, log: str, visit: Callable[[int, Any], None] | None = None
 ) -> tuple[Gist, Segment]:
-    """Return a segment that is good in itself, and its gist, or raise `ChainBroken`.
+    """Return a segment that is good by itself, and its gist, or raise `ChainBroken`.
 
-    `visit` is called as by `open_segment`, with those that this version can read as records.
+    `visit` is called as by `open_segment`, for the records that this version can read.
     """
     ids: list[str] = []
     events: set[str] = set()
@@ -49,7 +49,7 @@ def open_gist(
         try:
             id_, event, _ = identity(body)
         except RecordRefused:
-            ids.append(f"line {index}")  # which no other line has
+            ids.append(f"line {index}")  # no other line has this text
             unread.append(index)
             return
         ids.append(id_)
@@ -65,7 +65,7 @@ def open_gist(
 
 
 def _packed(ids: Sequence[str]) -> bytes:
-    """Return `ID_BYTES` for each id: what it says, if it is written as ours are, and a hash of it otherwise."""
+    """Return `ID_BYTES` for each id: its decoded bytes, if it has the form of our ids, and a hash of it otherwise."""
     together = "".join(ids)
     if {len(id_) for id_ in ids} == {2 * ID_BYTES} and _HEX.fullmatch(together):
         return bytes.fromhex(together)
@@ -81,9 +81,9 @@ _HEX = re.compile("[0-9a-f]*")
 
 
 def gists(objects: Sequence[tuple[str, bytes]], verifier: Verifier, log: str) -> list[Gist | None]:
-    """Return the gist of each object, or None for one that is not good in itself, or not sealed by this key.
+    """Return the gist of each object, or None for one that is not good by itself, or not sealed by this key.
 
-    What is wrong with it is said by whoever looks at it in its place.
+    The reason is found later, when the object is checked in its place.
     """
     found: list[Gist | None] = []
     for name, stored in objects:

@@ -1,4 +1,4 @@
-"""The story of a request, joined from its records: a record need not repeat what an earlier one has."""
+"""The story of a request, joined from its records: a record need not repeat the fields of an earlier one."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -9,16 +9,17 @@ Told = Mapping[str, Any]
 """A story as JSON: the `story` of a record, or of several."""
 
 ENDS = ("grant.expired", "grant.revoked", "grant.binding_removed")
-"""The events that end a grant. Each says that the binding was read back as gone."""
+"""The events that end a grant. Each states that the binding was read back as gone."""
 
-_BARE = "duration"  # a story that is read from a binding alone lacks it
+_BARE = "duration"  # a story that was read from a binding alone lacks this field
 
 
 def join(told: Told, record: Record) -> Told:
-    """Return a story with what one more record adds. `record` comes after those that `told` was joined from.
+    """Return a story with the fields of one more record. `record` comes after those that `told` was joined from.
 
-    The newer record wins, but for two things. A story that was read from a binding alone only fills gaps: whoever changed
-    the binding wrote it. And a decision, known by who made it and what it is, keeps what was first recorded about it.
+    The newer record wins, with two exceptions. A story that was read from a binding alone only fills gaps: the person
+    who changed the binding wrote it. And a decision, identified by its person and its kind, keeps what was first
+    recorded about it.
     """
     new = record.block.get("story")
     if not isinstance(new, Mapping):
@@ -34,7 +35,7 @@ def join(told: Told, record: Record) -> Told:
 
 
 def joined(records: Iterable[Record]) -> Story | None:
-    """Return the story that the records of one request tell, in the order of the log; None if none can be read."""
+    """Return the story in the records of one request, in the order of the log; None if none can be read."""
     told: Told = {}
     for record in records:
         told = join(told, record)
@@ -45,12 +46,12 @@ def joined(records: Iterable[Record]) -> Story | None:
 
 
 def read(told: Told) -> Story:
-    """Return a story that was joined, or raise `RecordRefused`."""
+    """Read a joined story, or raise `RecordRefused`."""
     return Story.of(Record("", "", "", {"unmapped": {"curfew": {"story": told}}}))
 
 
 def decision_of(record: Record) -> tuple[str, str] | None:
-    """Return who decided and what, if it is the record of a decision; such a record is there once for each."""
+    """Return the person and the kind of a decision, if the record is about one; each decision has only one record."""
     detail = record.block.get("detail")
     if record.event not in ("review.submitted", "review.refused") or not isinstance(detail, Mapping):
         return None

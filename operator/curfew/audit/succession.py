@@ -1,4 +1,4 @@
-"""Which key has sealed which part of a log, and what that has to do with the key that somebody trusts."""
+"""Which key has sealed which part of a log, and how the trusted key is connected with them."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,9 +20,9 @@ class Tenure:
 class Succession:
     """Follows the keys of a log, from the one that its first record names.
 
-    The key that is trusted may be any of them. What comes after its segments is sealed by keys that it has handed the log
-    over to, itself or through others. What comes before them is committed to by each of them, as by any segment. So it is
-    enough that it has sealed one segment of an unbroken chain.
+    The trusted key may be any of them. The segments after its own are sealed by keys to which it has handed the log
+    over, directly or through other keys. The segments before its own are committed to by each of its segments, as by
+    any segment. So it is enough if it has sealed one segment of an unbroken chain.
     """
 
     def __init__(
@@ -33,13 +33,13 @@ class Succession:
         *,
         named: Verifier | None = None,
     ) -> None:
-        """Begin with the key that is trusted, or go on where tenures ended.
+        """Begin with the trusted key, or continue after some tenures.
 
-        `named` is the key that has sealed the first segment by the word of a log whose first record is gone.
+        `named` is the key that sealed the first segment, as stated by a log whose first record is gone.
         """
         self.trusted = trusted
         self._named = named
-        self.current = current or trusted  # which has to have sealed the next segment
+        self.current = current or trusted  # the key that must have sealed the next segment
         self.tenures = list(tenures)
 
     @property
@@ -48,7 +48,7 @@ class Succession:
         return any(tenure.verifier == self.trusted for tenure in self.tenures)
 
     def first(self, stored: bytes) -> Verifier | None:
-        """Return the key that an object names for itself, if it can be the beginning of a log whose key is another now."""
+        """Return the key that an object names for itself, if the log can begin with it and now has another key."""
         if self.tenures:
             return None
         try:
@@ -58,15 +58,15 @@ class Succession:
         return named if named.name == self.trusted.name and named != self.trusted else None
 
     def hopes(self) -> tuple[Verifier, ...]:
-        """Return the keys that can go on after a gap in which the log may have been handed over."""
+        """Return the keys that may continue the log after a gap in which it may have been handed over."""
         return (self.current,) if self.current == self.trusted else (self.current, self.trusted)
 
     def known(self) -> Iterator[Verifier]:
-        """Yield all keys that have sealed anything, or should have."""
+        """Yield all keys that have sealed a segment, or should have."""
         yield from dict.fromkeys((*self.hopes(), *(tenure.verifier for tenure in self.tenures)))
 
     def follow(self, gist: Gist) -> None:
-        """Go on after a segment."""
+        """Add the next segment."""
         if not self.tenures or self.tenures[-1].verifier != gist.verifier:
             self.tenures.append(Tenure(gist.verifier, gist.link.after.seq, gist.link.first))
         self.current = gist.successor

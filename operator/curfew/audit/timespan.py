@@ -1,6 +1,7 @@
-"""Time as people say it: "yesterday", "last week", "2026-11-01..2026-11-07", "3 days ago". All of it is UTC.
+"""Time as people write it: "yesterday", "last week", "2026-11-01..2026-11-07", "3 days ago". All times are UTC.
 
-What is said is a span: a day is all of it, and the last day of a range belongs to it. An instant is a span without length.
+The result is a span: a day is the whole day, and the last day of a range belongs to it. An instant is a span without
+length.
 """
 
 import re
@@ -12,27 +13,27 @@ FORMS = (
     "today, yesterday, this or last week, month, quarter or year, last 7 days, 3 hours ago, 2026, 2026-H2, 2026-Q3, 2026-11, "
     "2026-11-23, 2026-11-23T14:00, since DATE, or a range such as 2026-11-01..2026-11-07"
 )
-"""One example of each way to say it."""
+"""One example of each way to write it."""
 
 
 class NotUnderstood(ValueError):
-    """A text that says no time. `str(error)` says why, and what would."""
+    """A text that is no time. `str(error)` is the reason, with the accepted forms."""
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """From `begin` up to but without `end`, aware and in UTC; None where it is open."""
+    """From `begin` up to but without `end`, aware and in UTC; an end that is None is open."""
 
     begin: datetime | None
     end: datetime | None
 
     def __contains__(self, at: datetime) -> bool:
-        """Whether an instant is in it."""
+        """Whether an instant is in the span."""
         return (self.begin is None or self.begin <= at) and (self.end is None or at < self.end)
 
     @property
     def is_instant(self) -> bool:
-        """Whether it has no length."""
+        """Whether the span has no length."""
         return self.begin is not None and self.begin == self.end
 
 
@@ -41,7 +42,7 @@ ALWAYS = Span(None, None)
 
 
 def parse_span(text: str, now: datetime) -> Span:
-    """Return the span that a text says, seen from `now` (aware), or raise `NotUnderstood`."""
+    """Return the span in a text, seen from `now` (aware), or raise `NotUnderstood`."""
     said = " ".join(text.split())
     first, dots, last = said.partition("..")
     if said.lower().startswith("since "):
@@ -70,7 +71,7 @@ def _one(said: str, whole: str, now: datetime) -> Span:
     raise NotUnderstood(f"{whole!r} is not a time that Curfew understands; write {FORMS}")
 
 
-# --- what a calendar has
+# --- units of the calendar
 
 
 def _calendar(unit: str, day: datetime) -> Span:
@@ -78,7 +79,7 @@ def _calendar(unit: str, day: datetime) -> Span:
 
 
 def _bounds(unit: str, day: datetime) -> tuple[datetime, datetime]:
-    """Return the first instant of the unit that a day is in, and of the one after it."""
+    """Return the first instant of the unit that a day is in, and of the next unit."""
     match unit:
         case "day":
             return day, day + timedelta(days=1)
@@ -98,7 +99,7 @@ def _bounds(unit: str, day: datetime) -> tuple[datetime, datetime]:
 
 
 def _month(year: int, month: int) -> datetime:
-    """Return the first instant of a month, where month 13 is the first of the next year."""
+    """Return the first instant of a month; month 13 is the first month of the next year."""
     return datetime(year + (month - 1) // 12, (month - 1) % 12 + 1, 1, tzinfo=UTC)
 
 
@@ -159,4 +160,4 @@ _SPANS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], datetime], Span]],
     (_form(r"(?P<year>\d{4})(?:-H(?P<half>[12])|-Q(?P<quarter>[1-4])|-(?P<month>\d\d)(?:-(?P<day>\d\d))?)?"), _date),
     (_form(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:\d\d)?"), _exact),
 )
-"""The ways to say a time, and what each means; the first that fits wins."""
+"""The ways to write a time, and the meaning of each; the first that matches wins."""

@@ -1,4 +1,4 @@
-"""Reading JSON that somebody gave us: bounded in values before it is parsed, and refused with a clause for people."""
+"""Reading JSON from outside: the number of values is bounded before parsing, and refusals are clauses for people."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -11,13 +11,13 @@ MOST_VALUES = 2_000_000
 
 
 class GivenRefused(ValueError):
-    """A document that is not what it should be. `str(error)` completes "it cannot be used: ..."."""
+    """A document that does not have the required form. `str(error)` completes "it cannot be used: ..."."""
 
 
 def parse_given(data: bytes) -> Any:
-    """Return the value of a JSON document, or raise `GivenRefused`. How many bytes it has is for its reader to bound.
+    """Return the value of a JSON document, or raise `GivenRefused`. Its reader has to bound the number of its bytes.
 
-    There are no numbers in it that are not finite, and it is nested 1,024 deep at most.
+    The value holds no numbers that are not finite, and is nested 1,024 deep at most.
     """
     # Each value but the first comes after one of these.
     if sum(map(data.count, (b",", b"[", b"{", b":"))) > MOST_VALUES:
@@ -29,7 +29,7 @@ def parse_given(data: bytes) -> Any:
 
 
 def require(value: object, kind: "type[Any] | tuple[type[Any], ...]", what: str) -> Any:
-    """Return a value of that type, or raise `GivenRefused`. A truth value is no whole number."""
+    """Return a value of that type, or raise `GivenRefused`. A truth value does not count as a whole number."""
     if not isinstance(value, kind) or (isinstance(value, bool) and kind is int):
         raise GivenRefused(f"{what} is missing or has the wrong type")
     return value

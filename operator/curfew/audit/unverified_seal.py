@@ -1,4 +1,4 @@
-"""What a segment says of itself. It proves nothing: it says with which key a segment could be opened."""
+"""The statements of a segment about itself. They prove nothing: they show which key might open the segment."""
 
 from contextlib import suppress
 from datetime import date
@@ -9,7 +9,7 @@ from curfew.audit.segment import MAX_STORED, TRAILER_BYTES, parse_seal, unpack
 
 
 def checkpoint_in(stored: bytes) -> str:
-    """Return the signed note in a segment's seal, as it stands there and unchecked, or raise `ValueError`."""
+    """Return the signed note in a segment's seal, unchanged and unchecked, or raise `ValueError`."""
     checkpoint: str = _seal_in(stored)["checkpoint"]
     return checkpoint
 
@@ -21,7 +21,7 @@ def _seal_in(stored: bytes) -> dict[str, Any]:
 
 
 def claimed_day(stored: bytes) -> date | None:
-    """Return the day on which a segment says that it was sealed, or None where it says nothing."""
+    """Return the day on which a segment claims that it was sealed, or None if it has no seal that can be read."""
     try:
         return date.fromisoformat(_seal_in(stored)["next_dt"])
     except ValueError:
@@ -29,7 +29,7 @@ def claimed_day(stored: bytes) -> date | None:
 
 
 def claimed_key(stored: bytes, name: str) -> bytes | None:
-    """Return the hash of the key of that name that a segment says it is signed with, or None where it says nothing."""
+    """Return the hash of the key of that name with which a segment claims to be signed, or None if it claims none."""
     try:
         note = checkpoint_in(stored)
     except ValueError:

@@ -1,4 +1,4 @@
-"""The part of a log that is found good: it grows by a segment at a time, and is held against what others have kept."""
+"""The good part of a log: it grows by a segment at a time, and is compared with the anchors."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -30,7 +30,7 @@ class _Tally:
 
 
 class VerifiedPart:
-    """What is good of a log so far. The arguments are those of `Walk`."""
+    """The part of a log that is good so far. The arguments are those of `Walk`."""
 
     def __init__(
         self,
@@ -63,7 +63,7 @@ class VerifiedPart:
 
     @property
     def verified(self) -> Verified:
-        """What is good of it so far."""
+        """The state of the good part so far."""
         tally = self._tally
         return Verified(
             log=self.log,
@@ -88,9 +88,9 @@ class VerifiedPart:
         )
 
     def accept(self, gist: Gist, segment: Segment | None, before: CompactRange | None) -> Iterator[Finding]:
-        """Go on to a good segment, and return what does not agree with the anchors.
+        """Add a good segment, and yield a finding for each anchor that does not agree.
 
-        `before` is the tree before it, if that is known; the segment is needed if an anchor ends within it.
+        `before` is the tree before the segment, if it is known; the segment is needed if an anchor ends within it.
         """
         tally, after = self._tally, gist.link.after
         tally.segments += 1
@@ -111,11 +111,11 @@ class VerifiedPart:
         return self.anchors.compare(before, segment, after.range)
 
     def left(self, *, is_whole: bool) -> Iterator[Finding]:
-        """Yield what those anchors show that speak of more than there is; `is_whole`: there is no fault at the end."""
+        """Yield a finding for each anchor that covers more records than there are; `is_whole`: the end has no fault."""
         return self.anchors.left(self.head.range, is_whole=is_whole)
 
     def faults(self) -> Iterator[Finding]:
-        """Yield what is wrong with it as a whole, at its end."""
+        """Yield the faults of the log as a whole, at its end."""
         yield from faults.other_key(self.log, self.keys, self.head.range.size)
         if self._beginning is not None and not self.is_stated:
             yield faults.unstated(self._beginning)

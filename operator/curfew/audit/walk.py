@@ -1,4 +1,4 @@
-"""A log taken object by object, in the order of its places, and judged one place at a time."""
+"""Verifying a log object by object, in the order of its places, one place at a time."""
 
 from collections.abc import Callable, Iterable, Sequence
 from hashlib import sha256
@@ -23,9 +23,9 @@ MOST_AT_ONE_PLACE = 16
 
 
 class Walk:
-    """Takes a log object by object, for whoever reads it from afar. `examine` is the same in one call.
+    """Takes a log object by object, for a caller who reads it from a store. `examine` is the same in one call.
 
-    The key may be any that has sealed a part of the log; if it was handed over, that is followed.
+    The key may be any that has sealed a part of the log; if the log was handed over, the walk follows the keys.
     """
 
     def __init__(
@@ -41,15 +41,15 @@ class Walk:
     ) -> None:
         """`accepted` is called with each segment that was found good, in order.
 
-        With a witness the first object to be taken is the one that it ends with; what is before is not looked at. With a
-        beginning and no witness it is the one after that. The log has to state that it may begin there, in what is taken
-        or in what the witness has seen, unless that is what is `stated`.
+        With a witness, the first object to be taken is the last segment of the witness; nothing before it is checked.
+        With a beginning and no witness, it is the segment after the beginning. The log must state that it may begin
+        there, in the objects that are taken or in those that the witness has seen, unless `stated` already does.
         """
         self._log = log
         self._good = VerifiedPart(log, verifier, anchors, since=since, beginning=beginning, stated=stated)
         self._since = since  # until its last segment was looked for
         self._accepted = accepted
-        self._slot = since.head.seq if since is not None else self._good.head.seq + 1  # the place that comes next
+        self._slot = since.head.seq if since is not None else self._good.head.seq + 1  # the next place
         self._here: list[Candidate] = []  # the objects taken so far that claim one place
         self._troubles: list[Trouble] = []  # since the last good segment
         self._void: Head | None = None  # the head, if the place before is void
@@ -57,12 +57,12 @@ class Walk:
 
     @property
     def verifier(self) -> Verifier:
-        """The key that has to have sealed what comes next."""
+        """The key that must have sealed the next segment."""
         return self._good.keys.current
 
     @property
     def is_proven(self) -> bool:
-        """Whether the key that is trusted has sealed a segment so far. Until it has, all of it may be another's log."""
+        """Whether the trusted key has sealed a segment so far. Until it has, the whole log may be another's."""
         return self._good.keys.is_proven
 
     @property
@@ -72,16 +72,16 @@ class Walk:
 
     @property
     def is_whole(self) -> bool:
-        """Whether nothing has been found wrong with what was looked at so far."""
+        """Whether no fault has been found so far."""
         return not self._faults
 
     @property
     def verified(self) -> Verified:
-        """What is good of it so far."""
+        """The state of the good part so far."""
         return self._good.verified
 
     def take(self, name: str, stored: bytes, gist: Gist | None = None) -> None:
-        """Take the next object, in the order of `in_order`; with its gist, if that was made already."""
+        """Take the next object, in the order of `in_order`; with its gist, if it already has one."""
         seq = place(self._log, name)
         if seq < 0:
             self._faults.add(faults.foreign(self._log, name))
@@ -95,7 +95,7 @@ class Walk:
             self._turn_away(seq, (one,))
 
     def finish(self) -> Examined:
-        """Return what was found, all objects having been taken."""
+        """Return the result, after all objects were taken."""
         self._judge_place()
         if self._since is not None:
             self._recall(self._since, ())
@@ -133,7 +133,7 @@ class Walk:
         self._turn_away(seq, [one for one in objects if one is not taken])
 
     def _recall(self, since: Witness, objects: Sequence[Candidate]) -> Sequence[Candidate]:
-        """Look for the segment that a witness has seen last, and return the objects that are not in its place."""
+        """Look for the last segment that a witness has seen, and return the objects that are not in its place."""
         head = since.head
         self._slot = head.seq + 1
         if not any(place(self._log, one.name) == head.seq for one in objects):
@@ -146,7 +146,7 @@ class Walk:
         return ()
 
     def _follow(self, seq: int, objects: Sequence[Candidate]) -> Candidate | None:
-        """Go on from a good segment. Return the object that was taken for the next, good or not."""
+        """Go on from a good segment. Return the object that was taken as the next segment, good or not."""
         head = self._good.head
         expected = head.next_name()
         for one in objects:
@@ -168,7 +168,7 @@ class Walk:
         return None
 
     def _pick_up(self, seq: int, objects: Sequence[Candidate]) -> Candidate:
-        """Go on after a place that is empty or holds what does not belong there. Return what was taken for the next."""
+        """Go on after a place that is empty or holds a foreign object. Return the object that was taken as the next."""
         void, self._void = self._void, None
         good: list[tuple[Candidate, Gist, Segment]] = []
         refused: list[tuple[Candidate, ChainBroken]] = []
@@ -179,7 +179,7 @@ class Walk:
             try:
                 good.append((one, *one.open_alone(self._good.keys.hopes(), self._log)))
             except ChainBroken as broken:
-                refused.append((one, broken.with_traceback(None)))  # which would keep this frame, and all in it
+                refused.append((one, broken.with_traceback(None)))  # it would keep this frame, and everything in it
         if not good:
             one, refusal = refused[0]
             self._troubles.append(
@@ -197,7 +197,7 @@ class Walk:
         return one
 
     def _is_next(self, head: Head, one: Candidate) -> bool:
-        """Whether an object is the segment after a head, and accepted as that."""
+        """Try to accept an object as the segment after a head. Return whether that succeeded."""
         try:
             self._go_on(head, one)
         except ChainBroken:
@@ -211,7 +211,7 @@ class Walk:
             try:
                 gist, segment = one.open(self.verifier, self._log)
             except ChainBroken:
-                # The key that is trusted may be a later one, that this one leads to.
+                # The trusted key may be a later one, to which this key leads.
                 named = self._good.keys.first(one.stored)
                 if named is None:
                     raise
@@ -220,26 +220,26 @@ class Walk:
         self._accept(gist, segment, head.range)
 
     def _has_to_look_into(self, gist: Gist) -> bool:
-        """Whether the records of a segment are wanted, and not only what comes of them."""
+        """Whether the records of a segment are needed, and not only its gist."""
         return self._accepted is not None or self._good.anchors.speak_within(gist.link.after.range)
 
     def _accept(self, gist: Gist, segment: Segment | None, before: CompactRange | None) -> None:
-        """Go on to a good segment. `before` is the tree before it, if that is known."""
+        """Add a good segment. `before` is the tree before it, if it is known."""
         self._faults.extend(self._good.accept(gist, segment, before))
         if self._accepted is not None and segment is not None:
             self._accepted(segment)
 
-    # --- what is wrong
+    # --- faults
 
     def _miss(self, seq: int) -> None:
         """Note that the places up to `seq` are empty."""
-        # After a place that is in doubt, nobody can say what the next one was named.
+        # After a place that is in doubt, the name of the next segment is not known.
         name = "" if self._troubles else self._good.head.next_name()
         self._troubles.append(missing(self._slot, seq - 1, name))
         self._void = None
 
     def _doubt(self, broken: ChainBroken, stored: bytes) -> None:
-        """Note that the object in the next place is not what belongs there."""
+        """Note that the object in the next place does not belong there."""
         head = self._good.head
         damage = Damage("", broken.records) if broken.records else locate(head, stored, self.verifier)
         others = [verifier for verifier in self._good.keys.known() if verifier != self.verifier]
@@ -262,12 +262,12 @@ class Walk:
         self._void = head.voided(stored)
 
     def _settle(self, first: int | None) -> None:
-        """Report the troubles, now that it is known at which record the log goes on, or that it does not."""
+        """Report the troubles, after it is known at which record the log goes on, or that it does not go on."""
         self._faults.extend(settled(self._troubles, self._good.head.range.size, first))
         self._troubles.clear()
 
     def _turn_away(self, seq: int, objects: Iterable[Candidate]) -> None:
-        """Report objects that claim a place that is another's."""
+        """Report objects that claim a place that belongs to another."""
         for one in objects:
             try:
                 one.open_alone(self._good.keys.known(), self._log)
@@ -277,7 +277,7 @@ class Walk:
                 self._faults.add(faults.second(seq, one.name))
 
     def _begin_anew(self, one: Candidate) -> bool:
-        """Whether all before an object is another's: a history that does not lead to the trusted key, which sealed this."""
+        """Whether an object, sealed by the trusted key, follows segments whose keys do not lead to that key."""
         keys = self._good.keys
         if keys.is_proven or keys.current == keys.trusted:
             return False

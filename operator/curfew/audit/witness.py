@@ -1,7 +1,7 @@
-"""A witness: what somebody keeps of a log that they have verified, to verify later only what came after.
+"""A witness: the state of a log that a person keeps after verifying it, to verify only the newer part later.
 
-It holds the state after the last segment, the keys, and the signed checkpoint that goes with it. So it is an anchor too.
-Its sum guards it against accidents; against anybody else its keeper has to.
+It holds the state after the last segment, the keys, and the signed checkpoint of that segment. So it is an anchor too.
+Its checksum protects it against accidents; its keeper must protect it against people.
 """
 
 import hashlib
@@ -23,28 +23,28 @@ SCHEMA = "curfew.witness/v1"
 
 
 class WitnessRefused(ValueError):
-    """Something that is no witness, or an altered one. `str(error)` completes "it cannot be used: ..."."""
+    """A value that is no witness, or an altered one. `str(error)` completes "it cannot be used: ..."."""
 
 
 @dataclass(frozen=True, slots=True)
 class Witness:
     """A log up to one of its segments, as it was verified."""
 
-    head: Head  # after that segment
+    head: Head  # the state after that segment
     newest: str  # the name of that segment
     note: str  # the signed checkpoint in its seal
     trusted: Verifier  # the key that it was verified with
-    key_was_given: bool  # and was not only what the log itself names
+    key_was_given: bool  # the key was given, and not only named by the log itself
     keys: tuple[Tenure, ...]  # which key has sealed which part
-    following: Verifier  # the key that has to have sealed what comes next
+    following: Verifier  # the key that must have sealed the next segment
     segments: int
     heartbeats: int
     first_at: datetime  # when the first segment was sealed
-    stated: Beginning | None = None  # where it may begin, by the newest of its own statements
+    stated: Beginning | None = None  # where the log may begin, by the newest of its own statements
 
     @classmethod
     def of(cls, verified: Verified, trusted: Verifier, *, key_was_given: bool) -> "Witness | None":
-        """Return what to keep of a log that was verified and is whole, or None for one without segments."""
+        """Return the witness of a log that was verified and is whole, or None for one without segments."""
         if verified.newest is None or verified.note is None or verified.first_at is None:
             return None
         return cls(
@@ -62,7 +62,7 @@ class Witness:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """Return it as JSON."""
+        """Return the witness as JSON."""
         if self.head.at is None:
             raise ValueError("a witness has seen a segment")
         told = {

@@ -14,7 +14,7 @@ NO_ANCHOR = (
 
 
 def plain_times(text: str, day: date) -> str:
-    """Return a text with its RFC 3339 instants written as in a table: the time, and the day if it is another."""
+    """Return a text with its RFC 3339 instants written as in a table: the time, and also the day if it is not `day`."""
 
     def plain(found: re.Match[str]) -> str:
         return found[2] if found[1] == day.isoformat() else f"{found[1]} {found[2]} UTC"
@@ -28,7 +28,7 @@ def sentence(text: str) -> str:
 
 
 def printable(text: str) -> str:
-    """Return a text in which nothing can command the terminal it is printed on; records hold what people wrote."""
+    """Return a text that cannot control the terminal it is printed on; records hold text from other people."""
     if text.isprintable():
         return text
     return "".join(
@@ -37,7 +37,7 @@ def printable(text: str) -> str:
 
 
 def count(number: int, thing: str) -> str:
-    """Return how many there are of a thing."""
+    """Return a number with its noun, in the singular or the plural."""
     return f"{number:,} {thing}{'' if number == 1 else 's'}"
 
 

@@ -1,6 +1,6 @@
-"""The `curfew` command, one module a group of subcommands.
+"""The `curfew` command: one module for each group of subcommands.
 
-A subcommand's module is loaded when it is called and not before, so that the command starts fast.
+A subcommand's module is loaded only when the subcommand is called, so that the command starts fast.
 """
 
 import sys
@@ -12,12 +12,12 @@ import click
 from curfew.cli.lazy import LazyGroup, Subcommand
 
 INTERRUPTED = 130
-"""Exit code after Ctrl-C, as shells have it: 128 and the number of the signal."""
+"""Exit code after Ctrl-C, as in shells: 128 plus the number of the signal."""
 
 
 class _Commands(LazyGroup):
     def main(self, *args: Any, **kwargs: Any) -> Any:
-        # As a plugin of kubectl it is called kubectl-curfew, and people type it with a space.
+        # As a plugin of kubectl, the program is called kubectl-curfew, and people type its name with a space.
         if not kwargs.get("prog_name"):
             kwargs["prog_name"] = "kubectl curfew" if Path(sys.argv[0]).stem == "kubectl-curfew" else "curfew"
         return super().main(*args, **kwargs)

@@ -1,4 +1,4 @@
-"""Groups whose subcommands are loaded when they are called and not before, so that the command starts fast."""
+"""Groups that load a subcommand only when it is called, so that the command starts fast."""
 
 import difflib
 import importlib
@@ -11,7 +11,7 @@ import click
 
 @dataclass(frozen=True, slots=True)
 class Subcommand:
-    """A command named in the help before its module is loaded. Module and variable have its name, with underscores."""
+    """A command named in the help before its module is loaded. Module and variable have the same name, with underscores."""
 
     name: str
     help: str
@@ -27,7 +27,7 @@ class LazyGroup(click.Group):
     """Lists its subcommands in the order given: what people type first."""
 
     def __init__(self, *args: Any, package: str, subcommands: Sequence[Subcommand], **kwargs: Any) -> None:
-        """`package` holds a module for each subcommand; the rest is `click.Group`'s."""
+        """`package` holds a module for each subcommand. The other arguments are those of `click.Group`."""
         super().__init__(*args, **kwargs)
         self._package = package
         self._subcommands = {subcommand.name: subcommand for subcommand in subcommands}
@@ -37,7 +37,7 @@ class LazyGroup(click.Group):
         return list(self._subcommands)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Load the command of that name."""
+        """Load the command with this name."""
         return self._subcommands[cmd_name].load(self._package) if cmd_name in self._subcommands else None
 
     def resolve_command(

@@ -1,4 +1,4 @@
-"""`curfew sweep`: the safety net. It ends what should have ended, whether or not the operator runs."""
+"""`curfew sweep`: the safety net. It ends access that should have ended, whether or not the operator runs."""
 
 import asyncio
 import sys

@@ -1,4 +1,4 @@
-"""A new request: it is accepted with its terms pinned, refused, or waits for what it names."""
+"""A new request: it is accepted with its terms pinned, or refused, or it waits for the objects that it names."""
 
 from datetime import datetime, timedelta
 
@@ -18,15 +18,15 @@ POLICY_GRACE = timedelta(seconds=30)
 
 
 RIGHTS_GRACE = timedelta(seconds=5)
-"""How long it waits for a right of Curfew's own: the API server learns of new bindings a moment late."""
+"""How long a new request waits for one of Curfew's own rights: the API server learns of new bindings a moment late."""
 
 
 def accept(facts: Facts) -> Step | None:
-    """Check a new request and pin its terms, or say what is wrong with it."""
+    """Check a new request and pin its terms, or report what is wrong with it."""
     request = facts.request
     if request.status.phase is not None:
         return None
-    # Limits first: what a flood is refused for must cost no calls.
+    # Limits first: refusing a flood of requests must cost no calls.
     violation = checks.first_violation(checks.LIMITS, facts)
     if violation is None and facts.policy is not None and Read.ROLE not in facts.was_read:
         return Step(reads=frozenset({Read.ROLE, Read.RIGHTS}))
@@ -50,7 +50,7 @@ def accept(facts: Facts) -> Step | None:
 
 
 def _reject(facts: Facts, violation: checks.Violation) -> Step:
-    """Refuse a request, with records of its own or counted with others: only the log tells which, so it is read first."""
+    """Refuse a request, with its own records or counted with others. Only the log shows which, so it is read first."""
     if not facts.trail.is_open and facts.trail.is_starting:
         return Step(wake_at=facts.now + SEALS_RECHECK)
     is_ours = violation.reason is Reason.SELF_TEST
@@ -70,7 +70,7 @@ def _right(facts: Facts) -> RightBy | None:
 
 
 def _wait_for_name(facts: Facts) -> Step:
-    """Wait until the store tells who has the name; say so, once."""
+    """Wait until the store reports who has the name. Report the wait once."""
     problem = facts.name.problem if facts.name is not None else "it was not asked for"
     message = f"Curfew cannot find out whether the name was used before: {problem}"
     observed = conditions.Observation(conditions.READY, False, "NameUnknown", message)

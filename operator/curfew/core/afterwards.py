@@ -1,4 +1,4 @@
-"""The review that a broken glass owes."""
+"""The review that is due after the glass was broken."""
 
 from curfew.core import conditions, lifecycle, reviews, stories, wording
 from curfew.core.approval import owes_review
@@ -9,7 +9,7 @@ from curfew.core.steps import Patch, Step
 
 
 def review_afterwards(facts: Facts) -> Step | None:
-    """Take in what people say of a broken glass: the review that was owed, and that it is late."""
+    """Record what happens after the glass was broken: the review that was due, or that it is late."""
     request, status = facts.request, facts.request.status
     if status.review_by is None:
         return None

@@ -18,7 +18,7 @@ from curfew.core.unrecorded import INTENDED
 def announced(facts: Facts, starts_at: datetime, expires_at: datetime) -> tuple[Record, ...]:
     """Return the records that must be durable before a binding is made, the announcement last (promise P2).
 
-    A request that is Approved has told of its approval: that record is in its outbox or in the log.
+    For an Approved request, the record of its approval is already in its outbox or in the log.
     """
     new = new_reviews(facts)
     agreed = (approved(facts, new),) if facts.request.status.phase is Phase.PENDING else ()
@@ -27,7 +27,7 @@ def announced(facts: Facts, starts_at: datetime, expires_at: datetime) -> tuple[
 
 
 def intended(facts: Facts, starts_at: datetime, expires_at: datetime, **detail: Any) -> Record:
-    """Return the announcement of a grant. In a status it goes without the role's rules, which can be larger than a status."""
+    """Return the announcement of a grant. In a status it omits the role's rules, which can be larger than a status."""
     request, new = facts.request, new_reviews(facts)
     return make_record(
         INTENDED,
@@ -46,7 +46,7 @@ def intended(facts: Facts, starts_at: datetime, expires_at: datetime, **detail: 
 def read_intent(
     record: Record, *, receipt: Receipt | None = None, is_own: bool = False, is_sealed: bool = False
 ) -> Intent | None:
-    """Read an announcement back, or return None for one that announces nothing: no record may stand before an end (P3)."""
+    """Read an announcement back, or return None for one that announces nothing: no record may block an end (P3)."""
     try:
         told = Story.of(record)
     except RecordRefused:
@@ -57,7 +57,7 @@ def read_intent(
 
 
 def approved(facts: Facts, new: NewReviews) -> Record:
-    """Return the record that says that enough people agreed, or that none had to."""
+    """Return the record that enough people agreed, or that nobody had to."""
     request = facts.request
     mode = request.status.terms.mode if request.status.terms is not None else Mode.REVIEW
     by = [decision.by for decision in request.status.decisions if decision.decision is DecisionKind.APPROVE]

@@ -13,7 +13,7 @@ from curfew.api.characters import person, visible
 
 @dataclass(frozen=True, slots=True)
 class ApprovalTally:
-    """How many of the agreements that a policy asks for are there."""
+    """How many people have agreed, out of those that a policy asks for."""
 
     given: int
     needed: int
@@ -36,7 +36,7 @@ def tally(approval: Approval, request: AccessRequest) -> ApprovalTally:
     people = [decision for decision in _approvers(request) if has_reason(approval, decision)]
     short: list[str] = []
     given = 0
-    # Those who named a stage fill it; those who did not may agree to any, and fill what is left, in the policy's order.
+    # Approvers who named a stage fill that stage. The others may agree to any: they fill the rest, in the policy's order.
     anywhere = sum(1 for decision in people if not decision.stage and approval.stages)
     for name, count in needed.items():
         named = sum(1 for decision in people if (decision.stage or "") == name)
@@ -55,12 +55,12 @@ def has_reason(approval: Approval, decision: Decision) -> bool:
 
 
 def is_involved(request: AccessRequest, name: str) -> bool:
-    """Whether a name is that of somebody who made the request, in whatever spelling (promise P4)."""
+    """Whether a name, in any spelling, belongs to somebody who made the request (promise P4)."""
     return person(name) in (person(request.spec.requester), person(request.spec.submitted_by))
 
 
 def _approvers(request: AccessRequest) -> Sequence[Decision]:
-    """Return one approval a person, without the people who asked: the admission policy refuses theirs, and so do we."""
+    """Return one approval per person. The people who asked are left out: the admission policy refuses theirs, as we do."""
     by_person: dict[str, Decision] = {}
     for decision in request.status.decisions:
         if decision.decision is DecisionKind.APPROVE and not is_involved(request, decision.by):
@@ -69,7 +69,7 @@ def _approvers(request: AccessRequest) -> Sequence[Decision]:
 
 
 def owes_review(request: AccessRequest) -> bool:
-    """Whether the glass was broken and nobody else has looked at it since."""
+    """Whether the glass was broken and nobody else has reviewed that since."""
     if request.status.review_by is None:
         return False
     return not any(

@@ -1,6 +1,7 @@
 """The RoleBinding that a grant is: how it is written, read back and compared.
 
-It carries all that is needed to end it: any replica, the sweeper or a person with kubectl can act on it without the request.
+It carries everything that is needed to end it: any replica, the sweeper or a person with kubectl can end it without the
+request.
 """
 
 from collections.abc import Mapping
@@ -26,25 +27,25 @@ class Binding:
     name: str
     uid: str
     created_at: datetime
-    request_uid: str  # from our label; empty where there is none
+    request_uid: str  # from our label; empty if there is none
     request: str  # the request's name, from our annotation
-    owner_uid: str  # the AccessRequest that owns it; empty where none does
+    owner_uid: str  # the AccessRequest that owns the binding; empty if none does
     role: tuple[str, str]  # kind, name
     subjects: tuple[tuple[str, str], ...]  # kind, name
     starts_at: datetime | None
-    expires_at: datetime | None  # None where it is missing or unreadable: such a grant has no right to exist
+    expires_at: datetime | None  # None if it is missing or unreadable: then the grant has no right to exist
     receipt: Receipt | None
     terms: str
-    is_unrecorded: bool = False  # it says that it was made before its record was durable
+    is_unrecorded: bool = False  # the binding is marked as made before its record was durable
 
     @property
     def claim(self) -> str:
-        """The UID of the request whose grant it is, from its name, which nobody can change; its own where it says none."""
+        """The UID of the binding's request, read from its name, which nobody can change; its own UID if the name has none."""
         return names.granted_by(self.name) or self.uid
 
 
 def read_binding(body: Mapping[str, Any]) -> Binding:
-    """Read a RoleBinding. What is missing or malformed in what we wrote comes back empty, never as an error."""
+    """Read a RoleBinding. If a field that we wrote is missing or malformed, it is returned empty, never as an error."""
     meta = body["metadata"]
     annotations = meta.get("annotations") or {}
     owners = meta.get("ownerReferences") or []
@@ -70,9 +71,10 @@ def read_binding(body: Mapping[str, Any]) -> Binding:
 def write_binding(
     request: AccessRequest, *, starts_at: datetime, expires_at: datetime, receipt: Receipt | None
 ) -> dict[str, Any]:
-    """Return the manifest of a request's grant: named after it, owned by it, for one person, with its end and receipt.
+    """Return the manifest of a request's grant: named after the request, owned by it, for one person, with end and receipt.
 
-    Without a receipt it is the one grant that does not wait for its record: a broken glass whose policy says so by name.
+    One kind of grant has no receipt because it does not wait for its record: a broken glass whose policy allows that by
+    name.
     """
     meta, terms = request.metadata, request.status.terms
     if terms is None:
@@ -92,7 +94,7 @@ def write_binding(
                 names.ANNOTATION_EXPIRES_AT: format_time(expires_at),
                 names.ANNOTATION_RECEIPT: receipt.compact() if receipt is not None else names.NOT_RECORDED,
             },
-            # Deleting the request ends the access even while Curfew is down: the garbage collector sees to it.
+            # Deleting the request ends the access even while Curfew is down: the garbage collector deletes the binding.
             "ownerReferences": [
                 {
                     "apiVersion": f"{names.GROUP}/{names.VERSION}",
@@ -110,7 +112,7 @@ def write_binding(
 
 
 def find_drift(binding: Binding, request: AccessRequest) -> tuple[Reason, str] | None:
-    """Return how a binding differs from what its request was granted, in a word and in words, or None."""
+    """Return how a binding differs from what its request was granted, as a reason and a sentence, or None."""
     terms, status = request.status.terms, request.status
     if binding.expires_at is None:
         return Reason.EXPIRY_MISSING, "the binding has no readable end"

@@ -1,4 +1,4 @@
-"""One transition of one request: what happened, and what all that is written because of it has in common."""
+"""One transition of one request: what happened, and what all its records, conditions and Events have in common."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -32,12 +32,12 @@ class Change:
     ended_at: datetime | None = None
     terms: Terms | None = None  # ACCEPT: what was pinned
     binding: Binding | None = None  # GRANT: the binding that was read back
-    counted: TallyKey | None = None  # REJECT: the count that it is in, instead of having records of its own
-    active: Observation | None = None  # what condition Active says of a grant, or of one that waits
+    counted: TallyKey | None = None  # REJECT: the count that the request is in, instead of having records of its own
+    active: Observation | None = None  # what condition Active shows for a grant, or for one that waits
 
     @cached_property
     def phase(self) -> Phase:
-        """The phase that it leads to. Raise `IllegalTransition` for an event that the table does not know there."""
+        """The phase that the transition leads to. Raise `IllegalTransition` if the table does not allow the event there."""
         return lifecycle.advance(self.facts.request.status.phase, self.event)
 
     @cached_property
@@ -47,12 +47,12 @@ class Change:
 
     @property
     def is_over(self) -> bool:
-        """Whether the request ends with it."""
+        """Whether the request ends with this transition."""
         return self.phase in lifecycle.FINAL
 
     @property
     def breaks_glass(self) -> bool:
-        """Whether the request is one of those that nobody has to approve before, and somebody to review afterwards."""
+        """Whether the request breaks the glass: nobody has to approve it before, and somebody has to review it afterwards."""
         terms = self.facts.request.status.terms
         return terms is not None and terms.mode is Mode.BREAK_GLASS
 
@@ -84,7 +84,7 @@ class Change:
         )
 
     def story(self) -> Story:
-        """Return the story of the request, with what the transition adds to it."""
+        """Return the story of the request, including what the transition adds."""
         times: dict[str, Any] = {}
         if self.phase in (Phase.APPROVED, Phase.ACTIVE):
             times["decided_at"] = self.facts.decided_at

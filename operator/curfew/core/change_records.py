@@ -1,6 +1,6 @@
-"""The records of a transition, and the sentences that are also told in its Kubernetes Event.
+"""The records of a transition, and the sentences that its Kubernetes Event also contains.
 
-What yields records can be named in a row of `core/change_table.py`.
+A function that yields records can be named in a row of `core/change_table.py`.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -19,7 +19,7 @@ from curfew.core.reviews import closed
 from curfew.core.stories import role_changed
 
 NOT_MADE = "grant.activation_failed"
-"""The record of a grant that was announced, or promised, and not made."""
+"""The record of a grant that was announced, or promised, but not made."""
 
 Records = Callable[[Change], Iterator[Record]]
 
@@ -30,18 +30,18 @@ class OneRecord:
 
     event: str
     before: str = ""
-    by: tuple[DecisionKind, ...] = ()  # the decisions, one of which caused it; without any it is Curfew's own act
+    by: tuple[DecisionKind, ...] = ()  # one of these decisions caused it; if empty, Curfew acted by itself
     success: bool = True
 
     def __call__(self, change: Change) -> Iterator[Record]:
-        """Yield it."""
+        """Yield the record."""
         yield change.record(
             self.event, f"{self.before}{change.detail}", actor=change.decider(*self.by), success=self.success
         )
 
 
 def created(change: Change) -> Iterator[Record]:
-    """Yield that somebody asks for access."""
+    """Yield the record that somebody asks for access."""
     request, spec = change.facts.request, change.facts.request.spec
     yield make_record(
         "request.created",
@@ -53,23 +53,23 @@ def created(change: Change) -> Iterator[Record]:
 
 
 def accepted(change: Change) -> Iterator[Record]:
-    """Yield that a request was accepted."""
+    """Yield the record that a request was accepted."""
     yield change.record("request.accepted", accepted_sentence(change))
 
 
 def agreed(change: Change) -> Iterator[Record]:
-    """Yield that enough people agreed, unless that was told when the request became Approved."""
+    """Yield the record that enough people agreed, unless it was written when the request became Approved."""
     if change.facts.request.status.phase is Phase.PENDING:
         yield approved(change.facts, change.reviews)
 
 
 def activated(change: Change) -> Iterator[Record]:
-    """Yield that somebody holds the access."""
+    """Yield the record that somebody holds the access."""
     yield change.record("grant.activated", active_sentence(change))
 
 
 def expired(change: Change) -> Iterator[Record]:
-    """Yield that the access ended with its window, and how late."""
+    """Yield the record that the access ended with its window, and how late."""
     expires_at, ended_at = change.facts.request.status.expires_at, change.ended_at
     detail = {}
     if expires_at is not None and ended_at is not None:
@@ -78,15 +78,15 @@ def expired(change: Change) -> Iterator[Record]:
 
 
 def revoked(change: Change) -> Iterator[Record]:
-    """Yield that the access was ended early, and what was found before that."""
+    """Yield the record that the access was ended early, after the records of what was found before that."""
     for told in _REVOKED.get(change.reason, (OneRecord("grant.revoked"),)):
         yield from told(change)
 
 
 def closing(change: Change) -> Iterator[Record]:
-    """Yield what every end tells: that a grant was announced and not made, and that the story is complete."""
+    """Yield the records of every end: that a grant was announced but not made, and that the story is complete."""
     was_active = change.facts.request.status.phase is Phase.ACTIVE
-    if change.facts.intent is not None and not was_active and change.event is not Event.FAIL:  # which tells it itself
+    if change.facts.intent is not None and not was_active and change.event is not Event.FAIL:  # FAIL records it itself
         yield change.record(NOT_MADE, "it was over before the grant was made", success=False)
     if not owes_review(change.facts.request):  # a broken glass is closed by its review
         yield closed(change.facts, change.reviews, str(change.phase), change.story())

@@ -1,6 +1,6 @@
-"""What a transition changes in the status, but for reviews, outbox and condition Recorded.
+"""What a transition changes in the status, except reviews, outbox and condition Recorded.
 
-What is here can be named in a row of `core/change_table.py`.
+The functions here can be named in a row of `core/change_table.py`.
 """
 
 from collections.abc import Callable, Iterator
@@ -14,7 +14,7 @@ from curfew.core.change import Change
 from curfew.core.conditions import ACTIVE, APPROVED, READY, REVIEWED, STALLED, Observation
 
 REVIEW_WITHIN = timedelta(hours=24)
-"""How soon after breaking the glass somebody else has to have looked at it."""
+"""How soon after the glass was broken somebody else has to have reviewed that."""
 
 REVIEW_OWED = "somebody who may approve has to review it, with a Review decision, within 24 hours"
 
@@ -23,7 +23,7 @@ Conditions = Callable[[Change], Iterator[Observation]]
 
 
 def no_fields(change: Change) -> dict[str, Any]:
-    """Return that nothing changes but what every transition changes."""
+    """Return no fields: nothing changes except what every transition changes."""
     return {}
 
 
@@ -51,7 +51,7 @@ def agreement(change: Change) -> dict[str, Any]:
 
 
 def window_of_grant(change: Change) -> dict[str, Any]:
-    """Return the agreement, and which binding grants the access, from when and until when."""
+    """Return the agreement, the binding that grants the access, and from when until when."""
     status, binding = agreement(change), change.binding
     if binding is None or (binding.receipt is None and not binding.is_unrecorded):
         return status
@@ -66,7 +66,7 @@ def window_of_grant(change: Change) -> dict[str, Any]:
 
 
 def window_and_review(change: Change) -> dict[str, Any]:
-    """Return the window of a broken glass, and until when somebody has to have looked at it."""
+    """Return the window of a broken glass, and until when somebody has to have reviewed it."""
     status, binding = window_of_grant(change), change.binding
     if binding is not None and "grant" in status:
         status["reviewBy"] = format_time(binding.created_at + REVIEW_WITHIN)
@@ -84,14 +84,14 @@ def count(change: Change) -> dict[str, Any]:
 
 
 def understood(change: Change) -> Iterator[Observation]:
-    """Yield that a request waits for approval."""
+    """Yield the conditions of a request that waits for approval."""
     yield Observation(READY, True, "Accepted", "the request is understood and its terms are pinned")
     yield Observation(APPROVED, False, "WaitingForApproval", "people have to agree")
     yield Observation(ACTIVE, False, "NotGranted", "waits for people to agree")
 
 
 def refused(change: Change) -> Iterator[Observation]:
-    """Yield that a request can never be granted as written."""
+    """Yield the conditions of a request that can never be granted as written."""
     reason = str(change.reason)
     yield Observation(READY, False, reason, change.detail)
     yield Observation(APPROVED, False, reason, change.detail)
@@ -100,18 +100,18 @@ def refused(change: Change) -> Iterator[Observation]:
 
 
 def agreed(change: Change) -> Iterator[Observation]:
-    """Yield that enough people agreed."""
+    """Yield the condition that enough people agreed."""
     yield Observation(APPROVED, True, "Approved", "enough people agreed")
 
 
 def glass_broken(change: Change) -> Iterator[Observation]:
-    """Yield that nobody was asked, and that somebody has to look at it."""
+    """Yield the conditions that nobody was asked, and that somebody has to review the request."""
     yield Observation(APPROVED, True, "BreakGlass", "nobody was asked: the glass was broken")
     yield Observation(REVIEWED, False, "ReviewOwed", REVIEW_OWED)
 
 
 def ended(change: Change) -> Iterator[Observation]:
-    """Yield that nothing was granted, and why. Of a grant that is over it stays true that people agreed."""
+    """Yield that nothing was granted, and why. For a grant that is over, the condition that people agreed stays."""
     if change.active is not None:
         return
     reason = str(change.reason)
@@ -121,7 +121,7 @@ def ended(change: Change) -> Iterator[Observation]:
 
 
 def failed(change: Change) -> Iterator[Observation]:
-    """Yield that nothing was granted, and that nothing more will come of the request."""
+    """Yield the conditions that nothing was granted, and that nothing more will happen to the request."""
     yield from ended(change)
     if change.active is None:
         yield Observation(STALLED, True, str(change.reason), change.detail)

@@ -1,7 +1,7 @@
 """What is written when something happens to a request: one row for each event of `core/lifecycle.py`.
 
-The word in the table is the word in the record, the reason of the condition, the Event and the docs. A new event is a new
-row here, and its place in the table of transitions.
+The word in the table is the word in the record, in the reason of the condition, in the Event and in the docs. A new event
+needs a new row here, and a place in the table of transitions.
 """
 
 from collections.abc import Callable, Mapping
@@ -21,12 +21,12 @@ Sentence = Callable[[Change], str]
 
 @dataclass(frozen=True, slots=True)
 class Phrase:
-    """A sentence about the request, with the detail of the transition, if it has one."""
+    """A sentence about the request, followed by the detail of the transition if there is one."""
 
     what: str
 
     def __call__(self, change: Change) -> str:
-        """Return it."""
+        """Return the sentence."""
         return f"{_request(change)} {self.what}" + (f": {change.detail}" if change.detail else "")
 
 
@@ -48,16 +48,16 @@ def _request(change: Change) -> str:
 
 @dataclass(frozen=True, slots=True)
 class EventRow:
-    """What is written of one event."""
+    """What is written about one event."""
 
     reason: str  # of its Kubernetes Event, one CamelCase word
     action: str  # what Curfew did, one CamelCase word
     note: Sentence  # of its Kubernetes Event
-    records: tuple[Records, ...]  # in the order in which it happened
+    records: tuple[Records, ...]  # in the order of what happened
     fields: Fields = status.no_fields  # of the status
-    conditions: Conditions = status.ended  # but for Recorded, and for Active if the transition brings that
-    is_bad: bool = False  # its Kubernetes Event is a Warning, whatever the reason is
-    is_news: bool = False  # its Kubernetes Event is told of the namespace as well
+    conditions: Conditions = status.ended  # except Recorded, and except Active if the transition itself sets that
+    is_bad: bool = False  # its Kubernetes Event is a Warning for every reason
+    is_news: bool = False  # its Kubernetes Event is also put on the namespace
 
 
 _REJECTED = OneRecord("request.rejected", "it was refused: ", success=False)
@@ -143,6 +143,6 @@ BAD_ENDS = frozenset(
 
 
 def row_of(change: Change) -> EventRow:
-    """Return what is written of a transition."""
+    """Return what is written about a transition."""
     is_broken_glass = change.event is Event.GRANT and change.breaks_glass
     return _BREAK_GLASS if is_broken_glass else ROWS[change.event]

@@ -1,4 +1,4 @@
-"""The rules a request must keep, each a small function named after its violation, in lists that read as the policy."""
+"""The rules that a request must keep. Each is a small function named after its violation; the lists read as the policy."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ from curfew.core.terms import ROLE_BYTES, Role, difference, pin
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """What is wrong, in a word and in a sentence that says what would be right."""
+    """What is wrong: a reason, and a sentence that also says what would be right."""
 
     reason: Reason
     message: str
@@ -32,7 +32,7 @@ Check = Callable[[Facts], Violation | None]
 
 
 def it_is_the_self_test(facts: Facts) -> Violation | None:
-    """Curfew made the request itself, to try on it what its admission policies must refuse."""
+    """Curfew made the request itself, to try changes on it that the admission policies must refuse."""
     meta = facts.request.metadata
     if not is_self_test(meta.namespace, meta.name, facts.request.spec.submitted_by):
         return None
@@ -64,7 +64,7 @@ def role_is_missing(facts: Facts) -> Violation | None:
 
 
 def role_is_permanent(facts: Facts) -> Violation | None:
-    """With the role one could make access that outlives the grant, and the policy does not say that this is meant."""
+    """The role allows making access that outlives the grant, and the policy does not say that this is intended."""
     if facts.policy is None or facts.role is None:
         return None
     message = permanence(facts.policy, facts.role)
@@ -80,7 +80,7 @@ def role_cannot_be_bound(facts: Facts) -> Violation | None:
 
 
 JUST_ASKED = timedelta(seconds=5)
-"""How long after its creation a request's own right is not asked again: an API server may learn of a binding late."""
+"""How long after a request's creation its right is not checked again: an API server may learn of a binding late."""
 
 
 def needs_right_by_name(facts: Facts) -> bool:
@@ -97,7 +97,7 @@ def needs_right_by_name(facts: Facts) -> bool:
 
 
 def requester_may_not_ask(facts: Facts) -> Violation | None:
-    """The requester has no right of their own to ask for the policy, or has lost it since (promises P4 and P5)."""
+    """The requester has no right of their own to ask for the policy, or has lost that right since (promises P4 and P5)."""
     request = facts.request
     if not needs_right_by_name(facts) or (facts.rights is not None and facts.rights.requester_may_ask):
         return None
@@ -162,7 +162,7 @@ def window_is_over(facts: Facts) -> Violation | None:
 
 
 def reason_is_too_short(facts: Facts) -> Violation | None:
-    """The reason says less than the policy wants to hear."""
+    """The reason is shorter than the policy requires."""
     if facts.policy is None:
         return None
     needed, given = facts.policy.spec.reason.min_length, visible(facts.request.spec.reason)
@@ -175,7 +175,7 @@ def reason_is_too_short(facts: Facts) -> Violation | None:
 
 
 def ticket_is_missing(facts: Facts) -> Violation | None:
-    """The policy wants a ticket and there is none."""
+    """The policy requires a ticket and there is none."""
     if facts.policy is None or not facts.policy.spec.ticket.required or facts.request.spec.ticket:
         return None
     pattern = facts.policy.spec.ticket.pattern
@@ -187,12 +187,12 @@ def ticket_is_missing(facts: Facts) -> Violation | None:
 
 
 def ticket_is_malformed(facts: Facts) -> Violation | None:
-    """The ticket is not of the form that the policy names, or the form itself cannot be read."""
+    """The ticket does not match the pattern of the policy, or the pattern itself cannot be read."""
     ticket = facts.request.spec.ticket
     if facts.policy is None or not ticket or not facts.policy.spec.ticket.pattern:
         return None
     pattern, name = facts.policy.spec.ticket.pattern, facts.policy.metadata.name
-    # RE2 takes linear time whatever the pattern, so that no policy can stall everybody else's requests.
+    # RE2 takes linear time for every pattern, so that no policy can stall everybody else's requests.
     compiled = compile_pattern(pattern)
     if compiled is None:
         return Violation(
@@ -218,7 +218,7 @@ def too_many_are_pending(facts: Facts) -> Violation | None:
 
 
 def policy_was_deleted(facts: Facts) -> Violation | None:
-    """The policy is gone since the request was accepted."""
+    """The policy was deleted after the request was accepted."""
     if facts.policy is not None:
         return None
     return Violation(
@@ -228,7 +228,7 @@ def policy_was_deleted(facts: Facts) -> Violation | None:
 
 
 def policy_was_changed(facts: Facts) -> Violation | None:
-    """The policy is not the one that was pinned; seen without reading the role."""
+    """The policy is not the one that was pinned. This check does not need the role."""
     pinned = facts.request.status.terms
     if facts.policy is None or pinned is None:
         return None
@@ -243,7 +243,7 @@ def policy_was_changed(facts: Facts) -> Violation | None:
 
 
 def role_was_deleted(facts: Facts) -> Violation | None:
-    """The role that was pinned is gone; one that is made under its name now is another."""
+    """The role that was pinned is gone. A new role with the same name is a different role."""
     pinned = facts.request.status.terms
     if pinned is None or facts.role is not None:
         return None
@@ -271,9 +271,9 @@ def terms_have_changed(facts: Facts) -> Violation | None:
 
 
 def too_many_were_withdrawn(facts: Facts) -> Violation | None:
-    """The person has withdrawn so many requests in this hour that the log would fill with what comes to nothing.
+    """The person has withdrawn so many requests in this hour that the log would fill with requests that lead to nothing.
 
-    A broken glass is granted at once and withdrawn by nobody; it is never refused for this.
+    A broken glass is granted at once and cannot be withdrawn, so it is never refused for this.
     """
     if facts.withdrawn < WITHDRAWALS or facts.policy is None or facts.policy.spec.approval.mode is Mode.BREAK_GLASS:
         return None
@@ -289,7 +289,7 @@ LIMITS: tuple[Check, ...] = (too_many_are_pending, too_many_were_withdrawn)
 
 
 def name_was_used(facts: Facts) -> Violation | None:
-    """An earlier request had the name, and the policy takes each name once."""
+    """An earlier request had the name, and the policy accepts each name only once."""
     if facts.name is None or facts.name.problem or facts.policy is None:
         return None
     if facts.name.holder == facts.request.metadata.uid:
@@ -306,7 +306,7 @@ ACCEPTANCE: tuple[Check, ...] = (
     it_is_the_self_test,
     policy_is_missing,  # somebody must offer it
     role_is_missing,  # and what is offered must exist
-    role_is_permanent,  # and must not outlive the grant, unless that is meant
+    role_is_permanent,  # and must not outlive the grant, unless that is intended
     role_cannot_be_bound,
     requester_is_not_a_person,
     requester_may_not_ask,
@@ -318,14 +318,14 @@ ACCEPTANCE: tuple[Check, ...] = (
     ticket_is_malformed,
     name_was_used,
 )
-"""What must hold besides before a request is put before anybody."""
+"""What must also hold before a request is shown to anybody for approval."""
 
 STANDING: tuple[Check, ...] = (
     policy_was_deleted,
     policy_was_changed,
     window_is_over,
 )
-"""What must go on holding while people decide."""
+"""What must still hold while people decide."""
 
 GRANT: tuple[Check, ...] = (
     policy_was_deleted,
@@ -339,7 +339,7 @@ GRANT: tuple[Check, ...] = (
 
 
 def first_violation(checks: Sequence[Check], facts: Facts) -> Violation | None:
-    """Return the first violation, or None. No rules at all is itself a violation (promise P8)."""
+    """Return the first violation, or None. An empty list of rules is itself a violation (promise P8)."""
     if not checks:
         return Violation(Reason.POLICY_INVALID, "there are no rules to keep: nothing may be granted")
     return next((violation for check in checks if (violation := check(facts)) is not None), None)
@@ -354,7 +354,7 @@ def not_given(kind: str, name: str, namespace: str) -> str:
 
 
 def permanence(policy: AccessPolicy, role: Role) -> str | None:
-    """Return in words why a policy may not offer a role with which access could be made permanent, or None."""
+    """Return in words why a policy may not offer a role that allows making access permanent, or None."""
     words = permanent(risks(role.rules))
     if not words or policy.spec.allow_permanence:
         return None
@@ -365,7 +365,7 @@ def permanence(policy: AccessPolicy, role: Role) -> str | None:
 
 
 def compile_pattern(pattern: str) -> "re2._Regexp | None":
-    """Compile a regular expression in RE2 syntax, or return None where it cannot be read."""
+    """Compile a regular expression in RE2 syntax, or return None if it cannot be read."""
     options = re2.Options()
     options.log_errors = False
     try:

@@ -1,6 +1,6 @@
 """When a finished request may be deleted: only once its whole story is in the log (promise P7).
 
-What the object itself shows is a hint, as for every status. The log has the last word, and `is_over` is what it says.
+What the object itself shows is only a hint, as for every status. The log decides: `is_over` is its answer.
 """
 
 from datetime import datetime, timedelta
@@ -15,9 +15,9 @@ from curfew.core.approval import owes_review
 def deletable_from(
     request: AccessRequest, policy: AccessPolicy | None, *, is_over: bool, keep_for: timedelta
 ) -> datetime | None:
-    """Return from when on a request may be deleted, or None if it has to stay.
+    """Return from when on a request may be deleted, or None if it must stay.
 
-    `is_over`: the log holds its story closed. `policy` is the one that it names, as it is now.
+    `is_over`: the log shows its story as closed. `policy` is the one that the request names, as it is now.
     """
     meta, status = request.metadata, request.status
     is_closed = is_over and status.phase in lifecycle.FINAL and meta.labels.get(LABEL_CLOSED) == "true"
@@ -27,15 +27,15 @@ def deletable_from(
         return None
     if would_be_granted_anew(request, policy):
         return None
-    # A broken glass is over when it was reviewed, which may be long after the access has ended.
+    # A broken glass is over only when it was reviewed, which may be long after the access has ended.
     return max((status.ended_at, *(review.seen_at for review in status.reviews))) + keep_for
 
 
 def would_be_granted_anew(request: AccessRequest, policy: AccessPolicy | None) -> bool:
-    """Whether a GitOps controller that makes the request anew after its deletion would get the access with nobody asked.
+    """Whether a GitOps controller that creates the deleted request again would get the access without asking anybody.
 
-    Such a controller submits for others. A policy that takes each name once refuses what is made anew; one that is gone
-    may come back as it was.
+    Controllers of this kind submit for others. A policy that accepts each name only once refuses the second request. A
+    deleted policy may come back as it was.
     """
     spec, terms = request.spec, request.status.terms
     if spec.submitted_by == spec.requester:

@@ -1,4 +1,4 @@
-"""Ends: of access, of a request whose binding is gone, and of what was deleted or restored (promises P1 and P3)."""
+"""Ends: of access, of requests whose binding is gone, and of requests deleted or restored (promises P1 and P3)."""
 
 from typing import Literal
 
@@ -16,7 +16,7 @@ from curfew.core.transition import transition
 
 
 def end_access(facts: Facts) -> Step | None:
-    """Remove a binding that has no right to exist, before anything that can fail is looked at (promises P1 and P3)."""
+    """Remove a binding that has no right to exist, before looking at anything that can fail (promises P1 and P3)."""
     if facts.binding is None:
         return None
     cause = ending.why_ended(facts, facts.binding)
@@ -26,9 +26,9 @@ def end_access(facts: Facts) -> Step | None:
 
 
 def close_restored(facts: Facts) -> Step | None:
-    """Close a request again whose story the log holds closed: etcd was restored from a time before its end.
+    """Close a request again if the log shows its story as closed: etcd was restored from a time before its end.
 
-    Nothing is told of it: the log has the whole story, and no record may be in it twice (promise P7).
+    Nothing is recorded: the log has the whole story, and it may hold no record twice (promise P7).
     """
     request, status = facts.request, facts.request.status
     if not facts.story_closed:
@@ -36,13 +36,13 @@ def close_restored(facts: Facts) -> Step | None:
     if facts.is_gone:
         return Step(act=Forget())
     if status.phase in lifecycle.FINAL:
-        # Shortly after an ordinary end the records are still known, and the story takes its ordinary course.
+        # Shortly after an ordinary end the records are still known, and the story closes in the ordinary way.
         is_long_ago = record_id(request.metadata.uid, "request.closed") not in facts.durable
-        # A binding whose time was over went before the log was read; the log may hold another end of that grant.
+        # A binding that had expired was removed before the log was read; the log may hold another end of that grant.
         has_second_end = any(record.event in ENDS for record in undurable(facts))
         if not (is_long_ago or has_second_end or status.end_reason == Reason.STORY_CLOSED):
             return None
-        return Step(act=Patch({}, outbox=()) if status.outbox else Close())  # the log holds what is in there, too
+        return Step(act=Patch({}, outbox=()) if status.outbox else Close())  # the log also holds what is in the outbox
     reason, detail = ending.STORY_CLOSED
     if status.phase is Phase.ACTIVE:
         ended = conditions.Observation(conditions.ACTIVE, False, str(reason), wording.ended(request, reason, detail))
@@ -52,7 +52,7 @@ def close_restored(facts: Facts) -> Step | None:
 
 
 def close_gone(facts: Facts) -> Step | None:
-    """Tell the end of a request that was deleted: no status is left for its records, they go straight to the trail."""
+    """Record the end of a deleted request. It has no status any more, so its records go straight to the trail."""
     if not facts.is_gone:
         return None
     if facts.binding is None and Read.BINDING not in facts.was_read and _may_have_binding(facts):
@@ -88,7 +88,7 @@ def conclude(facts: Facts) -> Step | None:
 
 
 def adopt(facts: Facts) -> Step | None:
-    """Show a grant as Active once its binding was read back; whoever made the name first without us is a stranger."""
+    """Show a grant as Active once its binding was read back. A binding of that name that Curfew did not make is a stranger."""
     request, status = facts.request, facts.request.status
     if status.phase not in (Phase.PENDING, Phase.APPROVED):
         return None
@@ -120,7 +120,7 @@ def adopt(facts: Facts) -> Step | None:
 
 
 def note_role_change(facts: Facts) -> Step | None:
-    """Record that the role of a grant was changed which its policy keeps nevertheless, and that it was changed back."""
+    """Record that a grant's role was changed, or changed back, if the policy keeps the grant in spite of that."""
     status, seen = facts.request.status, facts.role_seen
     if status.phase is not Phase.ACTIVE or status.terms is None or seen is None:
         return None

@@ -27,7 +27,7 @@ ORDER = (READY, APPROVED, ACTIVE, RECORDED)
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """One condition as it should read now. A message that is longer than a status takes is cut."""
+    """One condition as it should read now. A message that is too long for a status is cut."""
 
     type: str
     status: bool
@@ -35,14 +35,14 @@ class Observation:
     message: str
 
     def __post_init__(self) -> None:
-        """Cut the message, which may name what others wrote."""
+        """Cut the message, which may contain text that others wrote."""
         object.__setattr__(self, "message", shortened(self.message, LONGEST_MESSAGE))
 
 
 def update(
     conditions: Sequence[Condition], observed: Iterable[Observation], *, now: datetime, generation: int
 ) -> list[dict[str, Any]]:
-    """Return the conditions with what was observed put in, as the status patch holds them."""
+    """Return the conditions, updated with what was observed, in the form for the status patch."""
     known = {condition.type: condition for condition in conditions}
     result = {condition.type: _plain(condition) for condition in conditions}
     for new in observed:
@@ -61,7 +61,7 @@ def update(
 
 
 def is_said(conditions: Iterable[Condition], observed: Observation) -> bool:
-    """Whether the conditions already say what was observed."""
+    """Whether the conditions already show what was observed."""
     return any(
         (said.type, str(said.status) == "True", said.reason, said.message)
         == (observed.type, observed.status, observed.reason, observed.message)

@@ -1,4 +1,4 @@
-"""Refused requests that are counted in one record: which count a request is in, and the record of it (decision 0049).
+"""Refused requests that are counted in one record: which count a request is in, and the count's record (decision 0049).
 
 The first 20 requests of a person that are refused in a namespace in an hour have records of their own. The later ones are
 counted: their status shows in which hour, and one record shows how many they were.
@@ -20,7 +20,7 @@ OWN_RECORDS = 20
 HOUR = timedelta(hours=1)
 
 SETTLED_AFTER = timedelta(minutes=2)
-"""How long after its hour a count is written: what was refused in the last moment is in the status by then."""
+"""How long after its hour a count is written: by then, the last refusals of the hour are in their status."""
 
 EVENT = "request.rejections_counted"
 
@@ -30,13 +30,13 @@ OTHER = "Other"  # a reason that is no word of Curfew's
 class TallyKey(NamedTuple):
     """Whose refused requests are counted together: who submitted them, in which namespace, and in which hour."""
 
-    submitter: str  # empty: of all people and namespaces for which there is no room
+    submitter: str  # empty: the count of all people and namespaces for which there is no room
     namespace: str
     hour: datetime  # its beginning, in UTC
 
     @property
     def is_others(self) -> bool:
-        """Whether it is the count of all for whom there is no room."""
+        """Whether this is the count of everybody for whom there is no room."""
         return not self.submitter
 
     @property
@@ -46,11 +46,11 @@ class TallyKey(NamedTuple):
 
     @property
     def record_id(self) -> str:
-        """The id of the record: the same for every process, so that the log holds one."""
+        """The id of the record. It is the same in every process, so that the log holds only one."""
         return record_id(self.subject, EVENT, self.submitter)
 
     def later(self) -> "TallyKey":
-        """Return the key of the hour after it."""
+        """Return the key for the next hour."""
         return self._replace(hour=self.hour + HOUR)
 
 
@@ -60,14 +60,14 @@ def hour_of(at: datetime) -> datetime:
 
 
 def others(hour: datetime) -> TallyKey:
-    """Return the key under which all are counted for whom there is no room."""
+    """Return the key that counts everybody for whom there is no room."""
     return TallyKey("", "", hour)
 
 
 def counted_key(request: AccessRequest) -> TallyKey | None:
     """Return the count that the status of a refused request names, or None.
 
-    A request that was ever put before people has its terms pinned, and is never counted, whatever its status shows.
+    A request with pinned terms was shown to people. It is never counted, whatever its status shows.
     """
     status = request.status
     if status.counted_in is None or status.phase is not Phase.FAILED or status.terms is not None:
@@ -79,7 +79,7 @@ def counted_key(request: AccessRequest) -> TallyKey | None:
 
 
 class Refused(NamedTuple):
-    """One of those that were counted."""
+    """One refused request that was counted."""
 
     at: str
     request: str
@@ -88,7 +88,7 @@ class Refused(NamedTuple):
 
 @dataclass(slots=True)
 class Tally:
-    """How many were refused and why, and the first and the last of them."""
+    """How many requests were refused and why, and the first and the last of them."""
 
     reasons: Counter[str] = field(default_factory=Counter)
     first: Refused | None = None
@@ -96,11 +96,11 @@ class Tally:
 
     @property
     def total(self) -> int:
-        """How many they are."""
+        """How many were refused."""
         return self.reasons.total()
 
     def add(self, request: AccessRequest) -> None:
-        """Take in one more."""
+        """Add one refused request."""
         reason, meta = request.status.end_reason, request.metadata
         self.reasons[reason if reason in frozenset(Reason) else OTHER] += 1
         at = request.status.ended_at or meta.creation_timestamp
@@ -108,7 +108,7 @@ class Tally:
         self._place(one, one)
 
     def merge(self, other: "Tally") -> None:
-        """Take in all of another count, in which there is none of these."""
+        """Add another count. No request may be in both."""
         self.reasons += other.reasons
         self._place(other.first, other.last)
 
@@ -118,7 +118,7 @@ class Tally:
 
 
 def counted(key: TallyKey, tally: Tally, *, at: datetime, is_exact: bool) -> Record:
-    """Return the record of a count. `is_exact` is False if more may have been refused, and deleted while nobody looked."""
+    """Return the record of a count. `is_exact` is False if more may have been refused, and deleted unseen."""
     who = "Other people" if key.is_others else key.submitter
     where = "" if key.is_others else f" in {key.namespace}"
     words = ", ".join(f"{number} {reason}" for reason, number in sorted(tally.reasons.items()))

@@ -1,6 +1,6 @@
-"""Why an access ends: asked while its binding exists, and again after it is gone (promises P1 and P3).
+"""Why an access ends: checked while its binding exists, and again after the binding is gone (promises P1 and P3).
 
-Each reason is a small function, and they are asked in the order of one list.
+Each reason is a small function. One list sets the order in which they are checked.
 """
 
 from collections.abc import Callable, Mapping
@@ -18,7 +18,7 @@ from curfew.core.reasons import Reason
 from curfew.core.role_changes import why_role_ends
 
 Cause = tuple[Reason, str]
-"""Why an access ends, in one CamelCase word and in words for people."""
+"""Why an access ends: one CamelCase word, and a sentence for people."""
 
 STORY_CLOSED: Cause = (
     Reason.STORY_CLOSED,
@@ -30,14 +30,14 @@ _DELETED: Cause = (Reason.REQUEST_DELETED, "its request was deleted")
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """A reason for which a binding must go."""
+    """A reason why a binding must be removed."""
 
     check: Callable[[Facts, Binding | None], Cause | None]
-    explains_absence: bool = False  # it is also the reason if the binding is gone, and Curfew did not remove it
+    explains_absence: bool = False  # this is also the reason if the binding is gone and Curfew did not remove it
 
 
 def window_is_over(facts: Facts, binding: Binding | None) -> Cause | None:
-    """The time is over. The end on the binding counts; of one that is gone, only the status has it."""
+    """The time is over. The end on the binding counts; if the binding is gone, the end in the status counts."""
     return _elapsed(binding.expires_at if binding is not None else facts.request.status.expires_at, facts.now)
 
 
@@ -47,7 +47,7 @@ def request_was_deleted(facts: Facts, _: Binding | None) -> Cause | None:
 
 
 def story_is_closed(facts: Facts, _: Binding | None) -> Cause | None:
-    """The log holds the end of the story, which the status does not know."""
+    """The log holds the end of the story; the status does not show it."""
     return STORY_CLOSED if facts.story_closed and facts.request.status.phase not in lifecycle.FINAL else None
 
 
@@ -65,13 +65,13 @@ def end_is_missing(facts: Facts, _: Binding | None) -> Cause | None:
 
 
 def request_is_over_or_new(facts: Facts, _: Binding | None) -> Cause | None:
-    """The request is over, or was never looked at."""
+    """The request is over, or Curfew has never looked at it."""
     phase = facts.request.status.phase
     return _unannounced(phase or "new") if phase is None or phase in lifecycle.FINAL else None
 
 
 def somebody_decided(facts: Facts, _: Binding | None) -> Cause | None:
-    """A person ended it. An approver's word counts before the requester's."""
+    """A person ended the access. An approver's decision counts before the requester's."""
     request = facts.request
     decision = find_decision(request, DecisionKind.REVOKE, DecisionKind.DENY) or find_decision(
         request, DecisionKind.CANCEL
@@ -85,7 +85,7 @@ def log_does_not_announce_it(facts: Facts, _: Binding | None) -> Cause | None:
 
 
 def end_is_later_than_announced(facts: Facts, binding: Binding | None) -> Cause | None:
-    """The binding lasts longer than the log holds."""
+    """The end on the binding is later than the log announces."""
     intent, expires_at = facts.intent, binding.expires_at if binding is not None else None
     if intent is None or expires_at is None or expires_at <= intent.expires_at:
         return None
@@ -93,7 +93,7 @@ def end_is_later_than_announced(facts: Facts, binding: Binding | None) -> Cause 
 
 
 def role_has_changed(facts: Facts, _: Binding | None) -> Cause | None:
-    """The role allows something else by now, and the grant does not outlive that."""
+    """The role now allows something else, and the grant ends because of that."""
     return why_role_ends(facts)
 
 
@@ -109,18 +109,18 @@ ENDINGS: tuple[Ending, ...] = (
     Ending(end_is_later_than_announced),
     Ending(role_has_changed, explains_absence=True),
 )
-"""Why a binding must go; the first reason counts."""
+"""Why a binding must be removed; the first reason that applies counts."""
 
 
 def why_ended(facts: Facts, binding: Binding) -> Cause | None:
-    """Return why a binding must go, or None while it may stay."""
+    """Return why a binding must be removed, or None while it may stay."""
     if not is_ours(binding) and not _has_lost_our_label(binding, facts):
         return None  # a stranger's: ours carry our label; `adopt` raises the alarm
     return next((cause for one in ENDINGS if (cause := one.check(facts, binding)) is not None), None)
 
 
 def why_gone(facts: Facts) -> Cause:
-    """Return why an Active request has no binding any more: what it was removed for is not judged a second time."""
+    """Return why an Active request has no binding any more. If Curfew removed it, the reason of that removal stays."""
     if facts.removal is not None:
         return facts.removal.reason, facts.removal.detail
     known = (one.check(facts, None) for one in ENDINGS if one.explains_absence)
@@ -128,15 +128,15 @@ def why_gone(facts: Facts) -> Cause:
 
 
 def is_over(binding: Binding, now: datetime) -> Cause | None:
-    """Return that the time of a binding is over, which needs the binding alone, or None."""
+    """Return the cause if the time of a binding is over, or None. This needs only the binding."""
     return _elapsed(binding.expires_at, now)
 
 
 def last_word(body: Mapping[str, Any]) -> Cause | None:
-    """Return why an access ends by what is left of an AccessRequest that cannot be read, or None.
+    """Return why an access ends, from the readable rest of an AccessRequest that cannot be read as a whole, or None.
 
-    A decision to end it, a deletion and a final phase are carried out whatever else is in the object (promise P3). Of
-    several decisions the first counts, whoever made it.
+    A decision to end the access, a deletion and a final phase take effect whatever else is in the object (promise P3).
+    The first of several decisions counts, no matter who made it.
     """
     meta, status = body.get("metadata"), body.get("status")
     if isinstance(meta, Mapping) and meta.get("deletionTimestamp") is not None:
@@ -152,7 +152,7 @@ def last_word(body: Mapping[str, Any]) -> Cause | None:
 
 
 def is_ours(binding: Binding) -> bool:
-    """Whether a binding carries our label; whatever else is in it, `why_ended` has judged by then."""
+    """Whether a binding carries our label. `why_ended` has already judged everything else in the binding."""
     return bool(binding.request_uid)
 
 
@@ -167,7 +167,7 @@ def _unannounced(phase: str) -> Cause:
 
 
 def _decided(kind: object, by: object) -> Cause | None:
-    """Return that a decision of this kind ends the access, or None for one that does not."""
+    """Return the cause if a decision of this kind ends the access, or None."""
     if kind in (DecisionKind.REVOKE, DecisionKind.DENY):
         return Reason.REVOKED_BY_APPROVER, f"{by} decided {kind}"
     if kind == DecisionKind.CANCEL:
@@ -181,9 +181,9 @@ def _removed(facts: Facts) -> Cause:
 
 
 def _is_announced(facts: Facts) -> bool:
-    """Whether a binding can be a grant: one that the log announces, whatever the status holds (promises P2 and P9).
+    """Whether a binding can be a grant: the log must announce it, whatever the status shows (promises P2 and P9).
 
-    Until the log is read nothing follows from what is missing in it; but a binding that not enough people agreed to goes.
+    Until the log is read, a missing announcement proves nothing. A binding that too few people agreed to is removed anyway.
     """
     if facts.trail.is_open:
         return facts.intent is not None
@@ -193,6 +193,6 @@ def _is_announced(facts: Facts) -> bool:
 
 
 def _has_lost_our_label(binding: Binding, facts: Facts) -> bool:
-    """Whether a binding that was just read is the one that was granted, without our label: no watch tells of it any more."""
+    """Whether a binding that was just read is the granted one without our label. No watch reports it any more."""
     grant = facts.request.status.grant
     return Read.BINDING in facts.was_read and grant is not None and grant.uid == binding.uid

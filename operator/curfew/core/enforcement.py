@@ -1,4 +1,4 @@
-"""Whether our admission policies are in force, judged from what the API server answered to what they must refuse."""
+"""Whether our admission policies are in force, judged by the API server's answers to attempts that they must refuse."""
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
@@ -9,7 +9,7 @@ from curfew.core.facts import EnforcementState
 from curfew.core.probes import Attempt
 
 _LONGEST: Final = 300
-"""Characters kept of what the API server says."""
+"""Characters kept of the API server's message."""
 
 
 class EnforcementReason(StrEnum):
@@ -21,7 +21,7 @@ class EnforcementReason(StrEnum):
 
 
 def fault_shown(attempt: Attempt, refusal: str | None) -> str:
-    """Return what is wrong with a policy, if its attempt was refused so, or not at all (None); empty: it is in force."""
+    """Return what is wrong with a policy, from the refusal of its attempt (None: not refused). Empty: it is in force."""
     if refusal is None:
         return f"{attempt.deed} was not refused"
     if f"ValidatingAdmissionPolicy '{attempt.policy}' " in refusal:
@@ -30,7 +30,7 @@ def fault_shown(attempt: Attempt, refusal: str | None) -> str:
 
 
 def cannot_be_tried(attempt: Attempt, error: str) -> str:
-    """Return what is wrong with a policy of which nothing can be known."""
+    """Return the fault of a policy that cannot be tried."""
     return f"{attempt.deed} could not be tried: {_short(error)}"
 
 
@@ -42,10 +42,10 @@ def judge_enforcement(
     *,
     now: datetime,
 ) -> EnforcementState:
-    """Return what is known of all policies. The time since when is that of the state before if its reason is the same.
+    """Return the state of all policies. It keeps the `since` of the state before if the reason is the same.
 
-    `faults` has what is wrong with each policy of which there was an answer, empty if nothing is; `silence` tells why there
-    was no answer of another.
+    `faults` holds, for each policy with an answer, what is wrong with it; empty if nothing is. `silence` is why there was
+    no answer for the others.
     """
     wrong = {policy: fault for policy, fault in sorted(faults.items()) if fault}
     if wrong:
@@ -72,6 +72,6 @@ def _not_enforced(wrong: Mapping[str, str]) -> str:
 
 
 def _short(text: str) -> str:
-    """Return what the API server says, of a length for a sentence and without its last full stop."""
+    """Return the API server's message, cut to fit into a sentence and without its last full stop."""
     text = text.rstrip(". \n")
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"

@@ -16,13 +16,13 @@ from curfew.core.terms import Role, RoleSeen
 
 
 class Read(StrEnum):
-    """What can be read from the API server for one decision; nothing is read that is not asked for."""
+    """What can be read from the API server for one decision. Only what a decision asks for is read."""
 
     REQUEST = "request"
     BINDING = "binding"
     ROLE = "role"
     RIGHTS = "rights"
-    NAME = "name"  # claims it as well: who asks first has it
+    NAME = "name"  # reading also claims the name: the first request that asks has it
 
 
 STARTING = ("Opening", "NotYetProved", "NotYetProbed", "NotYetCompared")
@@ -31,7 +31,7 @@ STARTING = ("Opening", "NotYetProved", "NotYetProbed", "NotYetCompared")
 
 @dataclass(frozen=True, slots=True)
 class _State:
-    """Whether something that every grant needs is as it must be, and if not, why, in a word and in words."""
+    """Whether something that every grant needs is in order. If not, `reason` and `message` hold why."""
 
     ok: bool
     reason: str
@@ -40,7 +40,7 @@ class _State:
 
     @property
     def is_starting(self) -> bool:
-        """Whether it is so for a moment after every start: no news for anybody."""
+        """Whether the state is normal for a moment after every start. Then nobody needs to be told."""
         return self.reason in STARTING
 
 
@@ -48,7 +48,7 @@ class _State:
 class TrailState(_State):
     """Whether records become durable now."""
 
-    is_open: bool = True  # whether it was read since the start, so that what it holds is known
+    is_open: bool = True  # whether the log was read since the start, so that its contents are known
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,19 +58,19 @@ class EnforcementState(_State):
 
 @dataclass(frozen=True, slots=True)
 class ClockState(_State):
-    """Whether our clock agrees with the API server's. It can be off and still be `ok`: then `reason` says so."""
+    """Whether our clock agrees with the API server's. It can be off and still be `ok`: then `reason` shows that."""
 
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """The durable announcement of a grant. The window is counted from it, once: a restart never restarts the clock."""
+    """The durable announcement of a grant. It fixes the window once: a restart never restarts the clock."""
 
     story: Story  # as the announcement has it
     starts_at: datetime
     expires_at: datetime
-    receipt: Receipt | None  # None: it is so old that the log's place for it is forgotten, and nothing is made of it
+    receipt: Receipt | None  # None: it is so old that its place in the log is forgotten; no binding is made from it
     is_own: bool  # announced by this process, which therefore knows whether a binding was made
-    is_sealed: bool = False  # it is in the request's status, under our seal, and not yet in the log (decision 0071)
+    is_sealed: bool = False  # it is in the request's status, under our seal, but not yet in the log (decision 0071)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ class Refusal:
 
     reason: Reason
     message: str
-    again_at: datetime | None = None  # when to try once more, as the refusal may pass; None: it is the last word
+    again_at: datetime | None = None  # when to try again, because the refusal may pass; None: it is final
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,7 @@ class Holder:
 
 @dataclass(frozen=True, slots=True)
 class Rivals:
-    """What else the same person has under the same policy."""
+    """What other requests the same person has under the same policy."""
 
     holders: tuple[Holder, ...] = ()  # in the order of their names
     pending: int = 0  # how many requests wait
@@ -111,13 +111,13 @@ class Rivals:
 class Rights:
     """What RBAC says: whether the requester may ask for the policy, and whether Curfew may bind its role."""
 
-    requester_may_ask: bool  # by name: the groups of somebody who is not calling are not known
+    requester_may_ask: bool  # by name: the groups of somebody who is not calling the API server are not known
     curfew_may_bind: bool
 
 
 @dataclass(frozen=True, slots=True)
 class NameClaim:
-    """Who has the name of a request under a policy that takes each name once."""
+    """Who has the name of a request under a policy that accepts each name only once."""
 
     holder: str = ""  # the UID of the first request of that name; empty if it is not known
     problem: str = ""  # why it cannot be known now, in words
@@ -132,21 +132,21 @@ class Facts:
     trail: TrailState
     enforcement: EnforcementState
     clock: ClockState
-    outbox: Outbox | None  # of the request; None while it is not known what seals it
-    is_gone: bool = False  # the request was deleted; `request` is how it was last seen
+    outbox: Outbox | None  # of the request; None while the seals are not known
+    is_gone: bool = False  # the request was deleted; `request` holds it as last seen
     policy: AccessPolicy | None = None
     role: Role | None = None
-    role_seen: RoleSeen | None = None  # what was last seen of the role that was pinned
+    role_seen: RoleSeen | None = None  # the pinned role as last seen
     role_changing_since: datetime | None = None  # since when its rules have been different, if it is aggregated
-    name: NameClaim | None = None  # None where it was not asked for
-    rights: Rights | None = None  # None where they were not asked for
+    name: NameClaim | None = None  # None if no decision asked for it
+    rights: Rights | None = None  # None if no decision asked for them
     binding: Binding | None = None
     lost: Binding | None = None  # the request's binding, seen by this process and gone since
     removal: Removal | None = None
     handed_over: Story | None = None  # of the announcement of the grant, if this process handed it to the trail
-    story_closed: bool = False  # the log holds the story closed, whatever the status shows: etcd may have been restored
+    story_closed: bool = False  # the log shows the story as closed, the status may not: etcd may have been restored
     intent: Intent | None = None  # that announcement, or that of an earlier process, once it is durable
-    durable: frozenset[str] = frozenset()  # the ids of those records that were looked up and are in the trail
+    durable: frozenset[str] = frozenset()  # the ids of the records that were looked up and are in the trail
     refusal: Refusal | None = None
     rivals: Rivals = Rivals()
     withdrawn: int = 0  # how many requests of the person were withdrawn in the namespace in this hour, up to the limit
@@ -156,21 +156,21 @@ class Facts:
 
     @property
     def announced(self) -> Story | None:
-        """What the announcement of the grant says of the request, durable or on its way; None while there is none."""
+        """The story in the announcement of the grant, durable or on its way; None while there is no announcement."""
         return self.intent.story if self.intent is not None else self.handed_over
 
     @property
     def decided_at(self) -> datetime:
-        """When the request was decided: what was announced with one instant is told with no other later."""
+        """When the request was decided. All later records use the instant in the announcement."""
         known = self.announced.decided_at if self.announced is not None else None
         return self.request.status.decided_at or known or self.now
 
     @property
     def obstacles(self) -> tuple[TrailState | EnforcementState | ClockState, ...]:
-        """All that keeps every grant waiting. An end never looks at it (promise P3)."""
+        """Everything that keeps all grants waiting. The end of an access never depends on it (promise P3)."""
         return tuple(state for state in (self.trail, self.enforcement, self.clock) if not state.ok)
 
     @property
     def obstacle(self) -> TrailState | EnforcementState | ClockState | None:
-        """The first thing that keeps every grant waiting, or None."""
+        """The first thing that keeps all grants waiting, or None."""
         return next(iter(self.obstacles), None)

@@ -18,11 +18,11 @@ from curfew.core.waiting import place_by, places_taken, waits_for
 from curfew.core.window import window
 
 RIGHTS_PAUSE = timedelta(seconds=0.5)
-"""How long to wait before a binding is tried again that was refused and may be taken yet."""
+"""How long to wait before a refused binding that may still be accepted is tried again."""
 
 
 def turn_down(facts: Facts) -> Step | None:
-    """Carry out a no: the requester's, an approver's, the clock's, or that of terms that no longer stand."""
+    """Carry out a no: from the requester, an approver or the clock, or because the terms no longer hold."""
     request, status = facts.request, facts.request.status
     if status.phase not in (Phase.PENDING, Phase.APPROVED):
         return None
@@ -37,7 +37,7 @@ def turn_down(facts: Facts) -> Step | None:
     deny = find_decision(request, DecisionKind.DENY)
     if deny is not None and status.phase is Phase.PENDING:
         return transition(facts, Event.DENY, reason=Reason.DENIED_BY_APPROVER, detail=f"{deny.by} denied it")
-    # A late approval is refused, whoever was slow. What was announced before the instant was decided before it.
+    # A late approval is refused, no matter who was slow. What was announced before the deadline was decided in time.
     if status.phase is Phase.PENDING and _time_is_up(facts) and not _may_be_announced(facts):
         return transition(
             facts,
@@ -52,14 +52,14 @@ def turn_down(facts: Facts) -> Step | None:
 
 
 def _time_is_up(facts: Facts) -> bool:
-    """Whether the time to decide is over, and no announcement is known that was made in it, durable or on its way."""
+    """Whether the time to decide is over and no announcement from that time is known, durable or on its way."""
     decide_by = facts.request.status.decide_by
-    # Without an instant to decide by there is no time in which anybody may decide.
+    # Without a deadline to decide by there is no time in which anybody may decide.
     return (decide_by is None or decide_by <= facts.now) and facts.announced is None
 
 
 def _may_be_announced(facts: Facts) -> bool:
-    """Whether a trail that is not read yet may hold the announcement of a request that enough people agreed to."""
+    """Whether a trail that was not read yet may hold the announcement of a request that enough people agreed to."""
     is_decided = facts.policy is not None and tally(facts.policy.spec.approval, facts.request).is_complete
     return is_decided and not facts.trail.is_open
 
@@ -77,16 +77,16 @@ def grant(facts: Facts) -> Step | None:
     if facts.intent is not None:
         return _bind(facts)
     if status.phase is Phase.PENDING and _time_is_up(facts):
-        return None  # only the trail can tell whether they agreed in time, and it is not read yet
+        return None  # only the trail shows whether they agreed in time, and it was not read yet
     if (waits := waits_for(facts)) is not None:
         return _wait_approved(facts, waits)
     if (step := _compare(facts)) is not None:
         return step
-    # The end is computed once, from here; it travels in the announcement and on the binding.
+    # The end is computed once, here. The announcement and the binding carry it from now on.
     if may_go_unrecorded(facts):
         return _announce_in_status(facts)
     announced = announcing.announced(facts, *window(request, facts.now))
-    return Step(submit=(*undurable(facts), *announced))  # what happened before comes before it in the log
+    return Step(submit=(*undurable(facts), *announced))  # earlier records come before the announcement in the log
 
 
 def _announce_in_status(facts: Facts) -> Step:
@@ -100,7 +100,7 @@ def _announce_in_status(facts: Facts) -> Step:
 
 
 def _compare(facts: Facts) -> Step | None:
-    """Read the role anew and fail where it or anything else is not as it must be; None where all is (promise P5)."""
+    """Read the role again, and fail if the role or anything else is not in order. None if everything is (promise P5)."""
     wanted = frozenset({Read.ROLE, Read.RIGHTS} if checks.needs_right_by_name(facts) else {Read.ROLE})
     if not wanted <= facts.was_read:
         return Step(reads=wanted)
@@ -113,9 +113,9 @@ def _compare(facts: Facts) -> Step | None:
 
 
 def _bind(facts: Facts) -> Step | None:
-    """Make the binding that was announced, unless its time is over or another life of this process may have made it.
+    """Make the binding that was announced, unless its time is over or an earlier run of this process may have made it.
 
-    Since the announcement a bucket may have been away: all that a grant must keep is looked at once more.
+    The bucket may have been away since the announcement, so all rules for a grant are checked again.
     """
     intent = facts.intent
     assert intent is not None  # noqa: S101  the caller looked
@@ -142,7 +142,7 @@ def _bind(facts: Facts) -> Step | None:
         return _wait_approved(facts, waits)
     step = _compare(facts)
     if step is not None and step.act is not None and Read.BINDING not in facts.was_read:
-        return Step(reads=frozenset({Read.BINDING}))  # a try whose answer was lost may have made it: then it is a grant
+        return Step(reads=frozenset({Read.BINDING}))  # a try without an answer may have made it: then it is a grant
     if step is not None:
         return step
     manifest = bindings.write_binding(
@@ -152,9 +152,9 @@ def _bind(facts: Facts) -> Step | None:
 
 
 def refused(problem: str, *, may_pass: bool, since: datetime, now: datetime) -> Refusal:
-    """Return what the API server's refusal of a binding means, which it refused at `since` for the first time.
+    """Return what the API server's refusal of a binding means. The first refusal was at `since`.
 
-    If it `may_pass`, the binding is tried again for a while: the API server learns of new rights a moment late.
+    If the refusal `may_pass`, the binding is tried again for a while: the API server learns of new rights a moment late.
     """
     is_early = may_pass and now < since + RIGHTS_GRACE
     message = f"the API server refused the binding: {problem}"
@@ -162,7 +162,7 @@ def refused(problem: str, *, may_pass: bool, since: datetime, now: datetime) -> 
 
 
 def _wait_approved(facts: Facts, waits: conditions.Observation) -> Step | None:
-    """Wait in Approved, and say for what; for a place under a limit not for ever."""
+    """Wait in Approved, and show for what. The wait for a place under a limit is bounded."""
     if facts.request.status.phase is Phase.PENDING:
         return transition(facts, Event.APPROVE, active=waits)
     is_full = waits.reason == Reason.LIMIT_REACHED
@@ -176,7 +176,7 @@ def _wait_approved(facts: Facts, waits: conditions.Observation) -> Step | None:
 
 
 def _note_reviews(facts: Facts) -> Step:
-    """Put what people decided, and when it was seen, into the status, without a change of phase."""
+    """Write what people decided, and when it was seen, into the status, without a change of phase."""
     assert facts.policy is not None  # noqa: S101  the caller looked
     new = reviews.new_reviews(facts)
     status = {

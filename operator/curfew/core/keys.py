@@ -25,7 +25,7 @@ class RequestKey:
 
 @dataclass(frozen=True, slots=True)
 class PolicyKey:
-    """A policy by where it is. Names are used again: a policy that was deleted and made anew has the same key."""
+    """A policy by its namespace and name. Names are reused: a policy that was deleted and created again has the same key."""
 
     namespace: str
     name: str
@@ -40,7 +40,7 @@ class PolicyKey:
 
     @classmethod
     def of_body(cls, body: Mapping[str, Any]) -> "PolicyKey":
-        """Return the key of a policy that may not be readable; the API server keeps its metadata to its own rules."""
+        """Return the key of a policy that may be unreadable. The API server itself enforces that its metadata is valid."""
         return cls(str(body["metadata"]["namespace"]), str(body["metadata"]["name"]))
 
     @classmethod

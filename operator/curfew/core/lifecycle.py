@@ -1,7 +1,7 @@
 """The life of a request, as one table.
 
-Two rules of this file: whatever moves a request from one phase to another stands here; and nothing here knows why, when
-or by whom.
+Two rules of this file: it holds everything that moves a request from one phase to another; and nothing here knows why,
+when or by whom.
 """
 
 from collections.abc import Mapping
@@ -13,9 +13,9 @@ from curfew.api.access_request import Phase
 class Event(StrEnum):
     """What can happen to a request."""
 
-    ACCEPT = "accept"  # it is understood, and its terms are pinned
-    REJECT = "reject"  # it can never be granted as written
-    APPROVE = "approve"  # all stages are filled; it waits for its start or for the trail
+    ACCEPT = "accept"  # the request is understood, and its terms are pinned
+    REJECT = "reject"  # the request can never be granted as written
+    APPROVE = "approve"  # all stages are filled; the request waits for its start or for the trail
     GRANT = "grant"  # the binding was made and read back
     DENY = "deny"
     TIME_OUT = "time-out"  # nobody decided in time
@@ -64,7 +64,7 @@ FINAL: frozenset[Phase] = frozenset(phase for phase, events in TRANSITIONS.items
 
 
 class IllegalTransition(Exception):
-    """An event that the table does not know in that phase. It is a defect of Curfew, never of what people wrote."""
+    """An event that the table does not allow in that phase. This is a defect of Curfew, never of what people wrote."""
 
     def __init__(self, state: State, event: Event) -> None:
         super().__init__(f"a request that is {state or 'new'} cannot {event}")

@@ -1,4 +1,4 @@
-"""What gives a secret away inside of text, and is masked before anybody reads it (promise P12)."""
+"""Finds secrets inside text, and masks them before anybody reads the text (promise P12)."""
 
 import re
 
@@ -15,7 +15,7 @@ _SECRETS = (
 
 
 def mask(text: str) -> str:
-    """Return text with what looks like a secret masked."""
+    """Return the text, with everything masked that looks like a secret."""
     for secret, instead in _SECRETS:
         text = secret.sub(instead, text)
     return text

@@ -1,4 +1,4 @@
-"""A notice: what has happened to an object, told once, for people who watch Kubernetes Events."""
+"""A notice: what has happened to an object, reported once, for people who watch Kubernetes Events."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,12 +20,12 @@ class Regarding:
     kind: str
     name: str
     namespace: str  # empty for a cluster-scoped object
-    uid: str  # empty where it is not known
+    uid: str  # empty if it is not known
 
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """One Event: past tense, about one object, told once. Never the audit trail."""
+    """One Event: past tense, about one object, reported once. Never the audit trail."""
 
     namespace: str  # where the Event is stored
     regarding: Regarding
@@ -33,7 +33,7 @@ class Notice:
     reason: str  # one CamelCase word, as in the condition and the record
     action: str  # what Curfew did, one CamelCase word
     note: str  # a sentence for people, at most 1,024 characters
-    key: str  # unique within the object: telling the same thing twice makes one Event
+    key: str  # unique within the object: reporting the same thing twice makes one Event
 
 
 def about_request(
@@ -46,7 +46,7 @@ def about_request(
 
 
 def on_namespace(notice: Notice) -> Notice:
-    """Return the same news, told of the namespace: for those who watch it and not each request."""
+    """Return the same notice, put on the namespace: for people who watch the namespace and not each request."""
     return Notice(
         notice.namespace,
         _namespace(notice.namespace),
@@ -66,7 +66,7 @@ def about_orphan(binding: Binding, why: str) -> Notice:
 
 
 def about_stuck(binding: Binding, message: str) -> Notice:
-    """Return the notice about a binding that has to go and cannot be removed; the namespace has to know."""
+    """Return the notice about a binding that must be removed and cannot be. It is put on the namespace."""
     where = _namespace(binding.namespace)
     return Notice(
         binding.namespace, where, "Warning", "RemovalFailed", "Remove", message[:1024], f"stuck/{binding.uid}"
@@ -74,33 +74,33 @@ def about_stuck(binding: Binding, message: str) -> Notice:
 
 
 def about_deleted(told: Story) -> Notice:
-    """Return the notice about access that ended because its request was deleted; only the namespace is left to tell."""
+    """Return the notice about access that ended because its request was deleted. Only the namespace is left to put it on."""
     note = f"request {told.request} of {told.requester} was deleted, and its access is gone"
     where = _namespace(told.namespace)
     return Notice(told.namespace, where, "Normal", "Revoked", "Revoke", note[:1024], f"{told.uid}/deleted")
 
 
 def about_enforcement(state: EnforcementState, namespace: str) -> Notice:
-    """Return the notice that our own rules are not in force, told of the namespace that Curfew lives in."""
+    """Return the notice that our own rules are not in force. It is put on the namespace that Curfew runs in."""
     note = f"Nothing is granted; revocations continue: {state.message}"[:1024]
     key = f"enforcement/{state.reason}/{format_time(state.since)}"
     return Notice(namespace, _namespace(namespace), "Warning", state.reason, "Probe", note, key)
 
 
 def about_clock(state: ClockState, namespace: str) -> Notice:
-    """Return the notice that our clock is not the API server's, told of the namespace that Curfew lives in."""
+    """Return the notice that our clock differs from the API server's. It is put on the namespace that Curfew runs in."""
     key = f"clock/{state.reason}/{format_time(state.since)}"
     return Notice(namespace, _namespace(namespace), "Warning", state.reason, "Compare", state.message[:1024], key)
 
 
 def about_sweeper(message: str, since: datetime, namespace: str) -> Notice:
-    """Return the notice that the sweeper does not run; `since` keeps two outages apart."""
+    """Return the notice that the sweeper does not run. `since` tells one outage from another."""
     key = f"sweeper/{format_time(since)}"
     return Notice(namespace, _namespace(namespace), "Warning", "SweeperOverdue", "Compare", message[:1024], key)
 
 
 def about_log(reason: str, action: str, note: str, namespace: str, *, key: str) -> Notice:
-    """Return the notice that something is wrong with the log, told of the namespace that Curfew lives in."""
+    """Return the notice that something is wrong with the log. It is put on the namespace that Curfew runs in."""
     return Notice(namespace, _namespace(namespace), "Warning", reason, action, note[:1024], f"log/{reason}/{key}")
 
 

@@ -1,4 +1,4 @@
-"""Records in a status: what may be in it, what leaves it, and what waits for room."""
+"""Records in a status: which may be there, which leave, and which wait for room."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ _ENDING = (DecisionKind.DENY, DecisionKind.REVOKE, DecisionKind.CANCEL)
 
 
 def clear_outbox(facts: Facts) -> Step | None:
-    """Leave out what is in the outbox and not from Curfew; it stops nothing else (promises P7, P9 and P11)."""
+    """Remove outbox entries that are not from Curfew. They hold up nothing else (promises P7, P9 and P11)."""
     if facts.outbox is None or facts.outbox.strange is None:
         return None
     records = altered(facts)
@@ -32,7 +32,7 @@ def clear_outbox(facts: Facts) -> Step | None:
 
 
 def make_room(facts: Facts) -> Step | None:
-    """Tell of many decisions before anything comes of them, and of no more at a time than the status has room for."""
+    """Record many decisions before they take effect, but no more at a time than the status has room for."""
     status = facts.request.status
     if status.phase is None or (status.phase in lifecycle.FINAL and status.review_by is None):
         return None
@@ -47,18 +47,18 @@ def make_room(facts: Facts) -> Step | None:
 
 
 def wait_for_room(facts: Facts, waiting: tuple[Record, ...], held_up: tuple[Record, ...] = ()) -> Step:
-    """Wait until the log has taken some of what is in the status, and tell then what is held up."""
+    """Wait until the log has taken some records out of the status. Then write the records that are held up."""
     return Step(submit=waiting, wake_at=facts.now + ROOM_RECHECK, held_up=held_up)
 
 
 def altered(facts: Facts) -> tuple[Record, ...]:
-    """Return the record of what is in the outbox and not from Curfew, if anything is."""
+    """Return the record of outbox entries that are not from Curfew, if there are any."""
     strange = facts.outbox.strange if facts.outbox is not None else None
     return () if strange is None else (stories.outbox_altered(facts, strange),)
 
 
 def settle_outbox(facts: Facts) -> Step | None:
-    """Let records that became durable leave the status, say what holds the others up, and close a story that is told."""
+    """Remove durable records from the status, show what holds up the others, and close a story that is fully recorded."""
     status = facts.request.status
     if status.phase is None:
         return None
@@ -79,7 +79,7 @@ def settle_outbox(facts: Facts) -> Step | None:
 
 
 def trail_notices(facts: Facts, recorded: conditions.Observation) -> tuple[Notice, ...]:
-    """Return the Event that says that a request waits for the trail, where the condition says so: once an outage."""
+    """Return the Event that a request waits for the trail, if the condition shows that: one Event per outage."""
     name, trail = facts.request.metadata.name, facts.trail
     if trail.ok or trail.is_starting or recorded.reason != trail.reason:
         return ()
@@ -95,14 +95,14 @@ def conditions_of(facts: Facts, *observed: conditions.Observation) -> list[dict[
 
 
 def with_new(facts: Facts, new: tuple[Record, ...]) -> tuple[Record, ...]:
-    """Return what the outbox is to hold: what is in it and not yet in the log, and what is new."""
+    """Return the new contents of the outbox: its records that are not yet in the log, and the new records."""
     waiting = undurable(facts)
     known = {record.id for record in waiting}
     return (*waiting, *(record for record in missing(new, facts) if record.id not in known))
 
 
 def has_room(facts: Facts) -> bool:
-    """Whether the outbox takes a record that the story can do without, so that there is always room for its end."""
+    """Whether the outbox takes a record that the story can do without. There must always be room for the story's end."""
     return len(undurable(facts)) < OUTBOX_ROOM
 
 
@@ -114,7 +114,7 @@ def undurable(facts: Facts) -> tuple[Record, ...]:
 def to_submit(facts: Facts) -> tuple[Record, ...]:
     """Return the records in the status that can be handed to the trail.
 
-    Until the log is read, nobody knows whether it holds the story closed. The records are safe in the status.
+    Until the log is read, nobody knows whether the log shows the story as closed. The records are safe in the status.
     """
     return undurable(facts) if facts.trail.is_open else ()
 
@@ -124,7 +124,7 @@ def missing(records: tuple[Record, ...], facts: Facts) -> tuple[Record, ...]:
 
 
 def ids_to_look_up(facts: Facts) -> frozenset[str]:
-    """Return the ids of earlier records on which the next step depends if they are durable."""
+    """Return the ids of earlier records that the next step depends on, if they are durable."""
     uid = facts.request.metadata.uid
     created = {record_id(uid, "request.created")} if counted_key(facts.request) is not None else set()
     closed = {record_id(uid, "request.closed")} if facts.story_closed else set()
@@ -132,7 +132,7 @@ def ids_to_look_up(facts: Facts) -> frozenset[str]:
 
 
 def is_counted(facts: Facts) -> bool:
-    """Whether a request is in a count. What the log has a record of is not, whatever the status shows."""
+    """Whether a request is in a count. A request that the log has a record of is not, whatever its status shows."""
     return (
         counted_key(facts.request) is not None
         and record_id(facts.request.metadata.uid, "request.created") not in facts.durable

@@ -1,7 +1,7 @@
 """How much may wait in a status: its records are bounded in bytes, so that the API server takes it (promises P3 and P7).
 
-The log takes them away. While it cannot, what does not fit waits: decisions to be told, and then the end of a story. Access
-ends all the same.
+The log takes the records away. While it cannot, what does not fit waits: first the records of decisions, then the end of
+a story. Access ends anyway.
 """
 
 import json
@@ -10,20 +10,20 @@ from collections.abc import Iterable, Sequence
 from curfew.audit.record import Record
 
 OUTBOX_BYTES = 480 * 1024
-"""Bytes of an outbox as etcd holds it. A test adds up what else an object can hold, beside the 1.5 MiB that etcd takes."""
+"""Bytes of an outbox as etcd stores it. A test adds up the rest of an object and compares with etcd's limit of 1.5 MiB."""
 
 OUTBOX_FOR_DECISIONS = OUTBOX_BYTES // 2
-"""Bytes of it that decisions may fill, each told by itself: the rest is for the story."""
+"""Bytes of the outbox that decisions, each in a record of its own, may fill. The rest is for the story."""
 
 WITH_A_CHANGE = 24 * 1024
-"""Bytes of decisions that a change of phase may bring with it. More are told before it."""
+"""Bytes of decisions that may be written together with a change of phase. If there are more, they are written before."""
 
 _ESCAPED = "<>&"
-"""Characters that the API server writes as six, such as a backslash, u003c."""
+"""Characters that the API server writes as six characters: for example a backslash and then u003c."""
 
 
 def stored_bytes(records: Iterable[Record]) -> int:
-    """Return how many bytes records are in a status, as etcd holds it."""
+    """Return how many bytes the records take in a status, as etcd stores it."""
     return sum(_entry_bytes(record.line().decode()) for record in records)
 
 
@@ -36,9 +36,9 @@ _SEAL = len('{"record":,"seal":""},') + 64
 
 
 def to_tell_first(told: Sequence[Record], waiting: Sequence[Record]) -> int:
-    """Return how many of the records of new decisions are to be written before anything else is done with the request.
+    """Return how many of the records of new decisions must be written before anything else is done with the request.
 
-    The last is never among them: with it comes what the decisions change.
+    The last one is never included: it is written together with what the decisions change.
     """
     sizes = [stored_bytes((record,)) for record in told]
     if sum(sizes) <= WITH_A_CHANGE:
@@ -52,5 +52,5 @@ def to_tell_first(told: Sequence[Record], waiting: Sequence[Record]) -> int:
 
 
 def has_room(told: Sequence[Record], waiting: Sequence[Record], *, is_end: bool) -> bool:
-    """Whether the records of new decisions may be written, with what they change; an end may take all the room."""
+    """Whether the records of new decisions may be written together with what they change. An end may take all the room."""
     return not waiting or stored_bytes((*waiting, *told)) <= (OUTBOX_BYTES if is_end else OUTBOX_FOR_DECISIONS)

@@ -1,18 +1,18 @@
 """What to do next about one request: a pure function of what is known.
 
-The ladder below is the whole of it. Its first rung ends access, and needs the binding alone (promises P1 and P3): no
-policy, role, bucket or notification can stand before it. Each step does one thing to the world; the reconciler then looks
-again, so that a crash between any two steps is an ordinary start.
+The ladder below is the whole plan. Its first rung ends access and needs only the binding (promises P1 and P3): no policy,
+role, bucket or notification can come before the end of access. Each step does one thing to the world. The reconciler then
+looks again, so that a crash between any two steps is an ordinary start.
 
     end_access       a binding that has no right to exist is removed
-    close_restored   a request whose story the log holds closed is closed again, and nothing is told twice
+    close_restored   a request whose story is closed in the log is closed again, and nothing is recorded twice
     close_gone       a request that was deleted gets its last records
-    clear_outbox     what is in the outbox and not from Curfew is left out, and told
+    clear_outbox     outbox entries that are not from Curfew are removed, and that is recorded
     make_room        what a status has no room for waits, or is recorded in parts
     conclude         a grant whose binding is gone is Expired or Revoked
     adopt            a binding that was made on our announcement is Active
-    note_role_change the role of a grant was changed that its policy keeps
-    review_afterwards  what is owed after breaking the glass
+    note_role_change the role of a grant was changed, and the policy keeps the grant
+    review_afterwards  the review that is due after breaking the glass
     accept           a new request is checked, its terms are pinned
     turn_down        people or time said no
     grant            enough people said yes: announce, then bind
@@ -31,7 +31,7 @@ from curfew.core.steps import Step
 
 def plan(facts: Facts) -> Step:
     """Return the next step about a request. A step without an act means: wait for `wake_at` or for news."""
-    if facts.outbox is None:  # nothing can be told in a status, so nothing is decided but an end
+    if facts.outbox is None:  # no record can be written into a status, so only an end is decided
         return end_access(facts) or Step(wake_at=facts.now + SEALS_RECHECK)
     for rung in (
         end_access,

@@ -1,4 +1,4 @@
-"""Whether a policy can be asked for, said in its status before anybody tries."""
+"""Whether people can ask for a policy. Its status shows that before anybody tries."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,12 +16,12 @@ from curfew.core.risk_table import VERSION
 from curfew.core.terms import ROLE_BYTES, Role, pin_stages
 
 RECHECK = timedelta(seconds=30)
-"""How often a policy that cannot be asked for is looked at again: the role it misses may have come."""
+"""How often a policy that nobody can ask for is checked again: its missing role may have been created."""
 
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What to write into a policy's status, whom to tell, and when to look again."""
+    """What to write into a policy's status, which Events to make, and when to look again."""
 
     status: dict[str, Any] | None
     notices: tuple[Notice, ...] = ()
@@ -29,7 +29,7 @@ class Judgement:
 
 
 def judge(policy: AccessPolicy, role: Role | None, *, may_bind: bool, now: datetime) -> Judgement:
-    """Return what a policy's status has to say; nothing where it says so already."""
+    """Return what a policy's status must show; nothing if it shows that already."""
     ready = _ready(policy, role, may_bind=may_bind)
     wake_at = None if ready.status else now + RECHECK
     generation, said = policy.metadata.generation, policy.status
@@ -50,7 +50,7 @@ def judge(policy: AccessPolicy, role: Role | None, *, may_bind: bool, now: datet
 
 
 def _approvers_named(policy: AccessPolicy) -> Observation:
-    """Return whether the policy says who approves, or leaves it to everybody whose rights happen to include the verb."""
+    """Return whether the policy names who approves, or leaves approval to everybody whose rights include the verb."""
     approval, name = policy.spec.approval, policy.metadata.name
     if approval.mode is Mode.AUTOMATIC:
         return Observation(conditions.APPROVERS_NAMED, True, "NobodyApproves", "it is granted without approval")
@@ -70,7 +70,7 @@ def _approvers_named(policy: AccessPolicy) -> Observation:
 
 
 def _ends_with_grant(risk: tuple[str, ...]) -> Observation:
-    """Return what of a use of the role remains after the grant, for those who offer it and agree to it."""
+    """Return what a use of the role leaves behind after the grant, for the people who offer the role and agree to it."""
     if not risk:
         return Observation(conditions.ENDS_WITH_GRANT, True, "NothingRemains", "nothing remains after the grant")
     return Observation(conditions.ENDS_WITH_GRANT, False, "SomethingRemains", explain(risk))

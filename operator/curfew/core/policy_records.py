@@ -1,10 +1,10 @@
-"""What is told of a policy: that it came, how it was changed, that it is gone.
+"""The records of a policy: that it was created, how it was changed, and that it was deleted.
 
-A change is told once, whoever starts anew when: the log holds the version before, and the next one is compared with it. Until
-its record is durable the same record is handed over again, and its id keeps it single. The status shows which version the log
-holds.
-Kubernetes does not say who changed an object, only with which program: that is the field manager in `detail.manager`, and
-the actor is Curfew, which saw it.
+A change is recorded once, across all restarts: the log holds the version before, and the next version is compared with it.
+Until the record is durable, the same record is handed over again; its id prevents duplicates. The status shows which version
+the log holds.
+Kubernetes does not show who changed an object, only which program did: the field manager in `detail.manager`. The actor of
+the record is Curfew, which saw the change.
 """
 
 from collections.abc import Mapping
@@ -22,9 +22,9 @@ from curfew.core.weakening import BEFORE_IS_NOT_KNOWN, differences, is_weaker
 
 
 def changed(policy: AccessPolicy, last: Record | None, *, at: datetime) -> Record | None:
-    """Return the record of the version that a policy has now, or None if it was recorded.
+    """Return the record of the version that a policy has now, or None if that version was recorded.
 
-    `last` is what the log has of the policy. What its status shows does not count: others could write it (promise P7).
+    `last` is the policy's last record in the log. Its status does not count: others could write it (promise P7).
     """
     meta, known = policy.metadata, _version(last)
     if known is None:
@@ -45,7 +45,7 @@ def changed(policy: AccessPolicy, last: Record | None, *, at: datetime) -> Recor
         event,
         policy,
         at=at,
-        # Generations are used again after a restore, so the record is named after the one before it as well.
+        # Generations are reused after a restore, so the id of the record also contains the id of the record before.
         qualifier=f"{meta.generation}/{last.id}" if last is not None else str(meta.generation),
         what=what,
         previous_generation=known.generation,
@@ -61,7 +61,7 @@ class _Version(Model):
 
 
 def _version(last: Record | None) -> _Version | None:
-    """Return the version that a record tells of, or None if it tells of none."""
+    """Return the version that a record contains, or None if it contains none."""
     try:
         return _Version.model_validate(last.block.get("detail")) if last is not None else None
     except ValidationError:
@@ -69,18 +69,18 @@ def _version(last: Record | None) -> _Version | None:
 
 
 def is_recorded(policy: AccessPolicy) -> bool:
-    """Whether the status of a policy has the version that the policy has now."""
+    """Whether the status of a policy shows the current version as recorded."""
     known = policy.status.recorded
     return known is not None and known.generation == policy.metadata.generation
 
 
 def recorded(policy: AccessPolicy) -> dict[str, Any]:
-    """Return what a policy's status says when the record of its version is durable."""
+    """Return what a policy's status shows once the record of its version is durable."""
     return {"recorded": {"generation": policy.metadata.generation}}
 
 
 def deleted(policy: AccessPolicy, last: Record | None, *, at: datetime) -> tuple[Record, ...]:
-    """Return the last records of a policy that is gone, with that of its last version if nobody had recorded it."""
+    """Return the last records of a deleted policy. They include the record of its last version if nobody had written it."""
     version = changed(policy, last, at=at)
     gone = make_record(
         "policy.deleted",
@@ -94,7 +94,7 @@ def deleted(policy: AccessPolicy, last: Record | None, *, at: datetime) -> tuple
 
 
 def deleted_unseen(last: Record, *, at: datetime) -> tuple[Record, ...]:
-    """Return the record of a policy that went while nobody looked; none if `last`, what the log has of it, names no policy."""
+    """Return the record of a policy that was deleted unseen; none if `last`, its last record in the log, names no policy."""
     place, told = place_of(last), last.block.get("detail")
     if place is None or not isinstance(told, Mapping):
         return ()
@@ -112,7 +112,7 @@ def deleted_unseen(last: Record, *, at: datetime) -> tuple[Record, ...]:
 def place_of(record: Record) -> PolicyKey | None:
     """Return the key of the policy that a record is about, or None for a record of anything else.
 
-    No record may end a process, whatever is in it (promise P3).
+    No record may end a process, whatever the record contains (promise P3).
     """
     told = record.block.get("detail")
     if not record.event.startswith("policy.") or not isinstance(told, Mapping):
@@ -157,7 +157,7 @@ def _detail(policy: AccessPolicy) -> dict[str, Any]:
 
 
 def _read(spec: Mapping[str, Any]) -> AccessPolicySpec | None:
-    """Read a spec back that another version of Curfew may have written, or return None."""
+    """Read back a spec that another version of Curfew may have written, or return None."""
     try:
         return AccessPolicySpec.model_validate(spec)
     except ValidationError:

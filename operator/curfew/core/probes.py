@@ -1,8 +1,8 @@
-"""What must be refused, for each of our admission policies: attempts that change nothing and prove that it is in force.
+"""What each of our admission policies must refuse: attempts that change nothing and prove that the policy is in force.
 
-Admission policies cannot protect themselves: whoever administers the cluster can take one out of force with a keystroke.
-So each is tried, again and again, with something that it alone refuses. Most attempts are made by a service account that
-can do nothing of use; what a policy forbids to Curfew itself, only Curfew itself can try.
+Admission policies cannot protect themselves: an administrator of the cluster can take one out of force with a keystroke.
+So each policy is tried, again and again, with an attempt that only this policy refuses. A service account that can do
+nothing useful makes most attempts. What a policy forbids to Curfew itself, only Curfew itself can try.
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from typing import Any, Literal
 from curfew.api import names
 
 CANARY_REQUEST = names.SELF_TEST_REQUEST
-"""The AccessRequest that attempts are made on. It asks for a policy that does not exist, so it fails, and stays."""
+"""The AccessRequest that attempts are made on. It asks for a policy that does not exist, so it fails and is kept."""
 
 CANARY_POLICY = names.SELF_TEST_POLICY
 """The AccessPolicy that attempts are made on. It offers a role without rules, and nobody may ask for it."""
@@ -27,19 +27,19 @@ UNTRIED: Mapping[str, str] = {
     "curfew-request-terms": "it brings an answer of Curfew's forward",
     "curfew-request-deletion": "without it, people could end the access of others, and give none",
 }
-"""The admission policies that are not tried, and why: without them nobody gets access that they should not have."""
+"""The admission policies that are not tried, and why. Even without them, nobody gets access that they should not have."""
 
 
 class Speaker(StrEnum):
     """Who makes an attempt."""
 
-    PROBE = "Probe"  # the service account that can do nothing of use
+    PROBE = "Probe"  # the service account that can do nothing useful
     OPERATOR = "Operator"  # Curfew itself
 
 
 @dataclass(frozen=True, slots=True)
 class Canary:
-    """Something that must be there for attempts to be made on it; the probe's service account makes it."""
+    """An object that must exist so that attempts can be made on it. The probe's service account creates it."""
 
     plural: str
     manifest: Mapping[str, Any]
@@ -47,10 +47,10 @@ class Canary:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """Something that one admission policy alone refuses. It is only ever tried without effect."""
+    """Something that only one admission policy refuses. It is always tried without effect."""
 
-    policy: str  # whose refusal it must meet
-    deed: str  # for sentences
+    policy: str  # the policy that must refuse the attempt
+    deed: str  # what is attempted, for use in sentences
     speaker: Speaker
     verb: Literal["create", "patch", "delete"]
     plural: str
@@ -64,8 +64,8 @@ class Attempt:
 def attempts(namespace: str, account: str) -> tuple[Attempt, ...]:
     """Return one attempt for each of our admission policies, for Curfew in `namespace`.
 
-    `account` is the name of the probe's service account there, and also of the Role without rules and of the RoleBinding
-    without our label that the chart puts beside it.
+    `account` is the name of the probe's service account there. The chart gives the same name to the Role without rules and
+    to the RoleBinding without our label.
     """
     request = _canary_request(namespace, account)
     policy = _canary_policy(namespace, account)

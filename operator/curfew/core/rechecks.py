@@ -1,4 +1,4 @@
-"""When a request is looked at again though nothing happened: time alone changes something for it."""
+"""When to look at a request again although nothing happened: passing time alone changes something for it."""
 
 from datetime import datetime, timedelta
 
@@ -9,16 +9,16 @@ from curfew.core.facts import Facts
 from curfew.core.waiting import waking_times
 
 ROOM_RECHECK = timedelta(seconds=5)
-"""How soon a request is looked at again whose status has no room for what has happened, unless the log takes records before."""
+"""How soon to look again at a request whose status has no room for its records, unless the log takes some before that."""
 
 SEALS_RECHECK = timedelta(seconds=5)
-"""How often a request looks whether what seals its records is known by now."""
+"""How often to check whether the seals for a request's records are known by now."""
 
 POLICY_RECHECK = timedelta(seconds=2)
-"""How often a role that is missing is looked for meanwhile; a policy that appears is seen at once."""
+"""How often to look for a missing role. A policy that appears is seen at once."""
 
 ACTIVATION_WINDOW = timedelta(seconds=60)
-"""For how long a restart still makes a binding that was announced before it; later, somebody may have ended it meanwhile."""
+"""How long after its announcement a restarted process still makes a binding; later, somebody may have ended the access."""
 
 
 def next_look(facts: Facts) -> datetime | None:

@@ -1,4 +1,4 @@
-"""Which requests people had refused, or withdrew before anything was granted, in this hour and the one before it."""
+"""Which requests were refused, or withdrawn before anything was granted, in this hour and the hour before."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -12,19 +12,19 @@ WITHDRAWALS = 20
 """How many requests a person may withdraw in one namespace and hour before the next one is refused."""
 
 MOST_KEYS = 4_000
-"""How many people and namespaces are told apart; all further ones are one. Each has at most 20 UIDs: 16 MiB in all."""
+"""How many keys (person, namespace, hour) have an entry of their own; the rest share one. At most 20 UIDs each: 16 MiB."""
 
 
 class Lately:
-    """UIDs by person, namespace and hour, learnt from records: no more of each than it takes to know that it is enough."""
+    """UIDs by person, namespace and hour, learnt from records. Each set stops growing when it has reached the limit."""
 
     def __init__(self, most: int = MOST_KEYS) -> None:
-        """Know nothing yet. `most` is how many people and namespaces are told apart."""
+        """Start empty. `most` is how many keys (person, namespace, hour) have an entry of their own."""
         self._refused = _Uids(most, OWN_RECORDS)
         self._withdrawn = _Uids(most, WITHDRAWALS)
 
     def learn(self, record: Record) -> None:
-        """Take in a record, if it tells of a refusal or of a withdrawal."""
+        """Note a record if it is about a refusal or a withdrawal."""
         if record.event not in ("request.rejected", "request.cancelled", "request.deleted"):
             return
         story, detail = record.block.get("story"), record.block.get("detail")
@@ -40,7 +40,7 @@ class Lately:
             self._withdrawn.note(TallyKey(person(who), namespace, hour_of(record.at)), record.subject)
 
     def slot(self, key: TallyKey) -> TallyKey:
-        """Return the key itself, or that of all others if there is no room for it."""
+        """Return the key itself, or the key of all others if there is no room for it."""
         return self._refused.slot(key)
 
     def refused(self, key: TallyKey) -> frozenset[str]:

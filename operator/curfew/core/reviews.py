@@ -1,4 +1,4 @@
-"""What people decided: when each decision was first seen, what became of it, and how it is told."""
+"""What people decided: when each decision was first seen, what its result was, and how it is recorded."""
 
 from dataclasses import replace
 from typing import Any
@@ -12,10 +12,10 @@ from curfew.core.notices import Notice, about_request
 from curfew.core.stories import story
 
 NewReviews = tuple[tuple[Decision, Review], ...]
-"""Decisions that are seen for the first time, and what became of each."""
+"""Decisions that are seen for the first time, each with its result."""
 
 EFFECTIVE = ("Counted", "TookEffect")
-"""What becomes of a decision that may count. Every other word says why it may not."""
+"""The results of a decision that may count. Every other word is a reason why a decision may not count."""
 
 REFUSED = {
     "OwnRequest": "they asked for it themselves",
@@ -30,13 +30,13 @@ OVERDUE = "the glass was broken, and nobody has reviewed it in time"
 
 
 def unseen(request: AccessRequest) -> tuple[Decision, ...]:
-    """Return the decisions of which the status does not yet say when they were seen."""
+    """Return the decisions for which the status does not yet show when they were seen."""
     seen = {(review.by, review.decision) for review in request.status.reviews}
     return tuple(decision for decision in request.status.decisions if (decision.by, decision.decision) not in seen)
 
 
 def new_reviews(facts: Facts) -> NewReviews:
-    """Return each decision of which the status says nothing yet, when it was first seen, and what became of it."""
+    """Return each decision that is not yet in the status, with when it was first seen and what its result was."""
     announced = facts.announced.decisions if facts.announced is not None else ()
     seen_at = {(one.by, one.decision): one.seen_at for one in announced}
     return tuple(
@@ -62,7 +62,7 @@ def _effect(decision: Decision, facts: Facts) -> str:
         return "OwnRequest"
     if decision.decision is DecisionKind.REVIEW:
         return "TookEffect"
-    # What a grant was announced on has counted, whatever became of time and policy until its binding was read back.
+    # The decisions that a grant was announced on have counted, even if time or policy changed before the binding was read back.
     has_counted = any(known is not None for known in (facts.announced, facts.binding, facts.lost))
     decide_by = request.status.decide_by
     is_late = request.status.phase is Phase.PENDING and decide_by is not None and decide_by <= facts.now
@@ -81,7 +81,7 @@ def _effect(decision: Decision, facts: Facts) -> str:
 
 
 def reviews_patch(facts: Facts, new: NewReviews) -> dict[str, Any]:
-    """Return the part of the status that says when each decision was seen, if there is anything new in it."""
+    """Return the part of the status that shows when each decision was seen, if anything in it is new."""
     if not new:
         return {}
     reviews = (*facts.request.status.reviews, *(review for _, review in new))
@@ -146,9 +146,9 @@ def looked_at(new: NewReviews) -> str:
 
 
 def overdue(facts: Facts) -> Record:
-    """Return the record of a broken glass at which nobody else has looked in time."""
+    """Return the record of a broken glass that nobody else has reviewed in time."""
     request = facts.request
-    assert request.status.review_by is not None  # noqa: S101  only what owes a review can be late with it
+    assert request.status.review_by is not None  # noqa: S101  a review can be late only if one is due
     return make_record(
         "review.overdue",
         at=facts.now,
@@ -161,7 +161,7 @@ def overdue(facts: Facts) -> Record:
 
 
 def closed(facts: Facts, new: NewReviews, phase: str, told: Story) -> Record:
-    """Return the last word on a request, with its counts, so that a reader knows that the story is complete."""
+    """Return the last record of a request, with its counts, so that a reader knows that the story is complete."""
     request = facts.request
     reviews = (*request.status.reviews, *(review for _, review in new))
     return make_record(

@@ -1,7 +1,7 @@
-"""What is risky in a role's rules, one CamelCase word each, for those who offer it, ask for it and agree to it.
+"""The risks in a role's rules, one CamelCase word each, for the people who offer the role, ask for it and agree to it.
 
-The words are those of the table in `risk_table`. What makes access that outlives its grant is permanent: a policy offers
-such a role only if it says so by name (promise P1).
+The words are those of the table in `risk_table`. A risk is permanent if it allows making access that outlives the grant:
+a policy may offer a role with a permanent risk only if it names that risk (promise P1).
 """
 
 import functools
@@ -14,7 +14,7 @@ from typing import Any, Final
 from curfew.core.risk_table import MEANINGS, ROWS, TOO_LARGE, UNRECOGNISED, WILDCARD, Lasts, Row
 
 MOST: Final = 5_000
-"""How many combinations of group, resource and verb a role may name: more than `admin` of a large cluster does."""
+"""How many combinations of group, resource and verb a role may name: more than `admin` of a large cluster names."""
 
 LONGEST: Final = 400
 """How many characters of a name are looked at: more than any resource or verb has."""
@@ -34,7 +34,7 @@ def risks(rules: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
 
 
 def permanent(words: Iterable[str]) -> tuple[str, ...]:
-    """Return those of the words with which access could be made that outlives the grant."""
+    """Return the words for risks that allow making access that outlives the grant."""
     return tuple(word for word in words if MEANINGS[word].lasts is Lasts.ACCESS)
 
 
@@ -45,7 +45,7 @@ def explain(words: Iterable[str]) -> str:
 
 @functools.lru_cache(maxsize=4096)  # roles name the same things over and over
 def words_of(group: str, resource: str, verb: str) -> frozenset[str]:
-    """Return the words for a verb on a resource as a rule names them; `*` in a rule stands for everything."""
+    """Return the words for a verb on a resource, as a rule names them. `*` in a rule matches everything."""
     about = [
         row
         for row in _rows(group)
@@ -65,15 +65,15 @@ def _rows(group: str) -> Iterable[Row]:
 
 
 def _names(name: str, known: Sequence[str]) -> bool:
-    """Whether a name in a rule is one that a row is about, or is `*`."""
+    """Whether a name in a rule is `*`, or one that a row is about."""
     return name == "*" or _covers(known, name)
 
 
 def _names_part(name: str, known: Sequence[str]) -> bool:
-    """Whether a rule names a subresource of every resource, as `*/scale` does, that a row is about."""
+    """Whether a rule names a subresource of every resource, as `*/scale` does, and a row is about that subresource."""
     return name.startswith("*/") and _covers((one.partition("/")[2] for one in known if "/" in one), name[2:])
 
 
 def _covers(known: Iterable[str], name: str) -> bool:
-    """Whether names of the table stand for a name; `*` at the end of one stands for whatever follows."""
+    """Whether one of the table's names matches a name. A `*` at the end of a table name matches any rest."""
     return any(name.startswith(one[:-1]) if one.endswith("*") else name == one for one in known)

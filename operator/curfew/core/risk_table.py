@@ -1,7 +1,7 @@
-"""The table of risks: what each verb on each resource lets the holder of a role do, and what of it outlives the grant.
+"""The table of risks: what each verb on each resource lets the holder of a role do, and which effects outlive the grant.
 
-A row is about resources of one API group. Of each group that the table knows it names all that Kubernetes serves there:
-what it does not name is `Unrecognised`. A test on a real API server compares it with all that the server discovers.
+A row is about resources of one API group. For each group in the table, the rows name all resources that Kubernetes serves
+there. Other resources are `Unrecognised`. A test compares the table with everything that a real API server discovers.
 """
 
 from dataclasses import dataclass
@@ -9,21 +9,21 @@ from enum import StrEnum
 from typing import Final
 
 VERSION: Final = 2
-"""Raised with every change of the table. A policy's status names the version by which its role was judged."""
+"""Increased with every change of the table. A policy's status names the version that its role was judged by."""
 
 
 class Lasts(StrEnum):
-    """What remains of a use of the role after the grant has ended."""
+    """What remains from a use of the role after the grant has ended."""
 
     EFFECTS = "effects"  # what was read, opened or changed remains
-    ACCESS = "access"  # new access can be made, and it remains: `spec.allowPermanence` is needed
+    ACCESS = "access"  # new access can be made and remains: `spec.allowPermanence` is needed
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
     """Verbs on resources of a group. Without a word they are harmless.
 
-    A name that ends in `*` stands for all that begin with what is before it.
+    A name that ends in `*` matches all names that begin with the part before the `*`.
     """
 
     group: str
@@ -34,7 +34,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """What a word stands for: what of it lasts, and in a sentence why it is a risk."""
+    """The meaning of a word: what remains after the grant, and in a sentence why it is a risk."""
 
     lasts: Lasts
     why: str
@@ -152,14 +152,14 @@ ROWS: Final[tuple[Row, ...]] = (
     Row(CURFEW, ("accesspolicies/status",), READ),
     Row(CURFEW, ("accesspolicies/status",), CHANGE),  # admission lets nobody but Curfew write it
     Row(CURFEW, ("accesspolicies/*",), ("approve",), "Decides"),  # a stage
-    Row(CURFEW, ("accessrequests",), (*READ, *WRITE, *DELETE)),  # asking; admission has the rest
+    Row(CURFEW, ("accessrequests",), (*READ, *WRITE, *DELETE)),  # asking for access; admission checks the rest
     Row(CURFEW, ("accessrequests/status",), (*READ, *CHANGE)),  # where people decide, as far as their verbs go
     # --- pods, and what makes them ----------------------------------------------------------------------------------
     Row("", ("pods", "replicationcontrollers"), WRITE, "CreatesPods"),
     Row("", ("pods", "replicationcontrollers"), (*READ, *DELETE)),
     Row("", ("pods/exec", "pods/attach", "pods/ephemeralcontainers"), CONNECT, "ExecsIntoPods"),
     Row("", ("pods/portforward", "pods/proxy", "services/proxy"), (*CONNECT, *DELETE), "ForwardsPorts"),
-    # `edit` names verbs of them that mean nothing there.
+    # `edit` names verbs on these resources that have no meaning there.
     Row("", ("pods/exec", "pods/attach"), ("list", "watch", *DELETE)),
     Row("", ("pods/portforward", "pods/proxy", "services/proxy"), ("list", "watch")),
     Row("", ("pods/log",), READ),
@@ -169,7 +169,7 @@ ROWS: Final[tuple[Row, ...]] = (
     *_status("", "pods", "replicationcontrollers"),
     *_object("", "podtemplates", "", status=False),
     *_object("apps", "daemonsets deployments replicasets statefulsets", "CreatesPods"),
-    *_object("apps", "controllerrevisions", "CreatesPods", status=False),  # a StatefulSet goes back to what it says
+    *_object("apps", "controllerrevisions", "CreatesPods", status=False),  # a StatefulSet can be rolled back to it
     Row(
         "apps",
         ("deployments/scale", "replicasets/scale", "statefulsets/scale", "deployments/rollback"),
@@ -232,7 +232,7 @@ ROWS: Final[tuple[Row, ...]] = (
     *_object("storage.k8s.io", "csistoragecapacities", "", status=False),
     Row("metrics.k8s.io", ("pods", "nodes"), READ),
     Row("extensions", ("*",), (*READ, *WRITE, *DELETE)),  # no longer served; `edit` still names it
-    # --- the cluster: a RoleBinding gives nothing of it, and a role that names it is meant for more than a namespace ----
+    # --- the cluster: a RoleBinding gives no access to it, and a role that names it is meant for more than a namespace --
     *_object("", "nodes", "EntersNodes"),
     Row("", ("nodes/proxy",), (*CONNECT, *DELETE), "EntersNodes"),
     *_object("", "persistentvolumes", "EntersNodes"),  # a volume can be any folder of a node

@@ -1,7 +1,7 @@
-"""What a change of its role means for a grant (promises P1 and P5), and when a change counts.
+"""What a change of the role means for a grant (promises P1 and P5), and when a change counts.
 
-The rules of an aggregated ClusterRole are written by a controller, in several steps: something empties them, and they are
-full again in milliseconds. Such a change counts only after it has lasted for a moment.
+A controller writes the rules of an aggregated ClusterRole in several steps: something empties them, and they are full
+again in milliseconds. A change of these rules counts only after it has lasted for a moment.
 """
 
 from datetime import datetime, timedelta
@@ -15,7 +15,7 @@ from curfew.core.risk import explain
 from curfew.core.terms import RoleSeen, role_change
 
 SETTLING: Final = timedelta(seconds=2)
-"""How long the rules of an aggregated role must have been different before that is a change."""
+"""How long the rules of an aggregated role must have been different before this counts as a change."""
 
 
 def role_was_changed(facts: Facts) -> str | None:
@@ -52,7 +52,7 @@ def changing_since(
 
 
 def is_settling(facts: Facts) -> bool:
-    """Whether the rules of an aggregated role are different, and have not been for long enough to count."""
+    """Whether the rules of an aggregated role are different, but not yet for long enough to count."""
     if facts.role_seen is None or not _may_settle(facts.request, facts.role_seen):
         return False
     settled = settled_at(facts)

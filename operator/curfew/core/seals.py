@@ -1,7 +1,7 @@
-"""The seals on the records in a status: what has none of ours is not believed (promises P7 and P9).
+"""The seals on the records in a status: a record without our seal is not believed (promises P7 and P9).
 
-Whoever has the operator's token can write a status. The secret of a seal is in the pod alone, and is made of a signature of the
-log's key, so that the next process and the next key open what was sealed before.
+Anybody who has the operator's token can write a status. The secret of a seal exists only in the pod. It is derived from a
+signature of the log's key, so that the next process and the next key can open what was sealed before.
 """
 
 import hashlib
@@ -41,20 +41,20 @@ SEALED = frozenset(
         "grant.role_changed",
     }
 )
-"""The events that the plan puts into the status of the request that they are about. No other is sealed or believed there."""
+"""The events that the plan puts into the status of the request they are about. No other event is sealed or believed there."""
 
 
 OUTBOX_ROOM = 16
-"""How many records may wait before one is added that a story can do without; 64 fit, and a whole story needs 42 at most."""
+"""How many records may wait before the ones that a story can do without are left out. 64 fit; a story needs 42 at most."""
 
 
 class SealRefused(ValueError):
-    """An entry that is not believed. `str(error)` says why."""
+    """An entry that is not believed. `str(error)` shows why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Strange:
-    """What was in an outbox and is not believed: how many entries, the SHA-256 of them in hex, and why not the first."""
+    """The outbox entries that are not believed: how many, their SHA-256 in hex, and why the first is not believed."""
 
     entries: int
     digest: str
@@ -63,7 +63,7 @@ class Strange:
 
 @dataclass(frozen=True, slots=True)
 class Outbox:
-    """An outbox as it was read: the records that are believed, and what else was there."""
+    """An outbox as it was read: the records that are believed, and the entries that are not."""
 
     records: tuple[Record, ...] = ()
     strange: Strange | None = None
@@ -73,7 +73,7 @@ class Seals:
     """Seals with HMAC-SHA256, over the UID of the request and the record's line in the log."""
 
     def __init__(self, *signatures: bytes) -> None:
-        """Take the signatures that the log's keys make of their `statement`; the newest key comes first, and seals."""
+        """Take the signatures that the log's keys make of their `statement`. The newest key comes first and is used to seal."""
         self._secrets = tuple(hashlib.sha256(DOMAIN.encode() + signature).digest() for signature in signatures)
 
     def seal(self, uid: str, record: Record) -> dict[str, str]:
@@ -100,7 +100,7 @@ class Seals:
         return Outbox(tuple(records), Strange(len(strange), digest, strange[0][1]))
 
     def _open(self, uid: str, entry: SealedRecord) -> Record:
-        # Nothing is parsed that is not ours.
+        # Only entries with our seal are parsed.
         if not any(hmac.compare_digest(seal.encode(), entry.seal.encode()) for seal in self._seals(uid, entry.record)):
             raise SealRefused("it has no seal that is valid for this request")
         record = Record.parse(json.loads(entry.record))
@@ -114,7 +114,7 @@ class Seals:
 
 
 def statement(verifier: object) -> bytes:
-    """Return what a key of the log signs so that seals can be made of it; no checkpoint and no rotation reads like it."""
+    """Return the statement that a log key signs to make seals. No checkpoint and no rotation has this form."""
     return f"{DOMAIN}\n{verifier}\n".encode()
 
 

@@ -1,7 +1,7 @@
 """How far our clock is from the API server's, as the `Date` of its answers bounds it (promises P1 and P7).
 
 An answer was dated somewhere between our sending the request and our receiving the answer, and its date is cut to the
-second. So one answer says between which two values the difference is. Several together say it more closely.
+second. So one answer bounds the difference between two values. Several answers together give closer bounds.
 """
 
 from collections.abc import Sequence
@@ -14,10 +14,10 @@ from typing import Final
 from curfew.core.facts import ClockState
 
 NOTICED: Final = timedelta(seconds=1)
-"""Beyond it people are told."""
+"""Beyond this difference, people are told."""
 
 TOO_FAR: Final = timedelta(seconds=5)
-"""Beyond it nothing is granted: ends would be too late, and records would have wrong times."""
+"""Beyond this difference, nothing is granted: ends would be too late, and records would have wrong times."""
 
 RESOLUTION: Final = timedelta(seconds=1)
 
@@ -35,18 +35,18 @@ class ClockReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """How far our clock is ahead of the API server's, at least and at most; below zero it is behind."""
+    """How far our clock is ahead of the API server's, at least and at most. Below zero, our clock is behind."""
 
     least: timedelta
     most: timedelta
 
     @property
     def certain(self) -> timedelta:
-        """The difference that there is in any case: of all that are possible, the one nearest to zero."""
+        """The difference that is certain: of all possible values, the one nearest to zero."""
         return max(self.least, min(self.most, timedelta(0)))
 
     def meets(self, other: "Bounds") -> bool:
-        """Whether one difference is within both."""
+        """Whether some difference is within both bounds."""
         return self.least <= other.most and other.least <= self.most
 
 
@@ -60,15 +60,15 @@ def read_date(text: str | None) -> datetime | None:
 
 
 def bound(sent: datetime, received: datetime, date: datetime) -> Bounds:
-    """Return what one answer says. `sent` and `received` are by our clock, `date` is by the API server's."""
+    """Return the bounds that one answer gives. `sent` and `received` are by our clock, `date` is by the API server's."""
     return Bounds(least=sent - date - RESOLUTION, most=received - date)
 
 
 def narrow(answers: Sequence[Bounds]) -> tuple[Bounds, Sequence[Bounds]]:
-    """Return what the answers say together, and those that still count; the last is the newest.
+    """Return the bounds that the answers give together, and the answers that still count. The last answer is the newest.
 
-    A clock that was set has another difference from then on: what came before the newest answer that contradicts it
-    does not count any more.
+    If a clock was set, the difference is another one from then on. The newest answer that contradicts the later ones, and
+    all answers before it, do not count any more.
     """
     whole, counted = answers[-1], [answers[-1]]
     for older in reversed(answers[:-1]):
@@ -80,7 +80,7 @@ def narrow(answers: Sequence[Bounds]) -> tuple[Bounds, Sequence[Bounds]]:
 
 
 def judge(bounds: Bounds | None, before: ClockState | None, *, now: datetime) -> ClockState:
-    """Return what a difference means for grants; the same state as before unless it means something else now."""
+    """Return what a difference means for grants. The result is the state before if its meaning has not changed."""
     if bounds is None:
         reason, message = (
             ClockReason.NOT_YET_COMPARED,

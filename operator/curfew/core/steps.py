@@ -15,7 +15,7 @@ from curfew.core.reasons import Reason
 
 @dataclass(frozen=True, slots=True)
 class Remove:
-    """Delete the binding, whatever else is the case."""
+    """Delete the binding, whatever the rest of the state is."""
 
     binding: Binding
     reason: Reason
@@ -24,18 +24,18 @@ class Remove:
 
 @dataclass(frozen=True, slots=True)
 class Create:
-    """Make the binding. Only ever planned with a receipt in the manifest (promise P2)."""
+    """Make the binding. This is only planned with a receipt in the manifest (promise P2)."""
 
     manifest: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Patch:
-    """Write the status, and its outbox, if there is one here: one write, so that neither is ever without the other."""
+    """Write the status, together with its outbox if `outbox` is set. One write, so that neither exists without the other."""
 
     status: Mapping[str, Any]
     event: Event | None = None
-    outbox: tuple[Record, ...] | None = None  # all that the outbox is to hold, to be sealed
+    outbox: tuple[Record, ...] | None = None  # the whole new outbox, still to be sealed
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Close:
 
 @dataclass(frozen=True, slots=True)
 class Forget:
-    """The story is over and told: nothing about the request needs to be remembered."""
+    """The story is over and recorded: nothing about the request needs to be remembered."""
 
 
 Act = Remove | Create | Patch | Close | Forget
@@ -53,17 +53,17 @@ Act = Remove | Create | Patch | Close | Forget
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """The next step: read more and ask again, or hand records to the trail, do one thing, say so, and when to look again."""
+    """The next step: read more and ask again; or hand records to the trail, do one act and report it, and look again."""
 
     reads: frozenset[Read] = frozenset()
     submit: tuple[Record, ...] = ()
     act: Act | None = None
     notices: tuple[Notice, ...] = ()
     wake_at: datetime | None = None
-    held_up: tuple[Record, ...] = ()  # what is told as soon as the status has room for it
+    held_up: tuple[Record, ...] = ()  # records to be written as soon as the status has room for them
 
     @property
     def records(self) -> tuple[Record, ...]:
-        """What is handed to the trail, and what is put into the status."""
+        """The records that are handed to the trail, and those that are put into the status."""
         outbox = self.act.outbox if isinstance(self.act, Patch) else None
         return (*self.submit, *(outbox or ()))

@@ -1,4 +1,4 @@
-"""The story of a request: what every record about it says, and the records that have no status to stand in."""
+"""The story of a request: what every record about the request contains, and the records without a status to be put in."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -17,7 +17,7 @@ from curfew.core.reasons import Reason
 from curfew.core.seals import Strange
 
 GRANTED = ("grant.intended", "grant.activated")
-"""The last milestones of a story in which there was, or may be, an access."""
+"""The last milestones of a story in which somebody had, or may have, access."""
 
 
 def story(
@@ -74,7 +74,7 @@ def story(
                 by=decision.by,
                 decision=str(decision.decision),
                 stage=decision.stage,
-                reason=None,  # only in the record of the decision itself: a status has to hold many records
+                reason=None,  # only the decision's own record has it: a status has to hold many records
                 seen_at=seen[decision.by, decision.decision].seen_at,
             )
             for decision in status.decisions
@@ -115,9 +115,9 @@ def gone(told: Story, *, at: datetime, was_granted: bool) -> tuple[Record, ...]:
 
 
 def unreadable(last: Record, *, at: datetime) -> tuple[Record, ...]:
-    """Return the records that close the story of a request that cannot be read any more; `last` is what the log has of it.
+    """Return the records that close the story of a request that cannot be read any more. `last` is its last record in the log.
 
-    Nothing can be closed of a story that cannot be read either.
+    If that record cannot be read either, nothing can be closed.
     """
     try:
         told = Story.of(last)
@@ -143,7 +143,7 @@ def _ended(told: Story, what: Iterable[tuple[str, str]], reason: Reason, at: dat
 
 
 def outbox_altered(facts: Facts, strange: Strange) -> Record:
-    """Return the record of what was in the outbox and is not believed: one an hour, as anything may be put there."""
+    """Return the record of outbox entries that are not believed: one per hour, because anything may be put there."""
     request = facts.request
     return make_record(
         "request.outbox_altered",
@@ -173,7 +173,7 @@ def role_changed(facts: Facts, how: str, rules_digest: str) -> Record:
 
 
 def of_binding(binding: Binding) -> Story:
-    """Return what a binding says of the request that it claims to be for."""
+    """Return the story that a binding contains about the request that it claims to be for."""
     return Story(
         uid=binding.claim,
         namespace=binding.namespace,
@@ -187,7 +187,7 @@ def of_binding(binding: Binding) -> Story:
 def removal_failed(
     told: Story, binding: Binding, reason: Reason, *, since: datetime, at: datetime, problem: str
 ) -> Record:
-    """Return the record of a binding that had to go at `since` and is still there; one for each binding."""
+    """Return the record of a binding that should have been removed at `since` and still exists: one for each binding."""
     seconds = round((at - since).total_seconds())
     return make_record(
         "grant.removal_failed",

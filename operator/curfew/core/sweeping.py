@@ -1,4 +1,4 @@
-"""Whether the sweeper comes when it should, from what its CronJob shows (promise P1)."""
+"""Whether the sweeper runs when it should, judged by its CronJob (promise P1)."""
 
 import re
 from collections.abc import Mapping
@@ -10,10 +10,10 @@ from typing import Any, Final
 from curfew.api.times import format_time, parse_time
 
 MISSED: Final = 3
-"""How many intervals may go by without a success."""
+"""How many intervals may pass without a success."""
 
 GRACE: Final = timedelta(minutes=2)
-"""What is added to them: a Job takes time to start and to end."""
+"""Extra time on top of the missed intervals: a Job takes time to start and to end."""
 
 HOUR: Final = timedelta(hours=1)
 
@@ -21,7 +21,7 @@ _MINUTES = re.compile(r"(\*|\*/[0-9]{1,2}|[0-9]{1,2}(?:,[0-9]{1,2}){0,59})( \*){
 
 
 class Sweeps(StrEnum):
-    """What is known of the sweeper."""
+    """What is known about the sweeper."""
 
     ON_TIME = "OnTime"
     OVERDUE = "SweeperOverdue"
@@ -30,17 +30,17 @@ class Sweeps(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SweeperState:
-    """What the CronJob means, with a sentence for people."""
+    """What the CronJob shows, with a sentence for people."""
 
     reason: Sweeps
     message: str
-    last: datetime | None  # when the sweeper last succeeded, as far as is known
+    last: datetime | None  # when the sweeper last succeeded, if that is known
 
 
 def interval_of(schedule: str) -> timedelta:
     """Return the longest pause between two runs.
 
-    An hour is the longest that the chart allows, and stands for every schedule that is not of the chart's form.
+    An hour is the longest that the chart allows. It is also the result for a schedule that is not in the chart's form.
     """
     if not _MINUTES.fullmatch(schedule):
         return HOUR
@@ -52,7 +52,7 @@ def interval_of(schedule: str) -> timedelta:
 
 
 def judge(cron_job: Mapping[str, Any] | None, *, since: datetime, now: datetime) -> SweeperState:
-    """Return what the CronJob means. `since`: the operator's start, which counts if the sweeper never succeeded."""
+    """Return what the CronJob shows. `since` is the operator's start, which counts if the sweeper never succeeded."""
     if cron_job is None:
         return SweeperState(Sweeps.NOT_INSTALLED, "no sweeper is installed", None)
     schedule = str((cron_job.get("spec") or {}).get("schedule", ""))
@@ -70,7 +70,7 @@ def judge(cron_job: Mapping[str, Any] | None, *, since: datetime, now: datetime)
 
 
 def _last_success(cron_job: Mapping[str, Any], now: datetime) -> datetime | None:
-    """Return when it succeeded. A time that is still to come proves nothing: it would hide an outage until then."""
+    """Return when the sweeper last succeeded. A time in the future proves nothing: it would hide an outage until then."""
     try:
         last = parse_time(str((cron_job.get("status") or {}).get("lastSuccessfulTime")))
     except ValueError:

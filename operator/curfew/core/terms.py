@@ -10,16 +10,16 @@ from curfew.audit.canonical import digest
 from curfew.core.risk import permanent, risks
 
 ROLE_BYTES = 2**19
-"""The largest role, in bytes of JSON, that is read. A larger one can be neither asked for nor held."""
+"""The largest role, in bytes of JSON, that is read. A larger role cannot be asked for or held."""
 
 
 @dataclass(frozen=True, slots=True)
 class RoleSeen:
-    """What the watch last saw of a role: enough to tell that it changed, and into what. An empty UID: it was deleted."""
+    """What the watch last saw of a role: enough to see that the role changed, and how. An empty UID: it was deleted."""
 
     uid: str
     rules_digest: str
-    permanent: tuple[str, ...] = ()  # the risks with which access could be made that outlives a grant
+    permanent: tuple[str, ...] = ()  # the risks that allow making access that outlives a grant
     is_aggregated: bool = False  # a controller writes its rules, and may write them in several steps
 
 
@@ -35,7 +35,7 @@ class Role:
 
     @property
     def seen(self) -> RoleSeen:
-        """What is remembered of it."""
+        """What is remembered of the role."""
         return RoleSeen(self.uid, self.rules_digest, permanent(risks(self.rules)), self.is_aggregated)
 
     @property
@@ -108,9 +108,9 @@ def difference(pinned: Terms, now: Terms) -> str | None:
 
 
 def _foreign(pinned: Terms, now: Terms) -> list[str]:
-    """Return in words what the terms have otherwise than the policy that they name: somebody else than Curfew wrote them.
+    """Return in words how the terms differ from the policy that they name: then somebody other than Curfew wrote them.
 
-    What is not set was pinned by an earlier version, which knew of no groups.
+    A field that is not set was pinned by an earlier version, which did not know groups.
     """
     have_groups = any(stage.groups for stage in now.stages)
     words = {
@@ -128,7 +128,7 @@ def _foreign(pinned: Terms, now: Terms) -> list[str]:
 
 
 def role_change(pinned: PinnedRole, seen: RoleSeen | None) -> str | None:
-    """Return in words how a role differs from what was pinned, or None; also None where nothing was seen of it."""
+    """Return in words how a role differs from what was pinned, or None. Also None if the role was not seen yet."""
     if seen is None or (seen.uid, seen.rules_digest) == (pinned.uid, pinned.rules_digest):
         return None
     if not seen.uid:

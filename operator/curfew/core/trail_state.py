@@ -1,4 +1,4 @@
-"""Whether records become durable, judged from what was found of the log: the one answer that grants wait for."""
+"""Whether records become durable, judged by what was found out about the log. Grants wait for this one answer."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,13 +13,13 @@ class TrailReason(StrEnum):
     WRITING = "Writing"  # records become durable
     OPENING = "Opening"  # the log is being read
     STORE_UNAVAILABLE = "StoreUnavailable"  # the store does not answer, or refuses
-    SLOT_TAKEN = "SlotTaken"  # something that is no segment has the only name that the next one can have
-    SIGNING_FAILED = "SigningFailed"  # whoever holds the key does not answer, or refuses
+    SLOT_TAKEN = "SlotTaken"  # something that is not a segment has the only name that the next segment can have
+    SIGNING_FAILED = "SigningFailed"  # the holder of the key does not answer, or refuses
     KEY_UNKNOWN = "KeyUnknown"  # the log is signed with a key that we do not have
-    CHAIN_BROKEN = "ChainBroken"  # what is stored is not a whole log of ours
+    CHAIN_BROKEN = "ChainBroken"  # the stored segments are not a whole log of ours
     VERIFICATION_FAILED = "VerificationFailed"  # a segment does not read back as it was stored
-    NOT_YET_PROVED = "NotYetProved"  # it is being found out whether the store is write-once
-    NOT_WRITE_ONCE = "NotWriteOnce"  # it is not, and it must be
+    NOT_YET_PROVED = "NotYetProved"  # the test whether the store is write-once is still running
+    NOT_WRITE_ONCE = "NotWriteOnce"  # the store is not write-once, and it must be
     STOPPED = "Stopped"  # the writer has ended
 
 
@@ -29,7 +29,7 @@ class TrailTrouble:
 
     reason: TrailReason
     message: str
-    lasts: bool = False  # it does not pass by itself, so there is no waiting to see
+    lasts: bool = False  # the trouble does not pass by itself, so waiting is useless
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,15 +43,15 @@ class Outage:
 
 @dataclass(frozen=True, slots=True)
 class TrailFindings:
-    """What was found of a log so far; each message is a sentence for people."""
+    """What was found out about a log so far. Each message is a sentence for people."""
 
     needs_proof: bool  # that the store is write-once
     is_open: bool = False  # the log was read
     stopped: str | None = None  # why nothing will be written any more
-    trouble: TrailTrouble | None = None  # that is worth a word
+    trouble: TrailTrouble | None = None  # only trouble that should be reported
     discrepancy: str | None = None  # what does not read back as it was stored
     not_asked: str | None = None  # why the store could not be asked for proof
-    is_proved: bool | None = None  # whether the store is proved to be write-once; None: it has not answered yet
+    is_proved: bool | None = None  # whether the store is proved to be write-once; None: the store has not answered yet
     shortcomings: str = ""  # what is missing from the proof
 
 
@@ -61,12 +61,12 @@ def silence(reason: TrailReason, who: str, *, after: timedelta) -> TrailTrouble:
 
 
 def is_worth_a_word(trouble: TrailTrouble, *, is_first: bool) -> bool:
-    """Whether a failed call is announced at once: a single one that may pass is not."""
+    """Whether a failed call is reported at once. The first failure is not reported if it may pass."""
     return trouble.lasts or not is_first
 
 
 def judge_trail(found: TrailFindings, before: TrailState | None, *, now: datetime) -> TrailState:
-    """Return what the findings mean for grants. The time since when is that of the state before if its reason is the same."""
+    """Return what the findings mean for grants. The result keeps the `since` of the state before if the reason is the same."""
     reason, message = _first_obstacle(found) or (TrailReason.WRITING, "Records become durable.")
     since = before.since if before is not None and before.reason == reason else now
     is_well = reason is TrailReason.WRITING

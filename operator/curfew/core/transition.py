@@ -1,4 +1,4 @@
-"""One transition of a request as one patch of its status, with the records and Events that tell of it."""
+"""One transition of a request as one patch of its status, with its records and Events."""
 
 from datetime import datetime
 from typing import Any
@@ -33,12 +33,12 @@ def transition(
     active: Observation | None = None,
     more: tuple[Record, ...] = (),
 ) -> Step:
-    """Move a request along the table: phase, times, conditions and the records of it, and `more`, in one write.
+    """Move a request along the table. One write holds phase, times, conditions, the records of the transition, and `more`.
 
     The other arguments are those of `Change`.
     """
     change = Change(facts, event, reason, detail, ended_at, terms, binding, counted, active)
-    # If the log holds the story closed, it holds the whole of it, whatever is in the outbox.
+    # If the log shows the story as closed, it holds the whole story, whatever is in the outbox.
     outbox = () if facts.story_closed else with_new(facts, (*_records(change), *more))
     waiting = undurable(facts)
     if waiting and outbox_size.stored_bytes(outbox) > outbox_size.OUTBOX_BYTES:  # a change alone is never that large
@@ -55,7 +55,7 @@ def transition(
 
 
 def _status(change: Change) -> dict[str, Any]:
-    """Return what the transition changes in the status, but for reviews and conditions."""
+    """Return what the transition changes in the status, except reviews and conditions."""
     status = {
         "phase": str(change.phase),
         "observedGeneration": change.facts.request.metadata.generation,
@@ -69,13 +69,13 @@ def _status(change: Change) -> dict[str, Any]:
 
 
 def _observations(change: Change) -> tuple[Observation, ...]:
-    """Return what the transition makes the conditions show, but for Recorded."""
+    """Return what the transition makes the conditions show, except Recorded."""
     active = () if change.active is None else (change.active,)
     return (*row_of(change).conditions(change), *active)
 
 
 def _records(change: Change) -> tuple[Record, ...]:
-    """Return the records of the transition, in the order in which they happened; none for one that is counted."""
+    """Return the records of the transition, in the order of events; none for a request that is counted."""
     if change.counted is not None:
         return ()
     told = [*reviews.submitted(change.facts, change.reviews)]
@@ -87,9 +87,9 @@ def _records(change: Change) -> tuple[Record, ...]:
 
 
 def _notices(change: Change) -> tuple[Notice, ...]:
-    """Return the Events of the transition: on the request, and on the namespace if it is news there as well."""
+    """Return the Events of the transition: one on the request, and one on the namespace if the row asks for it."""
     if change.reason is Reason.SELF_TEST:
-        return ()  # it is nobody's request, and nothing is wrong with it
+        return ()  # this is nobody's request, and nothing is wrong
     row = row_of(change)
     is_bad = row.is_bad or change.reason in BAD_ENDS
     told = about_request(
@@ -104,7 +104,7 @@ def _notices(change: Change) -> tuple[Notice, ...]:
 
 
 def obstacle_notices(facts: Facts) -> tuple[Notice, ...]:
-    """Return the Event that says that a request waits for our own rules, or for the clock: once an outage."""
+    """Return the Event that a request waits for our own rules, or for the clock: one Event per outage."""
     states = (facts.enforcement, facts.clock)
     state = next((state for state in states if not state.ok and not state.is_starting), None)
     if state is None:

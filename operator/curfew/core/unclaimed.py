@@ -1,4 +1,4 @@
-"""Bindings that carry our label and are no grant: how each ends, and what that means for its request."""
+"""Bindings that carry our label but are not a grant: how each ends, and what that means for its request."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,27 +12,27 @@ from curfew.core.reasons import Reason
 from curfew.core.steps import Remove
 
 TAMPERED = (Reason.BINDING_TAMPERED, Reason.EXPIRY_MISSING)
-"""Why a binding is removed that is no longer the one we made."""
+"""Reasons to remove a binding that is no longer the one we made."""
 
 ILLEGITIMATE = (Reason.BINDING_UNANNOUNCED, *TAMPERED)
-"""Why a binding is removed that was never a grant of ours, or is no longer the one we made."""
+"""Reasons to remove a binding that was never a grant of ours, or is no longer the one we made."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """How a binding ends of whose request nothing is known."""
+    """How a binding ends if nothing is known about its request."""
 
     removal: Remove
-    doubt: str = ""  # why it is an orphan if the log, which is not read yet, turns out not to know its request
+    doubt: str = ""  # the log was not read yet: why the binding is an orphan if the log does not know its request
 
 
 def judge(
     uid: str, binding: Binding, found: Mapping[str, Any] | None, *, is_explained: bool, is_log_read: bool
 ) -> Verdict:
-    """Return how a binding with the key `uid` ends of whose request nothing is known.
+    """Return how the binding with the key `uid` ends if nothing is known about its request.
 
-    `found` is the request that the binding names, if there is one: it is closed, or another. `is_explained`: the log holds the
-    request's story open, or has it closed as deleted: then this is the end of that grant, and told with it.
+    `found` is the request that the binding names, if one exists: it is closed, or it is another request. `is_explained`: the
+    log shows the request's story as open, or as closed by deletion. Then this is the end of that grant and recorded as that.
     """
     why = _why_orphan(uid, binding, found)
     if is_explained or not is_log_read:
@@ -48,10 +48,10 @@ def _why_orphan(uid: str, binding: Binding, found: Mapping[str, Any] | None) -> 
 
 
 def was_no_grant(removal: Remove, request: AccessRequest | None, *, is_story_closed: bool) -> bool:
-    """Whether a binding that was removed was none of ours to adopt, so that its end is not the end of a grant.
+    """Whether a removed binding was not ours to adopt, so that its end is not the end of a grant.
 
-    `request` is the one that it claims to be for, if that is known. If the log holds its story closed (`is_story_closed`), the
-    binding came back with an older state of the cluster.
+    `request` is the request that the binding claims to be for, if known. If the log shows that story as closed
+    (`is_story_closed`), the binding came back with an older state of the cluster.
     """
     if request is None:
         return removal.reason in ILLEGITIMATE
@@ -59,7 +59,7 @@ def was_no_grant(removal: Remove, request: AccessRequest | None, *, is_story_clo
 
 
 def refuses_another(removal: Remove) -> Refusal | None:
-    """Return why no binding is made in place of one that was no grant; None if another may be made."""
+    """Return why no binding is made in place of one that was not a grant; None if another may be made."""
     if removal.reason not in TAMPERED:
         return None
     return Refusal(removal.reason, f"its binding was not as it was made: {removal.detail}")

@@ -1,6 +1,6 @@
-"""The answer to a request that the API server took and that Curfew cannot read (promise P11).
+"""The answer to a request that the API server accepted and that Curfew cannot read (promise P11).
 
-It looks at the raw object: the phase and the metadata, which the API server keeps to its own rules.
+It uses only two parts of the raw object: the phase, and the metadata, which the API server itself validates.
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from curfew.core.notices import Notice, Regarding
 from curfew.core.reasons import Reason
 
 LONGEST = 800
-"""Characters kept of what is wrong with an object: enough for some ten fields, and short enough for an Event."""
+"""Characters kept of the problems of an object: enough for some ten fields, and short enough for an Event."""
 
 
 def answer(body: Mapping[str, Any], problems: str, *, now: datetime) -> tuple[dict[str, Any], Notice] | None:
@@ -47,7 +47,7 @@ def answer(body: Mapping[str, Any], problems: str, *, now: datetime) -> tuple[di
 
 
 def _phase(body: Mapping[str, Any]) -> Phase | None:
-    """Return the phase of a raw object. A word that is no phase counts as none: the API server has the last word."""
+    """Return the phase of a raw object. An unknown word counts as no phase: the API server then decides."""
     try:
         return Phase(body["status"]["phase"])
     except (KeyError, TypeError, ValueError):

@@ -1,6 +1,6 @@
-"""The one grant that may go before its record: a broken glass while the log cannot be written, if its policy says so.
+"""The one grant that may come before its record: a broken glass while the log cannot be written, if its policy allows it.
 
-Its announcement is sealed in the request's status first, and leaves for the log from there (promise P2, decision 0071).
+Its announcement is first sealed in the request's status, and goes to the log from there (promise P2, decision 0071).
 """
 
 from curfew.api.access_policy import Mode, WhenNotRecorded
@@ -12,7 +12,7 @@ INTENDED = "grant.intended"
 
 
 def may_go_unrecorded(facts: Facts) -> bool:
-    """Whether the grant does not wait for its record: the log alone is in its way, and not for a moment after a start."""
+    """Whether the grant does not wait for its record: only the log is in the way, and not just for a moment after a start."""
     if facts.policy is None or facts.obstacles != (facts.trail,) or facts.trail.is_starting:
         return False
     approval = facts.policy.spec.approval

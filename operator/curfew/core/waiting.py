@@ -10,11 +10,11 @@ from curfew.core.facts import Facts
 from curfew.core.reasons import Reason
 from curfew.core.unrecorded import may_go_unrecorded
 
-_NAMED = 3  # of the requests that hold the places; each is for people to look at
+_NAMED = 3  # how many of the requests that hold the places are named to people
 
 
 def waits_for(facts: Facts) -> conditions.Observation | None:
-    """Return what condition Active says while the request waits, or None if nothing keeps its grant waiting."""
+    """Return what condition Active shows while the request waits, or None if nothing keeps its grant waiting."""
     if facts.obstacle is not None and not may_go_unrecorded(facts):
         return _not_active(facts.obstacle.reason, f"the grant waits: {facts.obstacle.message}")
     starts = facts.request.spec.not_before
@@ -31,7 +31,7 @@ def waits_for(facts: Facts) -> conditions.Observation | None:
 def places_taken(facts: Facts) -> str | None:
     """Return in words that the person holds as many grants now as the policy allows, or None.
 
-    Only what is held at the same time counts: a request that begins when another ends is not kept from beginning.
+    Only grants at the same time count: a request that begins when another ends does not have to wait.
     """
     if facts.policy is None or len(facts.rivals.holders) < facts.policy.spec.limits.active_per_requester:
         return None

@@ -1,8 +1,8 @@
-"""How two versions of a policy differ, in words, and whether the new one asks for less or allows more.
+"""How two versions of a policy differ, in words, and whether the new version asks for less or allows more.
 
-The list at the end is the whole rule. Each entry looks at one thing that a policy says, names it, and tells in words how
-it was changed, and whether that loosens it. What cannot be compared, such as two roles, counts as looser: it takes a
-person to see that it is not.
+The list at the end is the whole rule. Each entry compares one setting of a policy. It reports in words how the setting was
+changed, and whether that loosens the policy. If two values cannot be compared, for example two roles, the change counts as
+looser: only a person can see that it is not.
 """
 
 from collections.abc import Callable, Iterator
@@ -19,7 +19,7 @@ STRICTNESS = (Mode.AUTOMATIC, Mode.BREAK_GLASS, Mode.REVIEW)
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One thing that a policy now says otherwise, in words, and whether it is looser than before."""
+    """One setting of a policy that was changed, in words, and whether the policy is looser than before."""
 
     words: str
     loosens: bool
@@ -29,12 +29,12 @@ Compare = Callable[[AccessPolicySpec, AccessPolicySpec], Iterator[Difference]]
 
 
 def differences(before: AccessPolicySpec, now: AccessPolicySpec) -> tuple[Difference, ...]:
-    """Return how a policy was changed, in the order of the list below; nothing where it says the same."""
+    """Return how a policy was changed, in the order of the list below; nothing for settings that are the same."""
     return tuple(difference for compare in COMPARISONS for difference in compare(before, now))
 
 
 def is_weaker(found: tuple[Difference, ...]) -> bool:
-    """Whether any difference loosens the policy. What is tightened elsewhere makes up for nothing."""
+    """Whether any difference loosens the policy. Tightening another setting does not make up for that."""
     return any(difference.loosens for difference in found)
 
 
@@ -46,14 +46,14 @@ def role(before: AccessPolicySpec, now: AccessPolicySpec) -> Iterator[Difference
 
 
 def permanence(before: AccessPolicySpec, now: AccessPolicySpec) -> Iterator[Difference]:
-    """With such a role access can be made that outlives the grant."""
+    """Whether the policy may offer a role that allows making access that outlives the grant."""
     if before.allow_permanence is not now.allow_permanence:
         words = f"allowPermanence is {_yes(now.allow_permanence)}, was {_yes(before.allow_permanence)}"
         yield Difference(words, loosens=now.allow_permanence)
 
 
 def role_changes(before: AccessPolicySpec, now: AccessPolicySpec) -> Iterator[Difference]:
-    """Keep lets a grant go on with rules that nobody agreed to."""
+    """`Keep` lets a grant continue with rules that nobody agreed to."""
     if before.on_role_change is not now.on_role_change:
         words = f"onRoleChange is {now.on_role_change}, was {before.on_role_change}"
         yield Difference(words, loosens=now.on_role_change is OnRoleChange.KEEP)
@@ -67,7 +67,7 @@ def longest(before: AccessPolicySpec, now: AccessPolicySpec) -> Iterator[Differe
 
 
 def time_to_decide(before: AccessPolicySpec, now: AccessPolicySpec) -> Iterator[Difference]:
-    """How long people have to agree changes who waits, and not what they may get."""
+    """The time that people have to agree. It changes how long people wait, not what they may get."""
     if before.decide_within != now.decide_within:
         words = f"decideWithin is {format_duration(now.decide_within)}, was {format_duration(before.decide_within)}"
         yield Difference(words, loosens=False)
@@ -111,7 +111,7 @@ def people(before: AccessPolicySpec, now: AccessPolicySpec) -> Iterator[Differen
 
 
 def groups(before: AccessPolicySpec, now: AccessPolicySpec) -> Iterator[Difference]:
-    """Of which groups approvers must be. None at all means that the verb is enough."""
+    """Which groups approvers must belong to. No group means that the verb is enough."""
     was, is_ = (
         {"": frozenset(spec.approval.groups)} | {stage.name: frozenset(stage.groups) for stage in spec.approval.stages}
         for spec in (before, now)
@@ -124,14 +124,14 @@ def groups(before: AccessPolicySpec, now: AccessPolicySpec) -> Iterator[Differen
 
 
 def reason(before: AccessPolicySpec, now: AccessPolicySpec) -> Iterator[Difference]:
-    """How much a person has to say."""
+    """How long the requester's reason must be."""
     was, is_ = before.reason.min_length, now.reason.min_length
     if was != is_:
         yield Difference(f"reason.minLength is {is_}, was {was}", loosens=is_ < was)
 
 
 def reason_of_approvers(before: AccessPolicySpec, now: AccessPolicySpec) -> Iterator[Difference]:
-    """How much those who decide have to say."""
+    """How long the reason of the people who decide must be."""
     was, is_ = (spec.approval.reason.min_length if spec.approval.reason else 0 for spec in (before, now))
     if was != is_:
         yield Difference(f"approval.reason.minLength is {is_}, was {was}", loosens=is_ < was)
@@ -145,7 +145,7 @@ def ticket(before: AccessPolicySpec, now: AccessPolicySpec) -> Iterator[Differen
     was, is_ = before.ticket.pattern, now.ticket.pattern
     if was != is_:
         words = f"ticket.pattern is {is_ or 'not set'}, was {was or 'not set'}"
-        yield Difference(words, loosens=was is not None)  # which of two patterns lets more through nobody can tell
+        yield Difference(words, loosens=was is not None)  # nobody can see which of two patterns lets more through
 
 
 def limits(before: AccessPolicySpec, now: AccessPolicySpec) -> Iterator[Difference]:
@@ -196,4 +196,4 @@ COMPARISONS: tuple[Compare, ...] = (
     limits,
     description,
 )
-"""All that a policy says."""
+"""All settings of a policy."""

@@ -1,8 +1,8 @@
-"""When a grant begins and when it ends: one rule, whatever was late (promises P1 and P5).
+"""When a grant begins and when it ends: one rule, no matter what was late (promises P1 and P5).
 
-The start moves to later until all is there that a grant needs: the approvals, `notBefore`, a log that takes records, a
-place under the limit. The duration counts from it and is cut at `notAfter`, which never moves. Both ends are announced
-in the log. From then on nothing moves: time that is lost before the binding is made is lost from the grant.
+The start moves later until everything is there that a grant needs: the approvals, `notBefore`, a log that takes records,
+and a place under the limit. The duration counts from the start and is cut at `notAfter`, which never moves. Start and end
+are announced in the log. From then on both are fixed: time that is lost before the binding is made is lost from the grant.
 """
 
 from datetime import datetime
@@ -11,13 +11,13 @@ from curfew.api.access_request import AccessRequest
 
 
 def window(request: AccessRequest, now: datetime) -> tuple[datetime, datetime]:
-    """Return start and end of a grant that is announced now. The start is cut to the second, and the end keeps to that."""
+    """Return start and end of a grant that is announced now. The start is cut to the second; the end is counted from it."""
     starts_at = now.replace(microsecond=0)
     ends_at, last = starts_at + request.spec.duration, request.spec.not_after
     return starts_at, min(ends_at, last) if last is not None else ends_at
 
 
 def is_over(request: AccessRequest, now: datetime) -> bool:
-    """Whether nothing is left of the time in which the access was asked for."""
+    """Whether the time that the access was asked for is completely over."""
     last = request.spec.not_after
     return last is not None and last <= now

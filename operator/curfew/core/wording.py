@@ -12,7 +12,7 @@ from curfew.core.reasons import Reason
 
 
 def role(request: AccessRequest) -> str:
-    """Return the role that a request is about, as people say it."""
+    """Return the role that a request is about, in the words that people use."""
     terms = request.status.terms
     return (
         f"{terms.role.kind} {terms.role.name}"
@@ -22,7 +22,7 @@ def role(request: AccessRequest) -> str:
 
 
 def shown_by_audit_log(uid: str) -> str:
-    """Return where to look for who deleted an object: a watch shows that it is gone, and not by whom."""
+    """Return where to look for who deleted an object. A watch only shows that the object is gone, not who deleted it."""
     return f"the API server's audit log shows by whom; look in it for {uid}"
 
 
@@ -45,9 +45,9 @@ def counted(key: TallyKey) -> conditions.Observation:
 
 
 def recorded(waiting: int, trail: TrailState, *, holds_up: bool = False) -> conditions.Observation:
-    """Return the condition that says whether every record of a request is durable in the trail.
+    """Return the condition that shows whether every record of a request is durable in the trail.
 
-    `holds_up` says that a grant waits for the trail, so that its trouble matters although no record waits.
+    `holds_up` means that a grant waits for the trail, so that the trail's trouble matters although no record waits.
     """
     if not trail.ok and (waiting or holds_up):
         return conditions.Observation(conditions.RECORDED, False, trail.reason, trail.message)

@@ -1,7 +1,7 @@
-"""What a log shows of a period, gathered record by record.
+"""What a log shows about a period, gathered record by record.
 
-Memory grows with the grants of the period, the decisions in it and what was unusual, not with the log: the story of a
-request that was over before the period is dropped when its last record is read.
+Memory grows with the grants, decisions and unusual events of the period, not with the log: the story of a request that was
+over before the period is dropped when its last record is read.
 """
 
 from collections import Counter
@@ -23,15 +23,15 @@ HEARTBEAT = timedelta(seconds=60)
 """How often a silent log shows a sign of life, unless the operator's settings say otherwise (audit.heartbeat)."""
 
 MISSED = 3
-"""So many signs of life have to be missing before a silence is an exception: one may be late."""
+"""How many signs of life must be missing before a silence is an exception: one may be late."""
 
 REVIEW_WITHIN = timedelta(hours=24)
-"""How soon after breaking the glass somebody else has to have looked at it."""
+"""How soon after the glass was broken somebody else has to have reviewed that."""
 
 
 @dataclass(frozen=True, slots=True)
 class Happening:
-    """A record that is more than a step of an ordinary request. `detail` is specific to its event."""
+    """A record that is not just a step of an ordinary request. `detail` is specific to its event."""
 
     record: Mention
     actor: str
@@ -45,7 +45,7 @@ class Happening:
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """A time without a segment: the segments around it, and the last record before and the first after, where known."""
+    """A time without a segment: the segments around it, and the last record before and the first after it, if known."""
 
     since: datetime
     until: datetime
@@ -56,7 +56,7 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """What a log shows of a period."""
+    """What a log shows about a period."""
 
     log: str
     period: Period
@@ -69,12 +69,12 @@ class Account:
     events: Mapping[str, int]  # records of the period, by event
     phases: Mapping[str, int]  # requests made in the period, by how they ended; without Curfew's self-test
     counted: Mapping[str, int]  # requests of the period that were refused and have no records of their own, by reason
-    is_count_exact: bool  # False: there may have been more of them
+    is_count_exact: bool  # False: more requests may have been refused
     self_tests: int  # requests that Curfew made in the period to test its admission policies
-    grants: tuple[ReviewedGrant, ...]  # all that may have to be judged in the period, in the order of the log
+    grants: tuple[ReviewedGrant, ...]  # all grants that may have to be judged in the period, in the order of the log
     decisions: tuple[ReviewedDecision, ...]  # in the period
     happenings: tuple[Happening, ...]  # in the period
-    attestations: tuple[Happening, ...]  # in the period, and the last before it
+    attestations: tuple[Happening, ...]  # in the period, and the last one before the period
     longest_allowed: timedelta  # a longer silence is a gap
     gaps: tuple[Gap, ...]  # those that touch the period
     longest_silence: timedelta | None  # between two segments of the period
@@ -83,7 +83,7 @@ class Account:
     @property
     def population(self) -> tuple[ReviewedGrant, ...]:
         """The grants that were in force at any time in the period."""
-        forever = self.period.end  # what has no end in the log is in force
+        forever = self.period.end  # a grant without an end in the log is in force
         return tuple(one for one in self.grants if self.period.touches(one.began_at, one.ended_at or forever))
 
     @property
@@ -118,7 +118,7 @@ class Ledger:
         self._last: Mention | None = None
         self._segments = self._heartbeats = 0
         self._events: Counter[str] = Counter()
-        self._ended: Counter[str] = Counter()  # how the requests ended that are forgotten
+        self._ended: Counter[str] = Counter()  # how the forgotten requests ended
         self._counted: Counter[str] = Counter()  # by reason: refused, without records of their own
         self._is_count_exact = True
         self._decisions: list[ReviewedDecision] = []
@@ -170,7 +170,7 @@ class Ledger:
             if record.at < self._period.end:
                 self._attestations.append(_happening(record, mention))
         is_noted = record.event in NOTED or record.event.startswith(("audit.", "policy."))
-        if is_inside and is_noted and record.event != STORIES_OPEN:  # that repeats what the log has already
+        if is_inside and is_noted and record.event != STORIES_OPEN:  # STORIES_OPEN repeats what the log already has
             self._happenings.append(_happening(record, mention))
         if record.event == "request.rejections_counted":
             self._take_count(index, record)
@@ -179,7 +179,7 @@ class Ledger:
         self._tell(record, mention)
 
     def _take_count(self, index: int, record: Record) -> None:
-        """Add up what a record counts. It belongs to the period in which the requests were made: to that of its hour."""
+        """Add up what a record counts. The count belongs to the period of its hour, when the requests were made."""
         try:
             count = Refusals.of(record)
         except RecordRefused:
@@ -190,11 +190,11 @@ class Ledger:
             self._is_count_exact &= count.is_exact
 
     def _tell(self, record: Record, mention: Mention) -> None:
-        """Go on with the story of a request."""
+        """Continue the story of a request."""
         case = self._cases.get(record.subject)
         if case is None:
             if record.at >= self._period.end:
-                return  # it began after the period
+                return  # the request began after the period
             case = self._cases[record.subject] = Case()
         case.take(record, mention)
         if record.event in ("review.submitted", "review.refused"):
@@ -230,7 +230,7 @@ class Ledger:
         return case.is_granted and over >= self._period.begin - REVIEW_WITHIN
 
     def _count(self, case: Case, ended: Counter[str]) -> None:
-        """Count how a request ended. Each is counted once: when it is forgotten, or when all records are taken."""
+        """Count how a request ended. Each request is counted once: when it is forgotten, or when all records are taken."""
         if case.asked is not None and self._period.has(case.asked.at):
             ended[_SELF_TEST if case.is_self_test else case.outcome] += 1
 
@@ -286,7 +286,7 @@ NOTED = frozenset(
 """Events that are not part of the ordinary course of a request, in addition to all of `audit.` and `policy.`."""
 
 NOT_ITS_STORY = frozenset({"grant.orphan_removed"})
-"""Events whose story is that of a binding that only names a request."""
+"""Events with the story of a binding that only names a request."""
 
 
 def _happening(record: Record, mention: Mention) -> Happening:

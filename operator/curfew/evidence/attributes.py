@@ -12,15 +12,15 @@ from curfew.evidence.exception_kinds import ExceptionKind
 from curfew.evidence.grants import GrantMode, ReviewedGrant
 
 ON_TIME = timedelta(seconds=60)
-"""How late an end may be: slow clocks and a busy cluster, and not more."""
+"""How late an end may be: enough for slow clocks and a busy cluster, and not more."""
 
 
 @dataclass(frozen=True, slots=True)
 class Attribute:
-    """One test: a letter, what has to hold, and the exception if it does not.
+    """One test: a letter, what must hold, and the exception if it does not hold.
 
-    `due` is when a grant has to pass it, or None if it does not apply; `passes` is whether it does; `waits` is whether it
-    lacks a record that may still come.
+    `due` returns when a grant has to pass the test, or None if the test does not apply. `passes` returns whether the grant
+    passes. `waits` returns whether the grant lacks a record that may still come.
     """
 
     letter: str
@@ -61,7 +61,7 @@ def _has_end(grant: ReviewedGrant) -> bool:
 
 
 def _must_end(grant: ReviewedGrant) -> datetime | None:
-    """Return when it has to be over at the latest; one that was over before is judged when it was over."""
+    """Return when the grant must be over at the latest. If it was over before that, it is judged at its end."""
     if grant.story.expires_at is None:
         return grant.ended_at or grant.began_at
     latest = grant.story.expires_at + ON_TIME
@@ -69,7 +69,7 @@ def _must_end(grant: ReviewedGrant) -> datetime | None:
 
 
 def _has_to_be_on_time(grant: ReviewedGrant) -> datetime | None:
-    """A grant without an end in the log fails that attribute, and not this one as well."""
+    """Return when the end is judged. A grant without an end in the log fails the other attribute, and not this one as well."""
     return _must_end(grant) if _has_end(grant) else None
 
 
@@ -136,7 +136,7 @@ ATTRIBUTES = (
 def verdict(attribute: Attribute, grant: ReviewedGrant, account: Account) -> bool | None:
     """Return whether a grant passes; None if it does not apply, is due outside the period, or may still pass.
 
-    What is in the log is judged. Only for a record that is missing does it matter how far the log's clock has come.
+    What is in the log is judged. The log's last time matters only for a record that is missing.
     """
     due = attribute.due(grant)
     if due is None or not account.period.has(due):
@@ -148,7 +148,7 @@ def verdict(attribute: Attribute, grant: ReviewedGrant, account: Account) -> boo
 
 @dataclass(frozen=True, slots=True)
 class Tested:
-    """One attribute, put to the whole population."""
+    """One attribute, tested on the whole population."""
 
     attribute: Attribute
     tested: int
@@ -156,7 +156,7 @@ class Tested:
 
 
 def examine(account: Account) -> Iterator[Tested]:
-    """Put each attribute to every grant that it is due for in the period."""
+    """Test each attribute on every grant that it is due for in the period."""
     for attribute in ATTRIBUTES:
         verdicts = [(grant, verdict(attribute, grant, account)) for grant in account.grants]
         failed = tuple(grant for grant, passed in verdicts if passed is False)

@@ -1,4 +1,4 @@
-"""One request, read record by record in the order of the log: how it ended, and the grant that it was given."""
+"""One request, read record by record in the order of the log: how it ended, and its grant."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ class Case:
 
     told: Told = field(default_factory=dict)  # the story, joined from all records so far
     mentions: dict[str, Mention] = field(default_factory=dict)  # the first record of each event
-    said: dict[tuple[str, str], Said] = field(default_factory=dict)  # each decision, by who decided and what
+    said: dict[tuple[str, str], Said] = field(default_factory=dict)  # each decision, by person and kind
     reviewed: Mention | None = None  # the first review of a broken glass by somebody else
     phase: str = ""  # the last one, from `request.closed`
 
@@ -43,22 +43,22 @@ class Case:
 
     @property
     def asked(self) -> Mention | None:
-        """The record of its creation; None if it is older than the log."""
+        """The record of the request's creation; None if the request is older than the log."""
         return self.mentions.get("request.created")
 
     @property
     def is_granted(self) -> bool:
-        """Whether it was given access."""
+        """Whether the request was granted."""
         return "grant.activated" in self.mentions
 
     @property
     def is_over(self) -> bool:
-        """Whether its story is closed."""
+        """Whether the request's story is closed."""
         return "request.closed" in self.mentions
 
     @property
     def is_self_test(self) -> bool:
-        """Whether Curfew made it to test its admission policies. What was accepted or granted never is (promise P11)."""
+        """Whether Curfew made the request to test its admission policies. False if it was accepted or granted (promise P11)."""
         told = (str(self.told.get(name)) for name in ("namespace", "request", "submitted_by"))
         return is_self_test(*told) and not self.mentions.keys() & {
             "request.accepted",
@@ -68,9 +68,9 @@ class Case:
 
     @property
     def outcome(self) -> str:
-        """How it ended: its last phase, `Deleted` if it was deleted before its story was over, or `Open`.
+        """How the request ended: its last phase, `Deleted` if it was deleted before its story was over, or `Open`.
 
-        A broken glass is closed by its review; until then, the end of its grant is how it ended.
+        A broken glass is closed by its review. Until then, the end of its grant counts.
         """
         if self.phase:
             return self.phase
@@ -82,18 +82,18 @@ class Case:
         return "Expired" if end.event == "grant.expired" else "Revoked"
 
     def grant(self) -> ReviewedGrant:
-        """Return the access that it was given, or raise `RecordRefused` for a story that cannot be read."""
+        """Return the access that the request was granted, or raise `RecordRefused` for a story that cannot be read."""
         is_whole = self.asked is not None  # then each decision has a record of its own in the log
         said = tuple(one for one in self.said.values() if one.effect or not is_whole)
         return ReviewedGrant(read(self.told), MappingProxyType(self.mentions), said, self.reviewed)
 
 
 def effect_of(record: Record) -> str:
-    """Return what became of a decision, from its record."""
+    """Return the effect of a decision, from its record."""
     return str(detail_of(record).get("effect", "TookEffect" if record.event == "review.submitted" else "Refused"))
 
 
 def detail_of(record: Record) -> Mapping[str, Any]:
-    """Return the detail that is specific to its event."""
+    """Return the record's detail that is specific to its event."""
     known = record.block.get("detail")
     return known if isinstance(known, Mapping) else {}

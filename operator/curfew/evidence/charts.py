@@ -1,6 +1,6 @@
 """Charts as SVG text: bars with axes, labels and a title that a screen reader reads. Dark on white, and legible in grey.
 
-Labels are escaped here; what is in them that cannot be seen is for the caller to make visible.
+Labels are escaped here. The caller must make invisible characters in labels visible.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ Bars = Sequence[tuple[str, int]]
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """What a chart is called, what its values count, and how large it is, in the units of its view box."""
+    """A chart's name, what its values count, and its size in the units of its view box."""
 
     title: str
     unit: str
@@ -25,12 +25,12 @@ class Frame:
 
 
 def columns(frame: Frame, bars: Bars, *, alert: str = "") -> str:
-    """Draw upright bars. The one labelled `alert` stands out, by colour and by hatching."""
+    """Draw upright bars. The bar labelled `alert` is marked by colour and by hatching."""
     left, right, top, bottom = 52, 8, 18, 46
     inner, tall = frame.width - left - right, frame.height - top - bottom
     peak = _round_up(max((value for _, value in bars), default=0))
     slot = inner / max(1, len(bars))
-    every = max(1, -(-len(bars) * 46 // inner))  # so many columns share a label that labels do not touch
+    every = max(1, -(-len(bars) * 46 // inner))  # columns per label, so that labels do not touch
     parts = []
     for tick in _ticks(peak):
         y = top + tall - tall * tick / peak
@@ -53,7 +53,7 @@ def columns(frame: Frame, bars: Bars, *, alert: str = "") -> str:
 
 
 def rows(frame: Frame, bars: Bars) -> str:
-    """Draw lying bars, one below the other: for names, which are long. The height follows from their number."""
+    """Draw horizontal bars, one below the other: for names, which are long. The height follows from their number."""
     left, right, line = 250, 56, 24
     height = line * max(1, len(bars)) + 26
     inner = frame.width - left - right
@@ -87,7 +87,7 @@ _HATCH = (
 
 
 def _bar(x: float, y: float, width: float, height: float, told: str, is_alert: bool) -> str:
-    height, y = (max(height, 1.5), min(y, y + height - 1.5)) if height < 1.5 else (height, y)  # one of 10,000 is seen
+    height, y = (max(height, 1.5), min(y, y + height - 1.5)) if height < 1.5 else (height, y)  # 1 of 10,000 is visible
     fill = "url(#hatch)" if is_alert else BAR
     return (
         f'<rect x="{x:.1f}" y="{y:.1f}" width="{max(width, 1.5):.1f}" height="{height:.1f}" fill="{fill}">'
@@ -118,5 +118,5 @@ def _round_up(value: int) -> int:
 
 
 def _ticks(peak: int) -> range:
-    """Return where an axis has its lines: five steps where they are whole, else four."""
+    """Return where an axis has its lines: five steps if they are whole numbers, otherwise four."""
     return range(0, peak + 1, peak // (5 if peak % 5 == 0 else 4))

@@ -1,4 +1,4 @@
-"""What an auditor has to look at: the kinds of exception, how much each should worry, and what it means."""
+"""What an auditor has to look at: the kinds of exception, how serious each kind is, and what it means."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,7 +8,7 @@ from curfew.evidence.grants import Mention
 
 
 class Severity(StrEnum):
-    """How much an exception should worry. High: access or evidence was not as promised. Medium: look into it. Low: know it."""
+    """How serious an exception is. High: access or evidence was not as promised. Medium: look into it. Low: know it."""
 
     HIGH = "high"
     MEDIUM = "medium"
@@ -158,17 +158,17 @@ class ExceptionKind(Enum):
 
     @property
     def severity(self) -> Severity:
-        """How much it should worry."""
+        """How serious the kind is."""
         return self.value.severity
 
     @property
     def title(self) -> str:
-        """What it is called, in a few words."""
+        """The kind's name, in a few words."""
         return self.value.title
 
     @property
     def meaning(self) -> str:
-        """What it means, in a sentence."""
+        """What the kind means, in a sentence."""
         return self.value.meaning
 
     def __str__(self) -> str:
@@ -177,7 +177,7 @@ class ExceptionKind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Exceptional:
-    """One exception: when it happened, what exactly, whom and what it is about, and the records that show it."""
+    """One exception: when it happened, what exactly happened, to which person and thing, and the records that show it."""
 
     kind: ExceptionKind
     at: datetime

@@ -21,7 +21,7 @@ DECIDED_WITHIN = (
     (timedelta(days=1), "4 to 24 h"),
     (timedelta.max, "over 24 h"),
 )
-"""The classes of the histogram of decisions: up to, and how it is called."""
+"""The classes of the histogram of decisions: upper limit and name."""
 
 LATE_BY = (
     (timedelta(0), "not late"),
@@ -55,7 +55,7 @@ class Spread:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """How often one person approved for another, and how often the other way round."""
+    """How often one person approved for another, and how often the other approved for the first."""
 
     approver: str
     requester: str
@@ -77,16 +77,16 @@ class Figures:
 
     @cached_property
     def began(self) -> int:
-        """How many of these began in it."""
+        """How many of these grants began in the period."""
         return len(self.account.began)
 
     @cached_property
     def tests(self) -> tuple[Tested, ...]:
-        """The attributes, put to the whole population."""
+        """The attributes, tested on the whole population."""
         return tuple(examine(self.account))
 
     def outcome(self, kind: ExceptionKind) -> tuple[int, int]:
-        """Return how many grants were tested for a kind of exception, and how many of them passed."""
+        """Return how many grants were tested for a kind of exception, and how many passed."""
         one = next(one for one in self.tests if one.attribute.kind is kind)
         return one.tested, one.tested - len(one.failed)
 
@@ -102,7 +102,7 @@ class Figures:
 
     @cached_property
     def latenesses(self) -> list[timedelta]:
-        """How long after its promised end each grant was over that ended in the period, and not early."""
+        """For each grant that ended in the period, and not early: how long after its promised end it was over."""
         zero = timedelta(0)
         ended = (grant for grant in self.population if self.account.period.has(grant.ended_at))
         return [late for grant in ended if (late := grant.lateness) is not None and late >= zero]
@@ -126,7 +126,7 @@ class Figures:
 
     @cached_property
     def approvers(self) -> int:
-        """How many people approved some of it."""
+        """How many people approved access."""
         return len({approver for grant in self.population for approver in grant.approvers})
 
     @cached_property
@@ -185,7 +185,7 @@ class Figures:
 
 
 def histogram(durations: Iterable[timedelta], classes: Sequence[tuple[timedelta, str]]) -> list[tuple[str, int]]:
-    """Return how many durations fall into each class; a class holds what is at most its limit."""
+    """Return how many durations fall into each class. A class holds durations of at most its limit."""
     counts: Counter[str] = Counter()
     for one in durations:
         counts[next(name for limit, name in classes if one <= limit)] += 1

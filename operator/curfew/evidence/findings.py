@@ -39,7 +39,7 @@ def find(account: Account, *, now: datetime) -> tuple[Exceptional, ...]:
 
 
 def _place(one: Exceptional) -> int:
-    """Return where in the log an exception belongs; one about the log as a whole comes first."""
+    """Return where in the log an exception belongs. An exception about the whole log comes first."""
     return one.records[0].index if one.records else -1
 
 
@@ -93,7 +93,7 @@ def _why_not(one: Said, grant: ReviewedGrant) -> str:
 
 
 def _evidence(kind: ExceptionKind, grant: ReviewedGrant) -> tuple[Mention, ...]:
-    """Return the records that show it: of a grant that went wrong at its end, the beginning and the end."""
+    """Return the records that show an exception. For a grant that went wrong at its end: its beginning and its end."""
     records = [grant.activated]
     if kind is ExceptionKind.LATE_END and grant.end is not None:
         records.append(grant.end)
@@ -181,7 +181,7 @@ def _uncovered(account: Account, now: datetime) -> Iterator[Exceptional]:
 
 
 def _outages(account: Account) -> Iterator[tuple[datetime, datetime, tuple[Happening, ...]]]:
-    """Yield the outages in the log: since when, until when, and both records of each."""
+    """Yield the outages in the log: begin, end, and both records of each."""
     recovered = {
         str(one.detail.get("failed")): one for one in account.happenings if one.record.event == "audit.sink_recovered"
     }
@@ -206,7 +206,7 @@ def _silent(gap: Gap) -> Exceptional:
 
 
 def _unattested(account: Account) -> Iterator[Exceptional]:
-    """Yield the times of the period in which the store was not proved to be write-once."""
+    """Yield the times of the period when the store was not proved to be write-once."""
     if account.first_at is None or account.last_at is None:
         return
     begin, end = account.period.begin, min(account.last_at, account.period.end)

@@ -42,7 +42,7 @@ _MODES = {
 class Said:
     """One person's decision, and the index of the record that shows it first.
 
-    `effect` is what became of it. It is empty if the log begins after the decision's own record.
+    `effect` is the effect of the decision. It is empty if the log begins after the decision's own record.
     """
 
     by: str
@@ -53,7 +53,7 @@ class Said:
 
     @property
     def counted(self) -> bool:
-        """Whether it had an effect; so had what a log that begins later has only as part of a story."""
+        """Whether the decision had an effect. True also if the log begins later and has the decision only in a story."""
         return self.effect in ("", *EFFECTIVE)
 
 
@@ -61,8 +61,8 @@ class Said:
 class ReviewedGrant:
     """Access that one person was given for a time.
 
-    `story` is joined from all records about it; `mentions` are the first record of each event about it; `said` are the
-    decisions; `reviewed` is the first review of a broken glass by somebody else, if there was one.
+    `story` is joined from all records about the grant. `mentions` holds the first record of each event about it. `said` holds
+    the decisions. `reviewed` is the first review of a broken glass by somebody else, if there was one.
     """
 
     story: Story
@@ -72,22 +72,22 @@ class ReviewedGrant:
 
     @property
     def activated(self) -> Mention:
-        """The record that reports the creation of the binding; every grant has one."""
+        """The record that reports the creation of the binding. Every grant has this record."""
         return self.mentions["grant.activated"]
 
     @property
     def end(self) -> Mention | None:
-        """The record that reports its end, or None if the log holds none."""
+        """The record that reports the end of the grant, or None if the log holds none."""
         return end_of(self.mentions)
 
     @property
     def mode(self) -> GrantMode:
-        """How it came about."""
+        """How the grant came about."""
         return next((mode for event, mode in _MODES.items() if event in self.mentions), GrantMode.UNKNOWN)
 
     @property
     def asked_at(self) -> datetime | None:
-        """When it was asked for."""
+        """When the access was asked for."""
         created = self.mentions.get("request.created")
         return created.at if created is not None else None
 
@@ -105,29 +105,29 @@ class ReviewedGrant:
 
     @property
     def lateness(self) -> timedelta | None:
-        """How long after the promised end it ended; negative if it ended early; None while it has not ended."""
+        """How long after its promised end the grant ended; negative if it ended early; None while it has not ended."""
         if self.ended_at is None or self.story.expires_at is None:
             return None
         return self.ended_at - self.story.expires_at
 
     @property
     def time_to_decision(self) -> timedelta | None:
-        """How long people took to agree; None where nobody had to, or it is not known."""
+        """How long people took to agree; None if nobody had to, or if it is not known."""
         if self.mode is not GrantMode.REVIEW or self.asked_at is None or self.story.decided_at is None:
             return None
         return self.story.decided_at - self.asked_at
 
     @property
     def announced(self) -> Mention:
-        """The record that announced it; without one before it, the record that it began with."""
+        """The record that announced the grant. If it was not announced before, the record that it began with."""
         intended = self.mentions.get("grant.intended", self.activated)
         return min(intended, self.activated, key=_index)
 
     @property
     def approvals(self) -> tuple[Said, ...]:
-        """The approvals that counted before it was announced, without those of who asked or submitted.
+        """The approvals that counted before the grant was announced, without those of the requester and the submitter.
 
-        The order of the log decides what came before: it is signed, and clocks are not.
+        The order of the log decides what came before: the order is signed, and clocks are not.
         """
         involved = {self.story.requester, self.story.submitted_by}
         return tuple(
@@ -141,7 +141,7 @@ class ReviewedGrant:
 
     @property
     def approvers(self) -> tuple[str, ...]:
-        """Who approved it, each once."""
+        """The people who approved the grant, each once."""
         return tuple(dict.fromkeys(one.by for one in self.approvals))
 
     @property
@@ -158,7 +158,7 @@ class ReviewedGrant:
 
     @property
     def records(self) -> tuple[Mention, ...]:
-        """The records about it, in the order of the log."""
+        """The records about the grant, in the order of the log."""
         told = {mention.index: mention for mention in self.mentions.values()}
         if self.reviewed is not None:
             told[self.reviewed.index] = self.reviewed
@@ -183,12 +183,12 @@ class ReviewedDecision:
 
     @property
     def counted(self) -> bool:
-        """Whether it had an effect."""
+        """Whether the decision had an effect."""
         return self.effect in EFFECTIVE
 
     @property
     def outcome(self) -> str:
-        """What became of it, in words."""
+        """The effect of the decision, in words."""
         return outcome_of(self.effect)
 
 
@@ -202,12 +202,12 @@ _OUTCOMES = {
 
 
 def outcome_of(effect: str) -> str:
-    """Return what became of a decision, in words."""
+    """Return the effect of a decision, in words."""
     return _OUTCOMES.get(effect, f"did not count: {effect}")
 
 
 def end_of(mentions: Mapping[str, Mention]) -> Mention | None:
-    """Return the first record of an end of access, of the first records of each event; None if there is none."""
+    """Return the first record of an end of access, from the first records of each event; None if there is none."""
     return min((mentions[event] for event in ENDS if event in mentions), default=None, key=_index)
 
 

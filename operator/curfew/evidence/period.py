@@ -15,7 +15,7 @@ class PeriodRefused(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """From `begin` up to but without `end`; aware, UTC, both at midnight. `name` is how it was written."""
+    """From `begin` up to but without `end`; aware, UTC, both at midnight. `name` is the period as it was written."""
 
     name: str
     begin: datetime
@@ -23,11 +23,11 @@ class Period:
 
     @classmethod
     def parse(cls, text: str, now: datetime) -> "Period":
-        """Read a span of whole days as people say it, seen from `now`, or raise `PeriodRefused`."""
+        """Read a span of whole days as people write it, relative to `now`, or raise `PeriodRefused`."""
         try:
             span = parse_span(text, now)
         except NotUnderstood as error:
-            # What is wrong stands first, and what can be said of any time is more than what can be said here.
+            # The message begins with what is wrong. The rest names forms for any time, and a period allows fewer forms.
             raise PeriodRefused(f"{str(error).partition(';')[0]}; write {FORMS}") from error
         if span.begin is None or span.end is None:
             raise PeriodRefused(f"{text!r} has only a beginning or an end; write {FORMS}")
@@ -37,18 +37,18 @@ class Period:
 
     @property
     def days(self) -> int:
-        """How many days it has."""
+        """How many days the period has."""
         return (self.end - self.begin).days
 
     @property
     def last_day(self) -> date:
-        """The last day that belongs to it."""
+        """The last day that belongs to the period."""
         return (self.end - timedelta(days=1)).date()
 
     def has(self, at: datetime | None) -> bool:
-        """Whether an instant is in it; what is not known is not."""
+        """Whether an instant is in the period; False if the instant is not known."""
         return at is not None and self.begin <= at < self.end
 
     def touches(self, since: datetime, until: datetime) -> bool:
-        """Whether any of the time from `since` to `until` is in it."""
+        """Whether any part of the time from `since` to `until` is in the period."""
         return since < self.end and until >= self.begin

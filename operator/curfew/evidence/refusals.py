@@ -10,15 +10,15 @@ from curfew.evidence.cases import detail_of
 
 @dataclass(frozen=True, slots=True)
 class Refusals:
-    """How many were refused in an hour, by reason."""
+    """How many requests were refused in an hour, by reason."""
 
     hour: datetime  # its beginning
     reasons: Mapping[str, int]
-    is_exact: bool  # False: there may have been more
+    is_exact: bool  # False: more requests may have been refused
 
     @classmethod
     def of(cls, record: Record) -> "Refusals":
-        """Read a count. Raise `RecordRefused` for one that cannot be read, or whose reasons do not add up to its number."""
+        """Read a count. Raise `RecordRefused` if it cannot be read, or if its reasons do not add up to its number."""
         detail = detail_of(record)
         reasons, number = detail.get("reasons"), detail.get("rejected")
         try:

@@ -21,23 +21,23 @@ from curfew.evidence.grants import GrantMode
 from curfew.evidence.sampling import SampledGrant
 
 SHOWN = 500
-"""So many rows of a table at most are in the report itself; the whole table is always in its CSV file."""
+"""The most rows of a table in the report itself. The whole table is always in its CSV file."""
 
 LONGEST, LONGEST_NAME = 400, 80
-"""So many characters of what a person wrote, and of a name, are shown; the whole is in the CSV file and in the proofs."""
+"""How many characters are shown of what a person wrote, and of a name. The CSV file and the proofs hold the whole text."""
 
 
 @dataclass(frozen=True, slots=True)
 class Basis:
-    """The basis of a report: which log, how far it was verified, with what, by which version, and the draw."""
+    """The basis of a report: which log, how far it was verified, with which keys, by which version, and the draw."""
 
     location: str
     log: str
-    key: str  # the log was verified from the beginning with this one
-    proof_key: str  # and its newest checkpoint with this one: another where the key was rotated
+    key: str  # the log was verified from the beginning with this key
+    proof_key: str  # the newest checkpoint was verified with this key: another one if the key was rotated
     key_was_given: bool
-    anchors: tuple[tuple[str, int], ...]  # what people call each, and how many records it speaks for
-    records: int  # that are there
+    anchors: tuple[tuple[str, int], ...]  # each anchor's name for people, and how many records it covers
+    records: int  # how many records are there
     segments: int
     size: int  # how many records the log has had
     begins: str | None  # where the log begins, in words, if its oldest segments were removed
@@ -47,8 +47,8 @@ class Basis:
     version: str
     seed: str
     seed_was_given: bool
-    asked_for: int  # how many samples
-    anchors_before: int  # how many anchors speak of records that were removed
+    asked_for: int  # how many samples were asked for
+    anchors_before: int  # how many anchors cover records that were removed
 
     @property
     def notes(self) -> Iterator[str]:
@@ -70,9 +70,9 @@ class Basis:
             )
 
 
-@dataclass(frozen=True, repr=False)  # asyncio writes out what a task returns, and this is long
+@dataclass(frozen=True, repr=False)  # asyncio prints what a task returns, and this is long
 class Pack:
-    """All that a report holds."""
+    """Everything that a report contains."""
 
     basis: Basis
     framework: Framework
@@ -207,7 +207,7 @@ def _charts(numbers: Figures) -> dict[str, Markup]:
         "role": charts.rows(charts.Frame("Grants by role", "grants in force"), _top(numbers.by_role)),
         "namespace": charts.rows(charts.Frame("Grants by namespace", "grants in force"), _top(numbers.by_namespace)),
     }
-    return {name: Markup(svg) for name, svg in drawn.items()}  # noqa: S704  charts escapes what it is given
+    return {name: Markup(svg) for name, svg in drawn.items()}  # noqa: S704  `charts` escapes its input
 
 
 def _top(bars: Sequence[tuple[str, int]], most: int = 10) -> list[tuple[str, int]]:

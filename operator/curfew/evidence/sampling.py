@@ -1,7 +1,7 @@
 """Samples that anybody can draw again: by hash, not by chance.
 
 The rank of a grant is SHA-256(seed || newline || id of its `grant.activated` record), in UTF-8; the sample is the grants of
-the population with the lowest ranks. With the log's root for a seed, nobody can choose it before the log is what it is.
+the population with the lowest ranks. With the log's root as the seed, nobody can choose the seed before the log is complete.
 """
 
 import hashlib

@@ -1,6 +1,6 @@
 """The tables of a report as CSV (RFC 4180): what an auditor loads into a tool of their own.
 
-A cell that a spreadsheet would take for a formula gets an apostrophe in front: people write reasons and tickets.
+A cell that a spreadsheet would treat as a formula gets an apostrophe in front: people write reasons and tickets.
 """
 
 import csv
@@ -22,7 +22,7 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def to_csv(columns: Sequence[str], rows: Iterable[Row]) -> str:
-    """Return a table as CSV, its header always there."""
+    """Return a table as CSV. The header is always included."""
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, lineterminator="\r\n")
     writer.writeheader()
@@ -154,7 +154,7 @@ EXCEPTION_COLUMNS = (
 
 
 def exception_row(number: int, one: Exceptional) -> Row:
-    """Return an exception as a row; `number` is the one it has in the report."""
+    """Return an exception as a row; `number` is its number in the report."""
     return {
         "number": number,
         "severity": str(one.kind.severity),

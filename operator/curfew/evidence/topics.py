@@ -1,6 +1,6 @@
-"""What the log can show about a subject of controls: with numbers, with its limits.
+"""What the log can show about a subject of controls: with numbers, and with its limits.
 
-Controls of different frameworks ask the same things in other words. Each thing is answered once, here.
+Controls of different frameworks ask the same question in other words. Each question is answered once, here.
 """
 
 from collections.abc import Callable, Iterator
@@ -14,7 +14,7 @@ from curfew.evidence.wording import count, duration, instant, share
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """One subject: what the log shows of it, in which tables, which exceptions bear on it, and what it cannot show."""
+    """One subject: what the log shows about it, in which tables, which exceptions bear on it, and what the log cannot show."""
 
     shows: Callable[[Figures], Iterator[str]]
     tables: tuple[str, ...]

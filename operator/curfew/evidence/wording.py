@@ -12,7 +12,7 @@ def instant(at: datetime | None) -> str:
 
 
 def duration(length: timedelta) -> str:
-    """Return a duration in the two largest units that say something, such as `1 h 30 min`; below a minute, in seconds."""
+    """Return a duration in its two largest non-zero units, for example `1 h 30 min`; below a minute, in seconds."""
     milliseconds = round(length.total_seconds() * 1000)
     if milliseconds < 0:
         return f"-{duration(-length)}"
@@ -32,12 +32,12 @@ def duration(length: timedelta) -> str:
 
 
 def count(number: int, thing: str, things: str = "") -> str:
-    """Return how many there are of a thing."""
+    """Return a number together with the thing that it counts."""
     return f"{number:,} {thing if number == 1 else things or thing + 's'}"
 
 
 def share(part: int, whole: int) -> str:
-    """Return a part as a percentage that never rounds up to all."""
+    """Return a part as a percentage that never rounds up to 100."""
     if not whole:
         return NONE
     return "100 %" if part == whole else f"{min(99.99, 100 * part / whole):.4g} %"

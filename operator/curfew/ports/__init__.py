@@ -1,4 +1,4 @@
-"""What Curfew needs from the world, as protocols, and how the world may fail."""
+"""The interfaces that Curfew needs to the outside world, as protocols, and the errors that they raise."""
 
 from curfew.ports.clock import Clock
 from curfew.ports.cluster import (

@@ -1,4 +1,4 @@
-"""The time, as the rest of Curfew asks for it."""
+"""The clock, as the rest of Curfew sees it."""
 
 from datetime import datetime
 from typing import Protocol

@@ -1,4 +1,4 @@
-"""The API server: what is asked of it, and how it may fail.
+"""The API server: the calls that Curfew makes, and how they may fail.
 
 ClusterError
 ├── Unavailable        no answer, or one that says "later"; the call may or may not have happened
@@ -19,7 +19,7 @@ from typing import Any, Protocol
 from curfew.core.probes import Attempt, Canary
 
 Json = Mapping[str, Any]
-"""A JSON object as the API server speaks it."""
+"""A JSON object as the API server sends and accepts it."""
 
 
 class ClusterError(Exception):
@@ -43,7 +43,7 @@ class Conflict(ClusterError):
 
 
 class Held(ClusterError):
-    """What was deleted is still there, and does what it did: a finalizer holds it."""
+    """A deleted object is still there and still in effect: a finalizer holds it."""
 
 
 class Forbidden(ClusterError):
@@ -62,7 +62,7 @@ class Cluster(Protocol):
     """The API server, as far as Curfew uses it. Each call has a deadline and raises a `ClusterError`."""
 
     async def revision(self) -> int:
-        """Return the number of the last change that the API server's state has seen, read past all caches."""
+        """Return the number of the last change in the API server's state, read past all caches."""
         ...
 
     async def list_requests(self) -> list[dict[str, Any]]:
@@ -78,22 +78,22 @@ class Cluster(Protocol):
         ...
 
     async def get_request(self, namespace: str, name: str) -> dict[str, Any] | None:
-        """Return one AccessRequest, or None where there is none."""
+        """Return one AccessRequest, or None if there is none."""
         ...
 
     async def get_binding(self, namespace: str, name: str) -> dict[str, Any] | None:
-        """Return one RoleBinding, or None where there is none."""
+        """Return one RoleBinding, or None if there is none."""
         ...
 
     async def get_role(self, kind: str, namespace: str, name: str) -> dict[str, Any] | None:
-        """Return one ClusterRole (the namespace is ignored) or Role, or None where there is none.
+        """Return one ClusterRole (the namespace is ignored) or Role, or None if there is none.
 
-        Raise `TooLarge` for one of more than `core.terms.ROLE_BYTES`.
+        Raise `TooLarge` if it has more than `core.terms.ROLE_BYTES`.
         """
         ...
 
     async def may_request(self, user: str, namespace: str, policy: str) -> bool:
-        """Whether RBAC lets a user, by name and without their groups, ask for an AccessPolicy."""
+        """Whether RBAC lets a user, by name and without their groups, request access under an AccessPolicy."""
         ...
 
     async def may_bind(self, kind: str, namespace: str, name: str) -> bool:
@@ -107,7 +107,7 @@ class Cluster(Protocol):
     async def delete_binding(self, namespace: str, name: str, uid: str) -> bool:
         """Delete the RoleBinding with that UID. True: this call removed it. False: it was gone or is another one.
 
-        Raise `Held` for one that still grants what it granted.
+        Raise `Held` if it is still there and still grants access.
         """
         ...
 
@@ -124,7 +124,7 @@ class Cluster(Protocol):
         ...
 
     async def label_closed(self, namespace: str, name: str, uid: str, counted_in: str = "") -> dict[str, Any]:
-        """Put the label that takes a finished AccessRequest out of our watches, and one with the hour that it is counted in."""
+        """Label a finished AccessRequest so that our watches leave it out, and with the hour in which it is counted."""
         ...
 
     def counted_requests(self) -> AsyncIterator[Json]:
@@ -134,7 +134,7 @@ class Cluster(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ObjectSeen:
-    """One version of an object, without what is in it. A bookmark has no uid: it only says which version we are at."""
+    """One version of an object, without its contents. A bookmark has no uid: it only reports the current version."""
 
     type: str  # ADDED, MODIFIED, DELETED or BOOKMARK
     namespace: str
@@ -145,7 +145,7 @@ class ObjectSeen:
 
 @dataclass(frozen=True, slots=True)
 class ClosedRequest:
-    """An AccessRequest that carries the label curfew.dev/closed, without what is in it."""
+    """An AccessRequest that carries the label curfew.dev/closed, without its contents."""
 
     namespace: str
     name: str
@@ -161,7 +161,7 @@ class ClosedRequests(Protocol):
         ...
 
     async def get_request(self, namespace: str, name: str) -> dict[str, Any] | None:
-        """Return one of them whole, as `Cluster.get_request` does."""
+        """Return one AccessRequest whole, as `Cluster.get_request` does."""
         ...
 
     async def delete_request(self, namespace: str, name: str, uid: str, resource_version: str) -> None:
@@ -177,11 +177,11 @@ class RoleSource(Protocol):
         ...
 
     def watch_roles(self, kind: str, version: str) -> AsyncIterator[ObjectSeen]:
-        """Yield each change since a version, until the API server ends the watch. `Conflict`: it is not kept any more."""
+        """Yield each change since a version, until the API server ends the watch. `Conflict`: it is no longer kept."""
         ...
 
     async def get_role(self, kind: str, namespace: str, name: str) -> dict[str, Any] | None:
-        """Return one of them whole, as `Cluster.get_role` does."""
+        """Return one role whole, as `Cluster.get_role` does."""
         ...
 
 
@@ -189,7 +189,7 @@ class Noticeboard(Protocol):
     """Where the newest checkpoint is put for all to see. Each call has a deadline and raises a `ClusterError`."""
 
     async def get_config_map(self, namespace: str, name: str) -> dict[str, Any] | None:
-        """Return one ConfigMap, or None where there is none."""
+        """Return one ConfigMap, or None if there is none."""
         ...
 
     async def patch_config_map(self, namespace: str, name: str, resource_version: str, data: Mapping[str, str]) -> None:
@@ -201,20 +201,20 @@ class CronJobs(Protocol):
     """Where the sweeper's CronJob is read. Each call has a deadline and raises a `ClusterError`."""
 
     async def get_cron_job(self, namespace: str, name: str) -> dict[str, Any] | None:
-        """Return one CronJob, or None if there is none. Raise `TooLarge` for one of more than 2 MiB."""
+        """Return one CronJob, or None if there is none. Raise `TooLarge` if it has more than 2 MiB."""
         ...
 
 
 class Prober(Protocol):
-    """Tries what must be refused, to see that it is. Each call has a deadline and raises a `ClusterError`."""
+    """Makes attempts that must be refused, to check it. Each call has a deadline and raises a `ClusterError`."""
 
     async def attempt(self, attempt: Attempt) -> str | None:
-        """Try it without effect. Return the refusal in the API server's words, or None where it was let through.
+        """Make an attempt without effect. Return the refusal in the API server's words, or None if it was allowed.
 
-        Only "Forbidden" is a refusal. Everything else that keeps it from being tried is raised.
+        Only "Forbidden" is a refusal. Any other error that prevents the attempt is raised.
         """
         ...
 
     async def place(self, canary: Canary) -> None:
-        """Create, as the probe's service account, what attempts are made on; it may be there already."""
+        """Create, as the probe's service account, the object that attempts are made on; it may already exist."""
         ...

@@ -1,4 +1,4 @@
-"""An object store: what is asked of it, and how it may fail.
+"""An object store: the calls that Curfew makes, and how they may fail.
 
 StoreError
 ├── StoreUnavailable   no answer, or a refusal; the call may or may not have happened
@@ -25,7 +25,7 @@ class StoreUnavailable(StoreError):
 
 
 class NamesUnreadable(StoreUnavailable):
-    """Among the names to be listed is one that the client library cannot read, and so it lists none of them."""
+    """One of the names to be listed cannot be read by the client library, so the library lists none of them."""
 
 
 class ObjectExists(StoreError):
@@ -37,7 +37,7 @@ class ObjectMissing(StoreError):
 
 
 class Evidence(StrEnum):
-    """How well it is proved that what is written stays, strongest first (design: grades of evidence)."""
+    """How well it is proved that stored objects stay, strongest first (design: grades of evidence)."""
 
     STAMPED = "Stamped"  # the object just written carries a lock in the right mode, until the right date
     DEFAULT = "BucketDefault"  # the bucket's default retention was read back; objects are not stamped
@@ -47,12 +47,12 @@ class Evidence(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Attestation:
-    """What was proved of the store's being write-once, when, and what is missing in words."""
+    """The proof that the store is write-once: how strong it is, its time, and any gaps, in words."""
 
     at: datetime
     evidence: Evidence
     sufficient: bool
-    findings: tuple[str, ...]  # sentences for people; empty when all is proved
+    findings: tuple[str, ...]  # sentences for people; empty if all is proved
 
 
 Keep = Callable[[str], bool]
@@ -60,12 +60,12 @@ Keep = Callable[[str], bool]
 
 
 def every(name: str) -> bool:
-    """Want each name."""
+    """Accept every name."""
     return True
 
 
 MOST_READ = MAX_STORED
-"""How many bytes of an object are ever of use: nothing that Curfew stores is larger than a segment can be."""
+"""Most bytes of an object that are ever needed: Curfew stores nothing larger than the largest segment."""
 
 
 class ObjectStore(Protocol):
@@ -73,24 +73,24 @@ class ObjectStore(Protocol):
 
     @property
     def url(self) -> str:
-        """Where it is, without credentials."""
+        """Its address, without credentials."""
         ...
 
     async def create(self, name: str, body: bytes) -> None:
-        """Store a new object. Raise `ObjectExists` where the name is taken, whoever took it."""
+        """Store a new object. Raise `ObjectExists` if the name is taken, even by an object that is not ours."""
         ...
 
     async def get(self, name: str) -> bytes:
         """Return an object's bytes, or raise `ObjectMissing`.
 
-        Of an object larger than `MOST_READ`, return only the first `MOST_READ` bytes and one more.
+        If an object is larger than `MOST_READ`, return only the first `MOST_READ` bytes and one more.
         """
         ...
 
     async def list(self, prefix: str, *, keep: Keep = every, most: int | None = None) -> Sequence[str]:
         """Return the names of all objects under a prefix, sorted: those for which `keep` is true.
 
-        With `most`, stop after having looked at about so many: anybody may have put more there than there is time for.
+        With `most`, stop after about that many names: anybody may have put more there than there is time for.
         """
         ...
 
@@ -99,17 +99,17 @@ class ObjectStore(Protocol):
         ...
 
     async def attest(self, name: str, at: datetime) -> Attestation:
-        """Prove what can be proved of write-once, with the stored object `name` as the sample."""
+        """Prove as much of write-once as can be proved, with the stored object `name` as the sample."""
         ...
 
 
 class ErasableStore(ObjectStore, Protocol):
-    """Object storage from which something can be taken for good: the opposite of what the log lies in."""
+    """Object storage whose objects can be deleted for good: the opposite of the store that holds the log."""
 
     async def delete(self, name: str) -> None:
-        """Delete an object; one that is not there is deleted already."""
+        """Delete an object; no error if it does not exist."""
         ...
 
     async def what_keeps(self, name: str) -> Sequence[str]:
-        """Return why a deleted object may still be there, as sentences for people; empty where nothing keeps it."""
+        """Return why a deleted object may still be there, as sentences for people; empty if nothing keeps it."""
         ...

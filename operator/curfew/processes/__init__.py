@@ -1,1 +1,1 @@
-"""The processes: each is composed here from the layers below, and knows no other."""
+"""The processes: each is composed here from the layers below, and does not know the other processes."""

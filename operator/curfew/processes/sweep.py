@@ -1,8 +1,8 @@
-"""The sweeper: a process of its own that runs for a moment and ends what should have ended.
+"""The sweeper: a separate process that runs for a moment and ends access that should already have ended.
 
-It knows nothing of requests, policies, the log or what the operator remembers: it reads bindings and removes them. With the
-operator it shares the image, the client of the API server (`adapters/kube`) and how the times on a binding are read; a defect
-in these is a defect of both.
+It knows nothing about requests, policies, the log or what the operator remembers: it reads bindings and removes them. It
+shares three things with the operator: the image, the client of the API server (`adapters/kube`) and the code that reads the
+times on a binding. A defect in these affects both.
 """
 
 import asyncio
@@ -20,9 +20,9 @@ _SECOND = timedelta(seconds=1)
 
 
 async def sweep_bindings(cluster: Cluster, clock: Clock, say: Callable[[str], None], *, dry_run: bool = False) -> int:
-    """Remove the bindings whose end has passed or cannot be read, say so of each, and return how many are left.
+    """Remove the bindings with an end that has passed or cannot be read, report each, and return how many are left.
 
-    Raise `ClusterError` where they cannot be listed. One that cannot be removed keeps no other.
+    Raise `ClusterError` if the bindings cannot be listed. A binding that cannot be removed does not hold up the others.
     """
     slots = asyncio.Semaphore(_AT_ONCE)
     done: Counter[str] = Counter()
@@ -54,7 +54,7 @@ async def sweep_bindings(cluster: Cluster, clock: Clock, say: Callable[[str], No
 
 
 def _why_over(binding: dict[str, Any], now: datetime) -> str | None:
-    """Return why a binding has no right to exist any more, in words for people, or None where it has."""
+    """Return in words for people why a binding has no right to exist any more, or None if it has."""
     said = (binding["metadata"].get("annotations") or {}).get(names.ANNOTATION_EXPIRES_AT)
     if said is None:
         return "does not state when it ends"

@@ -1,4 +1,4 @@
-"""What people keep of a log elsewhere, in whatever it comes: receipts and signed checkpoints, and manifests that hold them."""
+"""Reading the anchors that people keep: receipts and signed checkpoints, and manifests that hold them."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ FORMS = (
 """The accepted forms of an anchor, for error messages."""
 
 MOST_YAML = 2 * 1024 * 1024
-"""Most characters of YAML: reading so many takes ten seconds."""
+"""Most characters of YAML: reading that many takes ten seconds."""
 
 _PLACES: tuple[tuple[str, ...], ...] = (
     (),
@@ -28,13 +28,13 @@ _PLACES: tuple[tuple[str, ...], ...] = (
     (CHECKPOINT_KEY,),
     ("data", CHECKPOINT_KEY),  # the ConfigMap
 )
-"""Where in a document a receipt or a checkpoint can be. Fixed places: whatever else it holds is not walked through."""
+"""The places in a document where a receipt or a checkpoint can be. They are fixed: other parts are not searched."""
 
 
 def anchors_in(content: str) -> list[Receipt | str]:
-    """Return all receipts, and the signed notes of all checkpoints, that a text is or holds.
+    """Return all receipts in a text, and the signed notes of all checkpoints.
 
-    Raise `ValueError` for one that holds none, or something in the place of one that is none. No signature is checked.
+    Raise `ValueError` if it holds none, or if a place for one holds something else. No signature is checked.
     """
     if content.partition("\n\n")[2].startswith("\u2014 "):
         return [content]
@@ -47,7 +47,7 @@ def anchors_in(content: str) -> list[Receipt | str]:
 
 
 def _documents(content: str) -> Iterator[object]:
-    """Yield the documents in a text: one in JSON, or any number in YAML. What kubectl lists is as many as it lists."""
+    """Yield the documents in a text: one in JSON, or any number in YAML. A list from kubectl counts as its items."""
     try:
         documents = [parse_given(content.encode(errors="replace"))]
     except GivenRefused:
@@ -58,7 +58,7 @@ def _documents(content: str) -> Iterator[object]:
 
 
 def _yaml(content: str) -> list[object]:
-    import yaml  # seldom needed, and slow to load
+    import yaml  # rarely needed, and slow to load
 
     if len(content) > MOST_YAML:
         raise ValueError(f"it has more than {MOST_YAML:,} characters in YAML; ask for JSON instead (-o json)")
@@ -68,7 +68,7 @@ def _yaml(content: str) -> list[object]:
         problem = getattr(error, "problem", None) or "it cannot be read"
         raise ValueError(f"it is neither JSON nor YAML: {problem}") from error
     except (AttributeError, TypeError, OverflowError, RecursionError) as error:
-        # So PyYAML fails at values that are tagged as something that they are not, and where it is nested too deeply.
+        # PyYAML raises these for values whose tag does not fit them, and for text that is nested too deeply.
         raise ValueError(f"it is neither JSON nor YAML: {error}") from error
 
 
@@ -95,10 +95,10 @@ class Kept:
     """An anchor as it was given."""
 
     anchor: Anchor
-    note: str | None = None  # the signed checkpoint that it was read from, if it was
+    note: str | None = None  # the signed checkpoint that it was read from, if it was read from one
 
     def forgery(self, keys: Iterable[Verifier]) -> str | None:
-        """Return the sentence about a checkpoint that none of a log's keys has signed, or None."""
+        """Return a sentence about a checkpoint that none of a log's keys has signed, or None."""
         refusal: NoteRefused | None = None
         for verifier in keys if self.note is not None else ():
             try:

@@ -1,4 +1,4 @@
-"""Finding where a log begins whose oldest segments were removed: by the newest statement that it makes of that itself."""
+"""Finding where a log begins whose oldest segments were removed: by its own newest statement."""
 
 from collections.abc import Sequence
 from contextlib import aclosing
@@ -23,7 +23,7 @@ class Claim:
     stored: bytes
 
     def is_sealed_by(self, verifier: Verifier) -> bool:
-        """Whether this key has signed the statement: if it is trusted, nothing needs to be read to believe it."""
+        """Whether this key has signed the statement: if the key is trusted, nothing else must be read to believe it."""
         try:
             gist, _ = open_gist(self.name, self.stored, verifier, self.beginning.head.log)
         except ChainBroken:
@@ -32,10 +32,10 @@ class Claim:
 
 
 async def find_claim(store: ObjectStore, log: str, names: Sequence[str]) -> Claim | None:
-    """Return where a log begins of which old segments are missing, by its newest statement; None if it makes none.
+    """Return the beginning of a log whose old segments are missing, by its newest statement; None if it makes none.
 
-    None as well if none are missing but those that the statement does not speak of. `names` are in order. Read backwards:
-    an operator that keeps its log for a time only makes a statement each day.
+    Also return None if the statement covers none of the missing segments. `names` are in order. They are read
+    backwards: an operator that keeps its log for a limited time makes a statement each day.
     """
     ours = [name for name in names if place(log, name) >= 0]
     gap = first_gap(ours)
@@ -50,7 +50,7 @@ async def find_claim(store: ObjectStore, log: str, names: Sequence[str]) -> Clai
 
 
 def kept(log: str, names: Sequence[str], claim: Claim | None) -> list[str]:
-    """Return the names without those from before a log's beginning, which are not looked at any more."""
+    """Return the names without those from before a log's beginning, which are ignored from then on."""
     if claim is None:
         return list(names)
     return [name for name in names if not 0 <= place(log, name) < claim.beginning.segment]
@@ -63,7 +63,7 @@ def in_words(beginning: Beginning) -> str:
 
 
 def meaning(beginning: Beginning) -> str:
-    """Return what that means, as a sentence."""
+    """Return the meaning of a beginning, as a sentence."""
     return (
         f"The log begins {in_words(beginning)}: the {count(beginning.record, 'record')} before that may be removed, "
         "as the log itself states, and are not shown. An earlier export still proves them (prove --export)."

@@ -1,15 +1,15 @@
 """A bundle: the part of a log that covers a period, with everything needed to verify it without the log.
 
-    README.txt          for whoever opens it
-    manifest.json       curfew.export/v1: what it is of, and size and SHA-256 of every other file
-    manifest.sig        where the exporter signed the manifest: base64 of an Ed25519 signature; exporter.pub is the key
+    README.txt          for the person who opens it
+    manifest.json       curfew.export/v1: its log and period, and size and SHA-256 of every other file
+    manifest.sig        if the exporter signed the manifest: base64 of an Ed25519 signature; exporter.pub is the key
     log/v1/log=…        the segments of the period, byte for byte, and the one before them, from which they are followed
-                        (if that was removed, the manifest has the state that the log itself states instead of it)
+                        (if that was removed, the manifest has the state that the log itself states instead)
     records.jsonl|csv   the records of the period, with their indexes
     parquet/…           the same as OCSF events, a file a class, if asked for
 
-What proves anything is the segments, which the operator's key signed. The rest is made from them, and `examine` makes the
-records from them again to compare. A bundle is a folder or a zip file of one.
+Only the segments, which the operator's key signed, are proof. The rest is made from them, and `examine` makes the records
+from them again to compare. A bundle is a folder or a zip file of one.
 """
 
 import hashlib
@@ -43,16 +43,16 @@ OBJECTS = "log/"
 JSONL, CSV = "records.jsonl", "records.csv"
 
 MOST_MANIFEST = 128 * 1024 * 1024
-"""Most bytes of a manifest: it takes 240 for each file."""
+"""Most bytes of a manifest: it has 240 for each file."""
 
 MOST_DIFFERENCES = 1000
-"""After how many files that differ from the manifest no further ones are looked for."""
+"""The search for files that differ from the manifest ends after this many."""
 
 _FIELDS = {"schema": str, "log": str, "period": dict, "key": str, "files": dict}
 
 
 def bundle_at(location: str) -> Files | None:
-    """Return the files of a bundle, or None where a location is not one. Raise `NoBundle` for a broken zip file."""
+    """Return the files of a bundle, or None if the location holds none. Raise `NoBundle` for a broken zip file."""
     path = Path(location.removeprefix("file://"))
     if path.suffix == ".zip" and path.is_file():
         return ZipFiles(path)
@@ -61,21 +61,19 @@ def bundle_at(location: str) -> Files | None:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What a bundle is of."""
+    """The manifest of a bundle: its log, its period and its files."""
 
     log: str
     period: Span
-    key: Verifier  # that sealed the first segment in it
-    start: str | None  # the name of the segment before, from which they are followed; None where the log begins in it
-    begins: (
-        Beginning | None
-    )  # where the log began when it was exported, if the first segment in it is the first there was
-    files: Mapping[str, tuple[int, str]]  # of each other file, size and SHA-256 in hex
+    key: Verifier  # the key that sealed the first segment in the bundle
+    start: str | None  # the name of the segment before, from which they are followed; None if the log begins in it
+    begins: Beginning | None  # where the log began at the export, if the bundle begins with the same segment
+    files: Mapping[str, tuple[int, str]]  # for each other file, size and SHA-256 in hex
     data: bytes
 
     @classmethod
     def read(cls, files: Files) -> "Manifest":
-        """Read it, or raise `NoBundle`."""
+        """Read the manifest, or raise `NoBundle`."""
         try:
             with files.open(MANIFEST) as file:
                 data = file.read(MOST_MANIFEST + 1)
@@ -109,17 +107,17 @@ class Manifest:
 
 @dataclass(frozen=True, slots=True)
 class ExaminedBundle:
-    """What came of looking at a bundle."""
+    """The result of examining a bundle."""
 
     findings: tuple[Finding, ...]
     verified: Verified
-    before: CompactRange  # the tree of the log before what it holds
-    in_period: int  # how many records are of the period
-    exporter: Verifier | None  # who signed the manifest
+    before: CompactRange  # the tree of the log before the bundle's first record
+    in_period: int  # how many records are in the period
+    exporter: Verifier | None  # the key that signed the manifest
 
     @property
     def first(self) -> int:
-        """The index from which on it speaks."""
+        """The index of the first record that the bundle covers."""
         return self.before.size
 
 
@@ -132,7 +130,7 @@ def examine(
     advance: Callable[[], None],
     accepted: Callable[[Segment], None] | None = None,
 ) -> ExaminedBundle:
-    """Look at everything in a bundle. `advance` is called for each file, `accepted` with each segment that is good."""
+    """Examine everything in a bundle. `advance` is called for each file, `accepted` with each good segment."""
     findings = list(islice(_differences(files, manifest, advance), MOST_DIFFERENCES))
     rows = BundleRows(manifest.period)
     exporter = _exporter(files, manifest, findings)
@@ -167,7 +165,7 @@ def examine(
 
 
 def start_from(log: str, name: str, stored: bytes, verifier: Verifier) -> Witness:
-    """Return what is known of a log from one of its segments, trusting its signature, or raise `ChainBroken`."""
+    """Return the state of a log at one of its segments, trusting its signature, or raise `ChainBroken`."""
     segment, link = open_segment(name, stored, verifier, log)
     link.check_name()
     following = successor(segment, verifier)
@@ -176,10 +174,10 @@ def start_from(log: str, name: str, stored: bytes, verifier: Verifier) -> Witnes
 
 
 class BundleRows:
-    """The records of a period, made from the log: hashed, and written if there is somewhere to."""
+    """The records of a period, made from the log: hashed, and also written if there is a file for them."""
 
     def __init__(self, period: Span, jsonl: IO[bytes] | None = None, csv: IO[bytes] | None = None) -> None:
-        """Begin without any."""
+        """Start without any records."""
         self._period = period
         self._files = (jsonl, csv)
         self.jsonl, self.csv = hashlib.sha256(), hashlib.sha256()
@@ -187,11 +185,11 @@ class BundleRows:
         self._write(b"", csv_head().encode())
 
     def take(self, segment: Segment) -> None:
-        """Take in those of a segment."""
+        """Add the records of a segment."""
         self.take_lines(segment.first, segment.lines)
 
     def take_lines(self, first: int, lines: Sequence[bytes]) -> None:
-        """Take in those among some lines, the first of which has this index in the log."""
+        """Add the lines that are in the period; `first` is the index in the log of the first line."""
         for index, line in enumerate(lines, first):
             record = read_record(line)
             if record is not None and record.at in self._period:
@@ -206,12 +204,12 @@ class BundleRows:
 
 
 def signed(manifest: bytes) -> bytes:
-    """Return what an exporter signs."""
+    """Return the bytes that an exporter signs."""
     return b"curfew export v1\n" + hashlib.sha256(manifest).digest()
 
 
 def _differences(files: Files, manifest: Manifest, advance: Callable[[], None]) -> Iterator[Finding]:
-    """Yield what differs between the files and the manifest."""
+    """Yield a finding for each difference between the files and the manifest."""
     there = set(files.names()) - {MANIFEST, SIGNATURE, EXPORTER}
     for name in sorted(there | manifest.files.keys()):
         advance()
@@ -224,7 +222,7 @@ def _differences(files: Files, manifest: Manifest, advance: Callable[[], None]) 
 
 
 def _exporter(files: Files, manifest: Manifest, findings: list[Finding]) -> Verifier | None:
-    """Return who signed the manifest; None if nobody did, or if the signature is not valid, which is a finding."""
+    """Return the key that signed the manifest; None if none did, or if the signature is invalid, which is a finding."""
     if not {SIGNATURE, EXPORTER} & set(files.names()):
         return None
     try:
@@ -237,7 +235,7 @@ def _exporter(files: Files, manifest: Manifest, findings: list[Finding]) -> Veri
 
 
 def _hashed(files: Files, name: str, expected: int) -> tuple[int, str]:
-    """Return size and hash of a file; of one that is larger than expected, of no more than shows that."""
+    """Return size and hash of a file; a file that is larger than expected is read only far enough to show that."""
     size, hash_ = 0, hashlib.sha256()
     try:
         with files.open(name) as file:
@@ -245,14 +243,14 @@ def _hashed(files: Files, name: str, expected: int) -> tuple[int, str]:
                 size += len(chunk)
                 hash_.update(chunk)
     except BROKEN:
-        return -1, ""  # its own checksum says that it was altered
+        return -1, ""  # its own checksum shows that it was altered
     return size, hash_.hexdigest()
 
 
 def _read(files: Files, name: str) -> bytes:
-    """Return the bytes of a file, or the first `MOST_READ` and one more of a larger one."""
+    """Return the bytes of a file; of one larger than `MOST_READ`, the first `MOST_READ` and one more."""
     try:
         with files.open(name) as file:
             return file.read(MOST_READ + 1)
     except BROKEN:
-        return b""  # found to be altered already
+        return b""  # already found to be altered

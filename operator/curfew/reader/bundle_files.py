@@ -1,6 +1,7 @@
 """The files of a bundle, in a folder or a zip file: none of them is trusted.
 
-Nothing is unpacked to a disk, no link followed, no pipe waited for, and nothing larger is read than its reader asks for.
+No file is unpacked to a disk, no link is followed, no read waits for a pipe, and no read returns more than was asked
+for.
 """
 
 import struct
@@ -14,10 +15,10 @@ from curfew.settings.files import open_regular
 
 MOST_FILES = 1_000_000
 MOST_ZIPPED = 200_000
-"""How many files a bundle may have: in a folder, and in a zip file, whose list of files takes a kilobyte for each."""
+"""Most files of a bundle: in a folder, and in a zip file, whose list of files takes a kilobyte for each."""
 
 BROKEN = (OSError, EOFError, RuntimeError, ValueError, OverflowError, struct.error, zlib.error, zipfile.BadZipFile)
-"""What reading an altered zip file, or a file that is none, may raise."""
+"""The exceptions that reading an altered zip file, or a file that is none, may raise."""
 
 _END, _END_BYTES = b"PK\5\6", 22
 _LOCATOR, _LOCATOR_BYTES = b"PK\6\7", 20
@@ -28,7 +29,7 @@ _LONGEST_LIST = 256 * MOST_ZIPPED  # bytes; an entry of ours has 160
 
 
 class NoBundle(ValueError):
-    """Something that is not a bundle. `str(error)` is the reason, as a clause."""
+    """A file or folder that is not a bundle. `str(error)` is the reason, as a clause."""
 
 
 class Files(Protocol):
@@ -39,12 +40,12 @@ class Files(Protocol):
         ...
 
     def open(self, name: str) -> IO[bytes]:
-        """Open a file to be read. Raise one of `BROKEN` or `KeyError` if that cannot be done."""
+        """Open a file to be read. Raise one of `BROKEN` or `KeyError` if it cannot be opened."""
         ...
 
 
 class FolderFiles:
-    """Those of a folder."""
+    """The files of a bundle in a folder."""
 
     def __init__(self, root: Path) -> None:
         """Begin at a folder, or raise `NoBundle` if there are too many files in it."""
@@ -67,7 +68,7 @@ class FolderFiles:
 
 
 class ZipFiles:
-    """Those of a zip file."""
+    """The files of a bundle in a zip file."""
 
     def __init__(self, file: Path) -> None:
         """Read its list of files, or raise `NoBundle`."""
@@ -97,7 +98,7 @@ class ZipFiles:
 
 
 def _refuse_too_many(stored: IO[bytes]) -> None:
-    """Raise `NoBundle` for a zip file that lists too many files: Python reads the whole list before it can be asked."""
+    """Raise `NoBundle` if a zip file lists too many files: Python reads the whole list before it can be checked."""
     size = stored.seek(0, 2)
     begin = max(0, size - _LONGEST_COMMENT - _END_BYTES)
     stored.seek(begin)
@@ -117,6 +118,6 @@ def _refuse_too_many(stored: IO[bytes]) -> None:
                 at -= _LOCATOR_BYTES + _END_64_BYTES
     if length > _LONGEST_LIST or length > at:
         raise NoBundle(f"it lists more than {MOST_ZIPPED:,} files, or is cut off. Unpack it, and give the folder")
-    stored.seek(at - length)  # as `zipfile` finds it, whatever is before it and wherever it says that it begins
+    stored.seek(at - length)  # where `zipfile` finds the list, whatever position the file itself states
     if stored.read(length).count(_ENTRY) > MOST_ZIPPED:
         raise NoBundle(f"it lists more than {MOST_ZIPPED:,} files. Unpack it, and give the folder")

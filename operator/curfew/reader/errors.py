@@ -1,11 +1,11 @@
 """How reading a log may fail. `str(error)` is one or more sentences for people.
 
 ReadingError
-├── CannotRead     it cannot be read, which says nothing about whether it was tampered with
+├── CannotRead     it cannot be read, which does not show whether it was tampered with
 ├── NotVerified    it was read up to a place that is not as it was written
 ├── NotExported    an export does not verify, or belongs to another history than the log
 ├── Apart          records between exports and the log are missing
-└── NotUsable      what was given is something else than what is needed
+└── NotUsable      an input is not of the kind that is needed
 """
 
 from curfew.audit.findings import Finding
@@ -24,7 +24,7 @@ class NotVerified(ReadingError):
     """The log is not whole, and was read up to its first bad place."""
 
     def __init__(self, finding: Finding) -> None:
-        """`finding` is the first."""
+        """`finding` is the first fault."""
         super().__init__(
             f"The log does not verify. {printable(sentence(str(finding)))} "
             "Nothing from there on is shown; `curfew audit verify --all` lists all problems."
@@ -37,11 +37,11 @@ class NotExported(ReadingError):
 
 
 class Apart(ReadingError):
-    """Exports and a log between which records are missing."""
+    """Between exports and a log, records are missing."""
 
 
 class NotUsable(ReadingError):
-    """Something was given that is not what is needed here."""
+    """An input that is not of the kind that is needed here."""
 
 
 class Unfounded(Exception):

@@ -1,7 +1,8 @@
-"""Exports of what a log no longer holds: their records are proved against its newest checkpoint, with the log's own.
+"""Exports of removed parts of a log: their records are proved with the log's own, against its newest checkpoint.
 
-An export holds the tree before its first record, and all leaves of its part. Exports that follow each other, and the log
-after them, are one tree; its root is the one that the log's key has signed, or they are not of one history.
+An export holds the tree before its first record, and all leaves of its part. Exports that follow each other, and the
+log after them, form one tree. If its root is not the one that the log's key has signed, they do not belong to one
+history.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,19 +21,19 @@ from curfew.reader.progress import Progress, silent
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """What an export holds of a log, verified."""
+    """The verified part of a log that an export holds."""
 
     before: CompactRange  # the tree before its first record
-    parts: Sequence[tuple[int, Sequence[bytes]]]  # first index and leaves of each segment
+    parts: Sequence[tuple[int, Sequence[bytes]]]  # for each segment, first index and leaves
 
 
 def read_exports(
     files: Sequence[Path], log: str, seen: Callable[[Segment], None], progress: Progress = silent
 ) -> list[Exported]:
-    """Return exports in the order of the log, each of whose segments `seen` was called with.
+    """Return exports in the order of the log; `seen` is called with each of their segments.
 
-    Each is verified with the key that it names itself: what it is worth is shown by the root of the tree that it is part
-    of. Raise `CannotRead`, `NotUsable`, or `NotExported` for one that does not verify.
+    Each is verified with the key that it names itself; the root of the whole tree shows later whether that key can be
+    trusted. Raise `CannotRead`, `NotUsable`, or `NotExported` for one that does not verify.
     """
     return sorted((_read(file, log, seen, progress) for file in files), key=lambda one: one.before.size)
 
@@ -61,7 +62,7 @@ def _read(file: Path, log: str, seen: Callable[[Segment], None], progress: Progr
 
 
 def joined(exports: Sequence[Exported], before: CompactRange) -> Tree:
-    """Return the tree up to where a log begins, before which it is `before`; with the leaves of exports that hold them.
+    """Return the tree up to where a log begins, with the leaves of the exports; `before` is the tree at that place.
 
     Raise `Apart` if records between them are missing.
     """

@@ -20,12 +20,12 @@ Batch = Sequence[tuple[str, bytes]]
 
 _BATCH_BYTES = 128 * 1024
 _BATCH_OBJECTS = 64
-"""How much goes to a process at once: enough to be worth it, and not so much that others wait long for it."""
+"""How many objects a process gets at once: enough to be worth it, and few enough that others do not wait long."""
 
 _WAITING_BYTES = 16 * 1024 * 1024
-"""How much waits for processes at most: with many processors, objects as large as they may be would fill the memory."""
+"""Most bytes that wait for processes: with many processors, objects of the largest size would fill the memory."""
 
-_SMALL = 512 * 1024  # bytes of a log, stored, that are verified sooner than processes are started
+_SMALL = 512 * 1024  # bytes of a stored log that are verified faster than processes can be started
 
 
 def processors() -> int:
@@ -80,7 +80,7 @@ async def in_parallel(
         raise CannotRead("A process that verifies was killed; there may not be enough memory. Try --jobs 1.") from error
     finally:
         if pool is not None:
-            pool.shutdown(cancel_futures=True)  # what is being done takes a moment, no more
+            pool.shutdown(cancel_futures=True)  # the current work takes only a moment
 
 
 async def _first(
@@ -106,14 +106,14 @@ async def _batches(objects: AsyncGenerator[tuple[str, bytes]]) -> AsyncGenerator
 
 
 def _started(processes: int) -> Executor:
-    """Return processes to which a Ctrl-C is nothing: it is their parent's, who ends them."""
-    # Imported here, because it takes long, and whoever has an index needs no processes.
+    """Return processes that ignore Ctrl-C: their parent handles it, and ends them."""
+    # Imported here, because it takes long, and a search with an index needs no processes.
     from concurrent.futures import ProcessPoolExecutor
     from multiprocessing import get_context
 
-    # New processes, and not copies of this one, which may have threads of its own.
+    # New processes, not copies of this one, which may have threads of its own.
     pool = ProcessPoolExecutor(processes, get_context("spawn"), _begin)
-    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)  # which a new process inherits
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)  # a new process inherits this
     try:
         for _ in range(processes):
             pool.submit(_begin)
@@ -123,5 +123,5 @@ def _started(processes: int) -> Executor:
 
 
 def _begin() -> None:
-    """Prepare a process: what it makes has no cycles to look for."""
+    """Prepare a process: the objects that it makes have no cycles for the garbage collector to find."""
     gc.disable()

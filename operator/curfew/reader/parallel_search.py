@@ -1,4 +1,4 @@
-"""Searching a log while it is verified, with all processors: each segment is searched where it is opened."""
+"""Searching a log while it is verified, with all processors: each segment is searched in the process that opens it."""
 
 import functools
 from collections import deque
@@ -31,12 +31,12 @@ class Keeper(Protocol):
         """Add a verified segment. Raise `NotVerified` if it repeats an earlier one."""
 
     def keep(self, log: str, names: Sequence[str], reached: Witness | None) -> None:
-        """Keep all that was added: the log, whose objects have these names, verifies up to there."""
+        """Commit all that was added: the log, whose objects have these names, verifies up to `reached`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sifted:
-    """A segment that is good by itself: its gist, the lines that may be answers, and what an index keeps of it."""
+    """A segment that is good by itself: its gist, the lines that may be answers, and the part for an index."""
 
     gist: Gist
     lines: list[tuple[int, bytes]]  # with their indexes
@@ -55,23 +55,23 @@ async def sifted_records(
     *,
     progress: Progress = silent,
 ) -> AsyncGenerator[tuple[int, bytes]]:
-    """Yield index and line of what may answer a query, in the order of the log, whose objects have these names.
+    """Yield index and line of each possible answer to a query, in the order of the log, whose objects have these names.
 
-    Without a query nothing is yielded, and all is verified and taken into the index.
+    Without a query nothing is yielded, and the whole log is verified and added to the index.
 
-    All of it is verified before, as by `verified_segments`, and the same is raised. With an index, only what came after
-    the witness is read, and it is taken into the index if the log verifies to its end. A log that claims to begin later
-    has to state it.
+    Every record is verified before it is yielded, as by `verified_segments`, and the same errors are raised. With an
+    index, only the part after the witness is read, and it is added to the index if the log verifies to its end. A log
+    that claims to begin later must state it.
     """
     unseen = names[len(up_to(log, names, since.head.seq - 1)) :] if since is not None else names
     beginning = claim.beginning if claim is not None else None
     walk = Walk(log, verifier, since=since, beginning=beginning)
     work = functools.partial(sift, query=query, has_index=index is not None)
-    waiting: deque[tuple[str, bytes, Sifted | None]] = deque()  # taken, and not yet known to be good in their place
+    waiting: deque[tuple[str, bytes, Sifted | None]] = deque()  # taken, but not yet known to be good in their place
     is_ours = False
 
     async def settled() -> AsyncGenerator[tuple[int, bytes]]:
-        """Yield what is in the objects that the walk has gone past; they are taken from `waiting`."""
+        """Yield the lines in the objects that the walk has passed, and remove these objects from `waiting`."""
         verified = walk.verified
         while waiting and 0 <= (seq := place(log, waiting[0][0])) <= verified.head.seq:
             name, stored, sifted = waiting.popleft()
@@ -115,7 +115,7 @@ async def sifted_records(
 def sift(
     objects: Sequence[tuple[str, bytes]], verifier: Verifier, log: str, query: Query | None, *, has_index: bool
 ) -> list[Sifted | None]:
-    """Return what may be an answer in each object, or None for one that is not good in itself, or not sealed by this key."""
+    """Return the possible answers in each object, or None for one that is not good by itself or has another key."""
     may_match = query.sieve() if query is not None else None
     rows_may_match = query.parts()[0].sieve() if query is not None else None
     return [_sifted(one, verifier, log, may_match, rows_may_match, has_index=has_index) for one in objects]
@@ -143,6 +143,6 @@ def _sifted(
     if may_match is None or rows_may_match is None:
         return Sifted(gist, [], packed)
     if packed is not None and not rows_may_match(packed.texts):
-        return Sifted(gist, [], packed)  # to look at the rows is so much sooner
+        return Sifted(gist, [], packed)  # checking the rows first is much faster
     lines = [(index, line) for index, line in enumerate(segment.lines, segment.first) if may_match(line)]
     return Sifted(gist, lines, packed)

@@ -1,4 +1,4 @@
-"""Records as Parquet: OCSF events, a file a class, as data lakes take them in."""
+"""Records as Parquet: OCSF events, a file a class, in the form that data lakes import."""
 
 from pathlib import Path
 
@@ -22,7 +22,7 @@ def write_parquet(jsonl: Path, folder: Path) -> None:
 
 
 def _write(connection: duckdb.DuckDBPyConnection, number: int, path: Path) -> None:
-    # The columns are what the class's records hold, all of them looked at.
+    # The columns are all fields that any of the class's records has.
     found = connection.execute("SELECT json_group_structure(record) FROM lines WHERE class = ?", [number]).fetchone()
     structure = str(found[0]) if found else "{}"
     events = f"unnest(json_transform(record, '{_quoted(structure)}'))"

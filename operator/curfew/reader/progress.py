@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
 Progress = Callable[[int, str], AbstractContextManager[Callable[[], None]]]
-"""Given how many things there are and what they are called, returns a context in which a call reports one of them done."""
+"""A function that takes a number of things and their name, and returns a context with a function to report one done."""
 
 
 @contextmanager

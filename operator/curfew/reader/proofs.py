@@ -18,7 +18,7 @@ class Shelf:
     def __init__(self, log: str) -> None:
         self._log = log
         self._tree: Tree | None = None
-        self._firsts: list[int] = []  # of each segment that holds records, the index of its first
+        self._firsts: list[int] = []  # for each segment that holds records, the index of its first
         self._names: list[str] = []
         self._newest: Verified | None = None
 
@@ -46,7 +46,7 @@ class Shelf:
 
     @property
     def key(self) -> str:
-        """The key that signed it."""
+        """The key that signed the checkpoint."""
         return str(self.verified.keys[-1].verifier)
 
     async def proofs(self, store: ObjectStore, indexes: Sequence[int]) -> AsyncGenerator[Proof]:

@@ -1,4 +1,4 @@
-"""A log as a store holds it: the names of its objects, the objects in order, and the keys that it names."""
+"""A log in a store: the names of its objects, the objects in order, and the keys that it names."""
 
 import asyncio
 from collections import deque
@@ -14,7 +14,7 @@ from curfew.ports import ObjectStore
 from curfew.reader.errors import CannotRead, Unfounded
 
 _AHEAD = 32
-"""How many objects are asked for before their turn. With `ports.MOST_READ` this bounds the memory: 130 MiB."""
+"""How many objects are requested before their turn. With `ports.MOST_READ` this bounds the memory: 130 MiB."""
 
 MOST_STRANGERS = 1000
 """How many objects that do not belong to a log are named."""
@@ -23,7 +23,7 @@ MOST_STRANGERS = 1000
 async def list_log(
     store: ObjectStore, log: str, *, may_be_empty: bool = False, note: Callable[[str], None] = lambda _: None
 ) -> list[str]:
-    """Return the names of a log's objects, in order. Raise `CannotRead` if there is no such log but should be.
+    """Return the names of a log's objects, in order. Raise `CannotRead` if the log does not exist but should.
 
     `note` is called with a sentence if there are more objects than are listed.
     """
@@ -57,9 +57,9 @@ async def _no_log(store: ObjectStore, log: str) -> str:
 
 
 async def read(store: ObjectStore, log: str, names: Sequence[str]) -> AsyncGenerator[tuple[str, bytes]]:
-    """Yield objects in the order of their names, asking for some of them ahead.
+    """Yield objects in the order of their names, requesting some of them ahead.
 
-    What has no name of a segment of the log is not read, and comes without bytes.
+    An object without the name of a segment of the log is not read, and comes without bytes.
     """
     waiting: deque[tuple[str, asyncio.Task[bytes]]] = deque()
     rest = iter(names)
@@ -108,10 +108,10 @@ async def announced(store: ObjectStore, log: str, names: Sequence[str], beginnin
 
 
 async def last_key(store: ObjectStore, log: str, names: Sequence[str], first: Verifier) -> Verifier:
-    """Return the key that seals what comes next in a log, to which the key of its first segment leads.
+    """Return the key that seals the next segment of a log; the key of its first segment leads to it.
 
-    Each handing over is looked for by halves, because a key seals all up to it and nothing after. Where none is found,
-    that of the last key that was is returned, and whoever reads the end with it hears what is wrong.
+    Each rotation is found by binary search, because a key seals all segments up to its rotation and none after. If no
+    rotation is found, the last key that was found is returned, and the caller who reads the end with it gets the fault.
     """
 
     async def opened(place: int, verifier: Verifier) -> Segment | None:

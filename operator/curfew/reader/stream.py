@@ -21,7 +21,7 @@ from curfew.reader.source import announced, list_log, read
 
 @dataclass(frozen=True, slots=True)
 class VerifiedSegment:
-    """A verified segment, its object, and what is verified of the log up to and with it."""
+    """A verified segment, its object, and the verified state of the log up to and including it."""
 
     segment: Segment
     stored: bytes
@@ -35,7 +35,7 @@ class VerifiedRecord:
     index: int
     line: bytes
     segment: Segment
-    record: Record | None  # None where the line is of a kind that this version does not read
+    record: Record | None  # None if the line is of a kind that this version does not read
 
 
 async def verified_records(
@@ -94,9 +94,9 @@ async def verified_segments(
 async def verify_first(
     store: ObjectStore, log: str, names: Sequence[str], verifier: Verifier, beginning: Beginning | None
 ) -> None:
-    """Raise `NotVerified` unless a log leads to a key that has not sealed its beginning, and states where that is.
+    """Raise `NotVerified` unless a log leads to this key, which did not seal its beginning, and states that beginning.
 
-    Only its end can tell.
+    Only the end of the log can show that.
     """
     walk = Walk(log, verifier, beginning=beginning)
     async with aclosing(read(store, log, names)) as objects:

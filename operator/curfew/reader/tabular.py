@@ -31,14 +31,14 @@ def csv_head() -> str:
 
 
 def csv_row(index: int, record: Record | None) -> str:
-    """Return a record as a line of CSV; all but its index is empty where this version does not read it."""
+    """Return a record as a line of CSV; all fields but its index are empty if this version cannot read it."""
     cells = ("" for _ in COLUMNS) if record is None else (column(record) for column in COLUMNS.values())
     return _row([str(index), *cells])
 
 
 def _row(cells: Iterable[str]) -> str:
     row = io.StringIO()
-    # A spreadsheet runs what begins with one of these, and records hold what people wrote.
+    # A spreadsheet executes cells that begin with one of these, and records hold text from other people.
     csv.writer(row, lineterminator="\n").writerow(f"'{cell}" if cell[:1] in _COMMANDS else cell for cell in cells)
     return row.getvalue()
 

@@ -1,1 +1,1 @@
-"""Settings: what a process is given at its start, read with bounds and with errors in words."""
+"""Settings: the input of a process at its start, read with bounds and with errors in words."""

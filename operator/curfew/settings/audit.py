@@ -1,4 +1,4 @@
-"""Settings of the log: where it is written, what signs it, and where its records are also sent."""
+"""Settings of the log: its address, its signing key, and where its records are forwarded."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -23,18 +23,18 @@ from curfew.settings.values import (
     to_days,
 )
 
-_LEAST_KEPT: Final = timedelta(days=40)  # more than the longest grant, and what a start reads at most
+_LEAST_KEPT: Final = timedelta(days=40)  # more than the longest grant, and the most that a start reads
 
 
 class SignerSettings(Section):
-    """A signing key that somebody else holds."""
+    """A signing key that is held elsewhere."""
 
     uri: Annotated[str, AfterValidator(signer_uri)] = Field(examples=["hv:curfew/1"])
     public_key: str = Field(min_length=1, examples=["the public key in PEM"])
 
 
 class ForwardSettings(Section):
-    """Where records are sent to as well."""
+    """Where records are forwarded."""
 
     stdout: bool = Field(default=False, strict=True, examples=["true"])
     url: Annotated[str | None, AfterValidator(collector_url), instead_of("stdout", "https://COLLECTOR/PATH")] = Field(
@@ -47,7 +47,7 @@ class ForwardSettings(Section):
 
 
 class AuditSettings(Section):
-    """Where the trail is written, and how."""
+    """Where the log is written, and how."""
 
     url: Annotated[str, AfterValidator(store_url)] = Field(examples=["s3://BUCKET/PREFIX"])
     log: Annotated[str, AfterValidator(dns_label)] = Field(default="main", examples=["main"])
@@ -58,7 +58,7 @@ class AuditSettings(Section):
     @field_validator("keep_for")
     @classmethod
     def _kept_while_locked(cls, keep_for: timedelta | None, info: ValidationInfo) -> timedelta | None:
-        """Refuse to give up what is still locked, and what a start reads."""
+        """Refuse a time within which objects are still locked, or are still read at a start."""
         least = max(info.data.get("retention", timedelta()), _LEAST_KEPT)
         if keep_for is not None and keep_for < least:
             raise ValueError(
@@ -85,7 +85,7 @@ class AuditSettings(Section):
     @field_validator("people")
     @classmethod
     def _people_lie_elsewhere(cls, people: str | None, info: ValidationInfo) -> str | None:
-        """Refuse the log's own bucket or folder: what is to be forgotten cannot lie where nothing is ever deleted."""
+        """Refuse the log's own bucket or folder: nothing is ever deleted there, but people must be deletable."""
         url = info.data.get("url")
         if people is not None and url is not None and place(people) == place(url):
             raise ValueError(f"is {people!r}, where the log is written; write the address of another bucket")

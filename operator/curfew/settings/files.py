@@ -1,4 +1,4 @@
-"""Reading files that may be anything: bounded in bytes, and never a file that one waits for or that has no end."""
+"""Reading files of any kind: bounded in bytes, and never one that blocks or that has no end."""
 
 import errno
 import os
@@ -8,20 +8,20 @@ from typing import BinaryIO
 
 
 class NotAFile(OSError):
-    """Something that is there under a file's name and is no regular file. `str(error)` is a sentence for people."""
+    """A path that exists but is no regular file. `str(error)` is a sentence for people."""
 
 
 class FileTooLarge(OSError):
-    """A file of more bytes than are read. `str(error)` is a sentence for people."""
+    """A file that has more bytes than the limit. `str(error)` is a sentence for people."""
 
 
 def open_regular(path: Path) -> BinaryIO:
     """Open a file that others may have put there. Raise `NotAFile` for a link, a pipe, a device or a socket.
 
-    A folder raises `IsADirectoryError`, and what is missing `FileNotFoundError`, as `open` does.
+    Raise `IsADirectoryError` for a folder and `FileNotFoundError` for a missing file, as `open` does.
     """
     try:
-        # Without O_NONBLOCK, opening a pipe waits for somebody who writes to it.
+        # Without O_NONBLOCK, opening a pipe waits for another process to write to it.
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         if error.errno in (errno.ELOOP, errno.ENXIO):
@@ -38,9 +38,9 @@ def open_regular(path: Path) -> BinaryIO:
 
 
 def read_given(path: Path, most: int) -> bytes:
-    """Return what a file holds that the user has named; it may be a link or a pipe.
+    """Return the contents of a file that the user has named; it may be a link or a pipe.
 
-    Raise `FileTooLarge` for one of more than `most` bytes, and `OSError` if it cannot be read.
+    Raise `FileTooLarge` if it has more than `most` bytes, and `OSError` if it cannot be read.
     """
     with path.open("rb") as file:
         data = file.read(most + 1)

@@ -19,7 +19,7 @@ MOST_SETTINGS = 1024 * 1024
 
 
 class SettingsRefused(Exception):
-    """The settings cannot be used. Each problem is a sentence with the place, the fault and a right value."""
+    """The settings cannot be used. Each problem is a sentence with the place, the error and a correct value."""
 
     def __init__(self, problems: tuple[str, ...]) -> None:
         super().__init__("\n".join(problems))
@@ -27,7 +27,7 @@ class SettingsRefused(Exception):
 
 
 def load(path: Path, model: type[Model]) -> Model:
-    """Return the settings in a YAML file, or raise `SettingsRefused` with all that is wrong with them."""
+    """Return the settings in a YAML file, or raise `SettingsRefused` with everything that is wrong with them."""
     try:
         node = yaml.compose(read_given(path, MOST_SETTINGS).decode(), Loader=yaml.SafeLoader)
         data = {} if node is None else yaml.SafeLoader("").construct_document(node)
@@ -57,7 +57,7 @@ def load(path: Path, model: type[Model]) -> Model:
 
 def _sentence(path: Path, lines: Mapping[str, int], detail: ErrorDetails, known: Mapping[str, Any]) -> str:
     """Return a problem that pydantic found as a sentence for the author of the file."""
-    # A check of a setting that is not there names it as the code does.
+    # If the check of a missing setting fails, pydantic reports the setting by its name in the code.
     is_checked = detail["type"] == "value_error"
     key = ".".join(to_camel(str(part)) if is_checked else str(part) for part in detail["loc"])
     where = f"{path}:{lines[key]}: " if key in lines else f"{path}: "
@@ -78,7 +78,7 @@ def _sentence(path: Path, lines: Mapping[str, int], detail: ErrorDetails, known:
 
 
 def _example(key: str, known: Mapping[str, Any]) -> str:
-    """Return what a setting might be, or what a section might hold."""
+    """Return an example of a setting, or the settings that a section can hold."""
     inner = [one.removeprefix(f"{key}.").partition(".")[0] for one in known if one.startswith(f"{key}.")]
     if inner:
         return f"write beneath it: {', '.join(dict.fromkeys(inner))}"
@@ -86,7 +86,7 @@ def _example(key: str, known: Mapping[str, Any]) -> str:
 
 
 def _meant(key: str, known: Mapping[str, Any]) -> str:
-    """Return which setting was probably meant, or which there are."""
+    """Return the setting that was probably meant, or all settings there are."""
     section, _, name = key.rpartition(".")
     prefix = f"{section}." if section else ""
     here = sorted({one.removeprefix(prefix).split(".")[0] for one in known if one.startswith(prefix)})
@@ -110,7 +110,7 @@ def _leaves(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, Any
 
 
 def _lines(node: yaml.Node | None, prefix: str = "") -> tuple[dict[str, int], list[tuple[str, int]]]:
-    """Return the line of each key, and the keys that are there twice, of which YAML would quietly take the last."""
+    """Return the line of each key, and the keys that occur twice: YAML would silently use the last."""
     lines: dict[str, int] = {}
     twice: list[tuple[str, int]] = []
     if isinstance(node, yaml.MappingNode):

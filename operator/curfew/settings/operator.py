@@ -5,28 +5,28 @@ audit:
   url: s3://curfew-trail/prod     # where the log is written: s3://, gs://, az:// or file:///
   log: main                       # the log's name in there
   worm: required                  # required | advisory: whether the bucket must prove that it is write-once
-  retention: 400d                 # for how long the bucket has to lock each object at least, in days
-  keepFor: 500d                   # what is older may be removed, by a rule of the bucket: the log states it; left out: nothing
-  attestEvery: 15m                # how often it has to prove that, and segments are read back
+  retention: 400d                 # how long the bucket has to lock each object at least, in days
+  keepFor: 500d                   # a rule of the bucket may remove what is older; the log states it; left out: nothing
+  attestEvery: 15m                # how often it has to prove that it is write-once, and segments are read back
   keyFile: signing.pem            # the Ed25519 private key (PEM) that signs the log, beside this file or absolute
-  signer:                         # instead of keyFile, where somebody else holds the key (needs securesystemslib)
-    uri: hv:curfew/1              # who does, as securesystemslib writes it
-    publicKey: |                  # the other half of it, in PEM
+  signer:                         # instead of keyFile, if the key is held elsewhere (needs securesystemslib)
+    uri: hv:curfew/1              # the holder of the key, as securesystemslib writes it
+    publicKey: |                  # the public half of the key, in PEM
       -----BEGIN PUBLIC KEY-----
-  previousKeyFile: old.pem        # the key before it, while the log is handed over from one to the other
-  previousSigner: {uri: …, publicKey: …}  # the same, where somebody else holds that
-  credentialsFolder: credentials  # a folder whose files stand for variables such as AWS_ACCESS_KEY_ID, read again and again
-  heartbeat: 60s                  # how often an empty segment proves life
-  people: s3://curfew-people/prod # where people's names lie, if the log is to hold pseudonyms instead
-  forward:                        # where records are sent to as well, once they are in the log
+  previousKeyFile: old.pem        # the previous key, while the log is handed over from that key to the new one
+  previousSigner: {uri: …, publicKey: …}  # the same, if the previous key is held elsewhere
+  credentialsFolder: credentials  # a folder whose files are variables, for example AWS_ACCESS_KEY_ID; read again and again
+  heartbeat: 60s                  # how often an empty segment is written, to show that the operator runs
+  people: s3://curfew-people/prod # where people's names are stored, if the log is to hold pseudonyms instead
+  forward:                        # where records are also sent, once they are in the log
     url: https://collector/events # an HTTP collector; or, instead of it, stdout: true, a line for each record
     format: cloudevents           # cloudevents | otlp
-    headersFile: headers          # lines such as "Authorization: Bearer …", read again for each call
+    headersFile: headers          # lines like "Authorization: Bearer …", read again for each call
 limits: {maxGrant: 24h}           # no grant is longer, whatever its policy says; at most 744h
 finished: {keepFor: 720h}         # for how long a finished AccessRequest stays in the cluster; 0: for ever
-enforcement:                      # whether our admission policies are in force is tried again and again
+enforcement:                      # regular attempts that show whether our admission policies are in force
   namespace: curfew-system        # where Curfew is installed
-  serviceAccount: curfew-probe    # who tries, there
+  serviceAccount: curfew-probe    # the service account that makes the attempts, in that namespace
   every: 30s
 server: {host: 0.0.0.0, port: 8080}    # health and metrics
 log: {level: info, format: json}  # debug | info | warning | error; json | console
@@ -44,12 +44,12 @@ from curfew.settings.audit import AuditSettings
 from curfew.settings.loading import load
 from curfew.settings.values import Section, between, dns_label, no_time, section
 
-_MAX_GRANT: Final = timedelta(days=31)  # what the CustomResourceDefinitions let anybody ask for
+_MAX_GRANT: Final = timedelta(days=31)  # the longest grant that the CustomResourceDefinitions let anybody ask for
 _TEN_YEARS: Final = timedelta(hours=87600)
 
 
 class LimitSettings(Section):
-    """What no policy can exceed."""
+    """Limits that no policy can exceed."""
 
     max_grant: Annotated[Duration, between(timedelta(minutes=1), _MAX_GRANT)] = Field(
         default=timedelta(hours=24), examples=["24h"]
@@ -57,7 +57,7 @@ class LimitSettings(Section):
 
 
 class FinishedSettings(Section):
-    """What becomes of AccessRequests that are over."""
+    """How long finished AccessRequests are kept."""
 
     keep_for: Annotated[Duration, BeforeValidator(no_time), between(timedelta(0), _TEN_YEARS)] = Field(
         default=timedelta(hours=720), examples=["720h"]
@@ -65,7 +65,7 @@ class FinishedSettings(Section):
 
 
 class EnforcementSettings(Section):
-    """How it is found out that our admission policies are in force."""
+    """How the operator checks that our admission policies are in force."""
 
     namespace: Annotated[str, AfterValidator(dns_label)] = Field(default="curfew-system", examples=["curfew-system"])
     service_account: str = Field(default="curfew-probe", min_length=1, examples=["curfew-probe"])
@@ -82,7 +82,7 @@ class ServerSettings(Section):
 
 
 class LogSettings(Section):
-    """What is logged, and in which form."""
+    """What is logged, and in which format."""
 
     level: Literal["debug", "info", "warning", "error"] = Field(default="info", examples=["info"])
     format: Literal["json", "console"] = Field(default="json", examples=["json"])

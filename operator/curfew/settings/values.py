@@ -17,7 +17,7 @@ _DAYS: Final = re.compile(r"[1-9][0-9]{0,3}d")
 
 
 class Section(BaseModel):
-    """Whatever is in the file is meant: nothing unknown is passed over."""
+    """The base of all sections: an unknown setting is an error and is never ignored."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel)
 
@@ -35,13 +35,13 @@ def store_url(url: str) -> str:
 
 
 def place(url: str) -> str:
-    """Return the bucket of an address, or its folder."""
+    """Return the bucket in an address, or its folder."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc or parts.path.rstrip('/')}"
 
 
 def dns_label(name: str) -> str:
-    """Return a name fit for a path and a DNS label, or raise ValueError."""
+    """Return a name that is valid in a path and as a DNS label, or raise ValueError."""
     if not _LABEL.fullmatch(name):
         raise ValueError(f"is {name!r}; write up to 63 small letters, digits and dashes, such as main")
     return name
@@ -68,7 +68,7 @@ def existing_folder(path: Path | None, info: ValidationInfo) -> Path | None:
 
 
 def private_key_file(path: Path | None, info: ValidationInfo) -> Path | None:
-    """Return the path of a private key, or raise ValueError, with how to make one."""
+    """Return the path of a private key, or raise ValueError, which explains how to make one."""
     try:
         return existing_file(path, info)
     except ValueError as error:
@@ -77,9 +77,9 @@ def private_key_file(path: Path | None, info: ValidationInfo) -> Path | None:
 
 
 def instead_of(other: str, missing: str | None) -> AfterValidator:
-    """Return a check that this field or the other, which comes before it, is set, and not both.
+    """Return a check that this field and the other, which comes before it, are not both set, and not both missing.
 
-    `missing` is the example to show if neither is set; None if neither is needed.
+    `missing` is the example to show if both are missing; None if neither is needed.
     """
 
     def check(value: object, info: ValidationInfo) -> object:
@@ -101,7 +101,7 @@ def signer_uri(uri: str) -> str:
 
 
 def collector_url(url: str | None) -> str | None:
-    """Return the address of a collector, or raise ValueError, which does not repeat what may be a secret in it."""
+    """Return the address of a collector, or raise ValueError, which does not quote anything that may be a secret."""
     if url is None:
         return None
     parts = urlsplit(url)
@@ -113,7 +113,7 @@ def collector_url(url: str | None) -> str | None:
 
 
 def sent_in_secret(path: Path | None, info: ValidationInfo) -> Path | None:
-    """Return the path of a file with credentials, or raise ValueError where they would be sent for all to read."""
+    """Return the path of a file with credentials, or raise ValueError if they would be sent unencrypted."""
     parts = urlsplit(info.data.get("url") or "")
     if path is not None and parts.scheme == "http" and parts.hostname not in {"localhost", "127.0.0.1", "::1"}:
         raise ValueError("is set, but url begins with http://; credentials are sent only to https://")
@@ -133,7 +133,7 @@ def between(least: timedelta, most: timedelta) -> AfterValidator:
 
 
 def to_days(value: object) -> object:
-    """Return a number of whole days, written 400d, as a duration, or raise ValueError."""
+    """Return a number of whole days, written as 400d, as a duration, or raise ValueError."""
     if isinstance(value, timedelta):
         return value
     if not isinstance(value, str) or not _DAYS.fullmatch(value):
@@ -142,10 +142,10 @@ def to_days(value: object) -> object:
 
 
 def no_time(value: object) -> object:
-    """Take the number 0, which YAML does not write as a text, for a duration."""
+    """Read the number 0, which YAML does not load as text, as a duration."""
     return "0" if value == 0 and isinstance(value, int) and not isinstance(value, bool) else value
 
 
 def section(value: object) -> object:
-    """Take a section with nothing in it for one that is not there."""
+    """Read an empty section as a missing one."""
     return {} if value is None else value

@@ -1,1 +1,1 @@
-"""What serves any object store: time limits, and objects that are not part of a log."""
+"""Parts that work with any object store: time limits, and objects that are not part of a log."""

@@ -1,7 +1,7 @@
-"""The people behind the pseudonyms: their names and keys, in a store of their own that forgets.
+"""The people behind the pseudonyms: their names and keys, in a separate store whose objects can be deleted.
 
-One object a person. A key is durable before the first record that needs it, and is read again after a minute, so that
-a key that was erased elsewhere is used no more.
+One object a person. A key is durable before the first record that needs it, and is read again after a minute, so that a
+key that was erased elsewhere is no longer used.
 """
 
 import asyncio
@@ -21,10 +21,10 @@ SCHEMA = "curfew.person/v1"
 PREFIX = "people/"
 
 AT_ONCE = 16
-"""How many people are asked for at a time."""
+"""How many people are read at a time."""
 
 FRESH = timedelta(minutes=1)
-"""How long a key is used without looking whether it is still there."""
+"""How long a key is used without checking that it still exists."""
 
 
 def object_name(name: str) -> str:
@@ -39,19 +39,19 @@ class _Known:
 
 
 class People:
-    """Who is who. Every method may raise a `StoreError`."""
+    """The people that the log knows, by name and by pseudonym. Every method may raise a `StoreError`."""
 
     def __init__(
         self, store: ObjectStore, clock: Clock, make_key: Callable[[int], bytes] = secrets.token_bytes
     ) -> None:
-        """Nothing is read yet. `store` is not the log's: what is forgotten has to be gone from it."""
+        """Nothing is read yet. `store` is not the log's: a person who is forgotten has to be gone from it."""
         self._store = store
         self._clock = clock
         self._make_key = make_key
         self._known: dict[str, _Known] = {}  # by name
 
     async def hide(self, records: Iterable[Record]) -> list[Record]:
-        """Return records with pseudonyms for names; whoever has none gets one, which is durable by then."""
+        """Return records with pseudonyms for names. A person without a pseudonym gets one, which is durable by then."""
         records = list(records)
         names = sorted(set().union(*map(names_in, records)))
         limit = asyncio.Semaphore(AT_ONCE)
@@ -64,12 +64,12 @@ class People:
         return [hidden(record, {name: people[name] for name in names_in(record)}) for record in records]
 
     async def reveal(self, records: Iterable[Record]) -> list[Record]:
-        """Return records with the names of all people who are known. The store is read once for all of them."""
+        """Return records with the names of all known people. The store is read once for all of them."""
         known = await self.by_pseudonym()
         return [revealed(record, known) for record in records]
 
     async def by_pseudonym(self) -> Mapping[str, Person]:
-        """Return everybody who is known."""
+        """Return all known people."""
         names = await self._store.list(PREFIX)
         limit = asyncio.Semaphore(AT_ONCE)
 
@@ -81,7 +81,7 @@ class People:
         return {person.pseudonym: person for person in found if person is not None}
 
     async def find(self, name: str) -> Person | None:
-        """Return a person, or None for somebody whose name the log does not hold, or not any more."""
+        """Return a person, or None if the log does not hold this name, or no longer knows it."""
         return await self._read(object_name(name))
 
     async def _person(self, name: str) -> Person:
@@ -92,7 +92,7 @@ class People:
         return known.person
 
     async def _introduce(self, name: str) -> Person:
-        """Give a person a key, or return the one that somebody else was quicker to give."""
+        """Give a person a key, or return the key that another process has stored first."""
         person = Person(name, self._make_key(KEY_BYTES))
         try:
             await self._store.create(object_name(name), _format(person))

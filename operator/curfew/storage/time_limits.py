@@ -1,4 +1,4 @@
-"""A store each of whose calls ends in time, whatever is behind it."""
+"""An object store whose calls all end in time, whatever store is behind it."""
 
 import asyncio
 from collections.abc import Awaitable, Sequence
@@ -11,16 +11,16 @@ R = TypeVar("R")
 
 
 class PunctualStore:
-    """An `ObjectStore` that raises `StoreUnavailable` where another would not come back."""
+    """An `ObjectStore` that raises `StoreUnavailable` if another store does not answer in time."""
 
     def __init__(self, store: ObjectStore, timeout: timedelta) -> None:
-        """Give each call to `store` so much time; an attestation is several calls and gets more."""
+        """Give each call to `store` this much time; an attestation is several calls and gets more."""
         self._store = store
         self._seconds = timeout.total_seconds()
 
     @property
     def url(self) -> str:
-        """Where it is."""
+        """Its address."""
         return self._store.url
 
     async def create(self, name: str, body: bytes) -> None:
@@ -28,7 +28,7 @@ class PunctualStore:
         await self._in_time(self._store.create(name, body))
 
     async def get(self, name: str) -> bytes:
-        """Return an object's bytes in time."""
+        """Return names within three times the time of a call."""
         return await self._in_time(self._store.get(name))
 
     async def list(self, prefix: str, *, keep: Keep = every, most: int | None = None) -> Sequence[str]:
@@ -40,7 +40,7 @@ class PunctualStore:
         return await self._in_time(self._store.list_partitions(prefix))
 
     async def attest(self, name: str, at: datetime) -> Attestation:
-        """Attest in three times the time of a call."""
+        """Attest within three times the time of a call."""
         return await self._in_time(self._store.attest(name, at), times=3)
 
     async def _in_time(self, call: Awaitable[R], *, times: int = 1) -> R:

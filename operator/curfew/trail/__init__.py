@@ -1,10 +1,10 @@
-"""The trail: the only place that orders what is read from and written to the bucket.
+"""The trail: the only place that sets the order of reads from and writes to the bucket.
 
-`appender` appends what waits in its `queue`, `placing` puts each segment at its place, `recovery` reads back at the start
-(`search` finds a segment to begin with, `ahead` asks for the next ones early). `memory` is what both have learned, `lineage`
-what the log tells of itself. `keys` signs, `attestor` finds out whether the store keeps it, with the `samples` that are read
-again, `retention` states from where on the log is kept, `health` tells whether records become durable. Nothing here knows
-what the records are about.
+`appender` appends the records that wait in its `queue`. `placing` puts each segment at its place. `recovery` reads the log
+back at the start: `search` finds a segment to begin with, and `ahead` asks for the next ones early. `memory` is what both
+have learned, `lineage` is what the log records about itself. `keys` signs. `attestor` finds out whether the store keeps the
+log, with the `samples` that are read again. `retention` states from where on the log is kept. `health` shows whether records
+become durable. Nothing here knows what the records are about.
 """
 
 from curfew.storage.people import People

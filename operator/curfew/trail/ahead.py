@@ -1,4 +1,4 @@
-"""Reading a log's objects before their turn, as far as a listing says which they will be."""
+"""Reads a log's objects before their turn, as far as a listing shows which ones they will be."""
 
 import asyncio
 from collections.abc import Iterable
@@ -11,10 +11,10 @@ AT_ONCE = 16
 
 
 class Ahead:
-    """Gets objects in the order of their places in the log, the next ones being on their way already."""
+    """Gets objects in the order of their places in the log. The next objects are already being read."""
 
     def __init__(self, store: ObjectStore, names: Iterable[str]) -> None:
-        """Take the names of a listing. Where several claim one place, none is asked for before its turn."""
+        """Take the names of a listing. If several names claim one place, none of them is asked for before its turn."""
         self._store = store
         self._names: dict[int, str | None] = {}
         for name in names:
@@ -23,10 +23,10 @@ class Ahead:
         self._waiting: dict[str, asyncio.Task[bytes]] = {}
 
     async def get(self, name: str) -> bytes:
-        """Return the object of that name, or raise `ObjectMissing`. The names asked for are in the order of the log."""
+        """Return the object with this name, or raise `ObjectMissing`. Names must be asked for in the order of the log."""
         place = sequence(name)
         for other in [other for other in self._waiting if other != name and sequence(other) <= place]:
-            await _end(self._waiting.pop(other))  # it claimed a place that is another's
+            await _end(self._waiting.pop(other))  # it claimed a place that belongs to another
         for coming in range(place, place + AT_ONCE):
             listed = self._names.pop(coming, None)
             if listed is not None and (coming > place or listed == name):
@@ -35,7 +35,7 @@ class Ahead:
         return await (task if task is not None else self._store.get(name))
 
     async def close(self) -> None:
-        """Give up what is still on its way."""
+        """Cancel the reads that are still under way."""
         for task in self._waiting.values():
             await _end(task)
 

@@ -1,7 +1,7 @@
-"""Appending to a log: whatever is handed over while a segment is on its way becomes the next one.
+"""Appends to a log: records that are handed over while a segment is being written become the next segment.
 
-Each record is in the log once, whoever dies and however often an answer is lost: `placing` keeps one segment at each place,
-and a record that is known to be durable is not written again.
+Each record is in the log once, even if processes die or answers are lost: `placing` keeps one segment at each place, and a
+record that is known to be durable is not written again.
 """
 
 import asyncio
@@ -37,27 +37,27 @@ R = TypeVar("R")
 
 
 class TrailObserver(AttestationObserver, Protocol):
-    """Who is told. The calls come from the event loop and must not block."""
+    """Receives reports. The calls come from the event loop and must not block."""
 
     def durable(self, records: Sequence[Record]) -> None:
         """These records have become durable, or were found to be."""
         ...
 
     def health_changed(self, health: Health) -> None:
-        """Records become durable now, or do not, or for another reason."""
+        """Records now become durable, or do not, or the reason has changed."""
         ...
 
     def committed(self, seconds: float, records: int, size: int) -> None:
-        """A segment of so many records and stored bytes is durable, so long after its oldest record was handed over."""
+        """A segment is durable: the seconds since its oldest record was handed over, its records and its stored bytes."""
         ...
 
     def appended(self, first: int, lines: Sequence[bytes], stored: bytes) -> None:
-        """A segment of our own is durable: the index of its first record, its records as lines of the log, and its bytes."""
+        """One of our own segments is durable: the index of its first record, its records as lines of the log, and its bytes."""
         ...
 
 
 class Appender(Generic[M]):
-    """The log of one process: it takes records, makes them durable, in order, and remembers what it holds."""
+    """The log of one process: takes records, makes them durable in order, and remembers what the log holds."""
 
     def __init__(
         self,
@@ -81,14 +81,14 @@ class Appender(Generic[M]):
     ) -> None:
         """Nothing is read or written before `open`.
 
-        `signer` is the key to be used from now on, `previous` the one before it: where the log is still signed with that,
-        it is handed over. `writer` names this process in each segment; `remember` returns a memory that knows nothing yet:
-        a start may need more than one. `heartbeat` is how long the log may be silent before an empty segment proves life;
-        `window` is how much is read of a log if what is remembered of its last 25 hours is not complete; with
-        `worm_required` the store has to be proved write-once for the trail to be healthy, which is asked for every
-        `attest_every`. With `people`, the log holds pseudonyms instead of names; here and in the memory are the names.
-        With `keep_for`, the log states once a day that what is older may be removed.
-        `call_timeout` is longer than the store's own, which can say more about what did not answer.
+        `signer` is the key to be used from now on, `previous` the key before it: if the log is still signed with `previous`,
+        it is handed over to `signer`. `writer` names this process in each segment. `remember` returns an empty memory: a
+        start may need more than one. `heartbeat` is how long the log may be silent before an empty segment proves life.
+        `window` is how much of a log is read if the memory of its last 25 hours is not complete. With `worm_required`, the
+        trail is healthy only if the store is proved write-once, which is checked every `attest_every`. With `people`, the
+        log holds pseudonyms instead of names; the names are only here and in the memory. With `keep_for`, the log states
+        once a day that older records may be removed.
+        `call_timeout` is longer than the store's own timeout, because the store can report more about what did not answer.
         """
         self._store = PunctualStore(store, call_timeout)
         self._clock = clock
@@ -132,7 +132,7 @@ class Appender(Generic[M]):
         self._memory = remember()
         self._queue = RecordQueue()
         self._samples = Samples(window, jitter)
-        self._is_begun = asyncio.Event()  # there is one
+        self._is_begun = asyncio.Event()  # the log has begun
         self._work = asyncio.Event()
         self._is_closing = False
         self._ended: asyncio.Event | None = None
@@ -146,34 +146,34 @@ class Appender(Generic[M]):
 
     @property
     def memory(self) -> M:
-        """What is remembered of the log: nothing until it is open."""
+        """What is remembered from the log: nothing until the log is open."""
         return self._memory
 
     def submit(self, records: Iterable[Record]) -> None:
-        """Hand records over; those that are durable or on their way are ignored. Never waits.
+        """Hand records over. Records that are durable or on their way are ignored. Never waits.
 
-        Raise `NotCanonical` for one that cannot be written, or is too large to be read back.
+        Raise `NotCanonical` for a record that cannot be written, or is too large to be read back.
         """
         self._queue.add(records, self._memory.receipt)
         if self._queue:
             self._work.set()
 
     def receipt(self, record_id: str) -> Receipt | None:
-        """Return the receipt of a durable record, or None where it is not known to be durable."""
+        """Return the receipt of a durable record, or None if the record is not known to be durable."""
         return self._memory.receipt(record_id)
 
     def is_own(self, record_id: str) -> bool:
-        """Whether this process appended the record; not so for what was found at the start or came from another writer."""
+        """Whether this process appended the record: False if it was found at the start or came from another writer."""
         return self._memory.is_own(record_id)
 
     def remembers(self, since: datetime) -> bool:
-        """Whether each record that was written since then is known; False while the trail is not open."""
+        """Whether each record that was written since `since` is known; False while the trail is not open."""
         return self.health.is_open and self._memory.remembers(since)
 
     # --- life ------------------------------------------------------------------------------------------------------------
 
     async def open(self) -> None:
-        """Prepare, and read the log back. Tried until it succeeds; the health says meanwhile what is wrong."""
+        """Prepare, and read the log back. This is tried until it succeeds; until then, the health shows what is wrong."""
         pauses = self._placer.pauses()
         while True:
             try:
@@ -207,10 +207,10 @@ class Appender(Generic[M]):
         self._take_over(recovered)
 
     async def prepare(self, keys: Keys) -> None:
-        """Do what has to be done before the log is read: here nothing. It may raise `SigningFailed` and `KeyUnknown`."""
+        """Do what must be done before the log is read: nothing in this class. May raise `SigningFailed` and `KeyUnknown`."""
 
     async def run(self) -> None:
-        """Write, until `close` is called or the task is cancelled; open first where that was not done."""
+        """Write, until `close` is called or the task is cancelled. Open first if that was not done."""
         if self._head is None:
             await self.open()
         self._ended = asyncio.Event()
@@ -227,7 +227,7 @@ class Appender(Generic[M]):
     async def close(self, within: timedelta = timedelta(seconds=5)) -> None:
         """Write what is queued, if that takes no longer than `within`, and let `run` end.
 
-        What is left after that is to be handed over again by who has handed it over.
+        Records that are left after that must be handed over again by the callers who handed them over.
         """
         self._is_closing = True
         self._work.set()
@@ -237,14 +237,14 @@ class Appender(Generic[M]):
                     await self._ended.wait()
 
     def _take_over(self, recovered: Recovered[M]) -> None:
-        """Go on from what was read back."""
+        """Continue from the log as it was read back."""
         self._head, self._memory, self._samples = recovered.head, recovered.memory, recovered.samples
         known = self._queue.drop_durable(self._memory.receipt)
         outage = self._keeper.opened()
         if outage is not None:
             self._tell_of(outage)
         if recovered.samples.newest is None:
-            # The key that signs the log stands in its first line.
+            # The log's first line names the key that signs it.
             self._put_first(records.opened(self._log, at=self._clock.now(), verifier_key=str(self._keys.verifier)))
         else:
             self._is_begun.set()
@@ -258,7 +258,7 @@ class Appender(Generic[M]):
     async def _state_once_begun(self) -> None:
         await self._is_begun.wait()
         if self._retention is None:
-            await asyncio.Event().wait()  # for ever: nothing is ever to be removed
+            await asyncio.Event().wait()  # for ever: nothing may ever be removed
         else:
             await self._retention.run()
 
@@ -277,7 +277,7 @@ class Appender(Generic[M]):
                 else:
                     await self._commit(self._queue.take(self._memory.carry(self._clock.now())))
             except KeyUnknown as error:
-                # Ending the process would end what ends access; so nothing is written, and that is said.
+                # Ending the process would also end the tasks that end access. So nothing is written, and that is reported.
                 self._keeper.failed(TrailTrouble(TrailReason.KEY_UNKNOWN, str(error), lasts=True))
                 await self._until_closing()
                 return
@@ -298,9 +298,9 @@ class Appender(Generic[M]):
                 await self._work.wait()
 
     async def _hand_over(self) -> None:
-        """Write the last segment of the old key: it holds nothing but the rotation, which both keys have signed.
+        """Write the last segment of the old key: it holds only the rotation, which both keys have signed.
 
-        Where another writer was faster nothing was written, and what that one wrote says which key signs now.
+        If another writer was faster, nothing was written, and that writer's segment shows which key signs now.
         """
         told = await self._signed(lambda: self._keys.rotation(self._log, at=self._clock.now()))
         if await self._commit({told.id: Entry(told, told.line())}):
@@ -308,7 +308,7 @@ class Appender(Generic[M]):
         self._queue.drop(told.id)
 
     async def _commit(self, batch: dict[str, Entry]) -> bool:
-        """Write these records as one segment; where there are none, write that. False: it is another writer's segment."""
+        """Write these records as one segment, which may be empty. False: another writer's segment has the place."""
         if self._head is None:
             raise RuntimeError("the trail is written before it was opened")
         self._queue.in_flight = batch
@@ -339,11 +339,11 @@ class Appender(Generic[M]):
         return await self._keys.sign(lambda signer: seal(head, lines, at=at, writer=self._writer, signer=signer))
 
     async def _signed(self, sign: Callable[[], Awaitable[R]]) -> R:
-        """Have something signed, which may be done by somebody who does not answer."""
+        """Have something signed. The signer may be a service that does not answer."""
         return await self._placer.insist(sign, TrailReason.SIGNING_FAILED, "The signing key")
 
     async def _lines_to_store(self) -> list[bytes]:
-        """Return the lines of what is on its way: with pseudonyms where the log is to have them (promise P12)."""
+        """Return the lines of the records on their way, with pseudonyms if the log is to have them (promise P12)."""
         people, entries = self._people, self._queue.in_flight.values()
         if people is None:
             return [entry.line for entry in entries]
@@ -351,20 +351,20 @@ class Appender(Generic[M]):
         return [record.line() for record in hidden]
 
     async def _entries_of(self, segment: Segment) -> list[Entry]:
-        """Return what another writer has appended, with the names of people."""
+        """Return the records that another writer has appended, with the names of people."""
         people, told = self._people, records_of(segment)
         if people is None:
             return [Entry(record, line) for record, line in zip(told, segment.lines, strict=True)]
         return [Entry(record, record.line()) for record in await self._placer.insist(lambda: people.reveal(told))]
 
     def _advance(self, name: str, after: Head, entries: Sequence[Entry], *, own: bool) -> None:
-        """Take a segment for the last one, ours or another's."""
+        """Make a segment the last one of the log, whether it is ours or another writer's."""
         told = [entry.record for entry in entries]
         self._head = after
         self._samples.learn(name, after)
         self._memory.learn(told, after, own=own)
         if not own:
-            # What was on its way and is not in there goes first into the next one.
+            # Records that were on their way and are not in this segment go first into the next one.
             self._memory.abandon()
             self._queue.give_back()
             self._queue.drop_durable(self._memory.receipt)
@@ -385,7 +385,7 @@ class Appender(Generic[M]):
 
 
 async def _first_of(*coroutines: Coroutine[Any, Any, None]) -> None:
-    """Return when one of them does, or raise what it raises; the others are cancelled."""
+    """Return when the first coroutine returns, or raise what it raises. The others are cancelled."""
     tasks = [asyncio.ensure_future(one) for one in coroutines]
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)

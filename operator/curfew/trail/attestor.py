@@ -1,6 +1,6 @@
-"""Finding out, again and again, whether the store keeps what was written, and saying so (promises P7, P11).
+"""Finds out, again and again, whether the store keeps what was written, and reports it (promises P7, P11).
 
-Two questions: what proves that the store is write-once, and do segments read back as they were stored.
+There are two questions: what proves that the store is write-once, and do segments read back as they were stored?
 """
 
 import asyncio
@@ -15,23 +15,23 @@ from curfew.trail.health import HealthKeeper
 from curfew.trail.samples import Discrepancy, Sample, Samples, reread
 
 AGAIN = timedelta(seconds=30)
-"""How soon the store is asked again where something was wrong."""
+"""How soon the store is asked again if something was wrong."""
 
 NO_ANSWER_PAUSE = 2.0
-"""Seconds until it is asked again where it did not answer."""
+"""Seconds until the store is asked again if it did not answer."""
 
 VANISHED = "The newest segment was stored, but can no longer be read."
 
 
 class AttestationObserver(Protocol):
-    """Who is told. The calls come from the event loop and must not block."""
+    """Receives reports. The calls come from the event loop and must not block."""
 
     def attested(self, attestation: Attestation) -> None:
-        """So much was proved of the store, just now; told each time."""
+        """What was proved about the store just now. Called each time."""
         ...
 
     def verification_failed(self, discrepancy: Discrepancy) -> None:
-        """A segment does not read back as it was stored; told once."""
+        """A segment does not read back as it was stored. Called once."""
         ...
 
 
@@ -51,7 +51,7 @@ class Attestor:
         every: timedelta,
         worm_required: bool,
     ) -> None:
-        """Ask nothing yet."""
+        """Nothing is asked before `run`."""
         self._store = store
         self._clock = clock
         self._keeper = keeper
@@ -65,7 +65,7 @@ class Attestor:
         self._doubted: Discrepancy | None = None
 
     async def run(self, samples: Samples) -> None:
-        """Ask until cancelled. There is a newest segment."""
+        """Ask until cancelled. `samples` must have a newest segment."""
         while True:
             try:
                 await self._reread(samples)
@@ -79,7 +79,7 @@ class Attestor:
             await asyncio.sleep((self._every if is_well else min(AGAIN, self._every)).total_seconds())
 
     async def _reread(self, samples: Samples) -> None:
-        """Read segments back: what was wrong the last time, the newest, and another one."""
+        """Read segments back: the one that was wrong the last time, the newest, and another one."""
         doubted = self._doubted.sample if self._doubted is not None else None
         wanted: dict[Sample, None] = dict.fromkeys(
             sample for sample in (doubted, samples.newest, samples.draw()) if sample is not None
@@ -109,7 +109,7 @@ class Attestor:
             return Attestation(now, Evidence.NONE, sufficient=False, findings=(VANISHED,))
 
     def _tell(self, attestation: Attestation, *, is_well: bool) -> None:
-        """Pass on what was found. While something is wrong it is asked for often, and recorded when it is news."""
+        """Pass on what was found. While something is wrong, the store is asked often, and only changes are recorded."""
         old = self._told
         if (
             old is None

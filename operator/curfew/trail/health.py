@@ -1,4 +1,4 @@
-"""Keeping the health of a log: what was found is gathered here, and announced when it is worth a word."""
+"""Keeps the health of a log: gathers the findings, and announces them when they should be reported."""
 
 import asyncio
 from collections.abc import Callable
@@ -22,11 +22,11 @@ Health = TrailState
 
 
 class HealthKeeper:
-    """Puts together what the writer, the reader at the start and the attestor find into one `Health`.
+    """Combines what the writer, the reader at the start and the attestor find into one `Health`.
 
-    A single failure that is made good at once is not worth a word. Trouble is announced with the second failure in a
-    row, or `patience` after the first, or when a call has gone unanswered for `slow`; whichever comes first. What does
-    not pass by itself is announced at once.
+    A single failure that is followed at once by a success is not announced. Trouble is announced with the second failure in
+    a row, or `patience` after the first, or when a call has gone unanswered for `slow`, whichever comes first. Trouble that
+    does not pass by itself is announced at once.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class HealthKeeper:
         patience: timedelta = timedelta(seconds=1),
         slow: timedelta = timedelta(seconds=3),
     ) -> None:
-        """Begin as opening; `changed` is called with each new health."""
+        """Begin in the state `Opening`. `changed` is called with each new health."""
         self._clock = clock
         self._changed = changed
         self._patience = patience
@@ -51,7 +51,7 @@ class HealthKeeper:
 
     @property
     def health(self) -> Health:
-        """What is said now."""
+        """The health that is announced now."""
         return self._health
 
     def opened(self) -> Outage | None:
@@ -60,28 +60,28 @@ class HealthKeeper:
         return self.succeeded()
 
     def stopped(self, message: str) -> None:
-        """Say that nothing will be written any more."""
+        """Note that nothing will be written any more."""
         self._learn(replace(self._found, stopped=message))
 
     def rest(self) -> None:
-        """Announce nothing more by itself."""
+        """Stop making announcements by timer."""
         self._cancel_timer()
 
     def attested(self, attestation: Attestation) -> None:
-        """Say what was proved of the store."""
+        """Note what was proved about the store."""
         shortcomings = " ".join(attestation.findings)
         self._learn(replace(self._found, is_proved=attestation.sufficient, shortcomings=shortcomings))
 
     def not_attested(self, message: str) -> None:
-        """Say that the store could not be asked for proof. What was proved before is taken to hold."""
+        """Note that the store could not be asked for proof. What was proved before still counts."""
         self._learn(replace(self._found, not_asked=message))
 
     def reread(self, discrepancy: str | None) -> None:
-        """Say what does not read back as it was stored; None when all does that was looked at."""
+        """Note what does not read back as it was stored; None if everything that was checked does."""
         self._learn(replace(self._found, discrepancy=discrepancy))
 
     def trying(self, reason: TrailReason = TrailReason.STORE_UNAVAILABLE, who: str = "The store") -> None:
-        """Note that a call begins, to somebody whose silence is trouble for that reason."""
+        """Note that a call to `who` begins. If the call is not answered, that is trouble for this reason."""
         self._began = self._began or self._clock.now()
         if self._trouble is None:
             self._arm(self._slow, silence(reason, who, after=self._slow))

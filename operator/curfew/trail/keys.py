@@ -1,6 +1,6 @@
-"""Who signs the log: the key it is to be signed with, the one before it, and which of them it is signed with now.
+"""Who signs the log: the key to be used, the key before it, and which of the two signs the log now.
 
-A signature may be made by a key management service, which takes long and can fail. Then it is made in a thread, so that
+A key management service may make the signature, which takes long and can fail. Then the call runs in a thread, so that
 nothing else waits for it.
 """
 
@@ -17,7 +17,7 @@ from curfew.audit.rotation import rotation
 R = TypeVar("R")
 
 THREADS = 4
-"""How many signatures may be waited for; more than one, because a call that was given up may still hold its thread."""
+"""How many signatures may be under way. More than one, because a call that was given up may still hold its thread."""
 
 
 class KeyUnknown(Exception):
@@ -25,14 +25,14 @@ class KeyUnknown(Exception):
 
 
 class Keys:
-    """The keys of one log: the one to be used, and the one before it where the log may still be signed with that."""
+    """The keys of one log: the key to be used, and the key before it if that may still sign the log."""
 
     def __init__(self, signer: Signer, previous: Signer | None = None, *, patience: timedelta) -> None:
-        """Wait at most `patience` for what a key that is held elsewhere has to sign."""
+        """Wait at most `patience` for a signature of a key that is held elsewhere."""
         self._signer = signer
         self._previous = previous
         self._patience = patience.total_seconds()
-        self._now = signer  # of which the next segment is
+        self._now = signer  # the signer of the next segment
         self._executor: ThreadPoolExecutor | None = None
 
     @property
@@ -42,16 +42,16 @@ class Keys:
 
     @property
     def verifier(self) -> Verifier:
-        """The key that the next segment is signed with, whoever writes it."""
+        """The key that signs the next segment, no matter which process writes it."""
         return self._now.verifier
 
     @property
     def is_old(self) -> bool:
-        """Whether the log is still to be handed over to the key that is to be used."""
+        """Whether the log must still be handed over to the key that is to be used."""
         return self._now is not self._signer
 
     def use(self, verifier: Verifier) -> None:
-        """Go on with the key that the log is signed with from here on, or raise `KeyUnknown` where we do not have it."""
+        """Continue with the key that signs the log from here on, or raise `KeyUnknown` if we do not have this key."""
         for signer in (self._signer, self._previous):
             if signer is not None and signer.verifier == verifier:
                 self._now = signer
@@ -62,7 +62,7 @@ class Keys:
         )
 
     def handed_over(self) -> None:
-        """Go on with the key that is to be used: the log has been handed over to it."""
+        """Continue with the key that is to be used: the log has been handed over to it."""
         self._now = self._signer
 
     async def rotation(self, log: str, *, at: datetime) -> Record:
@@ -70,14 +70,14 @@ class Keys:
         return await self._apart(lambda _: rotation(log, at=at, old=self._now, new=self._signer), self._signer)
 
     async def sign(self, act: Callable[[Signer], R]) -> R:
-        """Return what `act` makes of the key that signs now, or raise `SigningFailed`."""
+        """Call `act` with the key that signs now and return its result, or raise `SigningFailed`."""
         return await self._apart(act, self._now)
 
     async def signatures(self, statement: Callable[[Verifier], bytes]) -> tuple[bytes, ...]:
-        """Return what each key makes of a text that is signed for its own sake, the newest first; or raise `SigningFailed`.
+        """Return each key's signature of a text that is not part of the log, the newest first; or raise `SigningFailed`.
 
-        `statement` returns the text for a key. Raise `KeyUnknown` for a key that signs the same differently each time: the
-        next process could make nothing of what was made with it.
+        `statement` returns the text for a key. Raise `KeyUnknown` for a key that signs the same text differently each time:
+        the next process could not use what was made with its signature.
         """
         signatures = []
         for signer in (self._signer, self._previous):
@@ -93,7 +93,7 @@ class Keys:
         return tuple(signatures)
 
     def close(self) -> None:
-        """Wait for no thread any more."""
+        """Stop waiting for the threads."""
         if self._executor is not None:
             self._executor.shutdown(wait=False, cancel_futures=True)
 

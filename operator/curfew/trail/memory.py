@@ -1,7 +1,7 @@
-"""What is known of the log's recent past: which records it holds, with their receipts.
+"""What is known about the log's recent past: which records it holds, with their receipts.
 
-A process that has to know more of its log derives its own memory from this one: it learns more from each segment, and may
-have the log carry forward what a start has to know.
+A process that needs to know more about its log derives its own memory from this one. That memory learns more from each
+segment, and may have the log carry forward what a start needs to know.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ from curfew.audit.segment import Head
 from curfew.trail.lineage import LINEAGE_TOLD, Lineage
 
 GENERATIONS = 4
-"""Into how many parts the window is cut; the oldest is forgotten as a whole."""
+"""How many parts the window is cut into. The oldest part is forgotten as a whole."""
 
 REMEMBERED = timedelta(hours=25)
 """How much of the log's end is remembered, record by record."""
@@ -25,19 +25,19 @@ REMEMBERED = timedelta(hours=25)
 
 @dataclass(slots=True)
 class _Generation:
-    """What was appended in one part of the window, packed: a few bytes more than an id and an index for each record."""
+    """The records of one part of the window, packed: a few bytes more than an id and an index for each record."""
 
     since: datetime
     indexes: dict[bytes, int] = field(default_factory=dict)  # own records by their index, others by its complement
     sizes: list[int] = field(default_factory=list)  # of the log, after each segment with records, ascending
-    roots: list[bytes] = field(default_factory=list)  # the same
+    roots: list[bytes] = field(default_factory=list)  # of the log, after the same segments
     asked: dict[bytes, tuple[Receipt, bool]] = field(default_factory=dict)  # older ones that somebody still asks for
 
 
 class Memory:
-    """The last `window` of the log, measured from its newest segment and not from now: a long sleep forgets nothing.
+    """The last `window` of the log, measured from its newest segment and not from now: nothing is forgotten in a long sleep.
 
-    A record is forgotten when it is older than the window and nobody has asked for it in all that time.
+    A record is forgotten when it is older than the window and nobody has asked for it during that time.
     """
 
     def __init__(self, log: str, window: timedelta = REMEMBERED) -> None:
@@ -46,23 +46,23 @@ class Memory:
         self._window = window
         self._generations: deque[_Generation] = deque()
         self._newest: tuple[int, bytes] = (0, b"")  # size and root of the log after the last segment with records
-        self.forgotten_before: datetime | None = None  # all that was sealed since then is known; None: all there is
+        self.forgotten_before: datetime | None = None  # everything sealed since then is known; None: the whole log is
         self.lineage = Lineage()
 
-    # --- what a memory derived from this one may have besides -------------------------------------------------------
+    # --- what a memory derived from this one may add ----------------------------------------------------------------
 
     @property
     def is_complete(self) -> bool:
-        """Whether all is known that a start has to know; if not, more of the log is read."""
+        """Whether everything that a start needs is known. If not, more of the log is read."""
         return True
 
     @property
     def is_carrying(self) -> bool:
-        """Whether the log has begun to carry something forward, and not all of it is written."""
+        """Whether the log has begun to carry something forward and has not written all parts yet."""
         return False
 
     def carry(self, at: datetime) -> Sequence[Record]:
-        """Return what the segment that is sealed at this time has to begin with; it is written before anything else."""
+        """Return what the segment that is sealed at this time must begin with. It is written before anything else."""
         return ()
 
     def abandon(self) -> None:
@@ -71,7 +71,7 @@ class Memory:
     # --- learning ---------------------------------------------------------------------------------------------------
 
     def learn(self, records: Sequence[Record], after: Head, *, own: bool) -> None:
-        """Take in a segment: its records, and the state after it."""
+        """Learn a segment: its records, and the state after it."""
         generation = self._generation(after)
         first = after.range.size - len(records)
         if records:
@@ -87,7 +87,7 @@ class Memory:
     # --- what others ask --------------------------------------------------------------------------------------------
 
     def receipt(self, id_: str) -> Receipt | None:
-        """Return the receipt of a durable record, or None where it is not known to be durable."""
+        """Return the receipt of a durable record, or None if the record is not known to be durable."""
         found = self._find(id_)
         return found[0] if found is not None else None
 
@@ -97,11 +97,11 @@ class Memory:
         return found is not None and found[1]
 
     def receipt_at(self, index: int) -> Receipt:
-        """Return the receipt of the record at an index, of the log as it is now."""
+        """Return the receipt of the record at an index, for the log as it is now."""
         return Receipt(self._log, index, self._newest[0], self._newest[1].hex())
 
     def remembers(self, since: datetime) -> bool:
-        """Whether each record that was written since then is known."""
+        """Whether each record that was written since `since` is known."""
         return self.forgotten_before is None or self.forgotten_before <= since
 
     def __len__(self) -> int:
@@ -109,7 +109,7 @@ class Memory:
         return sum(len(generation.indexes) + len(generation.asked) for generation in self._generations)
 
     def _generation(self, after: Head) -> _Generation:
-        """Return the part of the window that is being filled, and forget what lies before the window."""
+        """Return the part of the window that is being filled, and forget the parts before the window."""
         at = after.at
         if at is None:
             raise ValueError("a segment has a time")
@@ -131,7 +131,7 @@ class Memory:
                 found = self._receipt(generation, index), index >= 0
             if found is not None:
                 if generation is not self._generations[-1]:
-                    # Whoever asks may ask again, and offer the record again if told that it is not there.
+                    # The caller may ask again, and would offer the record again if the answer were that it is missing.
                     self._generations[-1].asked[key] = found
                 return found
         return None
@@ -143,5 +143,5 @@ class Memory:
 
 
 def _key(id_: str) -> bytes:
-    """Return a record's id in 16 bytes; an id may be any string."""
+    """Return a record's id as 16 bytes; an id may be any string."""
     return hashlib.blake2b(id_.encode(), digest_size=16).digest()

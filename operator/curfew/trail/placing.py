@@ -1,7 +1,7 @@
-"""Putting a segment under the one name that it can have, with the same bytes until it is known what became of it.
+"""Puts a segment under the only name that it can have, with the same bytes until the result is known.
 
-A store gives a name once. So whoever dies, whoever comes late and however often an answer is lost, there is one segment at
-each place of the log: ours, another writer's that is taken in, or rubbish that the next segment goes on after.
+A store gives each name once. So even if a process dies or comes late, or an answer is lost, there is one object at each
+place of the log: our segment, another writer's segment, which is adopted, or rubbish, which the next segment skips.
 """
 
 import asyncio
@@ -23,20 +23,20 @@ R = TypeVar("R")
 FIRST_PAUSE = 0.05
 LONGEST_PAUSE = 2.0
 LASTING_PAUSE = 30.0
-"""Seconds between two tries: at first, at most, and where the trouble does not pass by itself."""
+"""Seconds between two tries: at first, at most, and if the trouble does not pass by itself."""
 
 
 @dataclass(frozen=True, slots=True)
 class Void:
-    """A place in the log that is left to what stands there: the next segment commits to it, and goes on after it."""
+    """A place in the log that is left to the object there. The next segment commits to that object, and follows it."""
 
     stored: bytes
 
 
 class _SlotTaken(Exception):
-    """The only name that the next segment can have is taken by what cannot be gone on from.
+    """The only name that the next segment can have is taken by an object that the log cannot continue from.
 
-    `stored` is what stands there, if it is no segment, so that the place can be left to it.
+    `stored` is that object's bytes if it is not a segment, so that the place can be left to it.
     """
 
     def __init__(self, name: str, why: str, stored: bytes | None = None) -> None:
@@ -45,7 +45,7 @@ class _SlotTaken(Exception):
 
 
 class Placer:
-    """Tries until there is an answer; the health says meanwhile why nothing can be written, and who does not answer."""
+    """Tries until there is an answer. Until then, the health shows why nothing can be written, and who does not answer."""
 
     def __init__(self, store: ObjectStore, keys: Keys, keeper: HealthKeeper, jitter: Callable[[], float]) -> None:
         """`jitter` returns a number from 0 to 1."""
@@ -55,7 +55,7 @@ class Placer:
         self._jitter = jitter
 
     def pauses(self) -> Iterator[float]:
-        """Yield how long to wait before each further try: twice as long each time, and not all at the same moment."""
+        """Yield how long to wait before each further try: twice as long each time, with jitter."""
         pause = FIRST_PAUSE
         while True:
             yield pause * (0.5 + self._jitter() / 2)
@@ -67,7 +67,7 @@ class Placer:
         reason: TrailReason = TrailReason.STORE_UNAVAILABLE,
         who: str = "The store",
     ) -> R:
-        """Call until it succeeds, and return what it returns. The silence of `who` is trouble for that reason."""
+        """Call until it succeeds, and return the result. If `who` does not answer, that is trouble for this reason."""
         pauses = self.pauses()
         while True:
             self._keeper.trying(reason, who)
@@ -78,7 +78,7 @@ class Placer:
             await asyncio.sleep(next(pauses))
 
     async def put(self, head: Head, body: bytes, *, may_void: bool) -> tuple[Segment, Head] | Void | None:
-        """Return None when these bytes are the next segment, another writer's segment that is, or what is in its way."""
+        """Return None if these bytes are the next segment. Otherwise return another writer's segment, or what is in the way."""
         pauses = self.pauses()
         while True:
             self._keeper.trying()
@@ -110,7 +110,7 @@ class Placer:
         except ObjectMissing as error:
             raise _SlotTaken(name, "cannot be read; it may have been deleted") from error
         except ChainBroken as error:
-            # The next name would be made of these bytes for ever, so they are not taken from one reading.
+            # The next name would depend on these bytes for ever, so a single read is not enough.
             if await self._store.get(name) != stored:
                 raise StoreUnavailable(f"{name} was read twice, with different results.") from error
             raise _SlotTaken(name, error.why, stored) from error

@@ -1,4 +1,4 @@
-"""The records that are to become durable: those that wait, in order, and those of the segment that is on its way."""
+"""The records that are to become durable: those that wait, in order, and those of the segment being written."""
 
 import asyncio
 import itertools
@@ -12,10 +12,10 @@ from curfew.audit.segment import MAX_BYTES, MAX_RECORDS
 
 MOST_RECORDS = MAX_RECORDS
 MOST_BYTES = 1024 * 1024
-"""How much one segment holds, before compression; one record is taken however large it is."""
+"""How much one segment holds, before compression. A single record is taken whatever its size."""
 
 LARGEST_RECORD = MAX_BYTES // 2
-"""The largest line of a record in bytes: a segment has to hold it with pseudonyms for names, and the seal besides."""
+"""The largest line of a record in bytes. A segment has to hold it with pseudonyms for names, together with the seal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,19 +31,19 @@ class RecordQueue:
     """Entries by the ids of their records: no record is in it twice."""
 
     def __init__(self) -> None:
-        """Nothing waits."""
+        """Start empty."""
         self._waiting: dict[str, Entry] = {}
-        self._carried: frozenset[str] = frozenset()  # the ids of those in flight that nobody has handed over
+        self._carried: frozenset[str] = frozenset()  # the ids of the records in flight that nobody handed over
         self.in_flight: dict[str, Entry] = {}
 
     def __bool__(self) -> bool:
-        """Whether a record waits that is not in flight."""
+        """Whether any record waits that is not in flight."""
         return bool(self._waiting)
 
     def add(self, records: Iterable[Record], receipt: Callable[[str], Receipt | None]) -> None:
-        """Have records wait; those with a receipt, and those that are in here, are ignored.
+        """Add records to those that wait. Records with a receipt, and records already here, are ignored.
 
-        Raise `NotCanonical` for one that cannot be written, or is too large to be read back.
+        Raise `NotCanonical` for a record that cannot be written, or is too large to be read back.
         """
         for record in records:
             if record.id in self._waiting or record.id in self.in_flight or receipt(record.id) is not None:
@@ -54,11 +54,11 @@ class RecordQueue:
             self._waiting[record.id] = Entry(record, line)
 
     def add_first(self, *records: Record) -> None:
-        """Have records wait before all others."""
+        """Add records before all others that wait."""
         self._waiting = {**{record.id: Entry(record, record.line()) for record in records}, **self._waiting}
 
     def take(self, carried: Sequence[Record]) -> dict[str, Entry]:
-        """Take out what the next segment is to hold: what is carried forward, and what waits, as far as there is room."""
+        """Take out the contents of the next segment: what is carried forward, then what waits, as far as there is room."""
         # What is carried forward comes first: it was true before the records that follow.
         batch = {record.id: Entry(record, record.line()) for record in carried}
         self._carried = frozenset(batch)
@@ -75,16 +75,16 @@ class RecordQueue:
         return batch
 
     def give_back(self) -> None:
-        """Have what is in flight wait again, before all others; what was carried forward is made anew."""
+        """Let the records in flight wait again, before all others. What was carried forward is made again."""
         lost = {id_: entry for id_, entry in self.in_flight.items() if id_ not in self._carried}
         self._waiting = {**lost, **self._waiting}
 
     def drop(self, id_: str) -> None:
-        """Take a record out that need not be written any more, if it waits."""
+        """Remove a record that need not be written any more, if it waits."""
         self._waiting.pop(id_, None)
 
     def drop_durable(self, receipt: Callable[[str], Receipt | None]) -> list[Record]:
-        """Take out what waits and has a receipt, and return it."""
+        """Remove the waiting records that have a receipt, and return them."""
         known = [entry.record for id_, entry in self._waiting.items() if receipt(id_) is not None]
         for record in known:
             del self._waiting[record.id]

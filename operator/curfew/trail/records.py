@@ -1,4 +1,4 @@
-"""What the trail tells about itself, in its own records."""
+"""The trail's own records about itself."""
 
 from datetime import datetime
 
@@ -18,7 +18,7 @@ def opened(log: str, *, at: datetime, verifier_key: str) -> Record:
 
 
 def outage(log: str, outage: Outage, *, writer: str) -> tuple[Record, Record]:
-    """Both ends of a time in which nothing could be written. They can only be told when it is over."""
+    """Begin and end of a time when nothing could be written. Both can only be recorded when it is over."""
     seconds = round((outage.until - outage.since).total_seconds())
     qualifier = f"{writer}/{outage.since.isoformat()}"
     failed = make_record(
@@ -44,7 +44,7 @@ def outage(log: str, outage: Outage, *, writer: str) -> tuple[Record, Record]:
 
 
 def attested(log: str, attestation: Attestation, *, url: str, writer: str) -> Record:
-    """What was proved of the store's being write-once."""
+    """What was proved about whether the store is write-once."""
     proved = "is proved to be write-once" if attestation.sufficient else "is not proved to be write-once"
     findings = "".join(f" {finding}" for finding in attestation.findings)
     return make_record(

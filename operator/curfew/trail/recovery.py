@@ -1,8 +1,8 @@
-"""Reading the log back at the start: where it ends, and what it held lately.
+"""Reads the log back at the start: where it ends, and its recent records.
 
 A listing is used to find some signed segment near the end, and to read ahead. From there on, each segment is asked for by
-the one name that it can have, so that neither an old listing nor stray objects matter. What is read is verified, link by
-link, from one signed segment to the end. See `search` for what strays can cost.
+the only name that it can have, so that neither an old listing nor stray objects matter. Everything that is read is verified,
+link by link, from one signed segment to the end. See `search` for what strays can cost.
 """
 
 import asyncio
@@ -34,8 +34,8 @@ class Recovered(Generic[M]):
 
     head: Head
     memory: M
-    samples: Samples  # without a newest one for a log that has not begun
-    verifier: Verifier  # the key that signs what follows
+    samples: Samples  # without a newest sample if the log has not begun
+    verifier: Verifier  # the key that signs the next segment
 
 
 async def recover(
@@ -48,15 +48,15 @@ async def recover(
     people: Mapping[str, Person] = MappingProxyType({}),
     lot: Callable[[], float] = random.random,
 ) -> Recovered[M]:
-    """Find the end of a log, and have a new memory of `remember` learn it, with the names of `people` for their pseudonyms.
+    """Find the end of a log, and let a new memory from `remember` learn it, with the names of `people` for their pseudonyms.
 
-    Its last 25 hours are read. `window` is how much is read if what is remembered of these is not complete: of a log that an
-    earlier version wrote. `verifiers` are the keys that may have signed that part of it, the
-    newest first, which is the one that begins a log. `now` is what the clock shows, aware: no segment is looked for under
-    days that are yet to come. By `lot` it is decided which segments are kept in mind.
+    The log's last 25 hours are read. `window` is how much is read if the memory of these hours is not complete, which happens
+    with a log that an earlier version wrote. `verifiers` are the keys that may have signed that part of the log, the newest
+    first; the newest begins a new log. `now` is the clock's time, aware: no segment is looked for under days in the future.
+    `lot` decides which segments are kept as samples.
 
-    Both are measured from the last segment and not from now. Raise `ChainBroken` where that part of the log is not
-    whole, `KeyUnknown` where another key has signed it, and a `StoreError` where it cannot be read.
+    Both times are measured from the last segment and not from now. Raise `ChainBroken` if that part of the log is not
+    whole, `KeyUnknown` if another key has signed it, and a `StoreError` if it cannot be read.
     """
     search = Search(store, log, verifiers, now, lot)
     late = await search.signed()
@@ -78,7 +78,7 @@ async def _read_back(
     samples: Samples,
     people: Mapping[str, Person],
 ) -> Recovered[M]:
-    """Verify and remember what was sealed in a span before a segment near the end, and since."""
+    """Verify and remember the segments from a span before a segment near the end, and all later ones."""
 
     def remember(segment: Segment, after: Head) -> None:
         told = records_of(segment)
@@ -88,8 +88,8 @@ async def _read_back(
         memory.learn(told, after, own=False)
 
     first_day = (late.segment.at - span).date()
-    # A segment lies in the partition of the day of the one before it. So of those within the span, one may lie before
-    # its first day: the last one there. From it or one before it on, each is verified.
+    # A segment lies in the partition of the day of the segment before it. So one segment of the span may lie before the
+    # span's first day: the last one there. Each segment from that one, or from an earlier one, is verified.
     early = await search.signed(before=first_day)
     if early is None:
         head, verifier = Head.genesis(late.after.log), verifiers[-1]
@@ -102,7 +102,7 @@ async def _read_back(
         async for segment, after in segments:
             head = after
             remember(segment, head)
-            # A segment takes milliseconds, and several are at hand: what ends access need not wait for all of them.
+            # A segment takes milliseconds, and several may be ready: the end of access need not wait for all of them.
             await asyncio.sleep(0)
             if head.seq == late.after.seq and head != late.after:
                 raise ChainBroken(head.seq, segment.name, "is there twice: the log has been forked")
@@ -112,7 +112,7 @@ async def _read_back(
 
 
 def records_of(segment: Segment) -> tuple[Record, ...]:
-    """Return the records of a segment, or raise `ChainBroken` for one that this version cannot read."""
+    """Return the records of a segment, or raise `ChainBroken` for a segment that this version cannot read."""
     found = []
     for index, body in enumerate(segment.bodies, segment.first):
         try:
@@ -126,7 +126,7 @@ def records_of(segment: Segment) -> tuple[Record, ...]:
 async def _segments(
     store: ObjectStore, names: Sequence[str], chain: "_Chain"
 ) -> AsyncGenerator[tuple[Segment, Head], None]:
-    """Yield what a chain goes on with until a name is missing; `names` are those of a listing, to read ahead."""
+    """Yield the next segments of a chain until a name is missing. `names` are those of a listing, used to read ahead."""
     ahead = Ahead(store, names)
     try:
         while True:
@@ -142,11 +142,11 @@ async def _segments(
 
 
 class _Chain:
-    """Follows a log from a head on. What lies in the way is void if the segment after it commits to it."""
+    """Follows a log from a head on. An object in the way is void if the segment after it commits to it."""
 
     def __init__(self, head: Head, verifier: Verifier) -> None:
         self._head = head
-        self.verifier = verifier  # the key that signs what follows
+        self.verifier = verifier  # the key that signs the next segment
         self._doubt: ChainBroken | None = None
 
     @property
@@ -156,13 +156,13 @@ class _Chain:
 
     @property
     def next_name(self) -> str:
-        """The one name that the next segment can have."""
+        """The only name that the next segment can have."""
         return self._head.next_name()
 
     def follow(self, stored: bytes) -> tuple[Segment, Head] | None:
-        """Return the next segment and the state after it, or None where the object in its place is no segment.
+        """Return the next segment and the state after it, or None if the object in its place is not a segment.
 
-        That is in doubt then: the next one makes it void, or else it is what was wrong, and is raised.
+        That object is then in doubt: either the next segment makes it void, or it is the fault, and is raised.
         """
         try:
             segment, after = follow(self._head, self.next_name, stored, self.verifier)
@@ -176,9 +176,9 @@ class _Chain:
         return segment, after
 
     def end(self) -> None:
-        """Raise what is in doubt: nothing follows that could make it void.
+        """Raise for the object in doubt, if there is one: no segment follows that could make it void.
 
-        Whether it was a segment of ours that has been altered since, or never one, nobody can tell any more.
+        Nobody can know whether it was one of our segments that was altered later, or never a segment.
         """
         if self._doubt is not None:
             raise self._doubt

@@ -1,8 +1,8 @@
-"""Stating from where on the log is kept (`audit.keepFor`): Curfew itself removes nothing, a rule of the bucket does.
+"""States from where on the log is kept (`audit.keepFor`). Curfew itself removes nothing; a rule of the bucket does.
 
-Once a day the newest segment is looked for that is older than what is to be kept, and read with the one after it: both
-have to be signed and to follow each other. What stands in the first is the state from which everything after it is
-verified, and that goes into the log. A segment that cannot be read is no harm: then an older one is stated, or none.
+Once a day, the newest segment that is too old to be kept is looked for, and read with the segment after it: both must be
+signed and must follow each other. The first one holds the state from which everything after it is verified, and that state
+goes into the log. A segment that cannot be read does no harm: then an older one is stated, or none.
 """
 
 import asyncio
@@ -20,10 +20,10 @@ from curfew.ports import Clock, NamesUnreadable, ObjectMissing, ObjectStore, Sto
 from curfew.trail.lineage import Lineage
 
 STATE_EVERY = timedelta(hours=24)
-"""How old the newest statement gets before the next is made."""
+"""How old the newest statement becomes before the next one is made."""
 
 LOOK_EVERY = 3600.0
-"""Seconds between two looks at whether it is time."""
+"""Seconds between two checks whether a statement is due."""
 
 NO_ANSWER_PAUSE = 60.0
 """Seconds until the store is asked again if it did not answer."""
@@ -33,12 +33,12 @@ DAY = timedelta(days=1)
 MOST_DAYS = 1000
 MOST_LISTED = 100_000
 MOST_TRIED, MOST_OPENED = 16, 64
-"""How many partitions are looked into at once, how many names are listed in each, and how many of them are read: in each,
-and in all."""
+"""Limits: how many partitions are searched at once, how many names are listed in each, and how many are read in each and
+in all."""
 
 
 class Retention:
-    """States it, once a day."""
+    """States once a day from where on the log is kept."""
 
     def __init__(
         self,
@@ -52,7 +52,7 @@ class Retention:
         verifiers: Iterable[Verifier],
         known: Callable[[], Lineage],
     ) -> None:
-        """`verifiers` are the keys from the settings; `known` returns what is known of the log, with the keys before them."""
+        """`verifiers` are the keys from the settings. `known` returns what is known about the log, with the earlier keys."""
         self._store = store
         self._clock = clock
         self._submit = submit
@@ -63,7 +63,7 @@ class Retention:
         self._known = known
 
     async def run(self) -> None:
-        """State it until cancelled."""
+        """Make the statements until cancelled."""
         while True:
             try:
                 await self._state()
@@ -81,7 +81,7 @@ class Retention:
             self._submit([statement(found, at=now, keep_for=self._keep_for, writer=self._writer)])
 
     async def _find(self, until: datetime, before: Beginning | None) -> Beginning | None:
-        """Return where the log begins if what was sealed up to a time is removed; None if nothing is found."""
+        """Return where the log begins if everything sealed up to `until` is removed; None if no beginning is found."""
         day, first = until.date() - DAY, await self._first_day(before)
         days, objects = MOST_DAYS, MOST_OPENED
         while day >= first and days and objects:
@@ -95,7 +95,7 @@ class Retention:
         return None
 
     async def _first_day(self, before: Beginning | None) -> date:
-        """Return the day before which there is nothing to be found."""
+        """Return the first day of the search: nothing can be found before it."""
         if before is not None:
             return before.head.next_day
         try:
@@ -105,7 +105,7 @@ class Retention:
         return day or date.min + DAY
 
     async def _newest_of(self, day: date, most: int) -> list[str]:
-        """Return the names in a day's partition that have the highest numbers, the highest first."""
+        """Return the names with the highest numbers in a day's partition, the highest first."""
         folder = partition(self._log, day)
         try:
             names = await self._store.list(folder, keep=lambda name: sequence(name) >= 0, most=MOST_LISTED)
@@ -114,7 +114,7 @@ class Retention:
         return sorted(names, key=sequence, reverse=True)[: min(MOST_TRIED, most)]
 
     async def _begun_after(self, name: str) -> Beginning:
-        """Return the beginning of a log without all up to a segment. Raise what it is that keeps it from being one."""
+        """Return the beginning of the log if everything up to a segment is removed. Raise if the log cannot begin there."""
         stored = await self._store.get(name)
         claimed = claimed_key(stored, origin(self._log))
         verifier = next((key for key in self._keys() if key.key_hash == claimed), None)

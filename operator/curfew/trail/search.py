@@ -1,12 +1,12 @@
-"""Looking for a segment that a key of ours has signed, among whatever lies in a log's folder.
+"""Looks for a segment that one of our keys has signed, among all objects in a log's folder.
 
-Whoever may write to the bucket can put any number of objects there, under any names, and nobody can remove them while they
-are locked. So no name is believed, and all that is looked at is bounded. Partitions are asked for by their day, from
-tomorrow back: what lies under later days or other names is never looked at. In each the newest names are tried, and some
-by lot, one object at a time. The log's first segment has a name that nobody else can take; it shows how old the log is.
+Anybody who may write to the bucket can put any number of objects there, under any names, and nobody can remove them while
+they are locked. So no name is trusted, and the search is bounded. Partitions are asked for by their day, from tomorrow back:
+objects under later days or other names are never looked at. In each partition the newest names are tried, and some others
+by lot, one object at a time. The log's first segment has a name that nothing else can take; it shows how old the log is.
 
-To keep a segment from being found in a partition, there have to be many times as many strays in it as segments. Then one is
-found in an earlier partition, and more of the log is read from there.
+Segments in a partition stay hidden only if it holds many times as many strays as segments. Then a segment in an earlier
+partition is found, and more of the log is read from there.
 """
 
 import random
@@ -26,7 +26,7 @@ NEWEST, BY_LOT = 8, 24
 
 MOST_OBJECTS = 512
 MOST_BYTES = 512 * 1024 * 1024
-"""How many objects that are no segments of ours are looked at in all, and how many bytes of them."""
+"""How many objects that are not our segments are looked at in all, and how many bytes of those objects."""
 
 MOST_LISTED = 100_000
 MOST_NAMES = 300_000
@@ -36,22 +36,22 @@ ONE_REQUEST = 1000
 """How many names a bucket lists in one answer."""
 
 LONGEST_SILENCE = timedelta(days=1000)
-"""How far back is looked if the first segment is not there to show how old the log is."""
+"""How far back to look if the first segment is missing and cannot show how old the log is."""
 
 DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
 class Signed:
-    """A segment that a key of ours has signed, wherever it lies."""
+    """A segment that one of our keys has signed, in any partition."""
 
     segment: Segment
     after: Head
-    following: Verifier  # the key that signs the next
+    following: Verifier  # the key that signs the next segment
 
 
 class Search:
-    """Looks for signed segments of one log, in a bounded number of requests and bytes, an object at a time."""
+    """Looks for signed segments of one log, with a bounded number of requests and bytes, one object at a time."""
 
     def __init__(
         self,
@@ -61,7 +61,7 @@ class Search:
         now: datetime,
         lot: Callable[[], float] = random.random,
     ) -> None:
-        """`verifiers` are the keys that may have signed, the newest first; `now` is what the clock shows, aware."""
+        """`verifiers` are the keys that may have signed, the newest first. `now` is the clock's time, aware."""
         self._store = store
         self._log = log
         self._verifiers = verifiers
@@ -72,9 +72,9 @@ class Search:
         self._objects_left, self._bytes_left, self._names_left = MOST_OBJECTS, MOST_BYTES, MOST_NAMES
 
     async def signed(self, before: date | None = None) -> Signed | None:
-        """Return a signed segment near the end of the log, or of its part before a day; None if there is no log.
+        """Return a signed segment near the end of the log, or near the end of its part before a day; None if there is no log.
 
-        If there is one and nothing signed is found, raise what is wrong with it: a `ChainBroken`, or a `KeyUnknown`.
+        If there is a log but no signed segment is found, raise what is wrong: a `ChainBroken`, or a `KeyUnknown`.
         """
         last = self._latest_day if before is None else before - DAY
         begun = await self._first_day()
@@ -95,7 +95,7 @@ class Search:
         return None
 
     async def names_since(self, first: date, last: date) -> list[str]:
-        """Return the names that are listed from a day on: up to another day, and what was listed already of later ones."""
+        """Return the listed names from a day up to another day, and the names of later days that were already listed."""
         day = first
         while day <= last:
             await self._listed(day)
@@ -103,21 +103,21 @@ class Search:
         return [name for day, names in self._names.items() if day >= first for name in names]
 
     async def is_any_signed_after(self, seq: int) -> bool:
-        """Whether a signed segment of a higher number is found in what was listed; if so, some before it are missing.
+        """Whether a signed segment with a higher number is among the listed names. If so, segments before it are missing.
 
-        Strays can hide it. Whoever can both put strays there and remove segments could as well remove those at the end:
-        that these are missing shows only in what is kept of the log elsewhere.
+        Strays can hide it. But a person who can both add strays and remove segments could also remove the last segments:
+        only what is kept of the log elsewhere shows that these are missing.
         """
         self._objects_left, self._bytes_left = MOST_OBJECTS, MOST_BYTES
         for _, listed in sorted(self._names.items()):
-            # The lowest first: after a segment that was lost, the next ones are there.
+            # The lowest first: the segments right after a lost one are still there.
             later = [name for name in reversed(listed) if sequence(name) > seq]
             if (await self._try(later))[0] is not None:
                 return True
         return False
 
     async def _signed_within(self, last: date, first: date) -> tuple[Signed | None, Exception | None]:
-        """Look from a day back to another one; return what was found, and what was wrong with the first that is none."""
+        """Look from a day back to another day. Return what was found, and what was wrong with the first object that failed."""
         refusal: Exception | None = None
         day = last
         while day >= first and self._objects_left > 0 and self._bytes_left > 0 and self._names_left > 0:
@@ -142,14 +142,14 @@ class Search:
         return None, refusal
 
     async def _first_day(self) -> date | None:
-        """Return the day on which the log began, as its first segment says, or None if it says nothing."""
+        """Return the day on which the log began, as its first segment shows, or None if that segment does not show it."""
         try:
             return claimed_day(await self._store.get(self._first))
         except ObjectMissing:
             return None
 
     async def _is_anything_there(self) -> bool:
-        """Whether there is a segment, or so much else that it cannot be seen in one request."""
+        """Whether there is a segment, or too many other objects to see that in one request."""
         looked_at = 0
 
         def keep(name: str) -> bool:
@@ -177,7 +177,7 @@ class Search:
         return self._names[day]
 
     def _some(self, names: Sequence[str]) -> Iterator[str]:
-        """Yield the last of some names, and then some of the others by lot."""
+        """Yield the last of these names, and then some of the others by lot."""
         yield from reversed(names[-NEWEST:])
         rest = list(names[:-NEWEST])
         for _ in range(min(BY_LOT, len(rest))):
@@ -186,12 +186,12 @@ class Search:
             yield rest.pop()
 
     async def _open(self, name: str) -> Signed:
-        """Return the segment of that name. Raise `ObjectMissing`, `ChainBroken` or `KeyUnknown`."""
+        """Return the segment with this name. Raise `ObjectMissing`, `ChainBroken` or `KeyUnknown`."""
         self._objects_left -= 1
         stored = await self._store.get(name)
         self._bytes_left -= len(stored)
         claimed = claimed_key(stored, origin(self._log))
-        # Where it says nothing, or another key, it is opened with the newest, to hear what is wrong with it.
+        # If it names no key, or another key, it is opened with the newest key, to find out what is wrong with it.
         verifier = next((known for known in self._verifiers if known.key_hash == claimed), self._verifiers[0])
         try:
             segment, after = resume(name, stored, verifier, self._log)

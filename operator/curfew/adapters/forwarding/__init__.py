@@ -1,6 +1,7 @@
-"""Sending durable records on, beside the bucket and never instead of it: nothing waits for it, and it may lose some.
+"""Forwarding durable records, in addition to the bucket, never instead of it: nothing waits for it; it may lose some.
 
-`forwarder` holds what waits and tries again, `formats` are the forms in which records are sent, `sinks` where they go.
+`forwarder` holds the waiting records and retries, `formats` has the forms in which records are sent, `sinks` the
+destinations.
 """
 
 from curfew.adapters.forwarding.formats import Forwarded

@@ -1,4 +1,4 @@
-"""The forms in which records are sent on. Each holds the record byte by byte as the log does, and where it stands there."""
+"""The forms in which records are forwarded. Each holds the record byte by byte as in the log, and its place there."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -12,14 +12,14 @@ from curfew.audit.record import Record
 from curfew.audit.segment import origin
 
 TYPE_PREFIX = "dev.curfew."
-"""What the type of each CloudEvent begins with; the event's name follows, such as `grant.activated`."""
+"""The prefix of each CloudEvent's type; the event's name follows, for example `grant.activated`."""
 
 _SEVERITIES = {1: (9, "INFO"), 3: (13, "WARN"), 4: (17, "ERROR")}  # OCSF's severity_id, and OpenTelemetry's
 
 
 @dataclass(frozen=True, slots=True)
 class Forwarded:
-    """A durable record to be sent on: where it stands in the log, its line there, and when it became durable."""
+    """A durable record to forward: its place in the log, its line there, and the time at which it became durable."""
 
     log: str
     index: int
@@ -28,18 +28,18 @@ class Forwarded:
 
     @property
     def record(self) -> Record:
-        """The record, as the log holds it: with pseudonyms where the log does."""
+        """The record, as the log holds it: with pseudonyms if the log has them."""
         return Record.parse(parse_canonical(self.line))
 
 
 def stdout_line(one: Forwarded) -> bytes:
-    """Return a line of its own, which no log line looks like: those have no field `curfew`."""
+    """Return a line that cannot be confused with our log lines: those have no field `curfew`."""
     head = _inner({"curfew": "audit", "log": one.log, "index": one.index})
     return b"{" + head + b',"record":' + one.line + b"}\n"
 
 
 def cloudevents(batch: Sequence[Forwarded]) -> bytes:
-    """Return CloudEvents 1.0 in JSON batch format. The id of an event is the record's, so that what came twice is seen."""
+    """Return CloudEvents 1.0 in JSON batch format. An event's id is the record's id, so receivers see duplicates."""
     return b"[" + b",".join(_cloudevent(one) for one in batch) + b"]"
 
 
@@ -61,7 +61,7 @@ def otlp(batch: Sequence[Forwarded]) -> bytes:
 
 
 def otlp_rejected(answer: bytes) -> int:
-    """Return how many records of an accepted batch the collector says it did not take (OTLP's partial success)."""
+    """Return how many records of an accepted batch the collector did not take (OTLP's partial success)."""
     try:
         return int(json.loads(answer)["partialSuccess"]["rejectedLogRecords"])
     except (ValueError, KeyError, TypeError):
@@ -70,7 +70,7 @@ def otlp_rejected(answer: bytes) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """How a batch is written, what it is said to be, and how an answer says that some of it was not taken."""
+    """How a batch is encoded, its content type, and how to read from an answer that some records were not taken."""
 
     content_type: str
     render: Callable[[Sequence[Forwarded]], bytes]
@@ -95,7 +95,7 @@ def _cloudevent(one: Forwarded) -> bytes:
         "subject": record.subject,
         "time": record.block["at"],
         "datacontenttype": "application/json",
-        "sequence": f"{one.index:016d}",  # the extension of that name: its strings sort as the records do
+        "sequence": f"{one.index:016d}",  # the CloudEvents extension `sequence`: its strings sort as the records do
     }
     return b"{" + _inner(attributes) + b',"data":' + one.line + b"}"
 
@@ -124,7 +124,7 @@ def _log_record(one: Forwarded) -> dict[str, Any]:
 
 
 def _attribute(key: str, value: str | int) -> dict[str, Any]:
-    # In OTLP's JSON a number of 64 bits is a string.
+    # In OTLP's JSON a 64-bit number is a string.
     return {"key": key, "value": {"intValue": str(value)} if isinstance(value, int) else {"stringValue": value}}
 
 

@@ -1,4 +1,4 @@
-"""What waits to be sent on, and how often it is tried."""
+"""The queue of records to forward, and the retries."""
 
 import asyncio
 import itertools
@@ -16,34 +16,34 @@ from curfew.adapters.forwarding.sinks import Sink, SinkRefused, SinkUnavailable
 from curfew.ports import Clock
 
 CAPACITY = 16 * 1024 * 1024
-"""Bytes of records that may wait; about 8,000 of them."""
+"""Most bytes of records that may wait: about 8,000 records."""
 
 AT_ONCE = 200
 BYTES_AT_ONCE = 512 * 1024
-"""How many records are sent at a time, at most."""
+"""The most records, and the most bytes of records, that are sent at a time."""
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
-"""Seconds between two tries: at first, and at most."""
+"""Seconds between two attempts: after the first failure, and at most."""
 
 _log = structlog.get_logger(__name__)
 
 
 class ForwardObserver(Protocol):
-    """Who counts."""
+    """Counts the records that were forwarded, and those that were not."""
 
     def forwarded(self, records: int) -> None:
-        """So many records were sent on."""
+        """Count records that were forwarded."""
         ...
 
     def not_forwarded(self, records: int, reason: str) -> None:
-        """So many never will be: QueueFull or Refused. The log holds them all the same."""
+        """Count records that will never be forwarded: QueueFull or Refused. The log holds them all the same."""
         ...
 
 
 class Forwarder:
-    """Takes records that are durable, and sends them on in a task of its own, in order, each at least once or never.
+    """Takes durable records, and forwards them in a task of its own, in order, each at least once or never.
 
-    It begins with what becomes durable after its start. Where more waits than may, the oldest give way.
+    It begins with the records that become durable after its start. If the queue is full, the oldest are dropped.
     """
 
     def __init__(
@@ -76,11 +76,11 @@ class Forwarder:
 
     @property
     def lag(self) -> timedelta:
-        """How long the oldest of them has waited since it became durable; zero where none waits."""
+        """How long the oldest waiting record has waited since it became durable; zero if none waits."""
         return self._clock.now() - self._waiting[0].since if self._waiting else timedelta(0)
 
     def appended(self, first: int, lines: Sequence[bytes]) -> None:
-        """Take records that have just become durable, the first of which has this index. Returns at once."""
+        """Take records that have just become durable; `first` is the index of the first of them. Returns at once."""
         now = self._clock.now()
         for index, line in enumerate(lines, first):
             self._waiting.append(Forwarded(self._log, index, line, now))
@@ -96,7 +96,7 @@ class Forwarder:
             self._some.set()
 
     async def run(self) -> None:
-        """Send what waits, until cancelled."""
+        """Send the waiting records, until cancelled."""
         try:
             while True:
                 await self._some.wait()
@@ -107,7 +107,7 @@ class Forwarder:
             await self._sink.close()
 
     async def drain(self, within: timedelta = timedelta(seconds=2)) -> None:
-        """Give what waits a last chance. `run` must be running; what is left then is not sent on."""
+        """Give the waiting records a last chance. `run` must be running; any that are left then are not forwarded."""
         with suppress(TimeoutError):
             async with asyncio.timeout(within.total_seconds()):
                 await self._none.wait()
@@ -120,7 +120,7 @@ class Forwarder:
                 not_taken = await self._sink.send(batch)
             except SinkRefused as error:
                 if len(batch) > 1:
-                    at_once = len(batch) // 2  # which of them it is that is refused
+                    at_once = len(batch) // 2  # to find out which of them is refused
                     continue
                 _log.error("a record was refused and is not sent on", index=batch[0].index, problem=str(error))
                 self._done_with(batch, not_taken=1)
@@ -138,7 +138,7 @@ class Forwarder:
             at_once, pause, trouble = min(2 * at_once, AT_ONCE), FIRST_PAUSE, ""
 
     def _next_batch(self, at_once: int) -> list[Forwarded]:
-        """Return the first that wait; one is sent however large it is."""
+        """Return the first records in the queue; at least one, however large it is."""
         batch: list[Forwarded] = []
         size = 0
         for one in itertools.islice(self._waiting, at_once):
@@ -149,7 +149,7 @@ class Forwarder:
         return batch
 
     def _done_with(self, batch: Sequence[Forwarded], not_taken: int) -> None:
-        """Take these out, and count them, as far as they did not give way meanwhile."""
+        """Take these records out and count them, except those that were dropped in the meantime."""
         done = 0
         while self._waiting and self._waiting[0].index <= batch[-1].index:
             self._drop_first()

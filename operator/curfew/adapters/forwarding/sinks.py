@@ -1,4 +1,4 @@
-"""Where records are sent on to: an HTTP collector, or this process's own standard output."""
+"""The destinations of forwarded records: an HTTP collector, or the standard output of this process."""
 
 import asyncio
 import io
@@ -20,37 +20,37 @@ from curfew.settings.audit import ForwardSettings
 DEADLINE = 10.0
 """Seconds for one batch."""
 
-_ANSWER_BYTES = 64 * 1024  # of an answer, as much as is looked at
+_ANSWER_BYTES = 64 * 1024  # how much of an answer is read
 _HEADER = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\r\n\0]*)")  # RFC 9110, section 5.1 and 5.5
-# What is wrong is in what was sent, so that it would be refused again. All else may pass, or be put right meanwhile.
+# The fault is in what was sent, so the same would be refused again. Every other failure may pass, or be fixed.
 _REFUSALS = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNPROCESSABLE_ENTITY})
 
 
 class SinkUnavailable(Exception):
-    """The records could not be sent; the same may be tried again. `str(error)` is a sentence for people."""
+    """The records could not be sent; the same records may be sent again. `str(error)` is a sentence for people."""
 
 
 class SinkRefused(Exception):
-    """The records were refused for what they are; the same would be refused again. `str(error)` says how."""
+    """The records were refused for their content; they would be refused again. `str(error)` is the reason."""
 
 
 class Sink(Protocol):
     """Takes records."""
 
     async def send(self, batch: Sequence[Forwarded]) -> int:
-        """Send records on, and return how many were not taken. Raise `SinkUnavailable` or `SinkRefused`.
+        """Send records, and return how many were not taken. Raise `SinkUnavailable` or `SinkRefused`.
 
-        They may have arrived in any case.
+        Even if it raises, the records may have arrived.
         """
         ...
 
     async def close(self) -> None:
-        """Let go of what is held open. What is sent after that opens it again."""
+        """Close all connections. A later `send` opens them again."""
         ...
 
 
 def open_sink(settings: ForwardSettings) -> Sink:
-    """Return where the settings say that records are sent on to."""
+    """Return the sink that the settings name."""
     if settings.url is None:
         return StandardOutput()
     return HttpCollector(settings.url, settings.format, settings.headers_file)
@@ -60,7 +60,7 @@ class HttpCollector:
     """A collector that takes batches by POST."""
 
     def __init__(self, url: str, format_: str, headers_file: Path | None = None) -> None:
-        """`headers_file` holds a header a line, and is read for each batch: credentials may be exchanged meanwhile."""
+        """`headers_file` holds a header a line. It is read for each batch, because credentials may change."""
         self._url = url
         self._format = FORMATS[format_]
         self._headers_file = headers_file
@@ -74,7 +74,7 @@ class HttpCollector:
             timeout=aiohttp.ClientTimeout(total=DEADLINE), cookie_jar=aiohttp.DummyCookieJar()
         )
         try:
-            # Not to wherever the collector points: the credentials are for this address.
+            # No redirects: the credentials are for this address only.
             async with session.post(
                 self._url, data=io.BytesIO(self._format.render(batch)), headers=headers, allow_redirects=False
             ) as response:
@@ -107,17 +107,17 @@ class HttpCollector:
                 continue
             found = _HEADER.fullmatch(line.rstrip())
             if found is None:
-                # The line is not repeated: it may be a secret.
+                # The line is not quoted: it may be a secret.
                 raise SinkUnavailable(f"{self._headers_file}: line {number} is not a header; write NAME: VALUE.")
             headers[found[1]] = found[2]
         return headers
 
 
 class StandardOutput:
-    """Standard output, a line a record. It is written in a thread, because whoever reads it may be slow."""
+    """Standard output, a line a record. It is written in a thread, because its reader may be slow."""
 
     def __init__(self, write: Callable[[bytes], object] | None = None) -> None:
-        """`write` takes whole lines, for a test."""
+        """`write` takes whole lines; tests pass their own."""
         self._write = write or _write
         self._thread: ThreadPoolExecutor | None = None
 
@@ -132,7 +132,7 @@ class StandardOutput:
         return 0
 
     async def close(self) -> None:
-        """Wait for no reader any more."""
+        """Stop waiting for a slow reader."""
         if self._thread is not None:
             self._thread.shutdown(wait=False, cancel_futures=True)
             self._thread = None

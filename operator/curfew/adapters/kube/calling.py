@@ -1,4 +1,4 @@
-"""One call to the API server: how it is sent, when it is given up, and what its failure means."""
+"""One call to the API server: how it is sent, when it is given up, and which error its failure becomes."""
 
 import asyncio
 import json
@@ -13,7 +13,7 @@ from curfew.api import names
 from curfew.ports import ClusterError, Json, TooLarge
 
 CallObserver = Callable[[str, str, float], None]
-"""Told of each call: the method's name, "Ok" or the kind of failure, and the seconds it took."""
+"""Called for each call, with the method's name, "Ok" or the kind of failure, and the seconds it took."""
 
 CORE = "/api/v1"
 OURS = f"/apis/{names.GROUP}/{names.VERSION}"
@@ -25,17 +25,17 @@ JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
 
 ANSWER_BYTES = 2**26
-"""How many bytes of an answer are read unless a call says otherwise: more than any page of a list has."""
+"""Most bytes of an answer that are read, unless a call sets another limit: more than any page of a list has."""
 
-_CONNECT_DEADLINE = 2.0  # seconds to reach the API server, out of a call's deadline
+_CONNECT_DEADLINE = 2.0  # seconds to connect to the API server; part of a call's deadline
 
 
 def nobody(_call: str, _outcome: str, _seconds: float) -> None:
-    """Tell nobody."""
+    """Observe nothing."""
 
 
 def path_to(group: str, namespace: str, plural: str, *rest: str) -> str:
-    """Return a resource's path. An empty namespace: the kind is cluster-scoped."""
+    """Return the path of a resource. If the namespace is empty, the kind is cluster-scoped."""
     scope = f"/namespaces/{quote(namespace, safe='')}" if namespace else ""
     return "/".join((f"{group}{scope}/{plural}", *(quote(part, safe="") for part in rest)))
 
@@ -49,9 +49,9 @@ async def ask(
     deadline: float,
     most: int = ANSWER_BYTES,
 ) -> dict[str, Any]:
-    """Return the JSON object that the API server answers with, or raise one of `FAILURES`.
+    """Return the JSON object in the API server's answer, or raise one of `FAILURES`.
 
-    The deadline is in seconds; `most` is how many bytes of an answer are read.
+    The deadline is in seconds; `most` is the most bytes of an answer that are read.
     """
     async with session.request(
         method,
@@ -70,12 +70,12 @@ async def ask(
 
 
 def encoded(body: Json) -> bytes:
-    r"""Return a body as it is sent: in UTF-8, as `\ud83d\ude00` for one character would make a long status too long."""
+    r"""Return a body in UTF-8: with `\ud83d\ude00` for one character, a long status would become too long."""
     return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
 
 
 async def _read(response: aiohttp.ClientResponse, most: int) -> bytes:
-    """Return the whole answer; raise `TooLarge` and leave the rest of it unread if it has more than `most` bytes."""
+    """Return the whole answer; if it has more than `most` bytes, raise `TooLarge` and leave the rest unread."""
     read = bytearray()
     async for part in response.content.iter_any():
         read += part
@@ -86,7 +86,7 @@ async def _read(response: aiohttp.ClientResponse, most: int) -> bytes:
 
 
 async def observed(observe: CallObserver, call: str, what: str, answering: Awaitable[dict[str, Any]]) -> dict[str, Any]:
-    """Wait for an answer, tell the observer, and return it or raise the `ClusterError` that its failure stands for."""
+    """Wait for an answer, call the observer, and return the answer or raise the `ClusterError` for its failure."""
     loop = asyncio.get_running_loop()
     started, outcome = loop.time(), "Cancelled"
     try:

@@ -1,7 +1,7 @@
-"""The calls that Curfew makes itself, one method each, as plain JSON and with a deadline.
+"""The calls that Curfew itself makes, one method each, as plain JSON and with a deadline.
 
-They go below the generated methods of `kubernetes.aio`, whose validation and models cost more CPU than the call.
-Nothing is repeated here: the reconciler knows whether a call is still wanted.
+They bypass the generated methods of `kubernetes.aio`, whose validation and models cost more CPU than the call. Nothing
+is retried here: only the reconciler knows whether a call is still wanted.
 """
 
 import asyncio
@@ -39,14 +39,14 @@ from curfew.core.terms import ROLE_BYTES
 from curfew.ports import Clock, ClosedRequest, Conflict, Held, Json, NotFound, ObjectSeen
 
 _DEADLINE = 5.0  # seconds for one call
-_DELETE_DEADLINE = 3.0  # a revocation tries again rather than wait
+_DELETE_DEADLINE = 3.0  # a revocation is tried again instead of waiting longer
 _LIST_DEADLINE = 30.0  # seconds for one page
-_PAGE = 50  # objects; the largest request, with annotations as large as the API server takes them, has 300 KiB
+_PAGE = 50  # objects; the largest request, with annotations as large as the API server accepts, has 300 KiB
 _CONNECTIONS = 32
-_REVOKING_CONNECTIONS = 16  # of their own, so that no revocation waits behind other calls (promise P3)
+_REVOKING_CONNECTIONS = 16  # connections of their own, so that no revocation waits behind other calls (promise P3)
 
-_CRON_JOB_BYTES = 2**21  # etcd takes no object as large
-_ROLE_READS = 4  # at a time: what a role holds is as large as its author wants, up to ROLE_BYTES
+_CRON_JOB_BYTES = 2**21  # etcd accepts no object of this size
+_ROLE_READS = 4  # at a time: a role is as large as its author made it, up to ROLE_BYTES
 _ROLES: Mapping[str, str] = MappingProxyType({"Role": "roles", "ClusterRole": "clusterroles"})
 _CRDS: Mapping[str, str] = MappingProxyType({"accesspolicies": "AccessPolicy", "accessrequests": "AccessRequest"})
 
@@ -55,7 +55,7 @@ class KubeCluster:
     """A real API server, as `curfew.ports.Cluster`."""
 
     def __init__(self, connection: Connection, observe: CallObserver = nobody) -> None:
-        """Take the way to the API server, and who is told of each call."""
+        """Take the connection to the API server, and the observer that is called for each call."""
         self._connection = connection
         self._observe = observe
         self._session = connection.session(_CONNECTIONS)
@@ -80,15 +80,15 @@ class KubeCluster:
         return self._connection.server
 
     def compare_clocks(self, clock: Clock, told: CompareClocks) -> None:
-        """Tell of each answer from now on when, by `clock`, it was asked for and came, and how it is dated."""
+        """For each answer from now on, call `told` with the times of request and answer by `clock`, and its Date."""
         self._connection.compare_clocks(clock, told)
 
     async def make_session(self) -> tuple[str, aiohttp.ClientSession]:
-        """Return the API server's URL and a new authenticated session for it. Whoever takes the session closes it."""
+        """Return the API server's URL and a new authenticated session for it. The caller closes the session."""
         return self.server, self._connection.session()
 
     def prober(self, namespace: str, account: str) -> KubeProber:
-        """Return who tries what must be refused, on connections of its own, as Curfew and as that service account.
+        """Return a prober: on connections of its own, it makes attempts as Curfew and as that service account.
 
         It is closed with the cluster.
         """
@@ -104,7 +104,7 @@ class KubeCluster:
         await self._revoking.close()
 
     async def missing_kinds(self) -> list[str]:
-        """Return the names of those of our CustomResourceDefinitions that the API server does not serve."""
+        """Return the names of our CustomResourceDefinitions that the API server does not serve."""
         try:
             served = await self._call("missing_kinds", "GET", OURS, what=f"ask which kinds of {names.GROUP} are served")
         except NotFound:
@@ -113,7 +113,7 @@ class KubeCluster:
         return [f"{plural}.{names.GROUP}" for plural in _CRDS if plural not in plurals]
 
     async def revision(self) -> int:
-        """Return the number of the last change that the API server's state has seen, read past all caches."""
+        """Return the number of the last change in the API server's state, read past all caches."""
         page = await self._call("revision", "GET", f"{OURS}/accesspolicies?limit=1", what="ask for the revision")
         return int(page["metadata"]["resourceVersion"])
 
@@ -137,19 +137,19 @@ class KubeCluster:
         return await self._list("list_bindings", f"{RBAC}/rolebindings", names.LABEL_REQUEST_UID)
 
     async def get_request(self, namespace: str, name: str) -> dict[str, Any] | None:
-        """Return one AccessRequest, or None where there is none."""
+        """Return one AccessRequest, or None if there is none."""
         path = path_to(OURS, namespace, "accessrequests", name)
         return await self._get("get_request", path, f"read AccessRequest {namespace}/{name}")
 
     async def get_binding(self, namespace: str, name: str) -> dict[str, Any] | None:
-        """Return one RoleBinding, or None where there is none."""
+        """Return one RoleBinding, or None if there is none."""
         path = path_to(RBAC, namespace, "rolebindings", name)
         return await self._get("get_binding", path, f"read RoleBinding {namespace}/{name}")
 
     async def get_role(self, kind: str, namespace: str, name: str) -> dict[str, Any] | None:
-        """Return one ClusterRole (the namespace is ignored) or Role, or None where there is none.
+        """Return one ClusterRole (the namespace is ignored) or Role, or None if there is none.
 
-        Raise `TooLarge` for one of more than `ROLE_BYTES`.
+        Raise `TooLarge` if it has more than `ROLE_BYTES`.
         """
         is_everywhere = kind == "ClusterRole"
         path = path_to(RBAC, "" if is_everywhere else namespace, _ROLES[kind], name)
@@ -162,7 +162,7 @@ class KubeCluster:
         return await self._metadata.list(path_to(RBAC, "", _ROLES[kind]))
 
     def watch_roles(self, kind: str, version: str) -> AsyncIterator[ObjectSeen]:
-        """Yield each change since a version, until the API server ends the watch. `Conflict`: it is not kept any more."""
+        """Yield each change since a version, until the API server ends the watch. `Conflict`: it is no longer kept."""
         return self._metadata.watch(path_to(RBAC, "", _ROLES[kind]), version)
 
     async def create_binding(self, manifest: Json) -> dict[str, Any]:
@@ -180,7 +180,7 @@ class KubeCluster:
     async def delete_binding(self, namespace: str, name: str, uid: str) -> bool:
         """Delete the RoleBinding with that UID. True: this call removed it. False: it was gone or is another one.
 
-        Raise `Held` for one that still grants what it granted.
+        Raise `Held` if it is still there and still grants access.
         """
         options = {
             "kind": "DeleteOptions",
@@ -201,7 +201,8 @@ class KubeCluster:
                 )
         except (Absent, Conflict):
             return False
-        # The API server answers with a Status where the object is gone, and with the object where it only will be.
+        # The API server answers with a Status if the object is gone, and with the object if it will only be deleted
+        # later.
         if answer.get("kind") == "RoleBinding":
             finalizers = ", ".join(answer["metadata"].get("finalizers") or ["the API server does not name them"])
             raise Held(
@@ -227,7 +228,7 @@ class KubeCluster:
         )
 
     async def label_closed(self, namespace: str, name: str, uid: str, counted_in: str = "") -> dict[str, Any]:
-        """Put the label that takes a finished AccessRequest out of our watches, and one with the hour that it is counted in."""
+        """Label a finished AccessRequest so that our watches leave it out, and with the hour in which it is counted."""
         labels = {names.LABEL_CLOSED: "true"} | ({names.LABEL_COUNTED_IN: counted_in} if counted_in else {})
         return await self._call(
             "label_closed",
@@ -258,7 +259,7 @@ class KubeCluster:
         await self._call("delete_request", "DELETE", path, options, what=what)
 
     async def may_request(self, user: str, namespace: str, policy: str) -> bool:
-        """Whether RBAC lets a user, by name and without their groups, ask for an AccessPolicy."""
+        """Whether RBAC lets a user, by name and without their groups, request access under an AccessPolicy."""
         asked = {
             "group": names.GROUP,
             "resource": "accesspolicies",
@@ -290,7 +291,7 @@ class KubeCluster:
         await self._call("create_event", "POST", path, manifest, what=f"create Event {namespace}/{name}")
 
     async def get_config_map(self, namespace: str, name: str) -> dict[str, Any] | None:
-        """Return one ConfigMap, or None where there is none."""
+        """Return one ConfigMap, or None if there is none."""
         path = path_to(CORE, namespace, "configmaps", name)
         return await self._get("get_config_map", path, f"read ConfigMap {namespace}/{name}")
 
@@ -322,13 +323,13 @@ class KubeCluster:
     ) -> dict[str, Any]:
         """Merge-patch the status of one version of one of our objects.
 
-        It is the version that makes sure: the status subresource does not compare UIDs, and no two objects that ever
-        were share a version.
+        The version alone is a safe condition: the status subresource does not compare UIDs, and no two objects ever
+        share a version.
         """
         return await self._call(
             call,
             "PATCH",
-            # Strict: a CustomResourceDefinition older than we are would drop what it does not know, records included.
+            # Strict: an older CustomResourceDefinition would drop the fields that it does not know, records included.
             path_to(OURS, namespace, plural, name, "status") + "?fieldValidation=Strict",
             {"metadata": {"uid": uid, "resourceVersion": resource_version}, "status": status},
             what=f"write the status of {_CRDS[plural]} {namespace}/{name}",
@@ -336,25 +337,25 @@ class KubeCluster:
         )
 
     async def _get(self, call: str, path: str, what: str, most: int = ANSWER_BYTES) -> dict[str, Any] | None:
-        """Return one object, or None where there is none."""
+        """Return one object, or None if there is none."""
         try:
             return await self._call(call, "GET", path, what=what, most=most)
         except Absent:
             return None
 
     async def _list(self, call: str, path: str, selector: str) -> list[dict[str, Any]]:
-        """Return all objects, page by page; from the start again where the pages became too old in between."""
+        """Return all objects, page by page; start again if the pages became too old in between."""
         try:
             return await self._pages(call, path, selector)
         except Conflict:
             return await self._pages(call, path, selector)
 
     async def _pages(self, call: str, path: str, selector: str) -> list[dict[str, Any]]:
-        """Return all objects that one series of pages holds."""
+        """Return all objects in one series of pages."""
         return [item async for item in self._each(call, path, selector)]
 
     async def _each(self, call: str, path: str, selector: str) -> AsyncIterator[dict[str, Any]]:
-        """Yield all objects that one series of pages holds."""
+        """Yield all objects in one series of pages."""
         query = {"limit": str(_PAGE)} | ({"labelSelector": selector} if selector else {})
         while True:
             page = await self._call(
@@ -364,7 +365,7 @@ class KubeCluster:
                 what=f"list {path.rpartition('/')[2]}",
                 deadline=_LIST_DEADLINE,
             )
-            # The items of built-in kinds do not say what they are; their list does.
+            # The items of built-in kinds do not have their kind in them; their list does.
             about = {"apiVersion": page.get("apiVersion", ""), "kind": str(page.get("kind", "")).removesuffix("List")}
             for item in page.get("items") or ():
                 yield about | _kept(item)
@@ -385,13 +386,13 @@ class KubeCluster:
         deadline: float = _DEADLINE,
         most: int = ANSWER_BYTES,
     ) -> dict[str, Any]:
-        """Make one call, tell the observer, and return the answer's JSON object or raise a `ClusterError`."""
+        """Make one call, call the observer, and return the answer's JSON object or raise a `ClusterError`."""
         answering = ask(session or self._session, method, self.server + path, body, content_type, deadline, most)
         return await observed(self._observe, call, what, answering)
 
 
 def _kept(item: dict[str, Any]) -> dict[str, Any]:
-    """Return an object without annotations that are not ours: nobody here reads them, and they may be large."""
+    """Return an object without annotations that are not ours: nothing here reads them, and they may be large."""
     annotations = item["metadata"].get("annotations")
     if annotations:
         ours = {key: value for key, value in annotations.items() if key.startswith(f"{names.GROUP}/")}

@@ -1,7 +1,7 @@
 """Where the API server is and who we are to it: found in a kubeconfig or in the pod, and put on every request.
 
-A token is read again before it is old, and at once when the API server refuses it, so that its rotation is noticed by
-nobody. It goes to the API server only, never where an answer may redirect us.
+A token is read again before it is old, and at once if the API server refuses it, so that nobody notices its rotation.
+It is sent to the API server only, never to the target of a redirect.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 """Where Kubernetes puts a pod's token and the certificate of its CA."""
 
 USER_AGENT = f"curfew/{version('curfew')}"
-"""Who we say we are; the API server takes the part before the slash as our field manager."""
+"""The name that we send; the API server takes the part before the slash as our field manager."""
 
 _KEEP_ALIVE = 60.0  # seconds; the API server closes after 90, and a handshake at an expiry would cost milliseconds
 _FILE_TOKEN_AGE = 10.0  # seconds; kubelet renews an hour's token when a fifth of it is left
@@ -41,9 +41,9 @@ _sent: ContextVar[list[str] | None] = ContextVar("sent", default=None)
 
 @contextmanager
 def sent_at_most_once() -> Iterator[None]:
-    """Keep the HTTP client from repeating a DELETE when a kept connection turns out to be closed.
+    """Keep the HTTP client from repeating a DELETE if a kept connection turns out to be closed.
 
-    Its answer would be that of the second attempt, "gone", where the first may have been ours.
+    The answer would be that of the second attempt, "gone", although the first may have been ours.
     """
     mark = _sent.set([])
     try:
@@ -53,7 +53,7 @@ def sent_at_most_once() -> Iterator[None]:
 
 
 CompareClocks = Callable[[datetime, datetime, str | None], None]
-"""Who is told of each answer: when the request was sent and the answer received by our clock, and its Date header."""
+"""Called for each answer: when the request was sent and the answer received by our clock, and its Date header."""
 
 
 def _nobody(_sent: datetime, _received: datetime, _date: str | None) -> None:
@@ -61,10 +61,10 @@ def _nobody(_sent: datetime, _received: datetime, _date: str | None) -> None:
 
 
 class Token:
-    """The value of the Authorization header; empty where a client certificate speaks for us."""
+    """The value of the Authorization header; empty if a client certificate identifies us."""
 
     def __init__(self, value: str, read: Callable[[], Awaitable[str]], max_age: float) -> None:
-        """`read` finds the value anew; it is asked when the one at hand is `max_age` seconds old."""
+        """`read` reads the value again; it is called when the current value is `max_age` seconds old."""
         self._value = value
         self._read = read
         self._max_age = max_age
@@ -72,7 +72,7 @@ class Token:
         self._lock = asyncio.Lock()
 
     async def current(self) -> str:
-        """Return the value to send now. Where it cannot be read again, the last one that could."""
+        """Return the value to send now. If it cannot be read again, return the last one that could."""
         if self._age() >= self._max_age:
             async with self._lock:
                 if self._age() >= self._max_age:
@@ -80,18 +80,18 @@ class Token:
         return self._value
 
     async def other_than(self, refused: str) -> str | None:
-        """Return a value other than the refused one, or None where there is no other."""
+        """Return a value other than the refused one, or None if there is no other."""
         async with self._lock:
             if self._value == refused and self._age() >= _RENEW_PAUSE:
                 await self._renew()
             return self._value if self._value != refused else None
 
     def _age(self) -> float:
-        """Return the seconds since it was last read."""
+        """Return the seconds since the value was last read."""
         return asyncio.get_running_loop().time() - self._read_at
 
     async def _renew(self) -> None:
-        """Read it again. Where that fails, the last one may still be good, and the API server says if it is not."""
+        """Read the value again. If that fails, the last one may still be good, and the API server refuses it if not."""
         with suppress(OSError, NoCluster):
             self._value = await self._read()
         self._read_at = asyncio.get_running_loop().time()
@@ -101,13 +101,13 @@ class Connection:
     """How to reach one API server: makes sessions that are authenticated and verified."""
 
     def __init__(self, configuration: Configuration, token: Token) -> None:
-        """Take what `kubernetes.aio` needs to know, and the token."""
+        """Take the configuration for `kubernetes.aio`, and the token."""
         self.server: str = configuration.host
         server = urlsplit(self.server)
         self._origin = (server.scheme, server.hostname, server.port or (443 if server.scheme == "https" else 80))
         self._configuration = configuration
         self._token = token
-        # Python 3.13 refuses certificates without an authority key identifier; some clusters have such. Chain and name
+        # Python 3.13 refuses certificates without an authority key identifier; some clusters have them. Chain and name
         # are verified all the same.
         configuration.disable_strict_ssl_verification = True
         self._tls = ApiClient(configuration).rest_client.ssl_context  # read now, so that a bad certificate is found now
@@ -115,7 +115,7 @@ class Connection:
         self._compare: CompareClocks = _nobody
 
     def session(self, connections: int = 0) -> aiohttp.ClientSession:
-        """Return a session of at most so many connections (0: any number). Who takes it closes it."""
+        """Return a session of at most this many connections (0: any number). The caller closes it."""
         return aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=connections, ssl=self._tls, keepalive_timeout=_KEEP_ALIVE),
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -127,7 +127,7 @@ class Connection:
         )
 
     def bearing(self, token: Token) -> "Connection":
-        """Return another way to the same API server, on which this token alone says who speaks."""
+        """Return another connection to the same API server, with this token as the only credential."""
         configuration = copy.deepcopy(self._configuration)
         configuration.cert_file = configuration.key_file = None  # a certificate would take precedence
         configuration.username = configuration.password = ""
@@ -135,13 +135,13 @@ class Connection:
         return Connection(configuration, token)
 
     def compare_clocks(self, clock: Clock, told: CompareClocks) -> None:
-        """Tell of each answer from now on when, by `clock`, it was asked for and came, and how it is dated."""
+        """For each answer from now on, call `told` with the times of request and answer by `clock`, and its Date."""
         self._clock, self._compare = clock, told
 
     async def _authenticated(
         self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
     ) -> aiohttp.ClientResponse:
-        """Send a request with our token; once more where that was refused and there is a newer one by now."""
+        """Send a request with our token; send it once more if the token was refused and there is a newer one by now."""
         if (request.url.scheme, request.url.host, request.url.port) != self._origin:
             return await handler(request)
         sent = _sent.get()
@@ -160,14 +160,14 @@ class Connection:
         newer = await self._token.other_than(token)
         if newer is None:
             return response
-        await response.read()  # an answer left unread costs its connection, whose end nobody would wait for
+        await response.read()  # an unread answer costs its connection, and nothing would wait for that to close
         request.headers[hdrs.AUTHORIZATION] = newer
         return await handler(request)
 
     async def _dated(
         self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
     ) -> aiohttp.ClientResponse:
-        """Send a request, and tell when that was by our clock and when the answer came, dated by the API server's."""
+        """Send a request; report when it was sent and answered by our clock, and the API server's Date header."""
         if self._clock is None:
             return await handler(request)
         sent = self._clock.now()
@@ -183,9 +183,9 @@ async def find_cluster(
     service_account: Path = SERVICE_ACCOUNT,
     home: Path | None = None,
 ) -> Connection:
-    """Return the way to the API server, or raise `NoCluster`.
+    """Return the connection to the API server, or raise `NoCluster`.
 
-    The first of: the kubeconfig given, those in KUBECONFIG, the pod's service account, ~/.kube/config.
+    It uses the first of: the kubeconfig given, those in KUBECONFIG, the pod's service account, ~/.kube/config.
     """
     if kubeconfig is not None:
         return await _from_kubeconfig(str(kubeconfig))
@@ -202,7 +202,7 @@ async def find_cluster(
 
 
 async def _from_pod(environ: Mapping[str, str], service_account: Path) -> Connection:
-    """Return the way that Kubernetes gave this pod."""
+    """Return the connection that Kubernetes gave this pod."""
     host, port = environ["KUBERNETES_SERVICE_HOST"], environ.get("KUBERNETES_SERVICE_PORT", "443")
     configuration = Configuration(host=f"https://{f'[{host}]' if ':' in host else host}:{port}")
     configuration.ssl_ca_cert = str(service_account / "ca.crt")
@@ -215,7 +215,7 @@ async def _from_pod(environ: Mapping[str, str], service_account: Path) -> Connec
 
 
 async def _from_kubeconfig(paths: str) -> Connection:
-    """Return the way that the current context of a kubeconfig names. Several files are separated as in KUBECONFIG."""
+    """Return the connection in the current context of a kubeconfig. Several files are separated as in KUBECONFIG."""
     _check_there_is_one(paths)
 
     async def load() -> Configuration:
@@ -225,7 +225,7 @@ async def _from_kubeconfig(paths: str) -> Connection:
         return configuration
 
     async def read() -> str:
-        # The whole of it: the token may be in another file, or come from a program.
+        # Load the whole kubeconfig: the token may be in another file, or come from a program.
         return _header(await load())
 
     configuration = await load()
@@ -234,29 +234,29 @@ async def _from_kubeconfig(paths: str) -> Connection:
 
 
 def _check_there_is_one(paths: str) -> None:
-    """Raise `NoCluster` where none of the files exists."""
+    """Raise `NoCluster` if none of the files exists."""
     if not any(Path(path).expanduser().is_file() for path in paths.split(os.pathsep) if path):
         raise NoCluster(f"there is no kubeconfig {paths}")
 
 
 @contextmanager
 def _usable(source: str) -> Iterator[None]:
-    """Turn whatever is wrong with what is read from a source into `NoCluster`."""
+    """Turn every error in reading a source into `NoCluster`."""
     try:
         yield
-    # A kubeconfig of another shape than expected ends in any of these.
+    # A kubeconfig of an unexpected shape ends in any of these.
     except (ConfigException, OSError, yaml.YAMLError, AttributeError, KeyError, TypeError, ValueError) as error:
         raise NoCluster(f"{source} cannot be used: {error}") from error
 
 
 def _header(configuration: Configuration) -> str:
-    """Return the Authorization header that a kubeconfig asks for, or an empty one."""
+    """Return the Authorization header for a kubeconfig, or an empty text if it needs none."""
     # A file's last newline is not part of its token.
     return str(configuration.api_key.get("BearerToken") or "").strip()
 
 
 def _bearer(path: Path) -> str:
-    """Return the header for the token in a file: a kilobyte in memory, not worth a thread."""
+    """Return the header for the token in a file: it has about a kilobyte and is in memory, so it needs no thread."""
     token = path.read_text().strip()
     if not token:
         raise NoCluster(f"the token file {path} is empty")

@@ -1,4 +1,4 @@
-"""How the API server says no, or nothing at all, turned into the few kinds of failure that the rest of Curfew knows."""
+"""The API server's refusals and missing answers, turned into the few kinds of failure that the rest of Curfew knows."""
 
 import json
 from collections.abc import Mapping
@@ -11,22 +11,22 @@ from curfew.ports import AlreadyExists, ClusterError, Conflict, Forbidden, Inval
 
 
 class NoCluster(ClusterError):
-    """There is no API server to talk to: nothing says where it is, or what says it cannot be read."""
+    """There is no API server to talk to: no setting names one, or the setting cannot be read."""
 
 
 class Absent(NotFound):
-    """The API server knows the kind, and has no such object. Any other 404 is not proof of that."""
+    """The API server knows the kind, and has no object of this name. No other 404 proves that."""
 
 
 class ErrorResponse(Exception):
-    """An answer that is not a success: its HTTP status and, where it is a Kubernetes Status, what that says."""
+    """An answer that is not a success: its HTTP status and, if it is a Kubernetes Status, its message and reason."""
 
     def __init__(self, status: int, body: bytes) -> None:
         self.status = status
         said = _status(body)
         details = said.get("details")
         self.reason: str = said.get("reason") or ""  # such as AlreadyExists
-        # What is no Status comes from a proxy, and may hold anything, the request among it: it is not repeated.
+        # An answer that is no Status comes from a proxy. It may hold anything, even the request, so it is not quoted.
         foreign = f"an answer that is not the API server's own ({len(body)} bytes)" if body.strip() and not said else ""
         self.message: str = said.get("message") or foreign
         self.details: Mapping[str, Any] = details if isinstance(details, Mapping) else {}
@@ -41,16 +41,16 @@ _BY_STATUS: Mapping[int, type[ClusterError]] = {
     404: NotFound,
     408: Unavailable,
     409: Conflict,
-    410: Conflict,  # the version, or the page of the list, is not kept any more
+    410: Conflict,  # the version, or the page of the list, is no longer kept
     425: Unavailable,
     429: Unavailable,
 }
 
 
 def cluster_error(what: str, cause: Exception) -> ClusterError:
-    """Return what `cause` means to the caller who wanted to do `what`, such as "create RoleBinding payments/x".
+    """Return the error for `cause`; `what` is the operation that failed, for example "create RoleBinding payments/x".
 
-    People read it in conditions, Events, logs and records, so what looks like a secret is masked.
+    People read it in conditions, Events, logs and records, so text that looks like a secret is masked.
     """
     error = _meaning(what, cause)
     return type(error)(mask(str(error)))
@@ -71,7 +71,7 @@ def _meaning(what: str, cause: Exception) -> ClusterError:
 
 
 def _refused(what: str, refusal: ErrorResponse) -> ClusterError:
-    """Return the failure that an answer stands for."""
+    """Return the error for an answer."""
     status, message = refusal.status, refusal.message or f"HTTP {refusal.status}"
     if status == 401:
         return Unavailable(
@@ -93,7 +93,7 @@ def _refused(what: str, refusal: ErrorResponse) -> ClusterError:
 
 
 def _status(body: bytes) -> Mapping[str, Any]:
-    """Return the Kubernetes Status that a body holds, or nothing."""
+    """Return the Kubernetes Status in a body, or nothing."""
     try:
         said = json.loads(body)
     except ValueError:

@@ -1,7 +1,7 @@
-"""Listing and watching the metadata of objects whose contents are nobody's business until they are asked for.
+"""Listing and watching only the metadata of objects whose contents are not needed until they are asked for.
 
-Anybody who may write Roles somewhere can make them as large as the API server takes. So what they hold is not sent to us, and
-what is sent is read in small pages.
+Anybody who may write Roles in a namespace can make them as large as the API server accepts. So their contents are not
+sent to us, and the metadata is read in small pages.
 """
 
 import json
@@ -52,9 +52,9 @@ class MetadataReader:
                     return
 
     async def watch(self, path: str, version: str) -> AsyncIterator[ObjectSeen]:
-        """Yield each change since a version until the API server ends the watch; what only moves the version has no uid.
+        """Yield each change since a version until the API server ends the watch; a bookmark is none and has no uid.
 
-        Raise `Conflict` if the version is not kept any more, or another `ClusterError`.
+        Raise `Conflict` if the version is no longer kept, or another `ClusterError`.
         """
         query = {
             "watch": "1",
@@ -98,7 +98,7 @@ def _accept(list_: str) -> dict[str, str]:
 
 
 def _seen(item: dict[str, Any], type_: str) -> ObjectSeen:
-    """Keep of an object's metadata what tells it from others and its versions apart."""
+    """Keep the metadata that tells an object from others and its versions apart."""
     meta = item["metadata"]
     return ObjectSeen(
         type=type_,

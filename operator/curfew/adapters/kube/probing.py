@@ -1,4 +1,4 @@
-"""Trying what must be refused, without effect: `curfew.ports.Prober` on a real API server."""
+"""Attempts that must be refused, made without effect: `curfew.ports.Prober` on a real API server."""
 
 import asyncio
 from collections.abc import Mapping
@@ -13,9 +13,9 @@ from curfew.core.probes import Attempt, Canary, Speaker
 from curfew.ports import AlreadyExists, Forbidden, Unavailable
 
 _DEADLINE = 5.0  # seconds for one call
-_CONNECTIONS = 4  # for each of the two who speak
-_TOKEN_SECONDS = 3600  # how long a token is asked for
-_TOKEN_AGE = 2400.0  # seconds after which another is asked for
+_CONNECTIONS = 4  # connections for each of the two identities
+_TOKEN_SECONDS = 3600  # lifetime of a token
+_TOKEN_AGE = 2400.0  # seconds after which a new token is requested
 
 _GROUPS: Mapping[str, str] = MappingProxyType({"accesspolicies": OURS, "accessrequests": OURS, "rolebindings": RBAC})
 _METHODS: Mapping[str, str] = MappingProxyType({"create": "POST", "patch": "PATCH", "delete": "DELETE"})
@@ -23,10 +23,10 @@ _DRY_RUN = "?dryRun=All"
 
 
 class KubeProber:
-    """Makes attempts as Curfew, and as a service account whose token it asks for itself."""
+    """Makes attempts as Curfew, and as a service account whose token it requests itself."""
 
     def __init__(self, connection: Connection, observe: CallObserver, namespace: str, account: str) -> None:
-        """Take the way to the API server as Curfew, who is told of each call, and the service account of the probe."""
+        """Take Curfew's connection to the API server, the observer of each call, and the probe's service account."""
         self._connection = connection
         self._observe = observe
         self._namespace = namespace
@@ -36,11 +36,11 @@ class KubeProber:
         self._introducing = asyncio.Lock()
 
     async def attempt(self, attempt: Attempt) -> str | None:
-        """Try it without effect. Return the refusal in the API server's words, or None where it was let through."""
+        """Make an attempt without effect. Return the refusal in the API server's words, or None if it was allowed."""
         rest = [part for part in (attempt.name, attempt.subresource) if part and attempt.verb != "create"]
         body = attempt.body
         if attempt.verb == "delete":
-            # The options that come with a deletion take the place of those in its address.
+            # Delete options in the body replace those in the URL.
             body = {"kind": "DeleteOptions", "apiVersion": "v1", "dryRun": ["All"], **body}
         try:
             await self._call(
@@ -57,7 +57,7 @@ class KubeProber:
         return None
 
     async def place(self, canary: Canary) -> None:
-        """Create, as the probe's service account, what attempts are made on; it may be there already."""
+        """Create, as the probe's service account, the object that attempts are made on; it may already exist."""
         meta = canary.manifest["metadata"]
         try:
             await self._call(
@@ -72,7 +72,7 @@ class KubeProber:
             return
 
     async def close(self) -> None:
-        """Close the connections that are not those of whoever gave us ours."""
+        """Close our own connections, but not those of the connection that was given to us."""
         await self._as_operator.close()
         if self._as_probe is not None:
             await self._as_probe.close()

@@ -1,4 +1,4 @@
-"""Who we are to AWS, and to what speaks as S3 does: found by botocore for both of our clients, and read again.
+"""Our identity for AWS, and for other S3 servers: botocore finds it for both of our clients, and reads it again.
 
 obstore by itself knows no profiles, no single sign-on and no programs that print credentials.
 """
@@ -20,11 +20,11 @@ _SUFFIX: Final = "amazonaws.com"
 
 
 class NoAwsCredentials(Exception):
-    """Nothing on this machine says who we are."""
+    """Nothing on this machine identifies us to AWS."""
 
 
 class Aws:
-    """The AWS settings of this process: its environment, and the files that this names."""
+    """The AWS settings of this process: its environment, and the files that the environment names."""
 
     def __init__(self) -> None:
         """Nothing is read yet, and botocore, which is large, is not imported yet."""
@@ -40,7 +40,7 @@ class Aws:
             "access_key_id": keys.access_key,
             "secret_access_key": keys.secret_key,
             "token": keys.token,
-            "expires_at": _ASK_EACH_TIME,  # the answer is at hand, and obstore would keep it for too long
+            "expires_at": _ASK_EACH_TIME,  # botocore has the answer in memory, and obstore would keep it for too long
         }
 
     def region(self) -> str:
@@ -50,7 +50,7 @@ class Aws:
         return str(named or REGION)
 
     def endpoint(self, region: str) -> str | None:
-        """Return the address of S3 if it is not where obstore looks: one of somebody's own, or of another partition."""
+        """Return the address of S3 if it is not where obstore looks: the user's own server, or another partition."""
         environ = os.environ
         named = environ.get("AWS_ENDPOINT_URL_S3") or environ.get("AWS_ENDPOINT_URL")
         if named:
@@ -63,7 +63,7 @@ class Aws:
 
 
 def _renew(session: Any) -> Any:
-    """Return the botocore session of now. Keys with an end are renewed by botocore; those written down are read again."""
+    """Return the current botocore session. botocore renews keys that expire; keys in files are read again."""
     import botocore.session
     from botocore.credentials import RefreshableCredentials
 
@@ -73,5 +73,5 @@ def _renew(session: Any) -> Any:
 
 
 def ca_file(environ: Mapping[str, str] = os.environ) -> str | None:
-    """Return the file with the certificates to trust, where the environment names one."""
+    """Return the file with the certificates to trust, if the environment names one."""
     return environ.get("AWS_CA_BUNDLE") or environ.get("SSL_CERT_FILE") or None

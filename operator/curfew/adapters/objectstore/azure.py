@@ -1,7 +1,7 @@
-"""How a blob is locked, as Azure tells: its properties (Get Blob Properties), asked for by a signed address.
+"""How a blob is locked, by its properties in Azure (Get Blob Properties), requested with a signed address.
 
-obstore can sign such an address and has no words for what is answered. The policy of a container as a whole cannot be
-asked for in this way, so only what is stamped on blobs (version-level immutability) can be seen.
+obstore can sign an address but cannot return the headers of the answer. The policy of a container as a whole cannot be
+read in this way, so only the locks of single blobs (version-level immutability) can be seen.
 """
 
 import asyncio
@@ -40,7 +40,7 @@ async def look(client: "AzureStore", name: str, where: str) -> LockSettings:
 
 
 def seen(headers: Mapping[str, str], where: str) -> LockSettings:
-    """Return what the properties of a blob say of its lock. A policy that is not locked holds nobody back."""
+    """Return the lock that the properties of a blob show. A policy that is not locked protects nothing."""
     if UNTIL not in headers or MODE not in headers:
         why = (
             f"The blobs in {where} show no immutability policy. Set one at the level of versions, with a default "

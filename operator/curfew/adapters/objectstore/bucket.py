@@ -1,4 +1,4 @@
-"""A bucket as object store, through obstore: S3 and what speaks it, Google Cloud Storage, Azure."""
+"""A bucket as object store, through obstore: S3 and compatible servers, Google Cloud Storage, Azure."""
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -42,14 +42,14 @@ TIMEOUT = timedelta(seconds=10)
 CANARY = b"Curfew stored this to see whether it can be deleted, which it must not be. It holds nothing.\n"
 KINDS: Mapping[str, str] = {"s3": "bucket", "gs": "bucket", "az": "container"}
 VARIABLES: Mapping[str, str] = {"s3": "AWS_", "gs": "GOOGLE_", "az": "AZURE_"}
-"""What the names of a cloud's environment variables begin with."""
+"""The prefix of each cloud's environment variables."""
 
-# The writer retries the same bytes and knows what it means; a retry of which it does not know helps nobody.
+# The writer retries with the same bytes and interprets the answers; a retry without its knowledge is no help.
 RETRIES: "RetryConfig" = {"max_retries": 0}
 
 
 def open_bucket(url: str, *, retention: timedelta) -> "BucketStore":
-    """Return the store at `url` as the environment sets it up, or raise `StoreUnavailable` if that cannot be."""
+    """Return the store at `url` with the environment's settings, or raise `StoreUnavailable` if they are unusable."""
     parts = urlsplit(url)
     variables = VARIABLES[parts.scheme]
     environ = os.environ
@@ -64,12 +64,12 @@ def open_bucket(url: str, *, retention: timedelta) -> "BucketStore":
     s3: S3Bucket | None = None
     with _refused_in_words(url):
         if parts.scheme == "s3":
-            # Both clients get these from here: each knows settings that the other does not.
+            # Both clients get these settings from here: each knows some that the other does not.
             aws = Aws()
             region = aws.region()
             endpoint = aws.endpoint(region)
             s3 = S3Bucket(parts.netloc, endpoint, region, aws.session)
-            # The server checks what arrives against this, and Object Lock on S3 wants a checksum with each PUT.
+            # The server checks the body against this, and Object Lock on S3 requires a checksum with each PUT.
             config: S3Config = {"checksum_algorithm": "SHA256", "region": region}
             if endpoint:
                 config["endpoint"] = endpoint
@@ -81,7 +81,7 @@ def open_bucket(url: str, *, retention: timedelta) -> "BucketStore":
             return from_url(url, client_options=options, retry_config=RETRIES)
 
     current = of_variables(variables, connect)
-    current()  # so that settings that cannot be used are refused now
+    current()  # so that unusable settings are refused now
     return BucketStore(current, parts, s3=None, retention=retention)
 
 
@@ -110,9 +110,9 @@ class BucketStore:
     def __init__(
         self, client: "Callable[[], Client]", address: SplitResult, *, s3: S3Bucket | None, retention: timedelta
     ) -> None:
-        """Nothing is asked of the bucket yet.
+        """No request is sent to the bucket yet.
 
-        `client` returns the client with the keys of now; `s3` is who can be asked how the bucket is set up.
+        `client` returns the client with the current keys; `s3` reads how the bucket is set up.
         """
         self._client = client
         self._prefix = address.path.strip("/")
@@ -123,18 +123,18 @@ class BucketStore:
 
     @property
     def url(self) -> str:
-        """Where it is, without credentials."""
+        """Its address, without credentials."""
         return self._url
 
     async def create(self, name: str, body: bytes) -> None:
-        """Store a new object. Raise `ObjectExists` where the name is taken, whoever took it."""
+        """Store a new object. Raise `ObjectExists` if the name is taken, even by an object that is not ours."""
         try:
             await obstore.put_async(self._client(), name, body, mode="create", use_multipart=False)
         except (BaseError, OSError) as error:
             raise self._create_failure(error, name) from error
 
     async def get(self, name: str) -> bytes:
-        """Return an object's bytes, or the first `MOST_READ` and one more of a larger one. Raise `ObjectMissing`."""
+        """Return an object's bytes; of a larger one, the first `MOST_READ` and one more. Raise `ObjectMissing`."""
         client = self._client()
         try:
             answer = await obstore.get_async(client, name)
@@ -145,7 +145,7 @@ class BucketStore:
             raise translate(error, name, self._where) from error
 
     async def delete(self, name: str) -> None:
-        """Delete an object; one that is not there is deleted already. Versions of it stay where the bucket keeps them."""
+        """Delete an object; no error if it does not exist. Old versions stay if the bucket keeps them."""
         try:
             await obstore.delete_async(self._client(), name)
         except (BaseError, OSError) as error:
@@ -169,11 +169,11 @@ class BucketStore:
         )
 
     async def list(self, prefix: str, *, keep: Keep = every, most: int | None = None) -> Sequence[str]:
-        """Return the names of all objects under a prefix, sorted: those to keep, of the first `most`."""
+        """Return the names under a prefix, sorted: of the first `most`, those for which `keep` is true."""
         found: list[str] = []
         seen = 0
         try:
-            # Chunk by chunk: what is listed besides the name takes ten times its memory.
+            # Chunk by chunk: the other fields of a listing take ten times the memory of the names.
             async for chunk in obstore.list(self._client(), prefix, chunk_size=1000):
                 found += [name for one in chunk if keep(name := one["path"])]
                 seen += len(chunk)
@@ -186,7 +186,7 @@ class BucketStore:
         return sorted(found)
 
     async def _names_by_s3(self, prefix: str, most: int | None, error: Exception) -> Sequence[str]:
-        """Return what obstore does not list because of a name that it cannot read. Raise `NamesUnreadable` elsewhere."""
+        """Return the names if obstore lists none because one is unreadable. Without S3, raise `NamesUnreadable`."""
         if self._s3 is None:
             raise NamesUnreadable(
                 f"{self._where.capitalize()} holds an object under {prefix} whose name cannot be read: "
@@ -204,18 +204,18 @@ class BucketStore:
         return sorted(f"{one}/" for one in found["common_prefixes"])
 
     async def attest(self, name: str, at: datetime) -> Attestation:
-        """Prove what can be proved of write-once, with the stored object `name` as the sample.
+        """Prove as much of write-once as can be proved, with the stored object `name` as the sample.
 
-        Raise `StoreUnavailable` where the store does not answer; what may not be read is a finding, not an error.
+        Raise `StoreUnavailable` if the store does not answer. A missing right to read is a finding, not an error.
         """
-        # With the same bytes: should the store take it, against all we ask of it, the sample is what it was.
+        # With the same bytes: if the store takes the object, against all we ask of it, the sample is unchanged.
         refused = not await self._creates(name, await self.get(name))
         seen = await self._look(name)
         undone = await self._try_to_undo(f"canary/{at:%Y-%m-%d}.txt", seen)
         return judge(seen, refused=refused, undone=undone, where=self._where, at=at, retention=self._retention)
 
     async def _look(self, name: str) -> LockSettings | None:
-        """Return how objects are locked, or None where nobody can be asked."""
+        """Return how objects are locked, or None if this store cannot report it."""
         if self._s3 is not None:
             return await self._s3.look(self._key(name))
         client = self._client()
@@ -224,9 +224,9 @@ class BucketStore:
         return None
 
     async def _try_to_undo(self, canary: str, seen: LockSettings | None) -> Undone | None:
-        """Return what could be done to an object that is there for nothing else, and makes a new one each day.
+        """Return what could be done to a canary, an object that exists for nothing else. A new one is made each day.
 
-        So it is as locked as all that is written that day, and no record is lost where it is not.
+        So it is locked like all objects written that day, and no record is lost if it is not locked.
         """
         await self._creates(canary, CANARY)
         try:
@@ -249,12 +249,12 @@ class BucketStore:
         return True
 
     def _key(self, name: str) -> str:
-        """Return an object's name in the bucket, where ours may lie under a prefix."""
+        """Return an object's name in the bucket, where our names may have a prefix."""
         return f"{self._prefix}/{name}".lstrip("/")
 
     def _create_failure(self, error: Exception, name: str) -> StoreError:
         failure = translate(error, name, self._where)
         if isinstance(failure, ObjectExists | StoreUnavailable):
             return failure
-        # "Not found" in answer to a PUT can only be the bucket.
+        # "Not found" in answer to a PUT can only mean the bucket.
         return StoreUnavailable(f"{name} cannot be stored in {self._where}, which may not exist. Check the address.")

@@ -1,6 +1,6 @@
-"""What is made of settings that change while Curfew runs, such as keys: one rule for all stores.
+"""Objects made from settings that change while Curfew runs, such as keys: one rule for all stores.
 
-Calls that are under way keep what they began with.
+Calls that have started keep the settings that they started with.
 """
 
 import os
@@ -13,24 +13,24 @@ from typing import Final, Generic, TypeVar
 T = TypeVar("T")
 
 READ_AGAIN_SECONDS = 30.0
-"""How old may be what was made of settings, before they are looked at again."""
+"""Seconds for which an object made from settings is used before the settings are checked again."""
 
 _SAYS_WHERE: Final = ("ACCOUNT_NAME", "BASE_URL", "BUCKET", "CONTAINER", "EMULATOR", "ENDPOINT")
-"""Parts of the names of variables that say which store is meant, not who may use it."""
+"""Parts of the names of variables that identify the store, not its user."""
 
 
 class Current(Generic[T]):
-    """Returns the newest of something, and has it looked at again from time to time."""
+    """Returns the newest version of an object, and checks from time to time whether there is a newer one."""
 
     def __init__(self, renew: Callable[[T | None], T]) -> None:
-        """Make nothing yet. `renew` is given the present one, if there is one, and returns it if nothing changed."""
+        """Make nothing yet. `renew` is given the current object, if there is one, and returns it if nothing changed."""
         self._renew = renew
         self._value: T | None = None
         self._read_at = 0.0
         self._lock = threading.Lock()
 
     def __call__(self) -> T:
-        """Return the newest. If it cannot be made, raise what `renew` raises; the next call tries again."""
+        """Return the newest object. If it cannot be made, raise what `renew` raises; the next call tries again."""
         with self._lock:
             if self._value is None or time.monotonic() - self._read_at >= READ_AGAIN_SECONDS:
                 self._value = self._renew(self._value)
@@ -39,9 +39,9 @@ class Current(Generic[T]):
 
 
 def of_variables(prefix: str, make: Callable[[], T]) -> Current[T]:
-    """Return what is made of the variables that begin with `prefix`: made anew if they, or files that they name, change.
+    """Return an object made from the variables that begin with `prefix`; made again if they or their files change.
 
-    A log must not go on in another store. So if a variable changes that says where the store is, nothing is made anew,
+    A log must not go on in another store. So if a variable changes that identifies the store, nothing is made again,
     and the new variables count from the next start.
     """
     made_of: Mapping[str, str] = {}
@@ -66,7 +66,7 @@ def _where(variables: Mapping[str, str]) -> Mapping[str, str]:
 
 
 def _version(path: str) -> object:
-    """Return what changes with the contents of a file, or None if a value is not the path of one."""
+    """Return a value that changes with the contents of a file, or None if `path` is not the path of a file."""
     try:
         found = Path(path).stat()
     except (OSError, ValueError):

@@ -1,6 +1,6 @@
-"""What a bucket's refusal means: one table from the server's code to a sentence for people.
+"""The meaning of a bucket's refusal: one table from the server's code to a sentence for people.
 
-Answers are never repeated whole, because servers put keys and signatures into them; only the code and the message are.
+Answers are never quoted whole, because servers put keys and signatures into them; only the code and the message are.
 """
 
 import re
@@ -13,7 +13,7 @@ from curfew.adapters.objectstore.aws import NoAwsCredentials
 from curfew.core.masking import mask
 from curfew.ports import ObjectExists, ObjectMissing, StoreError, StoreUnavailable
 
-# The addresses from which a machine in a cloud would get credentials: who is sent there has none of their own.
+# The addresses from which a machine in a cloud would get credentials: a client that is sent there has none of its own.
 METADATA_HOSTS = ("169.254.169.254", "metadata.google.internal", "169.254.170.2")
 NOT_TO_BE_HAD = "The credentials for {where} cannot be obtained: {said}."
 NO_CREDENTIALS = (
@@ -42,7 +42,7 @@ BY_CODE: Mapping[str, str] = {
     "IllegalLocationConstraintException": WRONG_REGION,
 }
 
-# What a status means where the code says nothing.
+# The meaning of an HTTP status, if the code has no entry above.
 BY_STATUS: Mapping[int, str] = {
     401: WRONG_CREDENTIALS,
     403: (
@@ -70,27 +70,27 @@ class Answer:
     message: str = ""
 
     def __str__(self) -> str:
-        """Return it in the words of the server."""
+        """Return the refusal in the words of the server."""
         named = f"{self.status} {self.code}".strip()
         return f"{named}: {self.message.rstrip('.')}" if self.message else named
 
 
 def sentence(answer: Answer, host: str, where: str) -> str:
-    """Return what a refusal means, for people."""
+    """Return the meaning of a refusal, for people."""
     template = BY_CODE.get(answer.code) or BY_STATUS.get(answer.status, OTHER_ANSWER)
     return capitalised(template.format(host=host, where=where, said=answer))
 
 
 def capitalised(text: str) -> str:
-    """Return a sentence with its first letter as sentences have it; the name of a host stays as it is."""
+    """Return a sentence with a capital first letter; the name of a host keeps its small one."""
     return f"The {text.removeprefix('the ')}" if text.startswith("the ") else text
 
 
 def translate(error: Exception, name: str, where: str) -> StoreError:
-    """Return the error of `ports` that an error of obstore amounts to; `name` is the object that was asked for.
+    """Return the error of `ports` for an error of obstore; `name` is the requested object.
 
-    obstore knows a handful of classes and says the rest in its text, so the text is read. What cannot be read is
-    `StoreUnavailable`, which promises nothing. What looks like a secret is masked.
+    obstore has only a few error classes and puts the rest into their text, so the text is parsed. An error that cannot
+    be parsed becomes `StoreUnavailable`, which promises nothing. Text that looks like a secret is masked.
     """
     meant = _meaning(error, name, where)
     return type(meant)(mask(str(meant)))
@@ -101,8 +101,8 @@ def _meaning(error: Exception, name: str, where: str) -> StoreError:
     answer = _answer(text)
     host = _host(text) or where
     if isinstance(error, AlreadyExistsError) and (answer is None or answer.status == 412 or answer.code == EXISTS):
-        # 412 is the answer to If-None-Match, except Azure's. Another 409 is a collision with a call of which nothing is
-        # known.
+        # 412 is the answer to If-None-Match, except Azure's. Another 409 is a collision with another call whose result
+        # is unknown.
         return ObjectExists(f"{name} exists in {where}.")
     if isinstance(error, FileNotFoundError) and (answer is None or answer.code not in BY_CODE):
         return ObjectMissing(f"{name} does not exist in {where}.")
@@ -118,7 +118,7 @@ def _meaning(error: Exception, name: str, where: str) -> StoreError:
 
 
 def is_refusal(error: Exception) -> bool:
-    """Whether the store answered that this must not be done; not so where it does not know who asks, or for what."""
+    """Whether the store answered that this is not allowed; False if it does not know the caller, or the bucket."""
     answer = _answer(str(error))
     return answer is not None and answer.status in REFUSALS and answer.code not in BY_CODE
 
@@ -131,7 +131,7 @@ def is_unreadable_name(error: Exception) -> bool:
 def _answer(text: str) -> Answer | None:
     found = re.search(r"non-2xx status code: (\d{3})", text)
     if found is None:
-        # So obstore tells of deletes, which it sends by the batch where it can.
+        # This is how obstore reports deletes, which it sends in batches if it can.
         batch = re.search(r"delete request failed for key .*?: (.{0,300}?) \(code: (\d{3})\)", text, re.DOTALL)
         return Answer(int(batch[2]), message=" ".join(batch[1].split())) if batch else None
     body = text[found.end() :].split("Debug source:", 1)[0]
@@ -146,7 +146,7 @@ def _host(text: str) -> str:
 
 
 def _no_answer(text: str, host: str, where: str) -> str:
-    """Name the reason for which there was no answer. The words looked for are those of reqwest and hyper."""
+    """Return the reason why there was no answer. It searches for the words that reqwest and hyper use."""
     there = f"{host}, where {where} is,"
     if "BadScheme" in text:
         return (

@@ -1,8 +1,8 @@
-"""A folder as object store: create-only and durable, but not write-once, which it says of itself.
+"""A folder as object store: create-only and durable, but not write-once, and its attestation admits that.
 
 An object appears whole or not at all, under its name, once: it is written to a temporary file, that file is flushed to
-the disk, linked to its name (which fails where the name is taken), and then the folder is flushed. When `create` has
-returned, a power cut takes nothing away.
+the disk and linked to its name (which fails if the name is taken), and then the folder is flushed. After `create` has
+returned, a power cut loses nothing.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ NOT_WRITE_ONCE = (
 )
 NOT_EXCLUSIVE = "In this folder, a file could be created twice, so two writers would lose records. Use another disk."
 
-# A disk that hangs keeps its threads; they are this store's own, so that nobody else waits for one.
+# A disk that hangs blocks its threads; they belong to this store, so that nothing else waits for them.
 THREADS = 4
 
 
@@ -40,27 +40,27 @@ class FolderStore:
 
     @property
     def url(self) -> str:
-        """Where it is."""
+        """Its address."""
         return f"file://{self._folder.root}"
 
     async def create(self, name: str, body: bytes) -> None:
-        """Store a new object, durably. Raise `ObjectExists` where the name is taken."""
+        """Store a new object, durably. Raise `ObjectExists` if the name is taken."""
         await self._in_thread(lambda: self._folder.create(name, body))
 
     async def get(self, name: str) -> bytes:
-        """Return an object's bytes, or the first `MOST_READ` and one more of a larger one. Raise `ObjectMissing`."""
+        """Return an object's bytes; of a larger one, the first `MOST_READ` and one more. Raise `ObjectMissing`."""
         return await self._in_thread(lambda: self._folder.get(name))
 
     async def delete(self, name: str) -> None:
-        """Delete an object, durably; one that is not there is deleted already."""
+        """Delete an object, durably; no error if it does not exist."""
         await self._in_thread(lambda: self._folder.delete(name))
 
     async def what_keeps(self, name: str) -> Sequence[str]:
-        """Nothing that a folder knows of keeps a deleted file."""
+        """Return nothing: a folder does not keep deleted files."""
         return ()
 
     async def list(self, prefix: str, *, keep: Keep = every, most: int | None = None) -> Sequence[str]:
-        """Return the names of all objects under a prefix, sorted: those to keep, of the first `most`."""
+        """Return the names under a prefix, sorted: of the first `most`, those for which `keep` is true."""
         return await self._in_thread(lambda: sorted(filter(keep, islice(self._folder.names(prefix), most))))
 
     async def list_partitions(self, prefix: str) -> Sequence[str]:
@@ -68,7 +68,7 @@ class FolderStore:
         return await self._in_thread(lambda: self._folder.partitions(prefix))
 
     async def attest(self, name: str, at: datetime) -> Attestation:
-        """Try to create the object `name` again; more cannot be proved of a folder."""
+        """Try to create the object `name` again; nothing more can be proved of a folder."""
         body = await self.get(name)
         try:
             await self.create(name, body)
@@ -84,7 +84,7 @@ class FolderStore:
 
 
 class _Folder:
-    """What is done in a thread, because a disk may take its time. Raises OSError as well as the errors of `ports`."""
+    """The part that runs in a thread, because a disk may be slow. Raises OSError as well as the errors of `ports`."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -101,7 +101,8 @@ class _Folder:
                 os.fsync(file.fileno())
             target.hardlink_to(temporary)
         except FileExistsError as error:
-            # Whoever took the name may have died before flushing the folder; who hears "exists" may rely on it.
+            # The process that took the name may have died before it flushed the folder; a caller who gets "exists" may
+            # rely on it.
             _flush(target.parent)
             raise ObjectExists(f"{target} exists.") from error
         finally:
@@ -113,7 +114,7 @@ class _Folder:
         path = self._path(name)
         try:
             with open_regular(path) as file:
-                # Room is made for as much as is asked for, so no more is than there is.
+                # Python reserves the memory for the size that is asked for, so no more is asked for than the file has.
                 return file.read(min(os.fstat(file.fileno()).st_size, MOST_READ) + 1)
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
             self._require_surroundings()
@@ -127,7 +128,7 @@ class _Folder:
             _flush(path.parent)
 
     def names(self, prefix: str) -> Iterator[str]:
-        """Yield what is there, in no order. Links to folders are not followed."""
+        """Yield the names of all files, in no order. Links to folders are not followed."""
         self._require_surroundings()
         folders = [prefix.rstrip("/")]
         while folders:
@@ -179,12 +180,12 @@ class _Folder:
         for one in reversed(above[: above.index(self.root) + 1]):
             with contextlib.suppress(FileExistsError):
                 one.mkdir()
-            # Also where it was there: whoever made it may have died before flushing.
+            # Also if the folder existed: the process that made it may have died before flushing.
             _flush(one.parent)
         self._durable = {folder}
 
     def _require_surroundings(self) -> None:
-        """Without the folder around it, an empty listing would be a lie: a disk that is not mounted looks like that."""
+        """Raise if the surrounding folder is missing: the disk may not be mounted; an empty listing would be wrong."""
         if not self.root.parent.is_dir():
             raise FileNotFoundError(2, "No such file or directory", str(self.root.parent))
 

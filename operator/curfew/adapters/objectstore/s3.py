@@ -1,6 +1,6 @@
 """How an S3 bucket is set up, and what can be done to an object in it: S3's own API, through botocore, in a thread.
 
-obstore has no words for it.
+obstore has no calls for this.
 """
 
 import asyncio
@@ -20,10 +20,10 @@ NOT_IMPLEMENTED = 501
 
 
 class S3Bucket:
-    """Someone who can be asked how a bucket is set up."""
+    """Reads how a bucket is set up."""
 
     def __init__(self, bucket: str, endpoint: str | None, region: str, session: Callable[[], Any]) -> None:
-        """Nothing is asked yet. `session` returns the botocore session with the credentials of now."""
+        """No request is sent yet. `session` returns the botocore session with the current credentials."""
         self._bucket = bucket
         self._endpoint = endpoint
         self._host = (endpoint or "S3").split("://")[-1].rstrip("/")
@@ -38,17 +38,17 @@ class S3Bucket:
         return await asyncio.to_thread(self._look, key)
 
     async def try_to_undo(self, key: str) -> Undone | None:
-        """Return what could be done to the canary `key` though it is locked, or None where it was refused.
+        """Return what could be done to the canary `key` although it is locked, or None if everything was refused.
 
-        A lock that is shown on it is tried to be shortened by a second, then its version is tried to be deleted. Raise
-        `StoreUnavailable` where there was no answer.
+        If the canary shows a lock, try to shorten it by a second; then try to delete its version. Raise
+        `StoreUnavailable` if there was no answer.
         """
         return await asyncio.to_thread(self._try_to_undo, key)
 
     async def names(self, prefix: str, most: int | None) -> list[str]:
-        """Return the names under a prefix, whatever they are like; of the first `most` if that is given.
+        """Return the names under a prefix, whatever characters they have; of the first `most` if that is given.
 
-        obstore lists nothing if one of the names is none that a path could have. Raise `StoreUnavailable`.
+        obstore lists nothing if one of the names is not a valid path. Raise `StoreUnavailable`.
         """
         return await asyncio.to_thread(self._names, prefix, most)
 
@@ -85,7 +85,7 @@ class S3Bucket:
             client = self._connected()
             canary = self._call(client.head_object, Key=key)
             if isinstance(canary, Answer):
-                return None  # hidden, or not to be seen: without knowing its version, a delete would only hide it
+                return None  # hidden, or not visible to us: without its version, a delete would only hide it
             version = {"VersionId": canary["VersionId"]} if "VersionId" in canary else {}
             if (stamp := _stamped(canary)) is not None:
                 until = canary["ObjectLockRetainUntilDate"] - timedelta(seconds=1)
@@ -94,7 +94,7 @@ class S3Bucket:
                 if not isinstance(shortened, Answer):
                     return Undone.SHORTENED
             gone = self._call(client.delete_object, Key=key, **version)
-            # A marker in its place deletes nothing.
+            # A delete marker in its place deletes nothing.
             return None if isinstance(gone, Answer) or gone.get("DeleteMarker") else Undone.DELETED
 
     def _connected(self) -> Any:
@@ -116,7 +116,7 @@ class S3Bucket:
                 connect_timeout=CONNECT_TIMEOUT_SECONDS,
                 read_timeout=READ_TIMEOUT_SECONDS,
                 retries={"total_max_attempts": 1},
-                # An endpoint of one's own rarely has a name for each bucket; Amazon's has.
+                # An endpoint of the user's own rarely has a host name for each bucket; Amazon's has.
                 s3={"addressing_style": "path" if self._endpoint else "auto"},
             ),
         )
@@ -124,7 +124,7 @@ class S3Bucket:
     def _ask(
         self, right: str, unread: list[str], call: Callable[..., Mapping[str, Any]], **arguments: Any
     ) -> Mapping[str, Any] | None:
-        """Return an answer, or None where it may not be read; then the right that is missing is put into `unread`."""
+        """Return an answer, or None if it may not be read; then the missing right is added to `unread`."""
         answer = self._call(call, **arguments)
         if not isinstance(answer, Answer):
             inner: Mapping[str, Any] = answer.get("ObjectLockConfiguration", answer)
@@ -138,7 +138,7 @@ class S3Bucket:
         return None
 
     def _call(self, call: Callable[..., Mapping[str, Any]], **arguments: Any) -> Mapping[str, Any] | Answer:
-        """Return what S3 says, also where it refuses. Raise `StoreUnavailable` where that says nothing of the bucket."""
+        """Return S3's answer, even a refusal. Raise `StoreUnavailable` if the refusal is not about the bucket."""
         from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
         where = f"the bucket {self._bucket}"
@@ -159,7 +159,7 @@ class S3Bucket:
 
 def _default(lock: Mapping[str, Any]) -> Lock | None:
     rule = lock.get("Rule", {}).get("DefaultRetention", {})
-    # Years are counted short: no year has fewer days.
+    # A year counts as 365 days: no year has fewer.
     holds = timedelta(days=rule.get("Days") or 365 * rule.get("Years", 0))
     return Lock(rule["Mode"], holds) if "Mode" in rule and holds else None
 

@@ -1,4 +1,4 @@
-"""The proof that a store keeps what is written to it: what was seen of it and what was tried, and what that proves. Pure."""
+"""The proof that a store keeps what is written to it: the observations, the attempts, and the result. Pure."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ GOVERNANCE = "GOVERNANCE"
 
 ENABLED = "Enabled"
 UNREAD = "Unread"
-"""It may not be read; which right is missing is in `Seen.unread`."""
+"""It may not be read; the missing right is in `Seen.unread`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,34 +26,34 @@ class Lock:
 
 @dataclass(frozen=True, slots=True)
 class LockSettings:
-    """How a bucket is set up, as far as it let itself be asked."""
+    """How a bucket is set up, as far as it could be read."""
 
-    versioning: str = ""  # Enabled, Suspended, "" where it never was, or Unread
-    locking: str = ""  # the same of Object Lock
-    default: Lock | None = None  # what the bucket puts on new objects
-    stamped: Lock | None = None  # what is on the object looked at
+    versioning: str = ""  # Enabled, Suspended, "" if it never was, or Unread
+    locking: str = ""  # the same for Object Lock
+    default: Lock | None = None  # the lock that the bucket puts on new objects
+    stamped: Lock | None = None  # the lock on the sample object
     unread: tuple[str, ...] = ()  # sentences: what could not be read, and which right is missing
 
 
 class Undone(StrEnum):
-    """What could be done to a canary: an object that is stored to see that it stays, and for nothing else."""
+    """What could be done to a canary: an object that is stored only to see that it stays."""
 
     SHORTENED = "unlocked ahead of its time"
     DELETED = "deleted"
 
 
-# A stamped date may have been cut to whole seconds, or taken a moment before the object was.
+# The date of a lock may have been cut to whole seconds, or taken a moment before the object was stored.
 ROUNDING = timedelta(minutes=1)
 
 
 def judge(
     seen: LockSettings | None, *, refused: bool, undone: Undone | None, where: str, at: datetime, retention: timedelta
 ) -> Attestation:
-    """Return what is proved by what was seen and by what was tried.
+    """Return what the observations and the attempts prove.
 
-    `seen` is None where nobody can be asked; `refused` says that a second create of the same name was, `undone` what
-    could be done to the canary. It is sufficient only if names are given once, objects are locked for at least
-    `retention`, and nothing could be undone.
+    `seen` is None if the store cannot report its setup. `refused`: a second create of the same name was refused.
+    `undone`: what could be done to the canary. The proof is sufficient only if each name can be created only once,
+    objects are locked for at least `retention`, and nothing could be undone.
     """
     evidence = _evidence(seen, refused, undone, retention)
     return Attestation(
@@ -65,10 +65,10 @@ def judge(
 
 
 def _evidence(seen: LockSettings | None, refused: bool, undone: Undone | None, retention: timedelta) -> Evidence:
-    # Whatever is shown of locks: what could be undone was not locked.
+    # Whatever locks are shown: an object that could be changed was not locked.
     if seen is not None and undone is None:
-        # A lock on the object itself says all, even where the bucket may not be asked; but a bucket's no stands: what
-        # is stored next would not be locked like it.
+        # A lock on the object itself is enough, even if the bucket's setup may not be read. But if the bucket has no
+        # lock, that counts: the next object would not be locked like this one.
         is_kept = _holds(seen.default, retention) if seen.locking != UNREAD else None
         if _holds(seen.stamped, retention) and seen.versioning in (ENABLED, UNREAD) and is_kept is not False:
             return Evidence.STAMPED
@@ -84,7 +84,7 @@ def _holds(lock: Lock | None, retention: timedelta) -> bool:
 def _findings(
     seen: LockSettings | None, refused: bool, undone: Undone | None, where: str, retention: timedelta
 ) -> Iterator[str]:
-    """Yield what is missing or weaker than it could be: what is so, and what would be right."""
+    """Yield what is missing or weaker than it could be: the present state, and what would be right."""
     if not refused:
         yield f"An object in {where} could be created twice, so two writers would lose records. Use another store."
     if undone is not None:

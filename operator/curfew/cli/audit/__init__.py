@@ -1,4 +1,4 @@
-"""`curfew audit`: checks a log, and shows it to people. Needs the log and no cluster. One module a command.
+"""`curfew audit`: checks a log, and shows it to people. Needs the log and no cluster. One module for each command.
 
 Exit codes: 0 it verifies, 1 it does not, 2 the command was wrong, 3 the log cannot be read.
 """
@@ -12,7 +12,7 @@ from curfew.cli.lazy import LazyGroup, Subcommand
 
 class _Commands(LazyGroup):
     def invoke(self, ctx: click.Context) -> Any:
-        # Imported here, because reading takes long to load and `--help` needs none of it.
+        # Imported here, because `reading` takes long to load and `--help` does not need it.
         from curfew.cli.audit.exits import EXIT_CODES, UNREADABLE
         from curfew.reader.errors import ReadingError
 
@@ -22,7 +22,7 @@ class _Commands(LazyGroup):
             click.echo(f"Error: {error}", err=True)
             ctx.exit(EXIT_CODES[type(error)])
         except (MemoryError, RecursionError, OverflowError, UnicodeError) as error:
-            # Exit code 1 would be an accusation. What is read is bounded, so nothing should get here.
+            # Exit code 1 would be an accusation. All input is bounded, so no error should get here.
             click.echo(f"Error: The input cannot be read: {type(error).__name__}: {str(error)[:200]}", err=True)
             ctx.exit(UNREADABLE)
 

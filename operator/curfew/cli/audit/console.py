@@ -1,4 +1,4 @@
-"""How the audit commands show things to people: records, sentences, times, and how far they are."""
+"""How the audit commands show things to people: records, sentences, times, and progress."""
 
 import os
 import shutil
@@ -24,10 +24,10 @@ def show_json(line: bytes) -> None:
 
 
 def with_names(show: Callable[[bytes], None], people: Mapping[str, Person]) -> Callable[[bytes], None]:
-    """Return what shows records as `show` does, with the names of those who are known by pseudonym."""
+    """Return a function that shows records as `show` does, with names in place of the known pseudonyms."""
 
     def show_with_names(line: bytes) -> None:
-        with suppress(RecordRefused):  # what cannot be read is shown, or not, as it is
+        with suppress(RecordRefused):  # a record that cannot be read is passed on unchanged
             line = revealed(Record.parse(parse_canonical(line)), people).line()
         show(line)
 
@@ -35,7 +35,7 @@ def with_names(show: Callable[[bytes], None], people: Mapping[str, Person]) -> C
 
 
 def show_row(head: str, text: str, event: str = "") -> None:
-    """Print a row of a table: on a terminal wrapped under itself, and colored if its event should worry a reader."""
+    """Print a row of a table. On a terminal, it is wrapped with an indent, and colored if its event is serious."""
     head, text = printable(head), printable(text)
     color = None
     if sys.stdout.isatty():
@@ -47,12 +47,12 @@ def show_row(head: str, text: str, event: str = "") -> None:
     click.echo(click.style(row, fg=color) if color else row)
 
 
-_NARROWEST = 20  # columns for the text, however narrow the terminal is
+_NARROWEST = 20  # columns for the text, even on a narrower terminal
 _COLORS = {"W": "yellow", "E": "red"}  # by the last letter of an event's code
 
 
 class Table:
-    """Prints records for people, with the day wherever it changes."""
+    """Prints records for people, with the day when it changes."""
 
     def __init__(self) -> None:
         self._day: date | None = None

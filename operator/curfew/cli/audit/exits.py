@@ -1,4 +1,4 @@
-"""Exit codes of the audit commands, and which of them an error has."""
+"""Exit codes of the audit commands, and the exit code of each kind of error."""
 
 from curfew.reader.errors import Apart, CannotRead, NotExported, NotUsable, NotVerified, ReadingError
 
@@ -11,4 +11,4 @@ EXIT_CODES: dict[type[ReadingError], int] = {
     Apart: USAGE,
     NotUsable: USAGE,
 }
-"""Every kind of error. 1 accuses, so only evidence of tampering has it."""
+"""Every kind of error. Exit code 1 is an accusation, so only evidence of tampering has it."""

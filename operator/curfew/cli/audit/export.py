@@ -152,19 +152,19 @@ def export(
 
 @dataclass(slots=True)
 class _Part:
-    """The part of a log that a period is about."""
+    """The part of a log that belongs to a period."""
 
-    objects: list[tuple[str, bytes, int]]  # of each segment: name, SHA-256, and the index of its first record
+    objects: list[tuple[str, bytes, int]]  # for each segment: name, SHA-256, and the index of its first record
     start: tuple[str, bytes, int] | None  # the segment before them
     first: int
     end: int  # the index after the last record
-    key: Verifier  # that sealed the first object in the bundle
+    key: Verifier  # the key that sealed the first object in the bundle
     note: str | None  # the newest checkpoint of the whole log
-    begins: Beginning | None  # where the log begins, if the first of them is its first, and not its very first
+    begins: Beginning | None  # where the log begins, if the part begins there and earlier segments were removed
     rows: BundleRows
 
     def in_words(self) -> str:
-        """Return, in words, which records it holds."""
+        """Return, in words, which records the part holds."""
         return f"records {self.first} to {self.end - 1}" if self.end > self.first else "no records"
 
 
@@ -193,12 +193,12 @@ async def _export(store: ObjectStore, log: str, given: Verifier | None, span: Sp
 async def _choose(links: AsyncGenerator[VerifiedSegment], span: Span, rows: BundleRows) -> _Part:
     """Verify the whole log, and return the part that covers a period.
 
-    It begins with the first segment that was sealed in the period or holds a record of it, and ends with the last one,
-    and one more: that one was sealed later, and shows that none is missing at the end.
+    The part goes from the first to the last segment that was sealed in the period or holds a record of the period. One more
+    segment follows: it was sealed later, and shows that no segment is missing at the end.
     """
     before: tuple[str, bytes, int] | None = None
     part: _Part | None = None
-    chosen = 0  # how many of the objects it is certain that they are of the part
+    chosen = 0  # how many of the objects certainly belong to the part
     end = 0
     note: str | None = None
     async for link in links:
@@ -210,7 +210,7 @@ async def _choose(links: AsyncGenerator[VerifiedSegment], span: Span, rows: Bund
         keys = link.verified.keys
         note = link.verified.note
         if part is None and is_of_it:
-            # The segment before may have been sealed by the key before.
+            # The segment before may have been sealed with the earlier key.
             key = keys[-2].verifier if before is not None and keys[-1].segment == segment.seq else keys[-1].verifier
             begins = link.verified.beginning if before is None else None
             part = _Part([], before, segment.first, 0, key, None, begins, rows)
@@ -255,11 +255,11 @@ def _write_manifest(folder: Path, part: _Part, span: Span, log: str, signer: Ed2
 
 
 def _zipped(folder: Path) -> Path:
-    """Return a zip file of a folder beside it; equal folders make equal files."""
+    """Make a zip file of a folder, next to the folder, and return its path. Equal folders make equal files."""
     made = folder.with_name("bundle.zip")
     with zipfile.ZipFile(made, "w") as target:
         for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-            info = zipfile.ZipInfo(path.relative_to(folder).as_posix())  # its time is always that of 1980
+            info = zipfile.ZipInfo(path.relative_to(folder).as_posix())  # its time is always in 1980
             info.external_attr = 0o644 << 16
             info.compress_type = zipfile.ZIP_STORED if path.suffix == ".zst" else zipfile.ZIP_DEFLATED
             info.file_size = path.stat().st_size

@@ -1,4 +1,4 @@
-"""`curfew audit forget`: erases what connects a person with a pseudonym."""
+"""`curfew audit forget`: erases the key that connects a person with a pseudonym."""
 
 import asyncio
 import sys
@@ -63,7 +63,7 @@ def forget(name: str, people: str | None, yes: bool) -> None:
 
 
 async def _erase(store: ErasableStore, person: Person) -> Sequence[str]:
-    """Delete a person's key, and return why it may still be there."""
+    """Delete a person's key, and return the reasons why it may still exist."""
     kept_by = await store.what_keeps(object_name(person.name))
     await store.delete(object_name(person.name))
     return kept_by

@@ -75,7 +75,7 @@ async def _update(store: ObjectStore, log: str, given: Verifier | None) -> None:
 
 
 def _show(kept: Index) -> None:
-    """Print the path, for programs, and what is in it, for people."""
+    """Print the path, for programs, and what the index contains, for people."""
     if kept.emptied is not None:
         click.echo(f"Note: the index was rebuilt: {kept.emptied}.", err=True)
     click.echo(kept.database)

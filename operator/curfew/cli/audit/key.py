@@ -1,4 +1,4 @@
-"""`curfew audit key`: prints the public half of a signing key, or which keys have signed which part of a log."""
+"""`curfew audit key`: prints the public half of a signing key, or the keys that have signed each part of a log."""
 
 import asyncio
 import sys

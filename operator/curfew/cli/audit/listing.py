@@ -1,4 +1,4 @@
-"""Records in each form for people and programs: a table, JSON, JSON lines, CSV. Each has its index, for `prove`."""
+"""Records in the forms for people and programs: a table, JSON, JSON lines, CSV. Each record has its index, for `prove`."""
 
 import sys
 from collections.abc import Callable
@@ -22,12 +22,12 @@ class Listing(Protocol):
         ...
 
     def end(self) -> None:
-        """Print what comes after the last."""
+        """Print what comes after the last record."""
         ...
 
 
 class TableListing:
-    """For people, with the day wherever it changes."""
+    """For people, with the day when it changes."""
 
     def __init__(self) -> None:
         """Begin without a day."""
@@ -50,7 +50,7 @@ class TableListing:
 
 
 class JsonLinesListing:
-    """For programs: an object a line, with the index and the record as it is stored."""
+    """For programs: one object per line, with the index and the record as it is stored."""
 
     def __init__(self) -> None:
         """Print whole blocks: there may be millions."""
@@ -66,7 +66,7 @@ class JsonLinesListing:
 
 
 class JsonListing:
-    """For programs: the same as one list."""
+    """For programs: the same objects as one list."""
 
     def __init__(self) -> None:
         """Begin with an empty list."""

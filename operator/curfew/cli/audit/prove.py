@@ -1,4 +1,4 @@
-"""`curfew audit prove`: writes the proof of one record, for somebody who has neither the log nor a cluster."""
+"""`curfew audit prove`: writes the proof of one record, for somebody without access to the log or a cluster."""
 
 import asyncio
 import re
@@ -24,7 +24,7 @@ from curfew.reader.beginnings import in_words
 from curfew.reader.exported import joined, read_exports, refuse_other
 from curfew.reader.stream import VerifiedRecord, known_key, told_at, verified_segments
 
-_SHOWN = 20  # records that are listed where several may be meant
+_SHOWN = 20  # records that are listed if several may be meant
 
 
 @click.command("prove", short_help="Write the proof of one record to a file.")
@@ -134,7 +134,7 @@ class _Wanted:
         self._may_match = self._query.sieve()
 
     def among(self, segment: Segment) -> Iterator[VerifiedRecord]:
-        """Yield those records of a segment that may be meant."""
+        """Yield the records of a segment that may be meant."""
         if self._index is not None:
             if 0 <= self._index - segment.first < len(segment.lines):
                 yield told_at(segment, self._index)
@@ -152,7 +152,7 @@ _ID = re.compile("[0-9a-f]{32}")
 async def _prove(
     store: ObjectStore, log: str, given: Verifier | None, wanted: _Wanted, files: Sequence[Path]
 ) -> tuple[VerifiedRecord, Proof]:
-    found: dict[int, VerifiedRecord] = {}  # by index: an export may hold what the log still does
+    found: dict[int, VerifiedRecord] = {}  # by index: an export may hold records that the log still holds
 
     def look_into(segment: Segment) -> None:
         found.update((told.index, told) for told in wanted.among(segment))
@@ -168,7 +168,7 @@ async def _prove(
                 tree = joined(exports, last.beginning.head.range if last.beginning is not None else CompactRange())
             tree.extend(link.segment.leaves)
             look_into(link.segment)
-    assert tree is not None  # noqa: S101  a log without segments is no log, and was refused
+    assert tree is not None  # noqa: S101  a log without segments is not a log, and was refused
     assert last is not None  # noqa: S101  the same
     assert last.note is not None  # noqa: S101  a segment has a checkpoint
     refuse_other(tree, last.head.range.root())

@@ -1,4 +1,4 @@
-"""The questions that can be typed: options of a command, and the query that they make."""
+"""The questions that people can type: options of a command, and the query that the options make."""
 
 import difflib
 from collections.abc import Callable, Mapping, Sequence
@@ -60,7 +60,7 @@ def questions(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def read_query(asked: Mapping[str, Any], now: datetime) -> Query:
-    """Return the query that the options of `questions` make. Raise `click.UsageError` for what cannot be asked."""
+    """Return the query that the options of `questions` make. Raise `click.UsageError` for options that make no query."""
     patterns = {name: tuple(asked[name]) for name in _PATTERNS if asked[name]}
     for pattern in patterns.get("event", ()):
         if not events_like(pattern):

@@ -24,7 +24,7 @@ from curfew.settings.files import read_given
 
 MOST_GIVEN = 32 * 1024 * 1024
 MOST_KEY = 64 * 1024
-"""Most bytes of a file with anchors or a saved state, and of one with a key."""
+"""Most bytes of a file with anchors or a saved state, and of a file with a key."""
 
 
 def note(text: str) -> None:
@@ -34,7 +34,7 @@ def note(text: str) -> None:
 
 @contextmanager
 def unreadable() -> Iterator[None]:
-    """Turn what a store refuses into a message and exit code 3."""
+    """Turn a refusal of the store into a message and exit code 3."""
     try:
         yield
     except StoreError as error:
@@ -56,7 +56,7 @@ def open_location(location: str) -> ErasableStore:
 
 
 def required_people(location: str | None) -> str:
-    """Return where people's names lie, or raise `click.UsageError`."""
+    """Return where people's names are stored, or raise `click.UsageError`."""
     if location is None:
         raise click.UsageError(
             "Give the location of people's names: --people LOCATION, the value of audit.people in the operator's "
@@ -66,16 +66,16 @@ def required_people(location: str | None) -> str:
 
 
 async def known_people(location: str | None) -> Mapping[str, Person]:
-    """Return the people behind a log's pseudonyms, by pseudonym; nobody where no place is named."""
+    """Return the people behind a log's pseudonyms, by pseudonym; empty if no location is given."""
     if location is None:
         return {}
-    from curfew.storage.people import People  # it brings half the operator with it, and most logs hold names
+    from curfew.storage.people import People  # it imports half the operator, and most logs hold names
 
     return await People(open_location(location), SystemClock()).by_pseudonym()
 
 
 def read_file(file: Path, most: int) -> bytes:
-    """Return what a file holds. Raise `CannotRead` for one that cannot be read, or is larger than so many bytes."""
+    """Return a file's contents. Raise `CannotRead` if it cannot be read, or is larger than `most` bytes."""
     try:
         return read_given(file, most)
     except OSError as error:
@@ -83,7 +83,7 @@ def read_file(file: Path, most: int) -> bytes:
 
 
 def given_key(text: str | None, file: Path | None, log: str) -> Verifier | None:
-    """Return the key that was given, or None. Raise `click.UsageError` for one that cannot be this log's."""
+    """Return the key that was given, or None. Raise `click.UsageError` for a key that cannot be this log's."""
     verifier = read_key(text, file)
     if verifier is not None and verifier.name != origin(log):
         raise click.UsageError(f"The key belongs to {verifier.name}; log {log} needs a key of {origin(log)}.")
@@ -91,7 +91,7 @@ def given_key(text: str | None, file: Path | None, log: str) -> Verifier | None:
 
 
 def read_key(text: str | None, file: Path | None) -> Verifier | None:
-    """Return the key that was given, of whatever log, or None. Raise `click.UsageError` for one that is malformed."""
+    """Return the key that was given, for any log, or None. Raise `click.UsageError` for a malformed key."""
     if text is not None and file is not None:
         raise click.UsageError("Give --key or --key-file, not both.")
     if file is not None:
@@ -133,7 +133,7 @@ def _kept(anchor: Receipt | str, log: str, inside: str) -> Kept:
 
 
 def read_witness(file: Path, log: str) -> Witness:
-    """Read the state that an earlier verification has saved. Raise `click.UsageError` for what is none of this log."""
+    """Read the state that an earlier verification saved. Raise `click.UsageError` if it is not a state of this log."""
     try:
         witness = Witness.from_json(parse_given(read_file(file, MOST_GIVEN)))
     except ValueError as error:
@@ -146,7 +146,7 @@ def read_witness(file: Path, log: str) -> Witness:
 
 
 def read_receipt(text: str) -> Receipt | None:
-    """Return the receipt in a text, or the first one in the file of that name; None if there is none."""
+    """Return the receipt in a text, or the first receipt in the file with this name; None if there is none."""
     try:
         content = read_given(Path(text), MOST_GIVEN).decode() if _is_file(text) else text
         return next((anchor for anchor in anchors_in(content) if isinstance(anchor, Receipt)), None)
@@ -157,7 +157,7 @@ def read_receipt(text: str) -> Receipt | None:
 def _is_file(text: str) -> bool:
     try:
         return Path(text).is_file()
-    except (OSError, ValueError):  # too long for a name, or with a zero byte in it
+    except (OSError, ValueError):  # the text is too long for a name, or contains a zero byte
         return False
 
 

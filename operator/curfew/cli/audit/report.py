@@ -1,4 +1,4 @@
-"""`curfew audit report`: makes the evidence that an auditor asks for, from a log that was verified for it."""
+"""`curfew audit report`: makes the evidence that an auditor asks for, after it has verified the log."""
 
 import asyncio
 from collections.abc import Sequence

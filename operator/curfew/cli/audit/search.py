@@ -33,7 +33,7 @@ from curfew.reader.search_index.index import Index, open_index
 from curfew.reader.source import list_log
 from curfew.reader.stream import known_key, read_record
 
-_ROWS = 1000  # that a table has, unless --limit says something else
+_ROWS = 1000  # most rows of a table, unless --limit is given
 
 
 @click.command("search", short_help="Find records, or show the story of one request.", epilog=TIMES)
@@ -116,7 +116,7 @@ class _Source:
     store: ObjectStore
     log: str
     given: Verifier | None
-    people: Mapping[str, Person]  # by pseudonym, where the log holds those
+    people: Mapping[str, Person]  # by pseudonym, if the log holds pseudonyms
     has_index: bool
 
 
@@ -128,7 +128,7 @@ class _Found:
 
 
 async def _list(source: _Source, query: Query, listing: Listing, rows: int, *, is_table: bool) -> None:
-    """Print what is found; `rows` at most, the newest, where that is not 0."""
+    """Print what is found. If `rows` is not 0, print only that many, the newest."""
     kept: deque[_Found] = deque(maxlen=rows or None)
     number = 0
     refused: NotVerified | None = None
@@ -179,19 +179,19 @@ async def _tell(source: _Source, query: Query, *, or_list: bool) -> None:
 
 
 async def _all(source: _Source, query: Query) -> tuple[list[_Found], NotVerified | None]:
-    """Return all answers to a query, and why there are no more, where the log does not verify."""
+    """Return all answers to a query. If the log does not verify, also return why there are no more."""
     found: list[_Found] = []
     try:
         async with aclosing(_find(source, query)) as records:
             async for one in records:
-                found.append(one)  # noqa: PERF401  what was found before an error counts
+                found.append(one)  # noqa: PERF401  answers from before an error count
     except NotVerified as error:
         return found, error
     return found, None
 
 
 def _asks_for_all_of_a_request(query: Query) -> bool:
-    """Whether nothing about a request that answers can be left out."""
+    """Whether the query matches all records of each request that it finds."""
     return query == Query({"request": query.patterns.get("request", ())}, also=query.also)
 
 
@@ -201,7 +201,7 @@ class _Several(click.ClickException):
     exit_code = USAGE
 
     def __init__(self, found: Iterable[_Found]) -> None:
-        """Name them."""
+        """Name the requests that were found."""
         requests = [one.record.block["story"] for one in found]
         lines = [f"  --request {story['uid']}  {story['namespace']}/{story['request']}" for story in requests[:20]]
         more = [f"  and {len(requests) - 20:,} more"] if len(requests) > 20 else []
@@ -212,7 +212,7 @@ class _Several(click.ClickException):
 
 
 def _names_one_request(query: Query) -> bool:
-    """Whether a request is asked for by its whole name."""
+    """Whether the query asks for a request by its whole name."""
     names = query.patterns.get("request", ())
     return len(names) == 1 and not set("*?") & set(names[0])
 
@@ -229,7 +229,7 @@ async def _find(source: _Source, query: Query) -> AsyncGenerator[_Found]:
 
 
 async def _candidates(source: _Source, query: Query) -> AsyncGenerator[tuple[int, bytes]]:
-    """Yield index and line of all that may answer a query, in the order of the log. Raise as `verified_segments` does."""
+    """Yield index and line of each record that may match, in the order of the log. Raise as `verified_segments` does."""
     names = await list_log(source.store, source.log, note=note)
     claim = await find_claim(source.store, source.log, names)
     names = kept(source.log, names, claim)
@@ -254,7 +254,7 @@ async def _candidates(source: _Source, query: Query) -> AsyncGenerator[tuple[int
 async def _indexed(
     index: Index, source: _Source, verifier: Verifier, query: Query, names: Sequence[str], claim: Claim | None
 ) -> AsyncGenerator[tuple[int, bytes]]:
-    """Yield what the index holds, then what is new in the log, which is taken into the index."""
+    """Yield what the index holds, then what is new in the log. New records are added to the index."""
     if index.emptied is not None:
         click.echo(f"Note: The index in {index.path} is being rebuilt: {index.emptied}.", err=True)
     beginning = claim.beginning if claim is not None else None

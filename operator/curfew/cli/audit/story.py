@@ -1,4 +1,4 @@
-"""The whole story of one request, to be read like prose: who, what, why, who agreed, and each step with the time before it."""
+"""The whole story of one request, written like prose: who, what, why, who agreed, and each step with the time before it."""
 
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime, timedelta
@@ -8,11 +8,11 @@ from curfew.audit.stories import joined
 from curfew.audit.wording import in_utc, plain_times
 
 Row = tuple[str, str, str]
-"""What every line of a row begins with or is indented by, the text, and the event it tells of, or nothing."""
+"""The beginning of a row, which also sets the indent of its other lines; the text; and its event, which may be empty."""
 
 
 def tell(records: Sequence[tuple[int, Record]]) -> Iterator[Row]:
-    """Yield the rows of a story. `records` are all those of one request with their indexes, in the order of the log."""
+    """Yield the rows of a story. `records` are all records of one request with their indexes, in the order of the log."""
     told = joined(record for _, record in records)
     if told is not None:
         yield from _summary(told, [record for _, record in records])
@@ -68,15 +68,15 @@ def _timeline(records: Sequence[tuple[int, Record]], told: Story | None) -> Iter
 
 
 def _of_the_request(message: str, told: Story | None) -> str:
-    """Return a message without the request's name before it: the whole story is about that request."""
+    """Return a message without the request's name at its beginning: the whole story is about that request."""
     return message.removeprefix(f"request {told.request} of {told.requester}: ") if told is not None else message
 
 
 def gap(before: datetime, at: datetime) -> str:
-    """Return how long after another thing something happened."""
+    """Return in words how long after `before` something happened."""
     length = at - before
     if length < timedelta():
-        return f"{in_words(-length)} before"  # it was recorded later than it happened
+        return f"{in_words(-length)} before"  # the event was recorded later than it happened
     return "at once" if length < timedelta(milliseconds=1) else f"{in_words(length)} later"
 
 

@@ -1,4 +1,4 @@
-"""`curfew audit tail`: shows the newest records, and what is appended."""
+"""`curfew audit tail`: shows the newest records, and the records that are appended."""
 
 import asyncio
 import dataclasses
@@ -38,7 +38,7 @@ _POLL = 1.0  # seconds between two looks for the next segment
 
 
 MOST_BAD = 100
-"""How many segments that are not good are named before no older ones are looked at."""
+"""How many bad segments are named. After that, no older segments are looked at."""
 
 
 @click.command("tail", short_help="Show the newest records; -f follows the log.")
@@ -114,7 +114,7 @@ def tail(
 
 
 def _in_form(output: str, people: Mapping[str, Person]) -> Show:
-    """Return what shows a record, of which it is given the index and the line."""
+    """Return a function that shows a record, given its index and line."""
     if output in ("table", "json"):
         show = with_names(show_json if output == "json" else Table(), people)
         return lambda _, line: show(line)
@@ -129,7 +129,7 @@ def _in_form(output: str, people: Mapping[str, Person]) -> Show:
 
 
 class _SelfTest:
-    """Shows all records but those of the requests that Curfew makes to test its admission policies, and counts these."""
+    """Shows all records except those of the requests that Curfew makes to test its admission policies. Counts those."""
 
     def __init__(self, show: Show) -> None:
         self._show = show
@@ -147,19 +147,19 @@ class _SelfTest:
 
 
 _OF_A_SELF_TEST = frozenset({"request.created", "request.rejected", "request.closed"})
-"""The events of a self-test. All other events of a request of that name are shown."""
+"""The events of a self-test. All other events of a request with that name are shown."""
 
 
 def _asks(query: Query) -> bool:
-    """Whether only some records are asked for."""
+    """Whether the query asks for only some records."""
     return query != dataclasses.replace(Query(), also=query.also)
 
 
 def _answers(query: Query, segment: Segment) -> list[tuple[int, bytes]]:
-    """Return index and line of the records in a segment that are asked for."""
+    """Return index and line of the records in a segment that the query asks for."""
     numbered = enumerate(segment.lines, segment.first)
     if not _asks(query):
-        return list(numbered)  # also those that this version cannot read
+        return list(numbered)  # also the records that this version cannot read
     matches = query.matcher()
     return [(index, line) for index, line in numbered if (record := read_record(line)) is not None and matches(record)]
 
@@ -190,7 +190,7 @@ async def _tail(
     sealing = following = await last_key(store, log, names, verifier)
     async with aclosing(read(store, log, names[::-1])) as objects:
         async for name, stored in objects:
-            # Backwards, the record that hands the log over says by which key it was sealed before.
+            # Reading backwards, the record that hands the log over names the key that sealed the log before.
             sealing = predecessor(stored, sealing) or sealing
             try:
                 segment, after = resume(name, stored, sealing, log)
@@ -218,7 +218,7 @@ async def _tail(
 
 
 async def _follow(store: ObjectStore, head: Head, verifier: Verifier, query: Query, show: Show) -> NoReturn:
-    """Show what is appended, for ever."""
+    """Show the records that are appended, for ever."""
     reachable = True
     while True:
         name = head.next_name()
@@ -239,7 +239,7 @@ async def _follow(store: ObjectStore, head: Head, verifier: Verifier, query: Que
             verifier = successor(segment, verifier)
         except ChainBroken as broken:
             click.echo(printable(sentence(f"{broken}, and is not shown")), err=True)
-            # The operator goes on after what is not its own; so does this.
+            # The operator continues after an object that is not its own; so does this command.
             head = head.voided(stored)
             continue
         for index, line in _answers(query, segment):

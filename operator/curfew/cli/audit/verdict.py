@@ -1,4 +1,4 @@
-"""The output of `curfew audit verify`: the outcome of a verification, for people and for programs."""
+"""The output of `curfew audit verify`: the result of a verification, for people and for programs."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ class Report:
     examined: Examined | None
     verifier: Verifier | None
     key_was_given: bool
-    anchored: int | None  # how many records anchors and saved state speak for; None without both
+    anchored: int | None  # how many records the anchors and the saved state cover; None without both
 
     @property
     def is_good(self) -> bool:
@@ -34,7 +34,7 @@ class Report:
         return not self.findings
 
     def to_json(self) -> dict[str, Any]:
-        """Return it for programs."""
+        """Return the report for programs."""
         verified = self.examined.verified if self.examined else None
         return {
             "verified": self.is_good,
@@ -49,11 +49,11 @@ class Report:
         }
 
     def to_text(self, *, show_all: bool) -> str:
-        """Return it for people; `show_all` the findings, or only the first."""
+        """Return the report for people, with all findings if `show_all`, otherwise only the first."""
         return "\n".join(printable(line) for line in self._lines(show_all=show_all))
 
     def notes(self) -> Iterator[str]:
-        """Yield what the outcome does not show."""
+        """Yield what the result does not show."""
         if self.verifier is not None and not self.key_was_given:
             yield NO_KEY
         if self.anchored is None:
@@ -125,7 +125,7 @@ def _summary(verified: Verified) -> Iterator[str]:
 
 
 def _keys(verified: Verified) -> Iterator[str]:
-    """Yield which key has sealed which segments, if there are several keys."""
+    """Yield, for each key, the segments that it has sealed, if there are several keys."""
     ends = [tenure.segment - 1 for tenure in verified.keys[1:]] + [verified.head.seq]
     for tenure, end in zip(verified.keys, ends, strict=True) if len(ends) > 1 else ():
         yield f"  Key      {tenure.verifier}, segments {tenure.segment} to {end}"
@@ -161,7 +161,7 @@ def _verified_to_json(verified: Verified) -> dict[str, Any]:
 
 
 def _beginning_to_json(beginning: Beginning | None) -> dict[str, Any] | None:
-    """Return where the log begins whose oldest segments were removed, or None."""
+    """Return where the log begins if its oldest segments were removed, or None."""
     if beginning is None or beginning.head.at is None:
         return None
     return {"segment": beginning.segment, "record": beginning.record, "after": beginning.head.at.isoformat()}

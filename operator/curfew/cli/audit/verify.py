@@ -121,7 +121,7 @@ def verify(
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """What to hold the log against, and how."""
+    """What to compare the log with, and how."""
 
     key: Verifier | None
     anchors: Sequence[Kept]
@@ -175,7 +175,7 @@ async def _verify(store: ObjectStore, log: str, asked: _Asked) -> tuple[Report, 
 
 
 def _refuse_older(anchors: Sequence[Kept], since: Witness) -> None:
-    """Raise `click.UsageError` for an anchor that speaks of less than a saved state holds."""
+    """Raise `click.UsageError` for an anchor that covers less than the saved state."""
     for anchor in (one.anchor for one in anchors):
         if anchor.size < since.head.range.size:
             raise click.UsageError(
@@ -194,7 +194,7 @@ def _too_old(since: Witness, beginning: Beginning) -> click.UsageError:
 def _after(
     since: Witness, log: str, names: Sequence[str], beginning: Beginning | None
 ) -> tuple[list[str], list[Finding]]:
-    """Return the names from the last segment of a saved state on, and what is wrong with those before it."""
+    """Return the names from the last segment of a saved state on, and what is wrong with the names before that."""
     before = {seq for seq in (place(log, name) for name in names) if 0 <= seq < since.head.seq}
     rest = [name for name in names if not 0 <= place(log, name) < since.head.seq]
     first = beginning.segment if beginning is not None else 0

@@ -1,4 +1,4 @@
-"""How `curfew audit verify` checks a bundle: all of its contents, and the record with which it begins."""
+"""How `curfew audit verify` checks a bundle: all its contents, and the record that it begins with."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -18,7 +18,7 @@ from curfew.reader.errors import CannotRead
 
 
 def find_bundle(location: str) -> Files | None:
-    """Return the files of a bundle, or None where a location is a log. Raise `CannotRead` for a broken zip file."""
+    """Return the files of a bundle, or None if the location is a log. Raise `CannotRead` for a broken zip file."""
     try:
         return bundle_at(location)
     except NoBundle as error:
@@ -28,7 +28,7 @@ def find_bundle(location: str) -> Files | None:
 def verify_bundle(
     files: Files, location: str, key: str | None, key_file: Path | None, anchors: Sequence[str], output: str
 ) -> int:
-    """Print what is found in a bundle, and return the exit code."""
+    """Print the findings about a bundle, and return the exit code."""
     try:
         manifest = Manifest.read(files)
     except NoBundle as error:

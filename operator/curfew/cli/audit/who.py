@@ -12,7 +12,7 @@ from curfew.cli.audit.reading import open_location, required_people, unreadable
 from curfew.storage.people import People
 
 UNKNOWN = 1
-"""Exit code for somebody of whom nothing is known, or not any more."""
+"""Exit code if nothing is known about the person, or nothing any more."""
 
 
 @click.command("who", short_help="Find the name behind a pseudonym, or the pseudonym of a name.")

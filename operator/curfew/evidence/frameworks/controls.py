@@ -1,4 +1,4 @@
-"""What a control and a framework are, to a report."""
+"""A control and a framework, as a report uses them."""
 
 from dataclasses import dataclass
 
@@ -18,7 +18,7 @@ class Control:
     cannot_here: tuple[str, ...] = ()
 
     def shows(self, figures: Figures) -> tuple[str, ...]:
-        """Return what the log shows for it, with numbers."""
+        """Return what the log shows for the control, with numbers."""
         return tuple(sentence for topic in self.topics for sentence in topic.shows(figures))
 
     @property
@@ -28,18 +28,18 @@ class Control:
 
     @property
     def kinds(self) -> tuple[ExceptionKind, ...]:
-        """The kinds of exception that bear on it."""
+        """The kinds of exception that bear on the control."""
         return tuple(dict.fromkeys(kind for topic in self.topics for kind in topic.kinds))
 
     @property
     def cannot(self) -> tuple[str, ...]:
-        """What Curfew cannot show for it."""
+        """What Curfew cannot show for the control."""
         return tuple(dict.fromkeys((*self.cannot_here, *(one for topic in self.topics for one in topic.cannot))))
 
 
 @dataclass(frozen=True, slots=True)
 class Framework:
-    """A framework: its controls that access records bear on, and near ones that they say nothing about, with why."""
+    """A framework: the controls that access records bear on, and related ones that records show nothing about, with why."""
 
     key: str
     name: str

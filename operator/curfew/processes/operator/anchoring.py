@@ -1,7 +1,7 @@
-"""The newest checkpoint, put where others keep it: an anchor that shows whether the log was cut off at its end.
+"""Puts the newest checkpoint where others keep it: an anchor that shows whether the log was cut off at its end.
 
-It stands on a ConfigMap that the chart makes. Nothing waits for it, and nothing comes of its failure but a count and a
-line in the log. What stands there is never replaced by less: a log that holds less than it once did was cut off.
+The checkpoint is written to a ConfigMap that the chart makes. Nothing waits for it, and a failure only causes a count and a
+line in the log. A checkpoint is never replaced by a smaller one: a log that holds less than it once did was cut off.
 """
 
 import asyncio
@@ -20,14 +20,14 @@ log = structlog.get_logger("curfew")
 
 
 class AnchorObserver(Protocol):
-    """Who counts."""
+    """Counts the attempts."""
 
     def anchored(self, size: int) -> None:
-        """A checkpoint of a log of that size was put up."""
+        """A checkpoint of a log of this size was put up."""
         ...
 
     def not_anchored(self, reason: str) -> None:
-        """One was not: Unavailable, Refused, Missing or Ahead."""
+        """A checkpoint was not put up: Unavailable, Refused, Missing or Ahead."""
         ...
 
 
@@ -44,7 +44,7 @@ class Anchoring:
         every: timedelta = timedelta(seconds=5),
         again: timedelta = timedelta(seconds=30),
     ) -> None:
-        """`verifiers` are the keys whose word on the log's size is believed. `again`: how soon a failure is followed up."""
+        """`verifiers` are the keys that are trusted for the log's size. `again`: how soon to try again after a failure."""
         self._board = board
         self._namespace = namespace
         self._verifiers = verifiers
@@ -57,13 +57,13 @@ class Anchoring:
         self._trouble = ""
 
     def appended(self, size: int, stored: bytes) -> None:
-        """Take a segment after which the log has that size. Returns at once."""
+        """Take a segment, and the size of the log after it. Returns at once."""
         if size > self._size:
             self._size, self._newest = size, stored
             self._grown.set()
 
     async def run(self) -> None:
-        """Put up what is new, until cancelled."""
+        """Put up new checkpoints, until cancelled."""
         while True:
             await self._grown.wait()
             self._grown.clear()
@@ -86,7 +86,7 @@ class Anchoring:
             await asyncio.sleep(self._again)
 
     async def _put_up(self, size: int, note: str) -> tuple[str, str]:
-        """Put a checkpoint up. Return why it was not, in one word and in a sentence; both empty where it was."""
+        """Put a checkpoint up. If that fails, return why, in one word and in a sentence; otherwise both are empty."""
         where = f"ConfigMap {self._namespace}/{CHECKPOINT_CONFIG_MAP}"
         there = await self._board.get_config_map(self._namespace, CHECKPOINT_CONFIG_MAP)
         if there is None:

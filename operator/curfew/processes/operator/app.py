@@ -1,4 +1,4 @@
-"""The operator's life: which tasks it consists of, in which order it starts, and how it ends."""
+"""The operator's life: which tasks it has, in which order they start, and how it ends."""
 
 import asyncio
 import functools
@@ -27,10 +27,10 @@ RELIST_SECONDS = 600.0
 """How often everything is listed and compared: a watch reports no deletions across a gap."""
 
 REVISION_SECONDS = 2.0
-"""How often to check whether the API server's state went back. Until that is noticed, ended access may be there again."""
+"""How often to check whether the API server's state went back. Until that is noticed, ended access may exist again."""
 
 SURVEY_SECONDS = 5.0
-"""How often the metrics that are a picture of everything are set."""
+"""How often the metrics that describe the whole state are set."""
 
 
 class Operator:
@@ -41,13 +41,13 @@ class Operator:
         self._supervisor = Supervisor()
         self._pulse = parts.clock.now()
         self._is_listed = asyncio.Event()
-        self._is_open = asyncio.Event()  # the trail, for writing
+        self._is_open = asyncio.Event()  # the trail is open for writing
         self._watch_anew = asyncio.Event()
-        self._compare = asyncio.Event()  # what there is with what the log holds open
+        self._compare = asyncio.Event()  # compare the cluster with what is open in the log
         self._compare.set()
 
     async def run(self) -> None:
-        """Run until told to stop, or until something ends that must not."""
+        """Run until asked to stop, or until a task ends that must not end."""
         loop = asyncio.get_running_loop()
         for signal_ in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(signal_, self._supervisor.stop.set)
@@ -81,7 +81,7 @@ class Operator:
         return tasks
 
     async def _wind_up(self) -> None:
-        """Begin nothing more, and write what is left to write."""
+        """Begin nothing more, and write what is still to be written."""
         await self._parts.queue.close()
         await self._parts.trail.close()
         if self._parts.forwarder is not None:
@@ -95,7 +95,7 @@ class Operator:
         await self._parts.trail.run()
 
     async def _close_deleted_stories(self) -> None:
-        """Record what was deleted while nobody looked: after the start, and each time that the cluster was set back."""
+        """Record what was deleted unseen: after the start, and each time that the cluster was set back."""
         await self._is_open.wait()
         await self._is_listed.wait()
         while True:
@@ -105,31 +105,31 @@ class Operator:
                 self._parts.reconciler.policies.tell_deleted()
                 await insist("close the stories of deleted requests", self._parts.reconciler.deleted.close_stories)
             except BaseException:  # a cancellation as well
-                self._compare.set()  # it is still to be done when this task begins again
+                self._compare.set()  # the comparison is still to be done when this task begins again
                 raise
 
     async def _clean_up(self) -> None:
-        await self._is_listed.wait()  # before that no policy is known
+        await self._is_listed.wait()  # before that, no policy is known
         await self._parts.cleanup.run()
 
     # --- the cluster ------------------------------------------------------------------------------------------------
 
     async def _watch(self) -> None:
-        """List everything once, end what is over, then watch."""
+        """List everything once, end access that is over, then watch."""
         await insist("find the custom resources", self._find_kinds)
         await insist("list what there is", self._parts.lister.relist)
         self._is_listed.set()
-        # What was just listed stays: the collector need not walk through it again and again.
+        # The objects that were just listed stay: the garbage collector need not visit them again and again.
         gc.collect()
         gc.freeze()
         gc.set_threshold(2000, 50, 1000)
         log.info("everything is listed", requests=len(tuple(self._parts.known.requests())))
         while await self._watch_until_set_back():
             log.info("watching anew")
-        self._supervisor.stop.set()  # Kopf takes the signals to the process for itself, and ends its watching
+        self._supervisor.stop.set()  # Kopf takes over the signals to the process, and stops watching
 
     async def _watch_until_set_back(self) -> bool:
-        """Watch until told to stop, or until the API server's state went back; return whether it did."""
+        """Watch until asked to stop, or until the API server's state went back. Return whether it went back."""
         self._watch_anew.clear()
         async with asyncio.TaskGroup() as group:
             roles = group.create_task(repeat("roles", self._parts.roles.run), name="roles")
@@ -170,7 +170,7 @@ class Operator:
             )
 
     async def _keep_relisting(self) -> None:
-        """List everything every while, and at once if the API server's state may have gone back (promise P1)."""
+        """List everything at intervals, and at once if the API server's state may have gone back (promise P1)."""
         parts = self._parts
         await self._is_listed.wait()
         listed_at = parts.clock.now()
@@ -186,7 +186,7 @@ class Operator:
                 self._begin_anew(seen)
 
     def _begin_anew(self, seen: int) -> None:
-        """Record that the API server's state went back, watch anew, and compare what there is with the log."""
+        """Record that the API server's state went back, watch again, and compare the cluster with the log."""
         parts = self._parts
         settings = parts.settings
         record = cluster_set_back(settings.audit.log, at=parts.clock.now(), seen=seen, found=parts.revisions.found)
@@ -215,7 +215,7 @@ class Operator:
         return self._parts.clock.now() - self._pulse < timedelta(seconds=6 * SURVEY_SECONDS)
 
     def _ready(self) -> tuple[bool, Mapping[str, str]]:
-        """Ready means granting. Access ends on time without it, so a probe must never restart the process for it."""
+        """Ready means that grants are made. Access ends on time without that, so a probe must never restart the process."""
         parts = self._parts
         health, enforcement, clock = parts.trail.health, parts.enforcement.state, parts.timekeeping.state
         is_synced = parts.known.is_synced
@@ -229,7 +229,7 @@ class Operator:
 
 
 class _AllTasks(Collection[asyncio.Task[object]]):
-    """Holds every task there is. Kopf ends, after 5 s, all tasks that are not in what it is told to ignore: ours too."""
+    """Contains every task. After 5 s, Kopf ends all tasks that are not in its list of tasks to ignore, ours too."""
 
     def __contains__(self, task: object) -> bool:
         return isinstance(task, asyncio.Task)
@@ -242,7 +242,7 @@ class _AllTasks(Collection[asyncio.Task[object]]):
 
 
 async def operate(settings: Settings, kubeconfig: Path | None) -> None:
-    """Run the operator until it is told to stop."""
+    """Run the operator until it is asked to stop."""
     telemetry = Telemetry()
     async with KubeCluster.connect(kubeconfig, observe=telemetry.cluster_call) as cluster:
         await Operator(wire(settings, cluster, telemetry)).run()

@@ -1,7 +1,7 @@
-"""Deletes finished requests when they are old enough, one at a time, beside everything else.
+"""Deletes finished requests when they are old enough, one at a time, in the background.
 
-It is in nobody's way: it has one call under way at a time, rests after each, and gives up nothing but its own next try. All
-it knows may be forgotten: at a start, the requests that are labelled closed are listed once, without what is in them.
+It does not hold up anything else: it makes one call at a time, rests after each, and a failure only delays its own next try.
+Everything it knows may be forgotten: at a start, the requests that are labelled closed are listed once, metadata only.
 """
 
 import asyncio
@@ -27,26 +27,26 @@ PACE_SECONDS: Final = 0.1
 """How long to rest after each request that was looked at: at most ten are deleted in a second."""
 
 LOOK_SECONDS: Final = 2.0
-"""How often it is looked whether one is due."""
+"""How often to check whether a request is due."""
 
 AGAIN: Final = timedelta(minutes=1)
 """When to look again at a request that could not be deleted now, and how long to rest if the API server did not answer."""
 
 MUCH_LATER: Final = timedelta(hours=1)
-"""The same for one whose story the log does not hold closed, and for a namespace in which Curfew may not delete."""
+"""The same for a request with a story that is not closed in the log, and for a namespace where Curfew may not delete."""
 
 TOMORROW: Final = timedelta(days=1)
-"""The same for one that has to stay as it is, or as its policy is."""
+"""The same for a request that must stay because of its own state or its policy's."""
 
 MOST_KNOWN: Final = 10_000
-"""How many requests are remembered, those first that are due first. When the others are due, all are listed again."""
+"""How many requests are remembered: those that are due first. When the others are due, all are listed again."""
 
 
 class Log(Protocol):
-    """What has to be known of the trail."""
+    """What cleanup needs from the trail."""
 
     def is_over(self, uid: str, created: datetime) -> bool:
-        """Whether the trail holds the story of a request closed that was created then; False while it is not open."""
+        """Whether the trail shows the story of a request created at `created` as closed; False while the trail is not open."""
         ...
 
     @property
@@ -56,14 +56,14 @@ class Log(Protocol):
 
 
 class CleanupObserver(Protocol):
-    """Who is told."""
+    """Receives reports about the cleanup."""
 
     def deleted(self, request: ClosedRequest) -> None:
         """A finished request was deleted."""
         ...
 
     def may_not_delete(self, namespace: str, problem: str) -> None:
-        """The API server refuses to delete finished requests in a namespace. Told once until one is deleted there."""
+        """The API server refuses to delete finished requests in a namespace. Reported once, until one is deleted there."""
         ...
 
 
@@ -75,7 +75,7 @@ class _Due:
 
 
 class Cleanup:
-    """Knows which requests are closed, and deletes each when its time has come and the log holds its story closed."""
+    """Knows which requests are closed. Deletes each when it is due and the log shows its story as closed."""
 
     def __init__(
         self,
@@ -89,9 +89,9 @@ class Cleanup:
         is_settled: Callable[[AccessRequest], bool],
         most: int = MOST_KNOWN,
     ) -> None:
-        """With a `keep_for` of zero nothing is remembered or deleted. `most`: how many are remembered.
+        """With a `keep_for` of zero, nothing is remembered or deleted. `most`: how many requests are remembered.
 
-        `is_settled`: whether the count is in the log that a request is in, if it has no records of its own.
+        `is_settled`: for a request without records of its own, whether the count that it is in is in the log.
         """
         self._requests = requests
         self._trail = trail
@@ -102,16 +102,16 @@ class Cleanup:
         self._is_settled = is_settled
         self._most = most
         self._heap: list[_Due] = []
-        self._left_out: datetime | None = None  # when the first is due of those that were too many to remember
+        self._left_out: datetime | None = None  # when the first of the requests that were too many to remember is due
         self._is_listed = False
-        self._refused: dict[str, datetime] = {}  # until when a namespace is left alone
+        self._refused: dict[str, datetime] = {}  # until when no deletion is tried in a namespace
         self._is_away = False
 
     def closed(self, request: ClosedRequest) -> None:
-        """Take in that a request was labelled closed just now."""
+        """Note that a request was labelled closed just now."""
         if not self._keep_for:
             return
-        # It ended earlier, perhaps much earlier: when it is due is read from it at the first look.
+        # The request ended earlier, perhaps much earlier: the first look at it reads when it is due.
         due = _Due(request.created + self._keep_for, request.uid, request)
         if len(self._heap) < self._most:
             heapq.heappush(self._heap, due)
@@ -119,11 +119,11 @@ class Cleanup:
             self._leave_out(due.at)
 
     def list_again(self) -> None:
-        """Take in that anything may be there again: the API server's state went back."""
+        """Note that any deleted request may be back: the API server's state went back."""
         self._is_listed = False
 
     async def run(self) -> None:
-        """Delete what is due, until cancelled."""
+        """Delete requests that are due, until cancelled."""
         while True:
             rest = await self._step()
             await asyncio.sleep(rest)
@@ -131,7 +131,7 @@ class Cleanup:
     async def _step(self) -> float:
         """Look at one request, or list them, and return how many seconds to rest."""
         if not self._keep_for or not self._trail.health.ok:
-            return LOOK_SECONDS  # without the log, the request is all that shows what was
+            return LOOK_SECONDS  # without the log, only the request shows what happened
         try:
             if not self._is_listed:
                 await self._list()
@@ -160,7 +160,7 @@ class Cleanup:
         self._is_listed, self._is_away = True, False
 
     def _first_of(self, found: list[_Due]) -> list[_Due]:
-        """Return, in order, the first due of these, as many as are remembered."""
+        """Return, in order, those that are due first: as many as are remembered."""
         found.sort()
         if len(found) > self._most:
             self._leave_out(found[self._most].at)
@@ -170,7 +170,7 @@ class Cleanup:
         self._left_out = min(at, self._left_out or at)
 
     async def _look_at(self, due: _Due, now: datetime) -> float:
-        """Delete a request if it may be; remember it for later if it may not be yet. Return how many seconds to rest."""
+        """Delete a request if it may be deleted, or remember it for later. Return how many seconds to rest."""
         request = due.request
         until = self._refused.get(request.namespace, now)
         if until <= now and not self._trail.is_over(request.uid, request.created):
@@ -183,7 +183,7 @@ class Cleanup:
         except NotFound:
             again = None
         except Conflict:
-            again = now + AGAIN  # somebody writes to it
+            again = now + AGAIN  # somebody is writing to it
         except Forbidden as error:
             again = now + MUCH_LATER
             if request.namespace not in self._refused:
@@ -201,14 +201,14 @@ class Cleanup:
         heapq.heappush(self._heap, _Due(at, due.uid, due.request))
 
     async def _delete(self, request: ClosedRequest) -> datetime | None:
-        """Delete a request as it is now, if it may be, and return None; or return when to look again."""
+        """Delete a request if its current state allows that, and return None; or return when to look again."""
         body = await self._requests.get_request(request.namespace, request.name)
         if body is None or body["metadata"]["uid"] != request.uid:
             return None
         try:
             found = AccessRequest.model_validate(body)
         except ValidationError:
-            return None  # nobody can tell what it is; a person may delete it
+            return None  # nobody can know what it is; a person may delete it
         now, policy = self._clock.now(), self._policy(PolicyKey.named_by(found))
         is_over = (
             self._trail.health.ok and self._trail.is_over(request.uid, request.created) and self._is_settled(found)

@@ -1,7 +1,8 @@
 """Counts the refused requests that have no records of their own, and writes one record for each person, namespace and hour.
 
-A counted request is labelled closed as soon as it is answered, so that a flood does not fill the memory. Another label and the
-status show in which hour it is counted; a start lists those and counts on. Decision 0049 has what a crash can lose.
+A counted request is labelled closed as soon as it is answered, so that a flood does not fill the memory. Another label and
+the status show the hour of its count. At a start, these requests are listed, and counting goes on. Decision 0049 lists what
+a crash can lose.
 """
 
 import asyncio
@@ -35,17 +36,17 @@ from curfew.processes.operator.known import Store
 log = structlog.get_logger("curfew")
 
 LOOK_SECONDS = 5.0
-"""How often it is looked whether a count is due."""
+"""How often to check whether a count is due."""
 
 AHEAD = 2 * HOUR
-"""A status that names a later hour than that is taken for one of this hour: nobody else than Curfew should write it."""
+"""If a status names an hour later than this, the current hour is used: nobody except Curfew should write a status."""
 
 
 class CountingTrail(Protocol):
-    """What is needed of the trail. Nothing here waits."""
+    """What counting needs from the trail. Nothing here waits."""
 
     def submit(self, records: Iterable[Record]) -> None:
-        """Hand records over; those already handed over or durable are ignored."""
+        """Hand records over. Records that were already handed over, or are durable, are ignored."""
         ...
 
     def receipt(self, record_id: str) -> Receipt | None:
@@ -53,12 +54,12 @@ class CountingTrail(Protocol):
         ...
 
     def remembers(self, since: datetime) -> bool:
-        """Whether each record that was written since then is known; False while the trail is not open."""
+        """Whether each record that was written since `since` is known; False while the trail is not open."""
         ...
 
     @property
     def lately(self) -> Lately:
-        """What the log says of refusals and withdrawals in this hour and the one before it."""
+        """The refusals and withdrawals in the log from this hour and the hour before."""
         ...
 
     @property
@@ -68,7 +69,7 @@ class CountingTrail(Protocol):
 
 
 class CountedRequests(Protocol):
-    """Where the requests are that an earlier process has counted."""
+    """Lists the requests that an earlier process has counted."""
 
     def counted_requests(self) -> AsyncIterator[Mapping[str, Any]]:
         """Yield all AccessRequests that are labelled as counted, a page at a time."""
@@ -79,20 +80,20 @@ class Counting:
     """The counts that are not in the log yet."""
 
     def __init__(self, store: Store, cluster: CountedRequests, trail: CountingTrail, clock: Clock) -> None:
-        """Know nothing yet."""
+        """Start empty."""
         self._store = store
         self._cluster = cluster
         self._trail = trail
         self._clock = clock
-        self._lately = Lately()  # what is on its way to the log, too
+        self._lately = Lately()  # includes what is on its way to the log
         self._tallies: dict[TallyKey, Tally] = {}
-        self._told: set[TallyKey] = set()  # whose records were handed over
+        self._told: set[TallyKey] = set()  # the counts with records that were handed over
         self._in_flight: defaultdict[TallyKey, set[str]] = defaultdict(set)  # refusals that are being written
-        self._before_known: set[str] = set()  # counted by this process before it knew what others have counted
+        self._before_known: set[str] = set()  # counted by this process before it knew what earlier processes counted
         self._is_known = False
-        self._whole_since = clock.now()  # no counted request was deleted unseen since then
+        self._whole_since = clock.now()  # since when no counted request was deleted unseen
 
-    # --- what a decision has to know --------------------------------------------------------------------------------
+    # --- what a decision needs to know ------------------------------------------------------------------------------
 
     def withdrawn(self, request: AccessRequest, now: datetime) -> int:
         """Return how many requests of the same person were withdrawn in the same namespace in this hour."""
@@ -103,7 +104,7 @@ class Counting:
         """Return the count that a request belongs to if it is refused now, or None if it has records of its own."""
         uid = request.metadata.uid
         if request.status.decisions or self._trail.receipt(record_id(uid, "request.created")) is not None:
-            return None  # somebody decided, or the log has its story: an older etcd was restored
+            return None  # somebody decided, or the log has its story: an older state of etcd was restored
         key = self._lately.slot(TallyKey(request.spec.submitted_by, request.metadata.namespace, hour_of(now)))
         own = self._lately.refused(key) | self._trail.lately.refused(key)
         if uid in own or len(own) < OWN_RECORDS:
@@ -118,33 +119,33 @@ class Counting:
     # --- what happens -----------------------------------------------------------------------------------------------
 
     def learn(self, records: Iterable[Record]) -> None:
-        """Take in what is handed over to the log or put into a status."""
+        """Learn from records that are handed over to the log or put into a status."""
         for record in records:
             self._lately.learn(record)
 
     def begin(self, key: TallyKey, uid: str) -> None:
-        """Take in that a refusal is being written into a status: the count waits for it."""
+        """Note that a refusal is being written into a status: the count waits for it."""
         self._in_flight[key].add(uid)
 
     def end(self, key: TallyKey, uid: str) -> None:
-        """Take in that it was written, or could not be."""
+        """Note that the refusal was written, or could not be written."""
         self._in_flight[key].discard(uid)
         if not self._in_flight[key]:
             del self._in_flight[key]
 
     def closing(self, request: AccessRequest) -> None:
-        """Take in that a counted request is being labelled: what lists the labelled ones passes it over."""
+        """Note that a counted request is being labelled: the listing of labelled requests skips it."""
         if not self._is_known:
             self._before_known.add(request.metadata.uid)
 
     def count(self, request: AccessRequest) -> None:
-        """Count a refused request, once: it is labelled closed or deleted, and forgotten from now on."""
+        """Count a refused request, once. It was labelled closed or deleted, and is forgotten from now on."""
         key = counted_key(request)
         if key is not None and not self._is_told(key):
             self._add(self._tallies, key, request)
 
     def is_settled(self, request: AccessRequest) -> bool:
-        """Whether nothing is still to be written of the count that a request is in, if it is in one."""
+        """Whether nothing is left to be written for the count that a request is in, if it is in one."""
         key = counted_key(request)
         if key is None:
             return True
@@ -173,20 +174,20 @@ class Counting:
             await asyncio.sleep(LOOK_SECONDS)
 
     def start_over(self) -> None:
-        """Forget all counts, and count anew what there is: the API server's state went back."""
+        """Forget all counts, and count again what exists: the API server's state went back."""
         self._tallies.clear()
         self._before_known.clear()
         self._is_known = False
         self._whole_since = self._clock.now()
 
     async def find_counted(self) -> None:
-        """Count what earlier processes have counted and did not write. Raise a `ClusterError`."""
+        """Count the requests that earlier processes counted but did not write a record for. Raise a `ClusterError`."""
         found: dict[TallyKey, Tally] = {}
         async for body in self._cluster.counted_requests():
             try:
                 request = AccessRequest.model_validate(body)
             except ValidationError:
-                continue  # nothing can be said of it
+                continue  # nothing is known about it
             key = counted_key(request)
             if key is not None and request.metadata.uid not in self._before_known and not self._is_past(key):
                 self._add(found, key, request)
@@ -196,7 +197,7 @@ class Counting:
         self._is_known = True
 
     def _is_past(self, key: TallyKey) -> bool:
-        """Whether a count is in the log, or so old that the log may hold it and nobody remembers."""
+        """Whether a count is in the log, or is so old that the log may hold it although nobody remembers."""
         return self._is_told(key) or not self._trail.remembers(key.hour)
 
     def tell(self) -> None:

@@ -1,7 +1,8 @@
-"""Deciding the next step with what the log holds of the records that the step would tell.
+"""Decides the next step, taking into account which of the step's records the log already holds.
 
-A decision is made of values alone. Which records it makes is known only when it is made; so it is made again if the log holds
-some of them, as it does after etcd was restored. The log remembers for longer what it is asked for: here it is asked.
+A decision is made from values alone. Its records are known only once the decision is made. So it is made again if the log
+already holds some of them, which happens after etcd was restored. The log remembers for longer what it is asked for, and
+this module asks.
 """
 
 from collections.abc import Callable, Iterable
@@ -15,7 +16,7 @@ from curfew.core.steps import Step
 
 
 def decide(facts: Facts, receipt: Callable[[str], Receipt | None]) -> tuple[Facts, Step]:
-    """Return the next step, and the facts that it was made of: `facts`, and the ids that were found to be durable.
+    """Return the next step, and the facts behind it: `facts`, plus the ids that were found to be durable.
 
     `receipt` returns the receipt of a durable record by its id, or None.
     """
@@ -29,6 +30,6 @@ def decide(facts: Facts, receipt: Callable[[str], Receipt | None]) -> tuple[Fact
 
 
 def _with_durable(facts: Facts, ids: Iterable[str], receipt: Callable[[str], Receipt | None]) -> Facts:
-    """Return the facts with those ids that are durable; the same facts if none was found that is not in them."""
+    """Return the facts with the durable ones of these ids added; the same facts if there is no new one."""
     found = {id_ for id_ in ids if id_ not in facts.durable and receipt(id_) is not None}
     return replace(facts, durable=facts.durable | found) if found else facts

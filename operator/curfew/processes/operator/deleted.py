@@ -1,4 +1,4 @@
-"""What is left of requests that are not there any more: their bindings end, and their stories are closed."""
+"""Handles what is left of requests that no longer exist: ends their bindings, and closes their stories."""
 
 import contextlib
 from datetime import datetime
@@ -15,7 +15,7 @@ from curfew.processes.operator.unreadable import Unreadable
 
 
 class DeletedRequests:
-    """Ends the bindings and closes the stories of requests that nobody has."""
+    """Ends the bindings and closes the stories of requests that no longer exist."""
 
     def __init__(
         self, store: Store, cluster: Cluster, trail: TrailPort, clock: Clock, reporter: Reporter, remover: Remover
@@ -26,11 +26,11 @@ class DeletedRequests:
         self._clock = clock
         self._reporter = reporter
         self._remover = remover
-        self._told: set[str] = set()  # the requests whose stories this process closed because they are gone
-        self._doubts: list[tuple[Binding, str, datetime]] = []  # what was removed before the trail was read
+        self._told: set[str] = set()  # requests that are gone, with stories that this process closed
+        self._doubts: list[tuple[Binding, str, datetime]] = []  # bindings that were removed before the trail was read
 
     async def end_binding(self, uid: str, binding: Binding) -> datetime | None:
-        """End a binding of whose request nothing is known. Its end is on it; before that its request is looked for.
+        """End a binding if nothing is known about its request. The binding carries its end; until then, look for the request.
 
         Return when to look again, or None. Raise a `ClusterError`.
         """
@@ -39,8 +39,8 @@ class DeletedRequests:
         now = self._clock.now()
         found = await self._cluster.get_request(binding.namespace, binding.request) if binding.request else None
         if found is not None and found["metadata"]["uid"] == uid and not is_closed(found):
-            with contextlib.suppress(Unreadable):  # then the next turn finds it so
-                self._store.see_request(found)  # the watch had not told us yet
+            with contextlib.suppress(Unreadable):  # then the next turn finds it unreadable
+                self._store.see_request(found)  # the watch had not reported it yet
             return now
         is_explained = uid in self._told or uid in self._trail.open_stories()
         is_log_read = self._trail.health.is_open
@@ -52,10 +52,10 @@ class DeletedRequests:
         return None
 
     async def close_stories(self) -> None:
-        """Close, as deleted, what the trail holds open and the cluster no longer has: the log is the memory.
+        """Close, as deleted, the stories that are open in the trail and have no request in the cluster any more.
 
-        A binding that was removed before the trail was read is an orphan if the trail knows nothing of it. Raise
-        `RecordRefused` where a story cannot be read, having told all others.
+        A binding that was removed before the trail was read is an orphan if the trail knows nothing about it. Raise
+        `RecordRefused` if a story cannot be read, after all other stories were closed.
         """
         refused: RecordRefused | None = None
         for uid, record in self._trail.open_stories().items():

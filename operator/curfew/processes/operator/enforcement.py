@@ -1,9 +1,9 @@
-"""Whether our admission policies are in force, found out by trying what each of them must refuse.
+"""Finds out whether our admission policies are in force, by trying what each of them must refuse.
 
-Promises are kept inside the API server, by policies that whoever administers the cluster can take out of force. So
-everything that a policy forbids is tried without effect, every `every`; what is not refused in the policy's own name
-means that it is not in force, whatever the reason (unknown means no, promise P8). An API server that does not answer
-says nothing of its policies: then the last answer stands.
+Policies inside the API server keep some promises, and an administrator of the cluster can take these policies out of force.
+So everything that a policy forbids is tried without effect, once per `every`. If an attempt is not refused in the policy's
+own name, the policy is not in force, whatever the reason (unknown means no, promise P8). If the API server does not answer,
+nothing is learnt about its policies: then the last answer stays valid.
 """
 
 import asyncio
@@ -17,11 +17,11 @@ from curfew.core.probes import Attempt, attempts
 from curfew.ports import Clock, ClusterError, NotFound, Prober, Unavailable
 
 _SOONER: Final = 6
-"""So many times as often it is tried while something is wrong: whoever put it right need not wait."""
+"""How many times more often to try while something is wrong: the person who fixed it need not wait."""
 
 
 class Enforcement:
-    """Tries our admission policies again and again, and says when the answer is another one."""
+    """Tries our admission policies again and again, and reports when the answer changes."""
 
     def __init__(
         self,
@@ -36,8 +36,8 @@ class Enforcement:
     ) -> None:
         """Begin without an answer.
 
-        `namespace` is where Curfew is installed, `account` the probe's service account there. `changed` is called with
-        each new state, and `told` after every round with each policy and whether it was found in force.
+        `namespace` is where Curfew is installed. `account` is the probe's service account there. `changed` is called with
+        each new state. After every round, `told` is called for each policy, with whether that policy is in force.
         """
         self._prober = prober
         self._clock = clock
@@ -45,13 +45,13 @@ class Enforcement:
         self._changed = changed
         self._told = told
         self._attempts = attempts(namespace, account)
-        self._faults: dict[str, str] = {}  # by policy, what is wrong; empty where it is in force
+        self._faults: dict[str, str] = {}  # by policy, what is wrong; empty if the policy is in force
         self._silence = ""  # why there is no answer yet
         self._state = self._judge(None)
 
     @property
     def state(self) -> EnforcementState:
-        """What is known now."""
+        """The state that is known now."""
         return self._state
 
     async def run(self) -> None:
@@ -64,7 +64,7 @@ class Enforcement:
             await asyncio.sleep(max(0.0, began + pause - loop.time()))
 
     async def probe(self) -> EnforcementState:
-        """Try every policy once and return what is known then. Raises nothing that the API server is to blame for."""
+        """Try every policy once and return the new state. Failures of the API server raise no error."""
         await asyncio.gather(*(self._try(attempt) for attempt in self._attempts))
         for attempt in self._attempts:
             self._told(attempt.policy, self._faults.get(attempt.policy) == "")
@@ -91,7 +91,7 @@ class Enforcement:
             self._faults[attempt.policy] = fault_shown(attempt, refusal)
 
     async def _refusal(self, attempt: Attempt) -> str | None:
-        """Make an attempt; once more, where there was nothing to make it on."""
+        """Make an attempt. If the object for it did not exist, create the object and make the attempt again."""
         try:
             return await self._prober.attempt(attempt)
         except NotFound:

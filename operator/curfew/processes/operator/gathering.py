@@ -1,4 +1,4 @@
-"""Gathers what is known about one request: the only place that reads for a decision."""
+"""Gathers what is known about one request: the only place that reads data for a decision."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -51,7 +51,7 @@ class Gatherer:
         self._max_grant = max_grant
 
     async def gather(self, uid: str, reads: frozenset[Read]) -> Facts | None:
-        """Freeze what is known about a request; read from the API server only what the decision asked for."""
+        """Freeze what is known about a request. From the API server, read only what the decision asked for."""
         request = self._store.request(uid)
         if request is None:
             return None
@@ -64,7 +64,7 @@ class Gatherer:
             role = await self._roles.read(policy)
         rights = await self._ask_rights(request, policy) if Read.RIGHTS in reads and policy is not None else None
         claim = await self._claim_name(request) if Read.NAME in reads else None
-        # What was awaited may have taken a while: only now is the rest read, all of it at one instant.
+        # The reads above may have taken a while. So the rest is read only now, all at one instant.
         request = self._store.request(uid)
         return self.facts(request, reads, role, rights, claim) if request is not None else None
 
@@ -84,7 +84,7 @@ class Gatherer:
         rights: Rights | None = None,
         name: NameClaim | None = None,
     ) -> Facts:
-        """Freeze what is known about a request at this instant, and what was read for it."""
+        """Freeze what is known about a request at this instant, together with what was read for it."""
         uid = request.metadata.uid
         memory, now = self._store.memories.of(uid), self._clock.now()
         seen = self._store.roles.of(request, role)
@@ -122,9 +122,9 @@ class Gatherer:
         )
 
     def _open_outbox(self, request: AccessRequest) -> Outbox | None:
-        """Return what is in the outbox of a request and not in the log; None while it is not known what seals it.
+        """Return what is in the outbox of a request and not in the log; None while the seals are not known.
 
-        A record that waited there once can be put back, under its seal, when the log has forgotten its receipt (promise P7).
+        Somebody can put back an old record with its seal when the log has already forgotten its receipt (promise P7).
         """
         if (seals := self._trail.seals) is None:
             return None
@@ -132,14 +132,14 @@ class Gatherer:
         return replace(found, records=tuple(one for one in found.records if not self._trail.is_told(one)))
 
     async def _ask_rights(self, request: AccessRequest, policy: AccessPolicy) -> Rights:
-        """Ask RBAC what the requester, by name, and what Curfew itself may do."""
+        """Ask RBAC what the requester may do by name, and what Curfew itself may do."""
         namespace, spec, ref = request.metadata.namespace, request.spec, policy.spec.role_ref
         may_ask = await self._cluster.may_request(spec.requester, namespace, spec.policy_name)
         may_bind = await self._cluster.may_bind(str(ref.kind), namespace, ref.name)
         return Rights(requester_may_ask=may_ask, curfew_may_bind=may_bind)
 
     async def _read_binding(self, uid: str, namespace: str) -> None:
-        """Read the binding of a request back, past the watch, which may lag."""
+        """Read the binding of a request back from the API server, because the watch may lag."""
         from_watch = self._store.binding(uid)
         body = await self._cluster.get_binding(namespace, binding_name(uid))
         found = read_binding(body) if body is not None else None
@@ -150,7 +150,7 @@ class Gatherer:
             self._store.lose_binding(from_watch)
 
     def is_story_closed(self, request: AccessRequest) -> bool:
-        """Whether the log holds the story of a request closed."""
+        """Whether the log shows the story of a request as closed."""
         created = request.metadata.creation_timestamp
         return created is not None and self._trail.is_over(request.metadata.uid, created)
 

@@ -1,6 +1,7 @@
-"""What is known of the cluster right now, by the UID of the request that it is about.
+"""What is known about the cluster right now, by the UID of the request that each object is about.
 
-Handlers and our own calls put in what they saw, newest version wins; deciding reads it. Nothing here waits or decides.
+Handlers and our own calls put in what they saw, and the newest version wins. Decisions read it. Nothing here waits or
+decides.
 """
 
 from collections import defaultdict
@@ -30,7 +31,7 @@ class Store:
 
     def __init__(self) -> None:
         self._requests: dict[str, AccessRequest] = {}
-        self._unreadable: dict[str, Unreadable] = {}  # requests that wait for the answer that they cannot be read
+        self._unreadable: dict[str, Unreadable] = {}  # requests that cannot be read and wait for that answer
         self._bindings: dict[str, Binding] = {}
         self._versions = Versions()
         self.roles = KnownRoles(self._versions)
@@ -39,14 +40,14 @@ class Store:
         self._by_policy: defaultdict[PolicyKey, set[str]] = defaultdict(set)
         self._claims: defaultdict[tuple[PolicyKey, str], set[str]] = defaultdict(set)  # what counts towards a limit
         self._by_count: defaultdict[TallyKey, set[str]] = defaultdict(set)  # refused, counted, and not yet closed
-        self.is_synced = False  # whether everything there is was listed once
+        self.is_synced = False  # whether everything was listed once
 
     # --- what was seen ----------------------------------------------------------------------------------------------
 
     def see_request(self, body: Mapping[str, Any]) -> RequestKey | None:
-        """Take in an AccessRequest and return its key, or None where it is older than what is known.
+        """Store an AccessRequest and return its key, or None if a newer version is known.
 
-        Raise `Unreadable` for one that is not what the schema says.
+        Raise `Unreadable` for a request that does not match the schema.
         """
         if not self._versions.is_news("request", body):
             return None
@@ -54,7 +55,7 @@ class Store:
         try:
             request = AccessRequest.model_validate(body)
         except ValidationError as error:
-            self._versions.forget("request", uid)  # whoever asks again hears it again
+            self._versions.forget("request", uid)  # the next caller gets the same error again
             self._unreadable[uid] = Unreadable("AccessRequest", body, error)
             raise self._unreadable[uid] from None
         self._unreadable.pop(uid, None)
@@ -66,13 +67,13 @@ class Store:
         return RequestKey(uid)
 
     def _keys(self, request: AccessRequest) -> Iterator[tuple[defaultdict[Any, set[str]], Hashable]]:
-        """Yield each index and what a request stands under in it; the spec never changes, nor do terms once pinned."""
+        """Yield each index with the request's key in it. The spec never changes, and neither do pinned terms."""
         yield self._by_policy, PolicyKey.named_by(request)
         if (count := counted_key(request)) is not None:
             yield self._by_count, count
 
     def _claim(self, request: AccessRequest) -> None:
-        """Keep an accepted request among those that count towards its person's limits until it is over."""
+        """Count an accepted request towards its person's limits until it is over."""
         uid, phase, key = request.metadata.uid, request.status.phase, _claim_key(request)
         if phase in FINAL:
             _discard(self._claims, key, uid)
@@ -80,12 +81,12 @@ class Store:
             self._claims[key].add(uid)
 
     def accepting(self, request: AccessRequest) -> None:
-        """Take in that it is being written that a request may be decided: from now on it counts towards the limits."""
+        """Note that a request's acceptance is being written: from now on the request counts towards the limits."""
         self.memories.accepting(request.metadata.uid)
         self._claim(request)
 
     def see_request_deleted(self, body: Mapping[str, Any]) -> RequestKey | None:
-        """Take in that an AccessRequest is gone and return its key, or None where that was known."""
+        """Note that an AccessRequest is gone and return its key, or None if that was already known."""
         uid = str(body["metadata"]["uid"])
         self._unreadable.pop(uid, None)
         is_news = uid in self._requests and not self._versions.is_buried(uid)
@@ -97,7 +98,7 @@ class Store:
         return RequestKey(uid)
 
     def see_binding(self, body: Mapping[str, Any]) -> RequestKey | None:
-        """Take in a RoleBinding with our label and return its key, or None where it is old or not ours."""
+        """Store a RoleBinding with our label and return its key, or None if it is old or not ours."""
         if not self._versions.is_news("binding", body):
             return None
         binding = read_binding(body)
@@ -108,17 +109,17 @@ class Store:
         return RequestKey(key)
 
     def _binding_key(self, binding: Binding) -> str:
-        """Return the UID of the request whose grant a binding is, or its own where that of another namespace is known."""
+        """Return the UID of the binding's request, or the binding's own UID if another namespace has that request's binding."""
         known = self._bindings.get(binding.claim)
         is_apart = binding.uid in self._bindings or (known is not None and known.namespace != binding.namespace)
         return binding.uid if is_apart else binding.claim
 
     def see_binding_deleted(self, body: Mapping[str, Any]) -> RequestKey | None:
-        """Take in that a RoleBinding with our label is gone and return its key."""
+        """Note that a RoleBinding with our label is gone and return its key."""
         return self.lose_binding(read_binding(body))
 
     def lose_binding(self, binding: Binding) -> RequestKey | None:
-        """Take in that exactly this binding is gone and return its key, or None where that was known."""
+        """Note that exactly this binding is gone and return its key, or None if that was already known."""
         self._versions.bury(binding.uid)
         key = self._binding_key(binding)
         known = self._bindings.get(key)
@@ -131,20 +132,20 @@ class Store:
     # --- what is known ----------------------------------------------------------------------------------------------
 
     def request(self, uid: str) -> AccessRequest | None:
-        """Return a request as last seen; one that was deleted stays until it is forgotten."""
+        """Return a request as last seen. A deleted request stays until it is forgotten."""
         return self._requests.get(uid)
 
     def unreadable(self, uid: str) -> Unreadable | None:
-        """Return what is wrong with a request as it is now, or None for one that can be read."""
+        """Return what is wrong with a request as it is now, or None for a request that can be read."""
         return self._unreadable.get(uid)
 
     def end_of(self, key: Key) -> datetime | None:
-        """Return when the binding with a key has to end, or None where there is none or its end cannot be read."""
+        """Return when the binding with a key has to end, or None if there is no binding or its end cannot be read."""
         binding = self._bindings.get(key.uid) if isinstance(key, RequestKey) else None
         return binding.expires_at if binding is not None else None
 
     def binding(self, uid: str) -> Binding | None:
-        """Return the binding of a request, or that which has this UID itself and is no request's; or None."""
+        """Return the binding of the request with this UID, or the binding that has this UID and no request; or None."""
         return self._bindings.get(uid)
 
     def forget(self, uid: str) -> None:
@@ -160,16 +161,16 @@ class Store:
         self._versions.forget("request", uid)
 
     def forget_orphan(self, uid: str) -> None:
-        """Forget what is remembered about a request if nothing is there of it, neither itself nor its binding.
+        """Forget what is remembered about a request if neither the request nor its binding exists.
 
-        Before everything was listed that cannot be known.
+        Before everything was listed, this cannot be known.
         """
         is_there = uid in self._requests or uid in self._unreadable or uid in self._bindings
         if self.is_synced and not is_there:
             self.memories.forget(uid)
 
     def forget_orphans(self) -> None:
-        """Forget what is remembered about all requests of which nothing is there."""
+        """Forget what is remembered about all requests that do not exist and have no binding."""
         for uid in self.memories.uids():
             self.forget_orphan(uid)
 
@@ -186,7 +187,7 @@ class Store:
         return frozenset(map(RequestKey, self._by_policy.get(key, ())))
 
     def rivals(self, request: AccessRequest) -> Rivals:
-        """Return what else the same person has under the same policy. What is on its way counts as if it were there."""
+        """Return what other requests the same person has under the same policy. Changes still being written count as done."""
         holders, pending = [], 0
         for other, memory in self._other_claims(request):
             if other.status.phase is Phase.ACTIVE:
@@ -198,7 +199,7 @@ class Store:
         return Rivals(holders=tuple(sorted(holders, key=lambda holder: holder.request)), pending=pending)
 
     def counted_keys(self) -> Iterable[TallyKey]:
-        """Return the counts in which requests are that are not closed yet."""
+        """Return the counts that contain requests that are not closed yet."""
         return tuple(self._by_count)
 
     def counted(self, key: TallyKey) -> Iterable[AccessRequest]:
@@ -206,11 +207,11 @@ class Store:
         return tuple(self._requests[uid] for uid in self._by_count.get(key, ()))
 
     def beside(self, request: AccessRequest) -> frozenset[RequestKey]:
-        """Return the other requests of the same person under the same policy that wait or are granted."""
+        """Return the other requests of the same person under the same policy that are waiting or granted."""
         return frozenset(RequestKey.of(other) for other, _ in self._other_claims(request))
 
     def _other_claims(self, request: AccessRequest) -> Iterator[tuple[AccessRequest, RequestMemory]]:
-        """Yield what else the person has, accepted and not over: never more than the policy's limits, however many ask."""
+        """Yield the person's other requests that are accepted and not over: never more than the policy's limits allow."""
         for uid in self._claims.get(_claim_key(request), ()):
             memory = self.memories.of(uid)
             if uid != request.metadata.uid and not memory.is_gone:
@@ -219,22 +220,22 @@ class Store:
     # --- which is newer ---------------------------------------------------------------------------------------------
 
     def known(self) -> Known:
-        """Return what is known of all objects, as of now."""
+        """Return what is known about all objects, as of now."""
         return self._versions.known()
 
     def start_over(self) -> None:
-        """Take whatever is seen next for the newest, as after a start: the API server's state went back."""
+        """Treat what is seen next as the newest, as after a start: the API server's state went back."""
         self._versions.start_over()
         self.memories.forget_all()
 
 
 def _claim_key(request: AccessRequest) -> tuple[PolicyKey, str]:
-    """Return what limits are counted by: the policy and the person."""
+    """Return the key that limits are counted by: the policy and the person."""
     return PolicyKey.named_by(request), person(request.spec.requester)
 
 
 def _discard(index: defaultdict[Any, set[str]], key: Hashable, uid: str) -> None:
-    """Take a UID out of an index, and its key with the last of them."""
+    """Remove a UID from an index, and remove the key after its last UID."""
     if key in index:
         index[key].discard(uid)
         if not index[key]:

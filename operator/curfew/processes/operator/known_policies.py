@@ -1,4 +1,4 @@
-"""The policies that are there, and those that are gone until their ends are told."""
+"""The policies that exist, and the deleted ones until their ends are recorded."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -19,10 +19,10 @@ class KnownPolicies:
         self._versions = versions
         self._roles = roles
         self._there: dict[PolicyKey, AccessPolicy] = {}
-        self._gone: dict[str, AccessPolicy] = {}  # by UID: deleted, and not yet known to be told
+        self._gone: dict[str, AccessPolicy] = {}  # by UID: deleted, and not yet known to be recorded
 
     def see(self, body: Mapping[str, Any]) -> PolicyKey | None:
-        """Take in an AccessPolicy and return its key, or None where it is older than what is known."""
+        """Store an AccessPolicy and return its key, or None if a newer version is known."""
         if not self._versions.is_news("policy", body):
             return None
         key = PolicyKey.of_body(body)
@@ -39,19 +39,19 @@ class KnownPolicies:
         return key
 
     def _withdraw(self, key: PolicyKey) -> None:
-        """Take a policy away, if there is one."""
+        """Remove the policy with this key, if there is one."""
         policy = self._there.pop(key, None)
         if policy is not None:
             self._roles.withdraw(policy)
 
     def see_deleted(self, body: Mapping[str, Any]) -> PolicyKey | None:
-        """Take in that an AccessPolicy is gone and return its key, or None where another has its name by now."""
+        """Note that an AccessPolicy is gone and return its key, or None if another policy already has its name."""
         uid, known = body["metadata"]["uid"], self._there.get(PolicyKey.of_body(body))
         self._versions.bury(str(uid))
         return self.lose(known) if known is not None and known.metadata.uid == uid else None
 
     def lose(self, policy: AccessPolicy) -> PolicyKey | None:
-        """Take in that exactly this policy is gone and return its key, or None where that was known."""
+        """Note that exactly this policy is gone and return its key, or None if that was already known."""
         key = PolicyKey.of(policy)
         self._versions.bury(policy.metadata.uid)
         known = self._there.get(key)
@@ -66,7 +66,7 @@ class KnownPolicies:
         return self._there.get(key)
 
     def knows(self, uid: str) -> bool:
-        """Whether a policy was seen that is still there, or whose end is still to be told."""
+        """Whether a policy is known: it still exists, or its end is still to be recorded."""
         return self._versions.has("policy", uid) or uid in self._gone
 
     def gone(self, key: PolicyKey) -> Iterable[AccessPolicy]:
@@ -75,9 +75,9 @@ class KnownPolicies:
         return tuple(policy for policy in found if PolicyKey.of(policy) == key)
 
     def forget(self, uid: str) -> None:
-        """Forget a deleted policy whose end is told."""
+        """Forget a deleted policy after its end was recorded."""
         self._gone.pop(uid, None)
 
     def all(self) -> Iterable[AccessPolicy]:
-        """Return all policies that are there."""
+        """Return all policies that exist."""
         return tuple(self._there.values())

@@ -1,4 +1,4 @@
-"""What was last seen of the roles that matter: those that a request has pinned or a policy offers."""
+"""The roles that matter, as last seen: those that a request has pinned or a policy offers."""
 
 from collections import defaultdict
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ RoleKey = tuple[str, str, str]
 
 
 class KnownRoles:
-    """The roles that were seen, and to whom each matters."""
+    """The roles that were seen, and the requests and policies that each matters to."""
 
     def __init__(self, versions: Versions) -> None:
         self._versions = versions
@@ -24,26 +24,26 @@ class KnownRoles:
         self._pinned: defaultdict[RoleKey, set[RequestKey]] = defaultdict(set)
         self._offered: defaultdict[RoleKey, set[PolicyKey]] = defaultdict(set)
 
-    # --- to whom a role matters -------------------------------------------------------------------------------------
+    # --- who a role matters to --------------------------------------------------------------------------------------
 
     def pin(self, request: AccessRequest) -> None:
-        """Take in that a request has pinned a role, if it has."""
+        """Note the role that a request has pinned, if it has pinned one."""
         if (key := _pinned_by(request)) is not None:
             self._pinned[key].add(RequestKey.of(request))
 
     def unpin(self, request: AccessRequest) -> None:
-        """Take in that a request that may have pinned a role is forgotten."""
+        """Note that a request is forgotten that may have pinned a role."""
         if (key := _pinned_by(request)) is not None and key in self._pinned:
             self._pinned[key].discard(RequestKey.of(request))
             if not self._pinned[key]:
                 del self._pinned[key]
 
     def offer(self, policy: AccessPolicy) -> None:
-        """Take in that a policy offers a role."""
+        """Note that a policy offers a role."""
         self._offered[_offered_by(policy)].add(PolicyKey.of(policy))
 
     def withdraw(self, policy: AccessPolicy) -> None:
-        """Take in that a policy offers its role no more."""
+        """Note that a policy does not offer its role any more."""
         key = _offered_by(policy)
         self._offered[key].discard(PolicyKey.of(policy))
         if not self._offered[key]:
@@ -56,7 +56,7 @@ class KnownRoles:
     # --- what was seen ----------------------------------------------------------------------------------------------
 
     def see(self, body: Mapping[str, Any]) -> frozenset[Key]:
-        """Take in a Role or ClusterRole and return the requests that have pinned it and the policies that offer it.
+        """Store a Role or ClusterRole and return the requests that have pinned it and the policies that offer it.
 
         Return nothing if its rules have not changed.
         """
@@ -65,7 +65,7 @@ class KnownRoles:
         return self._see(_key_of_body(body), read_role(body).seen)
 
     def see_deleted(self, body: Mapping[str, Any]) -> frozenset[Key]:
-        """Take in that a Role or ClusterRole is gone and return who had pinned or offered it."""
+        """Note that a Role or ClusterRole is gone and return the requests and policies that had pinned or offered it."""
         key = _key_of_body(body)
         known = self._seen.get(key)
         if known is not None or self.matters(key):
@@ -78,7 +78,7 @@ class KnownRoles:
         return self._see(key, RoleSeen("", ""))
 
     def see_unreadable(self, key: RoleKey, uid: str) -> frozenset[Key]:
-        """Take in that what is in a role cannot be known and return who had pinned or offered it."""
+        """Note that a role's contents cannot be known and return the requests and policies that had pinned or offered it."""
         return self._see(key, RoleSeen(uid, "", permanent=(UNRECOGNISED,)))
 
     def _see(self, key: RoleKey, seen: RoleSeen) -> frozenset[Key]:
@@ -92,7 +92,7 @@ class KnownRoles:
         return {key: seen.uid for key, seen in self._seen.items() if seen.uid}
 
     def of(self, request: AccessRequest, read: Role | None = None) -> RoleSeen | None:
-        """Return what was last seen of the role that a request has pinned, or None; `read` was read just now."""
+        """Return the role that a request has pinned, as last seen, or None. `read` is the role if it was read just now."""
         terms, key = request.status.terms, _pinned_by(request)
         if terms is None or key is None:
             return None

@@ -1,4 +1,4 @@
-"""Listing everything and comparing: at the start, and every while, because a watch reports no deletions across a gap."""
+"""Lists everything and compares: at the start and at intervals, because a watch reports no deletions across a gap."""
 
 from collections.abc import Callable
 
@@ -9,7 +9,7 @@ from curfew.processes.operator.unreadable import Unreadable
 
 
 class Lister:
-    """Lists all that concerns us, takes it in, finds what went away unseen, and gives everything its turn."""
+    """Lists all our objects, stores them, finds what was deleted unseen, and gives every object its turn."""
 
     def __init__(
         self,
@@ -22,14 +22,14 @@ class Lister:
         self._cluster = cluster
         self._enqueue = enqueue
         self._complain = complain
-        self._is_from_scratch = False  # and stays so until it has succeeded
+        self._is_from_scratch = False  # stays True until a listing has succeeded
 
     async def relist(self, *, from_scratch: bool = False) -> bool:
-        """Bring the store up to date with the API server, and return whether that one's state went back.
+        """Bring the store up to date with the API server, and return whether the API server's state went back.
 
-        It did if a list shows as older, or as there, what was known as newer or as gone before the list was begun: etcd was
-        restored. Then everything is listed anew, and taken as it is; `from_scratch` if that is known. Raise a `ClusterError` if
-        the API server does not answer.
+        It went back if a list shows an older version than was known before the list was begun, or shows an object that was
+        known to be gone: etcd was restored. Then everything is listed again and taken as it is. Set `from_scratch` if this is
+        known beforehand. Raise a `ClusterError` if the API server does not answer.
         """
         self._is_from_scratch |= from_scratch
         if self._is_from_scratch:
@@ -38,7 +38,7 @@ class Lister:
         requests_before = {request.metadata.uid for request in self._store.requests()}
         bindings_before = tuple(self._store.bindings().values())
         policies_before = tuple(self._store.policies.all())
-        # Bindings first: one that is past its end goes at once, whatever the other lists do (promise P3).
+        # Bindings first: a binding past its end is removed at once, whatever happens to the other lists (promise P3).
         bindings = await self._cluster.list_bindings()
         for body in bindings:
             key = self._store.see_binding(body)

@@ -1,4 +1,4 @@
-"""What the parts report to each other: whom a durable record, a change of health or a passed self-test concerns."""
+"""What the parts report to each other: who must learn of a durable record, a change of health or a passed self-test."""
 
 from collections.abc import Callable, Sequence
 
@@ -16,7 +16,7 @@ from curfew.trail import Discrepancy, Health
 
 
 class Observer:
-    """Reports what happens, and gives each request and policy that it matters to its turn."""
+    """Reports what happens, and gives a turn to each request and policy that it matters to."""
 
     def __init__(
         self,
@@ -28,19 +28,19 @@ class Observer:
         namespace: str,
         add: Callable[[Key], None],
     ) -> None:
-        """`namespace` is Curfew's own, in which Events about the whole installation are put; `add` gives a key its turn."""
+        """`namespace` is Curfew's own: Events about the whole installation are put there. `add` gives a key its turn."""
         self._known = known
         self._reporting = reporting
         self._anchoring = anchoring
         self._forwarder = forwarder
         self._namespace = namespace
         self._add = add
-        self._was_read = False  # whether the trail knows what the log holds
+        self._was_read = False  # whether the trail has read the log
 
     # --- the trail --------------------------------------------------------------------------------------------------
 
     def durable(self, records: Sequence[Record]) -> None:
-        """Records became durable: the requests and policies that they are about can go on."""
+        """Records became durable: their requests and policies can go on."""
         self._reporting.durable(records)
         for uid in {record.subject for record in records}:
             if self._known.request(uid) is not None:
@@ -50,9 +50,9 @@ class Observer:
                 self._add(place)
 
     def health_changed(self, health: Health) -> None:
-        """Records become durable now, or do not, or for another reason."""
+        """Records now become durable, or do not, or the reason has changed."""
         self._reporting.trail_changed(ok=health.ok, reason=health.reason, message=health.message)
-        if health.is_open and not self._was_read:  # from now on a grant that the log does not announce is none
+        if health.is_open and not self._was_read:  # from now on, a grant that the log does not announce is not a grant
             self._was_read = True
             for request in self._known.requests():
                 self._add(RequestKey.of(request))
@@ -65,15 +65,15 @@ class Observer:
         self._reporting.attested(attestation, self._namespace)
 
     def verification_failed(self, discrepancy: Discrepancy) -> None:
-        """The log is not as it was written."""
+        """The log does not read back as it was written."""
         self._reporting.verification_failed(str(discrepancy), self._namespace, key=discrepancy.key)
 
     def committed(self, seconds: float, records: int, size: int) -> None:
-        """A segment of so many records and stored bytes took so long."""
+        """A segment was committed: its duration in seconds, its records and its stored bytes."""
         self._reporting.committed(seconds, records, size)
 
     def appended(self, first: int, lines: Sequence[bytes], stored: bytes) -> None:
-        """A segment is durable: hand it to what is told elsewhere."""
+        """A segment is durable: pass it on to the anchor and the forwarder."""
         self._anchoring.appended(first + len(lines), stored)
         if self._forwarder is not None:
             self._forwarder.appended(first, lines)

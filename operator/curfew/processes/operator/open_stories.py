@@ -1,4 +1,4 @@
-"""Which stories and policies the log holds open: learnt from its records, and carried forward by it in sets.
+"""Which stories and policies are open in the log: learnt from its records. The log carries them forward in sets.
 
 Memory: about 4 KiB for each open story of ordinary size and 1 KiB for each policy.
 """
@@ -19,18 +19,18 @@ OPENS = frozenset({"request.created", "request.accepted", "grant.intended", "gra
 INTENDED = "grant.intended"
 CLOSED = "request.closed"
 POLICY_TOLD = frozenset({"policy.created", "policy.updated", "policy.weakened"})
-"""The events that say that there is a policy."""
+"""The events that show that a policy exists."""
 POLICY_DELETED = "policy.deleted"
 
 CARRY_EVERY = timedelta(hours=6)
-"""How old the last set gets before the next is begun."""
+"""How old the last set becomes before the next one is begun."""
 
 SEGMENT_BYTES = 4 * PART_BYTES
-"""How much of a set goes into one segment: what waits for the log must not wait for all of it."""
+"""How much of a set goes into one segment: other records must not wait for the whole set."""
 
 
 MOST_TOLD = 128
-"""How many records of one story are known by their ids for as long as it is open: 32 decisions and all milestones are fewer."""
+"""How many record ids of one open story are known while it is open: 32 decisions and all milestones are fewer."""
 
 
 @dataclass(slots=True)
@@ -42,34 +42,34 @@ class _Story:
 
 
 class OpenStories:
-    """The open stories, by the UID of their requests, and the policies that are there, by theirs."""
+    """The open stories, by the UID of their requests, and the existing policies, by their UID."""
 
     def __init__(self, lineage: Lineage) -> None:
-        """Know nothing yet. `lineage` takes in the keys that a set names, and has those that the next one will name."""
+        """Start empty. `lineage` learns the keys that a set names, and has the keys that the next set will name."""
         self.lineage = lineage
         self._stories: dict[str, _Story] = {}
         self._policies: dict[str, bytes] = {}
         self._told: dict[str, int] = {}  # id and index of each record of an open story
         self._receipts: dict[str, Receipt] = {}  # of the announcements in open stories, by their ids
         self._set: tuple[str, int] | None = (
-            None  # of the set that is being read, and the number of the part that follows
+            None  # the name of the set that is being read, and the number of the part that follows
         )
-        self.carried_at: datetime | None = None  # when the newest complete set was begun, or the log
-        self.since: datetime | None = None  # all stories that were opened later are known; None: nothing was learnt yet
+        self.carried_at: datetime | None = None  # when the newest complete set, or the log itself, was begun
+        self.since: datetime | None = None  # all stories opened after this are known; None: nothing was learnt yet
 
     @property
     def is_complete(self) -> bool:
-        """Whether a complete set was learnt, or the log from its first record on."""
+        """Whether a complete set was learnt, or the whole log from its first record."""
         return self.carried_at is not None
 
     def begin(self, at: datetime, *, is_first: bool) -> None:
-        """Take in when the first segment that is learnt was sealed, and whether it is the first of the log."""
+        """Note when the first segment that is learnt was sealed, and whether it is the first of the log."""
         self.since = at
         if is_first:
             self.carried_at = at
 
     def learn(self, record: Record, index: int) -> None:
-        """Take in a record of the log. One that carries stories and cannot be read counts as none."""
+        """Learn from a record of the log. A record that carries stories and cannot be read is ignored."""
         if record.event == POLICY_DELETED:
             self._policies.pop(record.subject, None)
         elif record.event in POLICY_TOLD:
@@ -82,7 +82,7 @@ class OpenStories:
             self._learn_of_story(record, index)
 
     def announced(self, record: Record, receipt: Receipt) -> None:
-        """Take in the receipt of an announcement that was just learnt."""
+        """Store the receipt of an announcement that was just learnt."""
         self._receipts[record.id] = receipt
 
     def _learn_of_story(self, record: Record, index: int) -> None:
@@ -136,7 +136,7 @@ class OpenStories:
         return uid in self._stories
 
     def knows_all(self, uid: str) -> bool:
-        """Whether each record of a story is known by its id: the story is open, and has not too many."""
+        """Whether each record of a story is known by its id: the story is open, and does not have too many records."""
         story = self._stories.get(uid)
         return story is not None and len(story.told) < MOST_TOLD
 
@@ -162,7 +162,7 @@ class OpenStories:
         return self._receipts.get(record_id)
 
     def carried(self, uid: str) -> CarriedStory | None:
-        """Return a story as a set holds it, or None where it was closed."""
+        """Return a story in the form for a set, or None if it was closed."""
         story = self._stories.get(uid)
         if story is None:
             return None
@@ -170,16 +170,16 @@ class OpenStories:
         return CarriedStory(_parse(story.latest), intent, self._receipts.get(story.announcement), tuple(story.told))
 
     def policy(self, uid: str) -> Record | None:
-        """Return the last record of a policy, or None where it was deleted."""
+        """Return the last record of a policy, or None if it was deleted."""
         line = self._policies.get(uid)
         return _parse(line) if line is not None else None
 
 
 class Carrier:
-    """Makes the parts of a set, each from what is known when it is written: so each is true at its place in the log."""
+    """Makes the parts of a set. Each is made from what is known when it is written, so it is true at its place in the log."""
 
     def __init__(self, log: str, writer: str) -> None:
-        """Make nothing yet."""
+        """Start without a set."""
         self._log = log
         self._writer = writer
         self._rest: deque[str] = deque()  # the UIDs of stories, and then of policies, that are still to be carried
@@ -192,11 +192,11 @@ class Carrier:
         return self._began is not None
 
     def abandon(self) -> None:
-        """Give a set up: another writer's segment came first, and what it says may be in none of the parts to come."""
+        """Give up a set: another writer's segment came first, and the parts to come may not contain what it records."""
         self._began = None
 
     def parts(self, known: OpenStories, at: datetime) -> list[Record]:
-        """Return what the next segment has to begin with: the next parts of a set, or nothing while none is due."""
+        """Return what the next segment must begin with: the next parts of a set, or nothing while none is due."""
         if not self.is_under_way:
             if known.since is None or (known.carried_at is not None and at - known.carried_at < CARRY_EVERY):
                 return []
@@ -242,7 +242,7 @@ class Carrier:
 
 
 class _Milestones(Mapping[str, Record]):
-    """Records by UID, parsed when they are looked at: there may be many, and few are."""
+    """Records by UID, parsed only when they are read: there may be many, and few are read."""
 
     def __init__(self, lines: Mapping[str, bytes]) -> None:
         self._lines = lines
@@ -261,7 +261,7 @@ class _Milestones(Mapping[str, Record]):
 
 
 def _line(record: Record) -> bytes:
-    """Return a record's line in memory of its own size: the encoder's bytes hold on to a buffer of 4 KiB."""
+    """Return a record's line in memory of its exact size: the encoder's bytes keep a buffer of 4 KiB alive."""
     return bytes(memoryview(record.line()))
 
 

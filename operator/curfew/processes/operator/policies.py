@@ -1,4 +1,4 @@
-"""Policies: each is judged, and each of its versions and its end are told in the log."""
+"""Policies: each is judged, and each of its versions and its end are recorded in the log."""
 
 from datetime import datetime
 
@@ -11,7 +11,7 @@ from curfew.processes.operator.roles import RoleReader
 
 
 class PolicyReconciler:
-    """Tells of policies what the log does not have yet, and writes into their status whether they can be asked for."""
+    """Records what the log does not have yet about policies. Writes into their status whether people can ask for them."""
 
     def __init__(
         self,
@@ -30,13 +30,13 @@ class PolicyReconciler:
         self._roles = roles
 
     async def reconcile(self, key: PolicyKey) -> datetime | None:
-        """Tell of each version of a policy once, and judge it. Return when to look again, or None."""
+        """Record each version of a policy once, and judge the policy. Return when to look again, or None."""
         self._tell_of_deleted(key)
         policy = self._known.get(key)
         if policy is None:
             return None
         last = self._trail.open_policies().get(policy.metadata.uid)
-        is_read = self._trail.health.is_open  # else only the log knows what was told of the policy
+        is_read = self._trail.health.is_open  # otherwise only the log knows what was recorded about the policy
         version = policy_records.changed(policy, last, at=self._clock.now()) if is_read else None
         is_behind = is_read and version is None and not policy_records.is_recorded(policy)
         is_durable = version is not None and self._trail.receipt(version.id) is not None
@@ -53,14 +53,14 @@ class PolicyReconciler:
                     key.namespace, key.name, meta.uid, meta.resource_version, status
                 )
             except (Conflict, NotFound):
-                return None  # it was changed or deleted meanwhile; the watch brings it back
+                return None  # it was changed or deleted in the meantime; the watch brings it back
             self._known.see(patched)
         for notice in judgement.notices:
             self._reporter.notice(notice)
         return judgement.wake_at
 
     def _tell_of_deleted(self, key: PolicyKey) -> None:
-        """Tell the ends of the policies that had this key, until they are durable."""
+        """Record the ends of the policies that had this key, until the records are durable."""
         for policy in self._known.gone(key):
             last = self._trail.open_policies().get(policy.metadata.uid)
             records = policy_records.deleted(policy, last, at=self._clock.now())
@@ -70,7 +70,7 @@ class PolicyReconciler:
                 self._trail.submit(records)
 
     def tell_deleted(self) -> None:
-        """Tell the ends of the policies that the trail remembers and the cluster no longer has."""
+        """Record the ends of the policies that the trail remembers and the cluster no longer has."""
         for uid, last in self._trail.open_policies().items():
             if not self._known.knows(uid):
                 self._trail.submit(policy_records.deleted_unseen(last, at=self._clock.now()))

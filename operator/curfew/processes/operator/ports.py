@@ -1,4 +1,4 @@
-"""What the operator needs of the trail, of the used names and of the reporting, to work on requests and policies."""
+"""What the operator needs from the trail, the used names and the reporting, to work on requests and policies."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -18,7 +18,7 @@ class TrailPort(Protocol):
     """The trail. Nothing here waits."""
 
     def submit(self, records: Iterable[Record]) -> None:
-        """Hand records over; those already handed over or durable are ignored."""
+        """Hand records over. Records that were already handed over, or are durable, are ignored."""
         ...
 
     def receipt(self, record_id: str) -> Receipt | None:
@@ -26,27 +26,27 @@ class TrailPort(Protocol):
         ...
 
     def is_told(self, record: Record) -> bool:
-        """Whether the trail holds a record that was in an outbox; so also if it is too old for its receipt to be known."""
+        """Whether the trail holds a record that was in an outbox. Also True if it is too old for its receipt to be known."""
         ...
 
     def intent(self, uid: str) -> Record | None:
         """Return the durable announcement of the grant to a request whose story is open, however old it is.
 
-        None while the trail is not open (`health.is_open`), and where it holds none: then no binding for that request is a
-        grant. What a start does not need of the announcement (the role's rules, the reasons of decisions) may be missing.
+        None while the trail is not open (`health.is_open`). Also None if it holds no announcement: then no binding for that
+        request is a grant. Parts that a start does not need (the role's rules, the reasons of decisions) may be missing.
         """
         ...
 
     def is_over(self, uid: str, created: datetime) -> bool:
-        """Whether the trail holds the story of a request closed that was created then; False while it is not open."""
+        """Whether the trail shows the story of a request created at `created` as closed; False while the trail is not open."""
         ...
 
     def open_stories(self) -> Mapping[str, Record]:
-        """Return the latest record of each request, by its UID, that the trail holds accepted and not closed."""
+        """Return, by UID, the latest record of each request that is accepted and not closed in the trail."""
         ...
 
     def open_policies(self) -> Mapping[str, Record]:
-        """Return the latest record of each policy that the trail remembers, by its UID, and does not hold deleted."""
+        """Return, by UID, the latest record of each policy that the trail remembers and does not show as deleted."""
         ...
 
     def is_own(self, record_id: str) -> bool:
@@ -60,12 +60,12 @@ class TrailPort(Protocol):
 
     @property
     def seals(self) -> Seals | None:
-        """What seals the records in a status, or None while it is not known."""
+        """The seals for the records in a status, or None while they are not known."""
         ...
 
 
 class Names(Protocol):
-    """Which names of requests were used under policies that take each name once."""
+    """Which names of requests were used under policies that accept each name only once."""
 
     async def claim(self, namespace: str, policy: str, name: str, uid: str) -> str:
         """Use a name for a request, and return the UID of the request that has it. Raise `StoreError`."""
@@ -73,16 +73,16 @@ class Names(Protocol):
 
 
 class Reporter(Protocol):
-    """Who is told what happened: Events, metrics and logs. Nothing here waits or fails."""
+    """Receives reports for Events, metrics and logs. Nothing here waits or fails."""
 
     def notice(self, notice: Notice) -> None:
-        """Tell people who watch Kubernetes Events."""
+        """Make a Kubernetes Event for the people who watch them."""
         ...
 
     def transition(self, facts: Facts, event: Event) -> None:
-        """Tell that a request changed its phase."""
+        """Report that a request changed its phase."""
         ...
 
     def removed(self, binding: Binding, at: datetime, reason: Reason) -> None:
-        """Tell that a binding was removed, so that lateness can be measured."""
+        """Report that a binding was removed, so that lateness can be measured."""
         ...

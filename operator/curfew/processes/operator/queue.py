@@ -1,6 +1,6 @@
-"""The work queue: each key is worked on by one task at a time, again when there is news, and when its time has come.
+"""The work queue: one task at a time works on each key, again when there is news, and when the key's time has come.
 
-A key first waits in the line of the person that it is about (`turns`). What ends access does not wait: that is asked
+A key first waits in the line of its person (`turns`). A key that ends access does not wait: whether it does is checked
 again with each piece of news, and at the instant that the key's place names.
 
 One heap of deadlines and one timer, re-armed against the wall clock each time it fires: a clock that is set forward is
@@ -40,9 +40,9 @@ class _Entry:
 
 
 class WorkQueue:
-    """Runs a handler for keys, one task a key, and again after a failure with a growing, jittered delay.
+    """Runs a handler for keys, one task per key. After a failure, runs it again with a growing, jittered delay.
 
-    `place` says where a key waits. It is called often and must neither wait nor fail.
+    `place` returns where a key waits. It is called often and must neither wait nor fail.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class WorkQueue:
         first_delay: float = 0.05,
         last_delay: float = 2.0,
     ) -> None:
-        """Call `due` after a failure: it returns the instant for which a key cannot wait longer, or None."""
+        """`due` is called after a failure: it returns the instant after which a key cannot wait any longer, or None."""
         self._handler = handler
         self._clock = clock
         self._place = place
@@ -77,7 +77,7 @@ class WorkQueue:
         return self._turns.waiting
 
     def add(self, key: Key) -> None:
-        """Give a key its turn, or one more when the present turn is over: at once, or when those before it had theirs."""
+        """Give a key a turn: at once, or after the keys before it. A key that has its turn now gets one more afterwards."""
         if self._is_closed:
             return
         entry = self._entries.setdefault(key, _Entry())
@@ -95,7 +95,7 @@ class WorkQueue:
         self._begin_those_whose_turn_it_is()
 
     def wake_at(self, key: Key, instant: datetime) -> None:
-        """Give a key its turn at an instant; of several, only the last named counts."""
+        """Give a key its turn at an instant. A later call for the same key replaces the instant."""
         entry = self._entries.setdefault(key, _Entry())
         if entry.wake_at == instant:
             return
@@ -132,7 +132,7 @@ class WorkQueue:
             self._on_error(key, error, delay)
             wake_at, due = self._clock.now() + delay, self._due(key)
             if due is not None and self._clock.now() < due:
-                wake_at = min(wake_at, due)  # what fails must not make an end late (promise P1)
+                wake_at = min(wake_at, due)  # a failure must not make an end late (promise P1)
         finally:
             entry.task = None
             if line is not None:
@@ -167,7 +167,7 @@ class WorkQueue:
             instant, _, key = heapq.heappop(self._heap)
             entry = self._entries.get(key)
             if entry is None or entry.wake_at != instant:
-                continue  # it was moved or done meanwhile
+                continue  # it was moved or done in the meantime
             entry.wake_at = None
             self.add(key)
         self._arm()

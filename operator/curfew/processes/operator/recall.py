@@ -1,4 +1,4 @@
-"""What the operator recalls of its log besides receipts: open stories and policies, and who was refused lately."""
+"""What the operator remembers from its log besides receipts: open stories and policies, and recent refusals."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -14,21 +14,21 @@ from curfew.trail.keys import Keys
 from curfew.trail.memory import REMEMBERED, Memory
 
 SKEW = timedelta(hours=1)
-"""By how much the API server's clock may differ from the log's where a request's age is compared with the log."""
+"""How much the API server's clock may differ from the log's clock when a request's age is compared with the log."""
 
 
 class Recall(Memory):
     """A memory that knows the records of an open story for as long as the story is open."""
 
     def __init__(self, log: str, writer: str, window: timedelta = REMEMBERED) -> None:
-        """Know nothing yet. `writer` names this process in the sets that the log carries forward."""
+        """Start empty. `writer` names this process in the sets that the log carries forward."""
         super().__init__(log, window)
         self._carrier = Carrier(log, writer)
         self.open = OpenStories(self.lineage)
         self.lately = Lately()
 
     def learn(self, records: Sequence[Record], after: Head, *, own: bool) -> None:
-        """Take in a segment: its records, and the state after it."""
+        """Learn a segment: its records, and the state after it."""
         super().learn(records, after, own=own)
         if self.open.since is None and after.at is not None:
             self.open.begin(after.at, is_first=after.seq == 0)
@@ -42,7 +42,7 @@ class Recall(Memory):
 
     @property
     def is_complete(self) -> bool:
-        """Whether a complete set of the open stories was learnt, or the log from its first record on."""
+        """Whether a complete set of the open stories was learnt, or the whole log from its first record."""
         return self.open.is_complete
 
     @property
@@ -55,15 +55,15 @@ class Recall(Memory):
         return self._carrier.parts(self.open, at)
 
     def abandon(self) -> None:
-        """Give a set up: another writer's segment came first."""
+        """Give up a set: another writer's segment came first."""
         self._carrier.abandon()
 
     # --- what others ask --------------------------------------------------------------------------------------------
 
     def receipt(self, id_: str) -> Receipt | None:
-        """Return the receipt of a durable record, or None where it is not known to be durable.
+        """Return the receipt of a durable record, or None if the record is not known to be durable.
 
-        A record of an open story is known for as long as that is open, its receipt as well if it announces the grant.
+        A record of an open story is known while the story is open. So is its receipt, if the record announces the grant.
         """
         found = super().receipt(id_) or self.open.receipt(id_)
         if found is None and (index := self.open.index(id_)) is not None:
@@ -71,20 +71,20 @@ class Recall(Memory):
         return found
 
     def is_told(self, record: Record) -> bool:
-        """Whether the log holds a record that was to be told once, as far as can be known.
+        """Whether the log holds a record that is to be written once, as far as can be known.
 
-        A record that is so old that it would be forgotten is told, unless its story is open and all its records are known.
-        One that was not told waits, and in time without a segment nothing is forgotten.
+        A record old enough to be forgotten counts as written, unless its story is open and all its records are known.
+        A record that was not written keeps waiting, and nothing is forgotten during a time without a segment.
         """
         before = self.forgotten_before
         is_forgettable = before is not None and record.at < before + SKEW and not self.open.knows_all(record.subject)
         return is_forgettable or self.receipt(record.id) is not None
 
     def is_over(self, uid: str, created: datetime) -> bool:
-        """Whether the log holds the story of a request closed that was created then, by the API server's clock.
+        """Whether the log shows the story of a request created at `created`, by the API server's clock, as closed.
 
-        A request of which nothing is remembered is over if it is so old that its end would be forgotten, and not so old
-        that an open story of that time may be unknown.
+        A request that nothing is remembered about is over if it is old enough that its end would be forgotten, but not so
+        old that an open story from that time may be unknown.
         """
         if uid in self.open:
             return False
@@ -95,43 +95,43 @@ class Recall(Memory):
 
 
 class Trail(Appender[Recall]):
-    """The operator's log: an appender, and what is recalled of it. Until it is open, nothing is."""
+    """The operator's log: an appender, and what is remembered from the log. Nothing is remembered until it is open."""
 
     _seals: Seals | None = None
 
     async def prepare(self, keys: Keys) -> None:
-        """Make the seals: what is in a status can be read before the log is."""
+        """Make the seals: the records in a status can be read before the log is read."""
         self._seals = self._seals or Seals(*await keys.signatures(statement))
 
     @property
     def seals(self) -> Seals | None:
-        """What seals the records in a status, or None until the log's key was asked for it."""
+        """The seals for the records in a status, or None until the log's key has signed for them."""
         return self._seals
 
     def is_told(self, record: Record) -> bool:
-        """Whether the log holds a record that was to be told once: what it would have forgotten counts as told."""
+        """Whether the log holds a record that is to be written once. A record old enough to be forgotten counts as written."""
         return self.memory.is_told(record)
 
     def intent(self, uid: str) -> Record | None:
         """Return the durable announcement of the grant to a request whose story is open, however old it is.
 
-        None while the trail is not open, and where it holds none: then no binding for that request is a grant.
+        None while the trail is not open. Also None if it holds no announcement: then no binding for that request is a grant.
         """
         return self.memory.open.intent(uid)
 
     def is_over(self, uid: str, created: datetime) -> bool:
-        """Whether the log holds the story of a request closed that was created then; False while the trail is not open."""
+        """Whether the log shows the story of a request created at `created` as closed; False while the trail is not open."""
         return self.memory.is_over(uid, created)
 
     def open_stories(self) -> Mapping[str, Record]:
-        """Return, by UID, the last milestone of each request that the log holds accepted and not closed, as of now."""
+        """Return, by UID, the last milestone of each request that is accepted and not closed in the log, as of now."""
         return self.memory.open.stories()
 
     def open_policies(self) -> Mapping[str, Record]:
-        """Return, by UID, the last record of each policy that the log does not hold deleted, as of now."""
+        """Return, by UID, the last record of each policy that the log does not show as deleted, as of now."""
         return self.memory.open.policies()
 
     @property
     def lately(self) -> Lately:
-        """What the log says of refusals and withdrawals in this hour and the one before it."""
+        """The refusals and withdrawals in the log from this hour and the hour before."""
         return self.memory.lately

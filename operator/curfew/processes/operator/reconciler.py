@@ -1,7 +1,7 @@
-"""Gather, decide, record, act, report: the only place that orders what is asked of the API server about a request.
+"""Gather, decide, record, act, report: the only place that sets the order of the API calls about a request.
 
 Each round does one thing to the world and looks again, so that a crash between any two is an ordinary start (promise P10).
-Whatever fails leaves this file as an error; the work queue brings the key back.
+Every failure leaves this file as an error, and the work queue brings the key back.
 """
 
 from collections.abc import Callable, Iterable
@@ -36,7 +36,7 @@ ROUNDS = 32
 
 
 class Reconciler:
-    """Brings one request, or one policy, a step at a time to where it should be."""
+    """Brings one request, or one policy, step by step to where it should be."""
 
     def __init__(
         self,
@@ -56,7 +56,7 @@ class Reconciler:
     ) -> None:
         """`wake` gives a request or a policy a turn, by its key: something that it may wait for is over or has changed.
 
-        `closed` is told of each request that was labelled closed.
+        `closed` is called with each request that was labelled closed.
         """
         self._store = store
         self._cluster = cluster
@@ -101,11 +101,11 @@ class Reconciler:
         uid = key.uid
         request, binding, broken = self._store.request(uid), self._store.binding(uid), self._store.unreadable(uid)
         if binding is not None and (request is None or broken is not None or not self._store.is_synced):
-            return Place(None)  # nobody knows what there is to wait for, or the end on it is all that is looked at
+            return Place(None)  # nobody knows what it should wait for, or only the end on its binding counts
         if broken is not None:
             return Place(NamespaceLine(str(broken.body["metadata"].get("namespace"))))
         if request is None:
-            return Place(None)  # there is nothing to do
+            return Place(None)  # nothing is left to do
         if binding is not None and self._has_to_end(request, binding):
             return Place(None)
         return Place(request.spec.submitted_by, until=binding.expires_at if binding is not None else None)
@@ -113,7 +113,7 @@ class Reconciler:
     def _has_to_end(self, request: AccessRequest, binding: Binding) -> bool:
         try:
             return ending.why_ended(self.gatherer.facts(request), binding) is not None
-        except Exception:  # noqa: BLE001  whatever is wrong with it is in nobody else's way: its own turn tells of it
+        except Exception:  # noqa: BLE001  its trouble must not hold up others: its own turn reports it
             return True
 
     async def _reconcile_request(self, uid: str) -> datetime | None:
@@ -121,7 +121,7 @@ class Reconciler:
         for _ in range(ROUNDS):
             binding = self._store.binding(uid)
             if binding is not None and await self._end_at_once(uid, binding):
-                return self._clock.now()  # what is to be written of it waits for its turn
+                return self._clock.now()  # its records wait for its turn
             if self._store.unreadable(uid) is not None and self._store.is_synced:
                 return await self._closing.answer_unreadable(uid) if binding is None else binding.expires_at
             if self._store.request(uid) is None or not self._store.is_synced:
@@ -146,7 +146,7 @@ class Reconciler:
         raise RuntimeError(f"request {uid} did not come to rest in {ROUNDS} steps")
 
     async def _end_at_once(self, uid: str, binding: Binding) -> bool:
-        """End what has to end before anything else is read or parsed, and return whether it was ended (P1 and P3)."""
+        """End access that must end, before anything else is read or parsed. Return whether it was ended (P1 and P3)."""
         cause, broken = ending.is_over(binding, self._clock.now()), self._store.unreadable(uid)
         if cause is None and broken is not None:
             cause = ending.last_word(broken.body)
@@ -169,7 +169,7 @@ class Reconciler:
     # --- act --------------------------------------------------------------------------------------------------------
 
     async def _act(self, uid: str, facts: Facts, step: Step) -> frozenset[Read]:
-        """Do the step's one thing, report it, and return what has to be read before the next decision."""
+        """Do the step's one act, report it, and return what must be read before the next decision."""
         reads: frozenset[Read] = frozenset()
         match step.act:
             case Remove() as removal:
@@ -193,7 +193,7 @@ class Reconciler:
         try:
             self._store.see_binding(await self._cluster.create_binding(create.manifest))
         except AlreadyExists:
-            # Not success: it is read back and compared.
+            # This is not success yet: the binding is read back and compared.
             return frozenset({Read.BINDING})
         except (Forbidden, Invalid) as error:
             now = self._clock.now()
@@ -203,7 +203,7 @@ class Reconciler:
         return frozenset()
 
     async def _refuse_or_patch(self, uid: str, facts: Facts, step: Step, patch: Patch) -> None:
-        """Write a status; a count waits for each refusal that is on its way into one."""
+        """Write a status. A count waits for each refusal that is being written into a status."""
         key = facts.counting if "countedIn" in patch.status else None
         if key is None:
             await self._patch(uid, facts, step, patch)
@@ -236,13 +236,13 @@ class Reconciler:
         self._report(step.notices)
 
     def _give_place(self, facts: Facts) -> None:
-        """Let the other requests of a person look whether there is a place for them, now that this one holds none."""
+        """Let the person's other requests check whether there is a place for them, now that this one holds none."""
         if facts.request.status.phase is Phase.ACTIVE or facts.announced is not None:
             for key in self._store.beside(facts.request):
                 self._wake(key)
 
     async def _reread(self, uid: str, facts: Facts) -> None:
-        """Read a request anew that somebody changed between our reading and our writing."""
+        """Read a request again that somebody changed between our read and our write."""
         meta = facts.request.metadata
         body = await self._cluster.get_request(meta.namespace, meta.name)
         if body is None or body["metadata"]["uid"] != uid:

@@ -1,4 +1,4 @@
-"""Removes bindings: the one way access ends. Nothing stands before it (promise P3)."""
+"""Removes bindings: the only way that access ends. Nothing may come before that (promise P3)."""
 
 import asyncio
 from datetime import datetime, timedelta
@@ -15,11 +15,11 @@ from curfew.processes.operator.known import Store
 from curfew.processes.operator.ports import Reporter, TrailPort
 
 REMOVAL_PATIENCE = timedelta(seconds=5)
-"""For how long a binding that must go may resist before the log says so: a moment without an answer is no news."""
+"""How long a binding may resist removal before the log records it. A moment without an answer is not recorded."""
 
 
 class Remover:
-    """Removes bindings, and tells of those that were no grant or do not go."""
+    """Removes bindings. Records those that were not a grant, and those that cannot be removed."""
 
     def __init__(
         self, store: Store, cluster: Cluster, trail: TrailPort, clock: Clock, reporter: Reporter, gatherer: Gatherer
@@ -30,10 +30,10 @@ class Remover:
         self._clock = clock
         self._reporter = reporter
         self._gatherer = gatherer
-        self._removals = asyncio.Semaphore(64)  # what waits behind nothing else (promise P3)
+        self._removals = asyncio.Semaphore(64)  # removals wait for nothing but each other (promise P3)
 
     async def remove(self, uid: str, removal: Remove) -> None:
-        """Delete a binding, known by the key `uid`. Raise a `ClusterError` if it may still be there."""
+        """Delete the binding with the key `uid`. Raise a `ClusterError` if the binding may still exist."""
         binding = removal.binding
         async with self._removals:
             try:
@@ -53,17 +53,17 @@ class Remover:
             self._disown(uid, removal, at)
 
     def _disown(self, uid: str, removal: Remove, at: datetime) -> None:
-        """Tell of a binding that was none of ours to adopt. What was tampered with is not made again."""
+        """Record a binding that was not ours to adopt. A binding that was tampered with is not made again."""
         self._store.memories.disowned(uid, refuses_another(removal))
         self.tell_of_orphan(removal.binding, removal.detail, at)
 
     def tell_of_orphan(self, binding: Binding, why: str, at: datetime) -> None:
-        """Tell of a binding that was removed because it had no right to exist."""
+        """Record a binding that was removed because it had no right to exist."""
         self._trail.submit((stories.orphan_removed(binding, at=at, why=why),))
         self._reporter.notice(about_orphan(binding, why))
 
     def _tell_of_stuck(self, uid: str, removal: Remove, problem: str) -> None:
-        """Tell of a binding that has to go and does not, once it has resisted for a while; it is tried on."""
+        """Record a binding that must be removed and cannot be, once it has resisted for a while. Removal is still tried."""
         now = self._clock.now()
         since = self._store.memories.stuck(uid, now)
         if now - since < REMOVAL_PATIENCE:

@@ -1,4 +1,4 @@
-"""Telling what happened: Events for people, metrics for machines, one log line each. Never the audit trail (promise P11)."""
+"""Reports what happened: Events for people, metrics for machines, one log line each. Never the audit trail (promise P11)."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -28,11 +28,11 @@ from curfew.processes.operator.unreadable import Unreadable
 log = structlog.get_logger("curfew")
 
 _DECIDES = (Event.APPROVE, Event.GRANT, Event.DENY)
-"""What can happen to a request that waits for decisions because people decided."""
+"""What can happen, because people decided, to a request that waits for decisions."""
 
 
 class Reporting:
-    """Passes what the reconciler, the queue and the handlers tell to Events, metrics and the log."""
+    """Passes reports from the reconciler, the queue and the handlers on to Events, metrics and the log."""
 
     def __init__(self, recorder: Recorder, telemetry: Telemetry) -> None:
         self._recorder = recorder
@@ -40,13 +40,13 @@ class Reporting:
         self._attested: Attestation | None = None
 
     def notice(self, notice: Notice) -> None:
-        """Tell people who watch Kubernetes Events."""
+        """Make a Kubernetes Event for the people who watch them."""
         if notice.type == "Warning":
             self._telemetry.warned(notice.reason)
         self._recorder.post(notice)
 
     def transition(self, facts: Facts, event: Event) -> None:
-        """Count a transition, and measure how long people took to decide and how long the grant took from then on."""
+        """Count a transition. Measure how long people took to decide, and how long the grant took after that."""
         request, status = facts.request, facts.request.status
         self._telemetry.transition(str(event))
         if event is Event.REJECT and facts.counting is not None:
@@ -81,7 +81,7 @@ class Reporting:
         )
 
     def failed(self, key: Key, error: Exception, delay: timedelta) -> None:
-        """Tell that work on a key failed and is tried again."""
+        """Report that work on a key failed and is tried again."""
         self._telemetry.reconcile_error(type(error).__name__)
         again = round(delay.total_seconds(), 3)
         if isinstance(error, ClusterError):
@@ -90,7 +90,7 @@ class Reporting:
             log.error("work on a key failed", key=str(key), problem=str(error), again_in=again, exc_info=error)
 
     def unreadable(self, error: Unreadable) -> None:
-        """Tell of an object that cannot be read. It stops nobody else; a request is told so in its status."""
+        """Report an object that cannot be read. It holds up nobody else. A request also shows it in its status."""
         self._telemetry.reconcile_error("Unreadable")
         log.error("an object cannot be read and is skipped", problem=str(error))
 
@@ -99,7 +99,7 @@ class Reporting:
         self._telemetry.committed(seconds, records, size)
 
     def trail_changed(self, *, ok: bool, reason: str, message: str) -> None:
-        """Tell that records do, or do not, become durable."""
+        """Report that records do, or do not, become durable."""
         self._telemetry.trail_healthy(reason if not ok else "", ok=ok)
         if ok:
             log.info("the trail takes records", reason=reason)
@@ -111,7 +111,7 @@ class Reporting:
             )
 
     def attested(self, attestation: Attestation, namespace: str) -> None:
-        """Tell whether the bucket was proved to be write-once; where it was not, people are told once a change."""
+        """Report whether the bucket was proved to be write-once. If it was not, make one Event for each change."""
         self._telemetry.attested(str(attestation.evidence), attestation.at, sufficient=attestation.sufficient)
         old, self._attested = self._attested, attestation
         if old is not None and (old.sufficient, old.findings) == (attestation.sufficient, attestation.findings):
@@ -125,18 +125,18 @@ class Reporting:
         self._recorder.post(about_log("NotWriteOnce", "Attest", note, namespace, key=format_time(attestation.at)))
 
     def verification_failed(self, message: str, namespace: str, *, key: str) -> None:
-        """Tell that a segment of the log is not as it was stored; `key` is the same for the same news."""
+        """Report that a segment of the log differs from what was stored. `key` is the same for the same finding."""
         self._telemetry.verification_failed()
         log.error("the audit trail is not as it was written", problem=message)
         self._recorder.post(about_log("VerificationFailed", "ReadBack", message, namespace, key=key))
 
     def set_back(self, message: str, namespace: str, *, key: str) -> None:
-        """Tell that the cluster was set back to an earlier state."""
+        """Report that the cluster was set back to an earlier state."""
         log.error("the cluster was set back to an earlier state", problem=message)
         self._recorder.post(about_log("ClusterSetBack", "Compare", message, namespace, key=key))
 
     def enforcement_changed(self, state: EnforcementState, namespace: str) -> None:
-        """Tell that our admission policies are, or are not, in force: where people look, once a change."""
+        """Report, once per change, whether our admission policies are in force."""
         if state.ok:
             log.info("admission policies are in force", reason=state.reason)
             return
@@ -151,7 +151,7 @@ class Reporting:
         self._recorder.post(about_enforcement(state, namespace))
 
     def clock_changed(self, state: ClockState, namespace: str) -> None:
-        """Tell that our clock does, or does not, agree with the API server's: where people look, once a change."""
+        """Report, once per change, whether our clock agrees with the API server's."""
         if state.reason == skew.ClockReason.AGREES:
             log.info("the clock agrees with the API server's")
             return
@@ -164,7 +164,7 @@ class Reporting:
         self._telemetry.set_sweeper(state.last, installed=installed, overdue=overdue)
 
     def sweeper_overdue(self, state: SweeperState, since: datetime, namespace: str) -> None:
-        """Report an outage of the sweeper, which began at `since`: where people look."""
+        """Report an outage of the sweeper that began at `since`."""
         log.error("the sweeper does not run", problem=state.message)
         self._recorder.post(about_sweeper(state.message, since, namespace))
 
@@ -174,7 +174,7 @@ class Reporting:
         log.info("finished request deleted", namespace=request.namespace, request=request.name, uid=request.uid)
 
     def may_not_delete(self, namespace: str, problem: str) -> None:
-        """Report a namespace whose finished requests stay because the API server refuses to delete them."""
+        """Report a namespace where finished requests stay because the API server refuses to delete them."""
         self._telemetry.finished_not_deleted()
         log.warning(
             "finished requests stay in a namespace: Curfew may not delete them there. List the namespace in the chart's "
@@ -184,13 +184,13 @@ class Reporting:
         )
 
     def durable(self, records: Sequence[Record]) -> None:
-        """Log what became durable, by event."""
+        """Log the records that became durable, by event."""
         log.debug("records are durable", events=[record.event for record in records])
 
     def survey(self, store: Store, now: datetime, seals: Seals | None) -> None:
-        """Set the metrics that are a picture of everything: phases, what is past its end, what waits for the trail.
+        """Set the metrics that describe the whole state: phases, access past its end, records that wait for the trail.
 
-        `seals` tells which records in a status are ours; None while it is not known.
+        `seals` shows which records in a status are ours; None while the seals are not known.
         """
         phases: Counter[tuple[str, str, str]] = Counter()
         waiting = 0

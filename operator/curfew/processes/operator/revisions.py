@@ -1,7 +1,7 @@
-"""Noticing that the API server's state went back to an earlier one, because etcd was restored from a snapshot.
+"""Notices that the API server's state went back to an earlier one, because etcd was restored from a snapshot.
 
-Kubernetes numbers every change. Numbers that go back mislead whoever remembers them: what was deleted is there again, what is
-newer looks older, and a watch waits for numbers that are far away. So the number is looked at every few seconds.
+Kubernetes numbers every change. If the numbers go back, a process that remembers them is misled: deleted objects exist
+again, newer objects look older, and a watch waits for numbers that are far away. So the number is checked every few seconds.
 """
 
 from dataclasses import dataclass
@@ -13,11 +13,11 @@ from curfew.ports import Cluster, ClusterError
 
 
 class Course(Enum):
-    """What became of the API server's state since the last look."""
+    """What happened to the API server's state since the last look."""
 
     ON = auto()  # it went on
     BACK = auto()  # it went back
-    UNKNOWN = auto()  # the API server was away meanwhile: only a comparison of all objects can tell
+    UNKNOWN = auto()  # the API server was away in the meantime: only a comparison of all objects can show it
 
 
 @dataclass(slots=True)
@@ -30,12 +30,12 @@ class Revisions:
     was_away: bool = False
 
     async def look(self) -> Course:
-        """Ask for the revision, and return what it says. Never fails: no answer is an answer too."""
+        """Ask for the revision, and return what it shows. Never fails: a missing answer is also a result."""
         try:
             self.found = await self.cluster.revision()
         except ClusterError:
             self.was_away = True
-            return Course.ON  # nothing is known; the next answer is looked at closely
+            return Course.ON  # nothing is known; the next answer is checked closely
         was_away, self.was_away = self.was_away, False
         if self.found < self.highest:
             return Course.BACK
@@ -43,12 +43,12 @@ class Revisions:
         return Course.UNKNOWN if was_away else Course.ON
 
     def start_over(self) -> None:
-        """Take the revision found last for the highest there is."""
+        """Treat the revision that was found last as the highest one."""
         self.highest = self.found
 
 
 def cluster_set_back(log: str, *, at: datetime, seen: int, found: int) -> Record:
-    """The API server's state went back to an earlier one. What the log holds is compared with what is there now."""
+    """Return the record that the API server's state went back. The log is compared with what the cluster has now."""
     return make_record(
         "audit.cluster_set_back",
         at=at,

@@ -1,7 +1,7 @@
-"""Roles are watched without what is in them: only those that a request has pinned or a policy offers are read.
+"""Watches roles by their metadata only. A role is read in full only if a request has pinned it or a policy offers it.
 
-So the Roles of somebody who takes no part cost nothing, however large they are, and a change of one that matters still ends
-what was granted of it at once (promise P5).
+So the Roles of people who do not use Curfew cost nothing, however large they are. A change of a role that matters still ends
+its grants at once (promise P5).
 """
 
 import asyncio
@@ -26,13 +26,13 @@ _LAST_DELAY: Final = 2.0  # seconds
 
 
 class RoleWatch:
-    """Keeps up to date what is known of the roles that matter."""
+    """Keeps the known state of the roles that matter up to date."""
 
     def __init__(self, source: RoleSource, roles: KnownRoles, enqueue: Callable[[Key], None]) -> None:
         self._source = source
         self._roles = roles
         self._enqueue = enqueue
-        self._reading = asyncio.Lock()  # one at a time: each may be as large as is read at all
+        self._reading = asyncio.Lock()  # one at a time: each may have the largest size that is read
 
     async def run(self) -> None:
         """Watch for ever."""
@@ -41,7 +41,7 @@ class RoleWatch:
                 watches.create_task(self._follow(kind))
 
     async def _follow(self, kind: str) -> None:
-        """List, watch, and begin anew whenever that fails; sooner or later, but never at once for ever."""
+        """List and watch; begin again after each failure, with a pause so that it does not spin."""
         delay = _FIRST_DELAY
         while True:
             try:
@@ -52,13 +52,13 @@ class RoleWatch:
                         await self._see(kind, seen)
                         version = seen.version or version
             except ClusterError as error:
-                if not isinstance(error, Conflict):  # a version that is not kept any more is no news
+                if not isinstance(error, Conflict):  # a version that is not kept any more need not be reported
                     log.warning("cannot watch roles", kind=kind, problem=str(error), again_in=delay)
             await asyncio.sleep(delay * random.uniform(0.5, 1.0))  # noqa: S311  jitter is no secret
             delay = min(_LAST_DELAY, delay * 2)
 
     async def _list(self, kind: str) -> str:
-        """List all of a kind, look at those that matter, and find out which of them went away unseen."""
+        """List all roles of a kind, look at those that matter, and find those that were deleted unseen."""
         listed, version = await self._source.list_roles(kind)
         there = {(kind, seen.namespace, seen.name) for seen in listed}
         for key, uid in self._roles.there().items():
@@ -82,10 +82,10 @@ class RoleWatch:
     async def _read(self, key: RoleKey, uid: str) -> None:
         try:
             body = await self._source.get_role(*key)
-        except TooLarge:  # it cannot be known to be as it was approved (promise P8)
+        except TooLarge:  # nobody can know whether it is still as approved (promise P8)
             waiting = self._roles.see_unreadable(key, uid)
         else:
-            waiting = self._roles.see(body) if body is not None else frozenset()  # the watch tells of its end
+            waiting = self._roles.see(body) if body is not None else frozenset()  # the watch reports its end
         for key_ in waiting:
             self._enqueue(key_)
 
@@ -97,16 +97,16 @@ class RoleWatch:
 
 
 class RoleReader:
-    """Reads the role that a policy offers, past the watch."""
+    """Reads the role that a policy offers, directly and not through the watch."""
 
     def __init__(self, cluster: Cluster, roles: KnownRoles, wake: Callable[[Key], None]) -> None:
-        """`wake` gives its turn to each request and policy that another version of the role matters to."""
+        """`wake` gives a turn to each request and policy that a new version of the role matters to."""
         self._cluster = cluster
         self._roles = roles
         self._wake = wake
 
     async def read(self, policy: AccessPolicy) -> Role | None:
-        """Return the role that a policy offers; None if there is none, or none that can be read (promise P8)."""
+        """Return the role that a policy offers; None if it does not exist or cannot be read (promise P8)."""
         ref, place = policy.spec.role_ref, PolicyKey.of(policy)
         try:
             body = await self._cluster.get_role(str(ref.kind), place.namespace, ref.name)

@@ -1,4 +1,4 @@
-"""Keeping tasks alive: which of them may never end, and what happens when one does."""
+"""Keeps tasks alive: which tasks may never end, and what happens when one does."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -25,18 +25,18 @@ class Runs(Enum):
     """Which replica runs a task."""
 
     EVERYWHERE = "everywhere"
-    """Each replica needs it to know what there is and to end access."""
+    """Each replica needs the task to know the state of the cluster and to end access."""
 
     ON_THE_LEADER = "on the leader"
-    """It writes, grants or reports, so only one replica may do it."""
+    """The task writes, grants or reports, so only one replica may run it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
     """One of the operator's tasks, for as long as the process runs.
 
-    If a vital task ends, the process stops, because nobody would do its work. Any other task begins again after a
-    defect, and whatever becomes of it, access ends on time (promise P1).
+    If a vital task ends, the process stops, because nothing else would do its work. Any other task begins again after a
+    defect. Whatever happens to it, access ends on time (promise P1).
     """
 
     name: str
@@ -46,7 +46,7 @@ class Task:
 
 
 class Supervisor:
-    """Runs all tasks until it is told to stop or a vital task ends."""
+    """Runs all tasks until it is asked to stop or a vital task ends."""
 
     def __init__(self) -> None:
         self.stop = asyncio.Event()
@@ -55,7 +55,7 @@ class Supervisor:
     async def run(self, tasks: Sequence[Task], wind_up: Callable[[], Awaitable[None]]) -> None:
         """Run the tasks until `stop` is set, then `wind_up` while they still run, then cancel them.
 
-        Raise what ended a vital task.
+        Raise the error that ended a vital task.
         """
         async with asyncio.TaskGroup() as group:
             running = [group.create_task(self._keep(task), name=task.name) for task in tasks]
@@ -74,7 +74,7 @@ class Supervisor:
             await repeat(task.name, task.run)
         try:
             await task.run()
-        except Exception as error:  # whatever it is, it is raised again after an orderly stop
+        except Exception as error:  # any error is raised again after an orderly stop
             if self.stop.is_set():
                 log.exception("task failed while stopping", task=task.name)
             else:
@@ -86,17 +86,17 @@ class Supervisor:
 
 
 async def repeat(name: str, run: Callable[[], Awaitable[None]]) -> None:
-    """Run it again and again. A defect is logged and ends nothing else."""
+    """Call `run` again and again. A defect is logged and ends nothing else."""
     while True:
         try:
             await run()
-        except Exception:  # whatever it is, what ends access goes on beside it
+        except Exception:  # whatever the error is, the tasks that end access go on
             log.exception("task failed", task=name, again_in=AGAIN_SECONDS)
         await asyncio.sleep(AGAIN_SECONDS)
 
 
 async def insist(what: str, act: Callable[[], Awaitable[R]]) -> R:
-    """Do it until it succeeds, and return what it returns. Each failure is logged."""
+    """Call `act` until it succeeds, and return its result. Each failure is logged."""
     delay = _FIRST_PAUSE_SECONDS
     while True:
         try:
@@ -105,6 +105,6 @@ async def insist(what: str, act: Callable[[], Awaitable[R]]) -> R:
             log.warning("cannot do it yet", what=what, problem=str(error), again_in=delay)
             await asyncio.sleep(delay)
             delay = min(_LONGEST_PAUSE_SECONDS, delay * 2)
-        except Exception:  # nobody else does it: if this ended, nobody would know
+        except Exception:  # nothing else does this work: if it ended here, nobody would know
             log.exception("task failed", task=what, again_in=AGAIN_SECONDS)
             await asyncio.sleep(AGAIN_SECONDS)

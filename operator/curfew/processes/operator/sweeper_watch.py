@@ -1,4 +1,4 @@
-"""Looks whether the sweeper runs. Nothing waits for it: while the operator is up, it ends access by itself."""
+"""Checks whether the sweeper runs. Nothing waits for this: while the operator is up, the operator itself ends access."""
 
 import asyncio
 from collections.abc import Callable
@@ -28,7 +28,7 @@ class SweeperWatch:
         seen: Callable[[SweeperState], None],
         overdue: Callable[[SweeperState, datetime], None],
     ) -> None:
-        """`seen` is called after each look; `overdue` once for each outage, with the time since when."""
+        """`seen` is called after each look. `overdue` is called once for each outage, with the time when it began."""
         self._cron_jobs = cron_jobs
         self._clock = clock
         self._namespace = namespace

@@ -9,33 +9,33 @@ from curfew.core.skew import Bounds, bound, judge, narrow, read_date
 from curfew.ports import Clock
 
 _KEPT: Final = 60  # answers
-_PAUSE: Final = timedelta(seconds=0.3)  # between two that are kept: together they see a second from all sides
+_PAUSE: Final = timedelta(seconds=0.3)  # between two kept answers: together they cover all parts of a second
 _OLDEST: Final = timedelta(minutes=5)  # clocks drift
 
 
 class Timekeeping:
-    """Remembers what the latest answers say of the clock, and says when that means something else."""
+    """Remembers what the latest answers show about the clock, and reports when their meaning changes."""
 
     def __init__(self, clock: Clock, changed: Callable[[ClockState], None]) -> None:
-        """Begin without an answer: until there is one nothing is granted. `changed` is called with each new state."""
+        """Begin without an answer: until there is one, nothing is granted. `changed` is called with each new state."""
         self._clock = clock
         self._changed = changed
-        self._answers: list[tuple[datetime, Bounds]] = []  # with when each came, the newest last
+        self._answers: list[tuple[datetime, Bounds]] = []  # each with the time when it came, the newest last
         self._state = judge(None, None, now=clock.now())
         self._skew = timedelta(0)
 
     @property
     def state(self) -> ClockState:
-        """What is known now."""
+        """The state that is known now."""
         return self._state
 
     @property
     def skew(self) -> timedelta:
-        """How far the clock is ahead of the API server's at least; below zero it is behind."""
+        """How far the clock is at least ahead of the API server's. Below zero, it is behind."""
         return self._skew
 
     def answered(self, sent: datetime, received: datetime, date: str | None) -> None:
-        """Take in that an answer of the API server was dated so. It is called for every answer and costs next to nothing."""
+        """Note the date of an answer of the API server. This is called for every answer and costs almost nothing."""
         if self._answers and abs(received - self._answers[-1][0]) < _PAUSE and self._state.ok:
             return
         at = read_date(date)

@@ -1,4 +1,4 @@
-"""Objects that the API server took and that Curfew cannot read."""
+"""Objects that the API server accepted and that Curfew cannot read."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 
 class Unreadable(Exception):
-    """An object that the schema should have refused. `str(error)` says which, and what is wrong with it."""
+    """An object that the schema should have refused. `str(error)` names the object and what is wrong with it."""
 
     def __init__(self, kind: str, body: Mapping[str, Any], error: ValidationError) -> None:
         self.body = body
@@ -17,6 +17,6 @@ class Unreadable(Exception):
 
 
 def _problems(error: ValidationError) -> str:
-    """Return what is wrong where, without what stands there: it may be anything."""
+    """Return what is wrong in which field, without the field's value: it may be anything."""
     found = error.errors(include_url=False, include_context=False, include_input=False)
     return "; ".join(f"{'.'.join(str(part) for part in one['loc'])}: {one['msg']}" for one in found)

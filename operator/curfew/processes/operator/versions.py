@@ -6,20 +6,20 @@ from dataclasses import dataclass
 from typing import Any
 
 TOMBSTONES = 10_000
-"""How many deleted UIDs are remembered, so that a late event about one does not bring it back."""
+"""How many deleted UIDs are remembered, so that a late event does not bring a deleted object back."""
 
 KINDS = ("request", "policy", "binding", "role")
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What was known of all objects at one instant: a list that is begun later can only be newer."""
+    """What was known about all objects at one instant. A list that is begun later can only be newer."""
 
     versions: Mapping[tuple[str, str], int]
     gone: frozenset[str]
 
     def contradicts(self, kind: str, body: Mapping[str, Any]) -> bool:
-        """Whether an object that was just listed was known as newer, or as gone: then the API server's state went back."""
+        """Whether a listed object was already known in a newer version, or as gone. Then the API server's state went back."""
         meta = body["metadata"]
         uid = str(meta["uid"])
         return uid in self.gone or self.versions.get((kind, uid), -1) > int(meta["resourceVersion"])
@@ -33,9 +33,9 @@ class Versions:
         self._tombstones: OrderedDict[str, None] = OrderedDict()
 
     def is_news(self, kind: str, body: Mapping[str, Any]) -> bool:
-        """Take in an object, and return whether it is newer than what was seen of it, and not gone."""
+        """Note an object, and return whether it is newer than the version seen before, and not gone."""
         meta = body["metadata"]
-        # Comparable numbers since Kubernetes 1.35 (KEP-5504).
+        # These numbers can be compared since Kubernetes 1.35 (KEP-5504).
         uid, version = str(meta["uid"]), int(meta["resourceVersion"])
         if uid in self._tombstones or self._newest.get((kind, uid), -1) >= version:
             return False
@@ -47,11 +47,11 @@ class Versions:
         return (kind, uid) in self._newest
 
     def forget(self, kind: str, uid: str) -> None:
-        """Take the object for news when it is seen again, in whichever version."""
+        """Treat the object as news when it is seen again, in any version."""
         self._newest.pop((kind, uid), None)
 
     def bury(self, uid: str) -> None:
-        """Take in that an object is gone: whatever is seen of it from now on is old."""
+        """Note that an object is gone: every version that is seen from now on is old."""
         self._tombstones[uid] = None
         for kind in KINDS:
             self._newest.pop((kind, uid), None)
@@ -63,10 +63,10 @@ class Versions:
         return uid in self._tombstones
 
     def known(self) -> Known:
-        """Return what is known of all objects, as of now."""
+        """Return what is known about all objects, as of now."""
         return Known(dict(self._newest), frozenset(self._tombstones))
 
     def start_over(self) -> None:
-        """Take whatever is seen next for the newest, as after a start: the API server's state went back."""
+        """Treat what is seen next as the newest, as after a start: the API server's state went back."""
         self._newest.clear()
         self._tombstones.clear()

@@ -1,7 +1,7 @@
-"""What Kopf calls when something was seen: take it in, give its key a turn. Nothing else happens here.
+"""What Kopf calls when an object was seen: store the object and give its key a turn. Nothing else happens here.
 
-Kopf is the watcher only: no annotations, no finalizers, no daemons, no retries of its own. Each handler names the arguments
-it uses; a word that is not taken would be Python's own.
+Kopf is only the watcher: no annotations, no finalizers, no daemons, no retries of its own. Each handler names the arguments
+that it uses; a name that is not an argument would be Python's built-in.
 """
 
 import itertools
@@ -21,7 +21,7 @@ Complain = Callable[[Unreadable], None]
 
 
 def register(registry: kopf.OperatorRegistry, store: Store, enqueue: Enqueue, complain: Complain) -> None:
-    """Put our handlers into a registry."""
+    """Register our handlers."""
 
     def turn(key: Key | None) -> None:
         if key is not None:
@@ -108,7 +108,7 @@ class NoProgress(kopf.ProgressStorage):
         """Keep nothing."""
 
     def purge(self, *, key: str, body: kopf.Body, patch: kopf.Patch) -> None:
-        """Have nothing to remove."""
+        """Remove nothing: nothing is kept."""
 
     def touch(self, *, body: kopf.Body, patch: kopf.Patch, value: str | None) -> None:
         """Touch nothing."""

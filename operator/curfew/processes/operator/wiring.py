@@ -32,10 +32,10 @@ from curfew.settings.operator import Settings
 from curfew.trail import People, PunctualStore, UsedNames
 
 NAME_TIMEOUT = timedelta(seconds=5)
-"""How long the store may take to report whether a name was used; the request waits meanwhile."""
+"""How long the store may take to report whether a name was used. The request waits for that."""
 
 FOLD = timedelta(hours=1)
-"""How much more of the trail than the longest grant is read at the start."""
+"""How much of the trail is read at the start, in addition to the longest grant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ def wire(settings: Settings, cluster: KubeCluster, telemetry: Telemetry) -> Part
     forwarder: Forwarder | None = None
     if settings.audit.forward is not None:
         forwarder = Forwarder(open_sink(settings.audit.forward), clock, settings.audit.log, telemetry)
-    # The parts form a circle: the queue is what the observer adds to, and what the reconciler is called by.
+    # The parts form a circle: the observer adds to the queue, and the queue calls the reconciler.
     observer = Observer(known, reporting, anchoring, forwarder, namespace=namespace, add=lambda key: queue.add(key))
     store = open_store(settings.audit.url, retention=settings.audit.retention)
     log, writer = settings.audit.log, socket.gethostname()

@@ -1,5 +1,5 @@
 """The index that a search keeps of verified records: a SQLite file, and the segments beside it.
 
-`index` is what a search uses; `rows` is what is kept of a segment, `file` where it is kept, `writer` how it gets there, and
-`matching` which records may answer a question.
+`index` is the part that a search uses; `rows` makes the index entries of a segment, `file` holds them, `writer` adds
+them, and `matching` finds the records that may answer a question.
 """

@@ -1,10 +1,10 @@
-"""The SQLite file of an index, and the file of segments beside it: what is in them, opening them, and making them anew.
+"""The SQLite file of an index, and the file of segments beside it: their contents, opening them, and making them again.
 
     index.sqlite   the tables below; docs/auditing.md describes them for people who open it themselves
     segments.zst   the verified segments as they are stored, one after the other
 
 Only a process that holds the lock of `segments.zst` writes to either. All that one search adds is one transaction: until it
-is committed, the bytes that were appended to the segments belong to nothing, and the next to write takes them away.
+is committed, the bytes that were appended to the segments do not count, and the next process that writes removes them.
 """
 
 import fcntl
@@ -23,7 +23,7 @@ from curfew.audit.witness import Witness
 DATABASE, SEGMENTS = "index.sqlite", "segments.zst"
 
 VERSION = 6
-"""Of the tables and of what is in them. An index of another version is made again."""
+"""The version of the tables and of their contents. An index of another version is made again."""
 
 TABLES = """
 CREATE TABLE about (
@@ -54,9 +54,9 @@ CREATE INDEX records_by_actor ON records (actor);
 CREATE INDEX unread_records ON records (record) WHERE event IS NULL;
 CREATE INDEX decisions_by_story ON decisions (story);
 """
-"""Made when the rows are there: to sort all at once takes a third of the time."""
+"""Made after the rows: sorting all at once takes a third of the time."""
 
-_WAIT = 5.0  # seconds for another process that is just committing
+_WAIT = 5.0  # seconds to wait for another process that is committing
 _CACHE = 16 * 1024  # KiB of pages in memory
 _PAGE = 16 * 1024  # bytes; larger than usual, because nearly all is written in order
 
@@ -66,24 +66,24 @@ class IndexUnusable(Exception):
 
 
 class Damaged(Exception):
-    """The index is not what was written. `str(error)` completes "the index is damaged: ..."."""
+    """The index is not as it was written. `str(error)` completes "the index is damaged: ..."."""
 
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """What an index is of."""
+    """The log, store and key that an index is for."""
 
     log: str
     location: str  # the store's address
-    key: str  # that the log was verified with
+    key: str  # the key that the log was verified with
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """How far a log was verified, and what belongs to that."""
+    """How far a log was verified, and the data that belong to it."""
 
     witness: Witness | None = None
-    object_names: str = ""  # of each partition, a hash of the names of the log's objects up to there
+    object_names: str = ""  # for each partition, a hash of the names of the log's objects up to there
     records: int = 0
     segment_bytes: int = 0
 
@@ -98,7 +98,7 @@ class IndexFile:
         self.segments = _opened(path / SEGMENTS)
         try:
             self.database = _connected(path / DATABASE)
-        except BaseException:  # Ctrl-C as well
+        except BaseException:  # also for Ctrl-C
             self.segments.close()
             raise
 
@@ -117,7 +117,7 @@ class IndexFile:
     def state(self) -> State:
         """Return how far the log was verified. Raise `Damaged`, also for an index of something else; `sqlite3.Error`.
 
-        Checks that each record has its row, but not the contents of a row.
+        It checks that each record has its row, but not the contents of a row.
         """
         self.database.execute(f"PRAGMA cache_size = -{_CACHE}")
         with self.reading():
@@ -154,7 +154,7 @@ class IndexFile:
 
     @contextmanager
     def reading(self) -> Iterator[None]:
-        """Let all that is read within the block be of one moment."""
+        """Make everything that is read within the block be from one moment."""
         self.database.execute("BEGIN")
         try:
             yield
@@ -163,7 +163,7 @@ class IndexFile:
                 self.database.execute("ROLLBACK")
 
     def lock(self) -> bool:
-        """Whether this process is the only one that writes, from now on until it closes the index."""
+        """Make this process the only writer until it closes the index. Return whether that was possible."""
         try:
             fcntl.flock(self.segments, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -171,11 +171,11 @@ class IndexFile:
         return True
 
     def empty(self) -> None:
-        """Make it empty, whatever it holds. Raise `IndexUnusable` if another process writes to it; `OSError`."""
+        """Make the index empty, whatever it holds. Raise `IndexUnusable` if another process writes to it; `OSError`."""
         if not self.lock():
             raise IndexUnusable(f"{self.path} is in use by another search")
         self.database.close()
-        # Its journal must never be taken for that of what is made next.
+        # The old journal must never be used for the new file.
         (self.path / f"{DATABASE}-journal").unlink(missing_ok=True)
         os.truncate(self.path / DATABASE, 0)
         self.segments.truncate(0)
@@ -184,10 +184,10 @@ class IndexFile:
 
 @contextmanager
 def open_file(path: Path, named: Named) -> Iterator[tuple[IndexFile, State, str | None]]:
-    """Open or make an index in a folder, or raise `IndexUnusable`. With its state, and why it had to be emptied before."""
+    """Open or make an index in a folder, or raise `IndexUnusable`. Yield it, its state, and why it was emptied."""
     with ExitStack() as stack:
         try:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # the mode is that of the last one made
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # only the last folder gets this mode
             path.mkdir(mode=0o700, exist_ok=True)
             file = IndexFile(path, named)
             stack.callback(file.close)
@@ -214,7 +214,7 @@ def is_damage(error: Exception) -> bool:
 
 
 def _opened(path: Path) -> IO[bytes]:
-    """Open a file to append to, private if it is made; to read only if it cannot be written."""
+    """Open a file to append to; private if it is new; read-only if it cannot be written."""
     try:
         return os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+b")
     except OSError:
@@ -224,9 +224,9 @@ def _opened(path: Path) -> IO[bytes]:
 
 
 def _connected(path: Path) -> sqlite3.Connection:
-    with _opened(path):  # so that it is private; closed before SQLite opens it, because closing lets go of all locks
+    with _opened(path):  # so that it is private; closed before SQLite opens it, because closing releases all locks
         pass
-    uri = f"{path.absolute().as_uri()}?mode=rw"  # which is to read only, if it cannot be written
+    uri = f"{path.absolute().as_uri()}?mode=rw"  # which opens it read-only if it cannot be written
     database = sqlite3.connect(uri, uri=True, timeout=_WAIT, isolation_level=None)
     for setting in ("trusted_schema = OFF", "cell_size_check = ON", f"page_size = {_PAGE}"):
         database.execute(f"PRAGMA {setting}")

@@ -1,9 +1,8 @@
-"""An index of the verified records of a log, so that the next search verifies only new records. A folder in the cache
-folder.
+"""An index of the verified records of a log: the next search verifies only new records. A folder in the cache folder.
 
-What it holds is in `file.py`. A search asks the tables which records may answer, reads them from the segments that
-are kept, and holds each line against the leaf hash that was verified. The index is as trustworthy as the machine that it
-is on: a copy of evidence, and never evidence. A log that no longer holds what the index was made of is refused, because
+`file.py` describes its contents. A search asks the tables which records may answer, reads them from the segments in the
+index, and compares each line with the leaf hash that was verified. The index is as trustworthy as the machine that it is
+on: a copy of evidence, and never evidence. If a log no longer holds the records of the index, it is refused, because
 somebody has changed it.
 """
 
@@ -47,14 +46,14 @@ _LEAF = 32  # bytes of a leaf hash
 
 
 def index_path(url: str, log: str, verifier: Verifier) -> Path:
-    """Return the folder in which the index of a log at a place, verified with a key, is kept."""
+    """Return the folder with the index of a log at a place, verified with a key."""
     folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "curfew"
     named = json.dumps([url, log, str(verifier)])
     return folder / f"index-{hashlib.sha256(named.encode()).hexdigest()[:16]}"
 
 
 class _Place(NamedTuple):
-    """Where a segment is, and what was verified about it."""
+    """The place of a segment, and its verified state."""
 
     first: int
     held: int  # records
@@ -65,7 +64,7 @@ class _Place(NamedTuple):
 
 @contextmanager
 def open_index(url: str, log: str, verifier: Verifier) -> Iterator["Index"]:
-    """Open or make the index of a log, or raise `IndexUnusable`. What was added but not committed is dropped."""
+    """Open or make the index of a log, or raise `IndexUnusable`. Uncommitted additions are dropped."""
     with open_file(index_path(url, log, verifier), Named(log, url, str(verifier))) as (file, state, emptied):
         yield Index(file, state, emptied)
 
@@ -94,7 +93,7 @@ class Index:
 
     @property
     def not_kept(self) -> str | None:
-        """Why nothing can be added to it, as far as that is known."""
+        """Why nothing can be added to the index, as far as that is known."""
         return self._writer.trouble
 
     @property
@@ -133,7 +132,7 @@ class Index:
     # --- asking
 
     def find(self, query: Query) -> Iterator[tuple[int, bytes]]:
-        """Yield index and line of what may answer a query, in the order of the log; never too few.
+        """Yield index and line of each possible answer to a query, in the order of the log; no answer is left out.
 
         Raise `CannotRead` for an index that is damaged; it is emptied then.
         """
@@ -143,7 +142,7 @@ class Index:
         has_rest, may_match = bool(rest.patterns or rest.words), rest.sieve()
         try:
             for first, leaves, content, indexes in self._found(fields):
-                if has_rest and content.isascii() and not may_match(content):  # which takes long if it is not
+                if has_rest and content.isascii() and not may_match(content):  # slow if it is not ASCII
                     continue
                 lines = content.split(b"\n")
                 for index in indexes:
@@ -154,7 +153,7 @@ class Index:
             raise self._lost(error) from error
 
     def _found(self, fields: Query) -> Iterator[tuple[int, bytes, bytes, list[int]]]:
-        """Yield of each segment that may hold answers its first index, its leaves, what it holds, and the indexes of those."""
+        """Yield each segment with possible answers: its first index, leaves and content, and the indexes of the answers."""
         with self._file.reading():
             self._look_again()
             found = may_answer(self._file.database, fields)
@@ -195,7 +194,7 @@ class Index:
     # --- taking in
 
     def add(self, gist: Gist, packed: Packed, stored: bytes) -> None:
-        """Add a verified segment: what the index keeps of it, and its object. Raise `NotVerified` if it repeats a
+        """Add a verified segment: its index entries, and its object. Raise `NotVerified` if it repeats a
         record in the index, which a walk that begins in the middle cannot see.
         """
         if not gist.link.count:
@@ -206,7 +205,7 @@ class Index:
         self._writer.add(gist.link, rows, stories, packed.leaves, stored)
 
     def keep(self, log: str, names: Sequence[str], reached: Witness | None) -> None:
-        """Keep all that was added: the log, whose objects have these names, verifies up to there."""
+        """Commit all that was added: the log, whose objects have these names, verifies up to `reached`."""
         if reached is not None and reached != self._state.witness:
             self._state = self._writer.keep(reached, digest(up_to(log, names, reached.head.seq)))
 

@@ -1,4 +1,4 @@
-"""A question as SQL: which records of an index may answer it. What is asked for goes into tables, never into the text."""
+"""A question as SQL: which records of an index may answer it. The search texts go into tables, never into the SQL."""
 
 import sqlite3
 from array import array
@@ -18,13 +18,13 @@ _PLACES: dict[str, tuple[Sequence[str], Sequence[str], bool]] = {
     "event": (("event", "code"), (), False),
     "ticket": ((), ("ticket",), False),
 }
-"""Where the texts of `query.FIELDS` are: in a row of `records`, in one of `stories`, and whether in `decisions` too."""
+"""The places of the texts of `query.FIELDS`: in a row of `records`, of `stories`, and whether in `decisions` too."""
 
 
 def may_answer(database: sqlite3.Connection, query: Query) -> "array[int]":
     """Return the indexes of the records that may answer a query, in order: all that do, and perhaps more.
 
-    The fields and the span are looked at; words, and texts that may be anywhere in a record, are not.
+    It checks the fields and the span; it does not check words, or texts that may be anywhere in a record.
     """
     database.execute("CREATE TEMP TABLE asked (field TEXT, text TEXT, is_whole INTEGER)")
     try:
@@ -46,14 +46,14 @@ def _condition(conditions: Sequence[str], span: Span) -> tuple[str, list[int]]:
         limits.append(ceil(span.end.timestamp() * 1000))
     if not conditions:
         return "SELECT record FROM records ORDER BY record", limits
-    # A later version may be able to read what this one, or the one that made the index, could not.
+    # A later version may be able to read records that this one, or the one that made the index, could not.
     unread = "SELECT record FROM records WHERE event IS NULL"
     sql = f"SELECT record FROM records WHERE {' AND '.join(conditions)} UNION {unread} ORDER BY record"  # noqa: S608  see `_asked`
     return sql, limits
 
 
 def _asked(database: sqlite3.Connection, query: Query, name: str) -> str | None:
-    """Write down what a field is asked for, and return the condition; None if any text will do."""
+    """Store the patterns for a field in a table, and return the condition; None if any text will do."""
     rows, has_parts, has_wholes = [], False, False
     for pattern in query.patterns_of(name):
         parts = literals(pattern)
@@ -66,7 +66,7 @@ def _asked(database: sqlite3.Connection, query: Query, name: str) -> str | None:
         else:
             return None
     database.executemany("INSERT INTO asked VALUES (?, ?, ?)", rows)
-    # What is put into the text of the SQL is `_PLACES` and nothing else.
+    # Only `_PLACES` is put into the text of the SQL.
     wholes = f"(SELECT text FROM asked WHERE field = '{name}' AND is_whole)"  # noqa: S608
     parts_fit = f"EXISTS (SELECT 1 FROM asked WHERE field = '{name}' AND NOT is_whole AND instr(%s, text))"  # noqa: S608
 

@@ -1,4 +1,4 @@
-"""What an index keeps of the names of a log's objects: so that a later search sees that they are still the same."""
+"""The record that an index keeps of the names of a log's objects: a later search sees that they are still the same."""
 
 import hashlib
 import json
@@ -11,15 +11,15 @@ from curfew.audit.witness import Witness
 
 
 def digest(names: Sequence[str]) -> str:
-    """Return a hash of the names of each partition, so that partitions can be removed as a whole. They are in order."""
+    """Return a hash of the names of each partition, so that whole partitions can be removed. `names` are in order."""
     return json.dumps(_by_partition(names))
 
 
 def are_still_there(digested: str, names: Sequence[str], since: Witness, beginning: Beginning | None) -> bool:
-    """Whether the names up to a witness are those that were digested, but for what is before a log's beginning.
+    """Whether the names up to a witness are those that were digested, except those before a log's beginning.
 
-    `names` are in order, and none is from before the beginning. In the partition that begins there it is only seen that
-    no place is empty and none is taken twice.
+    `names` are in order, and none is from before the beginning. In the partition in which the log begins, it is only
+    checked that no place is empty and none is taken twice.
     """
     then, now = json.loads(digested), _by_partition(names)
     if beginning is None:

@@ -1,6 +1,6 @@
-"""What the index keeps of a segment's records: the texts that can be asked for by themselves, packed as JSON.
+"""The index entries of a segment's records: the texts of the fields of a query, packed as JSON.
 
-They are made where the segment is verified, which may be in another process, and taken in by `index.py`.
+They are made in the process that verifies the segment, and added by `index.py`.
 """
 
 from collections.abc import Mapping
@@ -12,14 +12,14 @@ import orjson
 from curfew.audit.segment import Segment
 
 Row = list[Any]
-"""Of a record its index in the log, time in milliseconds since 1970, id, event, code and actor."""
+"""For a record: its index in the log, time in milliseconds since 1970, id, event, code and actor."""
 
 
 @dataclass(frozen=True, slots=True)
 class Packed:
-    """What is kept of a segment."""
+    """The index entries of a segment."""
 
-    texts: bytes  # lines of JSON: first all rows, then for each of them its story, which is empty for none
+    texts: bytes  # lines of JSON: first all rows, then for each of them its story, which is empty if there is none
     leaves: bytes  # the leaf hash of each record, one after the other
 
     def unpacked(self) -> tuple[list[Row], list[bytes]]:
@@ -29,13 +29,13 @@ class Packed:
 
 
 def story_of(packed: bytes) -> tuple[list[str | None], list[str]]:
-    """Return of a request, as it was then, the texts that a row of `stories` holds, and who had decided."""
+    """Return the texts in a row of `stories` for a request, as it was then, and the people who had decided."""
     texts = orjson.loads(packed)
     return texts[:_TEXTS], [person for person in texts[_TEXTS:] if person is not None]
 
 
 class Rows:
-    """Takes in the records of a segment."""
+    """Makes the index entries of the records of a segment."""
 
     def __init__(self) -> None:
         """Hold no records yet."""
@@ -43,7 +43,7 @@ class Rows:
         self._stories: list[bytes] = []
 
     def add(self, index: int, body: Mapping[str, Any]) -> None:
-        """Take in a record, from its JSON object."""
+        """Add a record, from its JSON object."""
         get = body["unmapped"]["curfew"].get
         self._rows.append([index, body["time"], get("id"), get("event"), _text(get("code")), _text(get("actor"))])
         texts = _story(get("subject"), get("story"), get("detail"))
@@ -52,7 +52,7 @@ class Rows:
         self._stories.append(orjson.dumps(texts))
 
     def of(self, segment: Segment) -> Packed:
-        """Return what is kept of the segment: a row for each of its lines, without texts for one that cannot be read."""
+        """Return the entries of the segment: a row for each of its lines, without texts for one that cannot be read."""
         rows, stories = self._rows, self._stories
         if len(rows) != len(segment.lines):
             read = {row[0]: (row, story) for row, story in zip(rows, stories, strict=True)}
@@ -63,10 +63,10 @@ class Rows:
 
 
 def _story(subject: Any, story: Any, detail: Any) -> list[Any]:
-    """Return what `query.FIELDS` names of the request that a record is about: first `_TEXTS` of it, then who decided.
+    """Return the texts of a record's request by `query.FIELDS`: first `_TEXTS`, then the people who decided.
 
-    Written out, because it is done for each record, and to follow the paths takes four times as long. The tests of the
-    index hold the two together.
+    They are written out here, because this runs for each record, and following the paths takes four times as long. The
+    tests of the index check that the two agree.
     """
     other = detail.get("namespace") if type(detail) is dict else None
     if type(story) is not dict:

@@ -13,7 +13,7 @@ from curfew.reader.search_index.file import INDEXES, TABLES, VERSION, Damaged, I
 from curfew.reader.search_index.rows import Row, story_of
 
 _TOGETHER = 2000  # rows that are written at once
-_KNOWN = 16_384  # stories that are remembered, so that they are written once; one that is written twice does no harm
+_KNOWN = 16_384  # stories that are remembered, so that they are written once; writing one twice does no harm
 
 
 class _NotNow(Exception):
@@ -36,7 +36,7 @@ class IndexWriter:
         self._bytes = state.segment_bytes
         self._count = state.records
         self._next_story = 0
-        self._known: dict[bytes, int] = {}  # stories, by their texts
+        self._known: dict[bytes, int] = {}  # the numbers of stories, by their texts
         self._segments: list[tuple[int, int, str, int, int, bytes]] = []
         self._records: list[Row] = []
         self._stories: list[tuple[object, ...]] = []
@@ -64,7 +64,7 @@ class IndexWriter:
 
         def keep() -> None:
             self._write()
-            # Before the commit, so that no row ever names a segment that a power cut took away.
+            # Before the commit, so that no row ever names a segment that a power cut removed.
             self._file.segments.flush()
             os.fsync(self._file.segments.fileno())
             self._commit(state)
@@ -82,7 +82,7 @@ class IndexWriter:
         except (OSError, Damaged, _NotNow, sqlite3.Error) as error:
             self.trouble = str(error)
             self._records, self._stories, self._decisions, self._segments = [], [], [], []
-            with suppress(sqlite3.Error):  # some errors have done so already
+            with suppress(sqlite3.Error):  # some errors have already rolled back
                 self._file.database.execute("ROLLBACK")
 
     def _begin(self) -> None:
@@ -104,7 +104,7 @@ class IndexWriter:
         self._is_begun = True
 
     def _new(self, packed: bytes) -> int | None:
-        """Return the number of a story that is not known, having added it; None for a record that cannot be read."""
+        """Add a new story and return its number; None for a record that cannot be read."""
         if not packed:
             return None
         if len(self._known) >= _KNOWN:
