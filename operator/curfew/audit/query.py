@@ -125,8 +125,9 @@ class Query:
                 if not any(map(fits, answers(name, record.body))):
                     return False
             if words:
-                text = "\n".join(every_text(record.body)).casefold()
-                return all(any(form in text for form in forms) for forms in words)
+                # Each text by itself: joined, two texts that follow each other would hold a word that neither holds.
+                texts = [text.casefold() for text in every_text(record.body)]
+                return all(any(form in text for text in texts for form in forms) for forms in words)
             return True
 
         return matches

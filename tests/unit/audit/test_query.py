@@ -108,6 +108,12 @@ def test_words_are_found_wherever_they_stand(words: list[str]) -> None:
     assert query.sieve()(RECORD.line())
 
 
+def test_two_texts_hold_no_word_together() -> None:
+    assert Query(words=("\n",)).matches(RECORD)  # the reason has two lines
+    for word in ("\n", "curfew\n", "\n1.8.0"):
+        assert not Query(words=(word,)).matches(a_record("audit.opened", None)), word
+
+
 def test_the_names_of_fields_are_no_words() -> None:
     assert not Query(words=("rules_digest",)).matches(RECORD)
 
