@@ -267,9 +267,10 @@ async def play(place: Place, down: OperatorProcess | None) -> Mapping[str, Endin
             assert now() < start, "the swaps took so long that they came after the grants"
         seconds = STARTS_IN.total_seconds() + SOON
         await asyncio.gather(*(one.phase("Active", *FINAL, seconds=seconds) for one in asked))
+        # Before the roles go, which ends what was granted.
+        return {offer.name: ending(one) for offer, one in zip(offers, asked, strict=True)}
     finally:
         await asyncio.gather(*(offer.clear() for offer in offers))
-    return {offer.name: ending(one) for offer, one in zip(offers, asked, strict=True)}
 
 
 async def approved(place: Place, policy: str, start: str) -> Asked:
