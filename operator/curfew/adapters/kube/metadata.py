@@ -52,7 +52,7 @@ class MetadataReader:
                     return
 
     async def watch(self, path: str, version: str) -> AsyncIterator[ObjectSeen]:
-        """Yield each change since a version until the API server ends the watch; a bookmark is none and has no uid.
+        """Yield each change since a version until the API server ends the watch; a bookmark is not a change and has no uid.
 
         Raise `Conflict` if the version is no longer kept, or another `ClusterError`.
         """
@@ -98,7 +98,7 @@ def _accept(list_: str) -> dict[str, str]:
 
 
 def _seen(item: dict[str, Any], type_: str) -> ObjectSeen:
-    """Keep the metadata that tells an object from others and its versions apart."""
+    """Keep the metadata that identifies an object and its version."""
     meta = item["metadata"]
     return ObjectSeen(
         type=type_,
