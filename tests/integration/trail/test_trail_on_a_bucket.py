@@ -127,6 +127,8 @@ async def test_two_writers_on_one_bucket_write_one_chain(store: ObjectStore, buc
         )
         for number, observer in enumerate(observers)
     ]
+    # Both read the log before either writes: so one of them must find the other's segment in its place.
+    await asyncio.gather(*(trail.open() for trail in trails))
     async with running(trails[0]), running(trails[1]):
         await asyncio.gather(
             submit_one_by_one(trails[0], [*records(1, 60), *records(200, 230)]),
