@@ -22,7 +22,7 @@ from curfew.audit.places import in_order
 from curfew.audit.receipt import Receipt
 from curfew.audit.record import Record
 from curfew.audit.segment import TRAILER_BYTES, unpack
-from curfew.audit.segment_summary import gists
+from curfew.audit.segment_summary import summaries
 from curfew.audit.walk import Walk
 from tests.support.logs import BEGIN, ALog, a_record, a_signer, opened
 from tests.support.scale import drawn
@@ -83,9 +83,9 @@ def both_find(folder: Path, objects: Mapping[str, bytes], key: Verifier, anchor:
     anchors = [Anchor.of_receipt(anchor, "the receipt")] if anchor is not None else []
     in_place = [(name, objects[name]) for name in in_order("main", objects)]
     alone, together = Walk("main", key, anchors), Walk("main", key, anchors)
-    for (name, stored), gist in zip(in_place, gists(in_place, key, "main"), strict=True):
+    for (name, stored), summary in zip(in_place, summaries(in_place, key, "main"), strict=True):
         alone.take(name, stored)
-        together.take(name, stored, gist)
+        together.take(name, stored, summary)
     examined = alone.finish()
     assert together.finish() == examined
     for name, stored in objects.items():

@@ -14,7 +14,7 @@ from curfew.core.lifecycle import Event
 from curfew.core.notices import Notice
 from curfew.core.policy_records import place_of
 from curfew.core.reasons import Reason
-from curfew.core.refused_or_withdrawn import Lately
+from curfew.core.refused_or_withdrawn import RefusedOrWithdrawn
 from curfew.core.seals import Seals
 from curfew.ports import ClosedRequest, ClusterError, StoreUnavailable
 from curfew.processes.operator.counting import Counting
@@ -43,18 +43,18 @@ class FakeTrail:
         self._intents = {record.subject: record for record in log if record.event == "grant.intended"}
         self.is_open = True  # False: this process has not read it yet, and knows nothing of what it holds
         self._open = self._fold()
-        self._lately = Lately()
+        self._refused_or_withdrawn = RefusedOrWithdrawn()
         for record in log:
-            self._lately.learn(record)
+            self._refused_or_withdrawn.learn(record)
 
     def remembers(self, since: datetime) -> bool:
         """Whether all is known since then."""
         return self.is_open
 
     @property
-    def lately(self) -> Lately:
+    def refused_or_withdrawn(self) -> RefusedOrWithdrawn:
         """Return what the log has of refusals and withdrawals."""
-        return self._lately if self.is_open else Lately()
+        return self._refused_or_withdrawn if self.is_open else RefusedOrWithdrawn()
 
     def submit(self, records: Iterable[Record]) -> None:
         """Queue what is not durable yet."""
@@ -113,7 +113,7 @@ class FakeTrail:
         for record in records:
             self._index[record.id] = len(self.log)
             self.log.append(record)
-            self._lately.learn(record)
+            self._refused_or_withdrawn.learn(record)
             if record.event == "grant.intended":
                 self._intents[record.subject] = record
         self._own |= {record.id for record in records}

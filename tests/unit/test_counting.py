@@ -11,7 +11,7 @@ from curfew.api import names
 from curfew.api.access_request import AccessRequest
 from curfew.audit.record import Record
 from curfew.core.counting import TallyKey
-from curfew.core.refused_or_withdrawn import Lately
+from curfew.core.refused_or_withdrawn import RefusedOrWithdrawn
 from tests.support.builders import ALICE, BOB, NOON, a_decision, a_policy, a_request
 from tests.support.ocsf import validate
 from tests.support.stage import Stage
@@ -341,8 +341,8 @@ async def test_nobody_else_is_refused_for_it_and_a_glass_can_be_broken() -> None
 async def test_those_for_whom_there_is_no_room_are_counted_together(monkeypatch: pytest.MonkeyPatch) -> None:
     """However many people ask, the memory is bounded, and so are the records."""
     stage = a_small_stage()
-    stage.counting._lately = Lately(most=1)
-    stage.trail._lately = Lately(most=1)
+    stage.counting._refused_or_withdrawn = RefusedOrWithdrawn(most=1)
+    stage.trail._refused_or_withdrawn = RefusedOrWithdrawn(most=1)
     for number in range(2 * OWN):
         who = f"person-{number:02}@example.com"
         await ask(stage, f"r{number:03}", requester=who, submittedBy=who, policyName="none-0", duration="99h")

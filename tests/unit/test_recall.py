@@ -96,10 +96,10 @@ def test_who_had_requests_refused_lately_is_learnt_from_the_log() -> None:
     ]
     teacher.teach(told, own=False)
 
-    assert len(teacher.memory.lately.refused(key)) == OWN_RECORDS
-    assert teacher.memory.lately.refused(key._replace(namespace="shop")) == frozenset()
+    assert len(teacher.memory.refused_or_withdrawn.refused(key)) == OWN_RECORDS
+    assert teacher.memory.refused_or_withdrawn.refused(key._replace(namespace="shop")) == frozenset()
     teacher.teach([a_record(99, event="request.rejected", at=START + 3 * HOUR)], hours=3)
-    assert teacher.memory.lately.refused(key) == frozenset()
+    assert teacher.memory.refused_or_withdrawn.refused(key) == frozenset()
 
 
 @pytest.mark.looptime

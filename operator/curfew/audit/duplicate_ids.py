@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from curfew.audit.segment_summary import Gist
+from curfew.audit.segment_summary import SegmentSummary
 
 _AT_ONCE = 2**17  # ids that are compared together, which takes a hundred bytes for each
 _PARTS = 16  # the most parts made in one pass through all ids, which takes eight bytes for each
@@ -32,12 +32,12 @@ class SeenIds:
         self._places = array("Q")  # for each segment, the position of its first record among the ids
         self._firsts = array("Q")  # and in the log, which may have gaps
 
-    def add(self, gist: Gist) -> None:
+    def add(self, summary: SegmentSummary) -> None:
         """Add the ids of a segment."""
-        self._names.append(gist.link.name)
+        self._names.append(summary.link.name)
         self._places.append(len(self._heads))
-        self._firsts.append(gist.link.first)
-        halves = array("Q", gist.ids)
+        self._firsts.append(summary.link.first)
+        halves = array("Q", summary.ids)
         self._heads += halves[::2]
         self._tails += halves[1::2]
 

@@ -6,7 +6,7 @@ from curfew.audit.beginning import Beginning
 from curfew.audit.duplicate_ids import Repeat
 from curfew.audit.findings import Finding, Kind
 from curfew.audit.segment import ChainBroken, Head, Segment
-from curfew.audit.segment_summary import Gist
+from curfew.audit.segment_summary import SegmentSummary
 from curfew.audit.succession import Succession
 from curfew.audit.witness import Witness
 
@@ -90,11 +90,11 @@ def not_following(name: str, segment: Segment, head: Head) -> Finding:
     return Finding(Kind.ALTERED, f"segment {segment.seq} ({name})", why, segment.seq, name)
 
 
-def not_handed_over(name: str, gist: Gist, first: int, keys: Succession, start: Head) -> Finding:
+def not_handed_over(name: str, summary: SegmentSummary, first: int, keys: Succession, start: Head) -> Finding:
     """Return the finding that the key of earlier segments does not lead to the trusted key, which sealed this one."""
     return Finding(
         Kind.ALTERED,
-        f"what is before segment {gist.link.after.seq} ({name})",
+        f"what is before segment {summary.link.after.seq} ({name})",
         f"is sealed by {keys.current}, which has not handed the log over to {keys.trusted}",
         seq=start.seq + 1,
         name=start.next_name(),

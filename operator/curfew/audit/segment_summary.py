@@ -1,7 +1,7 @@
-"""The gist of a segment: the part that is needed to verify the log, in a few bytes a record.
+"""The summary of a segment: the part that is needed to verify the log, in a few bytes a record.
 
 A segment's own checks need only the key, and are nearly all of the work. So they can be done anywhere and in any order;
-only the gists have to be processed in order.
+only the summaries have to be processed in order.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ ID_BYTES = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Gist:
+class SegmentSummary:
     """A segment that is good by itself."""
 
     verifier: Verifier  # the key that sealed it
@@ -33,10 +33,10 @@ class Gist:
     stated: tuple[Beginning, ...] = ()  # where the log begins, by its own statement
 
 
-def open_gist(
+def open_summary(
     name: str, stored: bytes, verifier: Verifier, log: str, visit: Callable[[int, Any], None] | None = None
-) -> tuple[Gist, Segment]:
-    """Return a segment that is good by itself, and its gist, or raise `ChainBroken`.
+) -> tuple[SegmentSummary, Segment]:
+    """Return a segment that is good by itself, and its summary, or raise `ChainBroken`.
 
     `visit` is called as by `open_segment`, for the records that this version can read.
     """
@@ -61,7 +61,7 @@ def open_gist(
 
     segment, link = open_segment(name, stored, verifier, log, note)
     following = successor(segment, verifier) if EVENT in events else verifier
-    return Gist(verifier, following, link, _packed(ids), tuple(unread), tuple(stated)), segment
+    return SegmentSummary(verifier, following, link, _packed(ids), tuple(unread), tuple(stated)), segment
 
 
 def _packed(ids: Sequence[str]) -> bytes:
@@ -80,15 +80,15 @@ def _packed(ids: Sequence[str]) -> bytes:
 _HEX = re.compile("[0-9a-f]*")
 
 
-def gists(objects: Sequence[tuple[str, bytes]], verifier: Verifier, log: str) -> list[Gist | None]:
-    """Return the gist of each object, or None for one that is not good by itself, or not sealed by this key.
+def summaries(objects: Sequence[tuple[str, bytes]], verifier: Verifier, log: str) -> list[SegmentSummary | None]:
+    """Return the summary of each object, or None for one that is not good by itself, or not sealed by this key.
 
     The reason is found later, when the object is checked in its place.
     """
-    found: list[Gist | None] = []
+    found: list[SegmentSummary | None] = []
     for name, stored in objects:
         try:
-            found.append(open_gist(name, stored, verifier, log)[0])
+            found.append(open_summary(name, stored, verifier, log)[0])
         except ChainBroken:
             found.append(None)
     return found

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from curfew.audit.checkpoint import KeyRefused, Verifier
 from curfew.audit.segment import announced_key
-from curfew.audit.segment_summary import Gist
+from curfew.audit.segment_summary import SegmentSummary
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +65,8 @@ class Succession:
         """Yield all keys that have sealed a segment, or should have."""
         yield from dict.fromkeys((*self.hopes(), *(tenure.verifier for tenure in self.tenures)))
 
-    def follow(self, gist: Gist) -> None:
+    def follow(self, summary: SegmentSummary) -> None:
         """Add the next segment."""
-        if not self.tenures or self.tenures[-1].verifier != gist.verifier:
-            self.tenures.append(Tenure(gist.verifier, gist.link.after.seq, gist.link.first))
-        self.current = gist.successor
+        if not self.tenures or self.tenures[-1].verifier != summary.verifier:
+            self.tenures.append(Tenure(summary.verifier, summary.link.after.seq, summary.link.first))
+        self.current = summary.successor

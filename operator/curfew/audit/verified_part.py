@@ -13,7 +13,7 @@ from curfew.audit.findings import Anchor, Finding, Silence, Verified
 from curfew.audit.merkle import CompactRange
 from curfew.audit.places import place
 from curfew.audit.segment import Head, Segment
-from curfew.audit.segment_summary import Gist
+from curfew.audit.segment_summary import SegmentSummary
 from curfew.audit.succession import Succession
 from curfew.audit.witness import Witness
 
@@ -87,26 +87,28 @@ class VerifiedPart:
             anchors_before=self.anchors.before,
         )
 
-    def accept(self, gist: Gist, segment: Segment | None, before: CompactRange | None) -> Iterator[Finding]:
+    def accept(
+        self, summary: SegmentSummary, segment: Segment | None, before: CompactRange | None
+    ) -> Iterator[Finding]:
         """Add a good segment, and yield a finding for each anchor that does not agree.
 
         `before` is the tree before the segment, if it is known; the segment is needed if an anchor ends within it.
         """
-        tally, after = self._tally, gist.link.after
+        tally, after = self._tally, summary.link.after
         tally.segments += 1
-        tally.heartbeats += not gist.link.count
-        tally.newest, tally.note = gist.link.name, gist.link.note
+        tally.heartbeats += not summary.link.count
+        tally.newest, tally.note = summary.link.name, summary.link.note
         tally.first_at = tally.first_at or after.at
         if before is not None and self.head.at is not None and after.at is not None:
             silence = Silence(self.head.at, after.at)
             if tally.longest_silence is None or silence.length > tally.longest_silence.length:
                 tally.longest_silence = silence
-        tally.unread += gist.unread
-        self._seen.add(gist)
-        self.keys.follow(gist)
-        if gist.stated:
-            self._stated = gist.stated[-1]
-            self.is_stated = self.is_stated or self._beginning in gist.stated
+        tally.unread += summary.unread
+        self._seen.add(summary)
+        self.keys.follow(summary)
+        if summary.stated:
+            self._stated = summary.stated[-1]
+            self.is_stated = self.is_stated or self._beginning in summary.stated
         self.head = after
         return self.anchors.compare(before, segment, after.range)
 

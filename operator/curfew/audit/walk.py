@@ -14,7 +14,7 @@ from curfew.audit.findings import Anchor, Examined, Kind, Verified
 from curfew.audit.merkle import CompactRange
 from curfew.audit.places import place
 from curfew.audit.segment import ChainBroken, Head, Segment
-from curfew.audit.segment_summary import Gist
+from curfew.audit.segment_summary import SegmentSummary
 from curfew.audit.verified_part import VerifiedPart
 from curfew.audit.witness import Witness
 
@@ -80,15 +80,15 @@ class Walk:
         """The state of the good part so far."""
         return self._good.verified
 
-    def take(self, name: str, stored: bytes, gist: Gist | None = None) -> None:
-        """Take the next object, in the order of `in_order`; with its gist, if it already has one."""
+    def take(self, name: str, stored: bytes, summary: SegmentSummary | None = None) -> None:
+        """Take the next object, in the order of `in_order`; with its summary, if it already has one."""
         seq = place(self._log, name)
         if seq < 0:
             self._faults.add(faults.foreign(self._log, name))
             return
         if self._here and place(self._log, self._here[0].name) != seq:
             self._judge_place()
-        one = Candidate(name, stored, gist)
+        one = Candidate(name, stored, summary)
         if len(self._here) < MOST_AT_ONE_PLACE or name in self._expected():
             self._here.append(one)
         else:
@@ -170,7 +170,7 @@ class Walk:
     def _pick_up(self, seq: int, objects: Sequence[Candidate]) -> Candidate:
         """Go on after a place that is empty or holds a foreign object. Return the object that was taken as the next."""
         void, self._void = self._void, None
-        good: list[tuple[Candidate, Gist, Segment]] = []
+        good: list[tuple[Candidate, SegmentSummary, Segment]] = []
         refused: list[tuple[Candidate, ChainBroken]] = []
         for one in objects:
             if void is not None and self._is_next(void, one):
@@ -188,12 +188,12 @@ class Walk:
                 )
             )
             return one
-        one, gist, segment = good[0]
+        one, summary, segment = good[0]
         self._settle(segment.first)
         head = self._good.head
         if segment.first < head.range.size or (head.at is not None and segment.at < head.at):
             self._faults.add(faults.not_following(one.name, segment, head))
-        self._accept(gist, segment, None)
+        self._accept(summary, segment, None)
         return one
 
     def _is_next(self, head: Head, one: Candidate) -> bool:
@@ -206,26 +206,26 @@ class Walk:
 
     def _go_on(self, head: Head, one: Candidate) -> None:
         """Accept an object as the segment after a head, or raise `ChainBroken`."""
-        gist, segment = one.gist, None
-        if gist is None or gist.verifier != self.verifier or self._has_to_look_into(gist):
+        summary, segment = one.summary, None
+        if summary is None or summary.verifier != self.verifier or self._has_to_look_into(summary):
             try:
-                gist, segment = one.open(self.verifier, self._log)
+                summary, segment = one.open(self.verifier, self._log)
             except ChainBroken:
                 # The trusted key may be a later one, to which this key leads.
                 named = self._good.keys.first(one.stored)
                 if named is None:
                     raise
-                gist, segment = one.open(named, self._log)
-        gist.link.check(head)
-        self._accept(gist, segment, head.range)
+                summary, segment = one.open(named, self._log)
+        summary.link.check(head)
+        self._accept(summary, segment, head.range)
 
-    def _has_to_look_into(self, gist: Gist) -> bool:
-        """Whether the records of a segment are needed, and not only its gist."""
-        return self._accepted is not None or self._good.anchors.speak_within(gist.link.after.range)
+    def _has_to_look_into(self, summary: SegmentSummary) -> bool:
+        """Whether the records of a segment are needed, and not only its summary."""
+        return self._accepted is not None or self._good.anchors.speak_within(summary.link.after.range)
 
-    def _accept(self, gist: Gist, segment: Segment | None, before: CompactRange | None) -> None:
+    def _accept(self, summary: SegmentSummary, segment: Segment | None, before: CompactRange | None) -> None:
         """Add a good segment. `before` is the tree before it, if it is known."""
-        self._faults.extend(self._good.accept(gist, segment, before))
+        self._faults.extend(self._good.accept(summary, segment, before))
         if self._accepted is not None and segment is not None:
             self._accepted(segment)
 
@@ -282,9 +282,9 @@ class Walk:
         if keys.is_proven or keys.current == keys.trusted:
             return False
         try:
-            gist, segment = one.open_alone((keys.trusted,), self._log)
+            summary, segment = one.open_alone((keys.trusted,), self._log)
         except ChainBroken:
             return False
-        self._faults.add(faults.not_handed_over(one.name, gist, segment.first, keys, self._good.start))
-        self._accept(gist, segment, None)
+        self._faults.add(faults.not_handed_over(one.name, summary, segment.first, keys, self._good.start))
+        self._accept(summary, segment, None)
         return True

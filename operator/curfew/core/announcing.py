@@ -1,5 +1,6 @@
 """The announcement of a grant: what must be durable before a binding is made (promise P2)."""
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -35,7 +36,7 @@ def intended(facts: Facts, starts_at: datetime, expires_at: datetime, **detail: 
         actor=CURFEW,
         message=f"{request.spec.requester} will hold {wording.role(request)} in {request.metadata.namespace} "
         f"until {format_time(expires_at)} (request {request.metadata.name})",
-        story=story(facts, new, decided_at=facts.decided_at, starts_at=starts_at, expires_at=expires_at),
+        story=replace(story(facts, new), decided_at=facts.decided_at, starts_at=starts_at, expires_at=expires_at),
         detail={
             "terms": request.status.terms.digest if request.status.terms is not None else "",
             **detail,
@@ -74,5 +75,5 @@ def approved(facts: Facts, new: NewReviews) -> Record:
         at=facts.now,
         actor=CURFEW,
         message=f"request {request.metadata.name} of {request.spec.requester} {how}",
-        story=story(facts, new, decided_at=facts.decided_at),
+        story=replace(story(facts, new), decided_at=facts.decided_at),
     )

@@ -1,14 +1,14 @@
 """One transition of one request: what happened, and what all its records, conditions and Events have in common."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from typing import Any
 
 from curfew.api.access_policy import Mode
 from curfew.api.access_request import DecisionKind, Phase, Terms
-from curfew.audit.record import CURFEW, Record, Story, make_record
+from curfew.audit.record import CURFEW, Record, Story, make_record, with_end
 from curfew.core import lifecycle
 from curfew.core.approval import find_decision
 from curfew.core.bindings import Binding
@@ -85,14 +85,16 @@ class Change:
 
     def story(self) -> Story:
         """Return the story of the request, including what the transition adds."""
-        times: dict[str, Any] = {}
+        told = story(self.facts, self.reviews, terms=self.terms, binding=self.binding)
         if self.phase in (Phase.APPROVED, Phase.ACTIVE):
-            times["decided_at"] = self.facts.decided_at
+            told = replace(told, decided_at=self.facts.decided_at)
         if self.binding is not None:
-            times["starts_at"] = self.binding.starts_at
-            times["granted_at"] = self.binding.created_at
-            times["expires_at"] = self.binding.expires_at
+            told = replace(
+                told,
+                starts_at=self.binding.starts_at,
+                granted_at=self.binding.created_at,
+                expires_at=self.binding.expires_at,
+            )
         if self.is_over:
-            times["ended_at"] = self.ended_at or self.facts.now
-            times["end_reason"] = str(self.reason)
-        return story(self.facts, self.reviews, terms=self.terms, binding=self.binding, **times)
+            told = with_end(told, ended_at=self.ended_at or self.facts.now, end_reason=str(self.reason))
+        return told

@@ -15,7 +15,7 @@ MOST_KEYS = 4_000
 """How many keys (person, namespace, hour) have an entry of their own; the rest share one. At most 20 UIDs each: 16 MiB."""
 
 
-class Lately:
+class RefusedOrWithdrawn:
     """UIDs by person, namespace and hour, learnt from records. Each set stops growing when it has reached the limit."""
 
     def __init__(self, most: int = MOST_KEYS) -> None:

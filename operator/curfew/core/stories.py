@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
 
 from curfew.api.access_request import Decision, Phase, Review, Terms
 from curfew.api.times import format_time
@@ -26,7 +25,6 @@ def story(
     *,
     terms: Terms | None = None,
     binding: Binding | None = None,
-    **times: Any,
 ) -> Story:
     """Return who, what, when, where, why and who agreed, as known now."""
     request, status = facts.request, facts.request.status
@@ -40,15 +38,6 @@ def story(
         bound = audit.BindingRef(name=status.grant.binding, uid=status.grant.uid)
     else:
         bound = None
-    known: dict[str, Any] = {
-        "decide_by": status.decide_by,
-        "decided_at": status.decided_at,
-        "starts_at": status.starts_at,
-        "granted_at": status.granted_at,
-        "expires_at": status.expires_at,
-        "ended_at": status.ended_at,
-        "end_reason": status.end_reason,
-    }
     return Story(
         uid=meta.uid,
         namespace=meta.namespace,
@@ -80,7 +69,13 @@ def story(
             for decision in status.decisions
             if (decision.by, decision.decision) in seen
         ),
-        **(known | times),
+        decide_by=status.decide_by,
+        decided_at=status.decided_at,
+        starts_at=status.starts_at,
+        granted_at=status.granted_at,
+        expires_at=status.expires_at,
+        ended_at=status.ended_at,
+        end_reason=status.end_reason,
     )
 
 

@@ -8,7 +8,7 @@ from curfew.audit.beginning import Beginning, claimed_in, first_gap
 from curfew.audit.checkpoint import Verifier
 from curfew.audit.places import place
 from curfew.audit.segment import ChainBroken
-from curfew.audit.segment_summary import open_gist
+from curfew.audit.segment_summary import open_summary
 from curfew.audit.wording import count, in_utc
 from curfew.ports import ObjectStore
 from curfew.reader.source import read
@@ -25,10 +25,10 @@ class Claim:
     def is_sealed_by(self, verifier: Verifier) -> bool:
         """Whether this key has signed the statement: if the key is trusted, nothing else must be read to believe it."""
         try:
-            gist, _ = open_gist(self.name, self.stored, verifier, self.beginning.head.log)
+            summary, _ = open_summary(self.name, self.stored, verifier, self.beginning.head.log)
         except ChainBroken:
             return False
-        return self.beginning in gist.stated
+        return self.beginning in summary.stated
 
 
 async def find_claim(store: ObjectStore, log: str, names: Sequence[str]) -> Claim | None:

@@ -12,7 +12,7 @@ from contextlib import aclosing
 from typing import TypeVar
 
 from curfew.audit.checkpoint import Verifier
-from curfew.audit.segment_summary import Gist, gists
+from curfew.audit.segment_summary import SegmentSummary, summaries
 from curfew.reader.errors import CannotRead
 
 R = TypeVar("R")
@@ -35,15 +35,15 @@ def processors() -> int:
     return os.cpu_count() or 1
 
 
-def with_gists(
+def with_summaries(
     objects: AsyncGenerator[tuple[str, bytes]], log: str, key: Callable[[], Verifier], processes: int
-) -> AsyncGenerator[tuple[str, bytes, Gist | None]]:
-    """Yield objects in their order, each with its gist if a process was free and the object is good.
+) -> AsyncGenerator[tuple[str, bytes, SegmentSummary | None]]:
+    """Yield objects in their order, each with its summary if a process was free and the object is good.
 
-    `key` returns the key that has to seal the next segment. If the log was handed over in the meantime, some gists are
+    `key` returns the key that has to seal the next segment. If the log was handed over in the meantime, some summaries are
     missing; the caller does without, as for an object that is not good.
     """
-    return in_parallel(objects, log, key, processes, gists)
+    return in_parallel(objects, log, key, processes, summaries)
 
 
 async def in_parallel(
@@ -88,7 +88,7 @@ async def _first(
 ) -> list[tuple[str, bytes, R | None]]:
     batch, future = waiting.popleft()
     found = await asyncio.wrap_future(future)
-    return [(name, stored, gist) for (name, stored), gist in zip(batch, found, strict=True)]
+    return [(name, stored, summary) for (name, stored), summary in zip(batch, found, strict=True)]
 
 
 async def _batches(objects: AsyncGenerator[tuple[str, bytes]]) -> AsyncGenerator[Batch]:

@@ -11,7 +11,7 @@ from curfew.audit.checkpoint import Verifier
 from curfew.audit.places import place, up_to
 from curfew.audit.query import Query
 from curfew.audit.segment import ChainBroken
-from curfew.audit.segment_summary import Gist, open_gist
+from curfew.audit.segment_summary import SegmentSummary, open_summary
 from curfew.audit.walk import Walk
 from curfew.audit.witness import Witness
 from curfew.ports import ObjectStore
@@ -27,7 +27,7 @@ from curfew.reader.stream import verify_first
 class Keeper(Protocol):
     """Keeps verified segments: an index."""
 
-    def add(self, gist: Gist, packed: Packed, stored: bytes) -> None:
+    def add(self, summary: SegmentSummary, packed: Packed, stored: bytes) -> None:
         """Add a verified segment. Raise `NotVerified` if it repeats an earlier one."""
 
     def keep(self, log: str, names: Sequence[str], reached: Witness | None) -> None:
@@ -36,9 +36,9 @@ class Keeper(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Sifted:
-    """A segment that is good by itself: its gist, the lines that may be answers, and the part for an index."""
+    """A segment that is good by itself: its summary, the lines that may be answers, and the part for an index."""
 
-    gist: Gist
+    summary: SegmentSummary
     lines: list[tuple[int, bytes]]  # with their indexes
     packed: Packed | None  # None if there is no index
 
@@ -78,13 +78,13 @@ async def sifted_records(
             if since is not None and seq == since.head.seq:
                 continue
             sealer = next((one.verifier for one in reversed(verified.keys) if one.segment <= seq), walk.verifier)
-            if sifted is None or sifted.gist.verifier != sealer:
+            if sifted is None or sifted.summary.verifier != sealer:
                 # It was opened before it was known that the log had been handed over; or it is void, and holds nothing.
                 sifted = work([(name, stored)], sealer, log)[0]
             if sifted is None:
                 continue
             if index is not None and sifted.packed is not None:
-                index.add(sifted.gist, sifted.packed, stored)
+                index.add(sifted.summary, sifted.packed, stored)
             for line in sifted.lines:
                 yield line
 
@@ -93,7 +93,7 @@ async def sifted_records(
         async with aclosing(objects):
             async for name, stored, elsewhere in objects:
                 sifted = elsewhere or work([(name, stored)], walk.verifier, log)[0]
-                walk.take(name, stored, sifted.gist if sifted is not None else None)
+                walk.take(name, stored, sifted.summary if sifted is not None else None)
                 waiting.append((name, stored, sifted))
                 advance()
                 if not walk.is_whole:
@@ -136,13 +136,13 @@ def _sifted(
     name, stored = one
     found = Rows()
     try:
-        gist, segment = open_gist(name, stored, verifier, log, found.add if has_index else None)
+        summary, segment = open_summary(name, stored, verifier, log, found.add if has_index else None)
     except ChainBroken:
         return None
     packed = found.of(segment) if has_index else None
     if may_match is None or rows_may_match is None:
-        return Sifted(gist, [], packed)
+        return Sifted(summary, [], packed)
     if packed is not None and not rows_may_match(packed.texts):
-        return Sifted(gist, [], packed)  # checking the rows first is much faster
+        return Sifted(summary, [], packed)  # checking the rows first is much faster
     lines = [(index, line) for index, line in enumerate(segment.lines, segment.first) if may_match(line)]
-    return Sifted(gist, lines, packed)
+    return Sifted(summary, lines, packed)

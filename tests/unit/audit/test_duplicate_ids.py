@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from curfew.audit import duplicate_ids
 from curfew.audit.duplicate_ids import Repeat, SeenIds
 from curfew.audit.record import Record
-from curfew.audit.segment_summary import open_gist
+from curfew.audit.segment_summary import open_summary
 from tests.support.logs import ALog, a_record
 
 
@@ -16,7 +16,7 @@ def take(segments: list[list[int]]) -> tuple[SeenIds, list[str]]:
     log, found = ALog(), SeenIds()
     for numbers in segments:
         name = log.append([a_record(number) for number in numbers])
-        found.add(open_gist(name, log.objects[name], log.verifier, "main")[0])
+        found.add(open_summary(name, log.objects[name], log.verifier, "main")[0])
     return found, log.names
 
 
@@ -45,6 +45,6 @@ def test_an_id_of_another_form_is_as_good(id_: str) -> None:
         body = a_record(number).body
         block = {**body["unmapped"]["curfew"], "id": id_}
         name = log.append([a_record(0), Record("", "", "", {**body, "unmapped": {"curfew": block}})])
-        found.add(open_gist(name, log.objects[name], log.verifier, "main")[0])
+        found.add(open_summary(name, log.objects[name], log.verifier, "main")[0])
 
     assert [(repeat.index, repeat.earlier) for repeat in found.repeats()] == [(2, 0), (3, 1)]

@@ -27,7 +27,7 @@ from curfew.ports import ObjectStore
 from curfew.reader.anchors import Kept
 from curfew.reader.beginnings import find_claim, kept
 from curfew.reader.errors import Unfounded
-from curfew.reader.parallel import processors, with_gists
+from curfew.reader.parallel import processors, with_summaries
 from curfew.reader.source import announced, list_log, read
 
 
@@ -160,9 +160,9 @@ async def _verify(store: ObjectStore, log: str, asked: _Asked) -> tuple[Report, 
         names, earlier = _after(since, log, names, beginning)
     walk = Walk(log, trusted, anchors, since=since, beginning=beginning)
     with progress(len(names), "objects") as advance:
-        async with aclosing(with_gists(read(store, log, names), log, lambda: walk.verifier, asked.jobs)) as objects:
-            async for name, stored, gist in objects:
-                walk.take(name, stored, gist)
+        async with aclosing(with_summaries(read(store, log, names), log, lambda: walk.verifier, asked.jobs)) as objects:
+            async for name, stored, summary in objects:
+                walk.take(name, stored, summary)
                 advance()
     examined = walk.finish()
     keys = [trusted, *(tenure.verifier for tenure in examined.verified.keys)]

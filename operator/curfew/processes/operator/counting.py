@@ -29,7 +29,7 @@ from curfew.core.counting import (
     others,
 )
 from curfew.core.facts import TrailState
-from curfew.core.refused_or_withdrawn import MOST_KEYS, Lately
+from curfew.core.refused_or_withdrawn import MOST_KEYS, RefusedOrWithdrawn
 from curfew.ports import Clock, ClusterError
 from curfew.processes.operator.known import Store
 
@@ -58,7 +58,7 @@ class CountingTrail(Protocol):
         ...
 
     @property
-    def lately(self) -> Lately:
+    def refused_or_withdrawn(self) -> RefusedOrWithdrawn:
         """The refusals and withdrawals in the log from this hour and the hour before."""
         ...
 
@@ -85,7 +85,7 @@ class Counting:
         self._cluster = cluster
         self._trail = trail
         self._clock = clock
-        self._lately = Lately()  # includes what is on its way to the log
+        self._refused_or_withdrawn = RefusedOrWithdrawn()  # includes what is on its way to the log
         self._tallies: dict[TallyKey, Tally] = {}
         self._told: set[TallyKey] = set()  # the counts with records that were handed over
         self._in_flight: defaultdict[TallyKey, set[str]] = defaultdict(set)  # refusals that are being written
@@ -98,15 +98,20 @@ class Counting:
     def withdrawn(self, request: AccessRequest, now: datetime) -> int:
         """Return how many requests of the same person were withdrawn in the same namespace in this hour."""
         who, namespace = request.spec.requester, request.metadata.namespace
-        return len(self._lately.withdrawn(who, namespace, now) | self._trail.lately.withdrawn(who, namespace, now))
+        return len(
+            self._refused_or_withdrawn.withdrawn(who, namespace, now)
+            | self._trail.refused_or_withdrawn.withdrawn(who, namespace, now)
+        )
 
     def key_for(self, request: AccessRequest, now: datetime) -> TallyKey | None:
         """Return the count that a request belongs to if it is refused now, or None if it has records of its own."""
         uid = request.metadata.uid
         if request.status.decisions or self._trail.receipt(record_id(uid, "request.created")) is not None:
             return None  # somebody decided, or the log has its story: an older state of etcd was restored
-        key = self._lately.slot(TallyKey(request.spec.submitted_by, request.metadata.namespace, hour_of(now)))
-        own = self._lately.refused(key) | self._trail.lately.refused(key)
+        key = self._refused_or_withdrawn.slot(
+            TallyKey(request.spec.submitted_by, request.metadata.namespace, hour_of(now))
+        )
+        own = self._refused_or_withdrawn.refused(key) | self._trail.refused_or_withdrawn.refused(key)
         if uid in own or len(own) < OWN_RECORDS:
             return None
         while self._is_told(key):  # the clock was set back between two processes
@@ -121,7 +126,7 @@ class Counting:
     def learn(self, records: Iterable[Record]) -> None:
         """Learn from records that are handed over to the log or put into a status."""
         for record in records:
-            self._lately.learn(record)
+            self._refused_or_withdrawn.learn(record)
 
     def begin(self, key: TallyKey, uid: str) -> None:
         """Note that a refusal is being written into a status: the count waits for it."""

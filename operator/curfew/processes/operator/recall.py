@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from curfew.audit.receipt import Receipt
 from curfew.audit.record import Record, record_id
 from curfew.audit.segment import Head
-from curfew.core.refused_or_withdrawn import Lately
+from curfew.core.refused_or_withdrawn import RefusedOrWithdrawn
 from curfew.core.seals import Seals, statement
 from curfew.processes.operator.open_stories import CLOSED, INTENDED, Carrier, OpenStories
 from curfew.trail import Appender
@@ -25,7 +25,7 @@ class Recall(Memory):
         super().__init__(log, window)
         self._carrier = Carrier(log, writer)
         self.open = OpenStories(self.lineage)
-        self.lately = Lately()
+        self.refused_or_withdrawn = RefusedOrWithdrawn()
 
     def learn(self, records: Sequence[Record], after: Head, *, own: bool) -> None:
         """Learn a segment: its records, and the state after it."""
@@ -34,7 +34,7 @@ class Recall(Memory):
             self.open.begin(after.at, is_first=after.seq == 0)
         for index, record in enumerate(records, after.range.size - len(records)):
             self.open.learn(record, index)
-            self.lately.learn(record)
+            self.refused_or_withdrawn.learn(record)
             if record.event == INTENDED:
                 self.open.announced(record, self.receipt_at(index))
 
@@ -132,6 +132,6 @@ class Trail(Appender[Recall]):
         return self.memory.open.policies()
 
     @property
-    def lately(self) -> Lately:
+    def refused_or_withdrawn(self) -> RefusedOrWithdrawn:
         """The refusals and withdrawals in the log from this hour and the hour before."""
-        return self.memory.lately
+        return self.memory.refused_or_withdrawn

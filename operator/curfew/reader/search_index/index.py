@@ -23,7 +23,7 @@ from curfew.audit.merkle import leaf_hash
 from curfew.audit.places import up_to
 from curfew.audit.query import Query
 from curfew.audit.segment import MAX_STORED, TRAILER_BYTES, unpack
-from curfew.audit.segment_summary import Gist
+from curfew.audit.segment_summary import SegmentSummary
 from curfew.audit.witness import Witness
 from curfew.ports import ObjectStore
 from curfew.reader.errors import CannotRead, NotVerified
@@ -193,32 +193,34 @@ class Index:
 
     # --- taking in
 
-    def add(self, gist: Gist, packed: Packed, stored: bytes) -> None:
+    def add(self, summary: SegmentSummary, packed: Packed, stored: bytes) -> None:
         """Add a verified segment: its index entries, and its object. Raise `NotVerified` if it repeats a
         record in the index, which a walk that begins in the middle cannot see.
         """
-        if not gist.link.count:
+        if not summary.link.count:
             return
         rows, stories = packed.unpacked()
         if self._state.records:  # otherwise the walk sees all of them
-            self._refuse_repeated(gist, rows)
-        self._writer.add(gist.link, rows, stories, packed.leaves, stored)
+            self._refuse_repeated(summary, rows)
+        self._writer.add(summary.link, rows, stories, packed.leaves, stored)
 
     def keep(self, log: str, names: Sequence[str], reached: Witness | None) -> None:
         """Commit all that was added: the log, whose objects have these names, verifies up to `reached`."""
         if reached is not None and reached != self._state.witness:
             self._state = self._writer.keep(reached, digest(up_to(log, names, reached.head.seq)))
 
-    def _refuse_repeated(self, gist: Gist, rows: Sequence[Row]) -> None:
+    def _refuse_repeated(self, summary: SegmentSummary, rows: Sequence[Row]) -> None:
         look = "SELECT record FROM records WHERE id = ? AND record < ?"
         for record, _, id_, *_ in rows:
             try:
-                earlier = self._file.database.execute(look, (id_, gist.link.first)).fetchall()
+                earlier = self._file.database.execute(look, (id_, summary.link.first)).fetchall()
             except sqlite3.Error as error:
                 raise self._lost(error) from error
             if earlier:
                 why = f"holds record {record}, which repeats record {earlier[0][0]}: each thing is recorded only once"
-                raise NotVerified(Finding(Kind.REPEATED, f"segment {gist.link.after.seq} ({gist.link.name})", why))
+                raise NotVerified(
+                    Finding(Kind.REPEATED, f"segment {summary.link.after.seq} ({summary.link.name})", why)
+                )
 
 
 def _verified(index: int, line: bytes, leaf: bytes) -> bytes:
