@@ -9,7 +9,7 @@ import pytest
 from hypothesis import settings
 
 from tests.integration.installed import Installed
-from tests.support.scale import seed
+from tests.support.scale import seed, times
 from tests.support.spreading import Spreading, place
 from tools.servers import ports
 from tools.servers.environment import Environment
@@ -31,7 +31,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """
     asyncio.set_event_loop(None)
     # A machine may be busy: how long an example takes proves nothing.
-    settings.register_profile("untimed", deadline=None)
+    settings.register_profile("untimed", deadline=None, max_examples=times(200))
     settings.load_profile("untimed")
     seed()  # the processes that share the tests have to know the same
     worker = getattr(config, "workerinput", None)

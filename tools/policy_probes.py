@@ -10,6 +10,7 @@ from tools.servers.errors import ServersError
 from tools.servers.pki import ADMIN
 
 IN_FORCE_SECONDS: Final = 30.0
+PAUSE_SECONDS: Final = 0.1
 
 PROBE_USER: Final = "curfew-probe@example.com"
 """May create policies, and could not bind what they offer."""
@@ -46,11 +47,12 @@ def await_all(asker: Asker, namespace: str, operator: str) -> None:
 
 
 def until_it_says(attempt: Callable[[], Done], words: str) -> None:
-    """Try again and again until the words are in the answer. Each attempt takes a process its time, so there is no pause."""
+    """Try again and again until the words are in the answer."""
     deadline = time.monotonic() + IN_FORCE_SECONDS
     while words not in (said := (done := attempt()).stdout + done.stderr):
         if time.monotonic() > deadline:
             raise ServersError(f"After {IN_FORCE_SECONDS:.0f} s nobody speaks of {words}; the answer is: {said}")
+        time.sleep(PAUSE_SECONDS)
 
 
 def canaries(namespace: str) -> list[Json]:

@@ -8,11 +8,14 @@ import pytest
 from tests.attacks.stage import Stage
 from tests.integration.installed import Installed
 from tests.integration.operator import conftest as of_the_operator
+from tests.support.scale import drawn
 from tools.servers.environment import chosen_cluster
 
 HERE = Path(__file__).parent
 WITHOUT_STAMPING = ("test_without_stamping.py",)
 SAME_ON_BOTH = ("test_bucket.py", "test_statuses.py")
+ABOUT_WHO_ASKS = ("server-side apply", "impersonation", "who asks", "marks on a new request", "people")
+"""The families that are made in full also where nothing fills in who asks; of the others a tenth."""
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -21,12 +24,20 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return True if collection_path.name in other else None
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what is in this folder as needing real servers, and leave it out where people have no certificates."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark what is in this folder as needing real servers, and leave it out if people have no certificates.
+
+    Without stamping a tenth is enough of what is not about who asks; `make soak` makes all attacks twice.
+    """
     ours = [place for place, item in enumerate(items) if HERE in item.path.parents]
     # First those with an operator: it would take the requests that the other attacks leave for its own work.
     for place, item in zip(ours, sorted((items[place] for place in ours), key=_has_no_operator), strict=True):
         items[place] = item
+    if config.getoption("--without-stamping"):
+        again = [item for item in items if item.path == HERE / "test_attacks.py" and not _is_about_who_asks(item)]
+        out = {item.nodeid for item in again} - set(drawn([item.nodeid for item in again], "unstamped attacks"))
+        config.hook.pytest_deselected(items=[item for item in again if item.nodeid in out])
+        items[:] = [item for item in items if item.nodeid not in out]
     for item in items:
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.integration)
@@ -54,3 +65,7 @@ def stage(cluster: Installed, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 def _has_no_operator(item: pytest.Item) -> bool:
     return item.path.name != "test_statuses.py"
+
+
+def _is_about_who_asks(item: pytest.Item) -> bool:
+    return item.name.startswith(tuple(f"test_attack[{family}:" for family in ABOUT_WHO_ASKS)) or "[" not in item.name

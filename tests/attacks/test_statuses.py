@@ -19,6 +19,7 @@ from tests.integration.operator.place import SOON, Asked, Place, now
 from tests.integration.operator.stage import a_stage
 from tests.integration.operator.thief import a_thief, patch_status, write_status
 from tests.support.operator_process import OperatorProcess, dead
+from tests.support.pausing import a_moment
 
 ReadLog = Callable[[OperatorProcess], Evidence]
 
@@ -100,7 +101,7 @@ async def test_a_forged_end_ends_access_and_is_told(
 
     async with asyncio.timeout(SOON):
         while "grant.orphan_removed" not in (await asyncio.to_thread(read_log, operator)).story(asked.uid):
-            pass
+            await a_moment()
     assert (await twin.binding_now()).is_ok
 
 
@@ -155,5 +156,5 @@ async def test_what_is_written_into_the_status_of_a_policy_hides_no_change(
     uid = seen["metadata"]["uid"]
     async with asyncio.timeout(SOON):
         while "policy.weakened" not in (told := (await asyncio.to_thread(read_log, operator)).story(uid)):
-            pass
+            await a_moment()
     assert told == ["policy.created", "policy.weakened"]

@@ -5,6 +5,7 @@ import signal
 import pytest
 
 from tests.docs.telling import Told, demo, left_of, listen
+from tests.support.scale import drawn
 
 pytestmark = pytest.mark.integration
 
@@ -40,7 +41,7 @@ def test_ctrl_c_ends_what_stays_up(told: Told) -> None:
     assert told.left == []
 
 
-@pytest.mark.parametrize("moment", ["To type along", "Curfew's chart", "The operator"])
+@pytest.mark.parametrize("moment", drawn(["To type along", "Curfew's chart", "The operator"], "Ctrl-C"))
 def test_ctrl_c_ends_everything_at_any_moment(moment: str) -> None:
     """Nothing runs or lies about after it. With --keep, because then it prints where its folder is."""
     with demo("--keep") as process:

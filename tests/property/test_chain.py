@@ -13,9 +13,10 @@ from curfew.audit.places import in_order
 from curfew.audit.segment import Head, follow, resume
 from curfew.audit.verify import examine, verify
 from tests.support.logs import BEGIN, ALog, a_log, a_record, a_signer
+from tests.support.scale import times
 
 sizes = st.lists(st.integers(0, 3), min_size=2, max_size=6)
-relaxed = settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+relaxed = settings(max_examples=times(200), suppress_health_check=[HealthCheck.too_slow], deadline=None)
 
 
 @relaxed
@@ -124,4 +125,4 @@ class Log(RuleBasedStateMachine):
 
 
 TestLog = Log.TestCase
-TestLog.settings = settings(max_examples=25, stateful_step_count=15, deadline=None)
+TestLog.settings = settings(max_examples=times(100), stateful_step_count=15, deadline=None)

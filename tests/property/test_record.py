@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from curfew.audit.canonical import NotCanonical, canonical, digest, parse_all, parse_canonical, parse_carefully
 from curfew.audit.events import EVENTS
 from curfew.audit.record import BindingRef, DecisionRef, PolicyRef, Record, RoleRef, Story, make_record, record_id
+from tests.support.scale import times
 
 # All of Unicode but lone surrogates, which no UTF-8 can hold; the ends of the planes more often than chance would.
 characters = st.characters(codec="utf-8") | st.sampled_from('\x00\x1f"\\/\x7f\u2028\ud7ff\ue000\uffff\U00010000')
@@ -56,7 +57,7 @@ anything = st.recursive(
 )
 
 
-@settings(max_examples=200)
+@settings(max_examples=times(400))
 @given(st.dictionaries(texts, anything, max_size=4), st.booleans(), st.data())
 @example({"\ue000": 1, "\U00010000": 2}, False, None)
 @example({"\ue000": 1, '\U00010000"b': 2}, False, None)

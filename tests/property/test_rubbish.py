@@ -17,6 +17,7 @@ from curfew.audit.record import Record, RecordRefused
 from curfew.core import policy_records
 from curfew.core.keys import RequestKey
 from tests.support.builders import ALICE, BOB, CAROL, a_decision
+from tests.support.scale import times
 from tests.support.stage import Stage, active
 
 Path = tuple[Any, ...]
@@ -110,7 +111,7 @@ async def begin_anew(stage: Stage) -> None:
 
 
 @given(data=st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=times(300), deadline=None)
 async def test_rubbish_in_an_object_delays_no_end(data: st.DataObject) -> None:
     """The window is over, and the binding goes at once."""
     stage = Stage()
@@ -124,7 +125,7 @@ async def test_rubbish_in_an_object_delays_no_end(data: st.DataObject) -> None:
 
 
 @given(data=st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=times(300), deadline=None)
 async def test_rubbish_in_an_object_keeps_no_decision_from_being_carried_out(data: st.DataObject) -> None:
     """Somebody decides to end the access; their decision can be read, and nothing else need be."""
     stage = Stage()
@@ -144,7 +145,7 @@ async def test_rubbish_in_an_object_keeps_no_decision_from_being_carried_out(dat
 
 
 @given(data=st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=times(300), deadline=None)
 async def test_rubbish_in_a_record_delays_no_end_and_ends_no_process(data: st.DataObject) -> None:
     """A record that can be read as one may hold anything; it was written by another version, or by a thief."""
     stage = Stage()

@@ -14,6 +14,7 @@ from curfew.api.access_request import AccessRequest
 from curfew.api.crds import crds
 from curfew.api.meta import Model
 from curfew.api.times import WRITTEN, parse_time
+from tests.support.scale import times
 
 META = {"name": "one", "namespace": "payments", "uid": "u", "creationTimestamp": "2026-11-23T12:00:00Z"}
 DURATIONS = st.from_regex(r"\A([0-9]{1,4}h)?([0-9]{1,5}m)?([0-9]{1,6}s)\Z")
@@ -78,7 +79,9 @@ def _values(schema: Mapping[str, Any]) -> st.SearchStrategy[Any]:
 
 
 @pytest.mark.parametrize(("model", "crd"), tuple(zip((AccessPolicy, AccessRequest), crds(), strict=True)))
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(
+    max_examples=times(300), deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+)
 @given(data=st.data())
 def test_whatever_the_schema_takes_the_model_reads(
     model: type[Model], crd: dict[str, Any], data: st.DataObject

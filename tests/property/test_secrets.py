@@ -31,6 +31,7 @@ from curfew.processes.operator.known import Store
 from curfew.processes.operator.reporting import Reporting
 from curfew.processes.operator.unreadable import Unreadable
 from tests.support.builders import BOB, NOON, a_decision, a_policy, a_request, a_role
+from tests.support.scale import times
 from tests.support.stage import Stage
 from tests.support.world import FailurePlan
 
@@ -155,7 +156,9 @@ def unreadable(mark: str) -> Unreadable:
     return caught.value
 
 
-@settings(max_examples=15, deadline=None, phases=(Phase.generate,))  # the smallest mark says no more than another
+@settings(
+    max_examples=times(100), deadline=None, phases=(Phase.generate,)
+)  # the smallest mark says no more than another
 @given(mark=marks, failing=st.integers(5, 40))
 def test_a_secret_that_is_read_is_written_nowhere(mark: str, failing: int) -> None:
     with logs() as lines:

@@ -26,7 +26,7 @@ JSON_PATCH: Final = "application/json-patch+json"
 APPLY: Final = "application/apply-patch+yaml"
 
 TIMEOUT_SECONDS: Final = 60.0
-PAUSE_SECONDS: Final = 0.02
+PAUSE_SECONDS: Final = 0.05
 
 Manifest = Mapping[str, Any]
 

@@ -27,7 +27,7 @@ READY_SECONDS: Final = 30.0
 STOP_SECONDS: Final = 15.0
 """Within which the operator ends when it is asked to: half of what Kubernetes grants it."""
 
-PAUSE: Final = 0.02
+PAUSE: Final = 0.05
 
 CURFEW: Final[tuple[str, ...]] = (sys.executable, "-m", "curfew")
 

@@ -33,7 +33,7 @@ def times(all_: int) -> int:
 
 def drawn(all_: Sequence[T], made_of: str) -> Sequence[T]:
     """Return what is tried of all, in its order; `made_of` names what it is for, so that not all draw the same places."""
-    if soaks():
+    if soaks() or not all_:
         return all_
     chance = random.Random(f"{seed()} {made_of}")  # noqa: S311  to be had again, not secret
     places = sorted(chance.sample(range(len(all_)), times(len(all_))))

@@ -4,11 +4,11 @@ It keeps the rules that the real ones enforce (versions, UIDs, phases, create-on
 suites in tests/contract against the real ones.
 """
 
-import copy
 import itertools
+import pickle
 from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from curfew.api import names
 from curfew.api.access_request import Phase
@@ -17,7 +17,14 @@ from curfew.api.times import format_time, parse_time
 from curfew.ports import AlreadyExists, ClosedRequest, Conflict, Forbidden, Held, Invalid, NotFound, Unavailable
 
 Seen = Callable[[str, str, Mapping[str, Any]], None]
+T = TypeVar("T")
 Key = tuple[str, str, str]  # kind, namespace, name
+
+
+def copied(body: T) -> T:
+    """Return a deep copy, in a third of the time that `copy.deepcopy` takes."""
+    copy: T = pickle.loads(pickle.dumps(body, pickle.HIGHEST_PROTOCOL))  # noqa: S301  it is what was just written
+    return copy
 
 
 class FakeClock:
@@ -87,7 +94,7 @@ class FakeCluster:
         """Create an object, or replace its spec, rules and marks, as an administrator would."""
         key = _key(body)
         old = self._objects.get(key)
-        new = copy.deepcopy(dict(body))
+        new = copied(dict(body))
         if old is None:
             meta = new["metadata"]
             meta["uid"] = f"uid-{next(self._uids):04d}"
@@ -101,7 +108,7 @@ class FakeCluster:
 
     def decide(self, name: str, decision: Mapping[str, str], namespace: str = "payments") -> None:
         """Add a decision to a request's status, as a person would with kubectl patch."""
-        body = copy.deepcopy(self._objects["AccessRequest", namespace, name])
+        body = copied(self._objects["AccessRequest", namespace, name])
         body["status"].setdefault("decisions", []).append(dict(decision))
         self._write(_key(body), body)
 
@@ -115,7 +122,7 @@ class FakeCluster:
 
     def edit_binding(self, name: str, change: Callable[[dict[str, Any]], None], namespace: str = "payments") -> None:
         """Change a binding, as somebody could who had switched the admission policies off."""
-        body = copy.deepcopy(self._objects["RoleBinding", namespace, name])
+        body = copied(self._objects["RoleBinding", namespace, name])
         change(body)
         self._write(_key(body), body)
 
@@ -126,7 +133,7 @@ class FakeCluster:
 
     def all(self, kind: str) -> list[dict[str, Any]]:
         """Return all objects of a kind."""
-        return [copy.deepcopy(body) for key, body in sorted(self._objects.items()) if key[0] == kind]
+        return [copied(body) for key, body in sorted(self._objects.items()) if key[0] == kind]
 
     # --- the port ---------------------------------------------------------------------------------------------------
 
@@ -149,11 +156,11 @@ class FakeCluster:
 
     def snapshot(self) -> tuple[int, dict[Key, dict[str, Any]]]:
         """Return all that there is, as a backup of etcd holds it."""
-        return self._revision, copy.deepcopy(self._objects)
+        return self._revision, copied(self._objects)
 
     def restore(self, snapshot: tuple[int, dict[Key, dict[str, Any]]]) -> None:
         """Put a backup in the place of all that there is. No watch tells of it; the numbers go on from the old ones."""
-        self._revision, self._objects = snapshot[0], copy.deepcopy(snapshot[1])
+        self._revision, self._objects = snapshot[0], copied(snapshot[1])
 
     async def list_bindings(self) -> list[dict[str, Any]]:
         """List our bindings."""
@@ -192,7 +199,7 @@ class FakeCluster:
             raise Forbidden(self.refuse_bindings)
         if key in self._objects:
             raise AlreadyExists(f"rolebindings {key[2]} already exists")
-        body = copy.deepcopy(dict(manifest))
+        body = copied(dict(manifest))
         body["metadata"]["uid"] = f"uid-{next(self._uids):04d}"
         body["metadata"]["creationTimestamp"] = format_time(self._clock.now().replace(microsecond=0))
         self.bindings_made.append(key[2])
@@ -286,7 +293,7 @@ class FakeCluster:
 
     def _get(self, kind: str, namespace: str, name: str) -> dict[str, Any] | None:
         self._call(f"get {kind}")
-        return copy.deepcopy(self._objects.get((kind, namespace, name)))
+        return copied(self._objects.get((kind, namespace, name)))
 
     def _found(self, kind: str, namespace: str, name: str, uid: str, version: str | None) -> dict[str, Any]:
         body = self._objects.get((kind, namespace, name))
@@ -295,7 +302,7 @@ class FakeCluster:
         meta = body["metadata"]
         if meta["uid"] != uid or (version is not None and meta["resourceVersion"] != version):
             raise Conflict(f"{kind} {namespace}/{name} was changed meanwhile")
-        return copy.deepcopy(body)
+        return copied(body)
 
     def _write(self, key: Key, body: dict[str, Any]) -> dict[str, Any]:
         verb = "MODIFIED" if key in self._objects else "ADDED"
@@ -303,7 +310,7 @@ class FakeCluster:
         body["metadata"]["resourceVersion"] = str(self._revision)
         self._objects[key] = body
         self._tell(verb, key[0], body)
-        return copy.deepcopy(body)
+        return copied(body)
 
     def _remove(self, key: Key) -> dict[str, Any]:
         body = self._objects.pop(key)
@@ -316,7 +323,7 @@ class FakeCluster:
 
     def _tell(self, verb: str, kind: str, body: Mapping[str, Any]) -> None:
         for seen in self.watchers:
-            seen(verb, kind, copy.deepcopy(body))
+            seen(verb, kind, copied(body))
 
 
 def _key(body: Mapping[str, Any]) -> Key:

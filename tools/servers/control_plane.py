@@ -289,7 +289,9 @@ class ControlPlane(Cluster):
         return self._launch("kube-controller-manager", command, works)
 
     def _launch(self, name: str, command: Sequence[str | Path], is_ready: Callable[[], bool]) -> Server:
-        server = Server(name, command, log=self.folder / f"{name}.log", environ=clean_environ())
+        # Servers that live for minutes: collecting garbage less often saves a tenth of their processor time.
+        environ = clean_environ() | {"GOGC": "400"}
+        server = Server(name, command, log=self.folder / f"{name}.log", environ=environ)
         try:
             server.await_ready(is_ready)
         except BaseException:

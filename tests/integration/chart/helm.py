@@ -24,7 +24,7 @@ def rendered(*arguments: str) -> list[dict[str, Any]]:
     """Return the manifests of the chart."""
     done = template(*arguments)
     assert done.returncode == 0, done.stderr
-    return [manifest for manifest in yaml.safe_load_all(done.stdout) if manifest]
+    return [manifest for manifest in yaml.load_all(done.stdout, yaml.CSafeLoader) if manifest]
 
 
 def one(manifests: list[dict[str, Any]], kind: str, name: str = "curfew") -> dict[str, Any]:

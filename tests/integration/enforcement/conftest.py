@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -15,6 +15,7 @@ from curfew.adapters.kube import KubeCluster
 from curfew.core.facts import EnforcementState
 from curfew.processes.operator.enforcement import Enforcement
 from tests.integration.installed import SYSTEM, Installed
+from tests.support.pausing import a_moment
 
 PROBE = f"system:serviceaccount:{SYSTEM}:curfew-probe"
 SECONDS = 30.0  # the API server learns of a change to its policies a moment later, on a busy machine many moments
@@ -32,7 +33,7 @@ class Probing:
         """Probe until the answer is as wanted, and return it."""
         async with asyncio.timeout(SECONDS):
             while not answer(state := await self.enforcement.probe()):
-                pass
+                await a_moment()
         return state
 
     async def until_enforced(self) -> EnforcementState:
@@ -97,9 +98,9 @@ class Vandal:
 
 
 @pytest.fixture
-def vandal(cluster: Installed) -> Iterator[Vandal]:
+async def vandal(cluster: Installed, probing: Probing) -> AsyncIterator[Vandal]:
     """Return somebody whose deeds are undone, so that the next test finds all policies in force again."""
     someone = Vandal(cluster)
     yield someone
     someone.restore()
-    cluster.await_in_force()
+    await probing.until_enforced()

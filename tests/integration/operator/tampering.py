@@ -8,6 +8,7 @@ from typing import Final
 
 from tests.integration.operator.people import RBAC, Body
 from tests.integration.operator.place import SOON, Place
+from tests.support.pausing import a_moment
 
 MANAGED_BINDINGS: Final = "curfew-managed-bindings"
 """The admission policy that keeps everybody but the operator from writing our bindings."""
@@ -38,7 +39,7 @@ async def unguarded(place: Place) -> AsyncIterator[None]:
         path = f"{RBAC}/namespaces/{place.namespace}/rolebindings?dryRun=All"
         async with asyncio.timeout(SOON):
             while (await place.people.admin.post(path, probe)).is_ok is refused:
-                pass
+                await a_moment()
 
     await place.kubectl("delete", kind, MANAGED_BINDINGS, user="admin")
     try:

@@ -13,6 +13,7 @@ from tests.integration.installed import SYSTEM, Installed
 from tests.integration.operator.evidence import Evidence
 from tests.integration.operator.place import SOON, Asked, Place
 from tests.support.operator_process import OperatorProcess
+from tests.support.pausing import a_moment
 from tools.servers.ports import LOOPBACK, free_port
 
 NewOperator = Callable[..., OperatorProcess]
@@ -41,7 +42,7 @@ async def assert_everybody_is_told(asked: Asked, operator: OperatorProcess, reas
     assert sentence in line
     async with asyncio.timeout(SOON):  # Events are told in the background
         while not (events := [e for e in await asked.place.events(asked.uid) if e["type"] == "Warning"]):
-            pass
+            await a_moment()
     assert {event["reason"] for event in events} == {reason}
     assert sentence in events[-1]["note"]
     assert asked.place.sights.binding(asked.uid) is None
@@ -143,6 +144,7 @@ async def warned_of(cluster: Installed, reason: str, sentence: str) -> None:
             events = json.loads(asked.stdout)["items"]
             if any(e["reason"] == reason and e["type"] == "Warning" and sentence in e["note"] for e in events):
                 return
+            await a_moment()
 
 
 async def test_a_bucket_that_becomes_weaker_grants_nothing_from_then_on(

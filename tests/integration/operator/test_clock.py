@@ -7,6 +7,7 @@ from datetime import timedelta
 from tests.integration.installed import SYSTEM
 from tests.integration.operator.place import Place
 from tests.support.operator_process import OperatorProcess
+from tests.support.pausing import a_moment
 
 TEN_MINUTES = timedelta(minutes=10)
 SOON = 10.0
@@ -32,12 +33,12 @@ async def test_a_clock_that_is_ten_minutes_off_grants_nothing(
         assert (status, ready["parts"]["clock"]) == (503, message.removeprefix("the grant waits: "))
         async with asyncio.timeout(SOON):
             while not -600.5 <= await asyncio.to_thread(operator.metric, "curfew_clock_ahead_seconds") <= -598.0:
-                pass
+                await a_moment()
             while "ClockWrong" not in {event["reason"] for event in await place.events(asked.uid)}:
-                pass
+                await a_moment()
             told = f"/apis/events.k8s.io/v1/namespaces/{SYSTEM}/events?limit=5000"
             while "ClockWrong" not in {e["reason"] for e in (await place.people.admin.get(told)).done()["items"]}:
-                pass
+                await a_moment()
 
         operator.set_clock(timedelta(0))
         await asyncio.to_thread(operator.restart)

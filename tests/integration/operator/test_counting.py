@@ -11,8 +11,9 @@ from curfew.core.counting import OWN_RECORDS
 from tests.integration.operator.evidence import Evidence
 from tests.integration.operator.place import Place
 from tests.support.operator_process import OperatorProcess
+from tests.support.scale import soaks
 
-FLOOD: Final = 300
+FLOOD: Final = 300 if soaks() else 100
 WAITING: Final = 3
 AT_A_TIME: Final = 6
 

@@ -11,6 +11,7 @@ from tests.integration.installed import SYSTEM
 from tests.integration.operator.people import RBAC
 from tests.integration.operator.place import SOON, Place
 from tests.support.operator_process import OperatorProcess
+from tests.support.pausing import a_moment
 
 KIND = "validatingadmissionpolicybinding"
 NOTICED = 35.0
@@ -38,7 +39,7 @@ async def until_metric(operator: OperatorProcess, policy: str, value: float, sec
     """Return when the metric says so."""
     async with asyncio.timeout(seconds):
         while await asyncio.to_thread(operator.metric, "curfew_enforced", policy=policy) != value:
-            pass
+            await a_moment()
 
 
 @pytest.mark.parametrize(
@@ -59,7 +60,7 @@ async def test_nothing_is_granted_while_a_policy_is_out_of_force(
         assert (await waiting.binding_now()).status == 404
         async with asyncio.timeout(SOON):
             while "NotEnforced" not in {event["reason"] for event in await place.events(waiting.uid)}:
-                pass
+                await a_moment()
         told = await place.people.admin.get(f"/apis/events.k8s.io/v1/namespaces/{SYSTEM}/events?limit=5000")
         assert any(event["reason"] == "NotEnforced" for event in told.done()["items"])
 
@@ -83,12 +84,12 @@ async def test_a_grant_ends_whose_binding_is_made_anothers_and_nothing_takes_the
     async with disarmed(place, "curfew-managed-bindings", "deleted"):
         async with asyncio.timeout(SOON):
             while (await place.people.admin.patch(f"{bindings}/curfew-{changed.uid}", label)).status != 200:
-                pass
+                await a_moment()
         await changed.phase("Revoked")
         (await place.people.admin.post(bindings, {**grant, "metadata": {"name": "curfew", **kept}})).done()
         async with asyncio.timeout(SOON):
             while (await place.people.admin.get(f"{bindings}/curfew")).status != 404:
-                pass
+                await a_moment()
 
         assert changed.status["endReason"] == "BindingTampered"
         assert (await copied.binding_now()).done()["metadata"]["uid"] == grant["metadata"]["uid"]

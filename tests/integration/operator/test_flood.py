@@ -1,7 +1,6 @@
 """One person's flood of requests is that person's alone: others are served, ends are on time, and a restart gets through it."""
 
 import asyncio
-import os
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
@@ -14,9 +13,11 @@ import yaml
 
 from tests.integration.operator.place import SOON, Asked, Place, now
 from tests.support.operator_process import OperatorProcess, dead
+from tests.support.pausing import a_moment
+from tests.support.scale import soaks
 
-FLOOD: Final = int(os.environ.get("CURFEW_FLOOD", "800"))
-"""How many requests there are; 3,000 take some minutes."""
+FLOOD: Final = 3000 if soaks() else 500
+"""How many requests there are."""
 
 AT_A_TIME: Final = 6
 """How many requests are under way at a time: the API server is to be slow for nobody because of the test itself."""
@@ -158,7 +159,7 @@ async def test_a_quota_refuses_what_is_too_much_at_once(place: Place) -> None:
         (await place.people.admin.patch(status, counts)).done()
         async with asyncio.timeout(SOON):
             while (await alice.post(f"{place.path}?dryRun=All", place.request(alice))).is_ok is (number == 0):
-                pass
+                await a_moment()
 
     await allow(0)
     await allow(2)

@@ -20,9 +20,9 @@ from tests.integration.operator.place import SOON, Place
 from tests.integration.operator.stage import a_stage
 from tests.integration.operator.watching import Sight
 from tests.support.operator_process import Life, OperatorProcess
-from tests.support.scale import seed
+from tests.support.scale import seed, soaks
 
-MIX: Final = {
+FULL_MIX: Final = {
     courses.RUNS: 12,
     courses.WAITS: 6,
     courses.AUTOMATIC: 3,
@@ -39,11 +39,13 @@ MIX: Final = {
     courses.DELETED_ACTIVE: 4,
     courses.TOO_LONG: 1,
 }
-"""How many requests take which course: more than fifty, in every phase."""
+"""How many requests take which course in `make soak`: more than fifty, in every phase."""
+
+MIX: Final = FULL_MIX if soaks() else {course: -(-count // 3) for course, count in FULL_MIX.items()}
 
 BEGIN_WITHIN: Final = 30.0
 """Seconds in which all requests are made."""
-KILLS: Final = {(2.0, 60.0): 10, (60.0, 95.0): 5}
+KILLS: Final = {(2.0, 60.0): 10, (60.0, 95.0): 5} if soaks() else {(2.0, 60.0): 4, (60.0, 95.0): 2}
 """How often the operator is killed between which seconds: in the busy minute, and while what it granted comes to its end."""
 PACE: Final = 4.0
 """Seconds that people take at most between two steps."""

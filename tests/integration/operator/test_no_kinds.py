@@ -12,6 +12,7 @@ from tests.integration.operator.evidence import Evidence
 from tests.integration.operator.place import SOON
 from tests.integration.operator.stage import a_stage
 from tests.support.operator_process import OperatorProcess
+from tests.support.pausing import a_moment
 
 KINDS = ("accesspolicies.curfew.dev", "accessrequests.curfew.dev")
 SENTENCE = f"the API server does not know {' and '.join(KINDS)}; install Curfew's chart, or apply the files in crds/"
@@ -104,7 +105,7 @@ async def test_kinds_that_are_deleted_end_what_was_granted_and_the_operator_come
             await (await again.ask(again.people.alice, "automatic")).phase("Active")
             async with asyncio.timeout(SOON):
                 while "request.closed" not in (told := (await asyncio.to_thread(read_log, operator)).story(asked.uid)):
-                    pass
+                    await a_moment()
     finally:
         operator.kill()
     assert {"grant.revoked", "grant.binding_removed"} & set(told)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from tests.integration.operator.evidence import Evidence
 from tests.integration.operator.place import SOON, Place
 from tests.support.operator_process import OperatorProcess, dead
+from tests.support.pausing import a_moment
 
 ReadLog = Callable[[OperatorProcess], Evidence]
 
@@ -29,7 +30,7 @@ async def told(operator: OperatorProcess, read_log: ReadLog, uid: str, events: l
     """Return the log once it tells this of a policy."""
     async with asyncio.timeout(SOON):
         while (evidence := await asyncio.to_thread(read_log, operator)).story(uid) != events:
-            pass
+            await a_moment()
     return evidence
 
 

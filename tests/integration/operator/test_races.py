@@ -12,6 +12,7 @@ from tests.integration.operator.evidence import Evidence
 from tests.integration.operator.people import Answer, Body, Person
 from tests.integration.operator.place import SOON, Asked, Place
 from tests.support.operator_process import OperatorProcess
+from tests.support.pausing import a_moment
 
 ReadLog = Callable[[OperatorProcess], Evidence]
 
@@ -75,6 +76,7 @@ async def told_once(requests: Sequence[Asked], operator: OperatorProcess, read_l
             stories = [evidence.story(asked.uid) for asked in requests]
             if all(story[-1:] == ["request.closed"] for story in stories):
                 break
+            await a_moment()
     told = [Counter(story) for story in stories]
     twice = {event for story in told for event, count in story.items() if count > 1}
     assert twice <= {"review.submitted"}

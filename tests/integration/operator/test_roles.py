@@ -12,6 +12,7 @@ from tests.integration.installed import OPERATOR
 from tests.integration.operator.evidence import Evidence
 from tests.integration.operator.place import SOON, Place, now
 from tests.support.operator_process import OperatorProcess
+from tests.support.pausing import a_moment
 
 ReadLog = Callable[[OperatorProcess], Evidence]
 
@@ -135,7 +136,7 @@ async def test_an_aggregated_role_that_is_emptied_and_filled_again_ends_nothing(
     async def filled() -> None:
         async with asyncio.timeout(SOON):
             while await rules() != part["rules"]:
-                pass
+                await a_moment()
 
     await place.apply(part, whole, place.policy(name, role=ROLE))
     await filled()
@@ -166,7 +167,7 @@ async def test_the_glass_is_broken_at_once_and_reviewed_afterwards(
     await asked.phase("Active")
     async with asyncio.timeout(SOON):
         while "BreakGlassInvoked" not in {event["reason"] for event in await place.events(asked.uid)}:
-            pass
+            await a_moment()
     (await asked.decide(place.people.alice, "Cancel")).done()
     await asked.phase("Revoked")
     assert not asked.is_closed

@@ -17,6 +17,7 @@ from tests.integration.operator.people import Body
 from tests.integration.operator.place import SOON, Asked, Place, now
 from tests.integration.operator.tampering import a_binding, unguarded
 from tests.support.operator_process import CURFEW, OperatorProcess, dead
+from tests.support.pausing import a_moment
 from tools.servers.cluster import run_command
 
 ON_TIME: Final = timedelta(seconds=1)
@@ -31,7 +32,7 @@ async def closed_story(asked: Asked, operator: OperatorProcess, read_log: ReadLo
     """Return the story of a request, once it is told to its end."""
     async with asyncio.timeout(SOON):
         while "request.closed" not in (told := (await asyncio.to_thread(read_log, operator)).story(asked.uid)):
-            pass
+            await a_moment()
     return told
 
 
@@ -139,7 +140,7 @@ async def test_a_binding_that_nobody_asked_for_is_removed_and_reported(
     }
     async with asyncio.timeout(SOON):
         while (await asyncio.to_thread(read_log, operator)).story(nobody) != ["grant.orphan_removed"]:
-            pass
+            await a_moment()
 
 
 async def test_a_binding_that_somebody_deletes_ends_the_grant(

@@ -21,6 +21,7 @@ from tests.integration.operator.people import RBAC, Body, Person
 from tests.integration.operator.place import SOON, Asked, Place, now
 from tests.integration.operator.thief import a_thief, patch_status, write_status
 from tests.support.operator_process import OperatorProcess, dead
+from tests.support.pausing import a_moment
 
 ReadLog = Callable[[OperatorProcess], Evidence]
 
@@ -125,6 +126,6 @@ async def test_a_forged_phase_makes_no_grant(
     assert asked.status["phase"] == "Revoked"
     async with asyncio.timeout(SOON):
         while "request.closed" not in (told := (await asyncio.to_thread(read_log, operator)).story(asked.uid)):
-            pass
+            await a_moment()
     assert "grant.intended" not in told
     assert {"grant.drifted", "grant.orphan_removed", "grant.binding_removed"} & set(told)

@@ -20,6 +20,7 @@ from tests.integration.operator.people import GROUP, RBAC, Body, Person
 from tests.integration.operator.place import FINAL, SOON, Asked, Place, now
 from tests.integration.operator.stage import a_stage
 from tests.support.operator_process import OperatorProcess, dead
+from tests.support.pausing import a_moment
 
 STARTS_IN: Final = timedelta(seconds=12)
 """Within which everybody has agreed, and everything is swapped."""
@@ -98,7 +99,7 @@ class Offer:
         """Return when the role has so many rules; those of an aggregated one are written by a controller."""
         async with asyncio.timeout(SOON):
             while len((await self.admin.get(f"{self.roles}/{self.name}")).done().get("rules") or ()) != count:
-                pass
+                await a_moment()
 
     async def clear(self) -> None:
         """Remove what is not in the namespace."""

@@ -135,15 +135,15 @@ async def test_what_is_no_request_gets_an_answer_all_the_same() -> None:
 
 
 async def test_it_answers_while_idle_connections_are_open() -> None:
-    """Two thousand, which is more than the descriptors that the process may have (promise P11: it is seen to be alive)."""
+    """Six hundred, which is more than the descriptors that the process may have (promise P11: it is seen to be alive)."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     command = (sys.executable, "-c", IDLE_CONNECTIONS)
     async with asyncio.timeout(60), Operator().server() as server:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (1024, hard))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (512, hard))
         try:
             idle = await asyncio.create_subprocess_exec(*command, str(server.port), stdout=asyncio.subprocess.PIPE)
             assert idle.stdout is not None
-            assert await idle.stdout.readline() == b"2000 opened\n"
+            assert await idle.stdout.readline() == b"600 opened\n"
             assert len(server._open) <= CONNECTIONS
             assert (await get(server, "/healthz"))[0] == 200
         finally:
@@ -156,7 +156,7 @@ IDLE_CONNECTIONS = """
 import resource, socket, sys, time
 resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
 opened = []
-for _ in range(2000):
+for _ in range(600):
     opened.append(socket.create_connection(("127.0.0.1", int(sys.argv[1])), timeout=10))
     opened[-1].sendall(b"GET /healthz HTTP/1.1\\r\\n")
 print(len(opened), "opened", flush=True)

@@ -27,6 +27,7 @@ from curfew.reader.search_index.index import index_path, open_index
 from curfew.reader.search_index.matching import _PLACES
 from curfew.reader.stream import read_record
 from tests.support.logs import ALog, a_log, a_record, a_signer, alter
+from tests.support.scale import times
 from tests.support.stores import MemoryStore
 from tests.vectors.make_vectors import the_log
 
@@ -588,7 +589,7 @@ async def test_the_index_answers_as_the_log_does_to_each_text_and_its_parts(name
             assert await found(THE_LOG, query) == expected
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=times(200))
 @given(st.data())
 async def test_the_index_answers_as_the_log_does_whatever_is_asked_together(data: st.DataObject) -> None:
     names = data.draw(st.lists(st.sampled_from(sorted(FIELDS)), max_size=2, unique=True))

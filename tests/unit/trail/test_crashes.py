@@ -18,6 +18,7 @@ from curfew.audit.record import Record
 from curfew.audit.segment import seal
 from curfew.ports import Keep, ObjectStore, every
 from curfew.processes.operator.recall import Trail
+from tests.support.scale import times
 from tests.support.stores import FailingStore, MemoryStore, PowerCut, StallingStore, When
 from tests.support.trail import (
     SIGNER,
@@ -178,7 +179,7 @@ def arrive_at(moment: int, disk: MemoryStore, name: str, body: bytes) -> Callabl
 def test_any_sequence_of_failures_and_deaths_ends_well() -> None:
     """Under a plan of what goes wrong at which call, over several lives."""
 
-    @settings(max_examples=150, deadline=None)
+    @settings(max_examples=times(300), deadline=None)
     @given(
         lives=st.lists(
             st.tuples(
