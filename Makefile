@@ -21,7 +21,7 @@ help: ## List the commands
 demo: runtime ## Show the whole story on real servers, in under 90 s (KEEP=1: it stays up)
 	@$(BIN)/python -m tools.demo $(if $(filter-out 0 no false,$(KEEP)),--keep) $(if $(STORE),--store=$(STORE))
 
-quick: venv ## Run the tests that need no servers, in about a minute (ARGS="-k word" for some)
+quick: venv ## Run the tests that need no servers, in about two minutes (ARGS="-k word" for some)
 	@$(BIN)/python -m tools.run_tests --quick $(ARGS)
 
 test: venv ## Run all tests, in about 17 minutes on two cores; the last line counts them (ARGS="-k word" for some)
