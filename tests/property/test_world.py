@@ -17,7 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from curfew.api.times import parse_duration, parse_time
 from curfew.core import approval, bindings, checks, ending, granting, outbox, plan, policy_records, role_changes, steps
-from curfew.core.facts import EnforcementState, Facts
+from curfew.core.facts import EnforcementState, Facts, Intent
 from tests.support.builders import ALICE, BOB, CAROL, DAVE, NOON, a_policy, a_request, a_role
 from tests.support.scale import times
 from tests.support.stage import Stage
@@ -367,9 +367,7 @@ def late_approvals_count(patch: pytest.MonkeyPatch) -> None:
 def announced_is_enough(patch: pytest.MonkeyPatch) -> None:
     """P5, P8: what was announced is bound, whatever happened since."""
 
-    def bind(facts: Facts) -> steps.Step:
-        intent = facts.intent
-        assert intent is not None
+    def bind(facts: Facts, intent: Intent) -> steps.Step:
         assert intent.receipt is not None
         return steps.Step(
             act=steps.Create(
@@ -379,6 +377,7 @@ def announced_is_enough(patch: pytest.MonkeyPatch) -> None:
             )
         )
 
+    patch.setattr(granting, "_interrupted", lambda facts, intent: None)
     patch.setattr(granting, "_bind", bind)
 
 

@@ -161,6 +161,26 @@ async def test_a_grant_that_the_log_holds_open_goes_on(restarted: bool) -> None:
     assert not told_twice(stage)
 
 
+@pytest.mark.parametrize("restarted", [False, True])
+async def test_an_announced_grant_whose_approvals_are_lost_does_not_stay_pending(restarted: bool) -> None:
+    """A process that saw the binding reports its loss at once. Another one only knows the announcement, and gives it up."""
+    stage = Stage()
+    uid = await pending(stage)
+    snapshot = stage.cluster.snapshot()
+    stage.cluster.decide("inc-4711", a_decision())
+    await stage.settle()
+    assert stage.phase() == "Active"
+
+    stage.cluster.restore(snapshot)
+    await back(stage, restarted=restarted)
+    assert (stage.phase(), stage.bindings()) == ("Pending" if restarted else "Revoked", [])
+
+    await stage.pass_time(hours=2)
+    assert stage.phase() == ("Failed" if restarted else "Revoked")
+    assert stage.events(uid)[-1] == "request.closed"
+    assert not told_twice(stage)
+
+
 async def test_a_request_that_the_snapshot_does_not_hold_is_told_as_deleted() -> None:
     stage = Stage()
     snapshot = stage.cluster.snapshot()

@@ -6,7 +6,7 @@ from curfew.api.access_request import DecisionKind, Phase
 from curfew.core import announcing, bindings, checks, conditions, reviews, role_changes
 from curfew.core.accepting import RIGHTS_GRACE
 from curfew.core.approval import find_decision, tally
-from curfew.core.facts import Facts, Read, Refusal
+from curfew.core.facts import Facts, Intent, Read, Refusal
 from curfew.core.lifecycle import Event
 from curfew.core.outbox import conditions_of, undurable, with_new
 from curfew.core.reasons import Reason
@@ -71,11 +71,14 @@ def grant(facts: Facts) -> Step | None:
         return None
     if facts.refusal is not None and facts.refusal.again_at is None:
         return transition(facts, Event.FAIL, reason=facts.refusal.reason, detail=facts.refusal.message)
+    # Before the approvals are counted: a cluster that was set back may have lost them, and the announcement is still there.
+    if facts.intent is not None and (step := _interrupted(facts, facts.intent)) is not None:
+        return step
     count = tally(policy.spec.approval, request)
     if not count.is_complete:
         return _note_reviews(facts) if status.approvals != str(count) or reviews.unseen(request) else None
     if facts.intent is not None:
-        return _bind(facts)
+        return _bind(facts, facts.intent)
     if status.phase is Phase.PENDING and _time_is_up(facts):
         return None  # only the trail shows whether they agreed in time, and it was not read yet
     if (waits := waits_for(facts)) is not None:
@@ -112,13 +115,8 @@ def _compare(facts: Facts) -> Step | None:
     return None
 
 
-def _bind(facts: Facts) -> Step | None:
-    """Make the binding that was announced, unless its time is over or an earlier run of this process may have made it.
-
-    The bucket may have been away since the announcement, so all rules for a grant are checked again.
-    """
-    intent = facts.intent
-    assert intent is not None  # noqa: S101  the caller looked
+def _interrupted(facts: Facts, intent: Intent) -> Step | None:
+    """Give up a grant that was announced and can no longer be made, or read whether its binding is there. None: go on."""
     if intent.expires_at <= facts.now:
         return transition(
             facts, Event.FAIL, reason=Reason.WINDOW_ELAPSED, detail="its window was over before the grant could be made"
@@ -134,6 +132,14 @@ def _bind(facts: Facts) -> Step | None:
             detail="Curfew was interrupted while making the grant and does not know whether it was ended since; "
             "apply a new AccessRequest",
         )
+    return None
+
+
+def _bind(facts: Facts, intent: Intent) -> Step | None:
+    """Make the binding that was announced.
+
+    The bucket may have been away since the announcement, so all rules for a grant are checked again.
+    """
     if facts.refusal is not None and facts.refusal.again_at is not None and facts.refusal.again_at > facts.now:
         return Step(wake_at=facts.refusal.again_at)
     waits = waits_for(facts)
