@@ -46,7 +46,7 @@ SOAK_SECONDS: Final = 3600
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Tests that are run together, after what was quicker: what fails there need not be waited for."""
+    """Tests that are run together."""
 
     title: str
     names: Sequence[str]
@@ -56,15 +56,14 @@ class Part:
 
 def parts(kind: str, cores: int, *, ours: bool = True) -> list[Part]:
     """Return what is run: `quick`, `test` or `soak`. Only a control plane of ours can be had without stamping."""
-    # Tests on servers mostly wait: for the end of a minute, for a process to start. Three share two cores.
-    waiting = max(1, min(cores * 3 // 2, MOST_CONTROL_PLANES))
-    quick = Part("Without servers", WITHOUT_SERVERS, cores)
     if kind == "quick":
-        return [quick]
+        return [Part("Without servers", WITHOUT_SERVERS, cores)]
+    # Tests on servers mostly wait: for the end of a minute, for a process to start. Tests without servers use that time.
+    waiting = max(1, min(cores * 2, MOST_CONTROL_PLANES))
     again = UNSTAMPED_IN_FULL if kind == "soak" else UNSTAMPED
-    served = Part("On real servers", ON_SERVERS, waiting)
+    all_tests = Part("All tests", (*WITHOUT_SERVERS, *ON_SERVERS), waiting)
     unstamped = Part("Once more without stamping", again, waiting, ["--without-stamping"])
-    return [quick, served, *([unstamped] if ours else [])]
+    return [all_tests, *([unstamped] if ours else [])]
 
 
 class Counts:
