@@ -7,8 +7,8 @@ import pytest
 import structlog.testing
 
 from curfew.ports import Unavailable
-from curfew.processes.operator import supervision
-from curfew.processes.operator.supervision import Runs, Supervisor, Task, insist
+from curfew.tasks import supervision
+from curfew.tasks.supervision import Runs, Supervisor, Task, insist
 
 
 async def _forever() -> None:

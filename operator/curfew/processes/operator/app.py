@@ -17,9 +17,9 @@ from curfew.adapters.web import WebServer
 from curfew.ports import ClusterError
 from curfew.processes.operator import watching
 from curfew.processes.operator.revisions import Course, cluster_set_back
-from curfew.processes.operator.supervision import Runs, Supervisor, Task, insist, repeat
 from curfew.processes.operator.wiring import Parts, wire
 from curfew.settings.operator import Settings
+from curfew.tasks.supervision import Runs, Supervisor, Task, insist, repeat
 
 log = structlog.get_logger("curfew")
 

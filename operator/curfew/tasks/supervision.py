@@ -25,7 +25,7 @@ class Runs(Enum):
     """Which replica runs a task."""
 
     EVERYWHERE = "everywhere"
-    """Each replica needs the task to know the state of the cluster and to end access."""
+    """Each replica needs the task: in the operator, to know the state of the cluster and to end access."""
 
     ON_THE_LEADER = "on the leader"
     """The task writes, grants or reports, so only one replica may run it."""
@@ -33,10 +33,10 @@ class Runs(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One of the operator's tasks, for as long as the process runs.
+    """One of a process's tasks, for as long as the process runs.
 
     If a vital task ends, the process stops, because nothing else would do its work. Any other task begins again after a
-    defect. Whatever happens to it, access ends on time (promise P1).
+    defect. Whatever happens to a task of the operator, access ends on time (promise P1).
     """
 
     name: str
