@@ -17,8 +17,8 @@ from curfew.audit.checkpoint import Verifier
 from curfew.audit.places import place
 from curfew.audit.pseudonyms import Person, revealed
 from curfew.audit.query import Query
-from curfew.audit.rotation import predecessor, successor
-from curfew.audit.segment import ChainBroken, Head, Segment, follow, resume
+from curfew.audit.rotation import predecessor
+from curfew.audit.segment import ChainBroken, Head, Segment, resume
 from curfew.audit.wording import count as counted
 from curfew.audit.wording import printable, sentence
 from curfew.cli.audit import options
@@ -27,9 +27,10 @@ from curfew.cli.audit.exits import TAMPERED, VERIFIED
 from curfew.cli.audit.listing import LISTINGS
 from curfew.cli.audit.query_options import questions, read_query
 from curfew.cli.audit.reading import given_key, known_people, note, open_location, unreadable
-from curfew.ports import ObjectMissing, ObjectStore, StoreUnavailable
+from curfew.ports import ObjectStore, StoreUnavailable
 from curfew.reader.beginnings import find_claim, kept
 from curfew.reader.errors import Unfounded
+from curfew.reader.follow import Follower
 from curfew.reader.source import announced, last_key, list_log, read
 from curfew.reader.stream import read_record
 
@@ -219,28 +220,21 @@ async def _tail(
 
 async def _follow(store: ObjectStore, head: Head, verifier: Verifier, query: Query, show: Show) -> NoReturn:
     """Show the records that are appended, for ever."""
+
+    def bad(broken: ChainBroken) -> None:
+        # The operator continues after an object that is not its own; so does this command.
+        click.echo(printable(sentence(f"{broken}, and is not shown")), err=True)
+
+    follower = Follower(store, head, verifier, bad)
     reachable = True
     while True:
-        name = head.next_name()
         try:
-            stored = await store.get(name)
-        except ObjectMissing:
+            async for segment in follower.appended():
+                for index, line in _answers(query, segment):
+                    show(index, line)
             reachable = True
-            await asyncio.sleep(_POLL)
-            continue
         except StoreUnavailable as error:
             if reachable:
                 click.echo(f"{error} Trying again.", err=True)
             reachable = False
-            await asyncio.sleep(_POLL)
-            continue
-        try:
-            segment, head = follow(head, name, stored, verifier)
-            verifier = successor(segment, verifier)
-        except ChainBroken as broken:
-            click.echo(printable(sentence(f"{broken}, and is not shown")), err=True)
-            # The operator continues after an object that is not its own; so does this command.
-            head = head.voided(stored)
-            continue
-        for index, line in _answers(query, segment):
-            show(index, line)
+        await asyncio.sleep(_POLL)
