@@ -1,42 +1,19 @@
-"""Numbers for Prometheus: a method for each thing that is measured, and no person's name in any of them (promise P12).
+"""Numbers of the operator for Prometheus."""
 
-Every metric begins with `curfew_`, except those of the process itself, which have their usual names.
-"""
-
-import platform
 from collections.abc import Mapping
 from datetime import datetime
-from importlib.metadata import version
 
-from prometheus_client import (
-    CONTENT_TYPE_LATEST,
-    CollectorRegistry,
-    Counter,
-    Gauge,
-    Histogram,
-    ProcessCollector,
-    disable_created_metrics,
-    generate_latest,
-)
-
-MACHINE_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
-"""Seconds, for the work of machines."""
+from curfew.adapters.telemetry.metrics import LogMetrics
 
 PEOPLE_BUCKETS = (1.0, 5.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 7200.0, 14400.0, 28800.0, 86400.0)
 """Seconds, for the work of people."""
 
 
-class Telemetry:
-    """All metrics of one process, in a registry of their own."""
+class Telemetry(LogMetrics):
+    """All metrics of one operator."""
 
     def __init__(self) -> None:
-        disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each counter, that nothing here needs
-        self.registry = CollectorRegistry()
-        ProcessCollector(registry=self.registry)
-        build = self._gauge(
-            "build_info", "Constant 1; the labels name the version of Curfew and of Python.", "version", "python"
-        )
-        build.labels(version("curfew"), platform.python_version()).set(1)
+        super().__init__()
         self._requests = self._gauge("requests", "AccessRequests watched.", "namespace", "policy", "phase")
         self._transitions = self._counter("transitions", "Events in the lives of requests.", "event")
         self._warnings = self._counter("warnings", "Warnings reported as Kubernetes Events.", "reason")
@@ -55,16 +32,10 @@ class Telemetry:
         self._latest = self._gauge("revocation_lateness_max_seconds", "The worst lateness since the start.")
         self._worst = 0.0
         self._past_expiry = self._gauge("past_expiry", "Bindings that exist although their end has passed.")
-        self._commit = self._histogram(
-            "audit_commit_seconds", "From the handover of the oldest record of a segment until the segment is durable."
-        )
-        self._records = self._counter("audit_records", "Records made durable.")
-        self._bytes = self._counter("audit_bytes", "Bytes stored in the log.")
         self._outbox = self._gauge(
             "outbox_records", "Records in the statuses of requests that are not known to be durable."
         )
         self._oldest = self._gauge("outbox_oldest_seconds", "Age of the oldest of these records.")
-        self._trail = self._gauge("trail_healthy", "1 while records can be made durable, else 0.", "reason")
         self._anchored = self._gauge(
             "audit_anchored_records", "Size of the log in the newest checkpoint on the ConfigMap."
         )
@@ -78,16 +49,6 @@ class Telemetry:
         self._forward_waiting = self._gauge("audit_forward_queue_records", "Records that wait to be sent on.")
         self._forward_lag = self._gauge(
             "audit_forward_lag_seconds", "How long the oldest record that waits to be sent on has been durable."
-        )
-        self._attested = self._gauge(
-            "worm_attested", "1 while the store was last proved to be write-once, else 0.", "evidence"
-        )
-        self._attested_at = self._gauge(
-            "worm_attested_timestamp_seconds",
-            "When the store last answered the check for write-once, whatever the result.",
-        )
-        self._discrepancies = self._counter(
-            "audit_verification_failures", "Segments that did not read back as they were stored."
         )
         self._clock_ahead = self._gauge(
             "clock_ahead_seconds",
@@ -107,9 +68,6 @@ class Telemetry:
             "Namespaces in which the API server does not let Curfew delete finished requests.",
         )
         self._enforced = self._gauge("enforced", "1 while an admission policy was found in force, else 0.", "policy")
-        self._calls = self._histogram(
-            "cluster_call_seconds", "Curfew's calls to the API server.", MACHINE_BUCKETS, "call", "outcome"
-        )
         self._dropped = self._counter("events_dropped", "Kubernetes Events that Curfew gave up writing.", "reason")
         self._errors = self._counter("reconcile_errors", "Failed passes over a request; each is repeated.", "kind")
         self._queue = self._gauge("queue_depth", "Requests and policies that wait for their turn.")
@@ -147,12 +105,6 @@ class Telemetry:
         """Set how many bindings are there although their end has passed."""
         self._past_expiry.set(bindings)
 
-    def committed(self, seconds: float, records: int, size: int) -> None:
-        """Record that a segment is durable: how long its oldest record waited, its number of records, and its bytes."""
-        self._commit.observe(seconds)
-        self._records.inc(records)
-        self._bytes.inc(size)
-
     def anchored(self, size: int) -> None:
         """Set how large the log is in the checkpoint that was put on the ConfigMap."""
         self._anchored.set(size)
@@ -178,21 +130,6 @@ class Telemetry:
         """Set how many records are not yet known to be durable, and how many seconds the oldest has waited."""
         self._outbox.set(records)
         self._oldest.set(oldest)
-
-    def trail_healthy(self, reason: str, *, ok: bool) -> None:
-        """Set whether records can be made durable and, if not, the reason, in one CamelCase word."""
-        self._trail.clear()
-        self._trail.labels(reason).set(int(ok))
-
-    def attested(self, evidence: str, at: datetime, *, sufficient: bool) -> None:
-        """Set whether the store was proved to be write-once, by what evidence, and when."""
-        self._attested.clear()
-        self._attested.labels(evidence).set(int(sufficient))
-        self._attested_at.set(at.timestamp())
-
-    def verification_failed(self) -> None:
-        """Count a segment whose bytes are not the ones that were stored."""
-        self._discrepancies.inc()
 
     def enforced(self, policy: str, ok: bool) -> None:
         """Set whether one of our admission policies was found in force."""
@@ -220,10 +157,6 @@ class Telemetry:
         self._sweeper_success.set(last.timestamp() if last else 0)
         self._sweeper_overdue.set(int(overdue))
 
-    def cluster_call(self, call: str, outcome: str, seconds: float) -> None:
-        """Count one call to the API server: its name, its outcome, its duration."""
-        self._calls.labels(call, outcome).observe(seconds)
-
     def events_dropped(self, reason: str) -> None:
         """Count a dropped Kubernetes Event: QueueFull, Refused or Unavailable."""
         self._dropped.labels(reason).inc()
@@ -235,18 +168,3 @@ class Telemetry:
     def set_queue_depth(self, keys: int) -> None:
         """Set how many keys wait for their turn."""
         self._queue.set(keys)
-
-    def render(self) -> tuple[str, bytes]:
-        """Return the content type and the text for Prometheus."""
-        return CONTENT_TYPE_LATEST, generate_latest(self.registry)
-
-    def _gauge(self, name: str, help_: str, *labels: str) -> Gauge:
-        return Gauge(f"curfew_{name}", help_, labels, registry=self.registry)
-
-    def _counter(self, name: str, help_: str, *labels: str) -> Counter:
-        return Counter(f"curfew_{name}", help_, labels, registry=self.registry)
-
-    def _histogram(
-        self, name: str, help_: str, buckets: tuple[float, ...] = MACHINE_BUCKETS, *labels: str
-    ) -> Histogram:
-        return Histogram(f"curfew_{name}", help_, labels, registry=self.registry, buckets=buckets)

@@ -1,0 +1,100 @@
+"""Numbers of the monitor for Prometheus."""
+
+from datetime import datetime
+
+from curfew.adapters.telemetry.metrics import LogMetrics
+
+
+class MonitorTelemetry(LogMetrics):
+    """All metrics of one monitor."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._events = self._counter("activity_events", "Audit events that arrived and could be read.", "outcome")
+        self._refused = self._counter("activity_events_refused", "Audit events that could not be read.", "reason")
+        self._batches_refused = self._counter(
+            "activity_batches_refused", "Batches of audit events that were not taken; most come again.", "reason"
+        )
+        self._attributed = self._counter("activity_calls", "Calls that belong to a session.", "how", "effect")
+        self._alerts = self._counter("activity_alerts", "Alerts about the use of access.", "event")
+        self._waiting = self._gauge("activity_waiting_bytes", "Bytes of audit events that arrived and are not done.")
+        self._feed = self._histogram(
+            "activity_feed_seconds", "From a test call until its audit event arrives: how far the feed is behind."
+        )
+        self._covered = self._gauge(
+            "activity_covered", "1 while the feed of audit events is known to be whole, else 0."
+        )
+        self._covered_until = self._gauge(
+            "activity_covered_until_timestamp_seconds", "Up to when the feed is known to be whole; 0 if it never was."
+        )
+        self._servers = self._gauge("activity_api_servers", "API servers that there should be; 0 if that is not known.")
+        self._sources = self._gauge("activity_sources", "Sources of audit events that were heard in the last minutes.")
+        self._following = self._gauge("activity_trail_followed", "1 while the operator's log is followed, else 0.")
+        self._sessions = self._gauge("activity_sessions", "Grants that are known and not finally assessed.")
+        self._verdicts = self._counter("activity_verdicts", "Final answers about sessions.", "changes")
+        self._verdict = self._histogram("activity_verdict_seconds", "From the end of a grant until the final answer.")
+        self._statuses = self._gauge("activity_statuses_waiting", "Answers that wait to be written to the requests.")
+        self._not_written = self._counter(
+            "activity_statuses_dropped",
+            "Answers that were not written to their requests; the log holds them.",
+            "reason",
+        )
+
+    def event(self, outcome: str, number: int = 1) -> None:
+        """Count events that could be read: Session, Nobody or Canary."""
+        self._events.labels(outcome).inc(number)
+
+    def events_refused(self, reason: str, number: int) -> None:
+        """Count events that could not be read, by the reason in one CamelCase word."""
+        self._refused.labels(reason).inc(number)
+
+    def batch_refused(self, reason: str) -> None:
+        """Count a batch that was not taken, by the kind of the answer."""
+        self._batches_refused.labels(reason).inc()
+
+    def call(self, how: str, effect: str) -> None:
+        """Count a call that belongs to a session."""
+        self._attributed.labels(how, effect).inc()
+
+    def alert(self, event: str) -> None:
+        """Count an alert, such as "alert.used_after_end"."""
+        self._alerts.labels(event).inc()
+
+    def set_waiting(self, size: int) -> None:
+        """Set how many bytes of events are not done."""
+        self._waiting.set(size)
+
+    def canary_arrived(self, seconds: float) -> None:
+        """Record how long after a test call its event arrived."""
+        self._feed.observe(max(0.0, seconds))
+
+    def set_coverage(self, until: datetime | None, *, ok: bool) -> None:
+        """Set whether the feed is known to be whole, and up to when."""
+        self._covered.set(int(ok))
+        self._covered_until.set(until.timestamp() if until is not None else 0)
+
+    def set_sources(self, servers: int, heard: int) -> None:
+        """Set how many API servers there should be, and how many sources were heard."""
+        self._servers.set(servers)
+        self._sources.set(heard)
+
+    def set_following(self, ok: bool) -> None:
+        """Set whether the operator's log is followed."""
+        self._following.set(int(ok))
+
+    def set_sessions(self, number: int) -> None:
+        """Set how many sessions have no final answer."""
+        self._sessions.set(number)
+
+    def verdict(self, changes: str, seconds: float) -> None:
+        """Count a final answer (Yes, No or Unknown), given so many seconds after the end."""
+        self._verdicts.labels(changes).inc()
+        self._verdict.observe(max(0.0, seconds))
+
+    def set_statuses(self, waiting: int) -> None:
+        """Set how many answers wait to be written."""
+        self._statuses.set(waiting)
+
+    def status_dropped(self, reason: str) -> None:
+        """Count an answer that was not written: Gone or Refused."""
+        self._not_written.labels(reason).inc()
