@@ -7,7 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
 
-from tools.servers import kubeconfig
+from tools.servers import audit, kubeconfig
 from tools.servers.build import build
 from tools.servers.cluster import Cluster
 from tools.servers.errors import ServersError
@@ -18,7 +18,6 @@ from tools.servers.processes import Server, answers, clean_environ, on_free_port
 SERVICE_NETWORK = "10.0.0.0/24"
 SERVICE_ADDRESS = "10.0.0.1"
 ISSUER = "https://kubernetes.default.svc"
-AUDIT_POLICY = Path(__file__).with_name("audit-policy.yaml")
 CONTROLLER_MANAGER_USER = "system:kube-controller-manager"
 
 # Those that make namespaces, service accounts and rights behave; nothing here runs pods.
@@ -239,7 +238,7 @@ class ControlPlane(Cluster):
             f"--service-account-issuer={ISSUER}",
             f"--service-account-key-file={self._pki / 'service-accounts.pub'}",
             f"--service-account-signing-key-file={self._pki / 'service-accounts.key'}",
-            f"--audit-policy-file={AUDIT_POLICY}",
+            f"--audit-policy-file={audit.POLICY}",
             f"--audit-log-path={self.audit_log}",
             "--profiling=false",
             *self._apiserver_args,
