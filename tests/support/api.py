@@ -131,6 +131,11 @@ class Api:
         answer = self.ask("POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", review, user=user)
         return bool(json.loads(succeed(answer))["status"]["allowed"])
 
+    def connect(self, user: str) -> http.client.HTTPSConnection:
+        """Return a connection of its own for somebody who has a certificate, for what does not end with its answer."""
+        context, _ = self._logins[_login(user) or user]
+        return self._connect(context)
+
     def close(self) -> None:
         """Hang up."""
         for connections in self._idle.values():
@@ -145,9 +150,7 @@ class Api:
         if known is not None and _has_ended(known):  # the API server was restarted
             known.close()
             known = None
-        connection = known or http.client.HTTPSConnection(
-            self._server.hostname or "", self._server.port, timeout=TIMEOUT_SECONDS, context=context
-        )
+        connection = known or self._connect(context)
         try:
             yield connection
         except BaseException:
@@ -155,6 +158,11 @@ class Api:
             raise
         with self._lock:
             self._idle[login].append(connection)
+
+    def _connect(self, context: ssl.SSLContext) -> http.client.HTTPSConnection:
+        return http.client.HTTPSConnection(
+            self._server.hostname or "", self._server.port, timeout=TIMEOUT_SECONDS, context=context
+        )
 
 
 def until(answered: Callable[[], bool], what: str) -> None:
