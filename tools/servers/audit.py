@@ -40,6 +40,8 @@ class AuditFeed:
         self.client_certificate = write_private(folder / "client.crt", caller.certificate)
         self.client_key = write_private(folder / "client.key", caller.key)
         self.token = write_private(folder / "monitor-token", secrets.token_hex(32).encode())
+        # Who sends lines of another system shows this one, which opens nothing else.
+        self.lines_token = write_private(folder / "lines-token", secrets.token_hex(32).encode())
         self.webhook = folder / "webhook.yaml"
         config = yaml.safe_load(WEBHOOK.read_bytes())
         config["clusters"][0]["cluster"]["server"] = f"{self.url}/audit/{SOURCE}"

@@ -169,6 +169,21 @@ class ClosedRequests(Protocol):
         ...
 
 
+class FinishedRequests(Protocol):
+    """Where finished AccessRequests are read whole. Each call raises a `ClusterError`."""
+
+    def pages(self) -> AsyncIterator[list[dict[str, Any]]]:
+        """Yield all AccessRequests that are labelled closed, page by page. Raise `Conflict` if the pages became too old."""
+        ...
+
+    def watch(self, version: str) -> AsyncIterator[tuple[str, dict[str, Any] | None]]:
+        """Yield, for each change since a version, the version after it and the request as it is now; None: it is gone.
+
+        A version alone is a sign of life. Raise `Conflict` if the first version is no longer kept.
+        """
+        ...
+
+
 class RoleSource(Protocol):
     """Where roles are listed and watched without their contents. Each call raises a `ClusterError`."""
 

@@ -27,11 +27,10 @@ def open_regular(path: Path) -> BinaryIO:
         if error.errno in (errno.ELOOP, errno.ENXIO):
             raise _not_a_file(path) from error
         raise
-    file = os.fdopen(descriptor, "rb")
     mode = os.fstat(descriptor).st_mode
     if stat.S_ISREG(mode):
-        return file
-    file.close()
+        return os.fdopen(descriptor, "rb")
+    os.close(descriptor)  # fdopen refuses a folder, and leaves it open
     if stat.S_ISDIR(mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     raise _not_a_file(path)

@@ -1,7 +1,9 @@
 """Common parts of all settings: their base, and checks of single values that name a right value."""
 
 import re
+from collections.abc import Callable
 from datetime import timedelta
+from enum import StrEnum
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -149,3 +151,22 @@ def no_time(value: object) -> object:
 def section(value: object) -> object:
     """Read an empty section as a missing one."""
     return {} if value is None else value
+
+
+def absolute(path: Path | None) -> Path | None:
+    """Return a path that begins at the root, or raise ValueError. The file need not exist yet."""
+    if path is not None and not path.is_absolute():
+        raise ValueError(f"is {str(path)!r}; write the whole path, such as /var/log/kubernetes/audit.log")
+    return path
+
+
+def one_of(kind: type[StrEnum]) -> Callable[[object], object]:
+    """Return a check that a value is one of a kind's values."""
+
+    def check(value: object) -> object:
+        if value in tuple(kind):
+            return value
+        *first, last = (repr(str(one)) for one in kind)
+        raise ValueError(f"is {value!r}; write {', '.join(first)} or {last}")
+
+    return check

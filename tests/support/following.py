@@ -1,0 +1,61 @@
+"""The two sides of a log file as processes of their own: one writes it and rotates it, one follows it into another file."""
+
+import asyncio
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Final
+
+from curfew.adapters.intake.files import FileFollower
+from curfew.adapters.intake.settings import Begin, FollowSettings
+from curfew.core.activity.formats.forms import Form
+from curfew.ports import Batch
+from tests.support.intake import Counted, event
+from tests.support.logwriting import ROTATIONS, FastWriter
+
+MODULE: Final = "tests.support.following"
+
+
+def write(path: Path, lines: int, rotated_every: int, rotation: str, pause: float) -> None:
+    """Write so many lines, each with one call as kube-apiserver does. Rotate after so many, and then pause (seconds)."""
+    log = open_log(path)
+    for number in range(lines):
+        if number and number % rotated_every == 0:
+            os.close(log)
+            ROTATIONS[rotation](FastWriter(path))
+            log = open_log(path)
+            time.sleep(pause)
+        os.write(log, event(number, 700))
+    os.close(log)
+
+
+def open_log(path: Path) -> int:
+    return os.open(path, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600)
+
+
+class Appended:
+    """A sink that appends what it takes to a file, and fails when the observer was told of a loss."""
+
+    def __init__(self, path: Path, observer: Counted) -> None:
+        self._file = os.open(path, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600)
+        self._observer = observer
+
+    async def take(self, batch: Batch) -> None:
+        assert not self._observer.refusals
+        os.write(self._file, batch.body)
+        await asyncio.sleep(0)
+
+
+def follow(path: Path, position: Path, taken: Path) -> None:
+    """Follow a file for ever."""
+    observer = Counted()
+    settings = FollowSettings(path, "api-1", Form.KUBERNETES, position, Begin.BEGINNING, 1000, look_seconds=0.01)
+    asyncio.run(FileFollower(settings, Appended(taken, observer), observer).run())
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "write":
+        write(Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]), sys.argv[5], float(sys.argv[6]))
+    else:
+        follow(*map(Path, sys.argv[2:5]))
