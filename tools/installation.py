@@ -19,7 +19,9 @@ CHART: Final = CHECKOUT / "charts" / "curfew"
 SYSTEM: Final = "curfew-system"
 OPERATOR: Final = f"system:serviceaccount:{SYSTEM}:curfew"
 SWEEPER: Final = f"system:serviceaccount:{SYSTEM}:curfew-sweeper"
+MONITOR: Final = f"system:serviceaccount:{SYSTEM}:curfew-monitor"
 SIGNING_KEY: Final = "curfew-signing-key"
+MONITOR_SIGNING_KEY: Final = "curfew-monitor-signing-key"
 
 
 class Installation:
@@ -82,6 +84,10 @@ class Installation:
         """Return a token of the sweeper's service account."""
         return self.environment.cluster.token("curfew-sweeper", SYSTEM, duration_seconds)
 
+    def monitor_token(self, duration_seconds: int = 3600) -> str:
+        """Return a token of the monitor's service account."""
+        return self.environment.cluster.token("curfew-monitor", SYSTEM, duration_seconds)
+
     def operator_kubeconfig(self, path: Path, duration_seconds: int = 3600) -> Path:
         """Write a kubeconfig for the operator with a token of its service account: its rights are the chart's."""
         return self.environment.cluster.kubeconfig_for_token(path, self.operator_token(duration_seconds))
@@ -90,13 +96,17 @@ class Installation:
         """Write a kubeconfig for the sweeper with a token of its service account."""
         return self.environment.cluster.kubeconfig_for_token(path, self.sweeper_token())
 
-    def signing_key(self, path: Path) -> Path:
-        """Write the key that signs the trail, as it is in the chart's Secret."""
-        secret = self.kubectl("get", "secret", SIGNING_KEY, "--namespace", SYSTEM, "--output=json")
-        return write_private(path, base64.b64decode(json.loads(secret.stdout)["data"]["key.pem"]))
+    def monitor_kubeconfig(self, path: Path, duration_seconds: int = 3600) -> Path:
+        """Write a kubeconfig for the monitor with a token of its service account."""
+        return self.environment.cluster.kubeconfig_for_token(path, self.monitor_token(duration_seconds))
 
-    def settings(self) -> dict[str, Any]:
-        """Return the operator's settings, as they are in the chart's ConfigMap."""
-        config_map = self.kubectl("get", "configmap", "curfew", "--namespace", SYSTEM, "--output=json")
+    def signing_key(self, path: Path, secret: str = SIGNING_KEY) -> Path:
+        """Write the key that signs the trail, or the monitor's log, as it is in the chart's Secret."""
+        found = self.kubectl("get", "secret", secret, "--namespace", SYSTEM, "--output=json")
+        return write_private(path, base64.b64decode(json.loads(found.stdout)["data"]["key.pem"]))
+
+    def settings(self, config_map_name: str = "curfew") -> dict[str, Any]:
+        """Return the settings of the operator, or of the monitor, as they are in the chart's ConfigMap."""
+        config_map = self.kubectl("get", "configmap", config_map_name, "--namespace", SYSTEM, "--output=json")
         settings: dict[str, Any] = yaml.safe_load(json.loads(config_map.stdout)["data"]["config.yaml"])
         return settings

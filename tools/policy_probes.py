@@ -100,6 +100,7 @@ def probes(asker: Asker, namespace: str, operator: str) -> Mapping[str, Callable
         return lambda: asker.kubectl_as(user, *arguments, groups=() if user == ADMIN else MASTERS)
 
     status = "--subresource=status"
+    activity = {"status": {"activity": {"changes": "No"}}}
     decision = {"status": {"decisions": [{"by": "someone", "decision": "Approve"}]}}
     return {
         "curfew-request-identity": create(labelled),
@@ -111,6 +112,7 @@ def probes(asker: Asker, namespace: str, operator: str) -> Mapping[str, Callable
         "curfew-managed-bindings": create(binding),
         "curfew-operator-containment": create(binding, operator, MASTERS),
         "curfew-operator-decides-nothing": patch("accessrequest", decision, status, user=operator),
+        "curfew-monitor-containment": patch("accessrequest", activity, status, user=operator),
         "curfew-operator-labels-only": patch("accessrequest", {"metadata": {"labels": {"x": "y"}}}, user=operator),
         "curfew-policy-no-escalation": create(_a_policy(namespace, "other"), PROBE_USER),
         "curfew-policy-status": patch("accesspolicy", {"status": {"risk": ["None"]}}, status),

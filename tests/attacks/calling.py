@@ -13,7 +13,7 @@ from urllib.parse import urlencode, urlsplit
 
 import yaml
 
-from tests.integration.installed import MASTERS, OPERATOR, SWEEPER, SYSTEM
+from tests.integration.installed import MASTERS, MONITOR, OPERATOR, SWEEPER, SYSTEM
 from tools.servers.cluster import Cluster
 from tools.servers.pki import ADMIN, PEOPLE, write_private
 
@@ -56,9 +56,12 @@ ELSEWHERE_THIEF: Final = Who("operator-elsewhere", OPERATOR)
 LATE_THIEF: Final = Who("operator-late", OPERATOR)
 """Whoever has a token of the operator's that was bound to something which is gone."""
 SWEEPER_THIEF: Final = Who("sweeper", SWEEPER)
+MONITOR_THIEF: Final = Who("monitor", MONITOR)
 PROBE_THIEF: Final = Who("probe", f"system:serviceaccount:{SYSTEM}:curfew-probe")
 ALMIGHTY_OPERATOR: Final = ROOT.as_(OPERATOR, *MASTERS)
 """The operator, were RBAC to refuse it nothing: what is left is admission."""
+ALMIGHTY_MONITOR: Final = ROOT.as_(MONITOR, *MASTERS)
+"""The monitor, were RBAC to refuse it nothing."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from tests.attacks.calling import (
     JSON,
     LATE_THIEF,
     MERGE,
+    MONITOR_THIEF,
     PROBE_THIEF,
     ROOT,
     SWEEPER_THIEF,
@@ -72,7 +73,7 @@ class Stage:
     - the group approvers: approve all of debug
     - bot, a service account: request, approve and revoke debug
     - git and deploy, service accounts: request-on-behalf debug; deploy was deleted and created again
-    - the operator and the sweeper: what the chart gives them, nothing more
+    - the operator, the sweeper and the monitor: what the chart gives them, nothing more
     """
 
     def __init__(self, cluster: Installed, folder: Path) -> None:
@@ -87,6 +88,7 @@ class Stage:
         cluster.apply(*self._everything())
         tokens = {name: self._token(name) for name in ("bot", "git")}
         tokens |= {THIEF.login: cluster.operator_token(), SWEEPER_THIEF.login: cluster.sweeper_token()}
+        tokens |= {MONITOR_THIEF.login: cluster.monitor_token()}
         tokens |= {PROBE_THIEF.login: cluster.environment.cluster.token("curfew-probe", SYSTEM)}
         tokens |= self._outdated_tokens()
         self._switchboard = Switchboard(cluster.environment.cluster, folder, tokens)

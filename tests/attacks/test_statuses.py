@@ -32,9 +32,9 @@ async def place(cluster: Installed, certificates: Path) -> AsyncIterator[Place]:
 
 
 @pytest.fixture
-async def thief(cluster: Installed, tmp_path: Path) -> AsyncIterator[Person]:
+async def thief(cluster: Installed) -> AsyncIterator[Person]:
     """Return whoever has stolen the operator's own token."""
-    async with a_thief(cluster, tmp_path) as made:
+    async with a_thief(cluster) as made:
         yield made
 
 

@@ -13,6 +13,7 @@ from click.testing import CliRunner
 
 from curfew.audit.receipt import Receipt
 from curfew.cli import main
+from tests.support.watching import the_activity, the_trail
 
 CHECKOUT = Path(__file__).parents[2]
 VECTORS = CHECKOUT / "tests" / "vectors"
@@ -26,12 +27,15 @@ def blocks() -> list[str]:
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Go to a folder with a copy of the log, the key, and a request with a receipt."""
+    """Go to a folder with a copy of the log, the key, a request with a receipt, and a trail with a log of activity."""
     told = json.loads((VECTORS / "log_v1.json").read_text())
     shutil.copytree(VECTORS / "log_v1", tmp_path / "copy")
     (tmp_path / "curfew.pub").write_text(told["verifierKey"])
     receipt = Receipt.parse(told["receipts"][-1]).to_json()
     (tmp_path / "request.json").write_text(json.dumps({"status": {"grant": {"receipt": receipt}}}))
+    trail, activity = the_trail(), the_activity()
+    activity.lay(trail.lay(tmp_path / "watched"))
+    (tmp_path / "keys.pub").write_text(f"{trail.verifier}\n{activity.verifier}\n")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     return tmp_path

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from curfew.adapters.telemetry import Telemetry
+from curfew.adapters.telemetry import MonitorTelemetry, Telemetry
 from curfew.audit.events import EVENTS
 from curfew.ports import Evidence
 from curfew.settings.audit import AuditSettings
@@ -21,7 +21,7 @@ def told(pattern: str) -> set[str]:
 
 
 def test_each_metric_is_one() -> None:
-    families = {family.name for family in Telemetry().registry.collect()}
+    families = {family.name for process in (Telemetry(), MonitorTelemetry()) for family in process.registry.collect()}
 
     assert told(r"`(curfew_[a-z_]+)") <= families | {f"{name}_total" for name in families}
 

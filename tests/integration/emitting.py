@@ -15,6 +15,7 @@ from tests.support.ocsf import validate
 _COURSES: Final = "operator/test_lifecycle.py::test_each_step_is_in_the_log_once_and_in_order"
 _POLICIES: Final = "operator/test_policies.py::test_what_becomes_of_a_policy_is_recorded"
 _GLASS: Final = "operator/test_roles.py::test_the_glass_is_broken_at_once_and_reviewed_afterwards"
+_SESSIONS: Final = "monitor/test_scripted_sessions.py::test_both_logs_verify_and_hold_nothing_twice"
 _OUTAGES: Final = "operator/test_outages.py::test_everything_is_recorded_once_when_the_bucket_is_back"
 
 SHOWN_BY: Final[Mapping[str, str]] = {
@@ -58,6 +59,27 @@ SHOWN_BY: Final[Mapping[str, str]] = {
     "audit.stories_open": "trail/test_trail_on_a_bucket.py::test_a_story_of_last_month_is_known_after_a_start",
     "audit.begins_at": "trail/test_cut_at_its_beginning.py::test_a_log_that_is_cut_where_it_says_verifies_and_is_read",
     "audit.writer_changed": "trail/test_trail_on_a_bucket.py::test_two_writers_on_one_bucket_write_one_chain",
+    "call.read": _SESSIONS,
+    "call.created": _SESSIONS,
+    "call.updated": _SESSIONS,
+    "call.deleted": _SESSIONS,
+    "call.connected": _SESSIONS,
+    "stream.opened": _SESSIONS,
+    "call.refused": _SESSIONS,
+    "call.failed": _SESSIONS,
+    "call.simulated": _SESSIONS,
+    "call.unsettled": _SESSIONS,
+    "session.assessed": _SESSIONS,
+    "session.remains_gone": _SESSIONS,
+    "coverage.confirmed": _SESSIONS,
+    "coverage.lost": _SESSIONS,
+    "alert.audit_id_reused": _SESSIONS,
+    "alert.used_after_end": _SESSIONS,
+    "alert.stream_open_at_end": _SESSIONS,
+    "alert.binding_name_reused": _SESSIONS,
+    "session.pod_deleted": "monitor/test_leftovers.py::test_connections_that_outlast_a_grant_are_cut_by_deleting_their_pods",
+    "alert.pod_not_deleted": "monitor/test_leftovers.py::test_without_the_right_nothing_is_deleted_and_an_alert_names_it",
+    "external.called": "monitor/test_other_systems.py::test_lines_of_a_database_are_told_beside_the_calls_of_the_cluster",
 }
 """By event: the test, from this folder."""
 

@@ -9,11 +9,23 @@ from typing import Any, Final
 import yaml
 
 from tests.support.api import Api, succeed, until
-from tools.installation import CHART, OPERATOR, SWEEPER, SYSTEM, Installation
+from tools.installation import CHART, MONITOR, OPERATOR, SWEEPER, SYSTEM, Installation
 from tools.policy_probes import MASTERS, RBAC
 from tools.servers.cluster import Done
 
-__all__ = ["BUCKET", "CHART", "GRANTABLE", "MASTERS", "OPERATOR", "RBAC", "SWEEPER", "SYSTEM", "Done", "Installed"]
+__all__ = [
+    "BUCKET",
+    "CHART",
+    "GRANTABLE",
+    "MASTERS",
+    "MONITOR",
+    "OPERATOR",
+    "RBAC",
+    "SWEEPER",
+    "SYSTEM",
+    "Done",
+    "Installed",
+]
 
 BUCKET: Final = ("--set", "config.audit.url=s3://curfew-trail/main")
 """Where the trail would be written: the chart wants to be told, though tests start operators of their own."""
@@ -29,8 +41,9 @@ class Installed(Installation):
     """What a test asks of the cluster. All that it makes, it makes in namespaces of its own."""
 
     def install(self, *options: str) -> None:
-        """Install the chart as a person would, and return when each of its policies refuses what it is there to refuse."""
-        super().install(*BUCKET, "--set", f"roles={{{','.join(GRANTABLE)}}}", *options)
+        """Install the chart with the monitor, as a person would; return when each policy refuses what it is to refuse."""
+        values = ("--set", f"roles={{{','.join(GRANTABLE)}}}", "--set", "monitor.enabled=true")
+        super().install(*BUCKET, *values, *options)
 
     @cached_property
     def api(self) -> Api:
@@ -68,6 +81,22 @@ class Installed(Installation):
         for role in roles:
             self.await_right(OPERATOR, "bind", f"roles/{role}", namespace=namespace)
             self.await_named(namespace, role)
+
+    def let_pods_be_deleted(self, namespace: str) -> None:
+        """Let the monitor delete pods in a namespace, by what the chart would put there."""
+        for manifest in self._pod_deleter():
+            self.api.apply(_in_namespace(manifest, namespace), manager="helm")
+        self.await_right(MONITOR, "delete", "pods", namespace=namespace)
+
+    @cache  # noqa: B019  one, for a cluster that lives as long as the tests
+    def _pod_deleter(self) -> Sequence[dict[str, Any]]:
+        """Return what the chart puts into a namespace where the monitor may delete pods, for the placeholder."""
+        rendered = self.environment.helm(
+            *("template", "curfew", str(CHART), "--namespace", SYSTEM, "--show-only=templates/monitor-rbac.yaml"),
+            *(*BUCKET, "--set", "monitor.enabled=true", "--set", f"monitor.deletePods={{{PLACEHOLDER}}}"),
+        )
+        manifests = [manifest for manifest in yaml.safe_load_all(rendered.stdout) if manifest]
+        return [manifest for manifest in manifests if manifest["metadata"].get("namespace") == PLACEHOLDER]
 
     @cache  # noqa: B019  as many as there are sets of roles, for a cluster that lives as long as the tests
     def _granter(self, roles: tuple[str, ...]) -> Sequence[dict[str, Any]]:

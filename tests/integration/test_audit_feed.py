@@ -11,6 +11,8 @@ from typing import Any, Final
 
 import pytest
 
+from curfew.core.activity.call_records import may_remain
+from curfew.core.activity.formats.kubernetes import parse
 from tests.support.api import Api, succeed
 from tools.servers.audit import SOURCE, AuditFeed
 from tools.servers.environment import Environment
@@ -135,6 +137,30 @@ def test_what_a_monitor_refuses_for_now_is_sent_again(api: Api, listener: Listen
     assert listener.refusals == 0
 
 
+BINDINGS: Final = "/apis/rbac.authorization.k8s.io/v1/namespaces/default/rolebindings"
+
+
+@pytest.mark.parametrize("finalizers", [[], ["example.com/keep"]])
+def test_the_answer_shows_whether_a_binding_is_gone_or_a_finalizer_keeps_it(
+    api: Api, listener: Listener, finalizers: list[str]
+) -> None:
+    name = "kept" if finalizers else "gone"
+    binding = {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "RoleBinding",
+        "metadata": {"name": name, "namespace": "default", "finalizers": finalizers},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "view"},
+    }
+    succeed(api.create(binding))
+
+    api.ask("DELETE", f"{BINDINGS}/{name}")
+
+    call = parse(listener.find(ADMIN, "delete", f"{BINDINGS}/{name}"))
+    assert call.code == HTTPStatus.OK
+    assert may_remain(call) is bool(finalizers)
+    assert (api.ask("GET", f"{BINDINGS}/{name}").returncode == 0) is bool(finalizers)
+
+
 def test_no_body_leaves_the_api_server(api: Api, listener: Listener) -> None:
     secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, "stringData": {"word": "swordfish"}}
 
@@ -163,10 +189,13 @@ def test_the_control_plane_watching_itself_is_not_written_down(environment: Envi
     assert {"get", "list", "watch"}.isdisjoint(own)
 
 
-def test_the_api_server_names_itself_by_a_lease(environment: Environment) -> None:
+def test_each_api_server_is_heard_by_the_renewal_of_its_lease(environment: Environment, listener: Listener) -> None:
     leases = environment.kubectl(
         *("get", "leases", "--namespace=kube-system", "--selector=apiserver.kubernetes.io/identity=kube-apiserver"),
-        *("--output=name",),
+        *("--output=jsonpath={.items[*].metadata.name}",),
         user=ADMIN,
     )
-    assert len(leases.stdout.split()) == 1
+    (name,) = leases.stdout.split()
+
+    uri = f"/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/{name}"
+    assert listener.find("system:apiserver", "update", uri)["objectRef"]["name"] == name

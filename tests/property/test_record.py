@@ -13,6 +13,7 @@ import rfc8785
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from curfew.audit.api_call import ApiCall
 from curfew.audit.canonical import NotCanonical, canonical, digest, parse_all, parse_canonical, parse_carefully
 from curfew.audit.events import EVENTS
 from curfew.audit.record import BindingRef, DecisionRef, PolicyRef, Record, RoleRef, Story, make_record, record_id
@@ -238,6 +239,7 @@ records = st.builds(
     qualifier=texts,
     success=st.booleans(),
     detail=st.none() | st.dictionaries(texts, texts | st.integers(0, 9) | st.lists(texts, max_size=2), max_size=3),
+    call=st.builds(ApiCall, names, names, resource=texts, name=texts, code=st.none() | st.integers(0, 599)),
 )
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from curfew.audit.canonical import canonical
 from curfew.audit.query import FIELDS, Query, answers
 from curfew.audit.timespan import Span
-from curfew.cli.audit import search
+from curfew.cli.audit import finding
 from curfew.reader.search_index.index import index_path
 from curfew.reader.stream import read_record
 from tests.support.logs import BEGIN, ALog, a_record, opened
@@ -64,7 +64,8 @@ def lines(draw: st.DrawFn, number: int) -> bytes:
         inside = st.sampled_from([part, {"name": 7}, [part], [{"by": 7}, *part] if isinstance(part, list) else 7])
         story[name] = draw(values | inside)
     block["story"] = draw(st.sampled_from([story] * 5 + [None, "", [], {}]))
-    block["detail"] = draw(st.none() | st.just({}) | st.fixed_dictionaries({"namespace": values}))
+    parts = dict.fromkeys(("namespace", "user", "verb", "resource", "subresource", "name"), values)
+    block["detail"] = draw(st.none() | st.just({}) | st.fixed_dictionaries({}, optional=parts))
     block |= draw(st.just({}) | st.fixed_dictionaries({"actor": values, "code": values}))
     return canonical({**body, "unmapped": {**body["unmapped"], "curfew": block}})
 
@@ -114,8 +115,8 @@ def a_cache() -> Iterator[None]:
 async def found(log: ALog, names: Sequence[str], query: Query) -> list[tuple[int, bytes]]:
     """Return what a search with an index finds in some objects of a log."""
     store = MemoryStore({name: log.objects[name] for name in names})
-    source = search._Source(store, "main", log.verifier, {}, has_index=True)
-    async with aclosing(search._find(source, query)) as records:
+    source = finding.SearchedLog(store, "main", log.verifier, {}, has_index=True)
+    async with aclosing(finding.find(source, query)) as records:
         return [(record.index, record.line) async for record in records]
 
 

@@ -11,7 +11,12 @@ from curfew.audit.events import EVENTS
 from curfew.audit.record import Record
 
 SCHEMA = json.loads((Path(__file__).parents[1] / "vectors" / "ocsf-1.8.0.schema.json").read_text())
-CLASSES = {2004: "class:detection_finding", 3004: "class:entity_management", 3005: "class:user_access"}
+CLASSES = {
+    2004: "class:detection_finding",
+    3004: "class:entity_management",
+    3005: "class:user_access",
+    6003: "class:api_activity",
+}
 
 
 @cache

@@ -44,6 +44,9 @@ class Life:
 class OperatorProcess:
     """One operator after another, at one port and with one log file. It ends with us, however we end."""
 
+    command = "operator"
+    """Which of Curfew's commands runs."""
+
     def __init__(
         self,
         folder: Path,
@@ -75,7 +78,7 @@ class OperatorProcess:
         self._process: subprocess.Popen[bytes] | None = None
         self._settings: dict[str, dict[str, object]]
         folder.mkdir(parents=True, exist_ok=True)
-        self.log_file = folder / "operator.log"
+        self.log_file = folder / f"{self.command}.log"
         self.config = folder / "config.yaml"
         self._settings = {
             "audit": {
@@ -127,7 +130,7 @@ class OperatorProcess:
         assert not self.is_running
         command: list[str | Path] = [
             *self.program,
-            "operator",
+            self.command,
             "--config",
             self.config,
             "--kubeconfig",
@@ -154,9 +157,9 @@ class OperatorProcess:
             code = self._process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
             self.kill()
-            raise AssertionError(f"the operator did not end within {STOP_SECONDS:g} s{self._log_end()}") from None
+            raise AssertionError(f"the {self.command} did not end within {STOP_SECONDS:g} s{self._log_end()}") from None
         self._ended()
-        assert code == 0, f"the operator ended with {code}{self._log_end()}"
+        assert code == 0, f"the {self.command} ended with {code}{self._log_end()}"
 
     @property
     def pid(self) -> int:
@@ -227,11 +230,13 @@ class OperatorProcess:
         """Return when something is so of a process that runs. A pause between two questions is a wait for its end."""
         deadline = time.monotonic() + seconds
         while not is_so():
-            assert self._process is not None, "the operator was not started"
+            assert self._process is not None, f"the {self.command} was not started"
             with suppress(subprocess.TimeoutExpired):
                 code = self._process.wait(PAUSE)
-                raise AssertionError(f"the operator ended with {code} before it could {what}{self._log_end()}")
-            assert time.monotonic() < deadline, f"the operator did not {what} in {seconds:g} s{more()}{self._log_end()}"
+                raise AssertionError(f"the {self.command} ended with {code} before it could {what}{self._log_end()}")
+            assert time.monotonic() < deadline, (
+                f"the {self.command} did not {what} in {seconds:g} s{more()}{self._log_end()}"
+            )
 
     def readyz(self) -> tuple[int, dict[str, Any]]:
         """Return the status and the body of /readyz."""

@@ -63,6 +63,15 @@ _WHY = (
     "replicas disagree",
 )
 
+RULES: list[dict[str, list[str]]] = [
+    {"apiGroups": [""], "resources": ["pods", "pods/log", "services", "configmaps"], "verbs": ["get", "list", "watch"]},
+    {"apiGroups": [""], "resources": ["pods/exec", "pods/portforward"], "verbs": ["create"]},
+    {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"], "resourceNames": ["db", "mail", "queue"]},
+    {"apiGroups": ["apps"], "resources": ["deployments", "statefulsets"], "verbs": ["get", "list", "patch", "delete"]},
+    {"apiGroups": ["batch"], "resources": ["*"], "verbs": ["*"]},
+]
+"""The rules of every role: more than anybody uses."""
+
 Timed = tuple[datetime, Record]
 
 
@@ -225,12 +234,12 @@ class Company:
         story = replace(story, decided_at=at, starts_at=begin, expires_at=end)
         yield tell(mode, at, story)
         if is_announced:
-            yield tell("grant.intended", at, story)
+            yield tell("grant.intended", at, story, rules=RULES)
         at += timedelta(milliseconds=chance.randrange(8, 60))
         story = replace(story, granted_at=at, binding=BindingRef(f"curfew-{story.uid}", f"binding-{story.uid}"))
         yield tell("grant.activated", at, story)
         if not is_announced:
-            yield tell("grant.intended", at, story)
+            yield tell("grant.intended", at, story, rules=RULES)
         activated = at
         if during:
             yield tell(during, at + timedelta(seconds=60), story)
@@ -363,7 +372,7 @@ def company(seed: int = 1) -> Company:
     return Company(seed)
 
 
-def tell(event: str, at: datetime, story: Story, *, actor: str | None = None, **detail: str) -> Timed:
+def tell(event: str, at: datetime, story: Story, *, actor: str | None = None, **detail: Any) -> Timed:
     """Return a record about a request, with its time."""
     qualifier = f"{actor}/{detail.get('decision', '')}" if event.startswith("review.") else ""
     return at, _event(event, at, story=story, actor=actor or CURFEW, qualifier=qualifier, detail=detail)

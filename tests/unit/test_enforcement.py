@@ -250,10 +250,14 @@ async def test_a_policy_that_goes_is_missed_within_a_round(enforcement: Enforcem
 
 
 def test_the_operator_tries_only_what_nobody_else_can() -> None:
+    """What is forbidden to the operator itself; and to write an activity, which two policies refuse to everybody else."""
     by_speaker = {
         speaker: {attempt.policy for attempt in attempts("n", "a") if attempt.speaker is speaker} for speaker in Speaker
     }
-    assert by_speaker[Speaker.OPERATOR] == {policy for policy in POLICIES if policy.startswith("curfew-operator-")}
+    assert by_speaker[Speaker.OPERATOR] == {
+        *(policy for policy in POLICIES if policy.startswith("curfew-operator-")),
+        "curfew-monitor-containment",
+    }
     assert len(by_speaker[Speaker.PROBE]) == 7
 
 

@@ -10,7 +10,7 @@ import jsonschema
 import pytest
 import yaml
 
-from curfew.adapters.telemetry import Telemetry
+from curfew.adapters.telemetry import MonitorTelemetry, Telemetry
 from curfew.core.trail_state import TrailReason
 
 CHECKOUT = Path(__file__).parents[2]
@@ -25,7 +25,7 @@ def merged(values: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]
 
 
 def test_each_metric_on_the_page_is_there() -> None:
-    metrics = {metric.name for metric in Telemetry().registry.collect()}
+    metrics = {metric.name for each in (Telemetry(), MonitorTelemetry()) for metric in each.registry.collect()}
     named = set(re.findall(r"`(curfew_[a-z_]+)", PAGE))
 
     assert named
@@ -38,6 +38,13 @@ def test_what_is_sent_on_and_put_up_is_measured_on_the_page() -> None:
     for name in metrics:
         if name.startswith(("curfew_audit_forward", "curfew_audit_anchor")):
             assert f"`{name}" in PAGE, name
+
+
+def test_each_number_of_the_monitor_is_on_the_page() -> None:
+    own = {metric.name for metric in MonitorTelemetry().registry.collect() if "_activity_" in metric.name}
+
+    assert own
+    assert {name for name in own if not re.search(rf"`{name}(_total)?`", PAGE)} == set()
 
 
 @pytest.mark.parametrize("block", re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL))

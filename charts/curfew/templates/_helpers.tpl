@@ -11,7 +11,7 @@ app.kubernetes.io/name: curfew
 app.kubernetes.io/component: operator
 {{- end }}
 
-{{- /* Who the API server takes the operator and the sweeper for. */}}
+{{- /* Who the API server takes the operator, the sweeper and the monitor for. */}}
 {{- define "curfew.operator" -}}
 system:serviceaccount:{{ .Release.Namespace }}:{{ .Values.serviceAccount.name }}
 {{- end }}
@@ -20,7 +20,16 @@ system:serviceaccount:{{ .Release.Namespace }}:{{ .Values.serviceAccount.name }}
 system:serviceaccount:{{ .Release.Namespace }}:{{ .Values.sweeper.serviceAccount.name }}
 {{- end }}
 
-{{- /* The settings: the values, and what the chart alone knows. */}}
+{{- define "curfew.monitor" -}}
+system:serviceaccount:{{ .Release.Namespace }}:{{ .Values.monitor.serviceAccount.name }}
+{{- end }}
+
+{{- define "curfew.monitorSelector" -}}
+app.kubernetes.io/name: curfew
+app.kubernetes.io/component: monitor
+{{- end }}
+
+{{- /* The settings of the operator: the values, and what the chart alone knows. */}}
 {{- define "curfew.config" -}}
 {{- $config := deepCopy .Values.config }}
 {{- $known := dict "enforcement" (dict "namespace" .Release.Namespace "serviceAccount" "curfew-probe") }}
@@ -40,6 +49,56 @@ system:serviceaccount:{{ .Release.Namespace }}:{{ .Values.sweeper.serviceAccount
 {{- $_ := set $config.audit.forward "headersFile" "/etc/curfew/forward/headers" }}
 {{- end }}
 {{- toYaml (mustMergeOverwrite $config $known) }}
+{{- end }}
+
+{{- /* The settings of the monitor. Its log is kept as the trail is, unless the values say otherwise. */}}
+{{- define "curfew.monitorConfig" -}}
+{{- $trail := .Values.config.audit }}
+{{- $config := deepCopy .Values.monitor.config }}
+{{- $audit := pick $trail "url" "worm" "retention" "keepFor" "attestEvery" "heartbeat" "people" | deepCopy }}
+{{- $_ := set $audit "log" (printf "%s-activity" $trail.log) }}
+{{- $audit = mustMergeOverwrite $audit ($config.audit | default dict) (dict "keyFile" "/etc/curfew/key/key.pem") }}
+{{- if .Values.monitor.signingKey.previousSecret }}
+{{- $_ := set $audit "previousKeyFile" "/etc/curfew/previous-key/key.pem" }}
+{{- end }}
+{{- if .Values.monitor.credentialsSecret }}
+{{- $_ := set $audit "credentialsFolder" "/etc/curfew/credentials" }}
+{{- end }}
+{{- $webhook := dict "host" "0.0.0.0" "port" 8443 "certFile" "/etc/curfew/tls/tls.crt" "keyFile" "/etc/curfew/tls/tls.key" }}
+{{- if .Values.monitor.webhook.clientCaConfigMap }}
+{{- $_ := set $webhook "clientCaFile" "/etc/curfew/client-ca/ca.crt" }}
+{{- else }}
+{{- $_ := set $webhook "tokenFile" "/etc/curfew/token/token" }}
+{{- end }}
+{{- if include "curfew.monitorTakesLines" . }}
+{{- $_ := set $webhook "linesTokenFile" "/etc/curfew/lines-token/token" }}
+{{- end }}
+{{- $known := dict "trail" (dict "url" $trail.url "log" $trail.log) "audit" $audit "limits" .Values.config.limits }}
+{{- $_ := set $known "intake" (dict "webhook" $webhook) }}
+{{- $_ := set $known "coverage" (dict "namespace" .Release.Namespace) }}
+{{- $_ := set $known "server" .Values.config.server }}
+{{- toYaml (mustMergeOverwrite $config (deepCopy $known)) }}
+{{- end }}
+
+{{- define "curfew.monitorKeySecret" -}}
+{{ .Values.monitor.signingKey.existingSecret | default "curfew-monitor-signing-key" }}
+{{- end }}
+
+{{- define "curfew.monitorTlsSecret" -}}
+{{ .Values.monitor.webhook.tlsSecret | default "curfew-monitor-tls" }}
+{{- end }}
+
+{{- define "curfew.monitorTokenSecret" -}}
+{{ .Values.monitor.webhook.tokenSecret | default "curfew-monitor-token" }}
+{{- end }}
+
+{{- /* Whether lines of other systems are taken: only then there is a token for them. */}}
+{{- define "curfew.monitorTakesLines" -}}
+{{ if dig "intake" "mappings" list .Values.monitor.config }}true{{ end }}
+{{- end }}
+
+{{- define "curfew.monitorLinesTokenSecret" -}}
+{{ .Values.monitor.webhook.linesTokenSecret | default "curfew-monitor-lines-token" }}
 {{- end }}
 
 {{- define "curfew.image" -}}
@@ -93,13 +152,19 @@ readOnlyRootFilesystem: true
 capabilities: {drop: [ALL]}
 {{- end }}
 
-{{- /* The namespaces of the values that are there, as a JSON list. Without a cluster to ask, all of them. */}}
+{{- /* "true" if a namespace is there. Without a cluster to ask, each is. */}}
+{{- define "curfew.isPresent" -}}
+{{- $found := lookup "v1" "Namespace" "" . }}
+{{- if or (not (lookup "v1" "Namespace" "" "kube-system")) (and $found (ne (dig "status" "phase" "" $found) "Terminating")) -}}
+true
+{{- end }}
+{{- end }}
+
+{{- /* The namespaces of the values that are there, as a JSON list. */}}
 {{- define "curfew.presentNamespaces" -}}
-{{- $asks := lookup "v1" "Namespace" "" "kube-system" }}
 {{- $names := list }}
 {{- range .Values.namespaces }}
-{{- $found := lookup "v1" "Namespace" "" .name }}
-{{- if or (not $asks) (and $found (ne (dig "status" "phase" "" $found) "Terminating")) }}
+{{- if include "curfew.isPresent" .name }}
 {{- $names = append $names .name }}
 {{- end }}
 {{- end }}
@@ -128,14 +193,24 @@ capabilities: {drop: [ALL]}
 
 {{- /* Values that mean more than they say are refused, before anything is installed. */}}
 {{- define "curfew.refuseConfusion" -}}
-{{- $accounts := list .Values.serviceAccount.name .Values.sweeper.serviceAccount.name "curfew-probe" "default" }}
+{{- $accounts := list .Values.serviceAccount.name .Values.sweeper.serviceAccount.name .Values.monitor.serviceAccount.name "curfew-probe" "default" }}
 {{- if ne (len $accounts) (len (uniq $accounts)) }}
-{{- fail "serviceAccount.name and sweeper.serviceAccount.name must differ from each other, from curfew-probe and from default: each account must have only its own rights." }}
+{{- fail "serviceAccount.name, sweeper.serviceAccount.name and monitor.serviceAccount.name must differ from each other, from curfew-probe and from default: each account must have only its own rights." }}
 {{- end }}
 {{- range .Values.namespaces }}
 {{- if eq .name $.Release.Namespace }}
 {{- fail (printf "namespaces must not contain %s: Curfew is installed there, and nothing can be granted there." .name) }}
 {{- end }}
+{{- end }}
+{{- end }}
+
+{{- /* A monitor that could read nothing, or would write over the trail. */}}
+{{- define "curfew.refuseBlindMonitor" -}}
+{{- if hasPrefix "file://" .Values.config.audit.url }}
+{{- fail (printf "monitor.enabled is true, and config.audit.url is %s: the monitor cannot read a folder of another pod. Set a bucket (--set config.audit.url=s3://BUCKET/PREFIX)." .Values.config.audit.url) }}
+{{- end }}
+{{- if hasPrefix "file://" (dig "audit" "url" "" .Values.monitor.config) }}
+{{- fail "monitor.config.audit.url is a folder, which goes with the pod: set a bucket, or leave it out to write beside the trail." }}
 {{- end }}
 {{- end }}
 

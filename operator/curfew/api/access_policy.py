@@ -42,6 +42,13 @@ class OnRoleChange(StrEnum):
     KEEP = "Keep"
 
 
+class OnEnd(StrEnum):
+    """What happens to the connections into pods that are still open when a grant ends."""
+
+    REPORT = "Report"
+    DELETE_PODS = "DeletePods"
+
+
 class OfferedRole(Model):
     """The one role that a grant binds, in the policy's own namespace."""
 
@@ -236,6 +243,16 @@ class AccessPolicySpec(Model):
             "lets it continue with the new rules. Both are recorded. By default Revoke."
         ),
         json_schema_extra={"default": "Revoke"},
+    )
+    on_end: OnEnd = Field(
+        default=OnEnd.REPORT,
+        description=(
+            "What happens when a grant ends and connections into pods (exec, attach, port-forward) are still open, or "
+            "ephemeral containers were added: Report records it; DeletePods also deletes these pods, which cuts the "
+            "connections. That needs the monitor, and the right to delete pods in this namespace (the chart's "
+            "monitor.deletePods). By default Report."
+        ),
+        json_schema_extra={"default": "Report"},
     )
     allow_permanence: bool = Field(
         default=False,

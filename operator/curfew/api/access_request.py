@@ -5,7 +5,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from curfew.api.access_policy import Groups, Mode, OnRoleChange, RoleKind
+from curfew.api.access_policy import Groups, Mode, OnEnd, OnRoleChange, RoleKind
+from curfew.api.activity import LenientActivity
 from curfew.api.characters import LONGEST_NAME
 from curfew.api.meta import STORED_DEFAULT, Condition, Model, ObjectMeta
 from curfew.api.names import API_VERSION
@@ -36,6 +37,7 @@ class DecisionKind(StrEnum):
     REVOKE = "Revoke"
     CANCEL = "Cancel"
     REVIEW = "Review"
+    KEEP = "Keep"
 
 
 class AccessRequestSpec(Model):
@@ -104,7 +106,7 @@ class Decision(Model):
         description=(
             "Approve or Deny while Pending; Revoke to end what is Approved or Active; Cancel is for the requester and "
             "is possible until the end; Review confirms that somebody has looked at a grant that was taken by "
-            "breaking the glass."
+            "breaking the glass; Keep, with a reason, accepts what the grant has left behind."
         )
     )
     stage: str | None = Field(
@@ -185,6 +187,10 @@ class Terms(Model):
         default=OnRoleChange.REVOKE,
         description="What happens to the grant if the role's rules are changed while it is active: Revoke or Keep.",
     )
+    on_end: OnEnd = Field(
+        default=OnEnd.REPORT,
+        description="What happens to pods with open connections when the grant ends: Report or DeletePods.",
+    )
     stages: tuple[PinnedStage, ...] = Field(
         default=(),
         max_length=8,
@@ -246,7 +252,7 @@ class SealedRecord(Model):
 
 
 class AccessRequestStatus(Model):
-    """The state of the request. Written by Curfew, except for the decisions."""
+    """The state of the request. Written by Curfew, except for the decisions. The operator writes all but the activity."""
 
     observed_generation: int | None = Field(
         default=None, ge=0, description="The metadata.generation that this status describes."
@@ -327,6 +333,11 @@ class AccessRequestStatus(Model):
         description="Audit records that are not yet known to be in the log. They are removed once they are known to be. "
         "An entry without a valid seal is left out, and that is recorded.",
         json_schema_extra={"x-kubernetes-list-type": "atomic"},
+    )
+    activity: LenientActivity = Field(
+        default=None,
+        description="What was done with the access, and whether anything was changed with it. Written by the monitor alone, "
+        "if there is one (curfew monitor).",
     )
     conditions: tuple[Condition, ...] = Field(
         default=(),

@@ -50,6 +50,7 @@ def crds() -> tuple[dict[str, Any], ...]:
                 _column("Review", ".status.conditions[?(@.type=='Reviewed')].reason"),
                 _column("Age", ".metadata.creationTimestamp", type_="date"),
                 _column("Why", ".status.conditions[?(@.type=='Active')].message"),
+                _column("Changes", ".status.activity.changes", wide=True),
                 _column("Ticket", ".spec.ticket", wide=True),
                 _column("Reason", ".spec.reason", wide=True),
                 _column("End", ".status.endReason", wide=True),

@@ -4,56 +4,19 @@ Names are dotted and in the past tense. Codes are stable: four digits and I, W o
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from enum import IntEnum
 from types import MappingProxyType
 
-
-class OcsfClass(IntEnum):
-    """The OCSF 1.8 classes that our records belong to."""
-
-    DETECTION_FINDING = 2004
-    ENTITY_MANAGEMENT = 3004
-    USER_ACCESS_MANAGEMENT = 3005
-
-
-CREATE, UPDATE, DELETE = 1, 3, 4  # activities of Entity Management
-ASSIGN, REVOKE = 1, 2  # activities of User Access Management
-RAISE, RESOLVE = 1, 3  # activities of Detection Finding
-OTHER = 99
-
-
-@dataclass(frozen=True, slots=True)
-class EventType:
-    """One kind of record."""
-
-    name: str
-    code: str
-    ocsf_class: OcsfClass
-    activity_id: int
-    meaning: str
-    detail: tuple[str, ...] = ()  # the names of all fields that its `detail` may hold; unknown values are left out
-
-    @property
-    def activity_name(self) -> str:
-        """OCSF's name of the activity; if OCSF has none, ours."""
-        return _ACTIVITIES.get((self.ocsf_class, self.activity_id), self.name)
-
-    @property
-    def severity_id(self) -> int:
-        """OCSF severity: 1 informational, 3 medium, 4 high."""
-        return {"I": 1, "W": 3, "E": 4}[self.code[-1]]
-
-
-_ACTIVITIES = {
-    (OcsfClass.ENTITY_MANAGEMENT, CREATE): "Create",
-    (OcsfClass.ENTITY_MANAGEMENT, UPDATE): "Update",
-    (OcsfClass.ENTITY_MANAGEMENT, DELETE): "Delete",
-    (OcsfClass.USER_ACCESS_MANAGEMENT, ASSIGN): "Assign Privileges",
-    (OcsfClass.USER_ACCESS_MANAGEMENT, REVOKE): "Revoke Privileges",
-    (OcsfClass.DETECTION_FINDING, RAISE): "Create",
-    (OcsfClass.DETECTION_FINDING, RESOLVE): "Close",
-}
+from curfew.audit.activity_events import ACTIVITY_EVENTS
+from curfew.audit.event_type import (
+    ASSIGN,
+    CREATE,
+    DELETE,
+    OTHER,
+    REVOKE,
+    UPDATE,
+    EventType,
+    OcsfClass,
+)
 
 _ENTITY, _ACCESS = OcsfClass.ENTITY_MANAGEMENT, OcsfClass.USER_ACCESS_MANAGEMENT
 _ENDED = ("end_reason",)
@@ -136,7 +99,7 @@ EVENTS: Mapping[str, EventType] = MappingProxyType(
                 _ACCESS,
                 OTHER,
                 "A grant is announced; no binding is made before.",
-                ("terms", "rules"),
+                ("terms", "rules", "on_end"),
             ),
             EventType("grant.activated", "3002I", _ACCESS, ASSIGN, "The binding was made and read back."),
             EventType(
@@ -204,6 +167,7 @@ EVENTS: Mapping[str, EventType] = MappingProxyType(
             EventType(
                 "policy.deleted", "5004W", _ENTITY, DELETE, "A policy is gone; nothing is granted under it.", _GONE
             ),
+            *ACTIVITY_EVENTS,
             EventType(
                 "audit.opened",
                 "9001I",

@@ -2,7 +2,8 @@
 
 Each person has a random key. The pseudonym is a hash of the key, so it reveals nothing by itself. When the key is
 erased, nobody can find out any more whose pseudonym it was, and the log verifies as before. A hash of a text with a
-name in it (a record's id, the digest of the terms) could be guessed, so it is encrypted with the same key.
+name in it (a record's id, the digest of the terms or of another system's line, the identity of a call) could be guessed,
+so it is encrypted with the same key.
 """
 
 import base64
@@ -101,7 +102,7 @@ def revealed(record: Record, people: Mapping[str, Person]) -> Record:
             lambda carried: revealed(carried, people),
             lambda by, id_: (people[by].name, people[by].unseal(id_)) if by in people else (by, id_),
         )
-    who = {person.name: person for pseudonym in _pseudonyms(record) if (person := people.get(pseudonym)) is not None}
+    who = {person.name: person for pseudonym in pseudonyms_in(record) if (person := people.get(pseudonym)) is not None}
     if not who:
         return record
 
@@ -137,11 +138,15 @@ def _sealed(
     `names` is our own block with its names in clear: it shows whose key to use.
     """
     block = dict(body["unmapped"]["curfew"])
-    if (actor := people.get(names["actor"])) is not None:
+    acting = (names["actor"], *_at(names, ("detail", "user")))
+    if (actor := next((people[name] for name in acting if name in people), None)) is not None:
         block["id"] = change(actor, block["id"])
+        if line := block.get("detail", {}).get("line"):
+            block["detail"] = {**block["detail"], "line": change(actor, line)}
     requester = people.get(names.get("story", {}).get("requester"))
-    if requester is not None and (terms := block.get("detail", {}).get("terms")):
-        block["detail"] = {**block["detail"], "terms": change(requester, terms)}
+    if requester is not None and isinstance(detail := block.get("detail"), Mapping):
+        sealed = {name: change(requester, detail[name]) for name in _HASHES if detail.get(name)}
+        block["detail"] = {**detail, **sealed}
     metadata = {**body["metadata"], "uid": block["id"]}
     unmapped = {**body["unmapped"], "curfew": block}
     return Record(block["id"], block["event"], block["subject"], {**body, "metadata": metadata, "unmapped": unmapped})
@@ -158,11 +163,16 @@ _NAMES: tuple[_Place, ...] = (
     (*_BLOCK, "story", "requester"),
     (*_BLOCK, "story", "submitted_by"),
     (*_BLOCK, "story", "decisions", _EACH, "by"),
+    (*_BLOCK, "detail", "person"),
+    (*_BLOCK, "detail", "kept_by"),
+    (*_BLOCK, "detail", "user"),  # whose rights a call used, if that is not who called
 )
 """Fields that hold nothing but a name."""
 
 _CARRIED = (*_BLOCK, "detail", "stories", _EACH, "records", _EACH)
 _TOLD_BY = (*_BLOCK, "detail", "stories", _EACH, "told", _EACH, "actor")
+
+_HASHES = ("terms", "call", "other")  # in the detail of a record with a story: hashes of texts that hold people's names
 
 _SUBJECTS = (*_BLOCK, "detail", "subjects", _EACH)  # "User" and a name
 
@@ -171,6 +181,7 @@ _TEXTS: tuple[_Place, ...] = (
     (*_BLOCK, "story", "reason"),
     (*_BLOCK, "story", "decisions", _EACH, "reason"),
     (*_BLOCK, "detail"),
+    ("resources", _EACH, "name"),
 )
 """Fields in which names can be among other words."""
 
@@ -225,7 +236,8 @@ def _as_words(people: Mapping[str, Person]) -> Callable[[str], str]:
     return lambda text: names.sub(lambda found: people[found[0]].pseudonym, text)
 
 
-def _pseudonyms(record: Record) -> Iterable[str]:
+def pseudonyms_in(record: Record) -> set[str]:
+    """Return all pseudonyms in a record, also those of people who are not known any more."""
     found: set[str] = set()
 
     def look(text: str) -> str:

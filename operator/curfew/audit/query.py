@@ -32,13 +32,15 @@ def every_text(value: Any) -> Texts:
 
 FIELDS: Mapping[str, tuple[str, ...]] = {
     "id": ("id",),
-    "person": ("actor", "story.requester", "story.submitted_by", "story.decisions[*].by"),
+    "person": ("actor", "story.requester", "story.submitted_by", "story.decisions[*].by", "detail.user"),
     "request": ("subject", "story.request", "story.namespace/story.request"),
     "role": ("story.role.name", "story.role.kind/story.role.name"),
     "policy": ("story.policy.name",),
     "namespace": ("story.namespace", "detail.namespace"),
     "event": ("event", "code"),
     "ticket": ("story.ticket",),
+    "verb": ("detail.verb",),
+    "resource": ("detail.resource", "detail.resource/detail.subresource", "detail.resource/detail.name"),
     "anything": (),
 }
 """The fields of a query, and the places in our block of a record of the texts that answer them.

@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from curfew.audit.api_call import ApiCall, ExternalCall
 from curfew.audit.canonical import canonical
-from curfew.audit.events import EVENTS, OTHER, RAISE, RESOLVE, EventType, OcsfClass
+from curfew.audit.event_type import OTHER, RAISE, RESOLVE, EventType, OcsfClass
+from curfew.audit.events import EVENTS
 
 SCHEMA = "curfew.audit/v1"
 OCSF_VERSION = "1.8.0"
@@ -210,18 +212,21 @@ def make_record(
     entity: Entity | None = None,
     subject: str = "",
     qualifier: str = "",
-    success: bool = True,
+    success: bool | None = True,
     detail: Mapping[str, Any] | None = None,
     source: Source | None = None,
     finding: FindingInfo | None = None,
+    call: ApiCall | ExternalCall | None = None,
 ) -> Record:
     """Return the record of an event.
 
     `at` is when the event happened (aware, UTC); `actor` is the person or part of the system that caused it; `message`
-    is a sentence for people; `qualifier` distinguishes several events of one name about one subject. The record is
+    is a sentence for people; `qualifier` distinguishes several events of one name about one subject; `success` is None
+    if nobody knows. The record is
     about the request of its `story`, or about an `entity`, or else about a `subject`, which is the id of the log.
     `detail` holds strings, whole numbers, booleans, and lists and objects of these, under the names that the catalogue
-    has for the event. An alert has a `finding`. Raise `KeyError` for an event that is not in the catalogue.
+    has for the event. An alert has a `finding`, and API activity a `call`. Raise `KeyError` for an event that is not in
+    the catalogue.
     """
     kind = EVENTS[event]
     if len(message) > LONGEST_MESSAGE:
@@ -262,7 +267,7 @@ def make_record(
         "message": message,
         "metadata": metadata,
         "severity_id": kind.severity_id,
-        "status_id": 1 if success else 2,
+        "status_id": 0 if success is None else 1 if success else 2,
         "time": (at - _EPOCH) // timedelta(milliseconds=1),
         "type_uid": int(kind.ocsf_class) * 100 + kind.activity_id,
         "unmapped": {"curfew": block},
@@ -274,6 +279,11 @@ def make_record(
             body |= _access(story) | _from(source)
         case OcsfClass.ENTITY_MANAGEMENT:
             body |= _entity(story, entity or Entity(subject, "Log", subject)) | _from(source)
+        case OcsfClass.API_ACTIVITY if call is not None:
+            # OCSF requires the place that the call came from, also if it is not known.
+            body |= call.to_ocsf() | {"src_endpoint": {"name": "unknown"}} | _from(source)
+        case OcsfClass.API_ACTIVITY:
+            raise ValueError(f"{event} needs a call")
     return Record(id_, event, subject, body)
 
 

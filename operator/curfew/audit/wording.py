@@ -1,7 +1,7 @@
 """Sentences, counts and times in the form in which people read them, safe to print."""
 
 import re
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 NO_KEY = (
     "No key was given, so the one that the log names itself was used. This shows that the log is consistent, not who "
@@ -44,3 +44,23 @@ def count(number: int, thing: str) -> str:
 def in_utc(at: datetime) -> str:
     """Return an instant as people read it."""
     return f"{at:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def duration(length: timedelta) -> str:
+    """Return a duration in its two largest non-zero units, for example `1 h 30 min`; below a minute, in seconds."""
+    milliseconds = round(length.total_seconds() * 1000)
+    if milliseconds < 0:
+        return f"-{duration(-length)}"
+    if milliseconds < 1000:
+        return f"{milliseconds} ms"
+    if milliseconds < 60_000:
+        return f"{milliseconds / 1000:g} s"
+    seconds = milliseconds // 1000
+    parts = []
+    for size, unit in ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s")):
+        if seconds >= size:
+            parts.append(f"{seconds // size} {unit}")
+            seconds %= size
+        elif parts:
+            break
+    return " ".join(parts[:2])

@@ -36,6 +36,7 @@ class _Commands(LazyGroup):
     subcommands=(
         Subcommand("audit", "Verify, search and export the log of all access."),
         Subcommand("operator", "Run the operator: grant, watch and end access."),
+        Subcommand("monitor", "Run the monitor: what was done with the access?"),
         Subcommand("sweep", "Remove every grant that has expired, without the operator."),
     ),
     context_settings={"help_option_names": ["-h", "--help"]},

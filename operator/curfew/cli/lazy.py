@@ -2,6 +2,7 @@
 
 import difflib
 import importlib
+import keyword
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,14 +12,17 @@ import click
 
 @dataclass(frozen=True, slots=True)
 class Subcommand:
-    """A command named in the help before its module is loaded. Module and variable have the same name, with underscores."""
+    """A command named in the help before its module is loaded. Module and variable have the same name, with underscores.
+
+    A name that Python keeps for itself, such as import, has one at its end.
+    """
 
     name: str
     help: str
 
     def load(self, package: str) -> click.Command:
         """Return the command."""
-        name = self.name.replace("-", "_")
+        name = self.name.replace("-", "_") + ("_" if keyword.iskeyword(self.name) else "")
         command: click.Command = getattr(importlib.import_module(f"{package}.{name}"), name)
         return command
 

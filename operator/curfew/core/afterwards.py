@@ -1,11 +1,34 @@
-"""The review that is due after the glass was broken."""
+"""What people decide when access was given already: to keep what is left of it, or the review of a broken glass."""
 
-from curfew.core import conditions, lifecycle, reviews, stories, wording
+from curfew.api.access_request import DecisionKind, Phase
+from curfew.core import conditions, lifecycle, outbox_size, reviews, stories, wording
 from curfew.core.approval import owes_review
 from curfew.core.facts import Facts
 from curfew.core.notices import about_request
-from curfew.core.outbox import conditions_of, with_new
+from curfew.core.outbox import conditions_of, undurable, wait_for_room, with_new
+from curfew.core.reviews import NewReviews
 from curfew.core.steps import Patch, Step
+
+
+def new_keeps(facts: Facts) -> NewReviews:
+    """Return the decisions to keep what a grant has left behind that are not in the status yet (decision 0078)."""
+    return tuple((one, review) for one, review in reviews.new_reviews(facts) if one.decision is DecisionKind.KEEP)
+
+
+def note_keep(facts: Facts) -> Step | None:
+    """Record a decision to keep what a grant has left behind, one at a time. It changes no phase and no access.
+
+    A request that is labelled closed has no plan any more; `processes/operator/keeping.py` finds the decision there.
+    """
+    phase = facts.request.status.phase
+    new = new_keeps(facts)[:1]
+    if not new or not (phase is Phase.ACTIVE or phase in lifecycle.FINAL):
+        return None
+    told, waiting = reviews.submitted(facts, new), undurable(facts)
+    if not outbox_size.has_room(told, waiting, is_end=False):
+        return wait_for_room(facts, waiting)
+    patch = Patch(reviews.reviews_patch(facts, new), outbox=with_new(facts, told))
+    return Step(act=patch, notices=reviews.review_notices(facts, new))
 
 
 def review_afterwards(facts: Facts) -> Step | None:

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from curfew.api.access_policy import Mode
+from curfew.api.access_policy import Mode, OnEnd
 from curfew.api.access_request import DecisionKind, Phase
 from curfew.api.times import format_time
 from curfew.audit.receipt import Receipt
@@ -30,6 +30,7 @@ def announced(facts: Facts, starts_at: datetime, expires_at: datetime) -> tuple[
 def intended(facts: Facts, starts_at: datetime, expires_at: datetime, **detail: Any) -> Record:
     """Return the announcement of a grant. In a status it omits the role's rules, which can be larger than a status."""
     request, new = facts.request, new_reviews(facts)
+    terms = request.status.terms
     return make_record(
         INTENDED,
         at=facts.now,
@@ -38,7 +39,8 @@ def intended(facts: Facts, starts_at: datetime, expires_at: datetime, **detail: 
         f"until {format_time(expires_at)} (request {request.metadata.name})",
         story=replace(story(facts, new), decided_at=facts.decided_at, starts_at=starts_at, expires_at=expires_at),
         detail={
-            "terms": request.status.terms.digest if request.status.terms is not None else "",
+            "terms": terms.digest if terms is not None else "",
+            **({"on_end": str(terms.on_end)} if terms is not None and terms.on_end is not OnEnd.REPORT else {}),
             **detail,
         },
     )

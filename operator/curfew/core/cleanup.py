@@ -6,10 +6,11 @@ What the object itself shows is only a hint, as for every status. The log decide
 from datetime import datetime, timedelta
 
 from curfew.api.access_policy import AccessPolicy, Mode
-from curfew.api.access_request import AccessRequest
+from curfew.api.access_request import AccessRequest, DecisionKind
 from curfew.api.names import LABEL_CLOSED, is_self_test
 from curfew.core import lifecycle
 from curfew.core.approval import owes_review
+from curfew.core.reviews import unseen
 
 
 def deletable_from(
@@ -23,11 +24,13 @@ def deletable_from(
     is_closed = is_over and status.phase in lifecycle.FINAL and meta.labels.get(LABEL_CLOSED) == "true"
     if not is_closed or status.outbox or owes_review(request) or status.ended_at is None:
         return None
+    if any(decision.decision is DecisionKind.KEEP for decision in unseen(request)):
+        return None  # it is not recorded yet
     if meta.deletion_timestamp is not None or is_self_test(meta.namespace, meta.name, request.spec.submitted_by):
         return None
     if would_be_granted_anew(request, policy):
         return None
-    # A broken glass is over only when it was reviewed, which may be long after the access has ended.
+    # A review, or a decision to keep what is left, may come long after the access has ended.
     return max((status.ended_at, *(review.seen_at for review in status.reviews))) + keep_for
 
 

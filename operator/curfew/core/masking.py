@@ -4,12 +4,15 @@ import re
 
 MASK = "***"
 
-# A header's value, a JSON web token, a password in a URL, a parameter that is named like a secret, a private key.
+# A header's value, a JSON web token, a password in a URL, a parameter that is named like a secret, a password in SQL, a
+# private key.
 _SECRETS = (
     (re.compile(r"\b((?i:bearer|basic))\s+(?=\S*[0-9A-Z=])[\w.~+/=-]{8,}"), rf"\1 {MASK}"),
     (re.compile(r"\beyJ[\w-]+\.[\w-]+\.[\w-]*"), MASK),
     (re.compile(r"(\w://[^\s/:@]*):[^\s/@]+@"), rf"\1:{MASK}@"),
-    (re.compile(r"(?i)\b((?:[\w-]*(?:token|password|secret|signature|credential)|sig)=)[^\s&\"',;]+"), rf"\1{MASK}"),
+    # What stands before "token" in the name is not looked at: that would take quadratic time.
+    (re.compile(r"(?i)((?:token|password|secret|signature|credential|\bsig)=)[^\s&\"',;]+"), rf"\1{MASK}"),
+    (re.compile(r"(?i)\b((?:password|identified\s+by)(?:\s*=\s*|\s+))'(?:[^']|'')*(?:'|\Z)"), rf"\1{MASK}"),
     (re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL), MASK),
 )
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 
 from curfew.audit.record import Record
 
-OUTBOX_BYTES = 480 * 1024
+OUTBOX_BYTES = 416 * 1024
 """Bytes of an outbox as etcd stores it. A test adds up the rest of an object and compares with etcd's limit of 1.5 MiB."""
 
 OUTBOX_FOR_DECISIONS = OUTBOX_BYTES // 2

@@ -12,6 +12,7 @@ looks again, so that a crash between any two steps is an ordinary start.
     conclude         a grant whose binding is gone is Expired or Revoked
     adopt            a binding that was made on our announcement is Active
     note_role_change the role of a grant was changed, and the policy keeps the grant
+    note_keep        somebody keeps what a grant has left behind
     review_afterwards  the review that is due after breaking the glass
     accept           a new request is checked, its terms are pinned
     turn_down        people or time said no
@@ -20,7 +21,7 @@ looks again, so that a crash between any two steps is an ordinary start.
 """
 
 from curfew.core.accepting import accept
-from curfew.core.afterwards import review_afterwards
+from curfew.core.afterwards import note_keep, review_afterwards
 from curfew.core.concluding import adopt, close_gone, close_restored, conclude, end_access, note_role_change
 from curfew.core.facts import Facts
 from curfew.core.granting import grant, turn_down
@@ -42,6 +43,7 @@ def plan(facts: Facts) -> Step:
         conclude,
         adopt,
         note_role_change,
+        note_keep,
         review_afterwards,
         accept,
         turn_down,

@@ -171,6 +171,15 @@ def attempts(namespace: str, account: str) -> tuple[Attempt, ...]:
             body={"metadata": {"annotations": {f"{names.GROUP}/{_FORGED}": "x"}}},
             **on_request,
         ),
+        Attempt(
+            "curfew-monitor-containment",
+            "writing, as Curfew, what was done with an access",
+            Speaker.OPERATOR,
+            "patch",
+            body={"status": {"activity": {"changes": "No"}}},
+            subresource="status",
+            **on_request,
+        ),
     )
 
 

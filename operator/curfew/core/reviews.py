@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from curfew.api.access_request import AccessRequest, Decision, DecisionKind, Phase, Review
+from curfew.api.characters import visible
 from curfew.api.times import format_time
 from curfew.audit.record import CURFEW, DecisionRef, Record, Story, make_record
 from curfew.core.approval import find_same, has_reason, is_involved
@@ -23,8 +24,18 @@ REFUSED = {
     "UnknownStage": "the policy has no stage of that name",
     "SamePerson": "they have approved already, under another spelling of their name",
     "ReasonTooShort": "the policy requires a longer reason",
+    "ReasonMissing": "it has no reason",
 }
 """Why a decision may not count, in words."""
+
+_DID = {
+    DecisionKind.APPROVE: "approved",
+    DecisionKind.DENY: "denied",
+    DecisionKind.REVOKE: "revoked",
+    DecisionKind.CANCEL: "cancelled",
+    DecisionKind.REVIEW: "reviewed",
+    DecisionKind.KEEP: "kept what is left of",
+}
 
 OVERDUE = "the glass was broken, and nobody has reviewed it in time"
 
@@ -56,12 +67,14 @@ def new_reviews(facts: Facts) -> NewReviews:
 
 def _effect(decision: Decision, facts: Facts) -> str:
     request = facts.request
-    if decision.decision not in (DecisionKind.APPROVE, DecisionKind.REVIEW):
+    if decision.decision not in (DecisionKind.APPROVE, DecisionKind.REVIEW, DecisionKind.KEEP):
         return "TookEffect"
     if is_involved(request, decision.by):
         return "OwnRequest"
     if decision.decision is DecisionKind.REVIEW:
         return "TookEffect"
+    if decision.decision is DecisionKind.KEEP:
+        return "TookEffect" if visible(decision.reason or "") else "ReasonMissing"
     # The decisions that a grant was announced on have counted, even if time or policy changed before the binding was read back.
     has_counted = any(known is not None for known in (facts.announced, facts.binding, facts.lost))
     decide_by = request.status.decide_by
@@ -129,9 +142,7 @@ def review_notices(facts: Facts, new: NewReviews) -> tuple[Notice, ...]:
 
 
 def _decision_sentence(request: AccessRequest, decision: Decision, review: Review) -> str:
-    verb = {"Approve": "approved", "Deny": "denied", "Revoke": "revoked", "Cancel": "cancelled", "Review": "reviewed"}[
-        decision.decision
-    ]
+    verb = _DID[decision.decision]
     stage = f" for stage {decision.stage}" if decision.stage else ""
     why = f": {decision.reason}" if decision.reason else ""
     lost = f" (it did not count: {REFUSED[review.effect]})" if review.effect not in EFFECTIVE else ""

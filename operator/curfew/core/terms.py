@@ -74,6 +74,7 @@ def pin(request: AccessRequest, policy: AccessPolicy, role: Role, right: RightBy
         risk=risks(role.rules),
         mode=policy.spec.approval.mode,
         on_role_change=policy.spec.on_role_change,
+        on_end=policy.spec.on_end,
         allow_permanence=policy.spec.allow_permanence,
         stages=pin_stages(policy.spec.approval),
         right=right,
@@ -117,6 +118,7 @@ def _foreign(pinned: Terms, now: Terms) -> list[str]:
         "stages": "the approvers differ from the policy",
         "mode": "the approval mode differs from the policy",
         "on_role_change": "onRoleChange differs from the policy",
+        "on_end": "onEnd differs from the policy",
         "allow_permanence": "allowPermanence differs from the policy",
     }
     return [

@@ -8,7 +8,7 @@ looser: only a person can see that it is not.
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from curfew.api.access_policy import AccessPolicySpec, Approval, Mode, OnRoleChange, WhenNotRecorded
+from curfew.api.access_policy import AccessPolicySpec, Approval, Mode, OnEnd, OnRoleChange, WhenNotRecorded
 from curfew.api.times import format_duration
 
 BEFORE_IS_NOT_KNOWN = "how the policy was before is not known"
@@ -57,6 +57,12 @@ def role_changes(before: AccessPolicySpec, now: AccessPolicySpec) -> Iterator[Di
     if before.on_role_change is not now.on_role_change:
         words = f"onRoleChange is {now.on_role_change}, was {before.on_role_change}"
         yield Difference(words, loosens=now.on_role_change is OnRoleChange.KEEP)
+
+
+def ends(before: AccessPolicySpec, now: AccessPolicySpec) -> Iterator[Difference]:
+    """`Report` leaves connections open that outlast the grant."""
+    if before.on_end is not now.on_end:
+        yield Difference(f"onEnd is {now.on_end}, was {before.on_end}", loosens=now.on_end is OnEnd.REPORT)
 
 
 def longest(before: AccessPolicySpec, now: AccessPolicySpec) -> Iterator[Difference]:
@@ -183,6 +189,7 @@ COMPARISONS: tuple[Compare, ...] = (
     role,  # what is given
     permanence,
     role_changes,
+    ends,
     longest,  # for how long
     time_to_decide,
     lead_time,

@@ -129,6 +129,11 @@ class Ledger:
         self._longest: timedelta | None = None
         self._unread: list[int] = []
 
+    @property
+    def period(self) -> Period:
+        """The period that it keeps."""
+        return self._period
+
     def take(self, segment: Segment) -> None:
         """Take the next segment."""
         self._take_time(segment)

@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
+from curfew.audit.wording import duration
 from curfew.evidence.account import Account, Gap, Happening
 from curfew.evidence.attributes import examine
 from curfew.evidence.exception_kinds import Exceptional, ExceptionKind
 from curfew.evidence.grants import Mention, ReviewedDecision, ReviewedGrant, Said, outcome_of
-from curfew.evidence.wording import duration, instant
+from curfew.evidence.wording import instant
 
 UNATTESTED_START = timedelta(minutes=15)
 """How long a new log may go without its first attestation: the distance between two."""

@@ -5,26 +5,24 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from curfew.api.activity import Changes
 from curfew.audit.proof import Proof
 from curfew.audit.wording import NO_ANCHOR, NO_KEY, printable
-from curfew.evidence import charts, figures, sampling, tables, wording
+from curfew.evidence import charts, figures, sampling, tables
 from curfew.evidence.attributes import ATTRIBUTES, verdict
 from curfew.evidence.exception_kinds import Exceptional, ExceptionKind, Severity
 from curfew.evidence.figures import DECIDED_WITHIN, LATE_BY, Figures, Spread
 from curfew.evidence.frameworks import Framework
 from curfew.evidence.grants import GrantMode
+from curfew.evidence.page import environment
 from curfew.evidence.sampling import SampledGrant
+from curfew.evidence.sessions import ALERT_COLUMNS, ANSWER_COLUMNS, SessionFigures, alert_row, answer_row
 
 SHOWN = 500
 """The most rows of a table in the report itself. The whole table is always in its CSV file."""
-
-LONGEST, LONGEST_NAME = 400, 80
-"""How many characters are shown of what a person wrote, and of a name. The CSV file and the proofs hold the whole text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +78,7 @@ class Pack:
     exceptions: Sequence[Exceptional]
     samples: Sequence[SampledGrant]
     proofs: Sequence[Proof]
+    sessions: SessionFigures | None = None  # None if there is no log of activity
 
     @cached_property
     def tables(self) -> dict[str, str]:
@@ -87,7 +86,7 @@ class Pack:
         account = self.figures.account
         numbered = enumerate(self.exceptions, 1)
         drawn = enumerate(self.samples, 1)
-        return {
+        made = {
             "population.csv": tables.to_csv(
                 tables.GRANT_COLUMNS, (tables.grant_row(grant, account) for grant in self.figures.population)
             ),
@@ -100,13 +99,17 @@ class Pack:
             ),
             "controls.csv": tables.to_csv(tables.CONTROL_COLUMNS, tables.control_rows(self.framework, self.figures)),
         }
+        if self.sessions is not None:
+            made["sessions.csv"] = tables.to_csv(ANSWER_COLUMNS, map(answer_row, self.sessions.answers))
+            made["alerts.csv"] = tables.to_csv(ALERT_COLUMNS, map(alert_row, self.sessions.alerts))
+        return made
 
 
 def render(pack: Pack) -> str:
     """Return the report as HTML."""
     numbers = pack.figures
     return (
-        _environment()
+        environment()
         .get_template("report.html")
         .render(
             pack=pack,
@@ -116,7 +119,7 @@ def render(pack: Pack) -> str:
             account=numbers.account,
             period=numbers.account.period,
             groups=_groups(pack.exceptions),
-            charts=_charts(numbers),
+            charts=_charts(numbers, pack.sessions),
             decided=Spread.of(numbers.decision_times),
             late=Spread.of(numbers.latenesses),
             files={name: (content.count("\r\n") - 1, _digest(content)) for name, content in pack.tables.items()},
@@ -144,35 +147,6 @@ _PHASES = {
 }
 
 
-def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("curfew.evidence"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=_legible,
-    )
-    environment.filters |= {
-        "count": wording.count,
-        "duration": lambda length: wording.duration(length) if length is not None else wording.NONE,
-        "instant": wording.instant,
-        "name": lambda text: _cut(text, LONGEST_NAME, "…"),
-        "short": lambda text: _cut(text, LONGEST, "… (cut here; whole in the CSV file)"),
-    }
-    environment.globals["share"] = wording.share
-    return environment
-
-
-def _cut(text: str, length: int, mark: str) -> str:
-    return text if len(text) <= length else f"{text[:length]}{mark}"
-
-
-def _legible(value: Any) -> Any:
-    """Write out invisible characters, for example marks that change the direction of writing: people write reasons."""
-    return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
-
-
 def _groups(exceptions: Sequence[Exceptional]) -> list[tuple[ExceptionKind, list[tuple[int, Exceptional]]]]:
     """Return the exceptions by kind, numbered over all kinds."""
     groups: dict[ExceptionKind, list[tuple[int, Exceptional]]] = {}
@@ -181,7 +155,7 @@ def _groups(exceptions: Sequence[Exceptional]) -> list[tuple[ExceptionKind, list
     return list(groups.items())
 
 
-def _charts(numbers: Figures) -> dict[str, Markup]:
+def _charts(numbers: Figures, sessions: SessionFigures | None) -> dict[str, Markup]:
     period = numbers.account.period
     step = "day" if period.days <= 35 else "week"
     drawn = {
@@ -207,6 +181,11 @@ def _charts(numbers: Figures) -> dict[str, Markup]:
         "role": charts.rows(charts.Frame("Grants by role", "grants in force"), _top(numbers.by_role)),
         "namespace": charts.rows(charts.Frame("Grants by namespace", "grants in force"), _top(numbers.by_namespace)),
     }
+    if sessions is not None:
+        drawn["changes"] = charts.rows(
+            charts.Frame("Was anything changed?", "grants in force"),
+            [(str(changes), sessions.by_changes[changes]) for changes in Changes],
+        )
     return {name: Markup(svg) for name, svg in drawn.items()}  # noqa: S704  `charts` escapes its input
 
 

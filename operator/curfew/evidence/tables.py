@@ -82,14 +82,14 @@ def grant_row(grant: ReviewedGrant, account: Account) -> Row:
         "reason": story.reason,
         "ticket": story.ticket,
         "how": str(grant.mode),
-        "asked_at": _time(grant.asked_at),
-        "decided_at": _time(story.decided_at),
+        "asked_at": rfc3339(grant.asked_at),
+        "decided_at": rfc3339(story.decided_at),
         "approved_by": "; ".join(one.by for one in grant.approvals),
         "approved_for_stages": "; ".join(one.stage for one in grant.approvals),
         "seconds_to_decision": _seconds(grant.time_to_decision),
-        "began_at": _time(grant.began_at),
-        "promised_end": _time(story.expires_at),
-        "ended_at": _time(grant.ended_at),
+        "began_at": rfc3339(grant.began_at),
+        "promised_end": rfc3339(story.expires_at),
+        "ended_at": rfc3339(grant.ended_at),
         "seconds_late": _seconds(grant.lateness),
         "ended_by": grant.end.event if grant.end is not None else None,
         "end_reason": story.end_reason,
@@ -123,7 +123,7 @@ def decision_row(decision: ReviewedDecision) -> Row:
         "index": decision.record.index,
         "id": decision.record.id,
         "event": decision.record.event,
-        "at": _time(decision.record.at),
+        "at": rfc3339(decision.record.at),
         "by": decision.by,
         "decision": decision.decision,
         "stage": decision.stage,
@@ -159,7 +159,7 @@ def exception_row(number: int, one: Exceptional) -> Row:
         "number": number,
         "severity": str(one.kind.severity),
         "kind": str(one.kind),
-        "at": _time(one.at),
+        "at": rfc3339(one.at),
         "what": one.what,
         "who": one.who,
         "namespace": one.namespace,
@@ -214,7 +214,8 @@ def _records(mentions: Iterable[Mention]) -> str:
     return " ".join(f"{mention.index}:{mention.event}" for mention in mentions)
 
 
-def _time(at: datetime | None) -> str | None:
+def rfc3339(at: datetime | None) -> str | None:
+    """Return an instant as RFC 3339 in UTC, or None."""
     return at.astimezone(UTC).isoformat().replace("+00:00", "Z") if at is not None else None
 
 

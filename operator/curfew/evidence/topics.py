@@ -6,10 +6,11 @@ Controls of different frameworks ask the same question in other words. Each ques
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from curfew.audit.wording import duration
 from curfew.evidence.exception_kinds import ExceptionKind
 from curfew.evidence.figures import Figures, Spread
 from curfew.evidence.grants import GrantMode
-from curfew.evidence.wording import count, duration, instant, share
+from curfew.evidence.wording import count, instant, share
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +162,8 @@ def _personal_data(figures: Figures) -> Iterator[str]:
 
 
 EFFECTIVE_USE = (
-    "What was done with the access: Curfew records the grant, not the calls. See the API server's audit log."
+    "What was done with the access, if the report has no section Sessions: the trail records the grant, not the calls. "
+    "See the API server's audit log."
 )
 STANDING = "Access that was given without Curfew: standing role bindings, cluster administrators, other systems."
 TRUTH = "That what people wrote is true: reasons and tickets are kept as written and not compared with other systems."

@@ -1,6 +1,6 @@
 """How instants, durations and numbers are written in a report."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 NONE = "\N{EN DASH}"
 """The text for an empty value."""
@@ -9,26 +9,6 @@ NONE = "\N{EN DASH}"
 def instant(at: datetime | None) -> str:
     """Return an instant as people read it, in UTC to the second."""
     return f"{at:%Y-%m-%d %H:%M:%S}" if at is not None else NONE
-
-
-def duration(length: timedelta) -> str:
-    """Return a duration in its two largest non-zero units, for example `1 h 30 min`; below a minute, in seconds."""
-    milliseconds = round(length.total_seconds() * 1000)
-    if milliseconds < 0:
-        return f"-{duration(-length)}"
-    if milliseconds < 1000:
-        return f"{milliseconds} ms"
-    if milliseconds < 60_000:
-        return f"{milliseconds / 1000:g} s"
-    seconds = milliseconds // 1000
-    parts = []
-    for size, unit in ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s")):
-        if seconds >= size:
-            parts.append(f"{seconds // size} {unit}")
-            seconds %= size
-        elif parts:
-            break
-    return " ".join(parts[:2])
 
 
 def count(number: int, thing: str, things: str = "") -> str:

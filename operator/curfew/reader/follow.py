@@ -80,9 +80,10 @@ class Follower:
     async def listed(self, names: Sequence[str]) -> AsyncIterator[Segment]:
         """Yield the segments among these names that follow from here, reading many ahead; then everything appended since.
 
-        Raise as `appended` does.
+        Raise as `appended` does; a call with the same names continues.
         """
-        async with aclosing(read(self._store, self._head.log, names)) as objects:
+        rest = [name for name in names if place(self._head.log, name) > self._head.seq]
+        async with aclosing(read(self._store, self._head.log, rest)) as objects:
             async for name, stored in objects:
                 # A stray object has a name that does not follow.
                 if name == self._head.next_name() and (segment := self.take(stored)) is not None:

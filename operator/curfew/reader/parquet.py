@@ -4,7 +4,7 @@ from pathlib import Path
 
 import duckdb
 
-from curfew.audit.events import OcsfClass
+from curfew.audit.event_type import OcsfClass
 
 
 def write_parquet(jsonl: Path, folder: Path) -> None:

@@ -4,6 +4,8 @@ import csv
 import io
 from collections.abc import Callable, Iterable
 
+import orjson
+
 from curfew.audit.query import answers
 from curfew.audit.record import Record
 
@@ -25,15 +27,18 @@ COLUMNS: dict[str, Callable[[Record], str]] = {
 """The columns of CSV, after the index."""
 
 
-def csv_head() -> str:
-    """Return the names of the columns, as a line of CSV."""
-    return _row(["index", *COLUMNS])
+def csv_head(*, has_log: bool = False) -> str:
+    """Return the names of the columns, as a line of CSV. If there are several logs, the first column is the log."""
+    return _row([*(["log"] if has_log else []), "index", *COLUMNS])
 
 
-def csv_row(index: int, record: Record | None) -> str:
-    """Return a record as a line of CSV; all fields but its index are empty if this version cannot read it."""
+def csv_row(index: int, record: Record | None, log: str = "") -> str:
+    """Return a record as a line of CSV; all fields but its index are empty if this version cannot read it.
+
+    It begins with its log if there are several.
+    """
     cells = ("" for _ in COLUMNS) if record is None else (column(record) for column in COLUMNS.values())
-    return _row([str(index), *cells])
+    return _row([*([log] if log else []), str(index), *cells])
 
 
 def _row(cells: Iterable[str]) -> str:
@@ -46,9 +51,10 @@ def _row(cells: Iterable[str]) -> str:
 _COMMANDS = frozenset("=+-@\t\r")
 
 
-def indexed(index: int, line: bytes) -> bytes:
-    """Return a record with its index, as one JSON object without a newline."""
-    return b'{"index":%d,"record":%s}' % (index, line)
+def indexed(index: int, line: bytes, log: str = "") -> bytes:
+    """Return a record with its index, and its log if there are several, as one JSON object without a newline."""
+    where = b'"log":%s,' % orjson.dumps(log) if log else b""
+    return b'{%s"index":%d,"record":%s}' % (where, index, line)
 
 
 def _story(record: Record, name: str) -> object:

@@ -61,20 +61,26 @@ def _sentence(path: Path, lines: Mapping[str, int], detail: ErrorDetails, known:
     is_checked = detail["type"] == "value_error"
     key = ".".join(to_camel(str(part)) if is_checked else str(part) for part in detail["loc"])
     where = f"{path}:{lines[key]}: " if key in lines else f"{path}: "
+    known_as = _without_numbers(key)
     match detail["type"]:
         case "missing":
-            wrong = f"{key} is missing; {_example(key, known)}."
+            wrong = f"{key} is missing; {_example(known_as, known)}."
         case "extra_forbidden" | "invalid_key":
-            wrong = f"there is no setting {key}; {_meant(key, known)}"
+            wrong = f"there is no setting {key}; {_meant(known_as, known)}"
         case "value_error":
             wrong = f"{key} {str(detail['ctx']['error']).removesuffix('.')}."
         case "literal_error":
             wrong = f"{key} is {detail['input']!r}; write {detail['ctx']['expected']}."
         case "model_type":
-            wrong = f"{key} is {detail['input']!r}; {_example(key, known)}."
+            wrong = f"{key} is {detail['input']!r}; {_example(known_as, known)}."
         case _:
-            wrong = f"{key} is {detail['input']!r}: {detail['msg'].lower()}; {_example(key, known)}."
+            wrong = f"{key} is {detail['input']!r}: {detail['msg'].lower()}; {_example(known_as, known)}."
     return where + wrong
+
+
+def _without_numbers(key: str) -> str:
+    """Return the dotted name of a setting without its places in lists: intake.files.0.path is intake.files.path."""
+    return ".".join(part for part in key.split(".") if not part.isdigit())
 
 
 def _example(key: str, known: Mapping[str, Any]) -> str:
@@ -120,5 +126,10 @@ def _lines(node: yaml.Node | None, prefix: str = "") -> tuple[dict[str, int], li
                 twice.append((key, line))
             inner_lines, inner_twice = _lines(value_node, f"{key}.")
             lines |= {key: line} | inner_lines
+            twice += inner_twice
+    elif isinstance(node, yaml.SequenceNode):
+        for index, item_node in enumerate(node.value):
+            inner_lines, inner_twice = _lines(item_node, f"{prefix}{index}.")
+            lines |= {f"{prefix}{index}": item_node.start_mark.line + 1} | inner_lines
             twice += inner_twice
     return lines, twice

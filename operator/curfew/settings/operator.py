@@ -35,25 +35,17 @@ log: {level: info, format: json}  # debug | info | warning | error; json | conso
 
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from curfew.api.times import Duration
 from curfew.settings.audit import AuditSettings
 from curfew.settings.loading import load
+from curfew.settings.sections import LimitSettings, LogSettings, ServerSettings
 from curfew.settings.values import Section, between, dns_label, no_time, section
 
-_MAX_GRANT: Final = timedelta(days=31)  # the longest grant that the CustomResourceDefinitions let anybody ask for
 _TEN_YEARS: Final = timedelta(hours=87600)
-
-
-class LimitSettings(Section):
-    """Limits that no policy can exceed."""
-
-    max_grant: Annotated[Duration, between(timedelta(minutes=1), _MAX_GRANT)] = Field(
-        default=timedelta(hours=24), examples=["24h"]
-    )
 
 
 class FinishedSettings(Section):
@@ -72,20 +64,6 @@ class EnforcementSettings(Section):
     every: Annotated[Duration, between(timedelta(seconds=1), timedelta(minutes=5))] = Field(
         default=timedelta(seconds=30), examples=["30s"]
     )
-
-
-class ServerSettings(Section):
-    """Where health and metrics are served. Port 0: any that is free."""
-
-    host: str = Field(default="0.0.0.0", min_length=1, examples=["0.0.0.0"])  # noqa: S104  probes come from outside
-    port: int = Field(default=8080, strict=True, ge=0, le=65535, examples=[8080])
-
-
-class LogSettings(Section):
-    """What is logged, and in which format."""
-
-    level: Literal["debug", "info", "warning", "error"] = Field(default="info", examples=["info"])
-    format: Literal["json", "console"] = Field(default="json", examples=["json"])
 
 
 class Settings(Section):

@@ -11,9 +11,9 @@ import json
 import secrets
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
-from curfew.audit.pseudonyms import KEY_BYTES, Person, hidden, names_in, revealed
+from curfew.audit.pseudonyms import KEY_BYTES, Person, hidden, names_in, pseudonyms_in, revealed
 from curfew.audit.record import Record
 from curfew.ports import Clock, ObjectExists, ObjectMissing, ObjectStore, StoreUnavailable
 
@@ -49,6 +49,9 @@ class People:
         self._clock = clock
         self._make_key = make_key
         self._known: dict[str, _Known] = {}  # by name
+        self._people: Mapping[str, Person] = {}  # by pseudonym, as of `_revealed_at`
+        self._revealed_at = datetime.min.replace(tzinfo=UTC)
+        self._met: set[str] = set()  # pseudonyms that were looked for then
 
     async def hide(self, records: Iterable[Record]) -> list[Record]:
         """Return records with pseudonyms for names. A person without a pseudonym gets one, which is durable by then."""
@@ -67,6 +70,16 @@ class People:
         """Return records with the names of all known people. The store is read once for all of them."""
         known = await self.by_pseudonym()
         return [revealed(record, known) for record in records]
+
+    async def reveal_often(self, records: Iterable[Record]) -> list[Record]:
+        """Do as `reveal` does, for a caller who comes often: the store is read again for a new pseudonym, or after `FRESH`."""
+        records = list(records)
+        met = set().union(*map(pseudonyms_in, records))
+        now = self._clock.now()
+        if met - self._met or (met and now - self._revealed_at >= FRESH):
+            self._people = await self.by_pseudonym()
+            self._revealed_at, self._met = now, set(self._people) | met
+        return [revealed(record, self._people) for record in records]
 
     async def by_pseudonym(self) -> Mapping[str, Person]:
         """Return all known people."""

@@ -97,6 +97,13 @@ GROUPS = [
         lambda s: decide(s, of("sec"), "Review"),
     ),
     Attack(
+        "somebody with every verb keeps what only a group may keep",
+        broken,
+        lambda s: decide(s, of(), "Keep", reason="it has to stay"),
+        outside("sec"),
+        lambda s: decide(s, of("sec"), "Keep", reason="it has to stay"),
+    ),
+    Attack(
         "one of the group approves without the verb",
         lambda stage: pinned(stage, GROUPED),
         lambda s: decide(s, ROOT.as_(BOB.name, "sec")),

@@ -1,6 +1,6 @@
 """What the tokens of the sweeper and of the probe are good for, if they are stolen: for what they are there for.
 
-The operator's is in `stealing.py`, the bucket's in `tests/attacks/test_bucket.py`.
+The operator's is in `stealing.py`, the monitor's in `monitoring.py`, the bucket's in `tests/attacks/test_bucket.py`.
 """
 
 from collections.abc import Callable
@@ -85,8 +85,8 @@ def _of_system(kind: str, name: str = "") -> Callable[[Scene], str]:
     return lambda scene: scene.stage.path(kind, name, namespace=SYSTEM)
 
 
-def _reading(who: Who) -> list[tuple[str, Refusal, Callable[[Scene], Call]]]:
-    """Return what neither may look at, nor make a token of, nor put in front of everything."""
+def reading(who: Who) -> list[tuple[str, Refusal, Callable[[Scene], Call]]]:
+    """Return what none of them may look at, nor make a token of, nor put in front of everything."""
     hook = {
         "apiVersion": "admissionregistration.k8s.io/v1",
         "kind": "MutatingWebhookConfiguration",
@@ -199,7 +199,7 @@ SWEEPER: Final = [
         cannot("create", "accesspolicies"),
         lambda s: create(s.stage, SWEEPER_THIEF, "accesspolicies", s.stage.policy()),
     ),
-    *(swept(*rest) for rest in _reading(SWEEPER_THIEF)),
+    *(swept(*rest) for rest in reading(SWEEPER_THIEF)),
 ]
 
 PROBE: Final = [
@@ -310,5 +310,5 @@ PROBE: Final = [
         cannot("patch", "configmaps"),
         lambda _: Call(PROBE_THIEF, "PATCH", of_core("configmaps", "curfew-checkpoint"), {"data": {}}, MERGE),
     ),
-    *(probed(*rest) for rest in _reading(PROBE_THIEF)),
+    *(probed(*rest) for rest in reading(PROBE_THIEF)),
 ]

@@ -8,6 +8,7 @@ from tests.integration.installed import MASTERS
 
 PEOPLE_ONLY = policy("request-decision", "only people may decide")
 BY_BOB = policy("request-decision", "decisions[].by must be bob@example.com")
+KEPT_WITHOUT_REASON = policy("request-decision", "a decision Keep needs a reason")
 MADE_IT = policy("request-decision", "you cannot approve a request that you made")
 
 
@@ -19,6 +20,11 @@ def pending(stage: Stage) -> Scene:
 def active(stage: Stage) -> Scene:
     """Have a request of alice's that is granted."""
     return stage.in_phase("Active")
+
+
+def over(stage: Stage) -> Scene:
+    """Have a request of alice's whose grant has ended."""
+    return stage.in_phase("Expired")
 
 
 def on_behalf(stage: Stage) -> Scene:
@@ -106,6 +112,34 @@ STAGES = [
         lambda s: decide(s, BOB, "Revoke"),
         needs("", "revoke"),
         lambda s: decide(s, BOB, "Revoke", stage="owners"),
+    ),
+    Attack(
+        "keeping what is left by one who may not",
+        over,
+        lambda s: decide(s, DAVE, "Keep", reason="it has to stay"),
+        needs(""),
+        lambda s: decide(s, CAROL, "Keep", reason="it has to stay"),
+    ),
+    Attack(
+        "keeping what is left without a reason",
+        over,
+        lambda s: decide(s, CAROL, "Keep"),
+        KEPT_WITHOUT_REASON,
+        lambda s: decide(s, CAROL, "Keep", reason="it has to stay"),
+    ),
+    Attack(
+        "keeping what is left for a reason that nobody sees",
+        over,
+        lambda s: decide(s, CAROL, "Keep", reason=" \n "),
+        KEPT_WITHOUT_REASON,
+        lambda s: decide(s, CAROL, "Keep", reason="it has to stay"),
+    ),
+    Attack(
+        "keeping what is left, to end the access",
+        active,
+        lambda s: status_operations(s, CAROL, adding(CAROL, "Keep"), adding(CAROL, "Revoke")),
+        policy("request-decision", "exactly one decision must be added"),
+        lambda s: decide(s, CAROL, "Keep", reason="it has to stay"),
     ),
     Attack(
         "a review of an active request by one who may not",
@@ -231,6 +265,20 @@ PEOPLE = [
         lambda s: decide(s, ALICE, "Review", stage="owners"),
         policy("request-decision", "you cannot review a request that you made"),
         lambda s: decide(s, BOB, "Review", stage="owners"),
+    ),
+    Attack(
+        "the requester keeps what they have left behind",
+        over,
+        lambda s: decide(s, ALICE, "Keep", stage="owners", reason="it is mine"),
+        policy("request-decision", "you cannot keep what is left of a request that you made"),
+        lambda s: decide(s, BOB, "Keep", stage="owners", reason="it has to stay"),
+    ),
+    Attack(
+        "the requester keeps what they have left behind in bob's name",
+        over,
+        lambda s: decide(s, ALICE, "Keep", by=BOB.name, stage="owners", reason="it is mine"),
+        policy("request-decision", "decisions[].by must be alice@example.com"),
+        lambda s: decide(s, BOB, "Keep", stage="owners", reason="it has to stay"),
     ),
     Attack(
         "the requester approves in bob's name",

@@ -14,6 +14,7 @@ WHEN: Final[Mapping[str, tuple[str, ...]]] = {
     "Revoke": ("Active", "Approved"),
     "Cancel": ("Pending", "Approved", "Active"),
     "Review": (),  # Active, Expired and Revoked, where a review is owed; here none is
+    "Keep": ("Active", "Expired", "Revoked"),
 }
 """When each decision is possible: apart from the policy's own words, so that either can be wrong."""
 
@@ -29,14 +30,15 @@ NEXT: Final[Mapping[str, tuple[str, ...]]] = {
 def untimely(decision: str, phase: str) -> Attack:
     """Have a decision made in a phase that does not know it; the twin makes it in one that does."""
     who = ALICE if decision == "Cancel" else CAROL
+    more = {"reason": "it has to stay"} if decision == "Keep" else {}
 
     def attempt(scene: Scene) -> Call:
-        return merge_status(scene, who, {"decisions": [{"by": who.name, "decision": decision}]})
+        return merge_status(scene, who, {"decisions": [{"by": who.name, "decision": decision, **more}]})
 
     def twin(scene: Scene) -> Call:
         if decision == "Review":
             return decide(scene.stage.in_phase("Expired", reviewBy=LATER), who, decision)
-        return decide(scene.stage.in_phase(WHEN[decision][0]), who, decision)
+        return decide(scene.stage.in_phase(WHEN[decision][0]), who, decision, **more)
 
     return Attack(
         f"{decision} in phase {phase or 'unset'}",

@@ -124,6 +124,13 @@ PEOPLE = [
         lambda s: decide(s, ROOT, "Review"),
     ),
     Attack(
+        "alice keeps under a name in another case what she has left behind",
+        lambda stage: stage.in_phase("Expired"),
+        lambda s: decide(s, admin("ALICE@example.com"), "Keep", reason="it is mine"),
+        policy("request-decision", f"you cannot keep what is left of a request that you made{ONE_PERSON}"),
+        lambda s: decide(s, ROOT, "Keep", reason="it has to stay"),
+    ),
+    Attack(
         "bob approves once more under a name in another case",
         approved_by_bob,
         lambda s: decide(s, admin("BOB@example.com")),

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from itertools import cycle
 from typing import Any, Final
 
-from tests.attacks.attack import Attack, Refusal, policy, schema
+from tests.attacks.attack import Attack, Refusal, policies, policy, schema
 from tests.attacks.calling import ALICE, BOB, CAROL, ROOT, THIEF, Call
 from tests.attacks.families.offering import READY, STATUS, offered, patch
 from tests.attacks.stage import EARLIER, LATER, Manifest, Scene, Stage
@@ -45,6 +45,7 @@ OF_A_REQUEST: Final[Manifest] = {
     "countedIn": "2026-01-01T00:00:00Z",
     "countedWithOthers": True,
     "outbox": [OF_OLD],
+    "activity": {"changes": "No", "summary": "read nothing", "final": True},
     "conditions": READY["conditions"],
 }
 """A forgery of each field of a request's status but the decisions."""
@@ -52,8 +53,11 @@ OF_A_REQUEST: Final[Manifest] = {
 GOES_WITH: Final[Mapping[str, Manifest]] = {"phase": {"expiresAt": LATER}}
 """What the schema asks for beside a field, so that it is the policy that refuses it."""
 
-REFUSED: Final[Mapping[str, Refusal]] = {"countedIn": schema("a request is counted when it is refused, or never")}
-"""What refuses a field before the policy looks at it."""
+REFUSED: Final[Mapping[str, Refusal]] = {
+    "countedIn": schema("a request is counted when it is refused, or never"),
+    "activity": policies("request-decision", "monitor-containment"),
+}
+"""What refuses a field before the policy looks at it, or beside it."""
 
 OF_A_POLICY: Final[Manifest] = {
     "observedGeneration": 7,
@@ -153,6 +157,11 @@ def _by_the_token() -> list[Attack]:
             "65 records", schema("must have at most 64 items"), {"outbox": [OF_OLD] * 65}, {"outbox": [OF_OLD] * 64}
         ),
         stolen("a record that is too long", schema("Too long"), {"outbox": [huge]}, {"outbox": [OF_OLD]}),
+        stolen(
+            "what was done with the access",
+            policy("monitor-containment", "status.activity is written by the monitor alone"),
+            {"activity": OF_A_REQUEST["activity"]},
+        ),
         Attack(
             "with the operator's token: a decision by server-side apply",
             pending,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.installed import GRANTABLE, OPERATOR, SWEEPER, Installed
+from tests.integration.installed import GRANTABLE, MONITOR, OPERATOR, SWEEPER, SYSTEM, Installed
 from tools.servers.cluster import run_command
 
 RBAC = "rbac.authorization.k8s.io"
@@ -27,7 +27,13 @@ EVERYWHERE: dict[str, set[Right]] = {
         ("events.k8s.io", "events", "create", ""),
     },
     SWEEPER: {(RBAC, "rolebindings", verb, "") for verb in ("list", "delete")},
+    MONITOR: {("curfew.dev", "accessrequests/status", "patch", "")},
 }
+AT_HOME_OF_THE_MONITOR: set[Right] = {
+    *(("coordination.k8s.io", "leases", verb, "curfew-monitor") for verb in ("get", "update")),
+    ("", "secrets", "list", "curfew-monitor-canary"),
+}
+IN_KUBE_SYSTEM: set[Right] = {("coordination.k8s.io", "leases", "list", "")}
 WHERE_OPTED_IN: set[Right] = {
     (RBAC, "rolebindings", "create", ""),
     ("curfew.dev", "accessrequests", "delete", ""),
@@ -67,7 +73,7 @@ def stranger_namespace(cluster: Installed) -> Iterator[str]:
     cluster.drop_namespace(name)
 
 
-@pytest.mark.parametrize("user", [OPERATOR, SWEEPER], ids=["operator", "sweeper"])
+@pytest.mark.parametrize("user", [OPERATOR, SWEEPER, MONITOR], ids=["operator", "sweeper", "monitor"])
 def test_rights_where_nobody_opted_in(cluster: Installed, stranger_namespace: str, user: str) -> None:
     """Beyond what every service account has, exactly what the chart gives everywhere."""
     everybodys = rights(cluster, "system:serviceaccount:curfew-system:somebody", stranger_namespace)
@@ -76,11 +82,54 @@ def test_rights_where_nobody_opted_in(cluster: Installed, stranger_namespace: st
 
 
 def test_rights_where_a_namespace_takes_part(cluster: Installed, namespace: str) -> None:
-    """The operator may bind the roles that it was given by name; the sweeper gets nothing more."""
+    """The operator may bind the roles that it was given by name; the sweeper and the monitor get nothing more."""
     everybodys = rights(cluster, "system:serviceaccount:curfew-system:somebody", namespace)
 
     assert rights(cluster, OPERATOR, namespace) - everybodys == EVERYWHERE[OPERATOR] | WHERE_OPTED_IN
     assert rights(cluster, SWEEPER, namespace) - everybodys == EVERYWHERE[SWEEPER]
+    assert rights(cluster, MONITOR, namespace) - everybodys == EVERYWHERE[MONITOR]
+
+
+@pytest.mark.parametrize(
+    ("where", "more"), [(SYSTEM, AT_HOME_OF_THE_MONITOR), ("kube-system", IN_KUBE_SYSTEM)], ids=["home", "kube-system"]
+)
+def test_the_monitor_counts_api_servers_and_makes_test_calls(cluster: Installed, where: str, more: set[Right]) -> None:
+    everybodys = rights(cluster, "system:serviceaccount:curfew-system:somebody", where)
+
+    assert rights(cluster, MONITOR, where) - everybodys == EVERYWHERE[MONITOR] | more
+
+
+def test_the_monitor_deletes_pods_where_it_may_and_does_nothing_else_there(cluster: Installed, namespace: str) -> None:
+    everybodys = rights(cluster, "system:serviceaccount:curfew-system:somebody", namespace)
+
+    cluster.let_pods_be_deleted(namespace)
+
+    assert rights(cluster, MONITOR, namespace) - everybodys - EVERYWHERE[MONITOR] == {("", "pods", "delete", "")}
+
+
+@pytest.mark.parametrize(
+    ("question", "answer"),
+    [
+        pytest.param(("list", "secrets"), "no", id="list all secrets"),
+        pytest.param(("get", "secrets/curfew-monitor-token"), "no", id="read its own token"),
+        pytest.param(("get", "secrets/curfew-signing-key"), "no", id="read the key of the trail"),
+        # The test call that must be refused.
+        pytest.param(("get", "configmaps/curfew-monitor-refused"), "no", id="make the call that is refused"),
+        pytest.param(("create", "leases.coordination.k8s.io"), "no", id="make a lease"),
+        pytest.param(("update", "leases.coordination.k8s.io/other"), "no", id="renew another lease"),
+        pytest.param(("get", "accessrequests.curfew.dev"), "no", id="read requests"),
+        pytest.param(("patch", "accessrequests.curfew.dev"), "no", id="change requests"),
+        pytest.param(("get", "rolebindings"), "no", id="read bindings"),
+        pytest.param(("delete", "pods"), "no", id="delete pods"),
+        pytest.param(("impersonate", "users"), "no", id="impersonate"),
+        pytest.param(("create", "serviceaccounts", "--subresource=token"), "no", id="mint tokens"),
+    ],
+)
+def test_can_the_monitor(cluster: Installed, question: tuple[str, ...], answer: str) -> None:
+    """`kubectl auth can-i` as the monitor, where Curfew is installed."""
+    asked = cluster.kubectl_as(MONITOR, "auth", "can-i", f"--namespace={SYSTEM}", *question)
+
+    assert asked.stdout.strip() == answer
 
 
 def test_roles_of_a_namespace_are_named_there(cluster: Installed, namespace: str) -> None:

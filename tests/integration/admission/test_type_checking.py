@@ -9,6 +9,7 @@ from tests.integration.installed import SYSTEM, Installed
 POLICIES = (
     "curfew-decision-reason",
     "curfew-managed-bindings",
+    "curfew-monitor-containment",
     "curfew-operator-containment",
     "curfew-operator-decides-nothing",
     "curfew-operator-labels-only",

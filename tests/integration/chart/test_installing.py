@@ -13,16 +13,33 @@ from tools.servers.errors import CommandFailed
 from tools.servers.pki import ADMIN
 
 KEY = ("get", "secret", "curfew-signing-key", "--namespace", SYSTEM, "--output=jsonpath={.data.key\\.pem}")
+MADE_ONCE = ("curfew-signing-key", "curfew-monitor-signing-key", "curfew-monitor-tls", "curfew-monitor-token")
 
 
-def test_the_signing_key_survives_upgrades(cluster: Installed) -> None:
-    """What was signed before is verified with the same key after."""
-    before = cluster.kubectl(*KEY).stdout
+def test_what_is_made_once_survives_upgrades(cluster: Installed) -> None:
+    """What was signed before is verified with the same key after, and the API servers need no new token."""
+
+    def made() -> list[str]:
+        asked = ("get", "secret", "--namespace", SYSTEM, "--output=jsonpath={.data}")
+        return [cluster.kubectl(*asked, name).stdout for name in MADE_ONCE]
+
+    before = made()
 
     cluster.environment.helm("upgrade", "curfew", str(CHART), "--namespace", SYSTEM, "--reuse-values")
 
-    assert before
-    assert cluster.kubectl(*KEY).stdout == before
+    assert all(before)
+    assert made() == before
+
+
+def test_the_monitors_lease_stays_as_the_monitor_left_it(cluster: Installed) -> None:
+    """An upgrade must not look like another monitor."""
+    renewed = {"spec": {"holderIdentity": "me"}}
+    lease = ("lease", "curfew-monitor", "--namespace", SYSTEM)
+    cluster.kubectl("patch", *lease, "--type=merge", f"--patch={json.dumps(renewed)}")
+
+    cluster.environment.helm("upgrade", "curfew", str(CHART), "--namespace", SYSTEM, "--reuse-values")
+
+    assert json.loads(cluster.kubectl("get", *lease, "--output=json").stdout)["spec"] == renewed["spec"]
 
 
 def test_a_second_curfew_is_refused(cluster: Installed) -> None:
@@ -40,18 +57,19 @@ def restricted(cluster: Installed) -> Iterator[str]:
     """Return a namespace where only restricted pods may run, with our service accounts in it."""
     name = cluster.make_namespace(opted_in=False)
     cluster.kubectl("label", "namespace", name, "pod-security.kubernetes.io/enforce=restricted")
-    for account in ("curfew", "curfew-sweeper"):
+    for account in ("curfew", "curfew-sweeper", "curfew-monitor"):
         cluster.kubectl("create", "serviceaccount", account, "--namespace", name)
     yield name
     cluster.drop_namespace(name)
 
 
-@pytest.mark.parametrize("which", ["operator", "sweeper"])
+@pytest.mark.parametrize("which", ["operator", "sweeper", "monitor"])
 def test_pods_are_fit_for_restricted_namespaces(cluster: Installed, restricted: str, which: str) -> None:
     """The API server's own pod security admission has nothing to object to."""
-    manifests = rendered()
-    if which == "operator":
-        spec = one(manifests, "Deployment")["spec"]["template"]["spec"]
+    manifests = rendered("--set", "monitor.enabled=true")
+    if which != "sweeper":
+        name = {"operator": "curfew", "monitor": "curfew-monitor"}[which]
+        spec = one(manifests, "Deployment", name)["spec"]["template"]["spec"]
     else:
         spec = one(manifests, "CronJob", "curfew-sweeper")["spec"]["jobTemplate"]["spec"]["template"]["spec"]
     pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": which, "namespace": restricted}, "spec": spec}

@@ -15,6 +15,19 @@ from tests.support.scale import drawn
 VALUES: dict[str, Any] = yaml.safe_load((CHART / "values.yaml").read_text())
 NAMES = {
     "serviceAccount.name": {"serviceAccount": {"name": ...}},
+    "monitor.serviceAccount.name": {"monitor": {"serviceAccount": {"name": ...}}},
+    "monitor.signingKey.existingSecret": {"monitor": {"signingKey": {"existingSecret": ...}}},
+    "monitor.signingKey.previousSecret": {"monitor": {"signingKey": {"previousSecret": ...}}},
+    "monitor.credentialsSecret": {"monitor": {"credentialsSecret": ...}},
+    "monitor.webhook.clusterIP": {"monitor": {"webhook": {"clusterIP": ...}}},
+    "monitor.webhook.tlsSecret": {"monitor": {"webhook": {"tlsSecret": ...}}},
+    "monitor.webhook.tokenSecret": {"monitor": {"webhook": {"tokenSecret": ...}}},
+    "monitor.webhook.linesTokenSecret": {"monitor": {"webhook": {"linesTokenSecret": ...}}},
+    "monitor.webhook.clientCaConfigMap": {"monitor": {"webhook": {"clientCaConfigMap": ...}}},
+    "monitor.config.audit.log": {"monitor": {"config": {"audit": {"log": ...}}}},
+    "monitor.config.coverage.every": {"monitor": {"config": {"coverage": {"every": ...}}}},
+    "monitor.config.trail.key": {"monitor": {"config": {"trail": {"key": ...}}}},
+    "monitor.podLabels": {"monitor": {"podLabels": {"x": ...}}},
     "sweeper.serviceAccount.name": {"sweeper": {"serviceAccount": {"name": ...}}},
     "signingKey.existingSecret": {"signingKey": {"existingSecret": ...}},
     "signingKey.previousSecret": {"signingKey": {"previousSecret": ...}},
@@ -63,6 +76,15 @@ MAY_BE_EMPTY = {
     "image.tag",
     "priorityClassName",
     "podLabels",
+    "monitor.signingKey.existingSecret",
+    "monitor.signingKey.previousSecret",
+    "monitor.credentialsSecret",
+    "monitor.webhook.clusterIP",
+    "monitor.webhook.tlsSecret",
+    "monitor.webhook.tokenSecret",
+    "monitor.webhook.linesTokenSecret",
+    "monitor.webhook.clientCaConfigMap",
+    "monitor.podLabels",
 }
 
 
@@ -124,13 +146,16 @@ def test_a_name_that_yaml_takes_for_something_else_stays_a_name(name: str) -> No
         "serviceAccount.name=curfew-probe",
         "sweeper.serviceAccount.name=curfew-probe",
         "serviceAccount.name=default",
+        "serviceAccount.name=curfew-monitor",
+        "monitor.serviceAccount.name=curfew",
+        "monitor.serviceAccount.name=curfew-probe",
     ],
 )
-def test_operator_sweeper_and_probe_are_three(values: str) -> None:
+def test_operator_sweeper_monitor_and_probe_are_four(values: str) -> None:
     done = template("--set", values)
 
     assert done.returncode != 0
-    assert "serviceAccount.name and sweeper.serviceAccount.name must differ" in done.stderr
+    assert "serviceAccount.name, sweeper.serviceAccount.name and monitor.serviceAccount.name must differ" in done.stderr
 
 
 def test_nothing_can_be_granted_where_curfew_is_installed() -> None:

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 import aiohttp
@@ -66,9 +67,9 @@ class Person:
         """Return another, for whom this one may speak; the API server then knows nobody else."""
         return Person(name, self._server, self.session, {"Impersonate-User": name})
 
-    async def get(self, path: str) -> Answer:
-        """GET."""
-        return await self._ask("GET", path)
+    async def get(self, path: str, *, audit_id: str = "") -> Answer:
+        """GET, perhaps under an Audit-ID of one's own."""
+        return await self._ask("GET", path, headers={"Audit-ID": audit_id} if audit_id else {})
 
     async def post(self, path: str, body: Mapping[str, Any]) -> Answer:
         """POST."""
@@ -93,10 +94,16 @@ class Person:
         return bool(answer.done()["status"]["allowed"])
 
     async def _ask(
-        self, method: str, path: str, body: object = None, content_type: str = "application/json", acting_as: str = ""
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        content_type: str = "application/json",
+        acting_as: str = "",
+        headers: Mapping[str, str] = MappingProxyType({}),
     ) -> Answer:
         data = None if body is None else json.dumps(body).encode()
-        headers = {"Content-Type": content_type, "Accept": "application/json", **self._headers}
+        headers = {"Content-Type": content_type, "Accept": "application/json", **self._headers, **headers}
         if acting_as:
             headers["Impersonate-User"] = acting_as
         async with self.session.request(method, self._server + path, data=data, headers=headers) as response:

@@ -47,7 +47,7 @@ class Place:
         self.sights = sights
         self.namespace = cluster.make_namespace(named, opted_in=opted_in)
         self._numbers = itertools.count(1)
-        cluster.apply(*self._rights(), *(self.policy(name, **spec) for name, spec in POLICIES.items()))
+        cluster.apply(*self.rights(), *self.offers())
 
     @property
     def path(self) -> str:
@@ -134,7 +134,12 @@ class Place:
         found = [item for item in items if not uid or item.get("regarding", {}).get("uid") == uid]
         return sorted(found, key=lambda item: str(item["eventTime"]))
 
-    def _rights(self) -> list[Body]:
+    def offers(self) -> list[Body]:
+        """Return what can be asked for here."""
+        return [self.policy(name, **spec) for name, spec in POLICIES.items()]
+
+    def rights(self) -> list[Body]:
+        """Return who may ask and who may decide."""
         everybody = [
             person.name for person in (self.people.alice, self.people.carol, self.people.bob, self.people.dave)
         ]

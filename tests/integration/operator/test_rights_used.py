@@ -1,8 +1,6 @@
 """Every right that the chart gives is used, and no other is missed: read in the API server's audit log of one short life."""
 
-import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from pathlib import Path
@@ -21,13 +19,12 @@ from tests.integration.enforcement.conftest import PROBE
 from tests.integration.enforcement.test_rights import AT_HOME, OF_THE_PROBE
 from tests.integration.installed import OPERATOR, SWEEPER, SYSTEM, Installed
 from tests.integration.operator.evidence import Evidence
-from tests.integration.operator.people import Body
 from tests.integration.operator.place import SOON, Place
 from tests.integration.operator.test_offers import let_ask_for_others
 from tests.integration.operator.test_rules import closed_story
 from tests.integration.test_cluster import bench_in
+from tests.integration.uses import Use, uses
 from tests.support.operator_process import OperatorProcess, dead
-from tools.servers.control_plane import ControlPlane
 
 ROLE: Final = "support"
 """A Role of the namespace's own that may be granted."""
@@ -45,44 +42,6 @@ GIVEN: Final[dict[str, set[Right]]] = {
     PROBE: OF_THE_PROBE,
 }
 """What the chart gives to each of its service accounts; that it is this and nothing else, other tests hold."""
-
-
-@dataclass(frozen=True, slots=True)
-class Use:
-    """One call of a service account of ours, as the API server wrote it down."""
-
-    user: str
-    right: Right
-    is_ours: bool  # it was one of the chart's bindings by which it was allowed
-    is_allowed: bool  # by RBAC; admission may have refused it after that
-    code: int
-    message: str
-
-
-def uses(control_plane: ControlPlane, since: datetime) -> Iterator[Use]:
-    """Yield the calls of our service accounts, also those that have only begun, such as watches."""
-    for path in control_plane.audit_log.parent.glob("audit*.log"):  # a big one is continued in another
-        for line in path.read_text().splitlines():
-            event = json.loads(line)
-            if (
-                event["user"].get("username") in GIVEN  # whoever could not say who they are has none
-                and datetime.fromisoformat(event["requestReceivedTimestamp"]) >= since
-            ):
-                yield _use(event)
-
-
-def _use(event: Body) -> Use:
-    on, marks = event.get("objectRef", {}), event.get("annotations", {})
-    resource = "/".join(filter(None, (on.get("resource", ""), on.get("subresource", ""))))
-    response = event.get("responseStatus", {})
-    return Use(
-        event["user"]["username"],
-        (on.get("apiGroup", ""), resource, event["verb"], on.get("name", "")),
-        'Binding "curfew' in marks.get("authorization.k8s.io/reason", ""),
-        marks.get("authorization.k8s.io/decision") == "allow",
-        response.get("code", 0),
-        response.get("message", ""),
-    )
 
 
 def used(use: Use) -> Iterator[Right]:
@@ -162,7 +121,7 @@ async def test_every_right_is_used_and_no_other_is_missed(
     finally:
         operator.kill()
 
-    seen = list(uses(cluster.environment.control_plane, since))
+    seen = list(uses(cluster.environment.control_plane, since, GIVEN))
     assert [use for use in seen if not use.is_allowed] == []
     for user, given in GIVEN.items():
         known = {right for use in seen if use.user == user and use.is_ours for right in used(use)}

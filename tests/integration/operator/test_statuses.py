@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
-from pathlib import Path
 from typing import Final
 
 import pytest
@@ -30,9 +29,9 @@ NOBODY: Final = "11111111-1111-4111-8111-111111111111"
 
 
 @pytest.fixture
-async def thief(cluster: Installed, tmp_path: Path) -> AsyncIterator[Person]:
+async def thief(cluster: Installed) -> AsyncIterator[Person]:
     """Return whoever has stolen the operator's own token."""
-    async with a_thief(cluster, tmp_path) as made:
+    async with a_thief(cluster) as made:
         yield made
 
 

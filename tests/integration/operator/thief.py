@@ -1,13 +1,12 @@
 """Somebody who has stolen the operator's own token, and writes statuses as it could."""
 
+import asyncio
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Final
 
 import aiohttp
-import yaml
 
 from tests.integration.installed import Installed
 from tests.integration.operator.people import Answer, Person
@@ -17,13 +16,19 @@ MERGE: Final = "application/merge-patch+json"
 
 
 @asynccontextmanager
-async def a_thief(cluster: Installed, folder: Path) -> AsyncIterator[Person]:
+async def a_thief(cluster: Installed) -> AsyncIterator[Person]:
     """Return whoever has stolen the operator's own token."""
-    known = yaml.safe_load(cluster.operator_kubeconfig(folder / "stolen").read_text())
-    server, token = known["clusters"][0]["cluster"]["server"], known["users"][0]["user"]["token"]
-    tls = ssl.create_default_context(cafile=str(cluster.environment.cluster.ca))
+    async with bearing(cluster, await asyncio.to_thread(cluster.operator_token)) as thief:
+        yield thief
+
+
+@asynccontextmanager
+async def bearing(cluster: Installed, token: str) -> AsyncIterator[Person]:
+    """Return whoever has a token."""
+    at = cluster.environment.cluster
+    tls = ssl.create_default_context(cafile=str(at.ca))
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=tls), trust_env=False) as session:
-        yield Person("thief", server, session, {"Authorization": f"Bearer {token}"})
+        yield Person("bearer", at.server, session, {"Authorization": f"Bearer {token}"})
 
 
 async def patch_status(thief: Person, path: str, **status: object) -> Answer:

@@ -93,6 +93,7 @@ async def test_where_it_is_tried(server: Issuing, prober: KubeProber) -> None:
         f"{BINDINGS}/curfew-probe",
         f"{REQUESTS}/curfew-probe/status",
         f"{REQUESTS}/curfew-probe",
+        f"{REQUESTS}/curfew-probe/status",
     ]
 
 

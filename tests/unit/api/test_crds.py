@@ -92,7 +92,13 @@ def test_requests_are_listed_as_the_design_says() -> None:
         "Age",
         "Why",
     ]
-    assert [column["name"] for column in columns if "priority" in column] == ["Ticket", "Reason", "End", "Reviewed"]
+    assert [column["name"] for column in columns if "priority" in column] == [
+        "Changes",
+        "Ticket",
+        "Reason",
+        "End",
+        "Reviewed",
+    ]
     assert REQUESTS["spec"]["names"]["shortNames"] == ["areq"]
     assert [field["jsonPath"] for field in version(REQUESTS)["selectableFields"]] == [
         ".spec.requester",
@@ -118,6 +124,15 @@ def test_nothing_in_a_request_takes_objects_of_any_depth() -> None:
     }
     assert outbox["maxItems"] == 64
     assert "x-kubernetes-preserve-unknown-fields" not in str(schema(REQUESTS))
+
+
+def test_what_the_monitor_writes_cannot_keep_the_operator_from_writing() -> None:
+    """The API server applies each rule of a status to what is stored, and refuses all that is written beside it."""
+    activity = at(schema(REQUESTS), "status.activity")
+
+    assert "changes" in activity["properties"]
+    assert "x-kubernetes-validations" not in str(activity)
+    assert "'format': 'date-time'" not in str(activity)
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from curfew.api.access_policy import AccessPolicy, Mode, RoleKind
 from curfew.api.access_request import AccessRequest, Phase
+from curfew.api.activity import Activity, Changes
 from curfew.api.meta import ObjectMeta
 from curfew.api.names import binding_name
 
@@ -118,6 +119,38 @@ def test_what_cannot_be_read_is_refused(field: str, value: object) -> None:
     """The refusal names the field."""
     with pytest.raises(ValidationError, match=field):
         AccessRequest.model_validate({**REQUEST, "spec": {**REQUEST["spec"], field: value}})
+
+
+def test_what_the_monitor_wrote_is_read() -> None:
+    activity = Activity(changes=Changes.YES, summary="changed 2 objects", writes=2, changed=("deployments.apps/web",))
+    status = {**REQUEST["status"], "activity": activity.model_dump(mode="json", exclude_none=True)}
+
+    assert AccessRequest.model_validate({**REQUEST, "status": status}).status.activity == activity
+
+
+@pytest.mark.parametrize(
+    "activity",
+    [
+        "No",
+        17,
+        [],
+        {},
+        {"changes": "Perhaps"},
+        {"changes": "No", "reads": -1},
+        {"changes": "No", "reads": "many"},
+        {"changes": "No", "summary": "x" * 1_000_000},
+        {"changes": "No", "changed": ["x"] * 1_000},
+        {"changes": "No", "asOf": "yesterday"},
+        {"changes": "No", "sources": {"changes": {"changes": {}}}},
+    ],
+    ids=lambda activity: str(activity)[:40],
+)
+def test_an_activity_that_cannot_be_read_is_ignored(activity: object) -> None:
+    """Otherwise the operator could not read the request, and would end it as unreadable."""
+    request = AccessRequest.model_validate({**REQUEST, "status": {**REQUEST["status"], "activity": activity}})
+
+    assert request.status.activity is None
+    assert request.status.phase is Phase.ACTIVE
 
 
 def test_a_binding_is_named_after_the_request_it_grants() -> None:

@@ -1,11 +1,15 @@
 """A log without names: what is hidden, what stays, and that only the key brings a name back."""
 
 import json
+from datetime import timedelta
 
 import pytest
 
+from curfew.api.activity import Activity, Changes
 from curfew.audit.pseudonyms import Person, hidden, is_person, names_in, revealed
 from curfew.audit.record import CURFEW, DecisionRef, Record, Story, make_record, record_id
+from curfew.core.activity.records import assessed
+from curfew.core.activity.session import Session
 from tests.support.logs import BEGIN
 
 ALICE = Person("alice@example.com", bytes(range(32)))
@@ -127,3 +131,27 @@ def test_a_pseudonym_says_nothing_about_the_name() -> None:
 def test_a_key_has_a_length() -> None:
     with pytest.raises(ValueError, match="32 bytes, not 3"):
         Person("alice", b"abc")
+
+
+def test_who_keeps_what_was_left_behind_is_hidden_too() -> None:
+    """In the answer of the monitor, where the reason may hold names as well; the id does not depend on them."""
+    session = the_session_of_alice()
+    answer = Activity(changes=Changes.YES, remains=0, kept_by=BOB.name, kept_reason=f"it is {ALICE.name}'s")
+    record = assessed(session, answer, covered_until=None, at=BEGIN)
+
+    assert names_in(record) == {ALICE.name, BOB.name}
+    stored = hidden(record, PEOPLE)
+    text = stored.line().decode()
+    assert BOB.name not in text
+    assert ALICE.name not in text
+    assert revealed(stored, KNOWN).line() == record.line()
+    other = assessed(
+        session, answer.model_copy(update={"kept_by": "x", "kept_reason": None}), covered_until=None, at=BEGIN
+    )
+    assert other.id == record.id
+
+
+def the_session_of_alice() -> Session:
+    """Return a grant to alice."""
+    hour = timedelta(hours=1)
+    return Session("6f1e8c1e", "payments", "inc-4711", ALICE.name, "curfew-6f1e8c1e", BEGIN, BEGIN + hour)

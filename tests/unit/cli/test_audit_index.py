@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import os
+import re
 import shutil
 import sqlite3
 from collections.abc import Callable
@@ -20,7 +21,7 @@ from curfew.audit.canonical import canonical
 from curfew.audit.query import FIELDS, Query, answers
 from curfew.audit.timespan import Span
 from curfew.cli import main
-from curfew.cli.audit import search
+from curfew.cli.audit import finding
 from curfew.reader.errors import CannotRead
 from curfew.reader.parallel_search import sifted_records
 from curfew.reader.search_index.index import index_path, open_index
@@ -29,7 +30,10 @@ from curfew.reader.stream import read_record
 from tests.support.logs import ALog, a_log, a_record, a_signer, alter
 from tests.support.scale import times
 from tests.support.stores import MemoryStore
+from tests.support.watching import records_of, the_activity
 from tests.vectors.make_vectors import the_log
+
+PAGE = (Path(__file__).parents[3] / "docs" / "auditing.md").read_text()
 
 
 @pytest.fixture(autouse=True)
@@ -63,8 +67,8 @@ async def found(
     log: ALog, query: Query | None = None, store: MemoryStore | None = None, *, has_index: bool = True
 ) -> list[int]:
     """Return the indexes of what is found."""
-    source = search._Source(store or MemoryStore(log.objects), "main", log.verifier, {}, has_index)
-    async with aclosing(search._find(source, query or Query())) as records:
+    source = finding.SearchedLog(store or MemoryStore(log.objects), "main", log.verifier, {}, has_index)
+    async with aclosing(finding.find(source, query or Query())) as records:
         return [record.index async for record in records]
 
 
@@ -209,11 +213,11 @@ def test_what_is_recorded_again_after_the_index_was_made_is_found(log: ALog, tmp
 async def test_the_key_may_be_handed_over_before_or_after_the_index_was_made(log: ALog, known: str) -> None:
     old, new = log.signer, a_signer(seed=2)
     verifier = old.verifier if known == "the old key" else new.verifier
-    source = search._Source(MemoryStore(log.objects), "main", verifier, {}, has_index=True)
+    source = finding.SearchedLog(MemoryStore(log.objects), "main", verifier, {}, has_index=True)
     for signer in (new, a_signer(seed=3)):
         log.hand_over(signer)
         log.append([a_record(10 + signer.verifier.key_hash[0])])
-        async with aclosing(search._find(source, Query())) as records:
+        async with aclosing(finding.find(source, Query())) as records:
             assert [record.index async for record in records] == list(range(log.head.range.size))
 
 
@@ -430,8 +434,8 @@ def test_what_a_search_did_not_bring_to_its_end_is_forgotten(log: ALog, tmp_path
 
 async def test_a_search_that_is_broken_off_leaves_nothing_behind(log: ALog) -> None:
     store = MemoryStore(log.objects)
-    source = search._Source(store, "main", log.verifier, {}, has_index=True)
-    async with aclosing(search._find(source, Query())) as records:
+    source = finding.SearchedLog(store, "main", log.verifier, {}, has_index=True)
+    async with aclosing(finding.find(source, Query())) as records:
         async for record in records:
             assert record.index == 0
             break
@@ -549,6 +553,29 @@ def test_the_tables_hold_what_the_documentation_shows(tmp_path: Path) -> None:
     assert _PLACES.keys() == FIELDS.keys() - {"anything"}
 
 
+def columns(folder: Path) -> dict[str, set[str]]:
+    """Return the columns of each table and view of the index of a log."""
+    file = Path(audit("index", THE_LOG.lay(folder)).stdout.strip())
+    found: dict[str, set[str]] = {}
+    for table, column in sql(file, "SELECT m.name, c.name FROM sqlite_schema m, pragma_table_info(m.name) c"):
+        found.setdefault(table, set()).add(column)
+    return found
+
+
+@pytest.mark.parametrize("table", ["records", "stories", "decisions", "segments", "about"])
+def test_each_column_of_a_table_is_documented(table: str, tmp_path: Path) -> None:
+    (row,) = re.findall(rf"^\| `{table}` \| (.*) \|$", PAGE, re.MULTILINE)
+
+    assert columns(tmp_path / "trail")[table] - set(re.findall(r"`(\w+)`", row)) == set()
+
+
+def test_each_column_of_the_view_is_documented_and_no_other(tmp_path: Path) -> None:
+    (told,) = re.findall(r"^The view `log` has (.*?)Each\s+log has", PAGE, re.MULTILINE | re.DOTALL)
+    documented = set(re.findall(r"`(\w+)`", told.partition(":")[2])) | {"record", "at", "event", "actor"}
+
+    assert columns(tmp_path / "trail")["log"] == documented
+
+
 def test_it_is_said_once_what_is_kept_and_where(log: ALog, tmp_path: Path, cache: Path) -> None:
     folder = log.lay(tmp_path / "trail")
 
@@ -572,13 +599,21 @@ def test_where_there_is_no_cache_folder_yet_it_is_the_one_of_the_home(monkeypatc
     assert os.fspath(index_path("file:///a", "main", a_signer().verifier).parent) == "/home/auditor/.cache/curfew"
 
 
-THE_LOG = the_log()
+def both_logs_in_one() -> ALog:
+    """Return a log with the records of the trail and of the log of activity: so each field has an answer in it."""
+    log = the_log()
+    log.append(records_of(the_activity())[1:])
+    return log
+
+
+THE_LOG = both_logs_in_one()
 THE_RECORDS = [record for record in map(read_record, THE_LOG.lines) if record is not None]
 ANSWERS = {name: sorted({text for record in THE_RECORDS for text in answers(name, record.body)}) for name in FIELDS}
 
 
 @pytest.mark.parametrize("name", sorted(FIELDS))
 async def test_the_index_answers_as_the_log_does_to_each_text_and_its_parts(name: str) -> None:
+    assert ANSWERS[name]
     for text in ANSWERS[name] if name != "anything" else ANSWERS[name][::8]:
         half = len(text) // 2
         for pattern in (text, f"{text[:half]}*", f"*{text[half:]}", f"{text[:half]}?{text[half + 1 :]}"):

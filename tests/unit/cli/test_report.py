@@ -17,7 +17,8 @@ from curfew.audit.record import Story
 from curfew.cli import main
 from curfew.evidence.exception_kinds import ExceptionKind
 from curfew.evidence.frameworks import FRAMEWORKS
-from curfew.evidence.report import LONGEST, SHOWN
+from curfew.evidence.page import LONGEST
+from curfew.evidence.report import SHOWN
 from tests.support.logs import ALog, a_signer
 from tests.support.quarter import PERIOD, Quarter, a_quarter, company, tell
 from tests.support.scale import times

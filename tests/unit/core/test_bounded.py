@@ -82,8 +82,9 @@ def managed_fields() -> int:
     )
     decisions = 2 * 32 * (key + (ESCAPED + 1) * LONGEST_NAME)  # decisions and reviews
     groups = (ESCAPED + 1) * 4096 + 8 * 16 * len('"v:\\"\\"":{},')
-    writers = 34 * 512  # one for each decision, and Curfew
-    return decisions + groups + writers + (ESCAPED + 1) * METADATA_TEXT + LABELS * 330 + 4096
+    sensitive = 16 * ((ESCAPED + 1) * 64 + len('"v:\\"\\"":{},'))
+    writers = 35 * 512  # one for each decision, Curfew and its monitor
+    return decisions + groups + sensitive + writers + (ESCAPED + 1) * METADATA_TEXT + LABELS * 330 + 4096
 
 
 def test_the_longest_status_of_a_request_is_one_that_etcd_takes(record_property: Any) -> None:

@@ -13,6 +13,7 @@ FORGED: Mapping[str, Mapping[str, Any]] = {
     "no approval": {"mode": "Automatic"},
     "a glass to break": {"mode": "BreakGlass"},
     "a grant that outlasts its role": {"onRoleChange": "Keep"},
+    "pods that are deleted": {"onEnd": "DeletePods"},
     "a role that outlives its grant": {"allowPermanence": True},
     "a stage without groups": {"stages": [{"name": "", "groups": []}]},
     "no stages": {"stages": None},

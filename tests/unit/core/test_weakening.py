@@ -29,6 +29,7 @@ def a_spec(**changes: Any) -> AccessPolicySpec:
             "approval": {"mode": "Review", "count": 2, **EXPLAINED},
             "limits": {"activePerRequester": 1, "pendingPerRequester": 3, "oncePerName": True},
             "onRoleChange": "Revoke",
+            "onEnd": "DeletePods",
             "allowPermanence": False,
             **changes,
         }
@@ -42,6 +43,7 @@ LOOSER: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "permanence": ({"allowPermanence": True}, "allowPermanence is true, was false"),
     "roles that change": ({"onRoleChange": "Keep"}, "onRoleChange is Keep, was Revoke"),
+    "connections that stay open": ({"onEnd": "Report"}, "onEnd is Report, was DeletePods"),
     "longer grants": ({"maxDuration": "8h"}, "maxDuration is 8h, was 4h"),
     "approvals for longer": ({"maxLeadTime": "168h"}, "maxLeadTime is 168h, was 24h"),
     "asked afterwards": ({"approval": {"mode": "BreakGlass", **EXPLAINED}}, "approval.mode is BreakGlass, was Review"),
@@ -183,6 +185,7 @@ specs = st.builds(
     approval=approvals,
     limits=st.fixed_dictionaries({"activePerRequester": st.integers(1, 3), "pendingPerRequester": st.integers(1, 3)}),
     onRoleChange=st.sampled_from(["Revoke", "Keep"]),
+    onEnd=st.sampled_from(["Report", "DeletePods"]),
     allowPermanence=st.booleans(),
 )
 
@@ -219,6 +222,7 @@ def asks_for(spec: AccessPolicySpec) -> tuple[Any, ...]:
         -spec.limits.active_per_requester,
         -spec.limits.pending_per_requester,
         int(spec.on_role_change == "Revoke"),
+        int(spec.on_end == "DeletePods"),
         -int(spec.allow_permanence),
     )
 

@@ -4,8 +4,9 @@ from datetime import timedelta
 
 import pytest
 
+from curfew.audit.wording import duration
 from curfew.evidence.tables import to_csv
-from curfew.evidence.wording import duration, share
+from curfew.evidence.wording import share
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,15 @@
 
 import asyncio
 import json
+from collections.abc import Sequence
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from curfew.audit.carried import cut
 from curfew.audit.pseudonyms import Person
+from curfew.audit.record import Story
 from curfew.ports import StoreUnavailable
 from curfew.storage.people import FRESH, People, object_name
 from tests.support.stores import FailingStore, MemoryStore, When
@@ -186,3 +189,26 @@ async def test_everybody_can_be_listed(names: MemoryStore) -> None:
     assert await people.find(ALICE) in known.values()
     assert await people.find("carol@example.com") is None
     assert all(isinstance(person, Person) for person in known.values())
+
+
+async def test_whoever_comes_often_reads_the_names_once_and_again_for_a_new_one(names: MemoryStore) -> None:
+    class Counting(MemoryStore):
+        lists = 0
+
+        async def list(self, *args: Any, **options: Any) -> Sequence[str]:
+            self.lists += 1
+            return await super().list(*args, **options)
+
+    clock, store = Clock(), Counting(names.objects)
+    people, writer = People(store, clock), People(names, clock)
+    (first,) = await writer.hide([a_record(1)])
+    assert [record.message for record in await people.reveal_often([first])] == [a_record(1).message]
+    await people.reveal_often([first])
+    assert store.lists == 1
+    (second,) = await writer.hide([a_record(2, story=Story("u", "payments", "inc", requester="carol@example.com"))])
+    (shown,) = await people.reveal_often([second])
+    assert Story.of(shown).requester == "carol@example.com"
+    assert store.lists == 2
+    clock.on(FRESH)
+    await people.reveal_often([first])
+    assert store.lists == 3

@@ -5,11 +5,13 @@ failures     what its refusals, its silence and its nonsense mean to us
 calling      one call: how it is sent and given up
 cluster      the calls, one method each
 probing      attempts that must be refused, as Curfew and as a service account that can do nothing of use
+monitoring   the calls of the monitor: verdicts, test calls, how many API servers there are
 """
 
 from curfew.adapters.kube.cluster import KubeCluster
 from curfew.adapters.kube.connection import Connection, find_cluster
 from curfew.adapters.kube.failures import NoCluster
+from curfew.adapters.kube.monitoring import KubeMonitor
 from curfew.adapters.kube.probing import KubeProber
 
-__all__ = ["Connection", "KubeCluster", "KubeProber", "NoCluster", "find_cluster"]
+__all__ = ["Connection", "KubeCluster", "KubeMonitor", "KubeProber", "NoCluster", "find_cluster"]

@@ -2,8 +2,9 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 import aiohttp
@@ -12,17 +13,21 @@ from curfew.adapters.kube.failures import FAILURES, ErrorResponse, cluster_error
 from curfew.api import names
 from curfew.ports import ClusterError, Json, TooLarge
 
+T = TypeVar("T")
+
 CallObserver = Callable[[str, str, float], None]
 """Called for each call, with the method's name, "Ok" or the kind of failure, and the seconds it took."""
 
 CORE = "/api/v1"
 OURS = f"/apis/{names.GROUP}/{names.VERSION}"
 BATCH = "/apis/batch/v1"
+LEASES = "/apis/coordination.k8s.io/v1"
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
 EVENTS = "/apis/events.k8s.io/v1"
 
 JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
+JSON_PATCH = "application/json-patch+json"
 
 ANSWER_BYTES = 2**26
 """Most bytes of an answer that are read, unless a call sets another limit: more than any page of a list has."""
@@ -44,19 +49,20 @@ async def ask(
     session: aiohttp.ClientSession,
     method: str,
     url: str,
-    body: Json | None,
+    body: Json | Sequence[Json] | None,
     content_type: str,
     deadline: float,
     most: int = ANSWER_BYTES,
+    headers: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """Return the JSON object in the API server's answer, or raise one of `FAILURES`.
 
-    The deadline is in seconds; `most` is the most bytes of an answer that are read.
+    The deadline is in seconds; `most` is the most bytes of an answer that are read. A JSON patch is a list.
     """
     async with session.request(
         method,
         url,
-        headers={"Accept": JSON, "Content-Type": content_type},
+        headers={"Accept": JSON, "Content-Type": content_type, **headers},
         data=None if body is None else encoded(body),
         timeout=aiohttp.ClientTimeout(total=deadline, sock_connect=_CONNECT_DEADLINE),
     ) as response:
@@ -69,7 +75,28 @@ async def ask(
     return answer
 
 
-def encoded(body: Json) -> bytes:
+async def ask_for_lines(session: aiohttp.ClientSession, url: str, deadline: float, most: int) -> AsyncGenerator[bytes]:
+    """Yield the lines of the API server's answer in plain text, or raise one of `FAILURES`.
+
+    The deadline is in seconds; `most` is the most bytes that are read.
+    """
+    async with session.get(
+        url,
+        headers={"Accept": "text/plain"},
+        timeout=aiohttp.ClientTimeout(total=deadline, sock_connect=_CONNECT_DEADLINE),
+    ) as response:
+        if response.status >= 300:
+            raise ErrorResponse(response.status, await _read(response, ANSWER_BYTES))
+        read = 0
+        async for line in response.content:
+            read += len(line)
+            if read > most:
+                response.close()
+                raise TooLarge(f"the answer is larger than {most // 1024} KiB")
+            yield line
+
+
+def encoded(body: Json | Sequence[Json]) -> bytes:
     r"""Return a body in UTF-8: with `\ud83d\ude00` for one character, a long status would become too long."""
     return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
 
@@ -85,7 +112,7 @@ async def _read(response: aiohttp.ClientResponse, most: int) -> bytes:
     return bytes(read)
 
 
-async def observed(observe: CallObserver, call: str, what: str, answering: Awaitable[dict[str, Any]]) -> dict[str, Any]:
+async def observed(observe: CallObserver, call: str, what: str, answering: Awaitable[T]) -> T:
     """Wait for an answer, call the observer, and return the answer or raise the `ClusterError` for its failure."""
     loop = asyncio.get_running_loop()
     started, outcome = loop.time(), "Cancelled"

@@ -31,6 +31,7 @@ from curfew.adapters.kube.calling import (
 )
 from curfew.adapters.kube.connection import CompareClocks, Connection, find_cluster, sent_at_most_once
 from curfew.adapters.kube.failures import Absent
+from curfew.adapters.kube.finished import FinishedReader
 from curfew.adapters.kube.metadata import MetadataReader
 from curfew.adapters.kube.probing import KubeProber
 from curfew.api import names
@@ -62,6 +63,7 @@ class KubeCluster:
         self._revoking = connection.session(_REVOKING_CONNECTIONS)
         self._probers: list[KubeProber] = []
         self._metadata = MetadataReader(connection, observe)
+        self.finished = FinishedReader(connection, observe)
         self._role_reads = asyncio.Semaphore(_ROLE_READS)
 
     @classmethod
@@ -346,13 +348,9 @@ class KubeCluster:
     async def _list(self, call: str, path: str, selector: str) -> list[dict[str, Any]]:
         """Return all objects, page by page; start again if the pages became too old in between."""
         try:
-            return await self._pages(call, path, selector)
+            return [item async for item in self._each(call, path, selector)]
         except Conflict:
-            return await self._pages(call, path, selector)
-
-    async def _pages(self, call: str, path: str, selector: str) -> list[dict[str, Any]]:
-        """Return all objects in one series of pages."""
-        return [item async for item in self._each(call, path, selector)]
+            return [item async for item in self._each(call, path, selector)]
 
     async def _each(self, call: str, path: str, selector: str) -> AsyncIterator[dict[str, Any]]:
         """Yield all objects in one series of pages."""

@@ -114,14 +114,14 @@ class Connection:
         self._clock: Clock | None = None
         self._compare: CompareClocks = _nobody
 
-    def session(self, connections: int = 0) -> aiohttp.ClientSession:
-        """Return a session of at most this many connections (0: any number). The caller closes it."""
+    def session(self, connections: int = 0, agent: str = USER_AGENT) -> aiohttp.ClientSession:
+        """Return a session of at most this many connections (0: any number), under this name. The caller closes it."""
         return aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=connections, ssl=self._tls, keepalive_timeout=_KEEP_ALIVE),
             cookie_jar=aiohttp.DummyCookieJar(),
             middlewares=(self._authenticated,),
             trust_env=False,  # looking for proxies in the environment takes more than half of a call's CPU
-            headers={hdrs.USER_AGENT: USER_AGENT},
+            headers={hdrs.USER_AGENT: agent},
             proxy=self._configuration.proxy,
             read_bufsize=_READ_BUFFER,
         )

@@ -12,9 +12,18 @@ class MonitorTelemetry(LogMetrics):
         super().__init__()
         self._events = self._counter("activity_events", "Audit events that arrived and could be read.", "outcome")
         self._refused = self._counter("activity_events_refused", "Audit events that could not be read.", "reason")
+        self._lines = self._counter(
+            "activity_lines_not_taken", "Lines of other systems that became no record.", "reason"
+        )
         self._batches_refused = self._counter(
             "activity_batches_refused", "Batches of audit events that were not taken; most come again.", "reason"
         )
+        self._taken = self._histogram(
+            "activity_batch_seconds", "How long batches of audit events took until they were done."
+        )
+        self._bytes_taken = self._counter("activity_bytes", "Bytes of audit events in batches that were taken.")
+        self._held = self._gauge("activity_held_bytes", "Bytes of bodies that were received and have no answer yet.")
+        self._connections = self._gauge("activity_connections", "Open connections of senders of audit events.")
         self._attributed = self._counter("activity_calls", "Calls that belong to a session.", "how", "effect")
         self._alerts = self._counter("activity_alerts", "Alerts about the use of access.", "event")
         self._waiting = self._gauge("activity_waiting_bytes", "Bytes of audit events that arrived and are not done.")
@@ -48,9 +57,26 @@ class MonitorTelemetry(LogMetrics):
         """Count events that could not be read, by the reason in one CamelCase word."""
         self._refused.labels(reason).inc(number)
 
+    def lines_not_taken(self, reason: str, number: int) -> None:
+        """Count lines of other systems that became no record, by the reason in one CamelCase word."""
+        self._lines.labels(reason).inc(number)
+
     def batch_refused(self, reason: str) -> None:
         """Count a batch that was not taken, by the kind of the answer."""
         self._batches_refused.labels(reason).inc()
+
+    def batch_taken(self, size: int, seconds: float) -> None:
+        """Count a batch that was taken: its bytes, and how long that took."""
+        self._bytes_taken.inc(size)
+        self._taken.observe(seconds)
+
+    def set_held(self, size: int) -> None:
+        """Set how many bytes of bodies have no answer yet."""
+        self._held.set(size)
+
+    def set_connections(self, number: int) -> None:
+        """Set how many senders are connected."""
+        self._connections.set(number)
 
     def call(self, how: str, effect: str) -> None:
         """Count a call that belongs to a session."""

@@ -34,12 +34,15 @@ class _Commands(LazyGroup):
     subcommands=(
         Subcommand("verify", "Prove that a log is complete and unchanged."),
         Subcommand("search", "Find records, or show the story of one request."),
+        Subcommand("session", "Show what was done with a grant."),
         Subcommand("index", "Build the index that search uses, and print its path."),
         Subcommand("prove", "Write the proof of one record into one file."),
         Subcommand("check-proof", "Check a proof file, without the log."),
         Subcommand("report", "Report on a period: controls, exceptions, samples."),
+        Subcommand("advise", "Print the role that would have been enough."),
         Subcommand("export", "Export the evidence of a period."),
         Subcommand("tail", "Show the newest records; -f follows the log."),
+        Subcommand("import", "Send the lines of another system, such as a database."),
         Subcommand("key", "Print the public key of a signing key, or the keys of a log."),
         Subcommand("who", "Find the name behind a pseudonym, or the pseudonym of a name."),
         Subcommand("forget", "Erase a person's name; the log still verifies."),
@@ -49,6 +52,7 @@ def audit() -> None:
     """Verify, search and export the log of all access.
 
     The operator writes each step of each request to a log in an object store: signed, chained, and never changed again.
-    These commands read the log directly from there. They need no cluster and never change the log. `search` keeps a
-    copy of the verified records on this machine; `forget` deletes a person's key, which is not in the log.
+    `curfew monitor` writes what was done with the access to a second log. These commands read the logs directly from
+    there. They need no cluster and never change a log. `search` keeps a copy of the verified records on this machine;
+    `forget` deletes a person's key, which is not in the log.
     """

@@ -1,7 +1,7 @@
 """Records in the forms for people and programs: a table, JSON, JSON lines, CSV. Each record has its index, for `prove`."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date
 from typing import Protocol
 
@@ -17,8 +17,8 @@ from curfew.reader.tabular import csv_head, csv_row, indexed
 class Listing(Protocol):
     """Prints records one by one."""
 
-    def show(self, index: int, line: bytes, record: Record | None) -> None:
-        """Print a verified record; None if this version cannot read it."""
+    def show(self, index: int, line: bytes, record: Record | None, log: str = "") -> None:
+        """Print a verified record; None if this version cannot read it. `log` is its log, if there are several."""
         ...
 
     def end(self) -> None:
@@ -29,20 +29,22 @@ class Listing(Protocol):
 class TableListing:
     """For people, with the day when it changes."""
 
-    def __init__(self) -> None:
-        """Begin without a day."""
+    def __init__(self, logs: Sequence[str] = ()) -> None:
+        """Begin without a day. `logs` are the names of the logs, if there are several."""
         self._day: date | None = None
         self._width = max(map(len, EVENTS))
+        self._log_width = max(map(len, logs), default=0)
 
-    def show(self, index: int, line: bytes, record: Record | None) -> None:
+    def show(self, index: int, line: bytes, record: Record | None, log: str = "") -> None:
         """Print a record."""
+        place = f"{index:>7}" if not self._log_width else f"{log:<{self._log_width}}  {index:>7}"
         if record is None:
-            click.echo(f"{index:>7}  --:--:--  a line that this version cannot read")
+            click.echo(f"{place}  --:--:--  a line that this version cannot read")
             return
         if record.at.date() != self._day:
             self._day = record.at.date()
             click.echo(f"{self._day:%A, %d %B %Y} (UTC)")
-        head = f"{index:>7}  {record.at:%H:%M:%S}  {record.event:<{self._width}}  "
+        head = f"{place}  {record.at:%H:%M:%S}  {record.event:<{self._width}}  "
         show_row(head, plain_times(record.message, self._day), record.event)
 
     def end(self) -> None:
@@ -52,13 +54,13 @@ class TableListing:
 class JsonLinesListing:
     """For programs: one object per line, with the index and the record as it is stored."""
 
-    def __init__(self) -> None:
+    def __init__(self, logs: Sequence[str] = ()) -> None:
         """Print whole blocks: there may be millions."""
         self._out = sys.stdout.buffer
 
-    def show(self, index: int, line: bytes, record: Record | None) -> None:
+    def show(self, index: int, line: bytes, record: Record | None, log: str = "") -> None:
         """Print a record."""
-        self._out.write(indexed(index, line) + b"\n")
+        self._out.write(indexed(index, line, log) + b"\n")
 
     def end(self) -> None:
         """Print what is left."""
@@ -68,13 +70,13 @@ class JsonLinesListing:
 class JsonListing:
     """For programs: the same objects as one list."""
 
-    def __init__(self) -> None:
+    def __init__(self, logs: Sequence[str] = ()) -> None:
         """Begin with an empty list."""
         self._before = "["
 
-    def show(self, index: int, line: bytes, record: Record | None) -> None:
+    def show(self, index: int, line: bytes, record: Record | None, log: str = "") -> None:
         """Print a record."""
-        click.echo(f"{self._before}\n  ".encode() + indexed(index, line), nl=False)
+        click.echo(f"{self._before}\n  ".encode() + indexed(index, line, log), nl=False)
         self._before = ","
 
     def end(self) -> None:
@@ -85,22 +87,22 @@ class JsonListing:
 class CsvListing:
     """For spreadsheets; no cell can be taken for a formula."""
 
-    def __init__(self) -> None:
-        """Begin with the names of the columns."""
-        click.echo(csv_head(), nl=False)
+    def __init__(self, logs: Sequence[str] = ()) -> None:
+        """Begin with the names of the columns, of which the first is the log if there are several."""
+        click.echo(csv_head(has_log=bool(logs)), nl=False)
 
-    def show(self, index: int, line: bytes, record: Record | None) -> None:
+    def show(self, index: int, line: bytes, record: Record | None, log: str = "") -> None:
         """Print a record."""
-        click.echo(csv_row(index, record), nl=False)
+        click.echo(csv_row(index, record, log), nl=False)
 
     def end(self) -> None:
         """Print nothing."""
 
 
-LISTINGS: dict[str, Callable[[], Listing]] = {
+LISTINGS: dict[str, Callable[..., Listing]] = {
     "table": TableListing,
     "json": JsonListing,
     "jsonl": JsonLinesListing,
     "csv": CsvListing,
 }
-"""By the name that people type."""
+"""By the name that people type. Each takes the names of the logs, if there are several."""

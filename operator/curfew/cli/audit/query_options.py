@@ -19,6 +19,8 @@ _PATTERNS = {
     "namespace": "The namespace of the request.",
     "event": "What happened: an event or its code, such as grant.* or 3002I.",
     "ticket": "The ticket.",
+    "verb": "The verb of a call, such as delete.",
+    "resource": "The resource of a call: its name, NAME/SUBRESOURCE or NAME/OBJECT, such as secrets or deployments/web.",
 }
 
 

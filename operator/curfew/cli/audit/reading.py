@@ -82,26 +82,40 @@ def read_file(file: Path, most: int) -> bytes:
         raise CannotRead(f"{file} cannot be read: {error}.") from error
 
 
-def given_key(text: str | None, file: Path | None, log: str) -> Verifier | None:
-    """Return the key that was given, or None. Raise `click.UsageError` for a key that cannot be this log's."""
-    verifier = read_key(text, file)
-    if verifier is not None and verifier.name != origin(log):
-        raise click.UsageError(f"The key belongs to {verifier.name}; log {log} needs a key of {origin(log)}.")
-    return verifier
+def given_key(text: str | None, file: Path | None, log: str, *, may_be_other: bool = False) -> Verifier | None:
+    """Return the key of this log that was given, or None. A file may hold the keys of several logs, one on each line.
+
+    Raise `click.UsageError` if only keys of other logs were given, unless `may_be_other`.
+    """
+    keys = read_keys(text, file)
+    found = next((key for key in keys if key.name == origin(log)), None)
+    if found is None and keys and not may_be_other:
+        raise click.UsageError(f"The key belongs to {keys[0].name}; log {log} needs a key of {origin(log)}.")
+    return found
 
 
 def read_key(text: str | None, file: Path | None) -> Verifier | None:
-    """Return the key that was given, for any log, or None. Raise `click.UsageError` for a malformed key."""
+    """Return the first key that was given, for any log, or None. Raise `click.UsageError` for a malformed key."""
+    return next(iter(read_keys(text, file)), None)
+
+
+def read_keys(text: str | None, file: Path | None) -> list[Verifier]:
+    """Return the keys that were given, for any logs. Raise `click.UsageError` for a malformed key."""
     if text is not None and file is not None:
         raise click.UsageError("Give --key or --key-file, not both.")
     if file is not None:
         text = read_file(file, MOST_KEY).decode(errors="replace")
     if text is None:
-        return None
+        return []
     try:
-        return Verifier.parse(text)
+        return [Verifier.parse(line) for line in _lines(text)]
     except KeyRefused as error:
         raise click.UsageError(f"The key cannot be used: {error}.") from error
+
+
+def _lines(text: str) -> list[str]:
+    """Return the lines of a text that hold something; a private key stays whole, so that its refusal names it."""
+    return [text] if "PRIVATE KEY" in text else [line for line in text.splitlines() if line.strip()] or [text]
 
 
 def read_anchors(text: str, log: str) -> list[Kept]:

@@ -11,12 +11,13 @@ import click
 
 from curfew.adapters.clock import SystemClock
 from curfew.api.times import format_duration, parse_duration
-from curfew.audit.checkpoint import Verifier
 from curfew.audit.wording import count, printable, sentence
 from curfew.cli.audit import options
+from curfew.cli.audit.both_logs import Asked, BothLogs, activity_options, open_both
 from curfew.cli.audit.console import progress
 from curfew.cli.audit.exits import TAMPERED
-from curfew.cli.audit.reading import given_key, open_location, read_anchors, unreadable
+from curfew.cli.audit.reading import read_anchors, unreadable
+from curfew.cli.audit.session_reading import SessionReading
 from curfew.evidence.account import HEARTBEAT, Ledger
 from curfew.evidence.figures import Figures
 from curfew.evidence.findings import find
@@ -24,7 +25,6 @@ from curfew.evidence.frameworks import FRAMEWORKS
 from curfew.evidence.period import Period, PeriodRefused
 from curfew.evidence.report import Basis, Pack, render
 from curfew.evidence.sampling import draw
-from curfew.ports import ObjectStore
 from curfew.reader.anchors import Kept
 from curfew.reader.beginnings import in_words
 from curfew.reader.proofs import Shelf
@@ -68,6 +68,7 @@ def _empty_folder(_: click.Context, __: click.Parameter, value: Path) -> Path:
 @options.key
 @options.key_file
 @options.anchors
+@activity_options
 @click.option(
     "--framework",
     required=True,
@@ -112,6 +113,9 @@ def report(
     key: str | None,
     key_file: Path | None,
     anchors: tuple[str, ...],
+    activity_log: str | None,
+    activity_at: str | None,
+    activity_key: str | None,
     framework: str,
     period: Period,
     folder: Path,
@@ -122,7 +126,8 @@ def report(
     """Make a report with the evidence that an auditor asks for.
 
     LOCATION is a bucket (s3://BUCKET/PREFIX, gs://…, az://…) or a folder. The whole log is verified first, as by
-    `curfew audit verify`. If it does not verify, no report is made. The report consists of report.html, a single file
+    `curfew audit verify`. If it does not verify, no report is made. If `curfew monitor` writes a log of activity, that
+    log is verified too, and the report shows what was done with each grant. The report consists of report.html, a single file
     that can be printed; each of its tables as CSV; and, in proofs/, a proof for each record of a sample or an
     exception. `curfew audit check-proof` checks each proof without the log.
 
@@ -139,15 +144,12 @@ def report(
               2: the command was wrong; the message shows why.
               3: the log cannot be read.
     """  # noqa: D301  click's mark for lines that stay as they are
-    verifier = given_key(key, key_file, log)
     kept = [one for anchor in anchors for one in read_anchors(anchor, log)]
-    store = open_location(location)
     with unreadable():
+        both = asyncio.run(open_both(Asked(location, log, key, key_file, activity_log, activity_at, activity_key)))
         pack = asyncio.run(
             _report(
-                store,
-                log,
-                verifier,
+                both,
                 kept,
                 framework=framework,
                 ledger=Ledger(log, period, heartbeat),
@@ -165,9 +167,7 @@ def report(
 
 
 async def _report(
-    store: ObjectStore,
-    log: str,
-    given: Verifier | None,
+    both: BothLogs,
     kept: Sequence[Kept],
     *,
     framework: str,
@@ -175,13 +175,17 @@ async def _report(
     size: int,
     seed: str | None,
 ) -> Pack:
+    store, log, given = both.trail.store, both.trail.log, both.trail.given
     verifier = await known_key(store, log, given)
+    sessions = SessionReading(ledger.period) if both.activity is not None else None
     anchors = [one.anchor for one in kept]
     shelf = Shelf(log)
     async with aclosing(verified_segments(store, log, verifier, anchors, progress=progress)) as links:
         async for link in links:
             ledger.take(link.segment)
             shelf.take(link)
+            if sessions is not None:
+                sessions.take_trail(link.segment)
     verified = shelf.verified
     keys = [verifier, *(tenure.verifier for tenure in verified.keys)]
     for forgery in filter(None, (one.forgery(keys) for one in kept)):
@@ -219,6 +223,7 @@ async def _report(
         exceptions=exceptions,
         samples=samples,
         proofs=[proof async for proof in shelf.proofs(store, sorted(wanted))],
+        sessions=await sessions.figures(both.activity, account, now) if sessions and both.activity else None,
     )
 
 

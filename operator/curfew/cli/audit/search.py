@@ -2,38 +2,30 @@
 
 import asyncio
 import dataclasses
+import heapq
 from collections import deque
-from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
 
 from curfew.adapters.clock import SystemClock
-from curfew.audit.checkpoint import Verifier
-from curfew.audit.pseudonyms import Person, revealed
 from curfew.audit.query import Query
-from curfew.audit.record import Record
-from curfew.audit.wording import NO_KEY, count, printable
+from curfew.audit.wording import count, printable
 from curfew.cli.audit import options
-from curfew.cli.audit.console import progress, show_row
+from curfew.cli.audit.both_logs import Asked, activity_options, open_both, typed_log_alone
+from curfew.cli.audit.console import show_row
 from curfew.cli.audit.exits import USAGE
+from curfew.cli.audit.finding import Found, SearchedLog, find_in
 from curfew.cli.audit.listing import LISTINGS, Listing, TableListing
 from curfew.cli.audit.query_options import TIMES, questions, read_query
-from curfew.cli.audit.reading import given_key, known_people, note, open_location, tell, unreadable
+from curfew.cli.audit.reading import known_people, unreadable
 from curfew.cli.audit.story import tell as tell_story
-from curfew.ports import ObjectStore
-from curfew.reader.beginnings import Claim, find_claim, kept
 from curfew.reader.errors import NotVerified
-from curfew.reader.parallel_search import sifted_records
-from curfew.reader.search_index.file import IndexUnusable
-from curfew.reader.search_index.index import Index, open_index
-from curfew.reader.source import list_log
-from curfew.reader.stream import known_key, read_record
 
-_ROWS = 1000  # most rows of a table, unless --limit is given
+_ROWS = 1000  # most rows of a table, and most records of activity in a story, unless --limit is given
 
 
 @click.command("search", short_help="Find records, or show the story of one request.", epilog=TIMES)
@@ -51,6 +43,7 @@ _ROWS = 1000  # most rows of a table, unless --limit is given
 @options.log
 @options.key
 @options.key_file
+@activity_options
 @options.listing
 @options.people
 def search(
@@ -64,6 +57,9 @@ def search(
     no_index: bool,
     output: str,
     people: str | None,
+    activity_log: str | None,
+    activity_at: str | None,
+    activity_key: str | None,
     **asked: Any,
 ) -> None:
     """Find records in a log: who had what access, when, why, and who agreed.
@@ -92,102 +88,111 @@ def search(
               2: the command was wrong; the message shows why.
               3: the log cannot be read: no such bucket or log, wrong credentials.
     """  # noqa: D301  click's mark for lines that stay as they are
-    verifier = given_key(key, key_file, log)
+    named = Asked(location, log, key, key_file, activity_log, activity_at, activity_key, is_one=typed_log_alone())
     query = read_query(asked, SystemClock().now())
-    store = open_location(location)
     with unreadable():
+        both = asyncio.run(open_both(named))
         known = asyncio.run(known_people(people))
-    query = dataclasses.replace(query, also={person.name: pseudonym for pseudonym, person in known.items()})
-    source = _Source(store, log, verifier, known, has_index=not no_index)
-    with unreadable():
+        query = dataclasses.replace(query, also={person.name: pseudonym for pseudonym, person in known.items()})
+        logs = [SearchedLog(one.store, one.log, one.given, known, not no_index) for one in both.places]
         if is_story or (is_story is None and output == "table" and _names_one_request(query)):
-            asyncio.run(_tell(source, query, or_list=not is_story))
+            asyncio.run(_tell(logs, query, _ROWS if limit is None else limit, or_list=not is_story))
         else:
             rows = limit if limit is not None else _ROWS if output == "table" else 0
-            asyncio.run(_list(source, query, LISTINGS[output](), rows, is_table=output == "table"))
-    if verifier is None:
-        click.echo(f"Note: {NO_KEY}", err=True)
+            asyncio.run(_list(logs, query, LISTINGS[output](_names(logs)), rows, is_table=output == "table"))
+    both.note_keys()
 
 
-@dataclass(frozen=True, slots=True)
-class _Source:
-    """The log to search, and how."""
-
-    store: ObjectStore
-    log: str
-    given: Verifier | None
-    people: Mapping[str, Person]  # by pseudonym, if the log holds pseudonyms
-    has_index: bool
+def _names(logs: Sequence[SearchedLog]) -> tuple[str, ...]:
+    """Return the names of the logs if there are several: then each line names its log."""
+    return tuple(one.log for one in logs) if len(logs) > 1 else ()
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
-    index: int
-    line: bytes
-    record: Record
-
-
-async def _list(source: _Source, query: Query, listing: Listing, rows: int, *, is_table: bool) -> None:
+async def _list(logs: Sequence[SearchedLog], query: Query, listing: Listing, rows: int, *, is_table: bool) -> None:
     """Print what is found. If `rows` is not 0, print only that many, the newest."""
-    kept: deque[_Found] = deque(maxlen=rows or None)
+    kept: deque[Found] = deque(maxlen=rows or None)
+    has_log = len(logs) > 1
     number = 0
     refused: NotVerified | None = None
+
+    def show(one: Found) -> None:
+        listing.show(one.index, one.line, one.record, one.log if has_log else "")
+
     try:
-        async with aclosing(_find(source, query)) as found:
+        async with aclosing(find_in(logs, query)) as found:
             async for one in found:
                 number += 1
                 if rows:
                     kept.append(one)
                 else:
-                    listing.show(one.index, one.line, one.record)
+                    show(one)
     except NotVerified as error:
         refused = error
     for one in kept:
-        listing.show(one.index, one.line, one.record)
+        show(one)
     listing.end()
     if refused is not None:
         raise refused
     if is_table and not number:
-        click.echo("No matching records. The log verifies.")
+        click.echo(f"No matching records. The {'logs verify' if has_log else 'log verifies'}.")
     if rows and number > rows:
         click.echo(f"{count(number - rows, 'older record')} not shown; --limit 0 shows all.", err=True)
 
 
-async def _tell(source: _Source, query: Query, *, or_list: bool) -> None:
-    """Print the story of the one request that is found; if there are several, list them or refuse."""
-    found, refused = await _all(source, query)
-    found = [one for one in found if "story" in one.record.block]
+async def _tell(logs: Sequence[SearchedLog], query: Query, most: int, *, or_list: bool) -> None:
+    """Print the story of the one request that is found; if there are several, list them or refuse.
+
+    If `most` is not 0, print only that many records of the log of activity, the newest.
+    """
+    found, left_out, refused = await _gather(logs, query, most)
     subjects = {one.record.subject: one for one in found}
     if len(subjects) > 1 and not or_list:
         raise _Several(subjects.values())
     if len(subjects) > 1:
-        listing = TableListing()
+        listing = TableListing(_names(logs))
         for one in found:
-            listing.show(one.index, one.line, one.record)
+            listing.show(one.index, one.line, one.record, one.log)
         click.echo(
             f"These are records of {len(subjects)} requests. To read the story of one: --story --request UID.", err=True
         )
     elif subjects:
         if refused is None and not _asks_for_all_of_a_request(query):
-            found, refused = await _all(source, Query({"request": tuple(subjects)}))
-        for row in tell_story([(one.index, one.record) for one in found]):
+            found, left_out, refused = await _gather(logs, Query({"request": tuple(subjects)}), most)
+        main = logs[0].log
+        told = [(str(one.index) if one.log == main else f"{one.log} {one.index}", one.record) for one in found]
+        for row in tell_story(told, *(one.log for one in logs[1:])):
             show_row(*row)
+    if left_out:
+        activity = count(left_out, "older record")
+        click.echo(
+            f"{activity} of activity not shown; --limit 0 shows all, `curfew audit session` groups them.", err=True
+        )
     if refused is not None:
         raise refused
     if not subjects:
-        click.echo("No matching request. The log verifies.")
+        click.echo(f"No matching request. The {'logs verify' if len(logs) > 1 else 'log verifies'}.")
 
 
-async def _all(source: _Source, query: Query) -> tuple[list[_Found], NotVerified | None]:
-    """Return all answers to a query. If the log does not verify, also return why there are no more."""
-    found: list[_Found] = []
+async def _gather(logs: Sequence[SearchedLog], query: Query, most: int) -> tuple[list[Found], int, NotVerified | None]:
+    """Return what is found about requests: all of the trail, and the newest of the log of activity.
+
+    Also return how many were left out, and, if a log does not verify, why there are no more.
+    """
+    kept: list[tuple[int, Found]] = []
+    newest: deque[tuple[int, Found]] = deque(maxlen=most or None)
+    number = 0
+    refused: NotVerified | None = None
     try:
-        async with aclosing(_find(source, query)) as records:
+        async with aclosing(find_in(logs, query)) as records:
             async for one in records:
-                found.append(one)  # noqa: PERF401  answers from before an error count
+                if "story" in one.record.block:
+                    of_trail = one.log == logs[0].log
+                    (kept if of_trail else newest).append((len(kept) + number, one))
+                    number += not of_trail
     except NotVerified as error:
-        return found, error
-    return found, None
+        refused = error
+    ordered = heapq.merge(kept, newest, key=lambda numbered: numbered[0])
+    return [one for _, one in ordered], number - len(newest), refused
 
 
 def _asks_for_all_of_a_request(query: Query) -> bool:
@@ -200,7 +205,7 @@ class _Several(click.ClickException):
 
     exit_code = USAGE
 
-    def __init__(self, found: Iterable[_Found]) -> None:
+    def __init__(self, found: Iterable[Found]) -> None:
         """Name the requests that were found."""
         requests = [one.record.block["story"] for one in found]
         lines = [f"  --request {story['uid']}  {story['namespace']}/{story['request']}" for story in requests[:20]]
@@ -215,60 +220,3 @@ def _names_one_request(query: Query) -> bool:
     """Whether the query asks for a request by its whole name."""
     names = query.patterns.get("request", ())
     return len(names) == 1 and not set("*?") & set(names[0])
-
-
-async def _find(source: _Source, query: Query) -> AsyncGenerator[_Found]:
-    """Yield the answers to a query, in the order of the log. Raise as `verified_segments` does."""
-    matches = query.matcher()
-    async with aclosing(_candidates(source, query)) as candidates:
-        async for index, line in candidates:
-            record = read_record(line)
-            if record is not None and matches(record):
-                shown = revealed(record, source.people)
-                yield _Found(index, line if shown is record else shown.line(), shown)
-
-
-async def _candidates(source: _Source, query: Query) -> AsyncGenerator[tuple[int, bytes]]:
-    """Yield index and line of each record that may match, in the order of the log. Raise as `verified_segments` does."""
-    names = await list_log(source.store, source.log, note=note)
-    claim = await find_claim(source.store, source.log, names)
-    names = kept(source.log, names, claim)
-    beginning = claim.beginning if claim is not None else None
-    verifier = await known_key(source.store, source.log, source.given, names, beginning)
-    tell(beginning)
-    if source.has_index:
-        try:
-            with open_index(source.store.url, source.log, verifier) as index:
-                async with aclosing(_indexed(index, source, verifier, query, names, claim)) as candidates:
-                    async for candidate in candidates:
-                        yield candidate
-                return
-        except IndexUnusable as error:
-            click.echo(f"Note: the index cannot be used, so the whole log is read. {error}", err=True)
-    sifted = sifted_records(source.store, source.log, names, verifier, query, claim=claim, progress=progress)
-    async with aclosing(sifted) as candidates:
-        async for candidate in candidates:
-            yield candidate
-
-
-async def _indexed(
-    index: Index, source: _Source, verifier: Verifier, query: Query, names: Sequence[str], claim: Claim | None
-) -> AsyncGenerator[tuple[int, bytes]]:
-    """Yield what the index holds, then what is new in the log. New records are added to the index."""
-    if index.emptied is not None:
-        click.echo(f"Note: The index in {index.path} is being rebuilt: {index.emptied}.", err=True)
-    beginning = claim.beginning if claim is not None else None
-    since = await index.since(source.store, source.log, names, beginning)
-    for index_of_one, line in index.find(query):
-        if beginning is None or index_of_one >= beginning.record:
-            yield index_of_one, line
-    sifted = sifted_records(source.store, source.log, names, verifier, query, index, since, claim, progress=progress)
-    async with aclosing(sifted) as candidates:
-        async for candidate in candidates:
-            yield candidate
-    if index.not_kept is not None:
-        why = f"The index in {index.path} cannot be written: {index.not_kept}."
-        click.echo(f"Note: {why} The result is complete. The next search verifies the same records again.", err=True)
-    elif since is None and index.size:
-        kept = f"{index.size / 1e6:,.1f} MB of verified records are kept in {index.path}"
-        click.echo(f"Note: {kept}, so that the next search is quick; --no-index keeps nothing.", err=True)

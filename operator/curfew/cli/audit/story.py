@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime, timedelta
 
+from curfew.audit.activity_events import ACTIVITY_EVENTS
 from curfew.audit.record import Record, Story
 from curfew.audit.stories import joined
 from curfew.audit.wording import in_utc, plain_times
@@ -11,19 +12,25 @@ Row = tuple[str, str, str]
 """The beginning of a row, which also sets the indent of its other lines; the text; and its event, which may be empty."""
 
 
-def tell(records: Sequence[tuple[int, Record]]) -> Iterator[Row]:
-    """Yield the rows of a story. `records` are all records of one request with their indexes, in the order of the log."""
-    told = joined(record for _, record in records)
-    if told is not None:
-        yield from _summary(told, [record for _, record in records])
-        yield _EMPTY
-    yield from _timeline(records, told)
+def tell(records: Sequence[tuple[str, Record]], activity: str = "") -> Iterator[Row]:
+    """Yield the rows of a story. `records` are all records of one request, in order, each with its place for people.
 
+    The place is the index in the log. Records of the log of activity, if there is one, have the name of that log too.
+    """
+    of_trail = [record for _, record in records if record.event not in _OF_ACTIVITY]
+    told = joined(of_trail or (record for _, record in records))
+    if told is not None:
+        yield from _summary(told, of_trail, [record for _, record in records])
+        yield _EMPTY
+    yield from _timeline(records, told, activity)
+
+
+_OF_ACTIVITY = frozenset(event.name for event in ACTIVITY_EVENTS)
 
 _EMPTY: Row = ("", "", "")
 
 
-def _summary(told: Story, records: Sequence[Record]) -> Iterator[Row]:
+def _summary(told: Story, of_trail: Sequence[Record], records: Sequence[Record]) -> Iterator[Row]:
     yield "", f"Request {told.request} in {told.namespace}, UID {told.uid}", ""
     yield _EMPTY
     asker = told.requester or "somebody"
@@ -44,27 +51,32 @@ def _summary(told: Story, records: Sequence[Record]) -> Iterator[Row]:
         end = told.ended_at or told.expires_at
         until = f" to {_until(told.granted_at, end)}, {in_words(end - told.granted_at)}" if end else ""
         yield _named("Access", f"from {in_utc(told.granted_at)}{until}{'' if told.ended_at else ' (announced)'}")
-    reason = f" ({told.end_reason})" if told.end_reason else ""
-    yield _named("Outcome", f"{_of_the_request(records[-1].message, told)}{reason}")
+    if of_trail:
+        reason = f" ({told.end_reason})" if told.end_reason else ""
+        yield _named("Outcome", f"{_of_the_request(of_trail[-1].message, told)}{reason}")
+    assessed = next((record for record in reversed(records) if record.event == "session.assessed"), None)
+    if assessed is not None:
+        yield _named("Changes", _of_the_request(assessed.message, told))
 
 
 def _named(name: str, text: str) -> Row:
     return f"  {name:<9} ", text, ""
 
 
-def _timeline(records: Sequence[tuple[int, Record]], told: Story | None) -> Iterator[Row]:
+def _timeline(records: Sequence[tuple[str, Record]], told: Story | None, activity: str) -> Iterator[Row]:
     day: date | None = None
     gaps = ["" if at == 0 else gap(records[at - 1][1].at, record.at) for at, (_, record) in enumerate(records)]
     width = max(map(len, gaps), default=0)
-    for (index, record), after in zip(records, gaps, strict=True):
+    for (place, record), after in zip(records, gaps, strict=True):
         if record.at.date() != day:
             day = record.at.date()
             yield "", f"{day:%A, %d %B %Y} (UTC)", ""
         message = plain_times(_of_the_request(record.message, told), day)
-        yield f"  {record.at:%H:%M:%S}  {after:>{width}}  ", f"{message}  [{index}]", record.event
+        yield f"  {record.at:%H:%M:%S}  {after:>{width}}  ", f"{message}  [{place}]", record.event
     if records:
         yield _EMPTY
-        yield "  ", "The numbers in brackets are indexes: `curfew audit prove` takes them.", ""
+        with_log = f" With --log {activity}, it takes those of that log." if activity else ""
+        yield "  ", f"The numbers in brackets are indexes: `curfew audit prove` takes them.{with_log}", ""
 
 
 def _of_the_request(message: str, told: Story | None) -> str:

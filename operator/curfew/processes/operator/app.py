@@ -72,6 +72,7 @@ class Operator:
             Task("checkpoints", parts.anchoring.run, Runs.ON_THE_LEADER),
             Task("sweeper", parts.sweeper.run, Runs.ON_THE_LEADER),
             Task("cleanup", self._clean_up, Runs.ON_THE_LEADER),
+            Task("keeping", self._keep, Runs.ON_THE_LEADER),
             Task("counting", parts.counting.run, Runs.ON_THE_LEADER),
         ]
         if parts.variables is not None:
@@ -111,6 +112,10 @@ class Operator:
     async def _clean_up(self) -> None:
         await self._is_listed.wait()  # before that, no policy is known
         await self._parts.cleanup.run()
+
+    async def _keep(self) -> None:
+        await self._is_open.wait()
+        await self._parts.keeping.run()
 
     # --- the cluster ------------------------------------------------------------------------------------------------
 

@@ -17,6 +17,7 @@ from curfew.processes.operator.anchoring import Anchoring
 from curfew.processes.operator.cleanup import Cleanup
 from curfew.processes.operator.counting import Counting
 from curfew.processes.operator.enforcement import Enforcement
+from curfew.processes.operator.keeping import Keeping
 from curfew.processes.operator.known import Store
 from curfew.processes.operator.lister import Lister
 from curfew.processes.operator.observer import Observer
@@ -60,6 +61,7 @@ class Parts:
     counting: Counting
     reconciler: Reconciler
     queue: WorkQueue
+    keeping: Keeping
     revisions: Revisions
     lister: Lister
     roles: RoleWatch
@@ -166,6 +168,7 @@ def wire(settings: Settings, cluster: KubeCluster, telemetry: Telemetry) -> Part
         counting=counting,
         reconciler=reconciler,
         queue=queue,
+        keeping=Keeping(cluster.finished, cluster, trail, reporting, reconciler.gatherer.facts),
         revisions=Revisions(cluster),
         lister=Lister(known, cluster, queue.add, reporting.unreadable),
         roles=RoleWatch(cluster, known.roles, queue.add),

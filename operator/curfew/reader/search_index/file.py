@@ -22,7 +22,7 @@ from curfew.audit.witness import Witness
 
 DATABASE, SEGMENTS = "index.sqlite", "segments.zst"
 
-VERSION = 6
+VERSION = 7
 """The version of the tables and of their contents. An index of another version is made again."""
 
 TABLES = """
@@ -32,15 +32,17 @@ CREATE TABLE about (
 );
 CREATE TABLE segments (first INTEGER PRIMARY KEY, count INTEGER, name TEXT, start INTEGER, length INTEGER, leaves BLOB);
 CREATE TABLE records (
-    record INTEGER PRIMARY KEY, time INTEGER, id TEXT, event TEXT, code TEXT, actor TEXT, story INTEGER
+    record INTEGER PRIMARY KEY, time INTEGER, id TEXT, event TEXT, code TEXT, actor TEXT,
+    verb TEXT, resource TEXT, subresource TEXT, object TEXT, story INTEGER
 );
 CREATE TABLE stories (story INTEGER PRIMARY KEY,
     subject TEXT, namespace TEXT, request TEXT, requester TEXT, submitted_by TEXT, ticket TEXT,
-    policy TEXT, role_kind TEXT, role TEXT, detail_namespace TEXT
+    policy TEXT, role_kind TEXT, role TEXT, detail_namespace TEXT, detail_user TEXT
 );
 CREATE TABLE decisions (story INTEGER, person TEXT);
 CREATE VIEW log AS
     SELECT record, strftime('%Y-%m-%dT%H:%M:%fZ', time / 1000.0, 'unixepoch') AS at, event, actor,
+        verb, resource, subresource, object, detail_user AS user,
         subject, coalesce(namespace, detail_namespace) AS namespace, request, requester, submitted_by, ticket, policy,
         role_kind, role,
         (SELECT group_concat(person, ', ') FROM decisions WHERE decisions.story = records.story) AS decided_by

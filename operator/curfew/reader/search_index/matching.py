@@ -10,13 +10,15 @@ from curfew.audit.timespan import Span
 
 _PLACES: dict[str, tuple[Sequence[str], Sequence[str], bool]] = {
     "id": (("id",), (), False),
-    "person": (("actor",), ("requester", "submitted_by"), True),
+    "person": (("actor",), ("requester", "submitted_by", "detail_user"), True),
     "request": ((), ("subject", "request", "namespace || '/' || request"), False),
     "role": ((), ("role", "role_kind || '/' || role"), False),
     "policy": ((), ("policy",), False),
     "namespace": ((), ("namespace", "detail_namespace"), False),
     "event": (("event", "code"), (), False),
     "ticket": ((), ("ticket",), False),
+    "verb": (("verb",), (), False),
+    "resource": (("resource", "resource || '/' || subresource", "resource || '/' || object"), (), False),
 }
 """The places of the texts of `query.FIELDS`: in a row of `records`, of `stories`, and whether in `decisions` too."""
 

@@ -12,7 +12,8 @@ import orjson
 from curfew.audit.segment import Segment
 
 Row = list[Any]
-"""For a record: its index in the log, time in milliseconds since 1970, id, event, code and actor."""
+"""For a record: its index in the log, time in milliseconds since 1970, id, event, code, actor, and what a call did:
+its verb, resource, subresource and object."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +46,10 @@ class Rows:
     def add(self, index: int, body: Mapping[str, Any]) -> None:
         """Add a record, from its JSON object."""
         get = body["unmapped"]["curfew"].get
-        self._rows.append([index, body["time"], get("id"), get("event"), _text(get("code")), _text(get("actor"))])
-        texts = _story(get("subject"), get("story"), get("detail"))
+        detail = get("detail")
+        row = [index, body["time"], get("id"), get("event"), _text(get("code")), _text(get("actor"))]
+        self._rows.append(row + (_call(detail) if type(detail) is dict else _NO_CALL))
+        texts = _story(get("subject"), get("story"), detail)
         if not _ARE_TEXTS.issuperset(map(type, texts)):
             texts = [_text(one) for one in texts]
         self._stories.append(orjson.dumps(texts))
@@ -57,7 +60,7 @@ class Rows:
         if len(rows) != len(segment.lines):
             read = {row[0]: (row, story) for row, story in zip(rows, stories, strict=True)}
             every = range(segment.first, segment.first + len(segment.lines))
-            both = [read.get(index, ([index, None, None, None, None, None], b"")) for index in every]
+            both = [read.get(index, ([index, *[None] * 9], b"")) for index in every]
             rows, stories = [row for row, _ in both], [story for _, story in both]
         return Packed(b"\n".join([orjson.dumps(rows), *stories]), b"".join(segment.leaves))
 
@@ -68,9 +71,9 @@ def _story(subject: Any, story: Any, detail: Any) -> list[Any]:
     They are written out here, because this runs for each record, and following the paths takes four times as long. The
     tests of the index check that the two agree.
     """
-    other = detail.get("namespace") if type(detail) is dict else None
+    other, user = (detail.get("namespace"), detail.get("user")) if type(detail) is dict else (None, None)
     if type(story) is not dict:
-        return [subject, None, None, None, None, None, None, None, None, other]
+        return [subject, None, None, None, None, None, None, None, None, other, user]
     get = story.get
     policy, role, decisions = get("policy"), get("role"), get("decisions")
     if type(policy) is not dict:
@@ -88,13 +91,21 @@ def _story(subject: Any, story: Any, detail: Any) -> list[Any]:
         role.get("kind"),
         role.get("name"),
         other,
+        user,
     ]
     if type(decisions) is list:
         texts += [one.get("by") for one in decisions if type(one) is dict]
     return texts
 
 
-_TEXTS = 10
+def _call(detail: Mapping[str, Any]) -> list[str | None]:
+    """Return the texts of a call by `query.FIELDS`."""
+    get = detail.get
+    return [_text(get("verb")), _text(get("resource")), _text(get("subresource")), _text(get("name"))]
+
+
+_NO_CALL: list[str | None] = [None] * 4
+_TEXTS = 11
 _ARE_TEXTS = frozenset((str, type(None)))
 
 

@@ -119,8 +119,8 @@ class IndexWriter:
     def _write(self) -> None:
         write = self._file.database.executemany
         write("INSERT INTO segments VALUES (?, ?, ?, ?, ?, ?)", self._segments)
-        write("INSERT INTO records VALUES (?, ?, ?, ?, ?, ?, ?)", self._records)
-        write("INSERT INTO stories VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", self._stories)
+        write("INSERT INTO records VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", self._records)
+        write("INSERT INTO stories VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", self._stories)
         write("INSERT INTO decisions VALUES (?, ?)", self._decisions)
         self._records, self._stories, self._decisions, self._segments = [], [], [], []
 

@@ -1,0 +1,57 @@
+"""`curfew monitor`: runs the monitor until it is asked to stop."""
+
+import asyncio
+import sys
+from pathlib import Path
+
+import click
+
+from curfew.adapters.intake.webhook import IntakeCannotStart
+from curfew.adapters.logs import configure_logs
+from curfew.adapters.web import CannotListen
+from curfew.audit.checkpoint import KeyRefused
+from curfew.ports import ClusterError, StoreError
+from curfew.processes.monitor import app
+from curfew.settings.loading import SettingsRefused
+from curfew.settings.monitor import load_monitor_settings
+
+
+@click.command("monitor")
+@click.option(
+    "--config",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=Path("/etc/curfew/config.yaml"),
+    show_default=True,
+    help="The file with the settings.",
+)
+@click.option(
+    "--kubeconfig",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="How to reach the API server. Default: KUBECONFIG, the pod's service account, ~/.kube/config.",
+)
+def monitor(config: Path, kubeconfig: Path | None) -> None:
+    """Run the monitor: find out what was done with the access, and whether anything was changed.
+
+    It takes the API server's audit events, finds the grants that allowed the calls, records the calls in a log of its
+    own, and writes an answer to each request (status.activity). The operator does not need it.
+
+    \b
+    Exit code 0: it stopped because it was asked to (SIGTERM, Ctrl-C).
+              1: it ended because of an error; its output shows which.
+              2: it cannot start with these settings, or the API server or the store cannot be used; each line shows
+                 what is wrong and what would be right.
+    """  # noqa: D301  click's mark for lines that stay as they are
+    try:
+        settings = load_monitor_settings(config)
+        configure_logs(settings.log.level, settings.log.format)
+        asyncio.run(app.monitor(settings, kubeconfig))
+    except SettingsRefused as refused:
+        for problem in refused.problems:
+            click.echo(problem, err=True)
+        sys.exit(2)
+    except KeyRefused as error:
+        click.echo(f"{error}.", err=True)
+        sys.exit(2)
+    except (ClusterError, StoreError, IntakeCannotStart, CannotListen) as error:
+        click.echo(f"The monitor cannot start: {error}", err=True)
+        sys.exit(2)

@@ -1,0 +1,193 @@
+"""The monitor's parts and how they are put together: the only place in the monitor that chooses adapters."""
+
+import functools
+import socket
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import structlog
+
+from curfew.adapters.clock import SystemClock
+from curfew.adapters.intake.files import FileFollower
+from curfew.adapters.intake.settings import Begin, FollowSettings, WebhookSettings
+from curfew.adapters.intake.webhook import WebhookServer
+from curfew.adapters.kube import KubeMonitor
+from curfew.adapters.objectstore import open_store
+from curfew.adapters.signing import open_signers
+from curfew.adapters.telemetry import MonitorTelemetry
+from curfew.adapters.variables import Variables
+from curfew.core.activity import records
+from curfew.core.activity.sessions import Sessions
+from curfew.processes.monitor.arrivals import Arrivals
+from curfew.processes.monitor.assessing import KEEP, Assessing
+from curfew.processes.monitor.canaries import Canaries
+from curfew.processes.monitor.cutting import Cutting
+from curfew.processes.monitor.drops import Drops
+from curfew.processes.monitor.durability import Durability
+from curfew.processes.monitor.feed import Feed, Lost
+from curfew.processes.monitor.following import TrailReader
+from curfew.processes.monitor.intake import Intake
+from curfew.processes.monitor.late_grants import LateGrants
+from curfew.processes.monitor.observer import ActivityObserver
+from curfew.processes.monitor.recollection import Recollection
+from curfew.processes.monitor.statuses import Statuses
+from curfew.settings.intake import FileSection, WebhookSection
+from curfew.settings.mappings import load_mappings
+from curfew.settings.monitor import MonitorSettings
+from curfew.trail import Appender, People, PunctualStore
+
+log = structlog.get_logger("curfew")
+
+READ_TIMEOUT = timedelta(seconds=10)
+"""How long the store of the operator's log may take for one object. Batches wait for that, and their senders wait 30 s."""
+
+
+@dataclass(frozen=True, slots=True)
+class MonitorParts:
+    """Everything that the monitor consists of."""
+
+    settings: MonitorSettings
+    telemetry: MonitorTelemetry
+    clock: SystemClock
+    variables: Variables | None
+    sessions: Sessions
+    trail: TrailReader
+    own: Appender[Recollection]
+    feed: Feed
+    canaries: Canaries
+    intake: Intake
+    assessing: Assessing
+    statuses: Statuses
+    cutting: Cutting
+    webhook: WebhookServer | None
+    files: Mapping[str, FileFollower]
+    kept: Arrivals
+    """Counts what arrives from files and on standard input."""
+    lost: Lost
+    late_grants: LateGrants
+
+
+def wire(settings: MonitorSettings, cluster: KubeMonitor, telemetry: MonitorTelemetry) -> MonitorParts:
+    """Put the parts together. Keys and credentials are read; nothing else is read, and nothing is written.
+
+    Raise `KeyRefused`, `StoreError` or `SettingsRefused` if something that the settings name cannot be used.
+    """
+    clock, sessions, durability = SystemClock(), Sessions(), Durability()
+    variables: Variables | None = None
+    if settings.audit.credentials_folder is not None:
+        variables = Variables(settings.audit.credentials_folder)
+        variables.read()
+    signer, previous = open_signers(settings.audit)
+    people = People(open_store(settings.audit.people), clock) if settings.audit.people else None
+    name, span = settings.audit.log, settings.limits.max_grant + KEEP
+    own = Appender(
+        open_store(settings.audit.url, retention=settings.audit.retention),
+        clock,
+        signer,
+        name,
+        socket.gethostname(),
+        observer=ActivityObserver(telemetry, durability.moved),
+        remember=functools.partial(Recollection, name, sessions, span),
+        previous=previous,
+        heartbeat=settings.audit.heartbeat,
+        window=span,
+        worm_required=settings.audit.worm == "required",
+        attest_every=settings.audit.attest_every,
+        people=people,
+        keep_for=settings.audit.keep_for,
+    )
+
+    def lost(since: datetime, at: datetime, why: str) -> None:
+        log.warning("the feed of audit events has a hole", since=str(since), to=str(at), why=why)
+        own.submit([records.coverage_lost(name, since=since, at=at, why=why)])
+
+    feed = Feed(clock, lost)
+    canaries = Canaries(
+        cluster,
+        feed,
+        clock,
+        log=name,
+        namespace=settings.coverage.namespace,
+        every=settings.coverage.every,
+        servers=settings.coverage.servers,
+        submit=lambda record: own.submit([record]),
+        lost=lost,
+        look_for_drops=Drops(cluster, clock, lost).look,
+        arrived=telemetry.canary_arrived,
+        changed=lambda: assessing.changed(),
+    )
+    statuses = Statuses(cluster, telemetry.status_dropped)
+    cutting = Cutting(cluster, clock, lambda record: own.submit([record]))
+    assessing = Assessing(
+        sessions,
+        canaries,
+        clock,
+        telemetry,
+        span=span,
+        memory=lambda: own.memory,
+        submit=lambda record: own.submit([record]),
+        write=statuses.write,
+        cutting=cutting,
+    )
+    late_grants = LateGrants(sessions.learn, lost)
+    trail = TrailReader(
+        PunctualStore(open_store(settings.trail.url), READ_TIMEOUT),
+        settings.trail.log,
+        settings.trail.verifier,
+        clock,
+        span=span,
+        people=people,
+        learn=late_grants.learn,
+        changed=assessing.changed,
+    )
+    mappings = load_mappings(settings.intake.mappings)
+    intake = Intake(trail, own, durability, canaries, feed, clock, telemetry, sessions=sessions, mappings=mappings)
+    section = settings.intake.webhook
+    webhook = WebhookServer(_of(section, mappings), intake, Arrivals(feed, telemetry)) if section is not None else None
+    kept = Arrivals(feed, telemetry, keeps=True)
+    files = {one.source: FileFollower(_followed(one), intake, kept) for one in settings.intake.files}
+    return MonitorParts(
+        settings=settings,
+        telemetry=telemetry,
+        clock=clock,
+        variables=variables,
+        sessions=sessions,
+        trail=trail,
+        own=own,
+        feed=feed,
+        canaries=canaries,
+        intake=intake,
+        assessing=assessing,
+        statuses=statuses,
+        cutting=cutting,
+        webhook=webhook,
+        files=files,
+        kept=kept,
+        lost=lost,
+        late_grants=late_grants,
+    )
+
+
+def _of(section: WebhookSection, systems: Iterable[str]) -> WebhookSettings:
+    return WebhookSettings(
+        host=section.host,
+        port=section.port,
+        certificate=section.cert_file,
+        key=section.key_file,
+        client_ca=section.client_ca_file,
+        tokens=section.token_file,
+        lines_tokens=section.lines_token_file,
+        systems=frozenset(systems),
+    )
+
+
+def _followed(section: FileSection) -> FollowSettings:
+    return FollowSettings(
+        path=section.path,
+        source=section.source,
+        form=section.format,
+        position=section.position,
+        begin=Begin(section.begin),
+        rotated=section.rotated,
+    )

@@ -1,0 +1,114 @@
+"""The operator and the monitor do not need each other: neither connects to the other, and each dies unnoticed by the other."""
+
+import asyncio
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests.integration.monitor.sessions import Session, Sessions
+from tests.support.monitor_process import MonitorProcess
+from tests.support.operator_process import OperatorProcess, dead
+from tools.servers.audit import AuditFeed
+
+PROMISED: Final = timedelta(seconds=1)
+"""How soon access is there after the approval, and gone after its end (docs/threat-model.md)."""
+
+
+def listens_on(process: OperatorProcess) -> set[int]:
+    """Return the ports that a process listens on."""
+    return {local for local, _, state in sockets(process.pid) if state == "0A"}
+
+
+def calls(process: OperatorProcess) -> set[int]:
+    """Return the ports that a process is connected to, or tries to be."""
+    return {remote for _, remote, state in sockets(process.pid) if state != "0A"}
+
+
+def sockets(pid: int) -> Iterator[tuple[int, int, str]]:
+    """Yield local port, remote port and state of each TCP socket that a process holds, as the kernel has them."""
+    own = {str(link.readlink()) for link in Path(f"/proc/{pid}/fd").iterdir()}
+    for table in ("tcp", "tcp6"):
+        for line in Path(f"/proc/{pid}/net/{table}").read_text().splitlines()[1:]:
+            _, local, remote, state, *rest = line.split()
+            if f"socket:[{rest[5]}]" in own:
+                yield int(local.rpartition(":")[2], 16), int(remote.rpartition(":")[2], 16), state
+
+
+def warnings(process: OperatorProcess) -> list[str]:
+    """Return what a process has warned about since its start."""
+    return [line["event"] for line in process.lines() if line.get("level") in ("warning", "error")]
+
+
+async def is_on_time(session: Session) -> None:
+    """Fail unless access was there soon after the approval, and ends soon after it is given back."""
+    status = (await session.sessions.alice.get(session.asked.path)).done()["status"]
+    decided, granted = (datetime.fromisoformat(status[name]) for name in ("decidedAt", "grantedAt"))
+    assert granted - decided < PROMISED
+    revoked = datetime.now(decided.tzinfo)
+    assert await session.end() - revoked < PROMISED
+
+
+async def test_neither_connects_to_the_other(
+    sessions: Sessions, operator: OperatorProcess, monitor: MonitorProcess, feed: AuditFeed
+) -> None:
+    session = await sessions.begin()
+    await session.end()
+    await session.final()
+
+    assert listens_on(operator) == {operator.port}
+    assert listens_on(monitor) == {monitor.port, feed.port}
+    assert calls(operator) & listens_on(monitor) == set()
+    assert calls(monitor) & listens_on(operator) == set()
+    assert calls(operator), "this test would not notice a connection"
+
+
+async def test_nothing_that_the_operator_is_given_names_the_monitor(operator: OperatorProcess, feed: AuditFeed) -> None:
+    settings = operator.config.read_text()
+    assert "monitor" not in settings.replace(str(operator.folder), "").replace(operator.store, "")
+    assert str(feed.port) not in settings
+
+
+@pytest.mark.usefixtures("monitor")
+async def test_the_operator_does_not_notice_that_the_monitor_is_dead(
+    sessions: Sessions, operator: OperatorProcess, monitor: MonitorProcess
+) -> None:
+    before = warnings(operator)
+    with dead(monitor):
+        await is_on_time(await sessions.begin())
+        assert operator.readyz()[0] == 200
+    await asyncio.to_thread(monitor.await_ready)
+    assert warnings(operator) == before
+
+
+async def test_the_operator_does_not_notice_that_the_monitor_stands_still(
+    sessions: Sessions, operator: OperatorProcess, monitor: MonitorProcess
+) -> None:
+    """Its connections stay, and nothing that is sent to it is answered."""
+    before = warnings(operator)
+    with monitor.paused():
+        await is_on_time(await sessions.begin())
+        assert operator.readyz()[0] == 200
+    assert warnings(operator) == before
+
+
+async def test_the_monitor_does_not_notice_that_the_operator_is_dead(
+    sessions: Sessions, operator: OperatorProcess, monitor: MonitorProcess
+) -> None:
+    """It goes on to take audit events, and answers when the operator has ended the access."""
+    session = await sessions.begin()
+    await asyncio.to_thread(monitor.await_covered)
+    before, taken = warnings(monitor), monitor.metric("curfew_activity_events_total")
+    with dead(operator):
+        (await sessions.alice.get(f"{sessions.path}/pods")).done()
+        await asyncio.to_thread(
+            monitor.await_so, lambda: monitor.metric("curfew_activity_events_total") > taken, "take events", 30.0
+        )
+        assert monitor.readyz()[0] == 200
+    await asyncio.to_thread(operator.await_ready)
+    await session.end()
+    answer = await session.final()
+    assert (answer["changes"], answer["reads"]) == ("No", 1)
+    assert warnings(monitor) == before

@@ -1,0 +1,39 @@
+"""Every right that the chart gives to the monitor is used, and no other is missed, but for the call that must be refused."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import pytest
+
+from curfew.core.activity.canary_calls import REFUSED
+from tests.integration.admission.test_rights import AT_HOME_OF_THE_MONITOR, EVERYWHERE, IN_KUBE_SYSTEM, Right
+from tests.integration.installed import MONITOR, Installed
+from tests.integration.monitor.sessions import Sessions
+from tests.integration.uses import Use, uses
+
+GIVEN: Final[set[Right]] = {*EVERYWHERE[MONITOR], *AT_HOME_OF_THE_MONITOR, *IN_KUBE_SYSTEM}
+
+METRICS: Final[Right] = ("", "", "get", "")
+"""A URL that is no resource: of the chart's rights, only the API server's metrics."""
+
+
+def used(use: Use) -> set[Right]:
+    """Return the rights that a call shows to be used, with and without its name."""
+    group, resource, verb, _ = use.right
+    return {use.right, (group, resource, verb, "")}
+
+
+@pytest.mark.usefixtures("monitor")
+async def test_every_right_is_used_and_no_other_is_missed(cluster: Installed, sessions: Sessions) -> None:
+    since = datetime.now(UTC)
+    session = await sessions.begin()
+    await session.end()
+    await session.final()
+
+    seen = list(uses(cluster.environment.control_plane, since - timedelta(minutes=5), [MONITOR]))
+    known = {right for use in seen if use.is_ours for right in used(use)}
+    assert GIVEN - known == set()
+    assert METRICS in known
+    # Another module has a monitor try what it has no right to.
+    refused = {use.right for use in uses(cluster.environment.control_plane, since, [MONITOR]) if not use.is_allowed}
+    assert refused == {("", "configmaps", "get", REFUSED)}
