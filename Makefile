@@ -24,13 +24,13 @@ demo: runtime ## Show the whole story on real servers, in under 90 s (KEEP=1: it
 quick: venv ## Run the tests that need no servers, in about two minutes (ARGS="-k word" for some)
 	@$(BIN)/python -m tools.run_tests --quick $(ARGS)
 
-test: venv ## Run all tests, in about 17 minutes on two cores; the last line counts them (ARGS="-k word" for some)
+test: venv ## Run all tests, in about 12 minutes on two cores; the last line counts them (ARGS="-k word" for some)
 	@$(BIN)/python -m tools.run_tests $(ARGS)
 
 soak: venv ## Run all tests with all cases, of which make test tries a random tenth, in about an hour (ARGS="-k word" for some)
 	@$(BIN)/python -m tools.run_tests --soak $(ARGS)
 
-bench: venv ## Measure, and show which bounds are met; 5 min (ARGS="append verify" for some, --help for more)
+bench: venv ## Measure, and show which bounds are met; 15 min (ARGS="append verify" for some, --help for more)
 	@$(BIN)/python -m bench $(ARGS)
 
 check: venv ## Check style, types, layers, and that generated files are fresh

@@ -4,7 +4,7 @@ import argparse
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from bench import append, receipt, search, start, verify
+from bench import append, intake, monitored, receipt, search, session, start, verify
 from bench.figures import Figure, as_json, as_table, machine
 from bench.plan import RECORDS, SECONDS, Plan
 from bench.process import Failed
@@ -23,6 +23,9 @@ BENCHES: Mapping[str, tuple[str, Bench]] = {
     "receipt": (receipt.ABOUT, receipt.measure),
     "start": (start.ABOUT, start.measure),
     "search": (search.ABOUT, search.measure),
+    "session": (session.ABOUT, session.measure),
+    "intake": (intake.ABOUT, intake.measure),
+    "monitored": (monitored.ABOUT, monitored.measure),
 }
 """What there is to measure, how long it takes at the default sizes on two cores, and how it is done."""
 

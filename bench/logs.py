@@ -14,7 +14,7 @@ import random
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -111,18 +111,24 @@ def _beat(shape: Shape, head: Head) -> datetime | None:
 
 def made(shape: Shape, cache: Path | None = None) -> Made:
     """Return a log in a folder of the cache; it is made where it is not there."""
-    folder = (cache or cache_folder() / "bench") / _key(shape)
+    folder = kept(_key(shape), lambda folder: _write(shape, folder), cache)
+    told = json.loads((folder / ABOUT).read_text())
+    return Made(folder=folder / "log", **told)
+
+
+def kept(name: str, write: Callable[[Path], None], cache: Path | None = None) -> Path:
+    """Return the folder of this name in the cache; `write` fills it if it is not there."""
+    folder = (cache or cache_folder() / "bench") / name
     if not folder.exists():
         folder.parent.mkdir(parents=True, exist_ok=True)
         unfinished = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".unfinished-"))
         try:
-            _write(shape, unfinished)
+            write(unfinished)
             if not folder.exists():  # nobody else has made the same meanwhile
                 unfinished.rename(folder)
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
-    told = json.loads((folder / ABOUT).read_text())
-    return Made(folder=folder / "log", **told)
+    return folder
 
 
 def _write(shape: Shape, folder: Path) -> None:

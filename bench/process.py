@@ -84,6 +84,18 @@ def on_cores(count: int | None) -> Iterator[None]:
         os.sched_setaffinity(0, before)
 
 
+def taken_by(pid: int) -> float:
+    """Return the time of a processor that a process has taken so far, in seconds."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def most_held_by(pid: int) -> int:
+    """Return the most memory that a process has held so far, in bytes."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:"))
+
+
 def _processor_time() -> float:
     """Return the time that ended children have taken, with theirs, in seconds."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)

@@ -95,10 +95,14 @@ def next_commands(output: str) -> list[str]:
 
 def type_(output: str, command: str) -> "subprocess.CompletedProcess[str]":
     """Type a command as a person would who has set up their shell as the demo says, and has waited for what came before."""
-    phases = {'"Approve"': "Active", '"Revoke"': "Revoked", "apply": "Pending"}
+    conditions = {
+        '"Approve"': "{.status.phase}'=Active",
+        '"Revoke"': "{.status.activity.final}'=true",
+        "apply": "{.status.phase}'=Pending",
+    }
     settled = "".join(
-        f"\nkubectl wait -n payments --for=jsonpath='{{.status.phase}}'={phase} accessrequest/inc-4712 --timeout=30s >&2"
-        for word, phase in phases.items()
+        f"\nkubectl wait -n payments --for=jsonpath='{condition} accessrequest/inc-4713 --timeout=30s >&2"
+        for word, condition in conditions.items()
         if word in command
     )
     return subprocess.run(  # noqa: S603  typing what it says is the point

@@ -24,14 +24,16 @@ def test_it_takes_little_more_than_the_grant_itself(told: Told) -> None:
 
 
 def test_what_it_says_to_type_next_can_be_typed(told: Told) -> None:
-    """A second request is asked for, approved, used and revoked."""
-    ask, approve, use, revoke, tail = told.typed.values()
+    """Another request is asked for, approved, used and revoked; what was done with it is shown."""
+    ask, approve, use, revoke, session, tail = told.typed.values()
 
     assert "created" in ask.stdout, ask.stderr
     assert "patched" in approve.stdout, approve.stderr
     assert "worker" in use.stdout, use.stderr
     assert "patched" in revoke.stdout, revoke.stderr
-    assert "carol@example.com revoked request inc-4712" in tail.stdout, tail.stderr
+    assert "Session inc-4713 in payments" in session.stdout, session.stderr
+    assert "Because" not in session.stdout, "the monitor did not hear everything"
+    assert "carol@example.com revoked request inc-4713" in tail.stdout, tail.stderr
     assert all(done.returncode == 0 for done in told.typed.values())
 
 

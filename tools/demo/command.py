@@ -14,14 +14,18 @@ from tools.servers.errors import ServersError
 
 NEXT = """\
     . {env}
-    sed 's/inc-4711/inc-4712/; s/1m/1h/' examples/request.yaml | kubectl --context alice apply -f -
-    kubectl --context bob patch accessrequest inc-4712 -n payments --subresource=status --type=json -p '[
+    sed 's/inc-4711/inc-4713/; s/1m/1h/' examples/request.yaml | kubectl --context alice apply -f -
+    kubectl --context bob patch accessrequest inc-4713 -n payments --subresource=status --type=json -p '[
       {{"op": "add", "path": "/status/decisions/-",
        "value": {{"by": "bob@example.com", "decision": "Approve", "stage": "owners"}}}}]'
     kubectl --context alice get pods -n payments
-    kubectl --context carol patch accessrequest inc-4712 -n payments --subresource=status --type=json -p '[
+    kubectl --context carol patch accessrequest inc-4713 -n payments --subresource=status --type=json -p '[
       {{"op": "add", "path": "/status/decisions/-", "value": {{"by": "carol@example.com", "decision": "Revoke"}}}}]'
-    curfew audit tail {url} --follow"""
+{session}    curfew audit tail {url} --follow"""
+
+SESSION = """\
+    curfew audit session {url} inc-4713
+"""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -55,7 +59,7 @@ def _tell(story: Story, stage: Stage, narrator: Narrator, *, keep: bool) -> int:
         story.tell()
     except Unmet as error:
         print(f"\n{error}", file=sys.stderr)
-        print(stage.operator_log_end(), file=sys.stderr)
+        print(stage.log_ends(), file=sys.stderr)
         return 1
     narrator.end(
         f"All {narrator.steps} steps showed what they should: {narrator.commands} commands, {narrator.checks} checks."
@@ -63,7 +67,8 @@ def _tell(story: Story, stage: Stage, narrator: Narrator, *, keep: bool) -> int:
     narrator.show(story.figures)
     if keep:
         print("\nIt stays up until Ctrl-C. What to type next, in another terminal:\n")
-        print(NEXT.format(env=stage.env_file, url=stage.url), flush=True)
+        session = SESSION.format(url=stage.url) if stage.has_monitor else ""
+        print(NEXT.format(env=stage.env_file, url=stage.url, session=session), flush=True)
         try:
             while True:
                 signal.pause()

@@ -1,12 +1,9 @@
-"""What the story stands on: servers, the people's contexts, a scratch folder, and the operator as a process."""
+"""What the story stands on: servers, the people's contexts, a scratch folder, the operator and the monitor as processes."""
 
 import contextlib
-import json
 import os
 import shlex
 import sys
-import urllib.error
-import urllib.request
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -16,20 +13,18 @@ import yaml
 
 from tools.demo.access import Caller
 from tools.installation import CHECKOUT, SYSTEM, Installation
+from tools.running import CurfewProcess, a_monitor, an_operator
+from tools.servers.audit import AuditFeed
 from tools.servers.build import build
 from tools.servers.environment import Environment
 from tools.servers.errors import ServersError
+from tools.servers.folders import cache_folder
 from tools.servers.pki import ADMIN, PEOPLE, write_private
-from tools.servers.ports import LOOPBACK, free_port, give_back
-from tools.servers.processes import Server, answers, clean_environ, on_free_ports
-from tools.servers.toolchain import last_lines
+from tools.servers.processes import clean_environ
 
 NAMESPACE: Final = "payments"
 BUCKET: Final = "curfew-trail"
 HEARTBEAT: Final = "10s"
-
-TOKEN_SECONDS: Final = 24 * 3600
-"""Nothing renews the operator's token, as a pod's is; it lasts as long as somebody may keep the demo up."""
 
 Store = Literal["s3", "file"]
 
@@ -54,9 +49,10 @@ class Stage:
         self.installation = Installation(self.environment)
         self.folder = self.environment.folder / "demo"
         self._kubeconfig = self.environment.cluster.kubeconfig
-        self._settings: dict[str, Any] = {}
-        self._operator: Server | None = None
-        self._port = 0
+        # The chart refuses a monitor that cannot read the trail, and only a control plane of ours sends its audit events.
+        is_heard = store == "s3" and self.environment.choice == "local"
+        self.feed = AuditFeed(self.environment.folder / "feed") if is_heard else None
+        self._running: list[CurfewProcess] = []
         self._stack = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
@@ -87,6 +83,9 @@ class Stage:
     def start_servers(self) -> None:
         """Start the servers, and make everybody a context in one kubeconfig."""
         self._stack.callback(self.environment.stop)
+        if self.feed is not None:
+            self._stack.callback(self.feed.close)
+            self.environment.control_plane.add_apiserver_args(self.feed.apiserver_args)
         self.environment.start()
         self.folder.mkdir(mode=0o700)
         if self.environment.choice != "local":
@@ -98,34 +97,28 @@ class Stage:
         lines.append(f"cd {shlex.quote(str(CHECKOUT))}")
         write_private(self.env_file, "\n".join([*lines, ""]).encode())
 
-    def prepare_operator(self) -> None:
-        """Get the settings, the key and the token that the operator's pod would have."""
-        settings = self.installation.settings()
-        # Places of its own, where the pod has others; and a faster pulse, because the demo is short.
-        settings["audit"] |= {
-            "keyFile": str(self.installation.signing_key(self.folder / "key.pem")),
-            "heartbeat": HEARTBEAT,
-        }
-        settings["server"] = {"host": LOOPBACK, "port": 0}
-        self._settings = settings
-        self.installation.operator_kubeconfig(self.folder / "operator.kubeconfig", TOKEN_SECONDS)
+    @property
+    def has_monitor(self) -> bool:
+        """Whether a monitor can be shown."""
+        return self.feed is not None
 
     def start_operator(self) -> dict[str, str]:
-        """Start the operator and return what its parts say when it is ready and its trail takes records."""
-        self._operator = on_free_ports(self._launch_operator)
-        self._stack.callback(self._operator.stop)
-        said: dict[str, str] = {}
+        """Start the operator and return what its parts report when it is ready and its trail takes records."""
+        # A faster pulse than the chart's, because the demo is short.
+        self._run(an_operator(self.installation, self.folder, self.environ, heartbeat=HEARTBEAT))
+        return self._running[-1].await_part("trail", "takes records")
 
-        def grants() -> bool:
-            nonlocal said
-            said = self._readyz()
-            return said.get("trail") == "takes records"
+    def start_monitor(self) -> dict[str, str]:
+        """Start the monitor and return what its parts report when it has seen that it hears everything."""
+        if self.feed is None:
+            raise ServersError("There is no way from this API server to a monitor.")
+        self._run(a_monitor(self.installation, self.feed, self.folder, self.environ, heartbeat=HEARTBEAT))
+        return self._running[-1].await_part("coverage", "the feed of audit events is whole")
 
-        try:
-            self._operator.await_ready(grants, seconds=30)
-        except ServersError as error:
-            raise ServersError(f"{error}\nIts own report: {json.dumps(said)}") from error
-        return said
+    def _run(self, process: CurfewProcess) -> None:
+        self._running.append(process)
+        self._stack.callback(process.stop)
+        process.start()
 
     def caller(self, context: str) -> Caller:
         """Return somebody who can call the API server."""
@@ -147,51 +140,25 @@ class Stage:
 
     def processes(self) -> list[str]:
         """Return what runs, each with its process id."""
-        servers = [*self.environment.servers, *([self._operator] if self._operator else [])]
-        return [f"{server.name} ({server.pid})" for server in servers]
+        return [f"{server.name} ({server.pid})" for server in self.environment.servers]
 
-    def operator_log_end(self) -> str:
-        """Return the last lines that the operator wrote, if it was started."""
-        if self._operator is None or not self._operator.log.exists():
-            return ""
-        return f"The operator's log ends with:\n{last_lines(self._operator.log.read_text(errors='replace'))}"
+    def log_ends(self) -> str:
+        """Return the last lines that the operator and the monitor wrote, as far as they were started."""
+        return "\n".join(process.log_end() for process in self._running)
 
     def _exports(self) -> dict[str, str]:
-        return {**self.environment.environ(), "KUBECONFIG": str(self._kubeconfig), "DEMO": str(self.folder)}
+        return {
+            **self.environment.environ(),
+            "KUBECONFIG": str(self._kubeconfig),
+            "DEMO": str(self.folder),
+            # What curfew keeps of the logs goes with the folder; what the tools have built stays where it is.
+            "XDG_CACHE_HOME": str(self.folder / "cache"),
+            "CURFEW_CACHE": str(cache_folder()),
+        }
 
     def _path(self) -> str:
         own = Path(sys.executable).parent  # python and curfew
         return ":".join(str(folder) for folder in [own, *self.environment.cluster.program_folders()])
-
-    def _launch_operator(self) -> Server:
-        self._port = free_port()
-        self._settings["server"]["port"] = self._port
-        config = write_private(self.folder / "config.yaml", yaml.safe_dump(self._settings).encode())
-        server = Server(
-            "curfew operator",
-            [
-                *(sys.executable, "-m", "curfew", "operator", "--config", config),
-                *("--kubeconfig", self.folder / "operator.kubeconfig"),
-            ],
-            log=self.folder / "operator.log",
-            environ=self.environ,
-        )
-        try:
-            server.await_ready(lambda: answers(self._port, "/healthz"))
-        except BaseException:
-            server.stop()
-            give_back(self._port)
-            raise
-        return server
-
-    def _readyz(self) -> dict[str, str]:
-        try:
-            answer = urllib.request.urlopen(f"http://{LOOPBACK}:{self._port}/readyz", timeout=5)
-        except urllib.error.HTTPError as not_ready:
-            answer = not_ready
-        with answer:
-            parts: dict[str, str] = json.load(answer)["parts"]
-            return parts
 
     def _require_room(self) -> None:
         """Refuse a cluster that is not ours where something stands in the way: nobody's objects are touched."""

@@ -13,6 +13,7 @@ from typing import Any, Final
 import zstandard
 
 from tools.demo.access import Caller, Change, find_written
+from tools.demo.activity import ActivitySteps
 from tools.demo.narration import Narrator
 from tools.demo.stage import BUCKET, NAMESPACE, Stage
 from tools.installation import OPERATOR
@@ -54,6 +55,7 @@ class Story:
         self._stage = stage
         self._keep = keep
         self._tell = narrator
+        self._activity = ActivitySteps(stage, narrator)
         self._figures: list[str] = []
         self._approved_at = datetime.now(UTC)
         self._request: dict[str, Any] = {}
@@ -64,25 +66,30 @@ class Story:
 
     def tell(self) -> None:
         """Tell all of it."""
+        is_monitored, activity = self._stage.has_monitor, self._activity
         steps: list[Callable[[], None]] = [
             self.servers,
             *([self.bucket] if self._stage.store == "s3" else []),
             self.chart,
             self.operator,
+            *([activity.monitor] if is_monitored else []),
             self.offer,
             self.nobody_has_access,
             self.alice_asks,
             self.nobody_approves_themselves,
             self.bob_approves,
             self.access_is_there,
+            *([activity.alice_uses_it] if is_monitored else []),
             self.what_people_see,
             self.the_trail,
             *([self.the_bucket_keeps] if self._stage.store == "s3" else []),
             self.an_edited_copy,
+            *([activity.while_it_lasts, activity.bob_only_reads] if is_monitored else []),
             self.the_end,
             self.access_is_gone,
             self.how_exact,
             self.the_whole_record,
+            *([activity.what_was_done] if is_monitored else []),
         ]
         for step in steps:
             step()
@@ -127,6 +134,8 @@ class Story:
         install = "helm install curfew charts/curfew -n curfew-system --create-namespace --values examples/values.yaml"
         if stage.store == "file":
             install += f" \\\n  --set config.audit.url={stage.url} --set config.audit.worm=advisory"
+        if stage.has_monitor:
+            install += " \\\n  --set monitor.enabled=true"
         tell.run(install, says="STATUS: deployed", lines=7)
         stage.installation.await_in_force()
         tell.say(
@@ -138,8 +147,7 @@ class Story:
         """Start the operator."""
         tell, stage = self._tell, self._stage
         tell.title("The operator")
-        stage.prepare_operator()
-        tell.announce('curfew operator --config "$DEMO/config.yaml" --kubeconfig "$DEMO/operator.kubeconfig"')
+        tell.announce('curfew operator --config "$DEMO/operator.yaml" --kubeconfig "$DEMO/operator.kubeconfig"')
         parts = stage.start_operator()
         tell.show([f"{name}: {said}" for name, said in parts.items()])
         tell.say(
@@ -162,9 +170,10 @@ class Story:
             "kubectl wait -n payments --for=condition=Ready accesspolicy/debug --timeout=20s", says="condition met"
         )
         tell.run("kubectl run worker -n payments --image=payments-worker:1.4", says="created")
+        tell.run("kubectl create configmap worker -n payments --from-literal=logLevel=info", says="created")
         tell.say(
-            "RBAC defines who may ask (alice, bob) and who may approve (bob, carol). The pod is only there to be looked at; "
-            "without a node, it stays Pending."
+            "RBAC defines who may ask (alice, bob) and who may approve (bob, carol). The pod and its ConfigMap are there to be "
+            "looked at; without a node, the pod stays Pending."
         )
 
     def nobody_has_access(self) -> None:
@@ -399,7 +408,7 @@ class Story:
     @property
     def figures(self) -> list[str]:
         """Return what was measured, one line each."""
-        return self._figures
+        return [*self._figures, *self._activity.figures]
 
     def _await(self, is_so: Callable[[], bool]) -> None:
         """Ask again and again for a while; each question takes a process its time. What follows shows whether it became so."""
