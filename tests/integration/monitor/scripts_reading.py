@@ -105,7 +105,7 @@ CONNECTIONS: Final = (
         ),
         answer=Answer(
             "Unknown",
-            "one attach, one port-forward",
+            "one port-forward",  # how long the attach took comes before it, if that was a second or more
             reads=ANY,
             opaque=2,
             sensitive=("Attach", "PortForward"),
