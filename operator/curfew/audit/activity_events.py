@@ -163,7 +163,7 @@ ACTIVITY_EVENTS = (
         "6004E",
         _ALERT,
         RAISE,
-        "A call was allowed by a binding that has the name of a grant's binding and is none.",
+        "A binding that has the name of a grant's binding, but is another one, allowed a call.",
         ("call", "binding", "namespace", "user"),
     ),
     EventType(

@@ -105,7 +105,7 @@ CONNECTIONS: Final = (
         ),
         answer=Answer(
             "Unknown",
-            "one port-forward",  # how long the attach took comes before it, if that was a second or more
+            "one attach, one port-forward",
             reads=ANY,
             opaque=2,
             sensitive=("Attach", "PortForward"),

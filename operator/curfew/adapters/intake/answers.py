@@ -1,4 +1,4 @@
-"""What a sender is told if its batch is not taken.
+"""The answer to a sender whose batch is not taken.
 
 kube-apiserver repeats a batch after every error, but only 429 and 5xx with a whole number of seconds in Retry-After are
 repeated at once, ten times within the 30 seconds that it gives one attempt (client-go, rest/with_retry.go). So three
@@ -49,7 +49,7 @@ class NotTaken(Exception):
 
     @classmethod
     def by_sink(cls, error: IntakeError) -> "NotTaken":
-        """Return what is told if the sink does not take a batch."""
+        """Return the answer to a batch that the sink does not take."""
         seconds = error.retry_after if isinstance(error, Overloaded) else RETRY_SECONDS
         return cls(error.reason, str(error), retry_seconds=seconds)
 
