@@ -15,6 +15,7 @@ from curfew.core.notices import Notice
 from curfew.core.policy_records import place_of
 from curfew.core.reasons import Reason
 from curfew.core.refused_or_withdrawn import RefusedOrWithdrawn
+from curfew.core.response_times import ResponseTimes, response_times
 from curfew.core.seals import Seals
 from curfew.ports import ClosedRequest, ClusterError, StoreUnavailable
 from curfew.processes.operator.counting import Counting
@@ -152,6 +153,7 @@ class Told:
     def __init__(self) -> None:
         self.notices: list[Notice] = []
         self.removals: list[tuple[str, datetime, Reason]] = []
+        self.responses: list[ResponseTimes] = []
 
     def notice(self, notice: Notice) -> None:
         """Remember an Event."""
@@ -159,6 +161,10 @@ class Told:
 
     def transition(self, facts: Facts, event: Event) -> None:
         """Hear of a transition."""
+
+    def reviewed(self, facts: Facts) -> None:
+        """Remember how long people took."""
+        self.responses.append(response_times(facts))
 
     def removed(self, binding: Binding, at: datetime, reason: Reason) -> None:
         """Remember a removal."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
@@ -19,9 +19,15 @@ from curfew.core.seals import Seals
 from curfew.ports import Attestation, Evidence
 from curfew.processes.operator.known import Store
 from curfew.processes.operator.reporting import Reporting
-from tests.support.builders import a_request
+from tests.support.builders import a_policy, a_request
 from tests.support.trail import a_record, a_story
 
+TERMS = {
+    "digest": "ab" * 32,
+    "policy": {"name": "debug", "uid": "uid-policy", "generation": 1},
+    "role": {"kind": "ClusterRole", "name": "view", "uid": "uid-role", "rulesDigest": "cd" * 32},
+}
+DEBUG = {"namespace": "payments", "policy": "debug"}
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 GOOD = Attestation(NOON, Evidence.STAMPED, sufficient=True, findings=())
 WEAK = Attestation(NOON, Evidence.REFUSED, sufficient=False, findings=("The bucket b has no Object Lock.",))
@@ -104,8 +110,14 @@ def facts(phase: Phase, *, now: datetime, mode: Mode = Mode.REVIEW, not_before: 
     decided_at = NOON + timedelta(minutes=1, seconds=0.25)
     metadata = SimpleNamespace(creation_timestamp=NOON, namespace="payments", name="inc-4711", uid="uid-1")
     status = SimpleNamespace(phase=phase, terms=SimpleNamespace(mode=mode))
-    request = SimpleNamespace(metadata=metadata, status=status, spec=SimpleNamespace(not_before=not_before))
+    spec = SimpleNamespace(not_before=not_before, policy_name="debug")
+    request = SimpleNamespace(metadata=metadata, status=status, spec=spec)
     return cast("Facts", SimpleNamespace(request=request, decided_at=decided_at, now=now, counting=None))
+
+
+def of_uid(body: dict[str, Any], uid: str) -> dict[str, Any]:
+    """Return an object as the API server would."""
+    return {**body, "metadata": {**body["metadata"], "uid": uid, "resourceVersion": "1"}}
 
 
 def figure(telemetry: Telemetry, name: str, **labels: str) -> float | None:
@@ -119,7 +131,7 @@ def test_a_grant_is_measured_from_the_decision_and_to_the_microsecond(
     reporting.transition(facts(Phase.PENDING, now=NOON + timedelta(minutes=1, seconds=0.29)), Event.GRANT)
 
     assert figure(telemetry, "activation_seconds_sum") == pytest.approx(0.04)
-    assert figure(telemetry, "time_to_decision_seconds_sum") == pytest.approx(60.25)
+    assert figure(telemetry, "time_to_decision_seconds_sum", **DEBUG) == pytest.approx(60.25)
 
 
 def test_a_grant_that_waited_for_its_start_is_measured_from_there(reporting: Reporting, telemetry: Telemetry) -> None:
@@ -128,25 +140,25 @@ def test_a_grant_that_waited_for_its_start_is_measured_from_there(reporting: Rep
     reporting.transition(facts(Phase.APPROVED, now=start + timedelta(seconds=0.1), not_before=start), Event.GRANT)
 
     assert figure(telemetry, "activation_seconds_sum") == pytest.approx(0.1)
-    assert figure(telemetry, "time_to_decision_seconds_count") == 1
+    assert figure(telemetry, "time_to_decision_seconds_count", **DEBUG) == 1
 
 
 @pytest.mark.parametrize(
     ("event", "mode", "count"),
     [
         (Event.DENY, Mode.REVIEW, 1),
-        (Event.TIME_OUT, Mode.REVIEW, 0),
-        (Event.CANCEL, Mode.REVIEW, 0),
-        (Event.GRANT, Mode.AUTOMATIC, 0),
-        (Event.GRANT, Mode.BREAK_GLASS, 0),
+        (Event.TIME_OUT, Mode.REVIEW, None),
+        (Event.CANCEL, Mode.REVIEW, None),
+        (Event.GRANT, Mode.AUTOMATIC, None),
+        (Event.GRANT, Mode.BREAK_GLASS, None),
     ],
 )
 def test_only_what_people_decide_is_a_decision(
-    reporting: Reporting, telemetry: Telemetry, event: Event, mode: Mode, count: int
+    reporting: Reporting, telemetry: Telemetry, event: Event, mode: Mode, count: int | None
 ) -> None:
     reporting.transition(facts(Phase.PENDING, now=NOON + timedelta(hours=1), mode=mode), event)
 
-    assert figure(telemetry, "time_to_decision_seconds_count") == count
+    assert figure(telemetry, "time_to_decision_seconds_count", **DEBUG) == count
 
 
 def test_the_oldest_record_that_waits_is_the_first_of_an_outbox_and_ours(
@@ -174,6 +186,33 @@ def test_the_oldest_record_that_waits_is_the_first_of_an_outbox_and_ours(
 
     reporting.survey(Store(), NOON + timedelta(minutes=10), None)
     assert figure(telemetry, "outbox_oldest_seconds") == 0
+
+
+def test_the_oldest_request_that_waits_for_people_is_shown_by_policy(
+    reporting: Reporting, telemetry: Telemetry
+) -> None:
+    store = Store()
+    store.policies.see(of_uid(a_policy(), "uid-policy"))
+    made = [
+        (NOON, "Pending", "debug"),
+        (NOON + timedelta(minutes=5), "Pending", "debug"),
+        (NOON - timedelta(minutes=5), "Active", "debug"),
+        (NOON, None, "nonsense"),
+    ]
+    for number, (created, phase, policy) in enumerate(made):
+        body = of_uid(a_request(f"r-{number}", created=created, policyName=policy), f"uid-{number}")
+        if phase is not None:
+            body["status"] = {"phase": phase, "terms": TERMS}
+        store.see_request(body)
+
+    reporting.survey(store, NOON + timedelta(minutes=10), None)
+    assert figure(telemetry, "pending_oldest_seconds", **DEBUG) == 600
+    assert figure(telemetry, "requests", **DEBUG, phase="Pending") == 2
+    assert figure(telemetry, "requests", namespace="other", policy="other", phase="New") == 1
+    assert figure(telemetry, "requests", namespace="payments", policy="nonsense", phase="New") is None
+
+    reporting.survey(Store(), NOON + timedelta(minutes=10), None)
+    assert figure(telemetry, "pending_oldest_seconds", **DEBUG) is None
 
 
 def test_a_refusal_without_records_of_its_own_is_counted_here_too(reporting: Reporting, telemetry: Telemetry) -> None:

@@ -11,7 +11,7 @@ from threading import Thread
 from typing import Any, Final
 
 from curfew.api.names import CHECKPOINT_CONFIG_MAP, CHECKPOINT_KEY
-from curfew.api.times import format_time
+from curfew.api.times import format_time, parse_time
 from tests.integration.installed import SYSTEM, Installed
 from tests.integration.operator.evidence import Evidence
 from tests.integration.operator.place import AGAIN_SECONDS, Asked, Place, now
@@ -80,10 +80,12 @@ class Story:
     before: Metrics
     without_bucket: Metrics = field(default_factory=dict)
     without_collector: Metrics = field(default_factory=dict)
+    with_pending: Metrics = field(default_factory=dict)
     after: Metrics = field(default_factory=dict)
     requests: list[Asked] = field(default_factory=list)
     activation: list[timedelta] = field(default_factory=list)  # at most so long
     late: tuple[timedelta, timedelta] = (timedelta(0), timedelta(0))  # at least, at most
+    pending_for: timedelta = timedelta(0)  # at most so long, when it was looked at
     bucket_away: timedelta = timedelta(0)
     outbox: int = 0  # records in statuses meanwhile
     revoked_at: tuple[datetime, datetime] | None = None  # not before, not after
@@ -103,6 +105,12 @@ class Story:
         return self.evidence
 
     @property
+    def staged(self) -> Asked:
+        """Return the request that two people had to approve, each for a stage."""
+        (staged,) = (asked for asked in self.requests if asked.body["spec"]["policyName"] == "staged")
+        return staged
+
+    @property
     def granted(self) -> list[Asked]:
         """Return the requests that were granted."""
         return [asked for asked in self.requests if "grantedAt" in asked.status]
@@ -116,6 +124,7 @@ async def play(
     await _approve_and_revoke(story)
     await _wait_for_a_start(story)
     await _grant_without_review(story)
+    await _fill_two_stages(story)
     denied = await _pending(story)
     (await denied.decide(place.people.bob, "Deny")).done()
     await denied.closed()
@@ -173,6 +182,25 @@ async def _grant_without_review(story: Story) -> None:
     began = now()
     asked = await story.place.ask(story.place.people.alice, "automatic")
     story.requests.append(asked)
+    await asked.phase("Active")
+    story.activation.append(now() - began)
+    await _revoke(story, asked)
+    await asked.closed()
+
+
+async def _fill_two_stages(story: Story) -> None:
+    """The second after the metrics have shown that the request waits."""
+    people, namespace = story.place.people, story.place.namespace
+    asked = await _pending(story, "staged")
+    (await asked.decide(people.bob, stage="owners")).done()
+
+    def is_seen(metrics: Metrics) -> bool:
+        return total(metrics, "curfew_pending_oldest_seconds", namespace=namespace, policy="staged") > 0
+
+    story.with_pending = await _until(story, is_seen)
+    story.pending_for = now() - parse_time(asked.body["metadata"]["creationTimestamp"])
+    began = now()
+    (await asked.decide(people.dave, stage="security")).done()
     await asked.phase("Active")
     story.activation.append(now() - began)
     await _revoke(story, asked)

@@ -99,6 +99,58 @@ def transitions(story: Story) -> None:
     }
 
 
+@figure("curfew_pending_oldest_seconds")
+def pending_oldest(story: Story) -> None:
+    """One waited long enough to be seen; nothing waits in the end."""
+    waited = total(
+        story.with_pending, "curfew_pending_oldest_seconds", namespace=story.place.namespace, policy="staged"
+    )
+    ours = {
+        labels for labels in series(story.after, "curfew_pending_oldest_seconds") if labels[0] == story.place.namespace
+    }
+
+    assert 0 < waited <= story.pending_for.total_seconds() + 1  # a creation is cut to the second
+    assert ours == set()
+
+
+@figure("curfew_time_to_first_review_seconds")
+def time_to_first_review(story: Story) -> None:
+    """One decision each: the first was the last, but for the request with two stages."""
+    name, by = "curfew_time_to_first_review_seconds", {"namespace": story.place.namespace}
+    staged, took = story.staged, first_answers(story)
+
+    assert story.grew(f"{name}_count", **by) == len(took) == len(story.requests) - 1
+    assert story.grew(f"{name}_count", **by, policy="staged") == 1
+    assert story.grew(f"{name}_sum", **by) == pytest.approx(sum(took, timedelta()).total_seconds(), abs=0.5)
+    assert story.grew(f"{name}_sum", **by, policy="staged") < story.grew(
+        "curfew_time_to_decision_seconds_sum", **by, policy="staged"
+    )
+    assert [review["stage"] for review in staged.status["reviews"][:2]] == ["owners", "security"]
+
+
+def first_answers(story: Story) -> list[timedelta]:
+    """Return how long each request waited for its first answer, by its status. Nobody had to answer the third."""
+    return [
+        parse_time(asked.status["reviews"][0]["seenAt"]) - parse_time(asked.body["metadata"]["creationTimestamp"])
+        for asked in story.requests
+        if asked is not story.requests[2]
+    ]
+
+
+@figure("curfew_time_to_stage_seconds")
+def time_to_stage(story: Story) -> None:
+    created = parse_time(story.staged.body["metadata"]["creationTimestamp"])
+    took = {
+        review["stage"]: (parse_time(review["seenAt"]) - created).total_seconds()
+        for review in story.staged.status["reviews"][:2]
+    }
+
+    for stage, seconds in took.items():
+        by = {"namespace": story.place.namespace, "policy": "staged", "stage": stage}
+        assert story.grew("curfew_time_to_stage_seconds_count", **by) == 1
+        assert story.grew("curfew_time_to_stage_seconds_sum", **by) == pytest.approx(seconds, abs=0.001)
+
+
 @figure("curfew_time_to_decision_seconds")
 def time_to_decision(story: Story) -> None:
     decided = [asked for asked in story.requests if asked is not story.requests[2]]  # that one nobody had to decide

@@ -3,6 +3,9 @@
 import pytest
 
 from curfew.adapters.telemetry import Telemetry
+from curfew.adapters.telemetry.bounded import MOST_POLICIES, MOST_STAGES
+
+DEBUG = {"namespace": "payments", "policy": "debug"}
 
 
 @pytest.fixture
@@ -18,7 +21,10 @@ def everything(telemetry: Telemetry) -> None:
     """Tell all that can be told."""
     telemetry.set_phases({("payments", "debug", "Active"): 2})
     telemetry.transition("grant")
-    telemetry.decided(90)
+    telemetry.set_pending({("payments", "debug"): 40})
+    telemetry.first_reviewed("payments", "debug", 20)
+    telemetry.stage_filled("payments", "debug", "owners", 30)
+    telemetry.decided("payments", "debug", 90)
     telemetry.activated(0.02)
     telemetry.revoked(0.004)
     telemetry.set_past_expiry(1)
@@ -37,8 +43,11 @@ def test_what_is_told_can_be_read(telemetry: Telemetry) -> None:
     everything(telemetry)
     assert value(telemetry, "curfew_requests", namespace="payments", policy="debug", phase="Active") == 2
     assert value(telemetry, "curfew_transitions_total", event="grant") == 1
-    assert value(telemetry, "curfew_time_to_decision_seconds_sum") == 90
-    assert value(telemetry, "curfew_time_to_decision_seconds_bucket", le="120.0") == 1
+    assert value(telemetry, "curfew_pending_oldest_seconds", **DEBUG) == 40
+    assert value(telemetry, "curfew_time_to_first_review_seconds_sum", **DEBUG) == 20
+    assert value(telemetry, "curfew_time_to_stage_seconds_sum", **DEBUG, stage="owners") == 30
+    assert value(telemetry, "curfew_time_to_decision_seconds_sum", **DEBUG) == 90
+    assert value(telemetry, "curfew_time_to_decision_seconds_bucket", **DEBUG, le="120.0") == 1
     assert value(telemetry, "curfew_activation_seconds_bucket", le="0.025") == 1
     assert value(telemetry, "curfew_revocation_lateness_seconds_bucket", le="0.005") == 1
     assert value(telemetry, "curfew_past_expiry") == 1
@@ -69,6 +78,7 @@ def test_no_label_could_hold_a_person(telemetry: Telemetry) -> None:
         "policy",
         "python",
         "reason",
+        "stage",
         "version",
     }
 
@@ -111,3 +121,31 @@ def test_prometheus_can_read_it(telemetry: Telemetry) -> None:
 def test_two_do_not_meet() -> None:
     Telemetry()
     Telemetry()
+
+
+def test_however_many_policies_there_are_only_so_many_have_series(telemetry: Telemetry) -> None:
+    """The first keep theirs; all others share one, in which nothing is lost."""
+    most = 10 * MOST_STAGES
+    telemetry.set_phases({("payments", f"p-{number}", "Pending"): 1 for number in range(most)})
+    telemetry.set_pending({("payments", f"p-{number}"): float(number) for number in range(most)})
+    for number in range(most):
+        telemetry.first_reviewed("payments", f"p-{number}", 1)
+        telemetry.stage_filled("payments", f"p-{number}", "owners", 1)
+        telemetry.decided("payments", f"p-{number}", 1)
+
+    other = {"namespace": "other", "policy": "other"}
+    assert value(telemetry, "curfew_requests", **other, phase="Pending") == most - MOST_POLICIES
+    assert value(telemetry, "curfew_pending_oldest_seconds", **other) == most - 1
+    assert value(telemetry, "curfew_time_to_first_review_seconds_count", **other) == most - MOST_POLICIES
+    assert value(telemetry, "curfew_time_to_stage_seconds_count", **other, stage="other") == most - MOST_STAGES
+    assert value(telemetry, "curfew_time_to_decision_seconds_count", **other) == most - MOST_POLICIES
+    assert value(telemetry, "curfew_requests", namespace="payments", policy="p-0", phase="Pending") == 1
+    for metric in telemetry.registry.collect():
+        series = {tuple(label for label in sorted(s.labels.items()) if label[0] != "le") for s in metric.samples}
+        assert len(series) <= MOST_STAGES + 1, metric.name
+
+
+def test_a_policy_that_never_was_has_no_series_of_its_own(telemetry: Telemetry) -> None:
+    telemetry.set_phases({("", "", "New"): 3})
+
+    assert value(telemetry, "curfew_requests", namespace="other", policy="other", phase="New") == 3

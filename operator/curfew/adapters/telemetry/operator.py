@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime
 
+from curfew.adapters.telemetry.bounded import MOST_POLICIES, MOST_STAGES, OTHER, BoundedLabels
 from curfew.adapters.telemetry.metrics import LogMetrics
 
 PEOPLE_BUCKETS = (1.0, 5.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 7200.0, 14400.0, 28800.0, 86400.0)
@@ -14,13 +15,34 @@ class Telemetry(LogMetrics):
 
     def __init__(self) -> None:
         super().__init__()
+        self._policies, self._stages = BoundedLabels(MOST_POLICIES), BoundedLabels(MOST_STAGES)
         self._requests = self._gauge("requests", "AccessRequests watched.", "namespace", "policy", "phase")
         self._transitions = self._counter("transitions", "Events in the lives of requests.", "event")
         self._warnings = self._counter("warnings", "Warnings reported as Kubernetes Events.", "reason")
+        self._pending = self._gauge(
+            "pending_oldest_seconds", "Age of the oldest request that waits for people.", "namespace", "policy"
+        )
+        self._first_review = self._histogram(
+            "time_to_first_review_seconds",
+            "From a request's creation to the first approval or denial, if people decide.",
+            PEOPLE_BUCKETS,
+            "namespace",
+            "policy",
+        )
+        self._stage = self._histogram(
+            "time_to_stage_seconds",
+            "From a request's creation until a stage had its approvals.",
+            PEOPLE_BUCKETS,
+            "namespace",
+            "policy",
+            "stage",
+        )
         self._decision = self._histogram(
             "time_to_decision_seconds",
             "From a request's creation to the denial or the last approval, if people decide.",
             PEOPLE_BUCKETS,
+            "namespace",
+            "policy",
         )
         self._activation = self._histogram(
             "activation_seconds",
@@ -73,10 +95,26 @@ class Telemetry(LogMetrics):
         self._queue = self._gauge("queue_depth", "Requests and policies that wait for their turn.")
 
     def set_phases(self, requests: Mapping[tuple[str, str, str], int]) -> None:
-        """Set how many requests there are by namespace, policy and phase. Series not in `requests` are removed."""
+        """Set how many requests there are by namespace, policy and phase. Series not in `requests` are removed.
+
+        Requests under a policy that does not exist have "" as their namespace and policy.
+        """
         self._requests.clear()
-        for labels, count in requests.items():
-            self._requests.labels(*labels).set(count)
+        for (namespace, policy, phase), count in requests.items():
+            self._requests.labels(*self._named(namespace, policy), phase).inc(count)
+
+    def set_pending(self, oldest: Mapping[tuple[str, str], float]) -> None:
+        """Set by namespace and policy how many seconds the oldest request has waited for people."""
+        self._pending.clear()
+        ages: dict[tuple[str, ...], float] = {}
+        for policy, age in oldest.items():
+            labels = self._named(*policy)
+            ages[labels] = max(age, ages.get(labels, 0.0))
+        for labels, age in ages.items():
+            self._pending.labels(*labels).set(age)
+
+    def _named(self, namespace: str, policy: str) -> tuple[str, ...]:
+        return self._policies.of(namespace, policy) if policy else (OTHER, OTHER)
 
     def transition(self, event: str) -> None:
         """Count an event of the lifecycle, such as "grant"."""
@@ -86,9 +124,17 @@ class Telemetry(LogMetrics):
         """Count a warning, such as "OutboxAltered" or "OrphanRemoved"."""
         self._warnings.labels(reason).inc()
 
-    def decided(self, seconds: float) -> None:
+    def first_reviewed(self, namespace: str, policy: str, seconds: float) -> None:
+        """Record how long after its creation a request had its first approval or denial."""
+        self._first_review.labels(*self._named(namespace, policy)).observe(seconds)
+
+    def stage_filled(self, namespace: str, policy: str, stage: str, seconds: float) -> None:
+        """Record how long after the creation of a request one of its stages had all its approvals."""
+        self._stage.labels(*self._stages.of(namespace, policy, stage)).observe(seconds)
+
+    def decided(self, namespace: str, policy: str, seconds: float) -> None:
         """Record how long after its creation people had decided a request."""
-        self._decision.observe(seconds)
+        self._decision.labels(*self._named(namespace, policy)).observe(seconds)
 
     def activated(self, seconds: float) -> None:
         """Record how long after the last approval was seen, or after its notBefore, the binding was there."""

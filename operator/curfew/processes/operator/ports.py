@@ -83,6 +83,10 @@ class Reporter(Protocol):
         """Report that a request changed its phase."""
         ...
 
+    def reviewed(self, facts: Facts) -> None:
+        """Report that decisions that were new are now in the status, so that people's answers can be measured."""
+        ...
+
     def removed(self, binding: Binding, at: datetime, reason: Reason) -> None:
         """Report that a binding was removed, so that lateness can be measured."""
         ...

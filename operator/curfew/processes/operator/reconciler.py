@@ -229,6 +229,8 @@ class Reconciler:
             self._store.memories.saw_gone(uid)
             return
         self._store.see_request(body)
+        if "reviews" in patch.status:
+            self._reporter.reviewed(facts)
         if patch.event is not None:
             self._reporter.transition(facts, patch.event)
             if patch.status["phase"] in FINAL:

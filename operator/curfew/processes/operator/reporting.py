@@ -9,16 +9,17 @@ import structlog
 from curfew.adapters.events import Recorder
 from curfew.adapters.telemetry import Telemetry
 from curfew.api.access_policy import Mode
-from curfew.api.access_request import Phase
+from curfew.api.access_request import AccessRequest, Phase
 from curfew.api.times import format_time
 from curfew.audit.record import Record
 from curfew.core import skew
 from curfew.core.bindings import Binding
 from curfew.core.facts import STARTING, ClockState, EnforcementState, Facts
-from curfew.core.keys import Key
+from curfew.core.keys import Key, PolicyKey
 from curfew.core.lifecycle import Event
 from curfew.core.notices import Notice, about_clock, about_enforcement, about_log, about_sweeper
 from curfew.core.reasons import Reason
+from curfew.core.response_times import response_times, waits_since
 from curfew.core.seals import Seals
 from curfew.core.sweeping import SweeperState, Sweeps
 from curfew.ports import Attestation, ClosedRequest, ClusterError
@@ -54,7 +55,8 @@ class Reporting:
         created, decided = request.metadata.creation_timestamp, facts.decided_at
         is_reviewed = status.terms is not None and status.terms.mode is Mode.REVIEW
         if event in _DECIDES and status.phase is Phase.PENDING and is_reviewed and created is not None:
-            self._telemetry.decided((decided - created).total_seconds())
+            policy = PolicyKey.named_by(request)
+            self._telemetry.decided(policy.namespace, policy.name, (decided - created).total_seconds())
         if event is Event.GRANT:
             begun = max(decided, request.spec.not_before or decided)
             self._telemetry.activated((facts.now - begun).total_seconds())
@@ -65,6 +67,14 @@ class Reporting:
             request=request.metadata.name,
             uid=request.metadata.uid,
         )
+
+    def reviewed(self, facts: Facts) -> None:
+        """Measure how long people took, if decisions that are seen for the first time bring that to an end."""
+        policy, took = PolicyKey.named_by(facts.request), response_times(facts)
+        if took.first_review is not None:
+            self._telemetry.first_reviewed(policy.namespace, policy.name, took.first_review.total_seconds())
+        for stage, after in took.stages.items():
+            self._telemetry.stage_filled(policy.namespace, policy.name, stage, after.total_seconds())
 
     def removed(self, binding: Binding, at: datetime, reason: Reason) -> None:
         """Measure how late a binding was removed (promise P1)."""
@@ -193,11 +203,15 @@ class Reporting:
         `seals` shows which records in a status are ours; None while the seals are not known.
         """
         phases: Counter[tuple[str, str, str]] = Counter()
+        pending: dict[tuple[str, str], float] = {}
         waiting = 0
         oldest: list[datetime] = []
         for request in store.requests():
             phase = request.status.phase or "New"
-            phases[request.metadata.namespace, request.spec.policy_name, str(phase)] += 1
+            policy = _policy_of(request, store)
+            phases[*policy, str(phase)] += 1
+            if (since := waits_since(request)) is not None:
+                pending[policy] = max(pending.get(policy, 0.0), (now - since).total_seconds())
             waiting += len(request.status.outbox)
             if seals is not None:  # the first is the oldest
                 oldest += (record.at for record in seals.open(request.metadata.uid, request.status.outbox[:1]).records)
@@ -208,5 +222,13 @@ class Reporting:
             if r.status.phase is Phase.ACTIVE and r.status.expires_at is not None and r.status.expires_at < now
         )
         self._telemetry.set_phases(phases)
+        self._telemetry.set_pending(pending)
         self._telemetry.set_past_expiry(max(past, late))
         self._telemetry.set_outbox(waiting, max(0.0, (now - min(oldest, default=now)).total_seconds()))
+
+
+def _policy_of(request: AccessRequest, store: Store) -> tuple[str, str]:
+    """Return namespace and name of a request's policy: empty if there never was one, for people may name any."""
+    key = PolicyKey.named_by(request)
+    is_real = request.status.terms is not None or store.policies.get(key) is not None
+    return (key.namespace, key.name) if is_real else ("", "")
