@@ -35,8 +35,8 @@ UNSTAMPED: Final = (
 UNSTAMPED_IN_FULL: Final = ("contract", "integration", "attacks")
 """What `make soak` runs once more without stamping."""
 
-STORES: Final = ("fake-gcs-server",)
-"""The servers that only tests need: other dialects of object storage."""
+ONLY_FOR_TESTS: Final = ("fake-gcs-server", "prometheus", "promtool")
+"""The programs that only tests need: another dialect of object storage, and what reads our metrics and rules."""
 
 MOST_CONTROL_PLANES: Final = 8
 """Each process has a control plane of its own, which takes about 600 MB."""
@@ -113,7 +113,7 @@ def main(arguments: list[str]) -> int:
     try:
         if known.kind != "quick":
             # Here and not in a fixture, so that whoever waits sees how it goes.
-            build([*NEEDED[chosen_cluster()], *STORES])
+            build([*NEEDED[chosen_cluster()], *ONLY_FOR_TESTS])
             with_azurite()
         cores = len(os.sched_getaffinity(0))
         for part in parts(known.kind, cores, ours=chosen_cluster() == "local"):

@@ -73,3 +73,8 @@ def test_each_binary_has_a_pinned_module_and_a_recipe(name: str) -> None:
 def test_each_go_mod_names_its_tools() -> None:
     for binary in BINARIES:
         assert f"{binary.package}\n" in (MODULES / binary.folder / "go.mod").read_text()
+
+
+def test_prometheus_is_built_without_the_clients_of_clouds() -> None:
+    assert "-tags=remove_all_sd" in recipe(BY_NAME["prometheus"], "linux/amd64").arguments
+    assert "-tags=" not in " ".join(recipe(BY_NAME["etcd"], "linux/amd64").arguments)
