@@ -16,6 +16,8 @@ _COURSES: Final = "operator/test_lifecycle.py::test_each_step_is_in_the_log_once
 _POLICIES: Final = "operator/test_policies.py::test_what_becomes_of_a_policy_is_recorded"
 _GLASS: Final = "operator/test_roles.py::test_the_glass_is_broken_at_once_and_reviewed_afterwards"
 _SESSIONS: Final = "monitor/test_scripted_sessions.py::test_both_logs_verify_and_hold_nothing_twice"
+_ALERTS: Final = "monitor/test_alerts.py::test_both_logs_verify_and_hold_every_alert_once"
+_RESPONSES: Final = "monitor/test_alerts.py::test_a_person_resolves_an_alert_and_silences_others"
 _OUTAGES: Final = "operator/test_outages.py::test_everything_is_recorded_once_when_the_bucket_is_back"
 
 SHOWN_BY: Final[Mapping[str, str]] = {
@@ -79,6 +81,12 @@ SHOWN_BY: Final[Mapping[str, str]] = {
     "alert.binding_name_reused": _SESSIONS,
     "session.pod_deleted": "monitor/test_leftovers.py::test_connections_that_outlast_a_grant_are_cut_by_deleting_their_pods",
     "alert.pod_not_deleted": "monitor/test_leftovers.py::test_without_the_right_nothing_is_deleted_and_an_alert_names_it",
+    "alert.raised": _ALERTS,
+    "alert.resolved": _RESPONSES,
+    "alert.silenced": _RESPONSES,
+    "alert.silence_ended": _RESPONSES,
+    "detection.checked": _ALERTS,
+    "detection.configured": _ALERTS,
     "external.called": "monitor/test_other_systems.py::test_lines_of_a_database_are_told_beside_the_calls_of_the_cluster",
 }
 """By event: the test, from this folder."""

@@ -96,6 +96,8 @@ class FindingInfo:
 
     uid: str
     title: str
+    detector: str = ""  # what found it
+    severity: int | None = None  # in OCSF's numbers; None: that of the event
 
 
 @dataclass(frozen=True, slots=True)
@@ -313,7 +315,9 @@ def _access(story: Story | None) -> dict[str, Any]:
 def _found(kind: EventType, finding: FindingInfo) -> dict[str, Any]:
     # OCSF has other numbers for a finding: 1 it is new, 2 somebody works on it, 4 it is resolved.
     status = {RAISE: 1, RESOLVE: 4}.get(kind.activity_id, 2)
-    return {"finding_info": {"uid": finding.uid, "title": finding.title}, "status_id": status}
+    info = {"uid": finding.uid, "title": finding.title, **({"types": [finding.detector]} if finding.detector else {})}
+    severity = {"severity_id": finding.severity} if finding.severity is not None else {}
+    return {"finding_info": info, "status_id": status} | severity
 
 
 def _from(source: Source | None) -> dict[str, Any]:

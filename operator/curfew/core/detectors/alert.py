@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import IntEnum, StrEnum
 
 from curfew.audit.record import Record, Story
@@ -71,6 +71,8 @@ class Alert:
     policy: str = ""  # its name in that namespace
     story: Story | None = None  # of the request, if it is about exactly one
     values: Mapping[str, int | str] = field(default_factory=dict)  # what was counted, and the limits
+    quiet: timedelta | None = None
+    """After this time, another with its key is raised although nothing has ended this one; None: only after its end."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,13 +1,13 @@
 """What a detector is."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 from datetime import datetime
-from typing import Generic, Protocol, TypeVar
+from typing import Protocol, runtime_checkable
 
-from curfew.core.detectors.alert import Alert, Resolution, Seen
+from curfew.core.detectors.alert import Alert, Resolution, Seen, WhichLog
+from curfew.core.detectors.tuning import Tuned
 
-S = TypeVar("S")
+__all__ = ["Detector", "Finding", "Hears", "Tuned"]
 
 Finding = Alert | Resolution
 
@@ -37,13 +37,10 @@ class Detector(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Tuned(Generic[S]):
-    """The settings of a detector: the usual ones, and those for single policies."""
+@runtime_checkable
+class Hears(Protocol):
+    """A detector that also learns up to when a log was read, if it holds no records."""
 
-    usual: S
-    by_policy: Mapping[tuple[str, str], S] = field(default_factory=dict)  # by namespace and name of the policy
-
-    def of(self, namespace: str, policy: str) -> S:
-        """Return the settings for a policy."""
-        return self.by_policy.get((namespace, policy), self.usual)
+    def heard(self, log: WhichLog, at: datetime) -> Iterable[Finding]:
+        """Learn that a log was read to its end, which is as new as `at`."""
+        ...

@@ -1,0 +1,72 @@
+"""All detectors, by name, with their settings; a new one is added here."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final, Protocol
+
+from curfew.core.detectors.alert import Alert
+from curfew.core.detectors.detector import Detector
+from curfew.core.detectors.engine import Engine
+from curfew.core.detectors.many_requests import ManyRequests, ManyRequestsSettings
+from curfew.core.detectors.privilege import Privilege
+from curfew.core.detectors.tuning import DetectorSettings, Tuned, TuningRefused, read
+
+
+class Making(Protocol):
+    """How a detector is made: from its settings, and from what is known of roles."""
+
+    def __call__(self, tuned: Tuned[Any], privilege: Privilege) -> Detector:
+        """Return a detector that has learnt nothing."""
+        ...
+
+
+def alone(make: Callable[[Tuned[Any]], Detector]) -> Making:
+    """Return how a detector is made that need not know which roles are privileged."""
+    return lambda tuned, privilege: make(tuned)
+
+
+DETECTORS: Final[Mapping[str, tuple[Making, type[DetectorSettings]]]] = {
+    "ManyRequests": (ManyRequests, ManyRequestsSettings),
+}
+"""By name: how it is made, and the settings that it has."""
+
+
+def tunings(
+    usual: Mapping[str, Mapping[str, Any]], by_policy: Mapping[tuple[str, str], Mapping[str, Mapping[str, Any]]]
+) -> Mapping[str, Tuned[Any]]:
+    """Read the settings of all detectors as they are written: by detector, and by namespace and policy, then by detector.
+
+    Raise `TuningRefused` for a detector that does not exist, for an unknown setting, and for a value that cannot be.
+    """
+    for name in (*usual, *(name for written in by_policy.values() for name in written)):
+        if name not in DETECTORS:
+            raise TuningRefused(f"there is no detector {name}; there are {', '.join(DETECTORS)}")
+    return {
+        name: read(
+            name,
+            model,
+            usual.get(name, {}),
+            {policy: written[name] for policy, written in by_policy.items() if name in written},
+        )
+        for name, (_, model) in DETECTORS.items()
+    }
+
+
+def engine(tuned: Mapping[str, Tuned[Any]], *, log: str, now: datetime, privileged: Sequence[str] = ()) -> Engine:
+    """Return an engine with all detectors that are switched on, for any policy at least.
+
+    `tuned` is what `tunings` returns, `log` the id of the log of activity, and `privileged` the roles that count as
+    privileged in any case, as KIND/NAME.
+    """
+    privilege = Privilege(privileged)
+
+    def is_off(alert: Alert) -> bool:
+        return not tuned[alert.detector].of(alert.namespace, alert.policy).enabled
+
+    def on() -> Iterator[Detector]:
+        for name, (make, _) in DETECTORS.items():
+            settings = tuned[name]
+            if settings.usual.enabled or any(one.enabled for one in settings.by_policy.values()):
+                yield make(settings, privilege)
+
+    return Engine(on(), log=log, now=now, common=(privilege,), is_off=is_off)
