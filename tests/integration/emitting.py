@@ -19,6 +19,8 @@ _SESSIONS: Final = "monitor/test_scripted_sessions.py::test_both_logs_verify_and
 _ALERTS: Final = "monitor/test_alerts.py::test_both_logs_verify_and_hold_every_alert_once"
 _RESPONSES: Final = "monitor/test_alerts.py::test_a_person_resolves_an_alert_and_silences_others"
 _OUTAGES: Final = "operator/test_outages.py::test_everything_is_recorded_once_when_the_bucket_is_back"
+_FACTS: Final = "monitor/test_facts.py"
+_GUARDS: Final = "operator/test_enforcement.py::test_a_guard_that_is_taken_away_is_in_the_record_until_it_is_back"
 
 SHOWN_BY: Final[Mapping[str, str]] = {
     "request.created": _COURSES,
@@ -51,6 +53,8 @@ SHOWN_BY: Final[Mapping[str, str]] = {
     "policy.updated": _POLICIES,
     "policy.weakened": _POLICIES,
     "policy.deleted": _POLICIES,
+    "enforcement.lost": _GUARDS,
+    "enforcement.restored": _GUARDS,
     "audit.opened": _OUTAGES,
     "audit.sink_failed": _OUTAGES,
     "audit.sink_recovered": _OUTAGES,
@@ -87,6 +91,12 @@ SHOWN_BY: Final[Mapping[str, str]] = {
     "alert.silence_ended": _RESPONSES,
     "detection.checked": _ALERTS,
     "detection.configured": _ALERTS,
+    "decision.refused": f"{_FACTS}::test_a_decision_about_ones_own_request_is_noticed",
+    "binding.found_outside": f"{_FACTS}::test_a_binding_that_is_no_grant_is_found_used_and_gone",
+    "binding.gone_outside": f"{_FACTS}::test_a_binding_that_is_no_grant_is_found_used_and_gone",
+    "role.used_outside": f"{_FACTS}::test_a_binding_that_is_no_grant_is_found_used_and_gone",
+    "guard.changed": f"{_FACTS}::test_whoever_takes_a_guard_away_is_in_the_record",
+    "person.seen": f"{_FACTS}::test_a_decision_about_ones_own_request_is_noticed",
     "external.called": "monitor/test_other_systems.py::test_lines_of_a_database_are_told_beside_the_calls_of_the_cluster",
 }
 """By event: the test, from this folder."""

@@ -17,6 +17,7 @@ from curfew.audit.event_type import (
     EventType,
     OcsfClass,
 )
+from curfew.audit.noticed_events import NOTICED_EVENTS
 
 _ENTITY, _ACCESS = OcsfClass.ENTITY_MANAGEMENT, OcsfClass.USER_ACCESS_MANAGEMENT
 _ENDED = ("end_reason",)
@@ -167,7 +168,24 @@ EVENTS: Mapping[str, EventType] = MappingProxyType(
             EventType(
                 "policy.deleted", "5004W", _ENTITY, DELETE, "A policy is gone; nothing is granted under it.", _GONE
             ),
+            EventType(
+                "enforcement.lost",
+                "5201E",
+                _ENTITY,
+                OTHER,
+                "An admission policy is not in force: nothing is granted until all of them are.",
+                ("policies", "message", "since"),
+            ),
+            EventType(
+                "enforcement.restored",
+                "5202I",
+                _ENTITY,
+                OTHER,
+                "All admission policies are in force again.",
+                ("policies", "message", "since", "seconds"),
+            ),
             *ACTIVITY_EVENTS,
+            *NOTICED_EVENTS,
             EventType(
                 "audit.opened",
                 "9001I",

@@ -57,7 +57,9 @@ def judge_enforcement(
     else:
         reason, message = EnforcementReason.ENFORCED, "All admission policies are in force."
     since = before.since if before is not None and before.reason == reason else now
-    return EnforcementState(ok=reason is EnforcementReason.ENFORCED, reason=reason, message=message, since=since)
+    return EnforcementState(
+        ok=reason is EnforcementReason.ENFORCED, reason=reason, message=message, since=since, policies=tuple(wrong)
+    )
 
 
 def _not_enforced(wrong: Mapping[str, str]) -> str:

@@ -55,6 +55,8 @@ class TrailState(_State):
 class EnforcementState(_State):
     """Whether our admission policies were found in force."""
 
+    policies: tuple[str, ...] = ()  # those that were found not to be, by name
+
 
 @dataclass(frozen=True, slots=True)
 class ClockState(_State):

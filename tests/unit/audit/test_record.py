@@ -307,14 +307,26 @@ def test_a_story_can_be_ended() -> None:
     assert (ended.ended_at, ended.end_reason, ended.uid) == (NOON, "RequestDeleted", STORY.uid)
 
 
+_OF_ACTIVITY = {"call", "stream", "session", "coverage", "external", "detection"}
+_OF_ACTIVITY |= {"decision", "binding", "guard", "role", "person"}
+
+
 def test_events_have_a_stable_code_each_and_an_honest_tense() -> None:
     codes = [event.code for event in EVENTS.values()]
 
     assert len(set(codes)) == len(codes)
     for name, event in EVENTS.items():
         noun, _, verb = name.partition(".")
-        family = {"request": "1", "review": "2", "grant": "3", "policy": "5", "alert": "6", "audit": "9"}.get(noun, "7")
-        assert family != "7" or noun in ("call", "stream", "session", "coverage", "external")
+        family = {
+            "request": "1",
+            "review": "2",
+            "grant": "3",
+            "policy": "5",
+            "enforcement": "5",
+            "alert": "6",
+            "audit": "9",
+        }.get(noun, "7")
+        assert family != "7" or noun in _OF_ACTIVITY
         assert event.code[0] == family
         assert event.code[1:4].isdigit()
         assert event.code[4:] in ("I", "W", "E")

@@ -80,7 +80,7 @@ def called(session: Session, call: Call, how: How, effect: Effect, *, after_end:
         qualifier=call.identity,
         success=effect in (Effect.READ, Effect.CHANGED, Effect.OPAQUE, Effect.DRY_RUN),
         detail=_detail(call, how, effect, kind, after_end=after_end),
-        source=Source(_addresses(call), call.user_agent, (call.audit_id,)),
+        source=Source(addresses(call), call.user_agent, (call.audit_id,)),
         call=ApiCall(
             verb=call.verb,
             audit_id=call.audit_id,
@@ -221,7 +221,7 @@ def _length(call: Call) -> timedelta:
     return max(call.at - call.received_at, timedelta(0))
 
 
-def _addresses(call: Call) -> tuple[str, ...]:
+def addresses(call: Call) -> tuple[str, ...]:
     """Return the addresses that are addresses: a proxy can pass on anything, and OCSF wants an address."""
     return tuple(address for address in call.source_addresses if _is_address(address))
 
