@@ -5,11 +5,24 @@ from datetime import datetime
 from typing import Any, Final, Protocol
 
 from curfew.core.detectors.alert import Alert
+from curfew.core.detectors.audit_gap import AuditGap, AuditGapSettings
 from curfew.core.detectors.detector import Detector
 from curfew.core.detectors.engine import Engine
+from curfew.core.detectors.left_behind import LeftBehindSettings, ObjectsLeftBehind
 from curfew.core.detectors.many_requests import ManyRequests, ManyRequestsSettings
+from curfew.core.detectors.mass_deletion import MassDeletion, MassDeletionSettings
+from curfew.core.detectors.mass_secret_reads import MassSecretReads, MassSecretReadsSettings
 from curfew.core.detectors.privilege import Privilege
+from curfew.core.detectors.probing import Probing, ProbingSettings
+from curfew.core.detectors.refused_decision import RefusedDecision, RefusedDecisionSettings
+from curfew.core.detectors.role_granted_outside import RoleGrantedOutside, RoleGrantedOutsideSettings
+from curfew.core.detectors.service_account_token import ServiceAccountToken, ServiceAccountTokenSettings
 from curfew.core.detectors.tuning import DetectorSettings, Tuned, TuningRefused, read
+from curfew.core.detectors.two_credentials import TwoCredentials, TwoCredentialsSettings
+from curfew.core.detectors.unfamiliar_place import UnfamiliarPlace, UnfamiliarPlaceSettings
+from curfew.core.detectors.unused_eligibility import UnusedEligibility, UnusedEligibilitySettings
+from curfew.core.detectors.unused_grant import UnusedGrant, UnusedGrantSettings
+from curfew.core.detectors.used_without_grant import UsedWithoutGrant, UsedWithoutGrantSettings
 
 
 class Making(Protocol):
@@ -27,6 +40,19 @@ def alone(make: Callable[[Tuned[Any]], Detector]) -> Making:
 
 DETECTORS: Final[Mapping[str, tuple[Making, type[DetectorSettings]]]] = {
     "ManyRequests": (ManyRequests, ManyRequestsSettings),
+    "RefusedDecision": (alone(RefusedDecision), RefusedDecisionSettings),
+    "RoleGrantedOutside": (alone(RoleGrantedOutside), RoleGrantedOutsideSettings),
+    "UsedWithoutGrant": (alone(UsedWithoutGrant), UsedWithoutGrantSettings),
+    "UnfamiliarPlace": (alone(UnfamiliarPlace), UnfamiliarPlaceSettings),
+    "TwoCredentials": (alone(TwoCredentials), TwoCredentialsSettings),
+    "ServiceAccountToken": (alone(ServiceAccountToken), ServiceAccountTokenSettings),
+    "UnusedGrant": (alone(UnusedGrant), UnusedGrantSettings),
+    "UnusedEligibility": (alone(UnusedEligibility), UnusedEligibilitySettings),
+    "LeftBehind": (alone(ObjectsLeftBehind), LeftBehindSettings),
+    "MassSecretReads": (alone(MassSecretReads), MassSecretReadsSettings),
+    "MassDeletion": (alone(MassDeletion), MassDeletionSettings),
+    "Probing": (alone(Probing), ProbingSettings),
+    "AuditGap": (alone(AuditGap), AuditGapSettings),
 }
 """By name: how it is made, and the settings that it has."""
 
