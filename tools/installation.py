@@ -21,6 +21,8 @@ OPERATOR: Final = f"system:serviceaccount:{SYSTEM}:curfew"
 SWEEPER: Final = f"system:serviceaccount:{SYSTEM}:curfew-sweeper"
 MONITOR: Final = f"system:serviceaccount:{SYSTEM}:curfew-monitor"
 SIGNING_KEY: Final = "curfew-signing-key"
+KINDS: Final = ("accessrequests.curfew.dev", "accesspolicies.curfew.dev", "alertresponses.curfew.dev")
+"""What the chart defines."""
 MONITOR_SIGNING_KEY: Final = "curfew-monitor-signing-key"
 
 
@@ -38,7 +40,7 @@ class Installation:
 
     def await_in_force(self) -> None:
         """Return when the kinds are served and each admission policy refuses what it is there to refuse."""
-        kinds = "crd/accessrequests.curfew.dev", "crd/accesspolicies.curfew.dev"
+        kinds = [f"crd/{kind}" for kind in KINDS]
         # A definition that is too young to have any condition makes the second of these fail instead of wait.
         self.kubectl("wait", "--for=jsonpath={.status.conditions}", *kinds)
         self.kubectl("wait", "--for=condition=Established", *kinds)

@@ -104,6 +104,7 @@ def probes(asker: Asker, namespace: str, operator: str) -> Mapping[str, Callable
     decision = {"status": {"decisions": [{"by": "someone", "decision": "Approve"}]}}
     return {
         "curfew-request-identity": create(labelled),
+        "curfew-alert-response": create(_a_response()),
         "curfew-request-decision": patch("accessrequest", {"status": {"phase": "Failed"}}, status),
         "curfew-request-immutable": patch("accessrequest", {"metadata": {"labels": closed}}),
         "curfew-request-no-orphan": lambda: asker.kubectl_as(
@@ -131,6 +132,22 @@ def _a_request(namespace: str, name: str) -> dict[str, Any]:
             "submittedBy": ADMIN,
             "duration": "1m",
             "reason": "a canary",
+        },
+    }
+
+
+def _a_response() -> dict[str, Any]:
+    """Return a silence that is over before it begins. Who makes it would be filled in, and be right."""
+    return {
+        "apiVersion": "curfew.dev/v1alpha1",
+        "kind": "AlertResponse",
+        "metadata": {"name": "canary"},
+        "spec": {
+            "action": "Silence",
+            "detector": "ManyRequests",
+            "reason": "a canary",
+            "endsAt": "2021-01-01T00:00:00Z",
+            "submittedBy": ADMIN,
         },
     }
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from curfew.api.access_policy import AccessPolicy
 from curfew.api.access_request import AccessRequest
+from curfew.api.alert_response import AlertResponse
 from curfew.api.crds import crds
 from curfew.api.meta import Model
 from curfew.api.times import WRITTEN, parse_time
@@ -78,7 +79,9 @@ def _values(schema: Mapping[str, Any]) -> st.SearchStrategy[Any]:
     )
 
 
-@pytest.mark.parametrize(("model", "crd"), tuple(zip((AccessPolicy, AccessRequest), crds(), strict=True)))
+@pytest.mark.parametrize(
+    ("model", "crd"), tuple(zip((AccessPolicy, AccessRequest, AlertResponse), crds(), strict=True))
+)
 @settings(
     max_examples=times(300), deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
 )

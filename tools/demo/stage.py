@@ -12,7 +12,7 @@ from typing import Any, Final, Literal, Self
 import yaml
 
 from tools.demo.access import Caller
-from tools.installation import CHECKOUT, SYSTEM, Installation
+from tools.installation import CHECKOUT, KINDS, SYSTEM, Installation
 from tools.running import CurfewProcess, a_monitor, an_operator
 from tools.servers.audit import AuditFeed
 from tools.servers.build import build
@@ -165,9 +165,7 @@ class Stage:
         asked = ("get", "--ignore-not-found", "--output=name")
         there = [
             *self.installation.kubectl(*asked, "namespace", NAMESPACE, SYSTEM).stdout.split(),
-            *self.installation.kubectl(
-                *asked, "customresourcedefinition", "accessrequests.curfew.dev", "accesspolicies.curfew.dev"
-            ).stdout.split(),
+            *self.installation.kubectl(*asked, "customresourcedefinition", *KINDS).stdout.split(),
         ]
         if there:
             raise ServersError(
@@ -182,7 +180,7 @@ class Stage:
         for kind, *found in (
             ("namespace", NAMESPACE, SYSTEM),
             ("clusterrole", "payments-debug"),
-            ("customresourcedefinition", "accessrequests.curfew.dev", "accesspolicies.curfew.dev"),
+            ("customresourcedefinition", *KINDS),
         ):
             self.installation.kubectl("delete", kind, *found, "--ignore-not-found", "--timeout=60s", check=False)
 

@@ -1,13 +1,14 @@
-"""The two CustomResourceDefinitions, made from the models and the rules."""
+"""The CustomResourceDefinitions, made from the models and the rules."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from curfew.api.access_policy import AccessPolicy
 from curfew.api.access_request import AccessRequest
+from curfew.api.alert_response import AlertResponse
 from curfew.api.meta import Model
 from curfew.api.names import GROUP, VERSION
-from curfew.api.rules import POLICY_RULES, REQUEST_RULES, Rule
+from curfew.api.rules import POLICY_RULES, REQUEST_RULES, RESPONSE_RULES, Rule
 from curfew.api.schemas import at, structural_schema
 
 CATEGORY = "curfew"
@@ -15,7 +16,7 @@ CATEGORY = "curfew"
 
 
 def crds() -> tuple[dict[str, Any], ...]:
-    """Return the definitions of AccessPolicy and AccessRequest as they are applied to a cluster."""
+    """Return the definitions of all kinds as they are applied to a cluster."""
     return (
         _definition(
             AccessPolicy,
@@ -58,6 +59,25 @@ def crds() -> tuple[dict[str, Any], ...]:
             ],
             selectable=[".spec.requester", ".spec.policyName", ".status.phase"],
         ),
+        _definition(
+            AlertResponse,
+            plural="alertresponses",
+            short_name="aresp",
+            rules=RESPONSE_RULES,
+            columns=[
+                _column("Action", ".spec.action"),
+                _column("Alert", ".spec.alert"),
+                _column("Detector", ".spec.detector"),
+                _column("Person", ".spec.person"),
+                _column("Namespace", ".spec.namespace"),
+                _column("Policy", ".spec.policy"),
+                _column("Ends", ".spec.endsAt"),
+                _column("By", ".spec.submittedBy"),
+                _column("Age", ".metadata.creationTimestamp", type_="date"),
+                _column("Reason", ".spec.reason", wide=True),
+            ],
+            scope="Cluster",
+        ),
     )
 
 
@@ -69,6 +89,7 @@ def _definition(
     rules: Mapping[str, tuple[Rule, ...]],
     columns: list[dict[str, Any]],
     selectable: list[str] | None = None,
+    scope: Literal["Namespaced", "Cluster"] = "Namespaced",
 ) -> dict[str, Any]:
     kind = model.__name__
     schema = structural_schema(model)
@@ -78,7 +99,7 @@ def _definition(
         "name": VERSION,
         "served": True,
         "storage": True,
-        "subresources": {"status": {}},
+        **({"subresources": {"status": {}}} if "status" in model.model_fields else {}),
         "additionalPrinterColumns": columns,
         "schema": {"openAPIV3Schema": schema},
     }
@@ -90,7 +111,7 @@ def _definition(
         "metadata": {"name": f"{plural}.{GROUP}"},
         "spec": {
             "group": GROUP,
-            "scope": "Namespaced",
+            "scope": scope,
             "names": {
                 "kind": kind,
                 "listKind": f"{kind}List",

@@ -247,3 +247,30 @@ REQUEST_RULES: Final[Mapping[str, tuple[Rule, ...]]] = {
     ),
 }
 """The rules of an AccessRequest, by the path of the field that they check."""
+
+RESPONSE_RULES: Final[Mapping[str, tuple[Rule, ...]]] = {
+    "": (NAME_IS_SHORT,),
+    "spec": (
+        Rule("self == oldSelf", "spec is immutable; create a new AlertResponse"),
+        Rule("(self.action == 'Resolve') == has(self.alert)", "alert is needed with Resolve, and only then", ".alert"),
+        Rule(
+            "(self.action == 'Silence') == has(self.endsAt)", "endsAt is needed with Silence, and only then", ".endsAt"
+        ),
+        Rule(
+            "(self.action == 'Silence') == "
+            "(has(self.detector) || has(self.person) || has(self.policy) || has(self.namespace))",
+            "Silence needs at least one of detector, person, policy and namespace; Resolve has none of them",
+        ),
+        Rule("!has(self.policy) || has(self.namespace)", "policy needs namespace, in which the policy is", ".policy"),
+        Rule(
+            "!has(self.person) || self.person != self.submittedBy",
+            "nobody can silence alerts about themselves",
+            ".person",
+        ),
+    ),
+    "spec.person": identity("person"),
+    "spec.submittedBy": identity("submittedBy"),
+    "spec.reason": words("reason", lines=True),
+    "spec.endsAt": time_of_ours("endsAt"),
+}
+"""The rules of an AlertResponse, by the path of the field that they check."""

@@ -27,8 +27,9 @@ def structural_schema(model: type[Model]) -> dict[str, Any]:
         # The API server knows the schema of metadata, and accepts no other.
         "metadata": {"type": "object"},
         "spec": root["properties"]["spec"],
-        "status": root["properties"]["status"],
     }
+    if "status" in root["properties"]:
+        properties["status"] = root["properties"]["status"]
     return {
         "description": inspect.cleandoc(model.__doc__ or ""),
         "type": "object",

@@ -25,6 +25,7 @@ _RBAC = "rbac.authorization.k8s.io"
 UNTRIED: Mapping[str, str] = {
     "curfew-decision-reason": "it brings an answer of Curfew's forward",
     "curfew-request-terms": "it brings an answer of Curfew's forward",
+    "curfew-alert-response": "without it, people could answer alerts by another name, and give no access",
     "curfew-request-deletion": "without it, people could end the access of others, and give none",
 }
 """The admission policies that are not tried, and why. Even without them, nobody gets access that they should not have."""

@@ -7,6 +7,7 @@ import pytest
 from tests.integration.installed import SYSTEM, Installed
 
 POLICIES = (
+    "curfew-alert-response",
     "curfew-decision-reason",
     "curfew-managed-bindings",
     "curfew-monitor-containment",

@@ -12,7 +12,10 @@ from curfew.api.phases import PHASE_CHANGES
 from curfew.api.rules import COUNTED, FIXED, LASTING, first_phase, phase_changes
 from curfew.api.schemas import NotStructural, at, structural_schema
 
-POLICIES, REQUESTS = crds()
+DEFINITIONS = crds()
+POLICIES, REQUESTS = DEFINITIONS[:2]
+
+OF_THE_CLUSTER = {"AlertResponse"}
 
 
 def version(crd: Mapping[str, Any]) -> dict[str, Any]:
@@ -40,7 +43,7 @@ def fields(node: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Mappi
 
 ALL_FIELDS = [
     pytest.param(field, id=f"{crd['spec']['names']['kind']} {path}")
-    for crd in (POLICIES, REQUESTS)
+    for crd in DEFINITIONS
     for path, field in fields(schema(crd))
     # The API server has its own schema for these.
     if path not in {"apiVersion", "kind", "metadata"}
@@ -65,15 +68,16 @@ def test_every_field_is_bounded(field: Mapping[str, Any]) -> None:
         assert "maxItems" in field
 
 
-@pytest.mark.parametrize("crd", [POLICIES, REQUESTS], ids=lambda crd: str(crd["metadata"]["name"]))
+@pytest.mark.parametrize("crd", DEFINITIONS, ids=lambda crd: str(crd["metadata"]["name"]))
 def test_a_definition_has_its_names(crd: Mapping[str, Any]) -> None:
-    """Namespaced, in the category, with a status of its own."""
+    """In the category, of the whole cluster or not, and with a status of its own if it has any."""
     names = crd["spec"]["names"]
+    has_status = "status" in schema(crd)["properties"]
 
     assert crd["metadata"]["name"] == f"{names['plural']}.curfew.dev"
-    assert crd["spec"]["scope"] == "Namespaced"
+    assert crd["spec"]["scope"] == ("Cluster" if names["kind"] in OF_THE_CLUSTER else "Namespaced")
     assert names["categories"] == ["curfew"]
-    assert version(crd)["subresources"] == {"status": {}}
+    assert version(crd).get("subresources") == ({"status": {}} if has_status else None)
 
 
 def test_requests_are_listed_as_the_design_says() -> None:

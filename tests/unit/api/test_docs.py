@@ -10,11 +10,13 @@ import yaml
 
 from curfew.api.access_policy import AccessPolicy
 from curfew.api.access_request import AccessRequest
+from curfew.api.alert_response import AlertResponse
 from curfew.api.crds import crds
 
 CHECKOUT = Path(__file__).parents[3]
 PAGES = {
-    kind: (CHECKOUT / "docs" / "api" / f"{kind.lower()}.md").read_text() for kind in ("AccessPolicy", "AccessRequest")
+    kind: (CHECKOUT / "docs" / "api" / f"{kind.lower()}.md").read_text()
+    for kind in ("AccessPolicy", "AccessRequest", "AlertResponse")
 }
 
 
@@ -34,7 +36,7 @@ def documented_fields() -> Iterator[tuple[str, str]]:
         kind = crd["spec"]["names"]["kind"]
         parts = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]
         yield from ((kind, path) for path in leaves(parts["spec"], ".spec"))
-        yield from ((kind, f".status.{name}") for name in parts["status"]["properties"])
+        yield from ((kind, f".status.{name}") for name in parts.get("status", {}).get("properties", ()))
 
 
 @pytest.mark.parametrize(("kind", "path"), list(documented_fields()))
@@ -67,8 +69,11 @@ def test_the_examples_can_be_read() -> None:
         kinds.append(manifest["kind"])
         if manifest["kind"] == "AccessPolicy":
             AccessPolicy.model_validate(manifest)
+        elif manifest["kind"] == "AlertResponse":
+            spec = {"submittedBy": "carol@example.com", **manifest["spec"]}
+            AlertResponse.model_validate({**manifest, "spec": spec})
         else:
             who = {"requester": "alice@example.com", "submittedBy": "alice@example.com"}
             AccessRequest.model_validate({**manifest, "spec": {**who, **manifest["spec"]}})
 
-    assert sorted(kinds) == ["AccessPolicy"] * 2 + ["AccessRequest"] * 3
+    assert sorted(kinds) == ["AccessPolicy"] * 2 + ["AccessRequest"] * 3 + ["AlertResponse"] * 2
