@@ -8,7 +8,7 @@ import yaml
 
 from curfew.adapters.telemetry import MonitorTelemetry, Telemetry
 from curfew.audit.events import EVENTS
-from curfew.ports import Evidence
+from curfew.ports import LockEvidence
 from curfew.settings.audit import AuditSettings
 
 ROOT = Path(__file__).parents[2]
@@ -41,7 +41,7 @@ def test_each_setting_is_one() -> None:
 def test_each_grade_of_evidence_is_explained() -> None:
     _, _, grades = PAGE.partition("### What the grades mean\n")
 
-    assert set(re.findall(r"^\| `(\w+)` \|", grades.partition("\n###")[0], re.MULTILINE)) == set(Evidence)
+    assert set(re.findall(r"^\| `(\w+)` \|", grades.partition("\n###")[0], re.MULTILINE)) == set(LockEvidence)
 
 
 @pytest.mark.parametrize("said", re.findall(r'\*"([^"]+)"\*', PAGE))

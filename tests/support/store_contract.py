@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from curfew.ports import MOST_READ, Evidence, ObjectExists, ObjectMissing, ObjectStore
+from curfew.ports import MOST_READ, LockEvidence, ObjectExists, ObjectMissing, ObjectStore
 
 NAME = "v1/log=main/dt=2026-11-24/000000000007-0123456789abcdef.jsonl.zst"
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -98,5 +98,5 @@ class StoreContract:
         attestation = await store.attest(NAME, NOON)
 
         assert attestation.at == NOON
-        assert attestation.evidence is not Evidence.NONE
+        assert attestation.evidence is not LockEvidence.NONE
         assert await store.get(NAME) == b"body"

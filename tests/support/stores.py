@@ -10,8 +10,8 @@ from typing import TypeVar
 from curfew.ports import (
     MOST_READ,
     Attestation,
-    Evidence,
     Keep,
+    LockEvidence,
     ObjectExists,
     ObjectMissing,
     ObjectStore,
@@ -30,7 +30,7 @@ class MemoryStore:
     def __init__(self, objects: dict[str, bytes] | None = None) -> None:
         """Start with these objects."""
         self.objects = objects if objects is not None else {}
-        self.evidence = Evidence.STAMPED
+        self.evidence = LockEvidence.STAMPED
         self.findings: tuple[str, ...] = ()
 
     async def create(self, name: str, body: bytes) -> None:
@@ -61,7 +61,7 @@ class MemoryStore:
     async def attest(self, name: str, at: datetime) -> Attestation:
         """Claim what the test has set."""
         await self.get(name)
-        sufficient = self.evidence in (Evidence.STAMPED, Evidence.DEFAULT)
+        sufficient = self.evidence in (LockEvidence.STAMPED, LockEvidence.DEFAULT)
         return Attestation(at=at, evidence=self.evidence, sufficient=sufficient, findings=self.findings)
 
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from curfew.audit.record import Record
-from curfew.core.activity.attribution import Alert, Attributed, Attribution, Gone
+from curfew.core.activity.attribution import Attributed, Attribution, CallAlert, Gone
 from curfew.core.activity.call import Call, Caller, CallStage
 from curfew.core.activity.coverage import Coverage
 from curfew.core.activity.records import assessed, coverage_confirmed, coverage_lost
@@ -78,7 +78,7 @@ class Watch:
         found = [one for call in calls for one in self._seen(call)]
         return [one.session.uid for one in found if isinstance(one, Gone)]
 
-    def _seen(self, call: Call) -> Sequence[Attributed | Alert | Gone]:
+    def _seen(self, call: Call) -> Sequence[Attributed | CallAlert | Gone]:
         found = self._attribution.attribute(call)
         for one in found:
             self.append(one.record)

@@ -16,7 +16,7 @@ from curfew.core.facts import Facts
 from curfew.core.lifecycle import Event
 from curfew.core.notices import Notice
 from curfew.core.seals import Seals
-from curfew.ports import Attestation, Evidence
+from curfew.ports import Attestation, LockEvidence
 from curfew.processes.operator.known import Store
 from curfew.processes.operator.reporting import Reporting
 from tests.support.builders import a_policy, a_request
@@ -29,8 +29,8 @@ TERMS = {
 }
 DEBUG = {"namespace": "payments", "policy": "debug"}
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
-GOOD = Attestation(NOON, Evidence.STAMPED, sufficient=True, findings=())
-WEAK = Attestation(NOON, Evidence.REFUSED, sufficient=False, findings=("The bucket b has no Object Lock.",))
+GOOD = Attestation(NOON, LockEvidence.STAMPED, sufficient=True, findings=())
+WEAK = Attestation(NOON, LockEvidence.REFUSED, sufficient=False, findings=("The bucket b has no Object Lock.",))
 
 
 @dataclass

@@ -1,6 +1,6 @@
 """The part of the catalogue of recorded events that the log of activity holds: calls, sessions, coverage and alerts."""
 
-from curfew.audit.event_type import CREATE, DELETE, OTHER, RAISE, RESOLVE, UPDATE, EventType, OcsfClass
+from curfew.audit.event_type import CREATE, DELETE, OTHER, RAISE, EventType, OcsfClass
 
 API_CREATE, API_READ, API_UPDATE, API_DELETE = CREATE, 2, 3, 4  # activities of API Activity
 
@@ -175,70 +175,12 @@ ACTIVITY_EVENTS = (
         ("namespace", "name", "by", "problem"),
     ),
     EventType(
-        "alert.raised",
-        "6010W",
-        _ALERT,
-        RAISE,
-        "A detector found something that looks wrong in the logs.",
-        (
-            "detector",
-            "key",
-            "severity",
-            "evidence",
-            "people",
-            "namespace",
-            "policy",
-            "values",
-            "silenced_by",
-        ),
-    ),
-    EventType(
-        "alert.resolved",
-        "6011I",
-        _ALERT,
-        RESOLVE,
-        "An alert is over: the facts ended it, or a person did.",
-        ("alert", "detector", "key", "people", "why", "reason"),
-    ),
-    EventType(
-        "alert.silenced",
-        "6012W",
-        _ALERT,
-        OTHER,
-        "A person silenced alerts: they are recorded, and nobody is notified.",
-        ("silence", "name", "detector", "person", "policy", "namespace", "reason", "ends_at"),
-    ),
-    EventType(
-        "alert.silence_ended",
-        "6013I",
-        _ALERT,
-        OTHER,
-        "A silence is over.",
-        ("silence", "name", "why"),
-    ),
-    EventType(
         "external.called",
         "7401I",
         _API,
         OTHER,
         "Another system wrote that something was done, and it is tied to a grant.",
         EXTERNAL_DETAIL,
-    ),
-    EventType(
-        "detection.checked",
-        "7501I",
-        _ENTITY,
-        OTHER,
-        "Everything before these places in both logs was looked at, and each alert that follows from it is recorded.",
-        ("until", "trail", "activity"),
-    ),
-    EventType(
-        "detection.configured",
-        "7502W",
-        _ENTITY,
-        UPDATE,
-        "The settings of the detectors; the first record of a log, or they were changed.",
-        ("detectors", "policies", "off", "changed"),
     ),
 )
 """In the order of their codes."""

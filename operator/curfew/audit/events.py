@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from curfew.audit.activity_events import ACTIVITY_EVENTS
+from curfew.audit.detection_events import DETECTION_EVENTS
 from curfew.audit.event_type import (
     ASSIGN,
     CREATE,
@@ -185,6 +186,7 @@ EVENTS: Mapping[str, EventType] = MappingProxyType(
                 ("policies", "message", "since", "seconds"),
             ),
             *ACTIVITY_EVENTS,
+            *DETECTION_EVENTS,
             *NOTICED_EVENTS,
             EventType(
                 "audit.opened",

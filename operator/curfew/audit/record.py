@@ -224,11 +224,10 @@ def make_record(
 
     `at` is when the event happened (aware, UTC); `actor` is the person or part of the system that caused it; `message`
     is a sentence for people; `qualifier` distinguishes several events of one name about one subject; `success` is None
-    if nobody knows. The record is
-    about the request of its `story`, or about an `entity`, or else about a `subject`, which is the id of the log.
-    `detail` holds strings, whole numbers, booleans, and lists and objects of these, under the names that the catalogue
-    has for the event. An alert has a `finding`, and API activity a `call`. Raise `KeyError` for an event that is not in
-    the catalogue.
+    if nobody knows. The record is about the request of its `story`, or about an `entity`, or else about a `subject`,
+    which is the id of the log. `detail` holds strings, whole numbers, booleans, and lists and objects of these, under
+    the names that the catalogue has for the event. An alert has a `finding`, and API activity a `call`. Raise
+    `KeyError` for an event that is not in the catalogue.
     """
     kind = EVENTS[event]
     if len(message) > LONGEST_MESSAGE:
@@ -315,9 +314,8 @@ def _access(story: Story | None) -> dict[str, Any]:
 def _found(kind: EventType, finding: FindingInfo) -> dict[str, Any]:
     # OCSF has other numbers for a finding: 1 it is new, 2 somebody works on it, 4 it is resolved.
     status = {RAISE: 1, RESOLVE: 4}.get(kind.activity_id, 2)
-    info = {"uid": finding.uid, "title": finding.title, **({"types": [finding.detector]} if finding.detector else {})}
-    severity = {"severity_id": finding.severity} if finding.severity is not None else {}
-    return {"finding_info": info, "status_id": status} | severity
+    info = {"uid": finding.uid, "title": finding.title} | ({"types": [finding.detector]} if finding.detector else {})
+    return {"finding_info": info, "status_id": status, "severity_id": finding.severity or kind.severity_id}
 
 
 def _from(source: Source | None) -> dict[str, Any]:

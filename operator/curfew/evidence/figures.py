@@ -9,7 +9,7 @@ from functools import cached_property
 from curfew.api.names import is_self_test_policy
 from curfew.evidence.account import Account, Happening
 from curfew.evidence.attributes import Tested, examine
-from curfew.evidence.exception_kinds import Exceptional, ExceptionKind, Severity
+from curfew.evidence.exception_kinds import Exceptional, ExceptionKind, ExceptionSeverity
 from curfew.evidence.grants import GrantMode, ReviewedGrant
 
 DECIDED_WITHIN = (
@@ -165,7 +165,7 @@ class Figures:
         return Counter(one.kind for one in self.exceptions)
 
     @cached_property
-    def by_severity(self) -> Counter[Severity]:
+    def by_severity(self) -> Counter[ExceptionSeverity]:
         """Exceptions by severity."""
         return Counter(one.kind.severity for one in self.exceptions)
 

@@ -13,7 +13,7 @@ from curfew.audit.proof import Proof
 from curfew.audit.wording import NO_ANCHOR, NO_KEY, printable
 from curfew.evidence import charts, figures, sampling, tables
 from curfew.evidence.attributes import ATTRIBUTES, verdict
-from curfew.evidence.exception_kinds import Exceptional, ExceptionKind, Severity
+from curfew.evidence.exception_kinds import Exceptional, ExceptionKind, ExceptionSeverity
 from curfew.evidence.figures import DECIDED_WITHIN, LATE_BY, Figures, Spread
 from curfew.evidence.frameworks import Framework
 from curfew.evidence.grants import GrantMode
@@ -129,7 +129,7 @@ def render(pack: Pack) -> str:
             PHASES=_PHASES,
             Mode=GrantMode,
             SHOWN=SHOWN,
-            Severity=Severity,
+            Severity=ExceptionSeverity,
             outcome=lambda attribute, grant: tables.outcome(verdict(attribute, grant, numbers.account)),
         )
     )

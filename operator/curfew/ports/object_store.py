@@ -36,7 +36,7 @@ class ObjectMissing(StoreError):
     """There is no such object."""
 
 
-class Evidence(StrEnum):
+class LockEvidence(StrEnum):
     """How well it is proved that stored objects stay, strongest first (design: grades of evidence)."""
 
     STAMPED = "Stamped"  # the object just written carries a lock in the right mode, until the right date
@@ -50,7 +50,7 @@ class Attestation:
     """The proof that the store is write-once: how strong it is, its time, and any gaps, in words."""
 
     at: datetime
-    evidence: Evidence
+    evidence: LockEvidence
     sufficient: bool
     findings: tuple[str, ...]  # sentences for people; empty if all is proved
 

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Protocol
 
 from curfew.audit.record import Record
-from curfew.ports import Attestation, Clock, Evidence, ObjectMissing, ObjectStore, StoreError
+from curfew.ports import Attestation, Clock, LockEvidence, ObjectMissing, ObjectStore, StoreError
 from curfew.trail import records
 from curfew.trail.health import HealthKeeper
 from curfew.trail.samples import Discrepancy, Sample, Samples, reread
@@ -106,7 +106,7 @@ class Attestor:
         try:
             return await self._store.attest(samples.newest.name, now)
         except ObjectMissing:
-            return Attestation(now, Evidence.NONE, sufficient=False, findings=(VANISHED,))
+            return Attestation(now, LockEvidence.NONE, sufficient=False, findings=(VANISHED,))
 
     def _tell(self, attestation: Attestation, *, is_well: bool) -> None:
         """Pass on what was found. While something is wrong, the store is asked often, and only changes are recorded."""

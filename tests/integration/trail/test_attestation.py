@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 from curfew.adapters.clock import SystemClock
 from curfew.adapters.objectstore import bucket as adapter
 from curfew.adapters.objectstore import open_store
-from curfew.ports import Attestation, Evidence, ObjectStore
+from curfew.ports import Attestation, LockEvidence, ObjectStore
 from curfew.processes.operator.recall import Trail
 from tests.integration.emitting import was_read
 from tests.support.moto import MotoServer
@@ -206,7 +206,7 @@ async def test_a_server_that_keeps_locks_without_showing_them_proves_its_default
 ) -> None:
     attestation = await attest(open_store(f"s3://{locked}/curfew", retention=TWO_DAYS))
 
-    assert (attestation.evidence, attestation.sufficient) == (Evidence.DEFAULT, True)
+    assert (attestation.evidence, attestation.sufficient) == (LockEvidence.DEFAULT, True)
 
 
 async def test_a_lock_that_the_object_itself_shows_is_the_best_proof(s3: S3Server, locked: str) -> None:
@@ -216,7 +216,7 @@ async def test_a_lock_that_the_object_itself_shows_is_the_best_proof(s3: S3Serve
     store = open_store(f"s3://{locked}/curfew", retention=TWO_DAYS)
     attestation = await store.attest("v1/log=main/stamped", datetime.now(UTC))
 
-    assert (attestation.evidence, attestation.sufficient, attestation.findings) == (Evidence.STAMPED, True, ())
+    assert (attestation.evidence, attestation.sufficient, attestation.findings) == (LockEvidence.STAMPED, True, ())
 
 
 async def test_the_canary_is_as_locked_as_the_records(s3: S3Server, locked: str) -> None:
@@ -254,7 +254,7 @@ async def test_a_server_that_shows_locks_and_does_not_keep_them_proves_nothing(
 
     head = moto.client().head_object(Bucket=bucket, Key="curfew/v1/log=main/sample")
     assert head["ObjectLockMode"] == "COMPLIANCE"
-    assert (attestation.evidence, attestation.sufficient) == (Evidence.REFUSED, False)
+    assert (attestation.evidence, attestation.sufficient) == (LockEvidence.REFUSED, False)
     assert attestation.findings == (
         f"An object in the bucket {bucket} could be unlocked ahead of its time: what is written there can be removed.",
     )

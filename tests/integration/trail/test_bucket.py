@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from curfew.adapters.objectstore import open_store
-from curfew.ports import Evidence, ObjectStore, StoreUnavailable
+from curfew.ports import LockEvidence, ObjectStore, StoreUnavailable
 from tests.support.store_contract import NAME, StoreContract
 from tools.servers.s3 import S3Server
 
@@ -77,7 +77,7 @@ async def test_a_locked_bucket_is_proved_by_its_default_retention(store: ObjectS
     await store.create(NAME, b"x")
     attestation = await store.attest(NAME, NOON)
 
-    assert attestation.evidence is Evidence.DEFAULT
+    assert attestation.evidence is LockEvidence.DEFAULT
     assert attestation.sufficient
     (finding,) = attestation.findings
     assert finding.startswith(f"The bucket {bucket_name} does not show locks on the objects themselves")
@@ -111,7 +111,7 @@ async def test_what_is_missing_is_found(
     attestation = await store.attest(NAME, NOON)
 
     assert attestation.sufficient is sufficient
-    assert attestation.evidence is (Evidence.DEFAULT if sufficient else Evidence.REFUSED)
+    assert attestation.evidence is (LockEvidence.DEFAULT if sufficient else LockEvidence.REFUSED)
     assert any(finding in one for one in attestation.findings), attestation.findings
 
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from curfew.adapters.objectstore import open_store
-from curfew.ports import Evidence, ObjectStore, StoreUnavailable
+from curfew.ports import LockEvidence, ObjectStore, StoreUnavailable
 from tests.support.store_contract import NAME, StoreContract
 from tools.servers.azure import AzureServer
 from tools.servers.gcs import GcsServer
@@ -64,7 +64,7 @@ async def test_an_ordinary_one_proves_little_and_says_so(
     await store.create(NAME, b"x")
     attestation = await store.attest(NAME, NOON)
 
-    assert (attestation.evidence, attestation.sufficient) == (Evidence.REFUSED, False)
+    assert (attestation.evidence, attestation.sufficient) == (LockEvidence.REFUSED, False)
     assert attestation.findings[0] == (
         f"An object in the {kind} {bucket_name} could be deleted: what is written there can be removed."
     )

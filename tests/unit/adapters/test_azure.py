@@ -7,7 +7,7 @@ import pytest
 
 from curfew.adapters.objectstore import azure
 from curfew.adapters.objectstore.write_once import judge
-from curfew.ports import Evidence, StoreUnavailable
+from curfew.ports import LockEvidence, StoreUnavailable
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 WEEK = timedelta(days=7)
@@ -25,36 +25,36 @@ def properties(mode: str | None = "locked", holds: timedelta = WEEK) -> dict[str
 @pytest.mark.parametrize(
     ("headers", "evidence", "finding"),
     [
-        pytest.param(properties(), Evidence.STAMPED, None, id="locked"),
-        pytest.param(properties("Locked"), Evidence.STAMPED, None, id="locked, in other letters"),
+        pytest.param(properties(), LockEvidence.STAMPED, None, id="locked"),
+        pytest.param(properties("Locked"), LockEvidence.STAMPED, None, id="locked, in other letters"),
         pytest.param(
             properties(holds=timedelta(days=6)),
-            Evidence.REFUSED,
+            LockEvidence.REFUSED,
             "Objects in the container c are locked for 6 days; the settings require at least 7 days.",
             id="too short",
         ),
         pytest.param(
             properties("unlocked"),
-            Evidence.REFUSED,
+            LockEvidence.REFUSED,
             "The immutability policy of the blobs in the container c is unlocked, so it can be removed. Lock it.",
             id="a policy that is not locked",
         ),
         pytest.param(
             properties(None),
-            Evidence.REFUSED,
+            LockEvidence.REFUSED,
             "The blobs in the container c show no immutability policy.",
             id="no policy",
         ),
     ],
 )
 def test_a_lock_counts_where_it_is_locked_and_long_enough(
-    headers: dict[str, str], evidence: Evidence, finding: str | None
+    headers: dict[str, str], evidence: LockEvidence, finding: str | None
 ) -> None:
     seen = azure.seen(headers, WHERE)
     attestation = judge(seen, refused=True, undone=None, where=WHERE, at=NOON, retention=WEEK)
 
     assert attestation.evidence is evidence
-    assert attestation.sufficient is (evidence is Evidence.STAMPED)
+    assert attestation.sufficient is (evidence is LockEvidence.STAMPED)
     if finding is None:
         assert attestation.findings == ()
     else:

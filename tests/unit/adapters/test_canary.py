@@ -11,7 +11,7 @@ from urllib.parse import unquote
 import pytest
 
 from curfew.adapters.objectstore import open_store
-from curfew.ports import Attestation, Evidence, StoreUnavailable
+from curfew.ports import Attestation, LockEvidence, StoreUnavailable
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 FOUND = (
@@ -87,7 +87,7 @@ async def test_a_refusal_proves_little_and_a_success_is_said(
     async with a_bucket(monkeypatch, to_delete):
         attestation = await attest()
 
-    assert (attestation.evidence, attestation.sufficient) == (Evidence.REFUSED, False)
+    assert (attestation.evidence, attestation.sufficient) == (LockEvidence.REFUSED, False)
     assert attestation.findings == findings
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from curfew.adapters.objectstore import open_store
 from curfew.adapters.objectstore.folder import NOT_EXCLUSIVE, NOT_WRITE_ONCE, FolderStore
-from curfew.ports import MOST_READ, Evidence, ObjectExists, ObjectMissing, StoreUnavailable
+from curfew.ports import MOST_READ, LockEvidence, ObjectExists, ObjectMissing, StoreUnavailable
 
 NAME = "v1/log=main/dt=2026-11-24/000000000007-ab.jsonl.zst"
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -133,7 +133,7 @@ async def test_a_folder_never_counts_as_write_once(store: FolderStore) -> None:
     attestation = await store.attest(NAME, NOON)
 
     assert not attestation.sufficient
-    assert attestation.evidence is Evidence.REFUSED
+    assert attestation.evidence is LockEvidence.REFUSED
     assert attestation.findings == (NOT_WRITE_ONCE,)
 
 
@@ -144,7 +144,7 @@ async def test_a_folder_that_gives_names_twice_is_found_out(
     monkeypatch.setattr(Path, "hardlink_to", lambda target, source: source.replace(target))
     attestation = await store.attest(NAME, NOON)
 
-    assert attestation.evidence is Evidence.NONE
+    assert attestation.evidence is LockEvidence.NONE
     assert attestation.findings == (NOT_EXCLUSIVE, NOT_WRITE_ONCE)
 
 

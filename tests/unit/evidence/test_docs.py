@@ -7,7 +7,7 @@ import pytest
 
 from curfew.cli.audit.report import report
 from curfew.evidence.attributes import ATTRIBUTES
-from curfew.evidence.exception_kinds import ExceptionKind, Severity
+from curfew.evidence.exception_kinds import ExceptionKind, ExceptionSeverity
 from curfew.evidence.frameworks import FRAMEWORKS
 
 PAGE = (Path(__file__).parents[3] / "docs" / "evidence.md").read_text()
@@ -20,8 +20,8 @@ def row(begin: str) -> str:
     return found[1]
 
 
-@pytest.mark.parametrize("severity", Severity)
-def test_each_kind_of_exception_is_there_under_its_severity(severity: Severity) -> None:
+@pytest.mark.parametrize("severity", ExceptionSeverity)
+def test_each_kind_of_exception_is_there_under_its_severity(severity: ExceptionSeverity) -> None:
     assert re.findall(r"`([^`]+)`", row(f"{severity}:")) == [
         str(kind) for kind in ExceptionKind if kind.severity is severity
     ]

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from curfew.core.trail_state import TrailReason, TrailTrouble
-from curfew.ports import Attestation, Evidence, StoreUnavailable
+from curfew.ports import Attestation, LockEvidence, StoreUnavailable
 from curfew.trail.health import HealthKeeper
 from tests.support.stores import FailingStore, MemoryStore, StallingStore
 from tests.support.trail import (
@@ -25,7 +25,7 @@ from tests.support.trail import (
 pytestmark = pytest.mark.looptime
 
 AWAY = TrailTrouble(TrailReason.STORE_UNAVAILABLE, "The store is away.")
-PROVED = Attestation(at=START, evidence=Evidence.STAMPED, sufficient=True, findings=())
+PROVED = Attestation(at=START, evidence=LockEvidence.STAMPED, sufficient=True, findings=())
 
 
 @pytest.fixture
@@ -133,7 +133,7 @@ async def test_a_new_message_is_told_and_the_same_one_is_not(keeper: HealthKeepe
 
 
 async def test_trouble_has_the_word_before_what_is_not_proved(keeper: HealthKeeper) -> None:
-    keeper.attested(Attestation(START, Evidence.REFUSED, sufficient=False, findings=("No lock.", "No versions.")))
+    keeper.attested(Attestation(START, LockEvidence.REFUSED, sufficient=False, findings=("No lock.", "No versions.")))
     assert (keeper.health.reason, keeper.health.message) == ("NotWriteOnce", "No lock. No versions.")
     keeper.failed(AWAY)
     keeper.failed(AWAY)
@@ -214,7 +214,7 @@ async def test_recovery_is_noticed_within_two_seconds_though_nothing_is_to_be_wr
 @pytest.mark.parametrize("required", [True, False])
 async def test_a_store_that_is_not_write_once_is_not_written_unless_allowed_by_name(required: bool) -> None:
     store, observer = MemoryStore(), Observer()
-    store.evidence, store.findings = Evidence.REFUSED, ("It is only a folder.",)
+    store.evidence, store.findings = LockEvidence.REFUSED, ("It is only a folder.",)
     trail = a_trail(store, observer, worm_required=required)
     async with running(trail):
         trail.submit(records(1, 1))
@@ -243,10 +243,10 @@ async def test_proof_is_asked_for_again_and_a_change_is_told(observer: Observer)
         await asyncio.sleep(3599)
         # Each answer is a record, so that an auditor can see when it was proved, and when not.
         assert [record.event for record in log_of(store.objects)] == ["audit.opened", *["audit.attested"] * 4]
-        store.evidence, store.findings = Evidence.REFUSED, ("The lock was switched off.",)
+        store.evidence, store.findings = LockEvidence.REFUSED, ("The lock was switched off.",)
         await asyncio.sleep(901)
         assert (trail.health.reason, trail.health.message) == ("NotWriteOnce", "The lock was switched off.")
-        store.evidence, store.findings = Evidence.STAMPED, ()
+        store.evidence, store.findings = LockEvidence.STAMPED, ()
         await asyncio.sleep(31)
         assert trail.health.ok
 

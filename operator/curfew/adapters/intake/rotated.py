@@ -17,7 +17,7 @@ _MOST_NAMES: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class SeenFile:
     """One file, as it was when it was looked at."""
 
     path: Path
@@ -57,7 +57,7 @@ class LogFiles:
         self._done: set[tuple[int, int, int, int]] = set()
         self._name = _rotated_name(path)
 
-    def current(self) -> Seen | None:
+    def current(self) -> SeenFile | None:
         """Return the file that is written to, or None if there is none. Raise `OSError` if it is something else."""
         try:
             about = self._path.lstat()
@@ -67,7 +67,7 @@ class LogFiles:
             open_regular(self._path).close()  # raises, in words
         return _seen(self._path, about)
 
-    def rotated(self) -> list[Seen]:
+    def rotated(self) -> list[SeenFile]:
         """Return what rotation has left, the oldest first; compressed files are left out. Raise `OSError`."""
         found = []
         with os.scandir(self._path.parent) as entries:
@@ -79,7 +79,7 @@ class LogFiles:
                         continue  # removed a moment ago
         return sorted(found, key=lambda file: (file.modified_ns, self._place(file.path), file.path.name))
 
-    def done(self, files: Iterable[Seen]) -> None:
+    def done(self, files: Iterable[SeenFile]) -> None:
         """Know that nothing new is in these, unless they are written to again."""
         self._done.update(file.content for file in files)
 
@@ -87,12 +87,12 @@ class LogFiles:
         """Know that an open file was read to its end."""
         self._done.add(_seen(self._path, os.fstat(file.fileno())).content)
 
-    def before(self, file: BinaryIO) -> list[Seen]:
+    def before(self, file: BinaryIO) -> list[SeenFile]:
         """Return the rotated files that are older than an open one: all of them if that one was not rotated."""
         rotated = self.rotated()
         return next((rotated[:place] for place, one in enumerate(rotated) if one.is_open_as(file)), rotated)
 
-    def after(self, file: BinaryIO | None) -> list[Seen]:
+    def after(self, file: BinaryIO | None) -> list[SeenFile]:
         """Return the files that hold more when that one is read to its end, in their order."""
         current = self.current()
         if file is not None and current is not None and current.is_open_as(file):
@@ -128,11 +128,11 @@ def _rotated_name(path: Path) -> re.Pattern[str]:
     return re.compile(rf"{stem}-{time}{suffix}|{whole}\.\d{{1,6}}|{whole}-\d{{8}}(-?\d{{1,10}})?")
 
 
-def _seen(path: Path, about: os.stat_result) -> Seen:
-    return Seen(path, about.st_dev, about.st_ino, about.st_size, about.st_mtime_ns)
+def _seen(path: Path, about: os.stat_result) -> SeenFile:
+    return SeenFile(path, about.st_dev, about.st_ino, about.st_size, about.st_mtime_ns)
 
 
-def _head(seen: Seen) -> bytes:
+def _head(seen: SeenFile) -> bytes:
     file = seen.open()
     if file is None:
         return b""
@@ -140,12 +140,12 @@ def _head(seen: Seen) -> bytes:
         return file.read(HEAD_BYTES)
 
 
-def _is_copied(copy: Seen, head: bytes) -> bool:
+def _is_copied(copy: SeenFile, head: bytes) -> bool:
     """Whether this is a copy of a file that begins so: it may not be complete, and the file itself is not cut yet."""
     return bool(head) and head.startswith(_head(copy) or b"\n")
 
 
-def _first(files: Iterable[Seen], is_it: Callable[[BinaryIO], bool]) -> BinaryIO | None:
+def _first(files: Iterable[SeenFile], is_it: Callable[[BinaryIO], bool]) -> BinaryIO | None:
     for seen in files:
         file = seen.open()
         if file is not None:

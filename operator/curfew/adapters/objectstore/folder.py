@@ -15,7 +15,16 @@ from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
-from curfew.ports import MOST_READ, Attestation, Evidence, Keep, ObjectExists, ObjectMissing, StoreUnavailable, every
+from curfew.ports import (
+    MOST_READ,
+    Attestation,
+    Keep,
+    LockEvidence,
+    ObjectExists,
+    ObjectMissing,
+    StoreUnavailable,
+    every,
+)
 from curfew.settings.files import NotAFile, open_regular
 
 R = TypeVar("R")
@@ -73,8 +82,10 @@ class FolderStore:
         try:
             await self.create(name, body)
         except ObjectExists:
-            return Attestation(at=at, evidence=Evidence.REFUSED, sufficient=False, findings=(NOT_WRITE_ONCE,))
-        return Attestation(at=at, evidence=Evidence.NONE, sufficient=False, findings=(NOT_EXCLUSIVE, NOT_WRITE_ONCE))
+            return Attestation(at=at, evidence=LockEvidence.REFUSED, sufficient=False, findings=(NOT_WRITE_ONCE,))
+        return Attestation(
+            at=at, evidence=LockEvidence.NONE, sufficient=False, findings=(NOT_EXCLUSIVE, NOT_WRITE_ONCE)
+        )
 
     async def _in_thread(self, call: Callable[[], R]) -> R:
         try:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from curfew.adapters.objectstore.errors import capitalised
-from curfew.ports import Attestation, Evidence
+from curfew.ports import Attestation, LockEvidence
 
 COMPLIANCE = "COMPLIANCE"
 GOVERNANCE = "GOVERNANCE"
@@ -59,22 +59,22 @@ def judge(
     return Attestation(
         at=at,
         evidence=evidence,
-        sufficient=refused and evidence in (Evidence.STAMPED, Evidence.DEFAULT),
+        sufficient=refused and evidence in (LockEvidence.STAMPED, LockEvidence.DEFAULT),
         findings=tuple(map(capitalised, _findings(seen, refused, undone, where, retention))),
     )
 
 
-def _evidence(seen: LockSettings | None, refused: bool, undone: Undone | None, retention: timedelta) -> Evidence:
+def _evidence(seen: LockSettings | None, refused: bool, undone: Undone | None, retention: timedelta) -> LockEvidence:
     # Whatever locks are shown: an object that could be changed was not locked.
     if seen is not None and undone is None:
         # A lock on the object itself is enough, even if the bucket's setup may not be read. But if the bucket has no
         # lock, that counts: the next object would not be locked like this one.
         is_kept = _holds(seen.default, retention) if seen.locking != UNREAD else None
         if _holds(seen.stamped, retention) and seen.versioning in (ENABLED, UNREAD) and is_kept is not False:
-            return Evidence.STAMPED
+            return LockEvidence.STAMPED
         if not seen.stamped and seen.versioning == ENABLED and seen.locking == ENABLED and is_kept:
-            return Evidence.DEFAULT
-    return Evidence.REFUSED if refused else Evidence.NONE
+            return LockEvidence.DEFAULT
+    return LockEvidence.REFUSED if refused else LockEvidence.NONE
 
 
 def _holds(lock: Lock | None, retention: timedelta) -> bool:

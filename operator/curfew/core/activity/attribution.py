@@ -56,7 +56,7 @@ class Attributed:
 
 
 @dataclass(frozen=True, slots=True)
-class Alert:
+class CallAlert:
     """Something that people should look at. Without a session, it is about a binding that no grant is known for."""
 
     session: Session | None
@@ -71,7 +71,7 @@ class Gone:
     record: Record
 
 
-Found = Attributed | Alert | Gone
+Found = Attributed | CallAlert | Gone
 """What a call leads to. Each has a record, and a session or None."""
 
 
@@ -111,7 +111,7 @@ class Attribution:
         found: list[Found] = []
         for named, calls in self._unannounced.settled(self._sessions, now):
             if self._sessions.by_binding(named.namespace, named.binding) is None:
-                found += [Alert(None, records.binding_name_reused(None, call, named)) for call in calls[:1]]
+                found += [CallAlert(None, records.binding_name_reused(None, call, named)) for call in calls[:1]]
             else:
                 found += [one for call in calls for one in self.attribute(call)]
         return tuple(found)
@@ -188,15 +188,15 @@ class Attribution:
         self._derived.learn(record)
         yield Attributed(session, call, how, effect, record)
         if after_end and effect is not Effect.DENIED:
-            yield Alert(session, records.used_after_end(session, call, how))
+            yield CallAlert(session, records.used_after_end(session, call, how))
         if call.audit_id and first != call.identity:
-            yield Alert(session, records.audit_id_reused(session, call, other=first))
+            yield CallAlert(session, records.audit_id_reused(session, call, other=first))
 
-    def _misnamed(self, call: Call, named: RbacReason) -> Iterator[Alert]:
+    def _misnamed(self, call: Call, named: RbacReason) -> Iterator[CallAlert]:
         """Yield the alert about a binding with the name of a grant's. One that no grant is known for is waited for."""
         session = self._sessions.get(granted_by(named.binding) or "")
         if session is not None:
-            yield Alert(session, records.binding_name_reused(session, call, named))
+            yield CallAlert(session, records.binding_name_reused(session, call, named))
         elif _UID.fullmatch(named.binding.removeprefix(_PREFIX)):  # Curfew's own bindings are called curfew-… too
             self._unannounced.keep(named, call)
 

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from curfew.core.activity.attribution import SEEN_EARLY, SEEN_LATE, STILL_SEEN, Alert, Attributed
+from curfew.core.activity.attribution import SEEN_EARLY, SEEN_LATE, STILL_SEEN, Attributed, CallAlert
 from curfew.core.activity.call import Caller, CallStage
 from curfew.core.activity.effect import How
 from curfew.core.activity.unannounced import MOST_CALLS
@@ -36,7 +36,7 @@ def hows(monitor: AMonitor, *calls: object) -> list[tuple[str, How]]:
 
 def alerts(monitor: AMonitor, *calls: object) -> list[str]:
     """Return the alerts that these calls lead to."""
-    return [one.record.event for one in monitor.arrives(*calls) if isinstance(one, Alert)]  # type: ignore[arg-type]
+    return [one.record.event for one in monitor.arrives(*calls) if isinstance(one, CallAlert)]  # type: ignore[arg-type]
 
 
 def test_a_call_belongs_to_the_grant_whose_binding_the_api_server_names() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from curfew.core.activity import derived
-from curfew.core.activity.attribution import Alert, Attributed
+from curfew.core.activity.attribution import Attributed, CallAlert
 from curfew.core.activity.call import Call
 from curfew.core.activity.effect import How
 from tests.support.activity import (
@@ -49,7 +49,7 @@ def test_a_token_that_was_minted_under_a_grant_is_followed_also_after_the_end() 
     found = monitor.arrives(of_account(credential="JTI=1"), of_account(credential="JTI=2"), late)
 
     assert [one.how for one in found if isinstance(one, Attributed)] == [How.TOKEN, How.TOKEN]
-    assert [one.record.event for one in found if isinstance(one, Alert)] == ["alert.used_after_end"]
+    assert [one.record.event for one in found if isinstance(one, CallAlert)] == ["alert.used_after_end"]
     verdict = monitor.verdict()
     assert (verdict.changes, verdict.derived, verdict.reads, verdict.writes) == ("Yes", 2, 1, 2)
     assert "minted one token, 2 calls by its tokens and pods" in verdict.summary
