@@ -96,8 +96,8 @@ BINARIES: tuple[Binary, ...] = (
     ),
     _kubernetes("kube-apiserver", "about 3 to 5 min"),
     _kubernetes("kube-controller-manager", "about 1 min"),
-    _prometheus("prometheus", "about 2 min"),
-    _prometheus("promtool", "about 1 min"),
+    _prometheus("prometheus", "about 1 min 45 s"),
+    _prometheus("promtool", "about 45 s"),
 )
 
 BY_NAME: Mapping[str, Binary] = {binary.name: binary for binary in BINARIES}

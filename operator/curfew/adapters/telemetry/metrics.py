@@ -5,6 +5,7 @@ any of them (promise P12).
 """
 
 import platform
+from collections.abc import Iterable
 from datetime import datetime
 from importlib.metadata import version
 
@@ -49,6 +50,13 @@ class Metrics:
         self, name: str, help_: str, buckets: tuple[float, ...] = MACHINE_BUCKETS, *labels: str
     ) -> Histogram:
         return Histogram(f"curfew_{name}", help_, labels, registry=self.registry, buckets=buckets)
+
+    def _counter_of(self, name: str, help_: str, label: str, known: Iterable[str]) -> Counter:
+        """Return a counter with one label that is at 0 for the known values: to Prometheus, a new series is no increase."""
+        counter = self._counter(name, help_, label)
+        for value in known:
+            counter.labels(value)
+        return counter
 
 
 class LogMetrics(Metrics):

@@ -3,6 +3,9 @@
 from datetime import datetime
 
 from curfew.adapters.telemetry.metrics import LogMetrics
+from curfew.api.activity import Changes
+from curfew.core.activity.formats.forms import Why
+from curfew.ports.intake import IntakeRefusal
 
 
 class MonitorTelemetry(LogMetrics):
@@ -10,13 +13,23 @@ class MonitorTelemetry(LogMetrics):
 
     def __init__(self) -> None:
         super().__init__()
-        self._events = self._counter("activity_events", "Audit events that arrived and could be read.", "outcome")
-        self._refused = self._counter("activity_events_refused", "Audit events that could not be read.", "reason")
+        self._events = self._counter_of(
+            "activity_events",
+            "Audit events that arrived and could be read.",
+            "outcome",
+            ("Session", "Nobody", "Canary"),
+        )
+        self._refused = self._counter_of(
+            "activity_events_refused", "Audit events that could not be read.", "reason", Why
+        )
         self._lines = self._counter(
             "activity_lines_not_taken", "Lines of other systems that became no record.", "reason"
         )
-        self._batches_refused = self._counter(
-            "activity_batches_refused", "Batches of audit events that were not taken; most come again.", "reason"
+        self._batches_refused = self._counter_of(
+            "activity_batches_refused",
+            "Batches of audit events that were not taken; most come again.",
+            "reason",
+            IntakeRefusal,
         )
         self._taken = self._histogram(
             "activity_batch_seconds", "How long batches of audit events took until they were done."
@@ -40,13 +53,14 @@ class MonitorTelemetry(LogMetrics):
         self._sources = self._gauge("activity_sources", "Sources of audit events that were heard in the last minutes.")
         self._following = self._gauge("activity_trail_followed", "1 while the operator's log is followed, else 0.")
         self._sessions = self._gauge("activity_sessions", "Grants that are known and not finally assessed.")
-        self._verdicts = self._counter("activity_verdicts", "Final answers about sessions.", "changes")
+        self._verdicts = self._counter_of("activity_verdicts", "Final answers about sessions.", "changes", Changes)
         self._verdict = self._histogram("activity_verdict_seconds", "From the end of a grant until the final answer.")
         self._statuses = self._gauge("activity_statuses_waiting", "Answers that wait to be written to the requests.")
-        self._not_written = self._counter(
+        self._not_written = self._counter_of(
             "activity_statuses_dropped",
             "Answers that were not written to their requests; the log holds them.",
             "reason",
+            ("Gone", "Refused"),
         )
 
     def event(self, outcome: str, number: int = 1) -> None:

@@ -61,12 +61,15 @@ class Telemetry(LogMetrics):
         self._anchored = self._gauge(
             "audit_anchored_records", "Size of the log in the newest checkpoint on the ConfigMap."
         )
-        self._not_anchored = self._counter(
-            "audit_anchor_failures", "Checkpoints that could not be put on the ConfigMap.", "reason"
+        self._not_anchored = self._counter_of(
+            "audit_anchor_failures",
+            "Checkpoints that could not be put on the ConfigMap.",
+            "reason",
+            ("Ahead", "Missing", "Refused", "Unavailable"),
         )
         self._forwarded = self._counter("audit_forwarded", "Records sent on to a collector or to standard output.")
-        self._not_forwarded = self._counter(
-            "audit_forward_dropped", "Records never sent on; the log holds them.", "reason"
+        self._not_forwarded = self._counter_of(
+            "audit_forward_dropped", "Records never sent on; the log holds them.", "reason", ("QueueFull", "Refused")
         )
         self._forward_waiting = self._gauge("audit_forward_queue_records", "Records that wait to be sent on.")
         self._forward_lag = self._gauge(
@@ -90,8 +93,15 @@ class Telemetry(LogMetrics):
             "Namespaces in which the API server does not let Curfew delete finished requests.",
         )
         self._enforced = self._gauge("enforced", "1 while an admission policy was found in force, else 0.", "policy")
-        self._dropped = self._counter("events_dropped", "Kubernetes Events that Curfew gave up writing.", "reason")
-        self._errors = self._counter("reconcile_errors", "Failed passes over a request; each is repeated.", "kind")
+        self._dropped = self._counter_of(
+            "events_dropped",
+            "Kubernetes Events that Curfew gave up writing.",
+            "reason",
+            ("QueueFull", "Refused", "Unavailable"),
+        )
+        self._errors = self._counter_of(
+            "reconcile_errors", "Failed passes over a request; each is repeated.", "kind", ("Unavailable", "Unreadable")
+        )
         self._queue = self._gauge("queue_depth", "Requests and policies that wait for their turn.")
 
     def set_phases(self, requests: Mapping[tuple[str, str, str], int]) -> None:
