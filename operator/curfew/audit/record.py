@@ -5,6 +5,7 @@ values are strings, integers, booleans, lists and objects; unknown values are le
 """
 
 import dataclasses
+import functools
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -329,14 +330,21 @@ def _from(source: Source | None) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, str):  # most are: first, because every record of a log passes here
+        return value
     if isinstance(value, datetime):
         return _format_time(value)
-    if dataclasses.is_dataclass(value):
-        fields = ((field.name, getattr(value, field.name)) for field in dataclasses.fields(value))
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = ((name, getattr(value, name)) for name in _names_of(type(value)))
         return {name: _plain(part) for name, part in fields if part is not None and part != ()}
     if isinstance(value, tuple):
         return [_plain(part) for part in value]
     return value
+
+
+@functools.cache
+def _names_of(kind: type[Any]) -> tuple[str, ...]:
+    return tuple(field.name for field in dataclasses.fields(kind))
 
 
 def _format_time(at: datetime) -> str:

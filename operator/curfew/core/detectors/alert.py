@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import IntEnum, StrEnum
+from functools import cached_property
 
 from curfew.audit.record import Record, Story
 
@@ -24,7 +25,7 @@ class WhichLog(StrEnum):
     ACTIVITY = "activity"  # of the monitor
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Seen:
     """A record, and where it is."""
 
@@ -32,10 +33,15 @@ class Seen:
     log: WhichLog
     index: int  # of the record in its log
 
-    @property
+    @cached_property
     def at(self) -> datetime:
         """When it happened, aware and in UTC. A record may reach its log much later, if the bucket was away."""
         return self.record.at
+
+    @cached_property
+    def story(self) -> Story:
+        """The story of the request that it is about, read once for all detectors. Raise `RecordRefused` if it has none."""
+        return Story.of(self.record)
 
 
 @dataclass(frozen=True, slots=True)

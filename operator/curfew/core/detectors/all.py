@@ -6,17 +6,34 @@ from typing import Any, Final, Protocol
 
 from curfew.core.detectors.alert import Alert
 from curfew.core.detectors.audit_gap import AuditGap, AuditGapSettings
+from curfew.core.detectors.break_glass_not_reviewed import BreakGlassNotReviewed, BreakGlassNotReviewedSettings
+from curfew.core.detectors.break_glass_used import BreakGlassUsed, BreakGlassUsedSettings
+from curfew.core.detectors.decision_bottleneck import DecisionBottleneck, DecisionBottleneckSettings
+from curfew.core.detectors.denied_then_elsewhere import DeniedThenElsewhere, DeniedThenElsewhereSettings
 from curfew.core.detectors.detector import Detector
+from curfew.core.detectors.detector_switched_off import DetectorSwitchedOff, DetectorSwitchedOffSettings
 from curfew.core.detectors.engine import Engine
+from curfew.core.detectors.first_privileged_role import FirstPrivilegedRole, FirstPrivilegedRoleSettings
+from curfew.core.detectors.grant_changed import GrantChanged, GrantChangedSettings
+from curfew.core.detectors.guards_out_of_force import GuardsOutOfForce, GuardsOutOfForceSettings
+from curfew.core.detectors.late_removal import LateRemoval, LateRemovalSettings
 from curfew.core.detectors.left_behind import LeftBehindSettings, ObjectsLeftBehind
 from curfew.core.detectors.many_requests import ManyRequests, ManyRequestsSettings
 from curfew.core.detectors.mass_deletion import MassDeletion, MassDeletionSettings
 from curfew.core.detectors.mass_secret_reads import MassSecretReads, MassSecretReadsSettings
+from curfew.core.detectors.off_hours import OffHours, OffHoursSettings
+from curfew.core.detectors.policy_weakened import PolicyWeakened, PolicyWeakenedSettings
 from curfew.core.detectors.privilege import Privilege
+from curfew.core.detectors.privileged_spike import PrivilegedSpike, PrivilegedSpikeSettings
 from curfew.core.detectors.probing import Probing, ProbingSettings
+from curfew.core.detectors.reciprocal_approval import ReciprocalApproval, ReciprocalApprovalSettings
 from curfew.core.detectors.refused_decision import RefusedDecision, RefusedDecisionSettings
+from curfew.core.detectors.requests_time_out import RequestsTimeOut, RequestsTimeOutSettings
 from curfew.core.detectors.role_granted_outside import RoleGrantedOutside, RoleGrantedOutsideSettings
+from curfew.core.detectors.rubber_stamping import RubberStamping, RubberStampingSettings
+from curfew.core.detectors.same_role_again import SameRoleAgain, SameRoleAgainSettings
 from curfew.core.detectors.service_account_token import ServiceAccountToken, ServiceAccountTokenSettings
+from curfew.core.detectors.sink_changed import SinkChanged, SinkChangedSettings
 from curfew.core.detectors.tuning import DetectorSettings, Tuned, TuningRefused, read
 from curfew.core.detectors.two_credentials import TwoCredentials, TwoCredentialsSettings
 from curfew.core.detectors.unfamiliar_place import UnfamiliarPlace, UnfamiliarPlaceSettings
@@ -40,6 +57,23 @@ def alone(make: Callable[[Tuned[Any]], Detector]) -> Making:
 
 DETECTORS: Final[Mapping[str, tuple[Making, type[DetectorSettings]]]] = {
     "ManyRequests": (ManyRequests, ManyRequestsSettings),
+    "PrivilegedSpike": (PrivilegedSpike, PrivilegedSpikeSettings),
+    "SameRoleAgain": (alone(SameRoleAgain), SameRoleAgainSettings),
+    "DeniedThenElsewhere": (alone(DeniedThenElsewhere), DeniedThenElsewhereSettings),
+    "OffHours": (OffHours, OffHoursSettings),
+    "FirstPrivilegedRole": (FirstPrivilegedRole, FirstPrivilegedRoleSettings),
+    "RubberStamping": (alone(RubberStamping), RubberStampingSettings),
+    "ReciprocalApproval": (alone(ReciprocalApproval), ReciprocalApprovalSettings),
+    "BreakGlassUsed": (alone(BreakGlassUsed), BreakGlassUsedSettings),
+    "BreakGlassNotReviewed": (alone(BreakGlassNotReviewed), BreakGlassNotReviewedSettings),
+    "LateRemoval": (LateRemoval, LateRemovalSettings),
+    "GrantChanged": (alone(GrantChanged), GrantChangedSettings),
+    "PolicyWeakened": (PolicyWeakened, PolicyWeakenedSettings),
+    "GuardsOutOfForce": (alone(GuardsOutOfForce), GuardsOutOfForceSettings),
+    "SinkChanged": (alone(SinkChanged), SinkChangedSettings),
+    "DetectorSwitchedOff": (alone(DetectorSwitchedOff), DetectorSwitchedOffSettings),
+    "DecisionBottleneck": (DecisionBottleneck, DecisionBottleneckSettings),
+    "RequestsTimeOut": (alone(RequestsTimeOut), RequestsTimeOutSettings),
     "RefusedDecision": (alone(RefusedDecision), RefusedDecisionSettings),
     "RoleGrantedOutside": (alone(RoleGrantedOutside), RoleGrantedOutsideSettings),
     "UsedWithoutGrant": (alone(UsedWithoutGrant), UsedWithoutGrantSettings),

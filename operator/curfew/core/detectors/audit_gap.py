@@ -42,6 +42,7 @@ class AuditGap:
         """Know the settings, and nothing of the logs."""
         self._settings = tuned.usual
         self._silent: Deadlines[str, tuple[datetime, Seen | None]] = Deadlines(3)  # the last sign of each
+        self._heard: dict[WhichLog, datetime] = {}
         self._confirmed_until: datetime | None = None
         self._now: datetime | None = None
 
@@ -57,9 +58,12 @@ class AuditGap:
 
     def heard(self, log: WhichLog, at: datetime) -> Iterable[Finding]:
         """Learn that a log was written at a time, with or without records. It is silent from then on."""
-        key, known = f"silent/{log}", self._silent.get(f"silent/{log}")
-        if known is None or known[0] < at:
-            self._silent.set(key, at + self._limit, (at, None))
+        last = self._heard.get(log)
+        if last is not None and at <= last:
+            return  # nothing was written since then
+        self._heard[log] = at
+        key = f"silent/{log}"
+        self._silent.set(key, at + self._limit, (at, None))
         yield Resolution(NAME, key, at, f"the {log} log is written again")
 
     def look(self, now: datetime) -> Iterable[Finding]:

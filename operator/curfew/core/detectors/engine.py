@@ -9,7 +9,6 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
 from typing import Final, Protocol
 
 from curfew.audit.record import CURFEW, Record
@@ -18,7 +17,6 @@ from curfew.core.detectors.detector import Detector, Finding, Hears
 from curfew.core.detectors.opened import OpenAlert, OpenAlerts
 from curfew.core.detectors.records import (
     CHECKED,
-    RAISED,
     RESOLVED,
     Position,
     ToldAlert,
@@ -118,9 +116,12 @@ class Engine:
         self._learnt[seen.log] = max(self._learnt[seen.log], seen.index + 1)
         event = seen.record.event
         for learner in self._learners.get(event, ()):
-            self._safely(type(learner).__name__, partial(learner.learn, seen.record))
+            try:
+                learner.learn(seen.record)
+            except UNREADABLE:
+                self.unreadable[type(learner).__name__] += 1
         for detector in self._by_event.get(event, ()):
-            self._find(detector, partial(detector.learn, seen))
+            self._find(detector, detector.learn, seen)
         if seen.log is WhichLog.ACTIVITY:
             self._learn_own(seen.record)
 
@@ -128,7 +129,7 @@ class Engine:
         """Learn that a log was read to its end, and that its end is as new as `at`, also if it holds no new record."""
         for detector in self._detectors:
             if isinstance(detector, Hears):
-                self._find(detector, partial(detector.heard, log, at))
+                self._find(detector, detector.heard, log, at)
 
     def look(self, now: datetime) -> None:
         """Find what is due by now."""
@@ -190,20 +191,14 @@ class Engine:
             return
         self._clock = now
         for detector in self._detectors:
-            self._find(detector, partial(detector.look, now))
+            self._find(detector, detector.look, now)
 
-    def _find(self, detector: Detector, ask: Callable[[], Iterable[Finding]]) -> None:
-        def found() -> None:
-            for finding in ask():
-                self._add(finding)
-
-        self._safely(detector.name, found)
-
-    def _safely(self, name: str, do: Callable[[], None]) -> None:
+    def _find(self, detector: Detector, ask: Callable[..., Iterable[Finding]], *about: object) -> None:
         try:
-            do()
+            for finding in ask(*about):
+                self._add(finding)
         except UNREADABLE:
-            self.unreadable[name] += 1
+            self.unreadable[detector.name] += 1
 
     def _add(self, one: _Pending) -> None:
         if len(self._pending) >= MOST_PENDING:
@@ -214,22 +209,24 @@ class Engine:
     def _learn_own(self, record: Record) -> None:
         """Learn what the log of activity tells of alerts, silences and of what was looked at."""
         self.silences.learn(record)
-        if record.event == RAISED:
-            alert = told(record)
-            if alert is not None:
-                self._ledger.was_raised(alert.id)
-                self._add(alert)
+        alert = told(record)
+        if alert is not None:
+            self._ledger.was_raised(alert.id)
+            self._add(alert)
         elif record.event == RESOLVED:
             detail = record.block.get("detail")
             if isinstance(detail, Mapping) and type(id_ := detail.get("alert")) is str:
                 self._ledger.was_resolved(id_)
                 self._add(id_)
         elif record.event == CHECKED and not self._has_begun:
-            self._safely(CHECKED, partial(self._settle_until, record))
+            self._settle_until(record)
 
     def _settle_until(self, record: Record) -> None:
         """Settle what was found and looked at before a place, so that little waits while old logs are read."""
-        self._settled = position_of(record)
+        try:
+            self._settled = position_of(record)
+        except UNREADABLE:
+            self.unreadable[CHECKED] += 1
         while self._pending and not self._is_new(self._pending[0]):
             owed = self._settle(self._pending.popleft())
             if owed is not None:

@@ -71,13 +71,13 @@ class Familiar:
             self.credentials.see(credential, day)
 
     def since(self, at: datetime, length: timedelta) -> date:
-        """Return the day on which what is familiar now begins: so long before they were last seen on an earlier day.
+        """Return the first of the days that count for what is familiar at an instant: so long before it.
 
-        Holidays make nobody's office unfamiliar: the time is counted back from the last day before them.
+        Holidays make nobody's office unfamiliar: the days on which the person was away at last are left out.
         """
         day = at.date()
         place = bisect_left(self._seen.days, day)
-        return (self._seen.days[place - 1] if place else day) - length
+        return (self._seen.days[place - 1] + timedelta(days=1) if place else day) - length
 
     def days(self, since: date, until: date) -> int:
         """Return on how many days they were seen from one day to another, both included."""

@@ -9,10 +9,11 @@ from pydantic import Field
 
 from curfew.audit.record import Story
 from curfew.audit.wording import duration
+from curfew.core.detectors.about import policy_of
 from curfew.core.detectors.alert import Alert, Evidence, Seen, Severity
 from curfew.core.detectors.detector import Finding, Tuned
 from curfew.core.detectors.privilege import Privilege
-from curfew.core.detectors.tuning import DetectorSettings, Span
+from curfew.core.detectors.tuning import DetectorSettings, Span, longest
 from curfew.core.detectors.windows import Lately
 
 NAME: Final = "ManyRequests"
@@ -44,13 +45,12 @@ class ManyRequests:
         """Know no request."""
         self._tuned = tuned
         self._privilege = privilege
-        longest = max(one.within for one in (tuned.usual, *tuned.by_policy.values()))
-        self._asked: Lately[str, _Asked] = Lately(longest, most_each=200)
+        self._asked: Lately[str, _Asked] = Lately(longest(tuned, lambda one: one.within), most_each=200)
 
     def learn(self, seen: Seen) -> Iterable[Finding]:
         """Learn a request."""
-        story = Story.of(seen.record)
-        who, policy = story.requester, story.policy.name if story.policy is not None else ""
+        story = seen.story
+        who, policy = story.requester, policy_of(story)
         if not who:
             return
         settings = self._tuned.of(story.namespace, policy)
@@ -85,5 +85,5 @@ class ManyRequests:
         )
 
     def look(self, now: datetime) -> Iterable[Finding]:
-        """Nothing follows from time alone."""
+        """Return nothing: time alone means nothing here."""
         return ()

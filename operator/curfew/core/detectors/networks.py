@@ -7,6 +7,16 @@ from typing import Final
 PRIVATE: Final = "private"
 """All private ranges as one: behind them are offices, VPNs and proxies, whose addresses mean little."""
 
+_PRIVATE: Final = tuple(
+    map(
+        ip_network,
+        (
+            *("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "169.254.0.0/16", "127.0.0.0/8"),
+            *("fc00::/7", "fe80::/10", "::1/128"),
+        ),
+    )
+)
+
 
 def network_of(addresses: Sequence[str]) -> str:
     """Return the /24 or /48 of the last address, which alone is certain; empty if there is none.
@@ -19,6 +29,6 @@ def network_of(addresses: Sequence[str]) -> str:
         return ""
     mapped = getattr(address, "ipv4_mapped", None)
     address = mapped or address
-    if address.is_private or address.is_loopback or address.is_link_local:
+    if any(address in network for network in _PRIVATE):
         return PRIVATE
     return str(ip_network((address, 24 if address.version == 4 else 48), strict=False))

@@ -53,7 +53,11 @@ class Privilege:
             known = self._by_rules.get(role.rules_digest)
             if known is not None:
                 return known
-        return story.policy is not None and self._by_policy.get((story.namespace, story.policy.name)) is True
+        return story.policy is not None and self.is_offered(story.namespace, story.policy.name)
+
+    def is_offered(self, namespace: str, policy: str) -> bool:
+        """Whether a policy offers a privileged role, as far as the policy's own text shows."""
+        return self._by_policy.get((namespace, policy)) is True
 
     def _learn_rules(self, record: Record, detail: Mapping[str, Any]) -> None:
         role, rules = Story.of(record).role, detail.get("rules")

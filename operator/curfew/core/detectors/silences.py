@@ -30,9 +30,10 @@ class AlertSilence:
     policy: str = ""  # its name in that namespace
 
     def covers(self, alert: Alert | ToldAlert) -> bool:
-        """Whether an alert is silenced, as far as it goes by what it is about."""
+        """Whether an alert is silenced, as far as it goes by what it is about. Nobody silences alerts about themselves."""
         return (
-            self.detector in ("", alert.detector)
+            self.by not in alert.people
+            and self.detector in ("", alert.detector)
             and (not self.person or self.person in alert.people)
             and self.namespace in ("", alert.namespace)
             and self.policy in ("", alert.policy)

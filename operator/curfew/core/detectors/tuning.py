@@ -1,6 +1,6 @@
 """The settings of detectors: what is usual, and what is different for single policies."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Annotated, Any, Final, Generic, TypeVar
@@ -56,6 +56,11 @@ class Tuned(Generic[S]):
     def of(self, namespace: str, policy: str) -> S:
         """Return the settings for a policy."""
         return self.by_policy.get((namespace, policy), self.usual)
+
+
+def longest(tuned: Tuned[S], span: Callable[[S], timedelta]) -> timedelta:
+    """Return the longest of the lengths of time that the settings of a detector hold, for any policy."""
+    return max(span(one) for one in (tuned.usual, *tuned.by_policy.values()))
 
 
 def read(

@@ -19,7 +19,8 @@ from curfew.core.detectors.windows import Remembered
 
 NAME: Final = "TwoCredentials"
 _MOST_GRANTS: Final = 20_000
-_MOST_CREDENTIALS: Final = 32  # of one grant
+MOST_CREDENTIALS: Final = 32
+"""How many credentials of one grant are remembered."""
 
 
 class TwoCredentialsSettings(DetectorSettings):
@@ -57,7 +58,7 @@ class TwoCredentials:
         settings = self._tuned.of(known.namespace, known.policy)
         uid, id_ = seen.record.subject, known.call.credential
         used = self._used[uid] = self._used.get(uid) or {}
-        if id_ not in used and len(used) >= _MOST_CREDENTIALS:
+        if id_ not in used and len(used) >= MOST_CREDENTIALS:
             return
         before = used.get(id_)
         one = used[id_] = _with(before, known) if before is not None else UsedCredential(id_, known, known)

@@ -25,7 +25,7 @@ class UnfamiliarPlaceSettings(DetectorSettings):
     within: Span = timedelta(days=14)
     """How long a network or a credential stays familiar after it was last seen of the person."""
     learning: Span = timedelta(days=14)
-    """How long the log has to tell of people before anything is told; 0s: nothing is waited for."""
+    """How long the log has to tell of people before anything is told."""
     days: int = Field(default=3, ge=1, le=30)
     """On how many days a person has to have been seen before."""
     networks: int = Field(default=8, ge=1, le=MOST_OF_A_KIND)

@@ -1,0 +1,85 @@
+"""Two people who approve each other, and nobody else approves either."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from pydantic import Field
+
+from curfew.core.detectors.about import counts, policy_of
+from curfew.core.detectors.alert import Alert, Evidence, Seen, Severity
+from curfew.core.detectors.detector import Finding, Tuned
+from curfew.core.detectors.reading import actor
+from curfew.core.detectors.tuning import DetectorSettings, Span, longest
+from curfew.core.detectors.windows import Lately
+
+NAME: Final = "ReciprocalApproval"
+
+
+class ReciprocalApprovalSettings(DetectorSettings):
+    """How often each of the two has to have approved the other."""
+
+    times: int = Field(default=3, ge=1, le=200)
+    within: Span = timedelta(days=7)
+    quiet: Span = timedelta(days=7)
+
+
+@dataclass(frozen=True, slots=True)
+class _Given:
+    by: str
+    uid: str  # of the request
+    evidence: Evidence
+
+
+class ReciprocalApproval:
+    """Remembers who approved the requests of each person lately."""
+
+    name = NAME
+    events = frozenset({"review.submitted"})
+
+    def __init__(self, tuned: Tuned[ReciprocalApprovalSettings]) -> None:
+        """Know no approval."""
+        self._tuned = tuned
+        self._given: Lately[str, _Given] = Lately(longest(tuned, lambda one: one.within), most_each=200)
+
+    def learn(self, seen: Seen) -> Iterable[Finding]:
+        """Learn an approval."""
+        by = actor(seen.record)
+        if not by or not counts(seen.record, "Approve"):
+            return
+        story = seen.story
+        who, settings = story.requester, self._tuned.of(story.namespace, policy_of(story))
+        if not who or who == by:
+            return
+        self._given.add(who, seen.at, _Given(by, story.uid, Evidence.of(seen)))
+        since = seen.at - settings.within
+        to_one, to_other = self._given.of(who, since, seen.at), self._given.of(by, since, seen.at)
+        if not (_is_only(to_one, by, settings.times) and _is_only(to_other, who, settings.times)):
+            return
+        first, second = sorted((who, by))
+        yield Alert(
+            detector=NAME,
+            key=f"{first}/{second}",
+            at=seen.at,
+            severity=Severity.MEDIUM,
+            title="Two people approve each other",
+            message=f"in {settings.within.days} days, {who} and {by} approved each other's requests "
+            f"({len(to_other)} and {len(to_one)} times), and nobody else approved any of them",
+            trigger=seen,
+            evidence=tuple(one.evidence for one in (*to_one, *to_other)),
+            people=(by, who),
+            namespace=story.namespace,
+            policy=policy_of(story),
+            values={"approvals": len(to_one) + len(to_other), "limit": settings.times},
+            quiet=settings.quiet,
+        )
+
+    def look(self, now: datetime) -> Iterable[Finding]:
+        """Return nothing: time alone means nothing here."""
+        return ()
+
+
+def _is_only(given: Sequence[_Given], by: str, times: int) -> bool:
+    """Whether one person approved so many requests, and nobody else approved any."""
+    return len({one.uid for one in given}) >= times and all(one.by == by for one in given)

@@ -1,0 +1,1 @@
+"""Ninety days of a company of two hundred, with labelled incidents: what the detectors are held against."""

@@ -1,0 +1,96 @@
+"""What is odd, and still nothing to raise an alarm about."""
+
+from datetime import date, timedelta
+
+from curfew.core.activity.call import Call
+from curfew.core.activity.session import Session
+from tests.corpus.calls import Did, Place, at_place
+from tests.corpus.life import Doing, Life
+from tests.corpus.ordinary import request
+from tests.corpus.roles import Offer
+
+
+def plan_travels(life: Life) -> None:
+    """Some people work from a hotel for some days."""
+    for number, person in enumerate(life.company.people):
+        if number % 29 == 11:
+            begin = life.begin + timedelta(days=20 + number * 3 % (life.days - 35))
+            life.travels[person.name] = begin, begin + timedelta(days=4), f"198.51.{number % 100}.40"
+
+
+def incident_week(life: Life) -> None:
+    """A team has a bad week: four people ask for access all day, and into the evening."""
+    team = life.company.teams["search" if "search" in life.company.teams else "payments"]
+    monday = _monday(life.begin + timedelta(days=44))
+    for number in range(5):
+        day = monday + timedelta(days=number)
+        for place, person in enumerate(team.people[:4]):
+            for hour in range(9, 21, 3):
+                name = ("debug", "logs", "scale", "jobs")[(place + hour // 3) % 4]
+                at = team.local(day, hour + place / 4 + life.chance.uniform(0, 0.2))
+                request(life, team, person, team.offers[name], at, apart=timedelta(minutes=70))
+
+
+def migration(life: Life) -> None:
+    """On a Saturday that was agreed upon days before, twelve people migrate everything at once."""
+    saturday = _monday(life.begin + timedelta(days=58)) + timedelta(days=5)
+    teams = list(life.company.teams.values())
+    for number in range(12):
+        team = teams[number % len(teams)]
+        person, lead = team.people[4 + number % 4], team.people[number % 4]
+        offer = Offer(team.name, "migrate", "migrate")
+        asked = team.local(saturday - timedelta(days=3), 10 + number / 3)
+        starts_at = team.local(saturday, 9 + number % 3 / 10)
+        told = life.ask(
+            person, offer, asked, duration=4 * 3600, why="migration of the databases, CHG-77", not_before=starts_at
+        )
+        told.decide(asked + timedelta(minutes=5 + number), lead.name)
+        told.grant(starts_at=starts_at)
+        assert told.story.expires_at is not None
+        told.end(told.story.expires_at + timedelta(milliseconds=40))
+        life.use(told, person, _migrate)
+
+
+def two_laptops(life: Life) -> None:
+    """Somebody goes on with another laptop in the middle of a grant, and does not come back to the first."""
+    team = next(team for team in life.company.teams.values() if any(len(one.laptops) > 1 for one in team.people))
+    person = next(one for one in team.people if len(one.laptops) > 1)
+    for number in range(6):
+        day = _monday(life.begin + timedelta(days=16 + 11 * number))
+        told = life.ask(person, team.offers["logs"], team.local(day, 10), duration=7200)
+        told.grant()
+        assert told.story.expires_at is not None
+        told.end(told.story.expires_at + timedelta(milliseconds=30))
+        desk, couch = (life.place(person, told.at, laptop=laptop) for laptop in person.laptops)
+        life.use(told, person, _moves(desk, couch), place=desk)
+
+
+def _moves(desk: Place, couch: Place) -> Doing:
+    def calls(session: Session, _: Place) -> list[Call]:
+        begin = session.announced_at
+        return [
+            at_place(session, ("get", "pods/log", "web-1"), begin + timedelta(minutes=5 + 9 * number), place)
+            for number, place in enumerate([desk] * 5 + [couch] * 5)
+        ]
+
+    return calls
+
+
+def _migrate(session: Session, place: Place) -> list[Call]:
+    begin = session.announced_at
+    does: tuple[Did, ...] = (
+        ("get", "secrets", "db"),
+        ("get", "deployments.apps", "web"),
+        ("patch", "deployments.apps", "web"),
+        ("patch", "deployments.apps", "worker"),
+        ("delete", "deployments.apps", "old"),
+    )
+    return [
+        at_place(session, did, begin + timedelta(minutes=4 + 17 * number + 1.5 * place_), place)
+        for number in range(3)
+        for place_, did in enumerate(does)
+    ]
+
+
+def _monday(day: date) -> date:
+    return day - timedelta(days=day.weekday())

@@ -1,0 +1,143 @@
+"""The monitor is killed anywhere in the ninety days and started again: the same alerts, and none of them twice.
+
+A start knows only what the logs hold. The logs here are those of a smaller company with the same incidents, so that many kills
+fit into a short time; `CURFEW_SOAK=1` kills it at every alert and at many more places.
+"""
+
+import os
+import random
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import pairwise
+
+import pytest
+
+from curfew.audit.record import Record
+from curfew.core.detectors.alert import WhichLog
+from tests.corpus.generating import Corpus, generate
+from tests.corpus.monitoring import Arrival, Delay, Monitor, arrivals, before, settings, soon
+
+KILLS = 300 if os.environ.get("CURFEW_SOAK") else 16
+SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A company, its records as they arrive, and what an undisturbed monitor made of them."""
+
+    corpus: Corpus
+    arriving: Sequence[Arrival]
+    undisturbed: Monitor
+
+    @property
+    def decisive(self) -> list[int]:
+        """The places in `arriving` of the records after which alerts were raised or resolved."""
+        logs = self.undisturbed.logs[WhichLog.ACTIVITY]
+        before = {former.id for former, record in pairwise(logs) if record.event in ("alert.raised", "alert.resolved")}
+        return [place for place, one in enumerate(self.arriving) if one.record.id in before]
+
+
+def run(corpus: Corpus, delay: Delay) -> Run:
+    """Let a monitor follow the logs of a company."""
+    arriving = arrivals(corpus, delay)
+    undisturbed = a_monitor(corpus)
+    undisturbed.follow(arriving)
+    return Run(corpus, arriving, undisturbed)
+
+
+def a_monitor(corpus: Corpus) -> Monitor:
+    """Return a monitor that has just been installed."""
+    return Monitor(settings(corpus), before(corpus))
+
+
+def out_of_step(record: Record, log: WhichLog) -> timedelta:
+    """Return how long a record takes if the two logs are out of step by some seconds, now the one ahead and now the other."""
+    is_odd = record.at.hour % 2
+    return timedelta(seconds=(9, 1, 2, 14)[2 * is_odd + (log is WhichLog.ACTIVITY)])
+
+
+def with_outages(corpus: Corpus) -> Delay:
+    """Return the delays of a bucket that is away for some minutes, now and then: the trail arrives late, all at once."""
+
+    def delay(record: Record, log: WhichLog) -> timedelta:
+        since = corpus.begin + (record.at - corpus.begin) // OUTAGES * OUTAGES
+        away = since + timedelta(minutes=14) - record.at
+        return max(away, SECOND) if log is WhichLog.TRAIL else 3 * SECOND
+
+    return delay
+
+
+OUTAGES = timedelta(hours=31)
+
+
+@pytest.fixture(scope="module")
+def small() -> Corpus:
+    """Return a company of twenty."""
+    return generate(seed=1, people=20)
+
+
+@pytest.fixture(scope="module", params=["in step", "out of step", "the bucket was away"])
+def company(request: pytest.FixtureRequest, small: Corpus) -> Run:
+    """Return a company whose records arrive in one of three ways."""
+    delays: dict[str, Callable[[], Delay]] = {
+        "in step": lambda: soon,
+        "out of step": lambda: out_of_step,
+        "the bucket was away": lambda: with_outages(small),
+    }
+    return run(small, delays[request.param]())
+
+
+def test_kills_lose_no_alert_and_repeat_none(company: Run) -> None:
+    """Each kill comes after a record was read, and before, while or after what follows from it is appended."""
+    chance = random.Random(7)  # noqa: S311  to be had again, not secret
+    places = sorted(
+        {*chance.sample(range(len(company.arriving)), KILLS // 2), *_some(company.decisive, KILLS - KILLS // 2, chance)}
+    )
+    monitor = a_monitor(company.corpus)
+    begun = 0
+    for place in places:
+        monitor.follow(company.arriving[begun:place])
+        _die(monitor, company.arriving[place], kept=chance.choice((0, 0, 1, 99)))
+        begun = place + 1
+    monitor.follow(company.arriving[begun:])
+
+    assert len(company.undisturbed.raised) > 25
+    assert _told(monitor) == _told(company.undisturbed)
+
+
+def test_what_happens_while_it_is_down_is_found_when_it_is_back(small: Corpus) -> None:
+    """Nights, days and a weekend without a monitor: the deadlines of that time count as if it had been there."""
+    company = run(small, soon)
+    monitor, begun = a_monitor(small), 0
+    chance = random.Random(11)  # noqa: S311  to be had again, not secret
+    for place in sorted(_some(company.decisive, KILLS // 2, chance)):
+        if place < begun:
+            continue
+        monitor.follow(company.arriving[begun:place])
+        back = company.arriving[place].at + chance.choice((MINUTE, 5 * 60 * MINUTE, 48 * 60 * MINUTE))
+        begun = next((at for at, one in enumerate(company.arriving) if one.at > back), len(company.arriving))
+        for one in company.arriving[place:begun]:
+            monitor.logs[one.log].append(one.record)
+        monitor.start(back)
+    monitor.follow(company.arriving[begun:])
+
+    assert _told(monitor) == _told(company.undisturbed)
+
+
+def _die(monitor: Monitor, arrival: Arrival, *, kept: int) -> None:
+    """Read a record, append only so many of the records that follow from it, and start again."""
+    monitor.look(arrival.at)
+    monitor.arrive(arrival.log, arrival.record)
+    monitor.append(*monitor.engine.take()[:kept])
+    monitor.start(arrival.at)
+
+
+def _some(places: Sequence[int], number: int, chance: random.Random) -> list[int]:
+    return chance.sample(places, min(number, len(places)))
+
+
+def _told(monitor: Monitor) -> Counter[tuple[str, str]]:
+    """Return all alerts and their ends, each as often as it is in the log."""
+    return Counter((record.event, record.id) for record in (*monitor.raised, *monitor.resolved))
