@@ -82,6 +82,11 @@ class Recorder:
         self._none.clear()
         self._some.set()
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether no notice is left in the queue."""
+        return not self._waiting
+
     async def run(self) -> None:
         """Post the queued notices, until cancelled."""
         while True:

@@ -34,6 +34,11 @@ coverage:
   namespace: curfew-system        # where Curfew is installed: test calls are made there
   every: 60s                      # how often
   servers: Leases                 # how many API servers there are; Leases: as many as hold a lease in kube-system
+detection:                        # what looks wrong: all settings of the detectors are in docs/detectors
+  lookBack: 90d                   # how much of both logs is read at a start
+  privileged: [ClusterRole/debug] # roles that count as privileged, besides those whose rules show it
+  ManyRequests: {requests: 6}     # a detector, by its name
+  policies: [{policy: payments/debug, ManyRequests: {requests: 10}}]   # what differs for single policies
 server: {host: 0.0.0.0, port: 8080}    # health and metrics
 log: {level: info, format: json}  # debug | info | warning | error; json | console
 ```
@@ -50,6 +55,7 @@ from curfew.api.times import Duration
 from curfew.audit.checkpoint import KeyRefused, Verifier
 from curfew.audit.segment import origin
 from curfew.settings.audit import AuditSettings
+from curfew.settings.detection import DetectionSettings
 from curfew.settings.intake import IntakeSettings
 from curfew.settings.loading import load
 from curfew.settings.sections import LimitSettings, LogSettings, ServerSettings
@@ -112,6 +118,7 @@ class MonitorSettings(Section):
     limits: Annotated[LimitSettings, BeforeValidator(section)] = LimitSettings()
     intake: Annotated[IntakeSettings, BeforeValidator(section)]
     coverage: Annotated[CoverageSettings, BeforeValidator(section)] = CoverageSettings()
+    detection: Annotated[DetectionSettings, BeforeValidator(section)] = DetectionSettings()
     server: Annotated[ServerSettings, BeforeValidator(section)] = ServerSettings()
     log: Annotated[LogSettings, BeforeValidator(section)] = LogSettings()
 

@@ -27,7 +27,11 @@ EVERYWHERE: dict[str, set[Right]] = {
         ("events.k8s.io", "events", "create", ""),
     },
     SWEEPER: {(RBAC, "rolebindings", verb, "") for verb in ("list", "delete")},
-    MONITOR: {("curfew.dev", "accessrequests/status", "patch", "")},
+    MONITOR: {
+        ("curfew.dev", "accessrequests/status", "patch", ""),
+        ("curfew.dev", "alertresponses", "list", ""),
+        ("events.k8s.io", "events", "create", ""),
+    },
 }
 AT_HOME_OF_THE_MONITOR: set[Right] = {
     *(("coordination.k8s.io", "leases", verb, "curfew-monitor") for verb in ("get", "update")),

@@ -4,6 +4,7 @@ import base64
 import json
 import re
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from cryptography.x509.verification import PolicyBuilder, Store
 
 from curfew.core.activity.canary_calls import LEASE, SECRET
+from curfew.settings.detection import DetectionSettings
 from curfew.settings.monitor import load_monitor_settings
 from tests.integration.chart.helm import kinds, one, rendered, template
 from tests.integration.installed import SYSTEM
@@ -68,7 +70,7 @@ def test_it_is_a_process_of_its_own() -> None:
     more = {kind: number - without.get(kind, 0) for kind, number in kinds(manifests).items()}
     assert {kind: number for kind, number in more.items() if number} == {
         "ServiceAccount": 1,
-        "ClusterRole": 1,
+        "ClusterRole": 3,
         "ClusterRoleBinding": 1,
         "Role": 2,
         "RoleBinding": 2,
@@ -337,3 +339,26 @@ def test_a_monitor_that_would_lose_its_log_is_refused(values: tuple[str, ...], w
 
     assert done.returncode != 0
     assert why in done.stderr
+
+
+def test_the_detectors_are_tuned_by_values() -> None:
+    """What the values hold is what the monitor reads, also for single policies."""
+    differs = '{"policy": "payments/debug", "ManyRequests": {"requests": 9}}'
+    tuned = (
+        *("--set-json", f"monitor.config.detection.policies=[{differs}]"),
+        *("--set", "monitor.config.detection.ManyRequests.requests=7"),
+    )
+
+    found = settings(rendered(*ON, *tuned))["detection"]
+
+    read = DetectionSettings.model_validate(found)
+    assert read.look_back == timedelta(days=90)
+    assert read.tuned["ManyRequests"].usual.requests == 7
+    assert read.tuned["ManyRequests"].of("payments", "debug").requests == 9
+
+
+def test_a_misspelt_setting_of_detection_is_refused() -> None:
+    done = template(*ON, "--set", "monitor.config.detection.lookback=30d")
+
+    assert done.returncode != 0
+    assert "lookback" in done.stderr

@@ -63,6 +63,11 @@ intake:
     - {{path: /var/log/audit.log, source: node-1}}
     - {{path: /var/log/gke.log, source: gke, format: GKE}}
 coverage: {{namespace: security, every: 10s, servers: 3}}
+detection:
+  lookBack: 30d
+  privileged: [ClusterRole/debug]
+  ManyRequests: {{requests: 7}}
+  policies: [{{policy: payments/debug, ManyRequests: {{requests: 9}}}}]
 server: {{host: "127.0.0.1", port: 0}}
 log: {{level: debug, format: console}}
 """,

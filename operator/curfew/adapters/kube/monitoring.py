@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 
 from curfew.adapters.kube.calling import (
     CORE,
+    EVENTS,
     JSON,
     JSON_PATCH,
     LEASES,
@@ -22,7 +23,7 @@ from curfew.adapters.kube.calling import (
 )
 from curfew.adapters.kube.connection import Connection, find_cluster
 from curfew.core.activity.canary_calls import LEASE, REFUSED, SECRET, CanaryClass
-from curfew.ports import ClusterError, DroppedEvents, Json, Unavailable
+from curfew.ports import ClusterError, DroppedEvents, Json, TooLarge, Unavailable
 
 AGENT = f"curfew-monitor/{version('curfew')}"
 """The name that the monitor sends."""
@@ -32,7 +33,12 @@ _CONNECTIONS = 8
 _MOST_SERVERS = 100
 _METRICS_DEADLINE = 20.0
 _METRICS_BYTES = 2**26
+_PAGE = 250
+_PAGE_BYTES = 2**23  # an AlertResponse has a few kilobytes
 _ANSWER_BYTES = 2**20  # an AccessRequest has up to 300 KiB
+
+MOST_RESPONSES = 10_000
+"""Most AlertResponses that are read."""
 
 
 class KubeMonitor:
@@ -82,6 +88,30 @@ class KubeMonitor:
         # A pod that runs nowhere is gone at once, and the answer is a Status.
         details = answer.get("details") if answer.get("kind") == "Status" else answer.get("metadata")
         return str((details or {}).get("uid") or "")
+
+    async def create_event(self, manifest: Json) -> None:
+        """Create an Event of events.k8s.io/v1 in the namespace that it names."""
+        metadata = manifest["metadata"]
+        namespace, name = metadata["namespace"], metadata["name"]
+        path = path_to(EVENTS, namespace, "events")
+        await self._call("create_event", "POST", path, manifest, what=f"create Event {namespace}/{name}")
+
+    async def alert_responses(self) -> list[dict[str, Any]]:
+        """Return all AlertResponses. Raise `TooLarge` if there are more than `MOST_RESPONSES`."""
+        found: list[dict[str, Any]] = []
+        query = {"limit": str(_PAGE)}
+        while True:
+            path = f"{path_to(OURS, '', 'alertresponses')}?{urlencode(query)}"
+            page = await self._call("alert_responses", "GET", path, what="list AlertResponses", most=_PAGE_BYTES)
+            found += (item for item in page.get("items") or () if isinstance(item, dict))
+            query["continue"] = str((page.get("metadata") or {}).get("continue") or "")
+            if not query["continue"]:
+                return found
+            if len(found) >= MOST_RESPONSES:
+                raise TooLarge(
+                    f"list AlertResponses: there are more than {MOST_RESPONSES:,}; delete those that resolve an alert, and "
+                    "those that have ended"
+                )
 
     async def api_servers(self) -> Mapping[str, str]:
         """Return the API servers that hold a lease: for the name of each lease its holder, another one after a restart."""
@@ -149,6 +179,7 @@ class KubeMonitor:
         what: str,
         content_type: str = JSON,
         headers: Mapping[str, str] | None = None,
+        most: int = _ANSWER_BYTES,
     ) -> dict[str, Any]:
         answering = ask(
             self._session,
@@ -157,7 +188,7 @@ class KubeMonitor:
             body,
             content_type,
             _DEADLINE,
-            _ANSWER_BYTES,
+            most,
             headers or {},
         )
         return await observed(self._observe, call, what, answering)

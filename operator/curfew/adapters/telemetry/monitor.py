@@ -1,5 +1,6 @@
 """Numbers of the monitor for Prometheus."""
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from curfew.adapters.telemetry.metrics import LogMetrics
@@ -38,7 +39,21 @@ class MonitorTelemetry(LogMetrics):
         self._held = self._gauge("activity_held_bytes", "Bytes of bodies that were received and have no answer yet.")
         self._connections = self._gauge("activity_connections", "Open connections of senders of audit events.")
         self._attributed = self._counter("activity_calls", "Calls that belong to a session.", "how", "effect")
-        self._alerts = self._counter("activity_alerts", "Alerts about the use of access.", "event")
+        self._alerts = self._counter("alerts", "Alerts that were recorded.", "detector", "severity", "silenced")
+        self._open_alerts = self._gauge("alerts_open", "Alerts that nothing has ended.", "severity")
+        self._alert = self._histogram("alert_seconds", "From the cause of an alert until its record is durable.")
+        self._detection = self._gauge("detection_up", "1 while the detectors read both logs, else 0.")
+        self._detection_start = self._gauge(
+            "detection_start_seconds", "How long the detectors read the logs at the start."
+        )
+        self._detection_unreadable = self._counter(
+            "detection_unreadable", "Records that a detector could not read.", "detector"
+        )
+        self._detection_dropped = self._counter(
+            "detection_dropped", "Findings of detectors that were dropped, because too many were waiting."
+        )
+        self._detection_losses: dict[str, int] = {}  # as counted so far; of dropped findings, by an empty name
+        self._events_dropped = self._counter("events_dropped", "Kubernetes Events that were not posted.", "reason")
         self._waiting = self._gauge("activity_waiting_bytes", "Bytes of audit events that arrived and are not done.")
         self._feed = self._histogram(
             "activity_feed_seconds", "From a test call until its audit event arrives: how far the feed is behind."
@@ -96,9 +111,44 @@ class MonitorTelemetry(LogMetrics):
         """Count a call that belongs to a session."""
         self._attributed.labels(how, effect).inc()
 
-    def alert(self, event: str) -> None:
-        """Count an alert, such as "alert.used_after_end"."""
-        self._alerts.labels(event).inc()
+    def alert(self, detector: str, severity: str, *, is_silenced: bool) -> None:
+        """Count an alert, such as ManyRequests, with its severity: Low, Medium, High or Critical."""
+        self._alerts.labels(detector, severity, str(is_silenced).lower()).inc()
+
+    def alert_recorded(self, seconds: float) -> None:
+        """Record how long it took from the cause of an alert until its record was durable."""
+        self._alert.observe(max(0.0, seconds))
+
+    def set_open_alerts(self, by_severity: Mapping[str, int]) -> None:
+        """Set how many alerts are open, by their severity."""
+        for severity, number in by_severity.items():
+            self._open_alerts.labels(severity).set(number)
+
+    def know_detectors(self, severities: Mapping[str, Sequence[str]]) -> None:
+        """Have a number for each detector from the start: one that appears with 1 would be no increase."""
+        for detector, possible in severities.items():
+            for severity in possible:
+                self._alerts.labels(detector, severity, "false")
+
+    def set_detection(self, *, ok: bool) -> None:
+        """Set whether the detectors read both logs."""
+        self._detection.set(int(ok))
+
+    def detection_started(self, seconds: float) -> None:
+        """Set how long the detectors read the logs at the start."""
+        self._detection_start.set(seconds)
+
+    def set_detection_losses(self, unreadable: Mapping[str, int], dropped: int) -> None:
+        """Set how many records could not be read, by detector, and how many findings were dropped, since the start."""
+        before = self._detection_losses
+        for detector, number in unreadable.items():
+            self._detection_unreadable.labels(detector).inc(number - before.get(detector, 0))
+        self._detection_dropped.inc(dropped - before.get("", 0))
+        self._detection_losses = {**unreadable, "": dropped}
+
+    def event_dropped(self, reason: str) -> None:
+        """Count an Event that was not posted: QueueFull, Refused or Unavailable."""
+        self._events_dropped.labels(reason).inc()
 
     def set_waiting(self, size: int) -> None:
         """Set how many bytes of events are not done."""

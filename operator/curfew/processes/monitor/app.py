@@ -68,6 +68,9 @@ class Monitor:
             Task("assessing", self._assess, Runs.EVERYWHERE),
             Task("statuses", parts.statuses.run, Runs.EVERYWHERE),
             Task("cutting", parts.cutting.run, Runs.EVERYWHERE),
+            Task("events", parts.events.run, Runs.EVERYWHERE),
+            Task("detecting", self._detect, Runs.EVERYWHERE),
+            Task("responses", parts.responses.run, Runs.EVERYWHERE),
         ]
         for source, follower in parts.files.items():
             tasks.append(Task(f"file {source}", functools.partial(self._follow_file, follower), Runs.EVERYWHERE))
@@ -80,6 +83,7 @@ class Monitor:
 
     async def _wind_up(self) -> None:
         """Write what is still to be written. Senders keep what has no answer."""
+        self._parts.detecting.settle()
         await self._parts.own.close()
 
     # --- the logs ---------------------------------------------------------------------------------------------------
@@ -120,6 +124,10 @@ class Monitor:
         await self._is_open.wait()
         await self._parts.assessing.run()
 
+    async def _detect(self) -> None:
+        await self._is_open.wait()
+        await self._parts.detecting.run()
+
     # --- health -----------------------------------------------------------------------------------------------------
 
     async def _survey(self) -> None:
@@ -131,6 +139,7 @@ class Monitor:
             telemetry.set_coverage(parts.own.memory.covered_until, ok=not parts.canaries.trouble)
             telemetry.set_sources(parts.canaries.servers, len(parts.feed.heard_since(now - GIVE_UP)))
             telemetry.set_statuses(len(parts.statuses))
+            telemetry.set_open_alerts(parts.detecting.open_by_severity())
             await asyncio.sleep(SURVEY_SECONDS)
 
     def _is_alive(self) -> bool:
@@ -140,6 +149,7 @@ class Monitor:
         """Ready means that audit events are taken and recorded.
 
         Coverage does not count: an API server that is not set up to send events must not keep an installation from ending.
+        Nor does detection, which reads both logs from long ago.
         """
         parts = self._parts
         health, trail, webhook = parts.own.health, parts.trail.trouble, parts.webhook
@@ -149,6 +159,7 @@ class Monitor:
             "log": "takes records"
             if health.ok
             else f"takes no records, so no audit events are taken: {health.message}",
+            "detection": parts.detecting.trouble or "both logs are looked at",
             "trail": f"is not followed, so no audit events are taken: {trail}" if trail else "is followed",
         }
         if webhook is not None:

@@ -6,7 +6,7 @@ event twice appends nothing twice. So a process that dies anywhere in here loses
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Protocol
@@ -47,6 +47,9 @@ MOST_BATCHES = 16
 
 AT_ONCE = 50
 """After how many events others get their turn: reading the calls of one batch takes 20 ms and more."""
+
+ALERT_RESPONSES = "alertresponses"
+_ANSWERS = frozenset({"create", "delete", "deletecollection"})
 
 
 class Numbers(Protocol):
@@ -100,8 +103,13 @@ class Intake:
         *,
         sessions: Sessions,
         mappings: Mapping[str, LineMapping],
+        answered: Callable[[], None] = lambda: None,
     ) -> None:
-        """`trail` is the operator's log, `own` is the log that the records are appended to. `mappings` are by system."""
+        """`trail` is the operator's log, `own` is the log that the records are appended to. `mappings` are by system.
+
+        `answered` is called when somebody has answered alerts.
+        """
+        self._answered = answered
         self._trail = trail
         self._own = own
         self._durability = durability
@@ -171,6 +179,8 @@ class Intake:
             if self._canaries.take(call):
                 outcomes["Canary"] += 1
                 continue
+            if call.resource == ALERT_RESPONSES and call.verb in _ANSWERS:
+                self._answered()
             found = attribution.attribute(call)
             outcomes["Session" if found else "Nobody"] += 1
             ids |= self._submit(one.record for one in found)

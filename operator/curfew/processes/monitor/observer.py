@@ -15,10 +15,10 @@ log = structlog.get_logger("curfew")
 class ActivityObserver:
     """Counts and logs what is reported, and wakes those who wait for durable records."""
 
-    def __init__(self, telemetry: MonitorTelemetry, moved: Callable[[], None]) -> None:
-        """`moved` is called when records have become durable."""
+    def __init__(self, telemetry: MonitorTelemetry, durable: Callable[[Sequence[Record]], None]) -> None:
+        """`durable` is called with records that have become durable."""
         self._telemetry = telemetry
-        self._moved = moved
+        self._durable = durable
 
     def durable(self, records: Sequence[Record]) -> None:
         """Records became durable."""
@@ -26,10 +26,7 @@ class ActivityObserver:
             detail = record.block.get("detail", {})
             if record.event.startswith("call."):
                 self._telemetry.call(str(detail.get("how")), str(detail.get("effect")))
-            elif record.event.startswith("alert."):
-                self._telemetry.alert(record.event)
-                log.warning("alert", alert=record.event, record=record.id, request=record.subject)
-        self._moved()
+        self._durable(records)
 
     def health_changed(self, health: Health) -> None:
         """Records now become durable, or do not, or the reason has changed."""

@@ -2,13 +2,14 @@
 
 import functools
 import socket
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
 
 from curfew.adapters.clock import SystemClock
+from curfew.adapters.events import Recorder
 from curfew.adapters.intake.files import FileFollower
 from curfew.adapters.intake.settings import Begin, FollowSettings, WebhookSettings
 from curfew.adapters.intake.webhook import WebhookServer
@@ -17,12 +18,19 @@ from curfew.adapters.objectstore import open_store
 from curfew.adapters.signing import open_signers
 from curfew.adapters.telemetry import MonitorTelemetry
 from curfew.adapters.variables import Variables
+from curfew.audit.record import Record
 from curfew.core.activity import records
 from curfew.core.activity.sessions import Sessions
+from curfew.core.detectors.alert import WhichLog
+from curfew.core.detectors.all import engine
+from curfew.core.detectors.configuration import changed_configuration
+from curfew.core.detectors.responses import Answers
+from curfew.processes.monitor.alerting import Alerting
 from curfew.processes.monitor.arrivals import Arrivals
 from curfew.processes.monitor.assessing import KEEP, Assessing
 from curfew.processes.monitor.canaries import Canaries
 from curfew.processes.monitor.cutting import Cutting
+from curfew.processes.monitor.detecting import Detecting
 from curfew.processes.monitor.drops import Drops
 from curfew.processes.monitor.durability import Durability
 from curfew.processes.monitor.feed import Feed, Lost
@@ -30,7 +38,9 @@ from curfew.processes.monitor.following import TrailReader
 from curfew.processes.monitor.intake import Intake
 from curfew.processes.monitor.late_grants import LateGrants
 from curfew.processes.monitor.observer import ActivityObserver
+from curfew.processes.monitor.reading import LogReader
 from curfew.processes.monitor.recollection import Recollection
+from curfew.processes.monitor.responses import Responses
 from curfew.processes.monitor.statuses import Statuses
 from curfew.settings.intake import FileSection, WebhookSection
 from curfew.settings.mappings import load_mappings
@@ -66,6 +76,9 @@ class MonitorParts:
     """Counts what arrives from files and on standard input."""
     lost: Lost
     late_grants: LateGrants
+    events: Recorder
+    detecting: Detecting
+    responses: Responses
 
 
 def wire(settings: MonitorSettings, cluster: KubeMonitor, telemetry: MonitorTelemetry) -> MonitorParts:
@@ -74,6 +87,7 @@ def wire(settings: MonitorSettings, cluster: KubeMonitor, telemetry: MonitorTele
     Raise `KeyRefused`, `StoreError` or `SettingsRefused` if something that the settings name cannot be used.
     """
     clock, sessions, durability = SystemClock(), Sessions(), Durability()
+    recorder = Recorder(cluster, clock, telemetry.event_dropped)
     variables: Variables | None = None
     if settings.audit.credentials_folder is not None:
         variables = Variables(settings.audit.credentials_folder)
@@ -81,13 +95,19 @@ def wire(settings: MonitorSettings, cluster: KubeMonitor, telemetry: MonitorTele
     signer, previous = open_signers(settings.audit)
     people = People(open_store(settings.audit.people), clock) if settings.audit.people else None
     name, span = settings.audit.log, settings.limits.max_grant + KEEP
+
+    def durable(records: Sequence[Record]) -> None:
+        durability.moved()
+        detecting.changed()
+        alerting.durable(records)
+
     own = Appender(
         open_store(settings.audit.url, retention=settings.audit.retention),
         clock,
         signer,
         name,
         socket.gethostname(),
-        observer=ActivityObserver(telemetry, durability.moved),
+        observer=ActivityObserver(telemetry, durable),
         remember=functools.partial(Recollection, name, sessions, span),
         previous=previous,
         heartbeat=settings.audit.heartbeat,
@@ -131,18 +151,60 @@ def wire(settings: MonitorSettings, cluster: KubeMonitor, telemetry: MonitorTele
         cutting=cutting,
     )
     late_grants = LateGrants(sessions.learn, lost)
+
+    def trail_grew() -> None:
+        assessing.changed()
+        detecting.changed()
+
+    trail_store = PunctualStore(open_store(settings.trail.url), READ_TIMEOUT)
     trail = TrailReader(
-        PunctualStore(open_store(settings.trail.url), READ_TIMEOUT),
+        trail_store,
         settings.trail.log,
         settings.trail.verifier,
         clock,
         span=span,
         people=people,
         learn=late_grants.learn,
-        changed=assessing.changed,
+        changed=trail_grew,
+    )
+    tuned = settings.detection.tuned
+    detectors = engine(tuned, log=name, now=clock.now(), privileged=settings.detection.privileged)
+    alerting = Alerting(
+        recorder,
+        clock,
+        telemetry,
+        home=settings.coverage.namespace,
+        is_silenced=lambda alert: detectors.silences.covering(alert) is not None,
+        notify=lambda record: None,
+    )
+    own_store = PunctualStore(open_store(settings.audit.url), READ_TIMEOUT)
+    detecting = Detecting(
+        LogReader(trail_store, settings.trail.log, settings.trail.verifier, WhichLog.TRAIL, people),
+        LogReader(own_store, name, None, WhichLog.ACTIVITY, people),
+        detectors,
+        clock,
+        look_back=settings.detection.look_back,
+        configured=lambda before, at: changed_configuration(tuned, before, name, at),
+        submit=lambda record: own.submit([record]),
+        reports=alerting,
+        numbers=telemetry,
+    )
+    responses = Responses(
+        cluster, Answers(detectors, name), detecting, clock, submit=lambda record: own.submit([record])
     )
     mappings = load_mappings(settings.intake.mappings)
-    intake = Intake(trail, own, durability, canaries, feed, clock, telemetry, sessions=sessions, mappings=mappings)
+    intake = Intake(
+        trail,
+        own,
+        durability,
+        canaries,
+        feed,
+        clock,
+        telemetry,
+        sessions=sessions,
+        mappings=mappings,
+        answered=responses.changed,
+    )
     section = settings.intake.webhook
     webhook = WebhookServer(_of(section, mappings), intake, Arrivals(feed, telemetry)) if section is not None else None
     kept = Arrivals(feed, telemetry, keeps=True)
@@ -166,6 +228,9 @@ def wire(settings: MonitorSettings, cluster: KubeMonitor, telemetry: MonitorTele
         kept=kept,
         lost=lost,
         late_grants=late_grants,
+        events=recorder,
+        detecting=detecting,
+        responses=responses,
     )
 
 

@@ -1,0 +1,402 @@
+"""The detectors read both logs as one, find each thing once, and report what is durable; killed anywhere, they go on."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+
+import pytest
+
+from curfew.audit.record import PolicyRef, Record, Story, make_record
+from curfew.audit.segment import Head, follow
+from curfew.core.detectors.alert import WhichLog
+from curfew.core.detectors.all import engine, tunings
+from curfew.core.detectors.configuration import changed_configuration
+from curfew.core.detectors.records import told
+from curfew.core.notices import Notice
+from curfew.ports import StoreUnavailable
+from curfew.processes.monitor.alerting import Alerting
+from curfew.processes.monitor.detecting import CHECK_EVERY, Detecting
+from curfew.processes.monitor.reading import LogReader, take_earlier
+from curfew.trail import Appender
+from curfew.trail.memory import Memory
+from curfew.trail.recovery import records_of
+from tests.support.logs import ALog, a_signer, opened
+from tests.support.stores import MemoryStore
+from tests.support.trail import START, LoopClock, Observer, running
+
+pytestmark = pytest.mark.looptime
+
+OWN = "main-activity"
+
+
+def asked(number: int, at: datetime, who: str = "alice@example.com") -> Record:
+    """Return the record of a request that was understood."""
+    story = Story(
+        uid=f"uid-{who}-{number}",
+        namespace="payments",
+        request=f"inc-{number}",
+        requester=who,
+        policy=PolicyRef("debug", "p-1", 1),
+    )
+    return make_record("request.accepted", at=at, actor=who, message=f"{who} asks for debug", story=story)
+
+
+def late_use(at: datetime) -> Record:
+    """Return an alert as the monitor records it while it takes calls."""
+    story = Story(uid="uid-late", namespace="payments", request="inc-late", requester="bob@example.com")
+    return make_record(
+        "alert.used_after_end", at=at, actor="bob@example.com", message="used after its end", story=story, detail={}
+    )
+
+
+class Flaky(MemoryStore):
+    """A store that can be away."""
+
+    is_away = False
+
+    async def get(self, name: str) -> bytes:
+        """Return an object, unless the store is away."""
+        if self.is_away:
+            raise StoreUnavailable("the bucket is away.")
+        return await super().get(name)
+
+
+@dataclass
+class Events:
+    """Takes Events, and may hold them back."""
+
+    is_idle: bool = True
+    posted: list[Notice] = field(default_factory=list)
+
+    def post(self, notice: Notice) -> None:
+        """Note it."""
+        self.posted.append(notice)
+
+
+@dataclass
+class Numbers:
+    """Counts alerts."""
+
+    alerts: list[tuple[str, str, bool]] = field(default_factory=list)
+    ok: list[bool] = field(default_factory=list)
+
+    def alert(self, detector: str, severity: str, *, is_silenced: bool) -> None:
+        """Count."""
+        self.alerts.append((detector, severity, is_silenced))
+
+    def alert_recorded(self, seconds: float) -> None:
+        """Nothing here depends on it."""
+
+    def set_detection(self, *, ok: bool) -> None:
+        """Note it."""
+        self.ok.append(ok)
+
+    def detection_started(self, seconds: float) -> None:
+        """Nothing here depends on it."""
+
+    def set_detection_losses(self, unreadable: Mapping[str, int], dropped: int) -> None:
+        """Nothing may be lost here."""
+        assert not unreadable
+        assert not dropped
+
+
+class Watching(Observer):
+    """Hands durable records on, unless the process is killed just then."""
+
+    alerting: Alerting | None = None
+    detecting: Detecting | None = None
+
+    def durable(self, records: Sequence[Record]) -> None:
+        """Report them."""
+        super().durable(records)
+        if self.alerting is not None:
+            self.alerting.durable(records)
+        if self.detecting is not None:
+            self.detecting.changed()
+
+
+class Monitor:
+    """The detectors over a trail and a log of their own. What is killed is made anew over the same stores."""
+
+    def __init__(self, trail: Flaky, own: Flaky, start: datetime, settings: Mapping[str, Any]) -> None:
+        self.clock = LoopClock(start)
+        self.events, self.numbers, self.observer = Events(), Numbers(), Watching()
+        self.notified: list[Record] = []
+        self.log = Appender(
+            own,
+            self.clock,
+            a_signer(OWN),
+            OWN,
+            "monitor-1",
+            observer=self.observer,
+            remember=partial(Memory, OWN),
+            jitter=lambda: 1.0,
+        )
+        tuned = tunings({"AuditGap": {"enabled": False}, **settings}, {})  # the trail stands still between its records
+        detectors = engine(tuned, log=OWN, now=start)
+        self.alerting = Alerting(
+            self.events,
+            self.clock,
+            self.numbers,
+            home="curfew-system",
+            is_silenced=lambda alert: detectors.silences.covering(alert) is not None,
+            notify=self.notified.append,
+        )
+        self.detecting = Detecting(
+            LogReader(trail, "main", None, WhichLog.TRAIL, None),
+            LogReader(own, OWN, None, WhichLog.ACTIVITY, None),
+            detectors,
+            self.clock,
+            look_back=timedelta(days=90),
+            configured=lambda before, at: changed_configuration(tuned, before, OWN, at),
+            submit=lambda record: self.log.submit([record]),
+            reports=self.alerting,
+            numbers=self.numbers,
+        )
+
+    @property
+    def reasons(self) -> list[str]:
+        """The reasons of the Events that were posted."""
+        return [notice.reason for notice in self.events.posted]
+
+
+class Place:
+    """A trail that grows, and the log of activity, which outlives each monitor."""
+
+    def __init__(self) -> None:
+        self.trail_log, self.trail, self.own = ALog(), Flaky(), Flaky()
+        self.grow(opened(self.trail_log.signer), at=START - timedelta(hours=3))
+
+    def grow(self, *records: Record, at: datetime) -> None:
+        """Append a segment to the trail."""
+        self.trail_log.append(records, at)
+        self.trail.objects |= self.trail_log.objects
+
+    @asynccontextmanager
+    async def monitored(
+        self,
+        start: datetime = START,
+        *,
+        reports: bool = True,
+        settings: Mapping[str, Any] | None = None,
+    ) -> AsyncIterator[Monitor]:
+        """Run a monitor for as long as the block; then it is killed. Without `reports`, it is killed before it reports."""
+        loop = asyncio.get_running_loop()
+        monitor = Monitor(self.trail, self.own, start - timedelta(seconds=loop.time()), settings or {})
+        monitor.observer.detecting = monitor.detecting
+        if reports:
+            monitor.observer.alerting = monitor.alerting
+        await monitor.log.open()
+        async with running(monitor.log):
+            task = asyncio.create_task(monitor.detecting.run())
+            try:
+                yield monitor
+            finally:
+                task.cancel()
+                await asyncio.wait([task])
+
+    def records(self, event: str) -> list[Record]:
+        """Return the records of an event in the log of activity."""
+        return [record for record in _all(self.own) if record.event == event]
+
+    def alerts(self) -> list[str]:
+        """Return the detectors of all alerts that the log holds."""
+        return [alert.detector for record in _all(self.own) if (alert := told(record)) is not None]
+
+
+def _all(store: MemoryStore) -> list[Record]:
+    """Return all records of the log of activity, which has to verify."""
+    head, verifier, found = Head.genesis(OWN), a_signer(OWN).verifier, list[Record]()
+    while head.next_name() in store.objects:
+        segment, head = follow(head, head.next_name(), store.objects[head.next_name()], verifier)
+        found += records_of(segment)
+    return found
+
+
+def many(since: datetime, number: int = 4, who: str = "alice@example.com") -> list[Record]:
+    """Return requests of one person, a minute apart."""
+    return [asked(each, since + timedelta(minutes=each), who) for each in range(number)]
+
+
+async def test_two_logs_are_read_in_the_order_of_time() -> None:
+    """Each in its own order; between the two, the earlier record comes first."""
+    minutes = [timedelta(minutes=each) for each in range(6)]
+    readers, placed = [], ((WhichLog.TRAIL, "main", (0, 3, 2)), (WhichLog.ACTIVITY, OWN, (1, 4)))
+    for which, name, order in placed:
+        log = ALog(name, a_signer(name))
+        log.append([opened(log.signer, name)])
+        for each in order:
+            log.append([asked(each, START + minutes[each], which)])
+        reader = LogReader(MemoryStore(log.objects), name, None, which, None)
+        await reader.open(START.date() - timedelta(days=1))
+        readers.append(reader)
+
+    taken = []
+    while (seen := await take_earlier(readers)) is not None:
+        if seen.record.event == "request.accepted":
+            taken.append((str(seen.log), (seen.at - START) // timedelta(minutes=1), seen.index))
+
+    assert taken == [("trail", 0, 1), ("activity", 1, 1), ("trail", 3, 2), ("trail", 2, 3), ("activity", 4, 2)]
+
+
+async def test_what_lies_before_the_first_start_only_teaches() -> None:
+    """A new installation over an old log does not begin with old alerts."""
+    place = Place()
+    place.grow(*many(START - timedelta(hours=2)), at=START - timedelta(hours=1))
+
+    async with place.monitored() as monitor:
+        await asyncio.sleep(10)
+        assert monitor.detecting.trouble == ""
+
+    assert place.alerts() == []
+    assert len(place.records("detection.checked")) == 1
+    assert len(place.records("detection.configured")) == 1
+
+
+async def test_an_alert_is_recorded_and_reported_once() -> None:
+    place = Place()
+    async with place.monitored() as monitor:
+        await asyncio.sleep(5)
+        place.grow(*many(START - timedelta(minutes=10)), at=START + timedelta(seconds=5))
+        monitor.detecting.changed()
+        await asyncio.sleep(3)
+
+        assert place.alerts() == ["ManyRequests"]
+        assert monitor.reasons == ["ManyRequests"]
+        assert [(told_.namespace, told_.regarding.kind) for told_ in monitor.events.posted] == [
+            ("payments", "Namespace")
+        ]
+        assert monitor.numbers.alerts == [("ManyRequests", "Medium", False)]
+        assert [record.event for record in monitor.notified] == ["alert.raised"]
+        assert monitor.detecting.open_by_severity() == {"Low": 0, "Medium": 1, "High": 0, "Critical": 0}
+
+    async with place.monitored(START + timedelta(minutes=5)) as again:
+        await asyncio.sleep(5)
+        assert place.alerts() == ["ManyRequests"]
+        assert again.detecting.open_by_severity()["Medium"] == 1
+        # The log does not show that it was reported: it is again, and an Event of that name is there already.
+        assert again.events.posted == monitor.events.posted
+        await asyncio.sleep(CHECK_EVERY.total_seconds() + 5)
+
+    async with place.monitored(START + timedelta(minutes=20)) as last:
+        await asyncio.sleep(5)
+        assert last.events.posted == []
+        assert last.numbers.alerts == []
+        assert len(last.notified) == 1  # notifications may wait for an hour, and know what was sent
+    assert place.alerts() == ["ManyRequests"]
+
+
+async def test_a_report_that_a_kill_prevented_is_made_after_the_start() -> None:
+    """However long the process was away."""
+    place = Place()
+    async with place.monitored(reports=False) as killed:
+        await asyncio.sleep(5)
+        place.grow(*many(START - timedelta(minutes=10)), at=START + timedelta(seconds=5))
+        killed.detecting.changed()
+        await asyncio.sleep(3)
+        assert place.alerts() == ["ManyRequests"]
+        assert killed.events.posted == []
+
+    async with place.monitored(START + timedelta(hours=7)) as monitor:
+        await asyncio.sleep(5)
+        assert monitor.reasons == ["ManyRequests"]
+        assert len(monitor.notified) == 1
+    assert place.alerts() == ["ManyRequests"]
+
+
+async def test_what_happened_while_nobody_looked_is_found() -> None:
+    place = Place()
+    async with place.monitored():
+        await asyncio.sleep(5)
+    place.grow(*many(START + timedelta(minutes=30)), at=START + timedelta(minutes=40))
+
+    async with place.monitored(START + timedelta(hours=2)) as monitor:
+        await asyncio.sleep(5)
+        assert monitor.reasons == ["ManyRequests"]
+    assert place.alerts() == ["ManyRequests"]
+
+
+async def test_nothing_counts_as_looked_at_while_a_report_waits() -> None:
+    """A kill would lose it."""
+    place = Place()
+    async with place.monitored() as monitor:
+        await asyncio.sleep(5)
+        monitor.events.is_idle = False
+        await asyncio.sleep(3 * CHECK_EVERY.total_seconds())
+        assert len(place.records("detection.checked")) == 1
+        monitor.events.is_idle = True
+        await asyncio.sleep(5)
+        assert len(place.records("detection.checked")) == 2
+
+
+async def test_alerts_of_calls_are_reported_too() -> None:
+    """They have records of their own, in a form that is older than the detectors."""
+    place = Place()
+    async with place.monitored() as monitor:
+        await asyncio.sleep(5)
+        monitor.log.submit([late_use(START)])
+        await asyncio.sleep(3)
+
+        assert monitor.reasons == ["UsedAfterEnd"]
+        assert monitor.events.posted[0].regarding.name == "inc-late"
+        assert monitor.numbers.alerts == [("UsedAfterEnd", "High", False)]
+
+
+async def test_a_log_that_cannot_be_read_is_waited_for() -> None:
+    place = Place()
+    place.trail.is_away = True
+    async with place.monitored() as monitor:
+        await asyncio.sleep(10)
+        assert monitor.detecting.trouble == "the bucket is away."
+        monitor.log.submit([late_use(START)])
+        await asyncio.sleep(3)
+        assert monitor.reasons == ["UsedAfterEnd"]  # it needs no detector
+
+        place.trail.is_away = False
+        await asyncio.sleep(5)
+        assert monitor.detecting.trouble == ""
+
+        place.trail.is_away = True
+        await asyncio.sleep(5)
+        assert monitor.detecting.trouble == "the bucket is away."
+        assert monitor.numbers.ok[-1] is False
+
+
+async def test_a_log_that_does_not_exist_yet_is_waited_for() -> None:
+    """At a first installation, the operator may be later than the monitor."""
+    place = Place()
+    objects, place.trail.objects = place.trail.objects, {}
+    async with place.monitored() as monitor:
+        await asyncio.sleep(5)
+        assert monitor.detecting.trouble.startswith("There is no log at")
+        place.trail.objects = objects
+        await asyncio.sleep(5)
+        assert monitor.detecting.trouble == ""
+
+
+async def test_other_settings_are_recorded() -> None:
+    place = Place()
+    for start, settings in ((0, {}), (1, {}), (2, {"ManyRequests": {"enabled": False}})):
+        async with place.monitored(START + timedelta(hours=start), settings=settings):
+            await asyncio.sleep(5)
+
+    configured = [record.block["detail"] for record in place.records("detection.configured")]
+
+    assert [(detail.get("off"), detail.get("changed")) for detail in configured] == [
+        (["AuditGap"], []),
+        (["ManyRequests", "AuditGap"], ["ManyRequests"]),
+    ]
+
+
+async def test_an_orderly_end_settles_what_was_looked_at() -> None:
+    place = Place()
+    async with place.monitored() as monitor:
+        await asyncio.sleep(CHECK_EVERY.total_seconds() / 2)
+        monitor.detecting.settle()
+        await monitor.log.close()
+
+    assert len(place.records("detection.checked")) == 2
