@@ -31,6 +31,7 @@ from tests.support.trail import START, LoopClock, Observer, running
 pytestmark = pytest.mark.looptime
 
 OWN = "main-activity"
+OTHERS_OFF = {name: {"enabled": False} for name in DETECTORS if name not in {"ManyRequests", "DetectorSwitchedOff"}}
 
 
 def asked(number: int, at: datetime, who: str = "alice@example.com") -> Record:
@@ -136,7 +137,7 @@ class Monitor:
             remember=partial(Memory, OWN),
             jitter=lambda: 1.0,
         )
-        tuned = tunings({**{name: {"enabled": False} for name in DETECTORS if name != "ManyRequests"}, **settings}, {})
+        tuned = tunings({**OTHERS_OFF, **settings}, {})
         detectors = engine(tuned, log=OWN, now=start)
         self.alerting = Alerting(
             self.events,
