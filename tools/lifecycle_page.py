@@ -33,6 +33,7 @@ REASONS = {
     Reason.WITHDRAWN_TOO_OFTEN: "The requester withdrew 20 requests in this namespace and hour before anything was granted.",
     Reason.REQUEST_UNREADABLE: "The API server accepted a request that Curfew cannot read.",
     Reason.NAME_WAS_USED: "The policy accepts each name only once, and an earlier request had this name.",
+    Reason.LOCKED: "An AccessLock covers the person, the policy, the namespace or everything.",
     Reason.SELF_TEST: "Curfew made the request itself, to test its admission policies. It fails on purpose.",
     Reason.DENIED_BY_APPROVER: "An approver decided Deny.",
     Reason.CANCELLED_BY_REQUESTER: "The requester decided Cancel before the grant.",

@@ -14,6 +14,7 @@ from tests.support.ocsf import validate
 
 _COURSES: Final = "operator/test_lifecycle.py::test_each_step_is_in_the_log_once_and_in_order"
 _POLICIES: Final = "operator/test_policies.py::test_what_becomes_of_a_policy_is_recorded"
+_LOCKS: Final = "operator/test_locks.py::test_what_locks_did_is_in_the_log_once"
 _GLASS: Final = "operator/test_roles.py::test_the_glass_is_broken_at_once_and_reviewed_afterwards"
 _SESSIONS: Final = "monitor/test_scripted_sessions.py::test_both_logs_verify_and_hold_nothing_twice"
 _ALERTS: Final = "monitor/test_alerts.py::test_both_logs_verify_and_hold_every_alert_once"
@@ -49,6 +50,9 @@ SHOWN_BY: Final[Mapping[str, str]] = {
     "grant.drifted": "operator/test_rules.py::test_a_drifted_binding_is_removed_and_reported",
     "grant.orphan_removed": "operator/test_rules.py::test_a_binding_that_nobody_asked_for_is_removed_and_reported",
     "grant.role_changed": "operator/test_roles.py::test_a_role_that_is_edited_during_a_grant_ends_it",
+    "lock.created": _LOCKS,
+    "lock.changed": _LOCKS,
+    "lock.lifted": _LOCKS,
     "policy.created": _POLICIES,
     "policy.updated": _POLICIES,
     "policy.weakened": _POLICIES,

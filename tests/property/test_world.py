@@ -15,10 +15,10 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
-from curfew.api.times import parse_duration, parse_time
+from curfew.api.times import format_time, parse_duration, parse_time
 from curfew.core import approval, bindings, checks, ending, granting, outbox, plan, policy_records, role_changes, steps
 from curfew.core.facts import EnforcementState, Facts, Intent
-from tests.support.builders import ALICE, BOB, CAROL, DAVE, NOON, a_policy, a_request, a_role
+from tests.support.builders import ALICE, BOB, CAROL, DAVE, NOON, a_lock, a_policy, a_request, a_role
 from tests.support.scale import times
 from tests.support.stage import Stage
 
@@ -50,6 +50,7 @@ class World(RuleBasedStateMachine):
         self.before: dict[str, dict[str, Any]] = {}  # each status as it last was
         self.made = 0  # how many of the bindings that were ever made were looked at
         self.terms = 0  # which of RULES the role has
+        self.locked: dict[str, tuple[str, datetime | None]] = {}  # name: whom, and until when
         self.versions = dict.fromkeys(POLICIES, 0)  # grows with each edit of a policy
         self.settle()
 
@@ -109,7 +110,7 @@ class World(RuleBasedStateMachine):
     def decide_on(self, name: str, who: str, kind: str, data: st.DataObject) -> None:
         """Add a decision to a request, unless the API server would refuse it."""
         status = self.stage.cluster.status(name)
-        if any((d["by"], d["decision"]) == (who, kind) for d in status["decisions"]):
+        if status["phase"] in FINAL or any((d["by"], d["decision"]) == (who, kind) for d in status["decisions"]):
             return
         if kind == "Cancel" and who != self.asked[name]["who"]:
             return
@@ -215,6 +216,27 @@ class World(RuleBasedStateMachine):
         self.stage.enforcement = EnforcementState(ok=is_ok, reason=reason, message="", since=NOON)
         self.wake_all()
 
+    @precondition(lambda self: len(self.locked) < 2)
+    @rule(who=st.sampled_from(PEOPLE), minutes=st.sampled_from([0, 7]))
+    def lock(self, who: str, minutes: int) -> None:
+        """Somebody locks a person, for a while or until it is lifted."""
+        self.count += 1
+        end = self.stage.clock.now() + timedelta(minutes=minutes) if minutes else None
+        more = {"endsAt": format_time(end)} if end else {}
+        body = a_lock(f"l{self.count}", created=self.stage.clock.now(), target={"person": who}, **more)
+        self.locked[f"l{self.count}"] = (who, end)
+        self.stage.cluster.apply(body)
+        self.settle()
+
+    @precondition(lambda self: self.locked)
+    @rule(data=st.data())
+    def unlock(self, data: st.DataObject) -> None:
+        """Somebody lifts a lock."""
+        name = data.draw(st.sampled_from(sorted(self.locked)))
+        del self.locked[name]
+        self.stage.cluster.delete("AccessLock", name, "")
+        self.settle()
+
     def wake_all(self) -> None:
         """Give everything its turn, as a change of health does."""
         self.stage.look_at_all_requests()
@@ -246,6 +268,24 @@ class World(RuleBasedStateMachine):
             assert len(yes) >= NEEDED[asked["what"]]
             assert not any(kind in ("Deny", "Revoke", "Cancel") for _, kind, _ in self.decided[name])
             assert asked["terms"][0] == self.terms  # the role of a grant did not change
+
+    @invariant()
+    def p3_p8_whoever_is_locked_has_nothing_and_waits_for_nothing(self) -> None:
+        """A lock ends and refuses everything of a person, whatever state the log and the rules are in."""
+        now = self.stage.clock.now()
+        locked = {who for who, end in self.locked.values() if end is None or end > now}
+        assert not {name for name in self.names("Pending", "Approved", "Active") if self.asked[name]["who"] in locked}
+        assert not {body["subjects"][0]["name"] for body in self.stage.bindings()} & locked
+
+    @invariant()
+    def p7_each_lock_is_in_the_log_once(self) -> None:
+        """That it was made, and that it holds no more."""
+        if not self.stage.trail.ok:
+            return
+        told = [record.event for record in self.stage.log if record.event.startswith("lock.")]
+        now = self.stage.clock.now()
+        held = sum(1 for _, end in self.locked.values() if end is None or end > now)
+        assert told.count("lock.created") - told.count("lock.lifted") == held
 
     @invariant()
     def p5_p8_each_binding_is_made_of_what_was_approved_while_our_rules_are_in_force(self) -> None:
@@ -381,6 +421,11 @@ def announced_is_enough(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(granting, "_bind", bind)
 
 
+def locks_are_ignored(patch: pytest.MonkeyPatch) -> None:
+    """P3, P8: what a lock covers goes on."""
+    patch.setattr(ending, "ENDINGS", tuple(one for one in ending.ENDINGS if one.check is not ending.it_is_locked))
+
+
 def refusals_are_ignored(patch: pytest.MonkeyPatch) -> None:
     """P8: a no is no no."""
     patch.setattr(plan, "turn_down", lambda facts: None)
@@ -407,6 +452,7 @@ BUGS: tuple[Callable[[pytest.MonkeyPatch], None], ...] = (
     terms_are_not_compared,
     late_approvals_count,
     announced_is_enough,
+    locks_are_ignored,
     refusals_are_ignored,
     records_are_forgotten,
     policies_that_change_are_no_news,

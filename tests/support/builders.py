@@ -56,6 +56,16 @@ def a_role(name: str = "payments-debug", **changes: Any) -> dict[str, Any]:
     }
 
 
+def a_lock(name: str = "lock", *, created: datetime = NOON, **spec: Any) -> dict[str, Any]:
+    """Return carol's AccessLock on alice, without an end."""
+    return {
+        "apiVersion": "curfew.dev/v1alpha1",
+        "kind": "AccessLock",
+        "metadata": {"name": name, "creationTimestamp": format_time(created)},
+        "spec": {"target": {"person": ALICE}, "reason": "credentials leaked", "submittedBy": CAROL, **spec},
+    }
+
+
 def a_decision(by: str = BOB, decision: str = "Approve", **more: str) -> dict[str, str]:
     """Return bob's approval."""
     return {"by": by, "decision": decision, **more}

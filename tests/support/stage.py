@@ -7,10 +7,12 @@ from typing import Any
 
 from curfew.audit.receipt import Receipt
 from curfew.audit.record import Record, record_id
+from curfew.core import locks
 from curfew.core.bindings import Binding
 from curfew.core.facts import ClockState, EnforcementState, Facts, TrailState
-from curfew.core.keys import Key, PolicyKey, RequestKey
+from curfew.core.keys import Key, LockKey, PolicyKey, RequestKey
 from curfew.core.lifecycle import Event
+from curfew.core.lock_records import is_about_lock
 from curfew.core.notices import Notice
 from curfew.core.policy_records import place_of
 from curfew.core.reasons import Reason
@@ -90,6 +92,16 @@ class FakeTrail:
                 told[record.subject] = record
         return told
 
+    def open_locks(self) -> Mapping[str, Record]:
+        """Return the locks that the log does not hold lifted."""
+        told: dict[str, Record] = {}
+        for record in self.log if self.is_open else ():
+            if record.event == "lock.lifted":
+                told.pop(record.subject, None)
+            elif record.event.startswith("lock."):
+                told[record.subject] = record
+        return told
+
     def is_own(self, id_: str) -> bool:
         """Whether this process appended it."""
         return id_ in self._own
@@ -121,7 +133,10 @@ class FakeTrail:
         self._queued.clear()
         with contextlib.suppress(ClusterError):  # the writer tries again, and finds its own bytes there
             self.failures.after_effect("append")
-        return {place_of(record) or RequestKey(record.subject) for record in records}
+        about_locks = {LockKey(record.subject) for record in records if is_about_lock(record)}
+        return about_locks | {
+            place_of(record) or RequestKey(record.subject) for record in records if not is_about_lock(record)
+        }
 
     def _fold(self) -> dict[str, Record]:
         stories: dict[str, Record] = {}
@@ -185,6 +200,7 @@ class Stage:
         self.failures = FailurePlan()
         self.enforcement = EnforcementState(ok=True, reason="Enforced", message="", since=NOON)
         self.clock_state = ClockState(ok=True, reason="ClockAgrees", message="", since=NOON)
+        self.locks_state = locks.known(NOON)
         self.cluster.apply(a_role())
         self.cluster.apply(policy or a_policy())
         self.restart()
@@ -198,6 +214,7 @@ class Stage:
     def restart(self) -> None:
         """Start the operator's process: all that it remembered is lost."""
         self.store = Store()
+        self.store.locks.state = self.locks_state
         self.trail = self.a_trail()
         self.trail.failures = self.failures
         self.counting = Counting(self.store, self.cluster, self.trail, self.clock)
@@ -243,8 +260,17 @@ class Stage:
             self.dirty |= self.store.roles.see_deleted(body) if verb == "DELETED" else self.store.roles.see(body)
         elif kind == "RoleBinding":
             key = self.store.see_binding_deleted(body) if verb == "DELETED" else self.store.see_binding(body)
+        elif kind == "AccessLock":
+            key = self.store.locks.see_deleted(body["metadata"]["uid"]) if verb == "DELETED" else self._see_lock(body)
         if key is not None:
             self.dirty.add(key)
+
+    def _see_lock(self, body: Mapping[str, Any]) -> LockKey | None:
+        key = self.store.locks.see(body)
+        now = self.clock.now()
+        known = (*self.store.bindings(), *map(RequestKey.of, self.store.requests()))
+        self.dirty |= {one for one in known if self.store.is_locked(one, now)}
+        return key
 
     def see_as_handlers_do(self, verb: str, kind: str, body: Mapping[str, Any]) -> None:
         """See an object that may hold anything: what cannot be read gets its turn, and nothing else fails."""
@@ -263,7 +289,7 @@ class Stage:
                     self.is_counted = True
                 self.counting.tell()
                 for key in self.trail.flush():
-                    if isinstance(key, PolicyKey) or self.store.request(key.uid) is not None:
+                    if isinstance(key, PolicyKey | LockKey) or self.store.request(key.uid) is not None:
                         self.dirty.add(key)
             except ClusterError:
                 continue
@@ -286,6 +312,10 @@ class Stage:
     async def _list(self) -> None:
         if self.is_listed:
             return
+        for body in (await self.cluster.list_locks())[0]:
+            if (key := self.store.locks.see(body)) is not None:
+                self.dirty.add(key)
+        self.store.locks.is_listed = True
         for body in await self.cluster.list_bindings():
             self.store.see_binding(body)
         for body in await self.cluster.list_policies():
@@ -299,6 +329,7 @@ class Stage:
         self.store.forget_orphans()
         if self.trail.is_open:
             self.reconciler.policies.tell_deleted()
+            self.reconciler.locks.tell_deleted()
             await self.reconciler.deleted.close_stories()
         self.is_listed = True
         self.dirty |= {PolicyKey.of(policy) for policy in self.store.policies.all()}

@@ -249,6 +249,22 @@ class FakeCluster:
         self.failures.after_effect("patch policy status")
         return patched
 
+    async def patch_lock_status(
+        self, name: str, uid: str, resource_version: str, status: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """Patch a lock's status."""
+        self._call("patch lock status")
+        body = self._found("AccessLock", "", name, uid, resource_version)
+        body["status"] = _merge(body.get("status", {}), status)
+        patched = self._write(_key(body), body)
+        self.failures.after_effect("patch lock status")
+        return patched
+
+    async def list_locks(self) -> tuple[list[dict[str, Any]], str]:
+        """List locks, and the version."""
+        self._call("list locks")
+        return self.all("AccessLock"), str(self._revision)
+
     async def counted_requests(self) -> AsyncIterator[dict[str, Any]]:
         """Yield what is labelled as counted."""
         self._call("counted requests")

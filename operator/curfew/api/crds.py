@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from curfew.api.access_lock import AccessLock
 from curfew.api.access_policy import AccessPolicy
 from curfew.api.access_request import AccessRequest
 from curfew.api.alert_response import AlertResponse
 from curfew.api.meta import Model
 from curfew.api.names import GROUP, VERSION
-from curfew.api.rules import POLICY_RULES, REQUEST_RULES, RESPONSE_RULES, Rule
+from curfew.api.rules import LOCK_RULES, POLICY_RULES, REQUEST_RULES, RESPONSE_RULES, Rule
 from curfew.api.schemas import at, structural_schema
 
 CATEGORY = "curfew"
@@ -77,6 +78,26 @@ def crds() -> tuple[dict[str, Any], ...]:
                 _column("Reason", ".spec.reason", wide=True),
             ],
             scope="Cluster",
+        ),
+        _definition(
+            AccessLock,
+            plural="accesslocks",
+            short_name="alock",
+            scope="Cluster",
+            rules=LOCK_RULES,
+            columns=[
+                _column("Person", ".spec.target.person"),
+                _column("Policy", ".spec.target.policy"),
+                _column("Namespace", ".spec.target.namespace"),
+                _column("Everything", ".spec.target.everything", type_="boolean"),
+                _column("In force", ".status.conditions[?(@.type=='InForce')].status"),
+                # As text: kubectl shows a date as an age, and the age of a future date is "<invalid>".
+                _column("Ends", ".spec.endsAt"),
+                _column("Ended grants", ".status.grantsEnded", type_="integer"),
+                _column("By", ".spec.submittedBy"),
+                _column("Age", ".metadata.creationTimestamp", type_="date"),
+                _column("Reason", ".spec.reason"),
+            ],
         ),
     )
 

@@ -274,3 +274,31 @@ RESPONSE_RULES: Final[Mapping[str, tuple[Rule, ...]]] = {
     "spec.endsAt": time_of_ours("endsAt"),
 }
 """The rules of an AlertResponse, by the path of the field that they check."""
+
+LOCK_RULES: Final[Mapping[str, tuple[Rule, ...]]] = {
+    # On spec as a whole: rules on optional fields are not evaluated when the field is added or removed.
+    "spec": (
+        Rule(
+            "self.target == oldSelf.target && self.reason == oldSelf.reason && self.submittedBy == oldSelf.submittedBy",
+            "only endsAt can be changed; delete this AccessLock and create a new one",
+        ),
+        Rule(
+            "!has(oldSelf.endsAt) || (has(self.endsAt) && self.endsAt <= oldSelf.endsAt)",
+            "endsAt can be brought closer, and never put off or removed; create another AccessLock to lock for longer",
+            ".endsAt",
+        ),
+    ),
+    "spec.target": (
+        Rule(
+            "[has(self.person), has(self.policy), has(self.namespace), has(self.everything)].filter(given, given).size() "
+            "== 1",
+            "target must be exactly one of person, policy, namespace and everything",
+        ),
+        Rule("!has(self.everything) || self.everything", "everything can only be true", ".everything"),
+    ),
+    "spec.target.person": identity("person"),
+    "spec.submittedBy": identity("submittedBy"),
+    "spec.reason": words("reason", lines=True),
+    "spec.endsAt": time_of_ours("endsAt"),
+}
+"""The rules of an AccessLock, by the path of the field that they check."""

@@ -1,4 +1,4 @@
-"""What the log carries forward: from time to time, a set of records that lists each open story and existing policy.
+"""What the log carries forward: from time to time, a set of records that lists each open story, existing policy and lock.
 
 A start reads back to the newest complete set, and needs nothing older. A set has one or more records, its parts. Each
 part is true at its own place in the log. So a reader of the parts and of all records between and after them, in order,
@@ -70,6 +70,7 @@ class Part:
     since: datetime  # every open story that was opened later than this is in the set
     stories: tuple[CarriedStory, ...]
     policies: tuple[Record, ...]
+    locks: tuple[Record, ...] = ()
     keys: tuple[str, ...] = ()  # the keys that have sealed the log, in order; the first part has them
 
     @classmethod
@@ -85,6 +86,7 @@ class Part:
                 since=datetime.fromisoformat(told["since"]),
                 stories=tuple(CarriedStory.of(entry) for entry in told["stories"]),
                 policies=tuple(Record.parse(body) for body in told["policies"]),
+                locks=tuple(Record.parse(body) for body in told.get("locks", ())),
                 keys=tuple(map(str, told.get("keys", ()))),
             )
         except (KeyError, TypeError, ValueError) as error:
@@ -121,11 +123,14 @@ def make_part(
     at: datetime,
     stories: Sequence[CarriedStory],
     policies: Sequence[Record],
+    locks: Sequence[Record] = (),
     keys: Sequence[str] = (),
 ) -> Record:
     """Return one record of a set."""
     count = f"{len(stories)} open {'story' if len(stories) == 1 else 'stories'}"
     known = f"{len(policies)} {'policy' if len(policies) == 1 else 'policies'}"
+    if locks:
+        count = f"{count}, {len(locks)} {'lock' if len(locks) == 1 else 'locks'}"
     return make_record(
         STORIES_OPEN,
         at=at,
@@ -141,6 +146,7 @@ def make_part(
             "since": since.isoformat(),
             "stories": [story.to_json() for story in stories],
             "policies": [dict(policy.body) for policy in policies],
+            **({"locks": [dict(lock.body) for lock in locks]} if locks else {}),
             **({"keys": list(keys)} if keys else {}),
         },
     )

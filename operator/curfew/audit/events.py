@@ -25,6 +25,7 @@ _ENDED = ("end_reason",)
 _DECIDED = ("decision", "effect", "stage", "reason")
 _POLICY = ("namespace", "policy", "generation", "manager", "spec")
 _CHANGED = (*_POLICY, "previous_generation", "differences")
+_LOCK = ("lock", "scope", "person", "namespace", "policy", "reason", "submitted_by", "ends_at")
 _GONE = ("namespace", "policy", "generation", "spec")
 
 EVENTS: Mapping[str, EventType] = MappingProxyType(
@@ -170,6 +171,30 @@ EVENTS: Mapping[str, EventType] = MappingProxyType(
                 "policy.deleted", "5004W", _ENTITY, DELETE, "A policy is gone; nothing is granted under it.", _GONE
             ),
             EventType(
+                "lock.created",
+                "5101W",
+                _ENTITY,
+                CREATE,
+                "A person locked access: grants end, and new ones are refused.",
+                _LOCK,
+            ),
+            EventType(
+                "lock.changed",
+                "5102W",
+                _ENTITY,
+                UPDATE,
+                "The end of a lock was brought closer.",
+                (*_LOCK, "previous_end"),
+            ),
+            EventType(
+                "lock.lifted",
+                "5103I",
+                _ENTITY,
+                DELETE,
+                "A lock was deleted, or its end has come.",
+                (*_LOCK, "grants_ended"),
+            ),
+            EventType(
                 "enforcement.lost",
                 "5201E",
                 _ENTITY,
@@ -249,8 +274,8 @@ EVENTS: Mapping[str, EventType] = MappingProxyType(
                 "9009I",
                 _ENTITY,
                 OTHER,
-                "The log carries its open stories and its policies forward.",
-                ("set", "part", "last", "began", "since", "stories", "policies", "keys"),
+                "The log carries its open stories, its policies and its locks forward.",
+                ("set", "part", "last", "began", "since", "stories", "policies", "locks", "keys"),
             ),
             EventType(
                 "audit.cluster_set_back",

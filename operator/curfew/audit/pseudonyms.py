@@ -68,7 +68,8 @@ def is_person(name: str) -> bool:
 def names_in(record: Record) -> frozenset[str]:
     """Return the names of all people in a record."""
     if record.event == STORIES_OPEN:
-        nested = {name for body in _at(record.body, _CARRIED) for name in names_in(Record.parse(body))}
+        carried = [body for place in _CARRIED for body in _at(record.body, place)]
+        nested = {name for body in carried for name in names_in(Record.parse(body))}
         return frozenset(nested | {name for name in _at(record.body, _TOLD_BY) if is_person(str(name))})
     found = {name for place in _NAMES for name in _at(record.body, place) if isinstance(name, str)}
     for subject in _at(record.body, _SUBJECTS):
@@ -125,7 +126,10 @@ def _each_carried(
         return {**entry, "records": [dict(change(Record.parse(body)).body) for body in entry["records"]], "told": told}
 
     block = dict(record.block)
-    block["detail"] = {**block["detail"], "stories": [story(entry) for entry in block["detail"]["stories"]]}
+    told = block["detail"]
+    block["detail"] = {**told, "stories": [story(entry) for entry in told["stories"]]}
+    if "locks" in told:
+        block["detail"]["locks"] = [dict(change(Record.parse(body)).body) for body in told["locks"]]
     body = {**record.body, "unmapped": {**record.body["unmapped"], "curfew": block}}
     return Record(record.id, record.event, record.subject, body)
 
@@ -165,11 +169,15 @@ _NAMES: tuple[_Place, ...] = (
     (*_BLOCK, "story", "decisions", _EACH, "by"),
     (*_BLOCK, "detail", "person"),
     (*_BLOCK, "detail", "kept_by"),
+    (*_BLOCK, "detail", "submitted_by"),
     (*_BLOCK, "detail", "user"),  # whose rights a call used, if that is not who called
 )
 """Fields that hold nothing but a name."""
 
-_CARRIED = (*_BLOCK, "detail", "stories", _EACH, "records", _EACH)
+_CARRIED = (
+    (*_BLOCK, "detail", "stories", _EACH, "records", _EACH),
+    (*_BLOCK, "detail", "locks", _EACH),
+)
 _TOLD_BY = (*_BLOCK, "detail", "stories", _EACH, "told", _EACH, "actor")
 
 _HASHES = ("terms", "call", "other")  # in the detail of a record with a story: hashes of texts that hold people's names

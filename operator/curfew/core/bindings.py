@@ -36,6 +36,7 @@ class Binding:
     expires_at: datetime | None  # None if it is missing or unreadable: then the grant has no right to exist
     receipt: Receipt | None
     terms: str
+    policy: str = ""  # the name of the policy that it was granted under, from our annotation
     is_unrecorded: bool = False  # the binding is marked as made before its record was durable
 
     @property
@@ -64,6 +65,7 @@ def read_binding(body: Mapping[str, Any]) -> Binding:
         expires_at=_time(annotations.get(names.ANNOTATION_EXPIRES_AT)),
         receipt=_receipt(annotations.get(names.ANNOTATION_RECEIPT)),
         terms=annotations.get(names.ANNOTATION_TERMS, ""),
+        policy=annotations.get(names.ANNOTATION_POLICY, ""),
         is_unrecorded=annotations.get(names.ANNOTATION_RECEIPT) == names.NOT_RECORDED,
     )
 

@@ -11,7 +11,7 @@ from curfew.api.access_request import RightBy
 from curfew.api.characters import visible
 from curfew.api.names import is_self_test
 from curfew.api.times import format_duration, format_time
-from curfew.core import window
+from curfew.core import locks, window
 from curfew.core.counting import HOUR, hour_of
 from curfew.core.facts import Facts
 from curfew.core.reasons import Reason
@@ -77,6 +77,13 @@ def role_cannot_be_bound(facts: Facts) -> Violation | None:
         return None
     ref = facts.policy.spec.role_ref
     return Violation(Reason.CANNOT_BIND, not_given(str(ref.kind), ref.name, facts.request.metadata.namespace))
+
+
+def it_is_locked(facts: Facts) -> Violation | None:
+    """A lock covers the person, the policy, the namespace or everything. The self-test has an answer of its own."""
+    if facts.lock is None or it_is_the_self_test(facts) is not None:
+        return None
+    return Violation(Reason.LOCKED, locks.sentence(facts.lock))
 
 
 JUST_ASKED = timedelta(seconds=5)
@@ -284,7 +291,7 @@ def too_many_were_withdrawn(facts: Facts) -> Violation | None:
     )
 
 
-LIMITS: tuple[Check, ...] = (too_many_are_pending, too_many_were_withdrawn)
+LIMITS: tuple[Check, ...] = (it_is_locked, too_many_are_pending, too_many_were_withdrawn)
 """What must hold before anything is read for a request."""
 
 
@@ -321,6 +328,7 @@ ACCEPTANCE: tuple[Check, ...] = (
 """What must also hold before a request is shown to anybody for approval."""
 
 STANDING: tuple[Check, ...] = (
+    it_is_locked,
     policy_was_deleted,
     policy_was_changed,
     window_is_over,

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from curfew.api.access_lock import AccessLock
 from curfew.api.access_request import DecisionKind, Phase
 from curfew.api.times import format_time
-from curfew.core import bindings, lifecycle, wording
+from curfew.core import bindings, lifecycle, locks, wording
 from curfew.core.approval import find_decision, tally
 from curfew.core.bindings import Binding
 from curfew.core.facts import Facts, Read
@@ -44,6 +45,11 @@ def window_is_over(facts: Facts, binding: Binding | None) -> Cause | None:
 def request_was_deleted(facts: Facts, _: Binding | None) -> Cause | None:
     """The request is deleted, or will be."""
     return _DELETED if facts.is_gone or facts.request.metadata.deletion_timestamp is not None else None
+
+
+def it_is_locked(facts: Facts, _: Binding | None) -> Cause | None:
+    """A lock covers the request, or the binding."""
+    return locked(facts.lock) if facts.lock is not None else None
 
 
 def story_is_closed(facts: Facts, _: Binding | None) -> Cause | None:
@@ -107,6 +113,7 @@ ENDINGS: tuple[Ending, ...] = (
     Ending(somebody_decided, explains_absence=True),
     Ending(log_does_not_announce_it),
     Ending(end_is_later_than_announced),
+    Ending(it_is_locked, explains_absence=True),  # after what shows that it was never a grant
     Ending(role_has_changed, explains_absence=True),
 )
 """Why a binding must be removed; the first reason that applies counts."""
@@ -130,6 +137,11 @@ def why_gone(facts: Facts) -> Cause:
 def is_over(binding: Binding, now: datetime) -> Cause | None:
     """Return the cause if the time of a binding is over, or None. This needs only the binding."""
     return _elapsed(binding.expires_at, now)
+
+
+def locked(lock: AccessLock) -> Cause:
+    """Return the cause of an end by a lock."""
+    return Reason.LOCKED, locks.sentence(lock)
 
 
 def last_word(body: Mapping[str, Any]) -> Cause | None:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from curfew.api.access_lock import AccessLock
 from curfew.api.access_policy import AccessPolicy
 from curfew.api.access_request import AccessRequest
 from curfew.audit.receipt import Receipt
@@ -25,7 +26,7 @@ class Read(StrEnum):
     NAME = "name"  # reading also claims the name: the first request that asks has it
 
 
-STARTING = ("Opening", "NotYetProved", "NotYetProbed", "NotYetCompared")
+STARTING = ("Opening", "NotYetProved", "NotYetProbed", "NotYetCompared", "LocksNotYetListed")
 """Why nothing is granted for a moment after each start."""
 
 
@@ -61,6 +62,15 @@ class EnforcementState(_State):
 @dataclass(frozen=True, slots=True)
 class ClockState(_State):
     """Whether our clock agrees with the API server's. It can be off and still be `ok`: then `reason` shows that."""
+
+
+@dataclass(frozen=True, slots=True)
+class LocksState(_State):
+    """Whether Curfew knows which AccessLocks there are."""
+
+
+Obstacle = TrailState | EnforcementState | ClockState | LocksState
+"""Something that keeps all grants waiting."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,8 +144,10 @@ class Facts:
     trail: TrailState
     enforcement: EnforcementState
     clock: ClockState
+    locks: LocksState
     outbox: Outbox | None  # of the request; None while the seals are not known
     is_gone: bool = False  # the request was deleted; `request` holds it as last seen
+    lock: AccessLock | None = None  # a lock that covers the request or its binding
     policy: AccessPolicy | None = None
     role: Role | None = None
     role_seen: RoleSeen | None = None  # the pinned role as last seen
@@ -168,11 +180,11 @@ class Facts:
         return self.request.status.decided_at or known or self.now
 
     @property
-    def obstacles(self) -> tuple[TrailState | EnforcementState | ClockState, ...]:
+    def obstacles(self) -> tuple[Obstacle, ...]:
         """Everything that keeps all grants waiting. The end of an access never depends on it (promise P3)."""
-        return tuple(state for state in (self.trail, self.enforcement, self.clock) if not state.ok)
+        return tuple(state for state in (self.trail, self.enforcement, self.clock, self.locks) if not state.ok)
 
     @property
-    def obstacle(self) -> TrailState | EnforcementState | ClockState | None:
+    def obstacle(self) -> Obstacle | None:
         """The first thing that keeps all grants waiting, or None."""
         return next(iter(self.obstacles), None)

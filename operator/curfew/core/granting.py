@@ -143,7 +143,7 @@ def _bind(facts: Facts, intent: Intent) -> Step | None:
     if facts.refusal is not None and facts.refusal.again_at is not None and facts.refusal.again_at > facts.now:
         return Step(wake_at=facts.refusal.again_at)
     waits = waits_for(facts)
-    can_grant = facts.enforcement.ok and facts.clock.ok and places_taken(facts) is None
+    can_grant = facts.enforcement.ok and facts.clock.ok and facts.locks.ok and places_taken(facts) is None
     if waits is not None and not can_grant:
         return _wait_approved(facts, waits)
     step = _compare(facts)

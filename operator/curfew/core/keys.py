@@ -1,4 +1,4 @@
-"""How the operator names what it works on: a request by its UID, a policy by its place in the cluster."""
+"""How the operator names what it works on: a request by its UID, a policy by its place in the cluster, a lock by its UID."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -49,5 +49,15 @@ class PolicyKey:
         return cls(request.metadata.namespace, request.spec.policy_name)
 
 
-Key = RequestKey | PolicyKey
+@dataclass(frozen=True, slots=True)
+class LockKey:
+    """A lock, by its UID."""
+
+    uid: str
+
+    def __str__(self) -> str:
+        return f"AccessLock {self.uid}"
+
+
+Key = RequestKey | PolicyKey | LockKey
 """What is given a turn."""

@@ -9,7 +9,7 @@ from curfew.api.names import API_VERSION
 from curfew.api.times import format_time
 from curfew.audit.record import Story
 from curfew.core.bindings import Binding
-from curfew.core.facts import ClockState, EnforcementState
+from curfew.core.facts import ClockState, EnforcementState, LocksState
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +91,12 @@ def about_clock(state: ClockState, namespace: str) -> Notice:
     """Return the notice that our clock differs from the API server's. It is put on the namespace that Curfew runs in."""
     key = f"clock/{state.reason}/{format_time(state.since)}"
     return Notice(namespace, _namespace(namespace), "Warning", state.reason, "Compare", state.message[:1024], key)
+
+
+def about_locks(state: LocksState, namespace: str) -> Notice:
+    """Return the notice that Curfew does not know which locks there are. It is put on the namespace that Curfew runs in."""
+    key = f"locks/{state.reason}/{format_time(state.since)}"
+    return Notice(namespace, _namespace(namespace), "Warning", state.reason, "List", state.message[:1024], key)
 
 
 def about_sweeper(message: str, since: datetime, namespace: str) -> Notice:

@@ -146,6 +146,16 @@ def attempts(namespace: str, account: str) -> tuple[Attempt, ...]:
             policy,
         ),
         Attempt(
+            "curfew-locks",
+            "locking access in somebody else's name",
+            Speaker.PROBE,
+            "create",
+            "accesslocks",
+            "",
+            _FORGED,
+            _LOCK,
+        ),
+        Attempt(
             "curfew-operator-containment",
             "deleting, as Curfew, a binding that is not Curfew's",
             Speaker.OPERATOR,
@@ -223,6 +233,15 @@ def _policy(namespace: str, name: str, kind: str, role: str) -> Mapping[str, Any
             "maxDuration": "1m",
         },
     }
+
+
+# If it were made, it would cover nobody: no person has that name.
+_LOCK: Mapping[str, Any] = {
+    "apiVersion": names.API_VERSION,
+    "kind": "AccessLock",
+    "metadata": {"name": _FORGED},
+    "spec": {"target": {"person": _FORGED}, "submittedBy": _FORGED, "reason": _WHY},
+}
 
 
 def _grant(namespace: str, role: str) -> Mapping[str, Any]:

@@ -23,6 +23,7 @@ class Reason(StrEnum):
     WITHDRAWN_TOO_OFTEN = "WithdrawnTooOften"
     REQUEST_UNREADABLE = "RequestUnreadable"
     NAME_WAS_USED = "NameWasUsed"
+    LOCKED = "Locked"  # also why access ends
     SELF_TEST = "SelfTest"
 
     # People said so.

@@ -105,7 +105,7 @@ def _notices(change: Change) -> tuple[Notice, ...]:
 
 def obstacle_notices(facts: Facts) -> tuple[Notice, ...]:
     """Return the Event that a request waits for our own rules, or for the clock: one Event per outage."""
-    states = (facts.enforcement, facts.clock)
+    states = (facts.enforcement, facts.clock, facts.locks)
     state = next((state for state in states if not state.ok and not state.is_starting), None)
     if state is None:
         return ()

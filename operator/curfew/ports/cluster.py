@@ -58,7 +58,15 @@ class TooLarge(ClusterError):
     """The answer has more bytes than Curfew reads."""
 
 
-class Cluster(Protocol):
+class LockStatuses(Protocol):
+    """Where the status of an AccessLock is written. Each call has a deadline and raises a `ClusterError`."""
+
+    async def patch_lock_status(self, name: str, uid: str, resource_version: str, status: Json) -> dict[str, Any]:
+        """Merge-patch the status of exactly that version of that AccessLock and return it as stored."""
+        ...
+
+
+class Cluster(LockStatuses, Protocol):
     """The API server, as far as Curfew uses it. Each call has a deadline and raises a `ClusterError`."""
 
     async def revision(self) -> int:
@@ -197,6 +205,22 @@ class RoleSource(Protocol):
 
     async def get_role(self, kind: str, namespace: str, name: str) -> dict[str, Any] | None:
         """Return one role whole, as `Cluster.get_role` does."""
+        ...
+
+
+class LockSource(Protocol):
+    """Where AccessLocks are listed and watched. Each call raises a `ClusterError`."""
+
+    async def list_locks(self) -> tuple[Sequence[dict[str, Any]], str]:
+        """Return all AccessLocks, and the version at which they were listed."""
+        ...
+
+    def watch_locks(self, version: str) -> AsyncIterator[tuple[str, dict[str, Any]]]:
+        """Yield the type and the AccessLock of each change since a version, until the API server ends the watch.
+
+        Any other type is a sign of life: its object holds only the version. Raise `Conflict` if the first version is no
+        longer kept.
+        """
         ...
 
 

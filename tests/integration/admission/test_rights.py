@@ -21,6 +21,8 @@ EVERYWHERE: dict[str, set[Right]] = {
         ("curfew.dev", "accessrequests/status", "patch", ""),
         *(("curfew.dev", "accesspolicies", verb, "") for verb in ("list", "watch")),
         ("curfew.dev", "accesspolicies/status", "patch", ""),
+        *(("curfew.dev", "accesslocks", verb, "") for verb in ("list", "watch")),
+        ("curfew.dev", "accesslocks/status", "patch", ""),
         *((RBAC, "rolebindings", verb, "") for verb in ("get", "list", "watch", "delete")),
         *((RBAC, kind, verb, "") for kind in ("roles", "clusterroles") for verb in ("get", "list", "watch")),
         ("authorization.k8s.io", "subjectaccessreviews", "create", ""),

@@ -173,9 +173,9 @@ async def test_names_cannot_lead_a_call_elsewhere(server: ApiServer, cluster: Ku
 @pytest.mark.parametrize(
     ("served", "missing"),
     [
-        ({"accesspolicies", "accessrequests", "accessrequests/status"}, []),
-        ({"accesspolicies"}, ["accessrequests.curfew.dev"]),
-        (None, ["accesspolicies.curfew.dev", "accessrequests.curfew.dev"]),
+        ({"accesspolicies", "accessrequests", "accessrequests/status", "accesslocks"}, []),
+        ({"accesspolicies", "accesslocks"}, ["accessrequests.curfew.dev"]),
+        (None, ["accesspolicies.curfew.dev", "accessrequests.curfew.dev", "accesslocks.curfew.dev"]),
     ],
     ids=["all there", "one missing", "group not served"],
 )

@@ -16,6 +16,7 @@ from tests.support.kube import Answer, ApiServer, always, kubeconfig, running, s
 
 SPACE = "/namespaces/curfew-system"
 REQUESTS = f"/apis/curfew.dev/v1alpha1{SPACE}/accessrequests"
+LOCKS = "/apis/curfew.dev/v1alpha1/accesslocks"
 POLICIES = f"/apis/curfew.dev/v1alpha1{SPACE}/accesspolicies"
 BINDINGS = f"/apis/rbac.authorization.k8s.io/v1{SPACE}/rolebindings"
 TOKEN = f"/api/v1{SPACE}/serviceaccounts/curfew-probe/token"
@@ -90,6 +91,7 @@ async def test_where_it_is_tried(server: Issuing, prober: KubeProber) -> None:
         BINDINGS,
         POLICIES,
         f"{POLICIES}/curfew-canary/status",
+        LOCKS,
         f"{BINDINGS}/curfew-probe",
         f"{REQUESTS}/curfew-probe/status",
         f"{REQUESTS}/curfew-probe",

@@ -15,7 +15,7 @@ from curfew.api.schemas import NotStructural, at, structural_schema
 DEFINITIONS = crds()
 POLICIES, REQUESTS = DEFINITIONS[:2]
 
-OF_THE_CLUSTER = {"AlertResponse"}
+OF_THE_CLUSTER = {"AlertResponse", "AccessLock"}
 
 
 def version(crd: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from curfew.api.access_lock import AccessLock
 from curfew.api.access_policy import AccessPolicy
 from curfew.api.access_request import AccessRequest
 from curfew.api.alert_response import AlertResponse
@@ -16,7 +17,7 @@ from curfew.api.crds import crds
 CHECKOUT = Path(__file__).parents[3]
 PAGES = {
     kind: (CHECKOUT / "docs" / "api" / f"{kind.lower()}.md").read_text()
-    for kind in ("AccessPolicy", "AccessRequest", "AlertResponse")
+    for kind in ("AccessPolicy", "AccessRequest", "AlertResponse", "AccessLock")
 }
 
 
@@ -69,6 +70,8 @@ def test_the_examples_can_be_read() -> None:
         kinds.append(manifest["kind"])
         if manifest["kind"] == "AccessPolicy":
             AccessPolicy.model_validate(manifest)
+        elif manifest["kind"] == "AccessLock":
+            AccessLock.model_validate({**manifest, "spec": {"submittedBy": "carol@example.com", **manifest["spec"]}})
         elif manifest["kind"] == "AlertResponse":
             spec = {"submittedBy": "carol@example.com", **manifest["spec"]}
             AlertResponse.model_validate({**manifest, "spec": spec})
@@ -76,4 +79,4 @@ def test_the_examples_can_be_read() -> None:
             who = {"requester": "alice@example.com", "submittedBy": "alice@example.com"}
             AccessRequest.model_validate({**manifest, "spec": {**who, **manifest["spec"]}})
 
-    assert sorted(kinds) == ["AccessPolicy"] * 2 + ["AccessRequest"] * 3 + ["AlertResponse"] * 2
+    assert sorted(kinds) == ["AccessLock"] + ["AccessPolicy"] * 2 + ["AccessRequest"] * 3 + ["AlertResponse"] * 2

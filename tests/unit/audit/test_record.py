@@ -323,6 +323,7 @@ def test_events_have_a_stable_code_each_and_an_honest_tense() -> None:
             "grant": "3",
             "policy": "5",
             "enforcement": "5",
+            "lock": "5",
             "alert": "6",
             "audit": "9",
         }.get(noun, "7")

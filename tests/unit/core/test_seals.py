@@ -70,7 +70,10 @@ def test_what_the_plan_never_puts_there_is_never_sealed(event: str) -> None:
     """Not what a log says of itself, of policies or calls, and no announcement: that is durable before anything is written."""
     with pytest.raises(SealRefused, match="never in the status"):
         OURS.seal("uid-1", of("uid-1", event))
-    nouns = ("audit", "policy", "alert", "call", "stream", "session", "coverage", "external")
+    nouns = (
+        *("audit", "policy", "alert", "call", "stream", "session", "coverage", "external"),
+        *("lock", "enforcement", "guard", "decision", "binding", "role", "person", "detection", "notification"),
+    )
     assert event.partition(".")[0] in nouns or event in (
         "grant.intended",
         "grant.orphan_removed",

@@ -126,3 +126,12 @@ async def observed(observe: CallObserver, call: str, what: str, answering: Await
     finally:
         observe(call, outcome, loop.time() - started)
     return answer
+
+
+def without_foreign_annotations(item: dict[str, Any]) -> dict[str, Any]:
+    """Return an object without annotations that are not ours: nothing here reads them, and they may be large."""
+    annotations = item["metadata"].get("annotations")
+    if annotations:
+        ours = {key: value for key, value in annotations.items() if key.startswith(f"{names.GROUP}/")}
+        item["metadata"]["annotations"] = ours
+    return item

@@ -28,10 +28,12 @@ from curfew.adapters.kube.calling import (
     nobody,
     observed,
     path_to,
+    without_foreign_annotations,
 )
 from curfew.adapters.kube.connection import CompareClocks, Connection, find_cluster, sent_at_most_once
 from curfew.adapters.kube.failures import Absent
 from curfew.adapters.kube.finished import FinishedReader
+from curfew.adapters.kube.locks import LockReader
 from curfew.adapters.kube.metadata import MetadataReader
 from curfew.adapters.kube.probing import KubeProber
 from curfew.api import names
@@ -49,7 +51,9 @@ _REVOKING_CONNECTIONS = 16  # connections of their own, so that no revocation wa
 _CRON_JOB_BYTES = 2**21  # etcd accepts no object of this size
 _ROLE_READS = 4  # at a time: a role is as large as its author made it, up to ROLE_BYTES
 _ROLES: Mapping[str, str] = MappingProxyType({"Role": "roles", "ClusterRole": "clusterroles"})
-_CRDS: Mapping[str, str] = MappingProxyType({"accesspolicies": "AccessPolicy", "accessrequests": "AccessRequest"})
+_CRDS: Mapping[str, str] = MappingProxyType(
+    {"accesspolicies": "AccessPolicy", "accessrequests": "AccessRequest", "accesslocks": "AccessLock"}
+)
 
 
 class KubeCluster:
@@ -64,6 +68,7 @@ class KubeCluster:
         self._probers: list[KubeProber] = []
         self._metadata = MetadataReader(connection, observe)
         self.finished = FinishedReader(connection, observe)
+        self.locks = LockReader(connection, observe)
         self._role_reads = asyncio.Semaphore(_ROLE_READS)
 
     @classmethod
@@ -229,6 +234,10 @@ class KubeCluster:
             "patch_policy_status", "accesspolicies", namespace, name, uid, resource_version, status
         )
 
+    async def patch_lock_status(self, name: str, uid: str, resource_version: str, status: Json) -> dict[str, Any]:
+        """Merge-patch the status of exactly that version of that AccessLock and return it as stored."""
+        return await self._patch_status("patch_lock_status", "accesslocks", "", name, uid, resource_version, status)
+
     async def label_closed(self, namespace: str, name: str, uid: str, counted_in: str = "") -> dict[str, Any]:
         """Label a finished AccessRequest so that our watches leave it out, and with the hour in which it is counted."""
         labels = {names.LABEL_CLOSED: "true"} | ({names.LABEL_COUNTED_IN: counted_in} if counted_in else {})
@@ -334,7 +343,7 @@ class KubeCluster:
             # Strict: an older CustomResourceDefinition would drop the fields that it does not know, records included.
             path_to(OURS, namespace, plural, name, "status") + "?fieldValidation=Strict",
             {"metadata": {"uid": uid, "resourceVersion": resource_version}, "status": status},
-            what=f"write the status of {_CRDS[plural]} {namespace}/{name}",
+            what=f"write the status of {_CRDS[plural]} {f'{namespace}/' if namespace else ''}{name}",
             content_type=MERGE_PATCH,
         )
 
@@ -366,7 +375,7 @@ class KubeCluster:
             # The items of built-in kinds do not have their kind in them; their list does.
             about = {"apiVersion": page.get("apiVersion", ""), "kind": str(page.get("kind", "")).removesuffix("List")}
             for item in page.get("items") or ():
-                yield about | _kept(item)
+                yield about | without_foreign_annotations(item)
             query["continue"] = (page.get("metadata") or {}).get("continue") or ""
             if not query["continue"]:
                 return
@@ -387,12 +396,3 @@ class KubeCluster:
         """Make one call, call the observer, and return the answer's JSON object or raise a `ClusterError`."""
         answering = ask(session or self._session, method, self.server + path, body, content_type, deadline, most)
         return await observed(self._observe, call, what, answering)
-
-
-def _kept(item: dict[str, Any]) -> dict[str, Any]:
-    """Return an object without annotations that are not ours: nothing here reads them, and they may be large."""
-    annotations = item["metadata"].get("annotations")
-    if annotations:
-        ours = {key: value for key, value in annotations.items() if key.startswith(f"{names.GROUP}/")}
-        item["metadata"]["annotations"] = ours
-    return item

@@ -93,6 +93,7 @@ class Telemetry(LogMetrics):
             "Namespaces in which the API server does not let Curfew delete finished requests.",
         )
         self._enforced = self._gauge("enforced", "1 while an admission policy was found in force, else 0.", "policy")
+        self._locks = self._gauge("locks", "AccessLocks in force, by what they lock.", "scope")
         self._dropped = self._counter_of(
             "events_dropped",
             "Kubernetes Events that Curfew gave up writing.",
@@ -190,6 +191,11 @@ class Telemetry(LogMetrics):
     def enforced(self, policy: str, ok: bool) -> None:
         """Set whether one of our admission policies was found in force."""
         self._enforced.labels(policy).set(int(ok))
+
+    def set_locks(self, in_force: Mapping[str, int]) -> None:
+        """Set how many locks are in force, by what they lock: person, policy, namespace or everything."""
+        for scope, number in in_force.items():
+            self._locks.labels(scope).set(number)
 
     def rejection_counted(self) -> None:
         """Count a refused request that has no records of its own."""

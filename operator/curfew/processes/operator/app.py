@@ -65,6 +65,7 @@ class Operator:
             Task("events", parts.recorder.run, Runs.EVERYWHERE, is_vital=True),
             Task("survey", self._survey, Runs.EVERYWHERE, is_vital=True),
             Task("watch", self._watch, Runs.EVERYWHERE, is_vital=True),
+            Task("locks", parts.locks.run, Runs.EVERYWHERE, is_vital=True),
             Task("relist", self._keep_relisting, Runs.EVERYWHERE),
             Task("trail", self._keep_trail, Runs.ON_THE_LEADER, is_vital=True),
             Task("enforcement", parts.enforcement.run, Runs.ON_THE_LEADER, is_vital=True),
@@ -104,6 +105,7 @@ class Operator:
             self._compare.clear()
             try:
                 self._parts.reconciler.policies.tell_deleted()
+                self._parts.reconciler.locks.tell_deleted()
                 await insist("close the stories of deleted requests", self._parts.reconciler.deleted.close_stories)
             except BaseException:  # a cancellation as well
                 self._compare.set()  # the comparison is still to be done when this task begins again
@@ -199,6 +201,7 @@ class Operator:
         parts.reporting.set_back(record.message, settings.enforcement.namespace, key=record.id)
         parts.revisions.start_over()
         parts.counting.start_over()
+        parts.locks.start_over()
         self._watch_anew.set()
         self._compare.set()
         parts.cleanup.list_again()
@@ -223,11 +226,12 @@ class Operator:
         """Ready means that grants are made. Access ends on time without that, so a probe must never restart the process."""
         parts = self._parts
         health, enforcement, clock = parts.trail.health, parts.enforcement.state, parts.timekeeping.state
-        is_synced = parts.known.is_synced
-        return is_synced and health.ok and enforcement.ok and clock.ok, {
+        is_synced, locks = parts.known.is_synced, parts.known.locks.state
+        return is_synced and health.ok and enforcement.ok and clock.ok and locks.ok, {
             "clock": clock.message,
             "cluster": "everything is listed and watched" if is_synced else "not everything is listed yet",
             "enforcement": enforcement.message,
+            "locks": locks.message,
             "sweeper": parts.sweeper.message,
             "trail": "takes records" if health.ok else f"takes no records, nothing is granted: {health.message}",
         }

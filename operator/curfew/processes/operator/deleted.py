@@ -4,9 +4,10 @@ import contextlib
 from datetime import datetime
 
 from curfew.audit.record import RecordRefused, Story
-from curfew.core import stories, unclaimed
+from curfew.core import ending, stories, unclaimed
 from curfew.core.bindings import Binding
 from curfew.core.notices import about_deleted
+from curfew.core.steps import Remove
 from curfew.ports import Clock, Cluster
 from curfew.processes.operator.known import Store, is_closed
 from curfew.processes.operator.ports import Reporter, TrailPort
@@ -50,6 +51,15 @@ class DeletedRequests:
         await self._remover.remove(uid, verdict.removal)
         self._store.forget_orphan(uid)
         return None
+
+    async def end_locked(self, uid: str, binding: Binding, cause: ending.Cause) -> None:
+        """End a binding that a lock covers, if nothing is known about its request, without looking for the request.
+
+        A binding that the log does not announce was no grant, and is recorded as that. Raise a `ClusterError`.
+        """
+        await self._remover.remove(uid, Remove(binding, *cause))
+        if self._store.request(uid) is None and self._trail.health.is_open and self._trail.intent(uid) is None:
+            self._remover.tell_of_orphan(binding, f"the log does not announce it, and {cause[1]}", self._clock.now())
 
     async def close_stories(self) -> None:
         """Close, as deleted, the stories that are open in the trail and have no request in the cluster any more.

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
+from curfew.api.access_lock import AccessLock
 from curfew.api.access_policy import AccessPolicy
 from curfew.api.access_request import AccessRequest
 from curfew.api.names import binding_name
 from curfew.core.announcing import read_intent
-from curfew.core.bindings import read_binding
+from curfew.core.bindings import Binding, read_binding
 from curfew.core.facts import ClockState, EnforcementState, Facts, Intent, NameClaim, Read, Rights
 from curfew.core.keys import PolicyKey
 from curfew.core.role_changes import changing_since
@@ -87,6 +88,7 @@ class Gatherer:
         """Freeze what is known about a request at this instant, together with what was read for it."""
         uid = request.metadata.uid
         memory, now = self._store.memories.of(uid), self._clock.now()
+        binding = self._store.binding(uid)
         seen = self._store.roles.of(request, role)
         role_changing_since = changing_since(request, seen, memory.role_changing_since, now)
         if role_changing_since != memory.role_changing_since:
@@ -99,6 +101,8 @@ class Gatherer:
             trail=self._trail.health,
             enforcement=self._enforcement(),
             clock=self._clock_state(),
+            locks=self._store.locks.state,
+            lock=self._lock(request, binding, now),
             is_gone=memory.is_gone,
             policy=self._store.policies.get(PolicyKey.named_by(request)),
             role=role,
@@ -106,7 +110,7 @@ class Gatherer:
             role_changing_since=role_changing_since,
             rights=rights,
             name=name,
-            binding=self._store.binding(uid) or memory.stranger,
+            binding=binding or memory.stranger,
             lost=memory.lost,
             removal=memory.removal,
             handed_over=memory.handed_over,
@@ -120,6 +124,11 @@ class Gatherer:
             max_grant=self._max_grant,
             was_read=reads,
         )
+
+    def _lock(self, request: AccessRequest, binding: Binding | None, now: datetime) -> AccessLock | None:
+        """Return a lock that covers the request or its binding, or None."""
+        found = self._store.locks.over_request(request, now)
+        return found if found is not None or binding is None else self._store.locks.over_binding(binding, now)
 
     def _open_outbox(self, request: AccessRequest) -> Outbox | None:
         """Return what is in the outbox of a request and not in the log; None while the seals are not known.

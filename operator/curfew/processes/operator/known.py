@@ -19,6 +19,7 @@ from curfew.core.counting import TallyKey, counted_key
 from curfew.core.facts import Holder, Rivals
 from curfew.core.keys import Key, PolicyKey, RequestKey
 from curfew.core.lifecycle import FINAL
+from curfew.processes.operator.known_locks import KnownLocks
 from curfew.processes.operator.known_policies import KnownPolicies
 from curfew.processes.operator.known_roles import KnownRoles
 from curfew.processes.operator.memory import Memories, RequestMemory
@@ -27,7 +28,7 @@ from curfew.processes.operator.versions import Known, Versions
 
 
 class Store:
-    """All open requests, all policies and all our bindings."""
+    """All open requests, all policies, all locks and all our bindings."""
 
     def __init__(self) -> None:
         self._requests: dict[str, AccessRequest] = {}
@@ -36,6 +37,7 @@ class Store:
         self._versions = Versions()
         self.roles = KnownRoles(self._versions)
         self.policies = KnownPolicies(self._versions, self.roles)
+        self.locks = KnownLocks(self._versions)
         self.memories = Memories()
         self._by_policy: defaultdict[PolicyKey, set[str]] = defaultdict(set)
         self._claims: defaultdict[tuple[PolicyKey, str], set[str]] = defaultdict(set)  # what counts towards a limit
@@ -138,6 +140,13 @@ class Store:
     def unreadable(self, uid: str) -> Unreadable | None:
         """Return what is wrong with a request as it is now, or None for a request that can be read."""
         return self._unreadable.get(uid)
+
+    def is_locked(self, key: RequestKey, now: datetime) -> bool:
+        """Whether a lock covers the request with this key, or its binding."""
+        request, binding = self._requests.get(key.uid), self._bindings.get(key.uid)
+        return (request is not None and self.locks.over_request(request, now) is not None) or (
+            binding is not None and self.locks.over_binding(binding, now) is not None
+        )
 
     def end_of(self, key: Key) -> datetime | None:
         """Return when the binding with a key has to end, or None if there is no binding or its end cannot be read."""

@@ -5,8 +5,9 @@ from collections.abc import Callable, Sequence
 from curfew.adapters.forwarding import Forwarder
 from curfew.api.access_request import Phase
 from curfew.audit.record import Record
-from curfew.core.facts import ClockState, EnforcementState
-from curfew.core.keys import Key, PolicyKey, RequestKey
+from curfew.core.facts import ClockState, EnforcementState, LocksState
+from curfew.core.keys import Key, LockKey, PolicyKey, RequestKey
+from curfew.core.lock_records import is_about_lock
 from curfew.core.policy_records import place_of
 from curfew.ports import Attestation
 from curfew.processes.operator.anchoring import Anchoring
@@ -45,6 +46,9 @@ class Observer:
         for uid in {record.subject for record in records}:
             if self._known.request(uid) is not None:
                 self._add(RequestKey(uid))
+        for record in records:
+            if is_about_lock(record):
+                self._add(LockKey(record.subject))
         for place in {place_of(record) for record in records}:
             if place is not None:
                 self._add(place)
@@ -58,6 +62,8 @@ class Observer:
                 self._add(RequestKey.of(request))
             for policy in self._known.policies.all():
                 self._add(PolicyKey.of(policy))
+            for key in self._known.locks.all_keys():
+                self._add(key)
         self._wake_waiting()
 
     def attested(self, attestation: Attestation) -> None:
@@ -88,6 +94,11 @@ class Observer:
     def clock_changed(self, state: ClockState) -> None:
         """Our clock agrees with the API server's now, or does not."""
         self._reporting.clock_changed(state, self._namespace)
+        self._wake_waiting()
+
+    def locks_changed(self, state: LocksState) -> None:
+        """It is known now which locks there are, or it is not."""
+        self._reporting.locks_changed(state, self._namespace)
         self._wake_waiting()
 
     def _wake_waiting(self) -> None:

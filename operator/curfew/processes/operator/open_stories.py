@@ -1,6 +1,6 @@
-"""Which stories and policies are open in the log: learnt from its records. The log carries them forward in sets.
+"""Which stories, policies and locks are open in the log: learnt from its records. The log carries them forward in sets.
 
-Memory: about 4 KiB for each open story of ordinary size and 1 KiB for each policy.
+Memory: about 4 KiB for each open story of ordinary size and 1 KiB for each policy and each lock.
 """
 
 import json
@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from curfew.audit.carried import PART_BYTES, STORIES_OPEN, CarriedStory, Part, Told, cut, make_part, size_of
 from curfew.audit.receipt import Receipt
 from curfew.audit.record import Record, RecordRefused
+from curfew.core.lock_records import CHANGED, CREATED, LIFTED
 from curfew.trail.lineage import Lineage
 
 OPENS = frozenset({"request.created", "request.accepted", "grant.intended", "grant.activated"})
@@ -21,6 +22,8 @@ CLOSED = "request.closed"
 POLICY_TOLD = frozenset({"policy.created", "policy.updated", "policy.weakened"})
 """The events that show that a policy exists."""
 POLICY_DELETED = "policy.deleted"
+LOCK_TOLD = frozenset({CREATED, CHANGED})
+"""The events that show that a lock exists."""
 
 CARRY_EVERY = timedelta(hours=6)
 """How old the last set becomes before the next one is begun."""
@@ -42,13 +45,14 @@ class _Story:
 
 
 class OpenStories:
-    """The open stories, by the UID of their requests, and the existing policies, by their UID."""
+    """The open stories, by the UID of their requests, and the existing policies and locks, by their UID."""
 
     def __init__(self, lineage: Lineage) -> None:
         """Start empty. `lineage` learns the keys that a set names, and has the keys that the next set will name."""
         self.lineage = lineage
         self._stories: dict[str, _Story] = {}
         self._policies: dict[str, bytes] = {}
+        self._locks: dict[str, bytes] = {}
         self._told: dict[str, int] = {}  # id and index of each record of an open story
         self._receipts: dict[str, Receipt] = {}  # of the announcements in open stories, by their ids
         self._set: tuple[str, int] | None = (
@@ -74,6 +78,10 @@ class OpenStories:
             self._policies.pop(record.subject, None)
         elif record.event in POLICY_TOLD:
             self._policies[record.subject] = _line(record)
+        elif record.event == LIFTED:
+            self._locks.pop(record.subject, None)
+        elif record.event in LOCK_TOLD:
+            self._locks[record.subject] = _line(record)
         elif record.event == CLOSED:
             self._close(record.subject)
         elif record.event == STORIES_OPEN:
@@ -122,6 +130,7 @@ class OpenStories:
                 self._receipts[story.announcement] = carried.receipt
             self._told.update((one.id, one.index) for one in carried.told)
         self._policies.update((policy.subject, _line(policy)) for policy in part.policies)
+        self._locks.update((lock.subject, _line(lock)) for lock in part.locks)
         if part.number not in (0, self._set[1] if self._set is not None and self._set[0] == part.set else 0):
             self._set = None
             return
@@ -153,6 +162,10 @@ class OpenStories:
         """Return the last record of each policy that is not deleted, as of now."""
         return _Milestones(dict(self._policies))
 
+    def locks(self) -> Mapping[str, Record]:
+        """Return the last record of each lock that is not lifted, as of now."""
+        return _Milestones(dict(self._locks))
+
     def index(self, record_id: str) -> int | None:
         """Return the index of a record of an open story, or None for any other."""
         return self._told.get(record_id)
@@ -174,6 +187,11 @@ class OpenStories:
         line = self._policies.get(uid)
         return _parse(line) if line is not None else None
 
+    def lock(self, uid: str) -> Record | None:
+        """Return the last record of a lock, or None if it was lifted."""
+        line = self._locks.get(uid)
+        return _parse(line) if line is not None else None
+
 
 class Carrier:
     """Makes the parts of a set. Each is made from what is known when it is written, so it is true at its place in the log."""
@@ -182,7 +200,9 @@ class Carrier:
         """Start without a set."""
         self._log = log
         self._writer = writer
-        self._rest: deque[str] = deque()  # the UIDs of stories, and then of policies, that are still to be carried
+        self._rest: deque[str] = (
+            deque()
+        )  # the UIDs of stories, then of policies and of locks, that are still to be carried
         self._began: datetime | None = None
         self._number = 0
 
@@ -201,7 +221,7 @@ class Carrier:
             if known.since is None or (known.carried_at is not None and at - known.carried_at < CARRY_EVERY):
                 return []
             self._began, self._number = at, 0
-            self._rest = deque((*known.stories(), *known.policies()))
+            self._rest = deque((*known.stories(), *known.policies(), *known.locks()))
         made: list[Record] = []
         size = 0
         while self._began is not None and size < SEGMENT_BYTES:
@@ -213,6 +233,7 @@ class Carrier:
     def _part(self, known: OpenStories, began: datetime, at: datetime) -> tuple[Record, int]:
         stories: list[CarriedStory] = []
         policies: list[Record] = []
+        locks: list[Record] = []
         size = 0
         while self._rest and size < PART_BYTES:
             uid = self._rest.popleft()
@@ -222,6 +243,9 @@ class Carrier:
             elif (policy := known.policy(uid)) is not None:
                 policies.append(policy)
                 size += size_of([policy])
+            elif (lock := known.lock(uid)) is not None:
+                locks.append(lock)
+                size += size_of([lock])
         number, self._number = self._number, self._number + 1
         is_last = not self._rest
         if is_last:
@@ -236,6 +260,7 @@ class Carrier:
             at=at,
             stories=stories,
             policies=policies,
+            locks=locks,
             keys=known.lineage.keys if number == 0 else (),
         )
         return part, max(size, 1)

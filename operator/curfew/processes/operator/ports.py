@@ -49,6 +49,10 @@ class TrailPort(Protocol):
         """Return, by UID, the latest record of each policy that the trail remembers and does not show as deleted."""
         ...
 
+    def open_locks(self) -> Mapping[str, Record]:
+        """Return, by UID, the latest record of each lock that the trail remembers and does not show as lifted."""
+        ...
+
     def is_own(self, record_id: str) -> bool:
         """Whether this process appended the record."""
         ...

@@ -131,6 +131,10 @@ class Trail(Appender[Recall]):
         """Return, by UID, the last record of each policy that the log does not show as deleted, as of now."""
         return self.memory.open.policies()
 
+    def open_locks(self) -> Mapping[str, Record]:
+        """Return, by UID, the last record of each lock that the log does not show as lifted, as of now."""
+        return self.memory.open.locks()
+
     @property
     def refused_or_withdrawn(self) -> RefusedOrWithdrawn:
         """The refusals and withdrawals in the log from this hour and the hour before."""

@@ -13,7 +13,7 @@ from curfew.core import ending
 from curfew.core.bindings import Binding
 from curfew.core.facts import ClockState, EnforcementState, Facts, Read
 from curfew.core.granting import refused
-from curfew.core.keys import Key, PolicyKey, RequestKey
+from curfew.core.keys import Key, LockKey, PolicyKey, RequestKey
 from curfew.core.lifecycle import FINAL, Event
 from curfew.core.notices import Notice
 from curfew.core.outbox import is_counted
@@ -25,6 +25,7 @@ from curfew.processes.operator.deciding import decide
 from curfew.processes.operator.deleted import DeletedRequests
 from curfew.processes.operator.gathering import Gatherer
 from curfew.processes.operator.known import Store
+from curfew.processes.operator.locks import LockReconciler
 from curfew.processes.operator.policies import PolicyReconciler
 from curfew.processes.operator.ports import Names, Reporter, TrailPort
 from curfew.processes.operator.removing import Remover
@@ -36,7 +37,7 @@ ROUNDS = 32
 
 
 class Reconciler:
-    """Brings one request, or one policy, step by step to where it should be."""
+    """Brings one request, one policy or one lock, step by step to where it should be."""
 
     def __init__(
         self,
@@ -78,24 +79,29 @@ class Reconciler:
             clock_state=clock_state,
             max_grant=max_grant,
         )
-        self._remover = Remover(store, cluster, trail, clock, reporter, self.gatherer)
+        self._remover = Remover(store, cluster, trail, clock, reporter, self.gatherer, wake=wake)
         self._closing = Closing(store, cluster, trail, clock, reporter, counting=counting, closed=closed)
         self.deleted = DeletedRequests(store, cluster, trail, clock, reporter, self._remover)
+        self.locks = LockReconciler(store.locks, cluster, trail, clock, reporter)
         self.policies = PolicyReconciler(store.policies, cluster, trail, clock, reporter, roles)
 
     async def reconcile(self, key: Key) -> datetime | None:
-        """Work on a request or on a policy. Return when to look again, or None."""
+        """Work on a request, a policy or a lock. Return when to look again, or None."""
         match key:
             case PolicyKey():
                 return await self.policies.reconcile(key)
+            case LockKey():
+                return await self.locks.reconcile(key)
             case RequestKey(uid):
                 return await self._reconcile_request(uid)
 
     def place(self, key: Key) -> Place:
         """Return where a key waits for its turn: in the line of the person who submitted it, unless it ends access now.
 
-        A policy waits in the line of its namespace.
+        A policy waits in the line of its namespace, and all locks wait in one line.
         """
+        if isinstance(key, LockKey):
+            return Place(NamespaceLine(""))
         if isinstance(key, PolicyKey):
             return Place(NamespaceLine(key.namespace))
         uid = key.uid
@@ -152,7 +158,12 @@ class Reconciler:
             cause = ending.last_word(broken.body)
         if cause is not None:
             await self._remover.remove(uid, Remove(binding, *cause))
-        return cause is not None
+            return True
+        is_known = self._store.request(uid) is not None and broken is None and self._store.is_synced
+        lock = self._store.locks.over_binding(binding, self._clock.now()) if not is_known else None
+        if lock is not None:  # the plan ends the others
+            await self.deleted.end_locked(uid, binding, ending.locked(lock))
+        return lock is not None
 
     # --- record -----------------------------------------------------------------------------------------------------
 

@@ -1,12 +1,16 @@
 """Removes bindings: the only way that access ends. Nothing may come before that (promise P3)."""
 
 import asyncio
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
+from curfew.api.access_request import AccessRequest
 from curfew.core import stories
 from curfew.core.bindings import Binding
 from curfew.core.facts import Removal
+from curfew.core.keys import Key
 from curfew.core.notices import about_orphan, about_stuck
+from curfew.core.reasons import Reason
 from curfew.core.steps import Remove
 from curfew.core.unclaimed import refuses_another, was_no_grant
 from curfew.ports import Clock, Cluster, ClusterError
@@ -22,14 +26,24 @@ class Remover:
     """Removes bindings. Records those that were not a grant, and those that cannot be removed."""
 
     def __init__(
-        self, store: Store, cluster: Cluster, trail: TrailPort, clock: Clock, reporter: Reporter, gatherer: Gatherer
+        self,
+        store: Store,
+        cluster: Cluster,
+        trail: TrailPort,
+        clock: Clock,
+        reporter: Reporter,
+        gatherer: Gatherer,
+        *,
+        wake: Callable[[Key], None],
     ) -> None:
+        """`wake` gives a turn to a lock that has ended a grant, so that its status shows it."""
         self._store = store
         self._cluster = cluster
         self._trail = trail
         self._clock = clock
         self._reporter = reporter
         self._gatherer = gatherer
+        self._wake = wake
         self._removals = asyncio.Semaphore(64)  # removals wait for nothing but each other (promise P3)
 
     async def remove(self, uid: str, removal: Remove) -> None:
@@ -48,9 +62,19 @@ class Remover:
             self._store.memories.removed(uid, Removal(at=at, reason=removal.reason, detail=removal.detail))
             self._reporter.removed(binding, at, removal.reason)
         request = self._store.request(uid)
+        if removed_by_us and removal.reason is Reason.LOCKED:
+            self._count(binding, request, at)
         is_story_closed = request is not None and self._gatherer.is_story_closed(request)
         if was_no_grant(removal, request, is_story_closed=is_story_closed):
             self._disown(uid, removal, at)
+
+    def _count(self, binding: Binding, request: AccessRequest | None, at: datetime) -> None:
+        """Count a grant that was ended because of a lock, for the status of that lock."""
+        locks = self._store.locks
+        lock = locks.over_request(request, at) if request is not None else None
+        lock = lock or locks.over_binding(binding, at)
+        if lock is not None:
+            self._wake(locks.ended(lock.metadata.uid))
 
     def _disown(self, uid: str, removal: Remove, at: datetime) -> None:
         """Record a binding that was not ours to adopt. A binding that was tampered with is not made again."""

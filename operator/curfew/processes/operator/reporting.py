@@ -14,10 +14,10 @@ from curfew.api.times import format_time
 from curfew.audit.record import Record
 from curfew.core import skew
 from curfew.core.bindings import Binding
-from curfew.core.facts import STARTING, ClockState, EnforcementState, Facts
+from curfew.core.facts import STARTING, ClockState, EnforcementState, Facts, LocksState
 from curfew.core.keys import Key, PolicyKey
 from curfew.core.lifecycle import Event
-from curfew.core.notices import Notice, about_clock, about_enforcement, about_log, about_sweeper
+from curfew.core.notices import Notice, about_clock, about_enforcement, about_locks, about_log, about_sweeper
 from curfew.core.reasons import Reason
 from curfew.core.response_times import response_times, waits_since
 from curfew.core.seals import Seals
@@ -168,6 +168,16 @@ class Reporting:
         log.error("the clock does not agree with the API server's", reason=state.reason, problem=state.message)
         self._recorder.post(about_clock(state, namespace))
 
+    def locks_changed(self, state: LocksState, namespace: str) -> None:
+        """Report, once per change, whether Curfew knows which locks there are."""
+        if state.ok:
+            log.info("the locks are known")
+        elif state.is_starting:
+            log.info("the locks are not known yet")
+        else:
+            log.error("the locks are not known: nothing is granted; revocations continue", problem=state.message)
+            self._recorder.post(about_locks(state, namespace))
+
     def sweeper_seen(self, state: SweeperState) -> None:
         """Set the metrics that show whether the sweeper runs."""
         installed, overdue = state.reason is not Sweeps.NOT_INSTALLED, state.reason is Sweeps.OVERDUE
@@ -223,6 +233,7 @@ class Reporting:
         )
         self._telemetry.set_phases(phases)
         self._telemetry.set_pending(pending)
+        self._telemetry.set_locks(store.locks.in_force(now))
         self._telemetry.set_past_expiry(max(past, late))
         self._telemetry.set_outbox(waiting, max(0.0, (now - min(oldest, default=now)).total_seconds()))
 

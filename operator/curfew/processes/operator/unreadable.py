@@ -13,7 +13,8 @@ class Unreadable(Exception):
         self.body = body
         self.problems = _problems(error)
         meta = body["metadata"]
-        super().__init__(f"{kind} {meta.get('namespace')}/{meta.get('name')}: {self.problems}")
+        self.name = "/".join(str(meta[part]) for part in ("namespace", "name") if meta.get(part))
+        super().__init__(f"{kind} {self.name}: {self.problems}")
 
 
 def _problems(error: ValidationError) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 TOMBSTONES = 10_000
 """How many deleted UIDs are remembered, so that a late event does not bring a deleted object back."""
 
-KINDS = ("request", "policy", "binding", "role")
+KINDS = ("request", "policy", "binding", "role", "lock")
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from curfew.processes.operator.enforcement import Enforcement
 from curfew.processes.operator.keeping import Keeping
 from curfew.processes.operator.known import Store
 from curfew.processes.operator.lister import Lister
+from curfew.processes.operator.lock_watch import LockWatch
 from curfew.processes.operator.observer import Observer
 from curfew.processes.operator.queue import WorkQueue
 from curfew.processes.operator.recall import Recall, Trail
@@ -65,6 +66,7 @@ class Parts:
     revisions: Revisions
     lister: Lister
     roles: RoleWatch
+    locks: LockWatch
 
 
 def wire(settings: Settings, cluster: KubeCluster, telemetry: Telemetry) -> Parts:
@@ -172,4 +174,13 @@ def wire(settings: Settings, cluster: KubeCluster, telemetry: Telemetry) -> Part
         revisions=Revisions(cluster),
         lister=Lister(known, cluster, queue.add, reporting.unreadable),
         roles=RoleWatch(cluster, known.roles, queue.add),
+        locks=LockWatch(
+            cluster.locks,
+            known,
+            clock,
+            queue.add,
+            changed=observer.locks_changed,
+            complain=reporting.unreadable,
+            listed=reconciler.locks.tell_deleted,
+        ),
     )
