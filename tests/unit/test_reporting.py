@@ -215,6 +215,19 @@ def test_the_oldest_request_that_waits_for_people_is_shown_by_policy(
     assert figure(telemetry, "pending_oldest_seconds", **DEBUG) is None
 
 
+def test_what_people_do_under_a_policy_is_counted_from_nothing(reporting: Reporting, telemetry: Telemetry) -> None:
+    """Else the first answer under each policy would never be an increase."""
+    store, stages = Store(), [{"name": "owners"}, {"name": "security"}]
+    store.policies.see(of_uid(a_policy(approval={"mode": "Review", "stages": stages}), "uid-debug"))
+    store.policies.see(of_uid(a_policy("automatic", approval={"mode": "Automatic"}), "uid-automatic"))
+
+    reporting.survey(store, NOON, None)
+    assert figure(telemetry, "time_to_first_review_seconds_count", **DEBUG) == 0
+    assert figure(telemetry, "time_to_decision_seconds_count", **DEBUG) == 0
+    assert figure(telemetry, "time_to_stage_seconds_count", **DEBUG, stage="security") == 0
+    assert figure(telemetry, "time_to_decision_seconds_count", namespace="payments", policy="automatic") is None
+
+
 def test_a_refusal_without_records_of_its_own_is_counted_here_too(reporting: Reporting, telemetry: Telemetry) -> None:
     """Who looks at the numbers sees a flood while it is there, and not only after its hour."""
     ordinary = facts(Phase.FAILED, now=NOON)

@@ -1,6 +1,6 @@
 """Numbers of the operator for Prometheus."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from curfew.adapters.telemetry.bounded import MOST_POLICIES, MOST_STAGES, OTHER, BoundedLabels
@@ -134,6 +134,13 @@ class Telemetry(LogMetrics):
     def warned(self, reason: str) -> None:
         """Count a warning, such as "OutboxAltered" or "OrphanRemoved"."""
         self._warnings.labels(reason).inc()
+
+    def expect(self, namespace: str, policy: str, stages: Iterable[str]) -> None:
+        """Let what people do under a policy be counted from 0: to Prometheus, a series that is new has not increased."""
+        self._first_review.labels(*self._named(namespace, policy))
+        self._decision.labels(*self._named(namespace, policy))
+        for stage in stages:
+            self._stage.labels(*self._stages.of(namespace, policy, stage))
 
     def first_reviewed(self, namespace: str, policy: str, seconds: float) -> None:
         """Record how long after its creation a request had its first approval or denial."""

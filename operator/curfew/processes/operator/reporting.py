@@ -218,13 +218,17 @@ class Reporting:
         oldest: list[datetime] = []
         for request in store.requests():
             phase = request.status.phase or "New"
-            policy = _policy_of(request, store)
-            phases[*policy, str(phase)] += 1
+            asked_for = _policy_of(request, store)
+            phases[*asked_for, str(phase)] += 1
             if (since := waits_since(request)) is not None:
-                pending[policy] = max(pending.get(policy, 0.0), (now - since).total_seconds())
+                pending[asked_for] = max(pending.get(asked_for, 0.0), (now - since).total_seconds())
             waiting += len(request.status.outbox)
             if seals is not None:  # the first is the oldest
                 oldest += (record.at for record in seals.open(request.metadata.uid, request.status.outbox[:1]).records)
+        for policy in store.policies.all():
+            if policy.spec.approval.mode is Mode.REVIEW:
+                stages = [stage.name for stage in policy.spec.approval.stages]
+                self._telemetry.expect(policy.metadata.namespace, policy.metadata.name, stages)
         past = sum(1 for b in store.bindings().values() if b.expires_at is None or b.expires_at < now)
         late = sum(
             1
