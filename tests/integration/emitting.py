@@ -20,6 +20,7 @@ _SESSIONS: Final = "monitor/test_scripted_sessions.py::test_both_logs_verify_and
 _ALERTS: Final = "monitor/test_alerts.py::test_both_logs_verify_and_hold_every_alert_once"
 _RESPONSES: Final = "monitor/test_alerts.py::test_a_person_resolves_an_alert_and_silences_others"
 _OUTAGES: Final = "operator/test_outages.py::test_everything_is_recorded_once_when_the_bucket_is_back"
+_NOTIFICATIONS: Final = "monitor/test_notifications.py"
 _FACTS: Final = "monitor/test_facts.py"
 _GUARDS: Final = "operator/test_enforcement.py::test_a_guard_that_is_taken_away_is_in_the_record_until_it_is_back"
 
@@ -95,6 +96,8 @@ SHOWN_BY: Final[Mapping[str, str]] = {
     "alert.silence_ended": _RESPONSES,
     "detection.checked": _ALERTS,
     "detection.configured": _ALERTS,
+    "notification.sent": f"{_NOTIFICATIONS}::test_people_are_told_of_a_request_from_its_beginning_to_its_end",
+    "notification.dropped": f"{_NOTIFICATIONS}::test_what_no_receiver_will_take_is_given_up_and_counted",
     "decision.refused": f"{_FACTS}::test_a_decision_about_ones_own_request_is_noticed",
     "binding.found_outside": f"{_FACTS}::test_a_binding_that_is_no_grant_is_found_used_and_gone",
     "binding.gone_outside": f"{_FACTS}::test_a_binding_that_is_no_grant_is_found_used_and_gone",

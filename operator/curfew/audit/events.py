@@ -33,7 +33,14 @@ EVENTS: Mapping[str, EventType] = MappingProxyType(
         event.name: event
         for event in (
             EventType("request.created", "1001I", _ENTITY, CREATE, "A person asked for access."),
-            EventType("request.accepted", "1002I", _ENTITY, UPDATE, "The request was understood and its terms pinned."),
+            EventType(
+                "request.accepted",
+                "1002I",
+                _ENTITY,
+                UPDATE,
+                "The request was understood and its terms pinned.",
+                ("needed", "stages", "reason_length", "risk"),
+            ),
             EventType(
                 "request.rejected", "1003W", _ENTITY, UPDATE, "The request can never be granted as written.", _ENDED
             ),

@@ -53,8 +53,19 @@ def created(change: Change) -> Iterator[Record]:
 
 
 def accepted(change: Change) -> Iterator[Record]:
-    """Yield the record that a request was accepted."""
-    yield change.record("request.accepted", accepted_sentence(change))
+    """Yield the record that a request was accepted: how many people have to agree in which stages, and what is risky."""
+    assert change.facts.policy is not None  # noqa: S101  ACCEPT needs a policy
+    approval = change.facts.policy.spec.approval
+    count = tally(approval, change.facts.request)
+    risk = change.terms.risk if change.terms is not None else ()
+    told = {
+        "needed": count.needed,
+        "stages": [stage for stage in count.missing if stage],
+        "reason_length": approval.reason.min_length if approval.reason is not None and count.needed else 0,
+        "risk": list(risk),
+    }
+    known = {name: value for name, value in told.items() if value}
+    yield change.record("request.accepted", accepted_sentence(change), detail=known)
 
 
 def agreed(change: Change) -> Iterator[Record]:

@@ -39,6 +39,9 @@ detection:                        # what looks wrong: all settings of the detect
   privileged: [ClusterRole/debug] # roles that count as privileged, besides those whose rules show it
   ManyRequests: {requests: 6}     # a detector, by its name
   policies: [{policy: payments/debug, ManyRequests: {requests: 10}}]   # what differs for single policies
+notifications:
+  routes: notifications/routes.yaml    # who is told what, and where (docs/notifications.md); left out: nobody is told anything
+  link: https://HOST/{namespace}/{request}   # a page about a request that messages name; left out: none
 server: {host: 0.0.0.0, port: 8080}    # health and metrics
 log: {level: info, format: json}  # debug | info | warning | error; json | console
 ```
@@ -58,6 +61,7 @@ from curfew.settings.audit import AuditSettings
 from curfew.settings.detection import DetectionSettings
 from curfew.settings.intake import IntakeSettings
 from curfew.settings.loading import load
+from curfew.settings.notifications import NotificationSettings
 from curfew.settings.sections import LimitSettings, LogSettings, ServerSettings
 from curfew.settings.values import Section, between, dns_label, section, store_url
 
@@ -119,6 +123,7 @@ class MonitorSettings(Section):
     intake: Annotated[IntakeSettings, BeforeValidator(section)]
     coverage: Annotated[CoverageSettings, BeforeValidator(section)] = CoverageSettings()
     detection: Annotated[DetectionSettings, BeforeValidator(section)] = DetectionSettings()
+    notifications: Annotated[NotificationSettings, BeforeValidator(section)] = NotificationSettings()
     server: Annotated[ServerSettings, BeforeValidator(section)] = ServerSettings()
     log: Annotated[LogSettings, BeforeValidator(section)] = LogSettings()
 

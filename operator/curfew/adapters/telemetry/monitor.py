@@ -77,6 +77,16 @@ class MonitorTelemetry(LogMetrics):
             "reason",
             ("Gone", "Refused"),
         )
+        self._notified = self._counter(
+            "notifications", "Messages by what came of them: Sent, Dropped, or Failed for a try.", "channel", "outcome"
+        )
+        self._notified_after = self._histogram(
+            "notification_seconds", "From when a message was due to be sent until a receiver has taken it."
+        )
+        self._unsent = self._gauge("notifications_waiting", "Messages that wait for their receivers.")
+        self._routes = self._gauge(
+            "notification_routes_ok", "1 while the routes in force are those in the file, else 0; 1 without routes."
+        )
 
     def event(self, outcome: str, number: int = 1) -> None:
         """Count events that could be read: Session, Nobody or Canary."""
@@ -188,3 +198,16 @@ class MonitorTelemetry(LogMetrics):
     def status_dropped(self, reason: str) -> None:
         """Count an answer that was not written: Gone or Refused."""
         self._not_written.labels(reason).inc()
+
+    def notified(self, channel: str, outcome: str, number: int = 1) -> None:
+        """Count messages by what came of them: Sent, Dropped, or Failed for a try. `channel` is its kind, such as Slack."""
+        self._notified.labels(channel, outcome).inc(number)
+
+    def notified_after(self, seconds: float) -> None:
+        """Record how long a message waited until it went out."""
+        self._notified_after.observe(max(0.0, seconds))
+
+    def set_notifications(self, waiting: int, *, ok: bool) -> None:
+        """Set how many messages wait, and whether the routes in force are those in the file."""
+        self._unsent.set(waiting)
+        self._routes.set(int(ok))

@@ -27,22 +27,20 @@ class DetectorSwitchedOffSettings(DetectorSettings):
 
 
 class DetectorSwitchedOff:
-    """Remembers which detectors are off, and for which policies: those of the first record of a log are no news."""
+    """Remembers which detectors are off, and for which policies. Before the first record of a log, all are on."""
 
     name = NAME
     events = frozenset({"detection.configured"})
 
     def __init__(self, tuned: Tuned[DetectorSwitchedOffSettings]) -> None:
         """Know no settings."""
-        self._off: frozenset[str] | None = None
+        self._off: frozenset[str] = frozenset()
 
     def learn(self, seen: Seen) -> Iterable[Finding]:
         """Learn the settings of all detectors."""
         told = detail(seen.record)
         off, before = _off(told), self._off
         self._off = off
-        if before is None:
-            return
         for key in sorted(before - off):
             yield Resolution(NAME, key, seen.at, "it is on again", seen)
         for key in sorted(off - before):

@@ -65,9 +65,11 @@ class OffHoursSettings(DetectorSettings):
     days: tuple[Weekday, ...] = Field(default=tuple(Weekday)[:5], max_length=7)
     time_zone: Annotated[str, AfterValidator(_zone)] = "UTC"
     usual_days: int = Field(default=3, ge=1, le=_MOST_DAYS)
-    """A person who began to hold access in off hours on so many other days lately is on shift, and not reported."""
+    """Off hours are usual for a person, or in a namespace, if access began in them on so many other days lately."""
     within: Span = timedelta(days=28)
     """How long ago is lately."""
+    learning: Span = timedelta(days=14)
+    """How much of the trail must be known before it is known what is usual."""
 
     def is_off(self, at: datetime) -> bool:
         """Whether a time is outside the hours."""
@@ -82,7 +84,10 @@ class OffHoursSettings(DetectorSettings):
 
 
 class OffHours:
-    """Remembers on which days each person began to hold access in off hours."""
+    """Remembers on which days access began in off hours: for each person, and in each namespace.
+
+    A privileged role is judged by its person and its policy alone: that others are on call does not make it usual.
+    """
 
     name = NAME
     events = frozenset({"grant.activated"})
@@ -91,23 +96,24 @@ class OffHours:
         """Know nobody."""
         self._tuned = tuned
         self._privilege = privilege
-        self._nights: Remembered[str, tuple[datetime, ...]] = Remembered()  # of each person: one time for each day
+        self._nights: Remembered[tuple[str, str], tuple[datetime, ...]] = Remembered()  # one time for each day
+        self._since: datetime | None = None  # from when on the trail is known
 
     def learn(self, seen: Seen) -> Iterable[Finding]:
         """Learn a grant."""
         story = seen.story
+        self._since = min(seen.at, self._since) if self._since is not None else seen.at
         who, settings = story.requester, self._tuned.of(story.namespace, policy_of(story))
         if not who or not settings.is_off(seen.at):
             return
         here = seen.at.astimezone(_zone_of(settings.time_zone))
-        known = self._nights.get(who) or ()
-        # A night is one day, also after midnight: it began at most half a day ago.
-        others = [at for at in known if timedelta(hours=12) < abs(seen.at - at) <= settings.within]
-        if len(others) == len(known):
-            self._nights[who] = (*known, seen.at)[-_MOST_DAYS:]
-        if len(others) >= settings.usual_days:
-            return
         is_privileged = self._privilege.is_privileged(story)
+        others = self._other_days(("person", who), seen.at, settings)
+        team = self._other_days(("namespace", story.namespace), seen.at, settings)
+        policy = self._other_days(("policy", f"{story.namespace}/{policy_of(story)}"), seen.at, settings)
+        is_usual = max(others, policy if is_privileged else team) >= settings.usual_days
+        if is_usual or seen.at - self._since < settings.learning:
+            return
         yield Alert(
             detector=NAME,
             key=who,
@@ -119,7 +125,7 @@ class OffHours:
             f"{settings.end}, with request {story.request}",
             trigger=seen,
             evidence=(Evidence.of(seen),),
-            values={"at": f"{here:%H:%M}", "zone": settings.time_zone, "other_days": len(others)},
+            values={"at": f"{here:%H:%M}", "zone": settings.time_zone, "other_days": others},
             quiet=settings.quiet,
             **about(story),
         )
@@ -127,6 +133,14 @@ class OffHours:
     def look(self, now: datetime) -> Iterable[Finding]:
         """Return nothing: time alone means nothing here."""
         return ()
+
+    def _other_days(self, about: tuple[str, str], at: datetime, settings: OffHoursSettings) -> int:
+        """Note that access began, and return on how many other days it did. A night is one day, also after midnight."""
+        known = self._nights.get(about) or ()
+        others = [one for one in known if timedelta(hours=12) < abs(at - one) <= settings.within]
+        if not any(abs(at - one) <= timedelta(hours=12) for one in known):
+            self._nights[about] = (*known, at)[-_MOST_DAYS:]
+        return len(others)
 
 
 def _weekday(at: datetime) -> Weekday:

@@ -7,6 +7,7 @@ from typing import Final
 
 from pydantic import Field
 
+from curfew.audit.wording import duration
 from curfew.core.detectors.about import counts, policy_of
 from curfew.core.detectors.alert import Alert, Evidence, Seen, Severity
 from curfew.core.detectors.detector import Finding, Tuned
@@ -33,7 +34,7 @@ class _Given:
 
 
 class ReciprocalApproval:
-    """Remembers who approved the requests of each person lately."""
+    """Remembers who approved the requests of each person lately, and looks at the last ones of both."""
 
     name = NAME
     events = frozenset({"review.submitted"})
@@ -54,8 +55,9 @@ class ReciprocalApproval:
             return
         self._given.add(who, seen.at, _Given(by, story.uid, Evidence.of(seen)))
         since = seen.at - settings.within
-        to_one, to_other = self._given.of(who, since, seen.at), self._given.of(by, since, seen.at)
-        if not (_is_only(to_one, by, settings.times) and _is_only(to_other, who, settings.times)):
+        to_one = _by_one(self._given.of(who, since, seen.at), by)
+        to_other = _by_one(self._given.of(by, since, seen.at), who)
+        if min(len({one.uid for one in given}) for given in (to_one, to_other)) < settings.times:
             return
         first, second = sorted((who, by))
         yield Alert(
@@ -64,8 +66,8 @@ class ReciprocalApproval:
             at=seen.at,
             severity=Severity.MEDIUM,
             title="Two people approve each other",
-            message=f"in {settings.within.days} days, {who} and {by} approved each other's requests "
-            f"({len(to_other)} and {len(to_one)} times), and nobody else approved any of them",
+            message=f"{who} and {by} approved each other's last requests ({len(to_other)} and {len(to_one)} of them, in "
+            f"{duration(settings.within)}), and nobody else approved any in between",
             trigger=seen,
             evidence=tuple(one.evidence for one in (*to_one, *to_other)),
             people=(by, who),
@@ -80,6 +82,7 @@ class ReciprocalApproval:
         return ()
 
 
-def _is_only(given: Sequence[_Given], by: str, times: int) -> bool:
-    """Whether one person approved so many requests, and nobody else approved any."""
-    return len({one.uid for one in given}) >= times and all(one.by == by for one in given)
+def _by_one(given: Sequence[_Given], by: str) -> Sequence[_Given]:
+    """Return the last approvals, up to where somebody else gave one."""
+    others = [place for place, one in enumerate(given) if one.by != by]
+    return given[others[-1] + 1 :] if others else given

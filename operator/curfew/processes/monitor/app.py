@@ -71,6 +71,7 @@ class Monitor:
             Task("events", parts.events.run, Runs.EVERYWHERE),
             Task("detecting", self._detect, Runs.EVERYWHERE),
             Task("responses", parts.responses.run, Runs.EVERYWHERE),
+            Task("notifying", self._notify, Runs.EVERYWHERE),
         ]
         for source, follower in parts.files.items():
             tasks.append(Task(f"file {source}", functools.partial(self._follow_file, follower), Runs.EVERYWHERE))
@@ -84,6 +85,7 @@ class Monitor:
     async def _wind_up(self) -> None:
         """Write what is still to be written. Senders keep what has no answer."""
         self._parts.detecting.settle()
+        await self._parts.notifying.close()
         await self._parts.own.close()
 
     # --- the logs ---------------------------------------------------------------------------------------------------
@@ -128,6 +130,10 @@ class Monitor:
         await self._is_open.wait()
         await self._parts.detecting.run()
 
+    async def _notify(self) -> None:
+        await self._is_open.wait()
+        await self._parts.notifying.run()
+
     # --- health -----------------------------------------------------------------------------------------------------
 
     async def _survey(self) -> None:
@@ -162,6 +168,8 @@ class Monitor:
             "detection": parts.detecting.trouble or "both logs are looked at",
             "trail": f"is not followed, so no audit events are taken: {trail}" if trail else "is followed",
         }
+        if parts.settings.notifications.routes is not None:
+            state["notifications"] = parts.notifying.trouble or "are sent"
         if webhook is not None:
             state["webhook"] = webhook.trouble or "takes audit events"
         for source, follower in parts.files.items():

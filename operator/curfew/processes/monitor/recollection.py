@@ -13,6 +13,7 @@ from curfew.core.activity.attribution import Attribution
 from curfew.core.activity.coverage import Coverage
 from curfew.core.activity.sessions import Sessions
 from curfew.core.activity.tally import SessionTally
+from curfew.core.notifications.told import Told
 from curfew.trail.memory import Memory
 
 ASSESSED = "session.assessed"
@@ -29,6 +30,7 @@ class Recollection(Memory):
         self._sessions = sessions
         self.attribution = Attribution(sessions)
         self.coverage = Coverage()
+        self.told = Told()
         self.assessed: dict[str, Record] = {}
         """By UID, the last answer for each session that the log holds."""
         self.covered_until: datetime | None = None
@@ -51,6 +53,7 @@ class Recollection(Memory):
         for record in records:
             self.attribution.learn(record)
             self.coverage.learn(record)
+            self.told.learn(record)
             if record.event == LOST:
                 # It may lie in sessions that have their answer already.
                 self._changed |= {session.uid for session in self._sessions.all()}

@@ -2,7 +2,7 @@
 
 import functools
 import socket
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -14,6 +14,7 @@ from curfew.adapters.intake.files import FileFollower
 from curfew.adapters.intake.settings import Begin, FollowSettings, WebhookSettings
 from curfew.adapters.intake.webhook import WebhookServer
 from curfew.adapters.kube import KubeMonitor
+from curfew.adapters.notifying.sending import AppriseNotifier
 from curfew.adapters.objectstore import open_store
 from curfew.adapters.signing import open_signers
 from curfew.adapters.telemetry import MonitorTelemetry
@@ -25,6 +26,7 @@ from curfew.core.detectors.alert import WhichLog
 from curfew.core.detectors.all import engine
 from curfew.core.detectors.configuration import changed_configuration
 from curfew.core.detectors.responses import Answers
+from curfew.ports import Clock
 from curfew.processes.monitor.alerting import Alerting
 from curfew.processes.monitor.arrivals import Arrivals
 from curfew.processes.monitor.assessing import KEEP, Assessing
@@ -37,6 +39,7 @@ from curfew.processes.monitor.feed import Feed, Lost
 from curfew.processes.monitor.following import TrailReader
 from curfew.processes.monitor.intake import Intake
 from curfew.processes.monitor.late_grants import LateGrants
+from curfew.processes.monitor.notifying import Notifying
 from curfew.processes.monitor.observer import ActivityObserver
 from curfew.processes.monitor.reading import LogReader
 from curfew.processes.monitor.recollection import Recollection
@@ -70,6 +73,7 @@ class MonitorParts:
     assessing: Assessing
     statuses: Statuses
     cutting: Cutting
+    notifying: Notifying
     webhook: WebhookServer | None
     files: Mapping[str, FileFollower]
     kept: Arrivals
@@ -150,6 +154,7 @@ def wire(settings: MonitorSettings, cluster: KubeMonitor, telemetry: MonitorTele
         write=statuses.write,
         cutting=cutting,
     )
+    notifying = _notifying(settings, clock, telemetry, own)
     late_grants = LateGrants(sessions.learn, lost)
 
     def trail_grew() -> None:
@@ -164,7 +169,7 @@ def wire(settings: MonitorSettings, cluster: KubeMonitor, telemetry: MonitorTele
         clock,
         span=span,
         people=people,
-        learn=late_grants.learn,
+        learn=_each(late_grants.learn, notifying.learn),
         changed=trail_grew,
     )
     tuned = settings.detection.tuned
@@ -175,7 +180,7 @@ def wire(settings: MonitorSettings, cluster: KubeMonitor, telemetry: MonitorTele
         telemetry,
         home=settings.coverage.namespace,
         is_silenced=lambda alert: detectors.silences.covering(alert) is not None,
-        notify=lambda record: None,
+        notify=notifying.alert,
     )
     own_store = PunctualStore(open_store(settings.audit.url), READ_TIMEOUT)
     detecting = Detecting(
@@ -223,6 +228,7 @@ def wire(settings: MonitorSettings, cluster: KubeMonitor, telemetry: MonitorTele
         assessing=assessing,
         statuses=statuses,
         cutting=cutting,
+        notifying=notifying,
         webhook=webhook,
         files=files,
         kept=kept,
@@ -231,6 +237,30 @@ def wire(settings: MonitorSettings, cluster: KubeMonitor, telemetry: MonitorTele
         events=recorder,
         detecting=detecting,
         responses=responses,
+    )
+
+
+def _each(*learn: Callable[[Record], None]) -> Callable[[Record], None]:
+    """Return what hands a record to each of several, in their order."""
+
+    def all_of_them(record: Record) -> None:
+        for one in learn:
+            one(record)
+
+    return all_of_them
+
+
+def _notifying(
+    settings: MonitorSettings, clock: Clock, telemetry: MonitorTelemetry, own: Appender[Recollection]
+) -> Notifying:
+    section = settings.notifications
+    return Notifying(
+        AppriseNotifier(section.routes, clock, link=section.link) if section.routes is not None else None,
+        clock,
+        telemetry,
+        log_name=settings.audit.log,
+        submit=lambda record: own.submit([record]),
+        told=lambda: own.memory.told,
     )
 
 

@@ -1,0 +1,1 @@
+"""Who is told what: records become messages. Pure: how a message looks and travels is decided elsewhere."""
