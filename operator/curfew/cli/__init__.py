@@ -35,6 +35,7 @@ class _Commands(LazyGroup):
     package=__name__,
     subcommands=(
         Subcommand("audit", "Verify, search and export the log of all access."),
+        Subcommand("alerts", "Show what looks wrong; resolve and silence alerts."),
         Subcommand("operator", "Run the operator: grant, watch and end access."),
         Subcommand("monitor", "Run the monitor: what was done with the access?"),
         Subcommand("sweep", "Remove every grant that has expired, without the operator."),

@@ -19,10 +19,11 @@ class Subcommand:
 
     name: str
     help: str
+    module: str = ""  # if the name is one that Python uses: the name of the module and of the variable
 
     def load(self, package: str) -> click.Command:
         """Return the command."""
-        name = self.name.replace("-", "_") + ("_" if keyword.iskeyword(self.name) else "")
+        name = self.module or self.name.replace("-", "_") + ("_" if keyword.iskeyword(self.name) else "")
         command: click.Command = getattr(importlib.import_module(f"{package}.{name}"), name)
         return command
 

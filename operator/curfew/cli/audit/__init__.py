@@ -3,33 +3,15 @@
 Exit codes: 0 it verifies, 1 it does not, 2 the command was wrong, 3 the log cannot be read.
 """
 
-from typing import Any
-
 import click
 
-from curfew.cli.lazy import LazyGroup, Subcommand
-
-
-class _Commands(LazyGroup):
-    def invoke(self, ctx: click.Context) -> Any:
-        # Imported here, because `reading` takes long to load and `--help` does not need it.
-        from curfew.cli.audit.exits import EXIT_CODES, UNREADABLE
-        from curfew.reader.errors import ReadingError
-
-        try:
-            return super().invoke(ctx)
-        except ReadingError as error:
-            click.echo(f"Error: {error}", err=True)
-            ctx.exit(EXIT_CODES[type(error)])
-        except (MemoryError, RecursionError, OverflowError, UnicodeError) as error:
-            # Exit code 1 would be an accusation. All input is bounded, so no error should get here.
-            click.echo(f"Error: The input cannot be read: {type(error).__name__}: {str(error)[:200]}", err=True)
-            ctx.exit(UNREADABLE)
+from curfew.cli.audit.group import ReadingGroup
+from curfew.cli.lazy import Subcommand
 
 
 @click.group(
     "audit",
-    cls=_Commands,
+    cls=ReadingGroup,
     package=__name__,
     subcommands=(
         Subcommand("verify", "Prove that a log is complete and unchanged."),

@@ -10,16 +10,13 @@ from curfew.core.notices import Notice, Regarding
 _LABEL: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _SUBDOMAIN: Final = re.compile(r"[a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?")
 
-SHOWN_OF_ID: Final = 12
-"""How many characters of an alert's id are enough for `curfew alerts show`."""
-
 
 def about_alert(alert: ToldAlert, home: str) -> Notice:
     """Return the notice about an alert. `home` is Curfew's own namespace, for alerts that are about no other.
 
     What the alert is about comes from records, and may be no name at all; then its Event is on `home` too.
     """
-    note = f"alert {alert.id[:SHOWN_OF_ID]} ({alert.severity.name.capitalize()}): {alert.message}"
+    note = f"alert {alert.id} ({alert.severity.name.capitalize()}): {alert.message}"
     story = alert.story
     if story is not None and _LABEL.fullmatch(story.namespace) and _SUBDOMAIN.fullmatch(story.request):
         about = Regarding(API_VERSION, "AccessRequest", story.request, story.namespace, story.uid)

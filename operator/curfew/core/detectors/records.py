@@ -23,7 +23,7 @@ MOST_EVIDENCE: Final = 50
 MOST_PEOPLE: Final = 20
 LONGEST_VALUE: Final = 512
 
-_OTHERS: Final = {
+OTHERS: Final = {
     "alert.used_after_end": "UsedAfterEnd",
     "alert.stream_open_at_end": "StreamOpenAtEnd",
     "alert.audit_id_reused": "AuditIDReused",
@@ -221,7 +221,7 @@ def _raised(record: Record) -> ToldAlert:
 
 
 def _other(record: Record) -> ToldAlert:
-    detector, story, actor = _OTHERS[record.event], _story(record), _text(record.block["actor"])
+    detector, story, actor = OTHERS[record.event], _story(record), _text(record.block["actor"])
     requester = story.requester if story is not None else None
     people = dict.fromkeys(name for name in (requester, actor) if name and name != CURFEW)
     detail = record.block.get("detail", {})
