@@ -26,7 +26,7 @@ class UnfamiliarPlaceSettings(DetectorSettings):
     """How long a network or a credential stays familiar after it was last seen of the person."""
     learning: Span = timedelta(days=14)
     """How long the log has to tell of people before anything is told."""
-    days: int = Field(default=3, ge=1, le=30)
+    days: int = Field(default=5, ge=1, le=30)
     """On how many days a person has to have been seen before."""
     networks: int = Field(default=8, ge=1, le=MOST_OF_A_KIND)
     """From how many networks a person may have come lately, and still have familiar ones: beyond, they move about."""
