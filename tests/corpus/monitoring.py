@@ -122,5 +122,5 @@ class Monitor:
 
 def _merged(logs: Mapping[WhichLog, Sequence[Record]]) -> Iterator[Seen]:
     """Yield the records of both logs, each in its order, and the two as their times have it."""
-    each = ((Seen(record, log, index) for index, record in enumerate(records)) for log, records in logs.items())
+    each = ([Seen(record, log, index) for index, record in enumerate(records)] for log, records in logs.items())
     return heapq.merge(*each, key=lambda seen: seen.record.body["time"])
