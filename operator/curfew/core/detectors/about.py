@@ -1,5 +1,6 @@
 """What the alerts of several detectors tell of a request."""
 
+from datetime import datetime, timedelta
 from typing import TypedDict
 
 from curfew.audit.record import Record, Story
@@ -35,6 +36,11 @@ def role_of(story: Story) -> str:
         return ""
     place = f"{story.namespace}/" if story.role.kind == "Role" else ""
     return f"{story.role.kind}/{place}{story.role.name}"
+
+
+def was_planned(story: Story, at: datetime, ahead: timedelta) -> bool:
+    """Whether people agreed to a grant, which began at a time, so long before."""
+    return story.decided_at is not None and at - story.decided_at >= ahead
 
 
 def asker(story: Story) -> str:

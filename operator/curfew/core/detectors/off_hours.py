@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field
 
-from curfew.core.detectors.about import about, asker, policy_of
+from curfew.core.detectors.about import about, asker, policy_of, was_planned
 from curfew.core.detectors.alert import Alert, Evidence, Seen, Severity
 from curfew.core.detectors.detector import Finding, Tuned
 from curfew.core.detectors.privilege import Privilege
@@ -68,6 +68,8 @@ class OffHoursSettings(DetectorSettings):
     """Off hours are usual for a person, or in a namespace, if access began in them on so many other days lately."""
     within: Span = timedelta(days=28)
     """How long ago is lately."""
+    planned: Span = timedelta(hours=12)
+    """A grant that people agreed to so long before it begins is planned, and is not reported."""
     learning: Span = timedelta(days=14)
     """How much of the trail must be known before it is known what is usual."""
 
@@ -104,7 +106,7 @@ class OffHours:
         story = seen.story
         self._since = min(seen.at, self._since) if self._since is not None else seen.at
         who, settings = story.requester, self._tuned.of(story.namespace, policy_of(story))
-        if not who or not settings.is_off(seen.at):
+        if not who or not settings.is_off(seen.at) or was_planned(story, seen.at, settings.planned):
             return
         here = seen.at.astimezone(_zone_of(settings.time_zone))
         is_privileged = self._privilege.is_privileged(story)

@@ -8,6 +8,7 @@ from typing import Final
 
 from pydantic import Field
 
+from curfew.core.detectors.about import was_planned
 from curfew.core.detectors.alert import Alert, Evidence, Seen, Severity
 from curfew.core.detectors.detector import Finding, Tuned
 from curfew.core.detectors.privilege import Privilege
@@ -28,6 +29,8 @@ class PrivilegedSpikeSettings(DetectorSettings):
     factor: int = Field(default=3, ge=1, le=100)
     within: Span = timedelta(days=14)
     """How far back hours count as usual."""
+    planned: Span = timedelta(hours=12)
+    """A grant that people agreed to so long before it begins is planned, and is not counted."""
     quiet: Span = timedelta(hours=6)
 
 
@@ -53,7 +56,7 @@ class PrivilegedSpike:
     def learn(self, seen: Seen) -> Iterable[Finding]:
         """Learn a grant."""
         story = seen.story
-        if not self._privilege.is_privileged(story):
+        if not self._privilege.is_privileged(story) or was_planned(story, seen.at, self._settings.planned):
             return
         self._granted.append(_Granted(seen.at, story.requester or "", Evidence.of(seen)))
         at = seen.at
