@@ -87,8 +87,9 @@ def guards_off(stage: Stage) -> None:
     name = "curfew-request-decision"
     lost = EnforcementState(False, "NotInForce", f"{name} is not in force.", stage.at(10), policies=(name,))
     found = EnforcementState(True, "InForce", "All policies are in force.", stage.at(10) + 20 * MINUTE)
-    stage.life.trail.append(enforcement_records.lost("main", lost))
-    stage.life.trail.append(enforcement_records.restored("main", found, lost))
+    told = enforcement_records.lost("main", lost, at=lost.since)
+    stage.life.trail.append(told)
+    stage.life.trail.append(enforcement_records.restored("main", found, told, at=found.since))
     stage.label("GuardsOutOfForce", "an admission policy is not in force")
 
 

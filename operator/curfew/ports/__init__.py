@@ -34,7 +34,7 @@ from curfew.ports.intake import (
     IntakeUnavailable,
     Overloaded,
 )
-from curfew.ports.monitored import DroppedEvents, MonitoredCluster, PodDeleter
+from curfew.ports.monitored import BindingSource, DroppedEvents, MonitoredCluster, PodDeleter
 from curfew.ports.object_store import (
     MOST_READ,
     Attestation,
@@ -57,6 +57,7 @@ __all__ = [
     "Batch",
     "BatchRefused",
     "BatchSink",
+    "BindingSource",
     "Clock",
     "ClosedRequest",
     "ClosedRequests",

@@ -1,10 +1,11 @@
 """The API server, as far as the monitor uses it."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from curfew.core.activity.canary_calls import CanaryClass
+from curfew.core.activity.noticing.binding import BindingKey, SeenBinding
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,4 +51,16 @@ class PodDeleter(Protocol):
 
         Raise `NotFound` if it is gone, and `Forbidden` without the right.
         """
+        ...
+
+
+class BindingSource(Protocol):
+    """Where bindings are read. Each call has a deadline, reads a bounded answer, and raises a `ClusterError`."""
+
+    async def binding(self, key: BindingKey) -> SeenBinding | None:
+        """Return a binding, or None if the API server has none of that name. Raise `Forbidden` without the right."""
+        ...
+
+    def bindings(self, kind: str) -> AsyncIterator[SeenBinding]:
+        """Yield all bindings of a kind, page by page. Raise `Conflict` if it took so long that there is no next page."""
         ...

@@ -42,6 +42,11 @@ detection:                        # what looks wrong: all settings of the detect
 notifications:
   routes: notifications/routes.yaml    # who is told what, and where (docs/notifications.md); left out: nobody is told anything
   link: https://HOST/{namespace}/{request}   # a page about a request that messages name; left out: none
+outside:                          # bindings that give a role which a policy offers, and are no grants
+  every: 5m                       # how often all bindings are listed
+  allow:                          # which ones are meant to be there; all that an entry gives has to fit
+  - {role: ClusterRole/view, subject: Group platform-team}
+  - {binding: RoleBinding/payments/ops}
 server: {host: 0.0.0.0, port: 8080}    # health and metrics
 log: {level: info, format: json}  # debug | info | warning | error; json | console
 ```
@@ -62,6 +67,7 @@ from curfew.settings.detection import DetectionSettings
 from curfew.settings.intake import IntakeSettings
 from curfew.settings.loading import load
 from curfew.settings.notifications import NotificationSettings
+from curfew.settings.outside import OutsideSettings
 from curfew.settings.sections import LimitSettings, LogSettings, ServerSettings
 from curfew.settings.values import Section, between, dns_label, section, store_url
 
@@ -124,6 +130,7 @@ class MonitorSettings(Section):
     coverage: Annotated[CoverageSettings, BeforeValidator(section)] = CoverageSettings()
     detection: Annotated[DetectionSettings, BeforeValidator(section)] = DetectionSettings()
     notifications: Annotated[NotificationSettings, BeforeValidator(section)] = NotificationSettings()
+    outside: Annotated[OutsideSettings, BeforeValidator(section)] = OutsideSettings()
     server: Annotated[ServerSettings, BeforeValidator(section)] = ServerSettings()
     log: Annotated[LogSettings, BeforeValidator(section)] = LogSettings()
 

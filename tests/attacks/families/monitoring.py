@@ -31,6 +31,14 @@ from tests.support.node import a_pod
 NOTHING_ELSE: Final = policy("monitor-containment", "the monitor changes nothing but status.activity")
 OF_ANOTHER: Final = Refusal(422, ("the server rejected our request",))
 LEASES: Final = "/apis/coordination.k8s.io/v1/namespaces"
+RBAC_PATH: Final = f"/apis/{RBAC}/v1"
+ADMINISTRATOR: Final[Manifest] = {
+    "apiVersion": f"{RBAC}/v1",
+    "kind": "ClusterRoleBinding",
+    "metadata": {"name": "owners"},
+    "roleRef": {"apiGroup": RBAC, "kind": "ClusterRole", "name": "cluster-admin"},
+    "subjects": [{"apiGroup": RBAC, "kind": "User", "name": CAROL.name}],
+}
 ACTIVITY: Final = {"changes": "Yes", "summary": "changed 2 objects", "writes": 2, "changed": ["configmaps/x"]}
 
 
@@ -173,7 +181,22 @@ RIGHTS: Final = [
         cannot("create", "accesspolicies"),
     ),
     beyond("makes a grant", lambda s: bind(s, MONITOR_THIEF, s.grant()), cannot("create", "rolebindings")),
-    beyond("reads a grant", lambda s: Call(MONITOR_THIEF, "GET", s.grant_path), cannot("get", "rolebindings")),
+    beyond(
+        "replaces a grant",
+        lambda s: Call(MONITOR_THIEF, "PUT", s.grant_path, s.grant()),
+        cannot("update", "rolebindings"),
+    ),
+    beyond(
+        "watches grants",
+        lambda s: Call(MONITOR_THIEF, "GET", s.grant_path.rpartition("/")[0], query={"watch": "1"}),
+        cannot("watch", "rolebindings"),
+    ),
+    beyond(
+        "makes somebody an administrator",
+        lambda s: Call(MONITOR_THIEF, "POST", f"{RBAC_PATH}/clusterrolebindings", ADMINISTRATOR),
+        cannot("create", "clusterrolebindings"),
+    ),
+    beyond("reads roles", look(f"{RBAC_PATH}/clusterroles/view"), cannot("get", "clusterroles")),
     beyond("deletes a grant", lambda s: delete(s.grant_path, MONITOR_THIEF), cannot("delete", "rolebindings")),
     beyond(
         "moves an end",

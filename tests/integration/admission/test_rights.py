@@ -33,6 +33,7 @@ EVERYWHERE: dict[str, set[Right]] = {
         ("curfew.dev", "accessrequests/status", "patch", ""),
         ("curfew.dev", "alertresponses", "list", ""),
         ("events.k8s.io", "events", "create", ""),
+        *((RBAC, kind, verb, "") for kind in ("rolebindings", "clusterrolebindings") for verb in ("get", "list")),
     },
 }
 AT_HOME_OF_THE_MONITOR: set[Right] = {

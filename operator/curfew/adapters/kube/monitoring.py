@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlencode
 
+from curfew.adapters.kube.bindings import KubeBindings
 from curfew.adapters.kube.calling import (
     CORE,
     EVENTS,
@@ -50,6 +51,7 @@ class KubeMonitor:
         self._namespace = namespace
         self._observe = observe
         self._session = connection.session(_CONNECTIONS, AGENT)
+        self.bindings = KubeBindings(self._session, connection.server, observe)
 
     @classmethod
     @asynccontextmanager

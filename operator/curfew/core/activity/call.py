@@ -29,6 +29,14 @@ class Caller:
 
 
 @dataclass(frozen=True, slots=True)
+class AdmissionRefusal:
+    """What the API server wrote down of an admission policy that a call does not satisfy."""
+
+    policy: str
+    message: str  # it may hold names of people
+
+
+@dataclass(frozen=True, slots=True)
 class Call:
     """A call. Times are aware and in UTC; `uri` has its query string, if the event shows all of it."""
 
@@ -54,6 +62,8 @@ class Call:
     reason: str | None = None  # annotation authorization.k8s.io/reason
     issued_credential: str | None = None  # annotation authentication.kubernetes.io/issued-credential-id
     shows_query: bool = True  # the event holds the query, and it was not cut
+    refusals: tuple[AdmissionRefusal, ...] = ()  # a policy that only warns or audits is among them too
+    decision_kind: str = ""  # our own annotation of a decision about a request, refused or not
     dry_run: bool | None = False  # nothing was to be stored; None if the event cannot show it: that is no dry run
 
     @property

@@ -72,6 +72,7 @@ class Monitor:
             Task("detecting", self._detect, Runs.EVERYWHERE),
             Task("responses", parts.responses.run, Runs.EVERYWHERE),
             Task("notifying", self._notify, Runs.EVERYWHERE),
+            Task("noticing", self._notice, Runs.EVERYWHERE),
         ]
         for source, follower in parts.files.items():
             tasks.append(Task(f"file {source}", functools.partial(self._follow_file, follower), Runs.EVERYWHERE))
@@ -84,6 +85,7 @@ class Monitor:
 
     async def _wind_up(self) -> None:
         """Write what is still to be written. Senders keep what has no answer."""
+        self._parts.noticer.finish()
         self._parts.detecting.settle()
         await self._parts.notifying.close()
         await self._parts.own.close()
@@ -134,6 +136,10 @@ class Monitor:
         await self._is_open.wait()
         await self._parts.notifying.run()
 
+    async def _notice(self) -> None:
+        await self._is_open.wait()
+        await self._parts.noticer.run()
+
     # --- health -----------------------------------------------------------------------------------------------------
 
     async def _survey(self) -> None:
@@ -170,6 +176,7 @@ class Monitor:
         }
         if parts.settings.notifications.routes is not None:
             state["notifications"] = parts.notifying.trouble or "are sent"
+        state["bindings"] = parts.noticer.trouble or "are looked at"
         if webhook is not None:
             state["webhook"] = webhook.trouble or "takes audit events"
         for source, follower in parts.files.items():

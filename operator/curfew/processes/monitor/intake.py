@@ -6,7 +6,7 @@ event twice appends nothing twice. So a process that dies anywhere in here loses
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Protocol
@@ -15,6 +15,7 @@ import structlog
 
 from curfew.audit.canonical import NotCanonical
 from curfew.audit.record import Record
+from curfew.core.activity.attribution import Found
 from curfew.core.activity.call import Call
 from curfew.core.activity.external.mapping import LineMapping
 from curfew.core.activity.external.taking import take_lines
@@ -88,6 +89,14 @@ class OwnCalls(Protocol):
         ...
 
 
+class Notices(Protocol):
+    """Notices what calls show besides the use of grants."""
+
+    def notice(self, call: Call, found: Sequence[Found]) -> Iterable[Record]:
+        """Return the records of what a call shows. `found` is what it leads to as the use of a grant."""
+        ...
+
+
 class Intake:
     """The way in, as `curfew.ports.intake.BatchSink`."""
 
@@ -104,6 +113,7 @@ class Intake:
         sessions: Sessions,
         mappings: Mapping[str, LineMapping],
         answered: Callable[[], None] = lambda: None,
+        notices: Notices | None = None,
     ) -> None:
         """`trail` is the operator's log, `own` is the log that the records are appended to. `mappings` are by system.
 
@@ -119,6 +129,7 @@ class Intake:
         self._numbers = numbers
         self._sessions = sessions
         self._mappings = mappings
+        self._notices = notices
         self._waiting = 0  # bytes
         self._turns = asyncio.Semaphore(MOST_BATCHES)
 
@@ -184,6 +195,8 @@ class Intake:
             found = attribution.attribute(call)
             outcomes["Session" if found else "Nobody"] += 1
             ids |= self._submit(one.record for one in found)
+            if self._notices is not None:
+                ids |= self._submit(self._notices.notice(call, found))
             if len(ids) >= MOST_UNWRITTEN:
                 await self._written(ids)
                 ids = set()

@@ -11,6 +11,7 @@ from curfew.audit.record import Record
 from curfew.audit.segment import Head
 from curfew.core.activity.attribution import Attribution
 from curfew.core.activity.coverage import Coverage
+from curfew.core.activity.noticing.noticing import Noticing
 from curfew.core.activity.sessions import Sessions
 from curfew.core.activity.tally import SessionTally
 from curfew.core.notifications.told import Told
@@ -24,10 +25,11 @@ LOST = "coverage.lost"
 class Recollection(Memory):
     """A memory that knows what the log holds about each session that the operator's log has."""
 
-    def __init__(self, log: str, sessions: Sessions, window: timedelta) -> None:
-        """Start empty. `sessions` were read from the operator's log before."""
+    def __init__(self, log: str, sessions: Sessions, window: timedelta, noticing: Noticing | None = None) -> None:
+        """Start empty. `sessions` were read from the operator's log before; `noticing` learns what was noticed earlier."""
         super().__init__(log, window)
         self._sessions = sessions
+        self._noticing = noticing
         self.attribution = Attribution(sessions)
         self.coverage = Coverage()
         self.told = Told()
@@ -54,6 +56,8 @@ class Recollection(Memory):
             self.attribution.learn(record)
             self.coverage.learn(record)
             self.told.learn(record)
+            if self._noticing is not None and not own:  # what this process wrote, it knows
+                self._noticing.learn(record)
             if record.event == LOST:
                 # It may lie in sessions that have their answer already.
                 self._changed |= {session.uid for session in self._sessions.all()}

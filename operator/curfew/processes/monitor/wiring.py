@@ -21,6 +21,7 @@ from curfew.adapters.telemetry import MonitorTelemetry
 from curfew.adapters.variables import Variables
 from curfew.audit.record import Record
 from curfew.core.activity import records
+from curfew.core.activity.noticing.noticing import Noticing
 from curfew.core.activity.sessions import Sessions
 from curfew.core.detectors.alert import WhichLog
 from curfew.core.detectors.all import engine
@@ -39,6 +40,7 @@ from curfew.processes.monitor.feed import Feed, Lost
 from curfew.processes.monitor.following import TrailReader
 from curfew.processes.monitor.intake import Intake
 from curfew.processes.monitor.late_grants import LateGrants
+from curfew.processes.monitor.noticing import Noticer
 from curfew.processes.monitor.notifying import Notifying
 from curfew.processes.monitor.observer import ActivityObserver
 from curfew.processes.monitor.reading import LogReader
@@ -83,6 +85,7 @@ class MonitorParts:
     events: Recorder
     detecting: Detecting
     responses: Responses
+    noticer: Noticer
 
 
 def wire(settings: MonitorSettings, cluster: KubeMonitor, telemetry: MonitorTelemetry) -> MonitorParts:
@@ -105,6 +108,7 @@ def wire(settings: MonitorSettings, cluster: KubeMonitor, telemetry: MonitorTele
         detecting.changed()
         alerting.durable(records)
 
+    noticing = Noticing(name, settings.coverage.namespace, sessions, settings.outside.allowances)
     own = Appender(
         open_store(settings.audit.url, retention=settings.audit.retention),
         clock,
@@ -112,7 +116,7 @@ def wire(settings: MonitorSettings, cluster: KubeMonitor, telemetry: MonitorTele
         name,
         socket.gethostname(),
         observer=ActivityObserver(telemetry, durable),
-        remember=functools.partial(Recollection, name, sessions, span),
+        remember=functools.partial(Recollection, name, sessions, span, noticing),
         previous=previous,
         heartbeat=settings.audit.heartbeat,
         window=span,
@@ -162,6 +166,9 @@ def wire(settings: MonitorSettings, cluster: KubeMonitor, telemetry: MonitorTele
         detecting.changed()
 
     trail_store = PunctualStore(open_store(settings.trail.url), READ_TIMEOUT)
+    noticer = Noticer(
+        noticing, cluster.bindings, clock, every=settings.outside.every, submit=lambda record: own.submit([record])
+    )
     trail = TrailReader(
         trail_store,
         settings.trail.log,
@@ -169,7 +176,7 @@ def wire(settings: MonitorSettings, cluster: KubeMonitor, telemetry: MonitorTele
         clock,
         span=span,
         people=people,
-        learn=_each(late_grants.learn, notifying.learn),
+        learn=_each(late_grants.learn, noticing.learn_trail, notifying.learn),
         changed=trail_grew,
     )
     tuned = settings.detection.tuned
@@ -209,6 +216,7 @@ def wire(settings: MonitorSettings, cluster: KubeMonitor, telemetry: MonitorTele
         sessions=sessions,
         mappings=mappings,
         answered=responses.changed,
+        notices=noticer,
     )
     section = settings.intake.webhook
     webhook = WebhookServer(_of(section, mappings), intake, Arrivals(feed, telemetry)) if section is not None else None
@@ -237,6 +245,7 @@ def wire(settings: MonitorSettings, cluster: KubeMonitor, telemetry: MonitorTele
         events=recorder,
         detecting=detecting,
         responses=responses,
+        noticer=noticer,
     )
 
 

@@ -11,6 +11,7 @@ from curfew.core.lock_records import is_about_lock
 from curfew.core.policy_records import place_of
 from curfew.ports import Attestation
 from curfew.processes.operator.anchoring import Anchoring
+from curfew.processes.operator.guards import Guards
 from curfew.processes.operator.known import Store
 from curfew.processes.operator.reporting import Reporting
 from curfew.trail import Discrepancy, Health
@@ -25,6 +26,7 @@ class Observer:
         reporting: Reporting,
         anchoring: Anchoring,
         forwarder: Forwarder | None,
+        guards: Guards,
         *,
         namespace: str,
         add: Callable[[Key], None],
@@ -34,6 +36,7 @@ class Observer:
         self._reporting = reporting
         self._anchoring = anchoring
         self._forwarder = forwarder
+        self._guards = guards
         self._namespace = namespace
         self._add = add
         self._was_read = False  # whether the trail has read the log
@@ -58,6 +61,7 @@ class Observer:
         self._reporting.trail_changed(ok=health.ok, reason=health.reason, message=health.message)
         if health.is_open and not self._was_read:  # from now on, a grant that the log does not announce is not a grant
             self._was_read = True
+            self._guards.opened()
             for request in self._known.requests():
                 self._add(RequestKey.of(request))
             for policy in self._known.policies.all():
@@ -89,6 +93,7 @@ class Observer:
     def enforcement_changed(self, state: EnforcementState) -> None:
         """Our admission policies are in force now, or are not."""
         self._reporting.enforcement_changed(state, self._namespace)
+        self._guards.changed(state)
         self._wake_waiting()
 
     def clock_changed(self, state: ClockState) -> None:

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from curfew.audit.receipt import Receipt
 from curfew.audit.record import Record, record_id
 from curfew.audit.segment import Head
+from curfew.core.enforcement_records import LOST, RESTORED
 from curfew.core.refused_or_withdrawn import RefusedOrWithdrawn
 from curfew.core.seals import Seals, statement
 from curfew.processes.operator.open_stories import CLOSED, INTENDED, Carrier, OpenStories
@@ -26,6 +27,8 @@ class Recall(Memory):
         self._carrier = Carrier(log, writer)
         self.open = OpenStories(self.lineage)
         self.refused_or_withdrawn = RefusedOrWithdrawn()
+        self.last_of_guards: Record | None = None
+        """The last record about whether our admission policies are in force."""
 
     def learn(self, records: Sequence[Record], after: Head, *, own: bool) -> None:
         """Learn a segment: its records, and the state after it."""
@@ -35,6 +38,8 @@ class Recall(Memory):
         for index, record in enumerate(records, after.range.size - len(records)):
             self.open.learn(record, index)
             self.refused_or_withdrawn.learn(record)
+            if record.event in (LOST, RESTORED):
+                self.last_of_guards = record
             if record.event == INTENDED:
                 self.open.announced(record, self.receipt_at(index))
 
@@ -134,6 +139,10 @@ class Trail(Appender[Recall]):
     def open_locks(self) -> Mapping[str, Record]:
         """Return, by UID, the last record of each lock that the log does not show as lifted, as of now."""
         return self.memory.open.locks()
+
+    def last_of_guards(self) -> Record | None:
+        """Return the last record about whether our admission policies are in force, as far as is remembered."""
+        return self.memory.last_of_guards
 
     @property
     def refused_or_withdrawn(self) -> RefusedOrWithdrawn:

@@ -17,6 +17,7 @@ from curfew.processes.operator.anchoring import Anchoring
 from curfew.processes.operator.cleanup import Cleanup
 from curfew.processes.operator.counting import Counting
 from curfew.processes.operator.enforcement import Enforcement
+from curfew.processes.operator.guards import Guards
 from curfew.processes.operator.keeping import Keeping
 from curfew.processes.operator.known import Store
 from curfew.processes.operator.lister import Lister
@@ -89,7 +90,10 @@ def wire(settings: Settings, cluster: KubeCluster, telemetry: Telemetry) -> Part
     if settings.audit.forward is not None:
         forwarder = Forwarder(open_sink(settings.audit.forward), clock, settings.audit.log, telemetry)
     # The parts form a circle: the observer adds to the queue, and the queue calls the reconciler.
-    observer = Observer(known, reporting, anchoring, forwarder, namespace=namespace, add=lambda key: queue.add(key))
+    guards = Guards(settings.audit.log, lambda: trail, clock)
+    observer = Observer(
+        known, reporting, anchoring, forwarder, guards, namespace=namespace, add=lambda key: queue.add(key)
+    )
     store = open_store(settings.audit.url, retention=settings.audit.retention)
     log, writer = settings.audit.log, socket.gethostname()
     trail = Trail(

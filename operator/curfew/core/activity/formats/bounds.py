@@ -16,3 +16,9 @@ MOST_REASON: Final = 16_384
 
 MOST_GROUPS: Final = 64
 MOST_ADDRESSES: Final = 16
+
+MOST_FAILURE: Final = 65_536
+"""Of the annotation about an admission policy: it holds a message of 5 KiB at most, and six characters for each of them."""
+
+MOST_MESSAGE: Final = 8_192
+"""Of the API server's message about a refusal."""

@@ -12,6 +12,7 @@ from curfew.core.activity.formats.bounds import MOST_ADDRESS, MOST_AGENT, MOST_I
 from curfew.core.activity.formats.fields import bounded, part, required, text, time, whole
 from curfew.core.activity.formats.forms import EventRefused, Why
 from curfew.core.activity.formats.kubernetes import DECISION, DELETIONS, ISSUED, REASON, asks_for_dry_run, made_name
+from curfew.core.activity.formats.refusals import decision_kind, refusals
 
 _CLUSTER: Final = ("project_id", "location", "cluster_name")
 
@@ -35,6 +36,8 @@ def parse(entry: Mapping[str, Any], cluster: str) -> Call:
     verb = bounded(method.rpartition(".")[2], MOST_PART)
     at = time(entry, "timestamp")
     address = text(caller, "callerIp", MOST_ADDRESS)
+    status = part(payload, "status")
+    code = _code(status)
     return Call(
         # An entry that was too large comes in several, each with another insertId.
         audit_id=text(part(entry, "operation"), "id", MOST_ID) or required(entry, "insertId", MOST_ID),
@@ -46,12 +49,14 @@ def parse(entry: Mapping[str, Any], cluster: str) -> Call:
         caller=Caller(name=text(who, "principalEmail", LONGEST_NAME)),
         impersonated=text(who, "authoritySelector", LONGEST_NAME) or None,
         **_target(payload, method, verb),
-        code=_code(part(payload, "status")),
+        code=code,
         source_addresses=(address,) if address else (),
         user_agent=text(caller, "callerSuppliedUserAgent", MOST_AGENT) or None,
         decision=text(labels, DECISION, MOST_PART) or None,
         reason=text(labels, REASON, MOST_REASON) or None,
         issued_credential=text(labels, ISSUED, MOST_ID) or None,
+        refusals=refusals(labels, status) if code is not None and code >= 400 else (),
+        decision_kind=decision_kind(labels),
         shows_query=False,
         dry_run=verb in DELETIONS and asks_for_dry_run(payload.get("request")),
     )

@@ -21,6 +21,7 @@ from curfew.core.activity.formats.bounds import (
 )
 from curfew.core.activity.formats.fields import bounded, part, required, text, texts, time, whole, wrong
 from curfew.core.activity.formats.forms import EventRefused, Why
+from curfew.core.activity.formats.refusals import decision_kind, refusals
 
 VERSION: Final = "audit.k8s.io/v1"
 
@@ -72,6 +73,8 @@ def parse(event: Mapping[str, Any]) -> Call:
         reason=text(notes, REASON, MOST_REASON) or None,
         issued_credential=text(notes, ISSUED, MOST_ID) or None,
         shows_query=len(event.get("requestURI") or "") <= MOST_URI,
+        refusals=refusals(notes, status) if code is not None and code >= 400 else (),
+        decision_kind=decision_kind(notes),
         dry_run=_dry_run(event, target, verb),
     )
 

@@ -1,0 +1,56 @@
+"""Which bindings to governed roles are meant to be there besides grants."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+_SYSTEM: Final = "system:"
+_EVERYBODY: Final = frozenset(
+    {
+        "Group system:authenticated",
+        "Group system:unauthenticated",
+        "Group system:serviceaccounts",
+        "User system:anonymous",
+    }
+)
+"""What anybody is, or any workload: to bind a role to these is to give it away."""
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """What is allowed: all that is given has to fit, and what is empty fits everything. At least one is given."""
+
+    binding: str = ""  # KIND/NAMESPACE/NAME, or ClusterRoleBinding/NAME
+    namespace: str = ""
+    role: str = ""  # KIND/NAME
+    subject: str = ""  # "User alice", "Group team" or "ServiceAccount namespace/name"
+
+    def fits(self, *, kind: str, namespace: str, name: str, role: str, subject: str) -> bool:
+        """Whether it allows that a binding gives a role to a subject."""
+        binding = f"{kind}/{namespace}/{name}" if namespace else f"{kind}/{name}"
+        return (
+            self.binding in ("", binding)
+            and self.namespace in ("", namespace)
+            and self.role in ("", role)
+            and self.subject in ("", subject)
+        )
+
+
+def not_allowed(
+    subjects: Iterable[str], allowed: Iterable[Allowance], *, kind: str, namespace: str, name: str, role: str
+) -> tuple[str, ...]:
+    """Return the subjects to which a binding gives a role although nothing allows it. The cluster's own parts are allowed."""
+    known = tuple(allowed)
+    return tuple(
+        subject
+        for subject in subjects
+        if not is_of_the_cluster(subject)
+        and not any(one.fits(kind=kind, namespace=namespace, name=name, role=role, subject=subject) for one in known)
+    )
+
+
+def is_of_the_cluster(subject: str) -> bool:
+    """Whether a subject is a part of Kubernetes itself, such as its administrators' group, and not everybody or a workload."""
+    kind, _, name = subject.partition(" ")
+    is_system = kind in ("User", "Group") and name.startswith(_SYSTEM)
+    return is_system and subject not in _EVERYBODY and not name.startswith("system:serviceaccount")

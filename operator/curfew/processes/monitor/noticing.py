@@ -1,0 +1,157 @@
+"""Has written down what calls show besides the use of grants, and looks at the bindings that calls have written.
+
+The feed tells of a binding by name only, and tells of nothing while the monitor is not running. So each binding that is
+written is read, and all bindings are listed at the start and every few minutes.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+import structlog
+
+from curfew.audit.record import Record
+from curfew.core.activity.attribution import Found
+from curfew.core.activity.call import Call
+from curfew.core.activity.noticing.binding import KINDS, BindingKey
+from curfew.core.activity.noticing.noticing import Noticing
+from curfew.core.activity.noticing.outside import written_binding
+from curfew.core.activity.noticing.records import FoundBy
+from curfew.ports import BindingSource, Clock, ClusterError, Forbidden
+
+log = structlog.get_logger("curfew")
+
+TICK_SECONDS: Final = 2.0
+"""How often to see whether something is due, if nothing happens."""
+
+RETRY: Final = timedelta(seconds=10)
+FORBIDDEN: Final = timedelta(minutes=5)
+"""How long to wait after a failure, and after a refusal: then somebody has to give the right first."""
+
+SOON: Final = timedelta(seconds=10)
+"""How long after a list the next one may begin, if there is a reason to list all bindings again."""
+
+MOST_WANTED: Final = 1_000
+"""How many bindings wait to be read. If more are written at once, all are listed."""
+
+
+class Noticer:
+    """Hands over the records, to `submit`."""
+
+    def __init__(
+        self,
+        noticing: Noticing,
+        source: BindingSource,
+        clock: Clock,
+        *,
+        every: timedelta,
+        submit: Callable[[Record], None],
+    ) -> None:
+        """`every` is how often all bindings are listed."""
+        self._noticing = noticing
+        self._source = source
+        self._clock = clock
+        self._every = every
+        self._submit = submit
+        self._wanted: OrderedDict[BindingKey, Call] = OrderedDict()  # each with the last call that wrote it
+        self._woken = asyncio.Event()
+        self._is_list_wanted = True
+        self._listed_at: datetime | None = None  # when the last list began
+        self._not_before: datetime | None = None
+        self._offers = 0  # how often offers had changed when all were listed
+        self.trouble = "The bindings have not been listed yet."
+        """Why bindings outside may be unknown, as a sentence; empty if they are not."""
+
+    def notice(self, call: Call, found: Sequence[Found]) -> Iterable[Record]:
+        """Return the records of what a call shows. `found` is what it leads to as the use of a grant."""
+        key = written_binding(call)
+        if key is not None:
+            self._want(key, call)
+        return tuple(self._noticing.notice(call, found, self._clock.now()))
+
+    def finish(self) -> None:
+        """Hand over what is still being counted: the process is about to end."""
+        for record in self._noticing.finish():
+            self._submit(record)
+
+    async def run(self) -> None:
+        """Look at bindings, for ever. Both logs have to be read before."""
+        while True:
+            await self.turn()
+            try:
+                async with asyncio.timeout(TICK_SECONDS):
+                    await self._woken.wait()
+            except TimeoutError:
+                continue
+
+    async def turn(self) -> None:
+        """Do what is due. A failure of the API server raises no error; the same is tried again later."""
+        self._woken.clear()
+        for record in self._noticing.due(self._clock.now()):
+            self._submit(record)
+        if self._not_before is not None and self._clock.now() < self._not_before:
+            return
+        try:
+            await self._read_wanted()
+            if self._is_list_due():
+                await self._list()
+        except ClusterError as error:
+            is_refused = isinstance(error, Forbidden)
+            self._not_before = self._clock.now() + (FORBIDDEN if is_refused else RETRY)
+            if not self.trouble.endswith(str(error)):
+                log.warning("cannot look at bindings", problem=str(error))
+            self.trouble = f"Bindings outside Curfew may be unknown: {error}"
+        else:
+            self._not_before = None
+
+    # --- what calls have written ------------------------------------------------------------------------------------
+
+    def _want(self, key: BindingKey, call: Call) -> None:
+        if not key.name or len(self._wanted) >= MOST_WANTED:
+            self._is_list_wanted = True
+        elif self._noticing.outside.is_worth_a_look(key):
+            self._wanted[key] = call
+        else:
+            return
+        self._woken.set()
+
+    async def _read_wanted(self) -> None:
+        while self._wanted:
+            key, call = next(iter(self._wanted.items()))
+            seen = await self._source.binding(key)
+            if self._wanted.get(key) is call:  # else it was written again, and is read again
+                del self._wanted[key]
+            now, outside = self._clock.now(), self._noticing.outside
+            told = outside.saw(seen, call, FoundBy.FEED, now) if seen else outside.missed(key, call, now)
+            for record in told:
+                self._submit(record)
+
+    # --- all bindings -----------------------------------------------------------------------------------------------
+
+    def _is_list_due(self) -> bool:
+        if self._listed_at is None:
+            return True
+        is_soon = self._is_list_wanted or self._noticing.governed.changes != self._offers
+        return self._clock.now() - self._listed_at >= (SOON if is_soon else self._every)
+
+    async def _list(self) -> None:
+        """List all bindings. What is written meanwhile is read afterwards."""
+        self._is_list_wanted, self._offers = False, self._noticing.governed.changes
+        self._listed_at = self._clock.now()
+        outside = self._noticing.outside
+        missing = {binding.key: binding for binding in outside.known}
+        try:
+            for kind in KINDS:
+                async for seen in self._source.bindings(kind):
+                    missing.pop(seen.key, None)
+                    if seen.key not in self._wanted:
+                        for record in outside.saw(seen, None, FoundBy.LIST, self._clock.now()):
+                            self._submit(record)
+        except ClusterError:
+            self._is_list_wanted = True
+            raise
+        for record in outside.not_listed(missing.values(), self._clock.now()):
+            self._submit(record)
+        self.trouble = ""
