@@ -16,19 +16,23 @@ from tests.support.activity import AMonitor, announced, ended
 DEBUG = PolicyRef("debug", "policy-uid", 1)
 
 
-def a_detector(name: str, by_policy: Mapping[str, Any] | None = None, **settings: Any) -> Detector:
+def a_detector(
+    name: str, by_policy: Mapping[str, Any] | None = None, privilege: Privilege | None = None, **settings: Any
+) -> Detector:
     """Return a detector with settings as they are written; `by_policy` has those for policy debug in payments."""
     special = {("payments", "debug"): {name: by_policy}} if by_policy is not None else {}
     make, _ = DETECTORS[name]
-    return make(tunings({name: settings}, special)[name], Privilege())
+    return make(tunings({name: settings}, special)[name], privilege or Privilege())
 
 
 class Fold:
     """A detector, and what it found."""
 
-    def __init__(self, name: str, by_policy: Mapping[str, Any] | None = None, **settings: Any) -> None:
-        """Begin with a detector that has learnt nothing."""
-        self.detector = a_detector(name, by_policy, **settings)
+    def __init__(
+        self, name: str, by_policy: Mapping[str, Any] | None = None, privilege: Privilege | None = None, **settings: Any
+    ) -> None:
+        """Begin with a detector that has learnt nothing, beside what is known of roles."""
+        self.detector = a_detector(name, by_policy, privilege, **settings)
         self.found: list[Finding] = []
         self._next = dict.fromkeys(WhichLog, 0)
 

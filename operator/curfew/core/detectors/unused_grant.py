@@ -7,10 +7,11 @@ from typing import Final
 from pydantic import Field
 
 from curfew.api.activity import Changes
-from curfew.audit.wording import count, duration
+from curfew.audit.wording import duration
 from curfew.core.detectors.alert import Alert, Resolution, Seen, Severity
 from curfew.core.detectors.bursts import MOST_IN_A_BURST, Burst, evidence, only_story
 from curfew.core.detectors.detector import Finding
+from curfew.core.detectors.privilege import Privilege
 from curfew.core.detectors.reading import detail, number, story_of
 from curfew.core.detectors.tuning import DetectorSettings, Span, Tuned
 from curfew.core.detectors.windows import Remembered
@@ -22,8 +23,10 @@ _COUNTS: Final = ("reads", "writes", "denied", "opaque", "derived", "standing")
 class UnusedGrantSettings(DetectorSettings):
     """How many unused grants it takes, and how often that is told."""
 
-    grants: int = Field(default=1, ge=1, le=MOST_IN_A_BURST)
+    grants: int = Field(default=2, ge=1, le=MOST_IN_A_BURST)
     """How many unused grants of one person under one policy it takes."""
+    privileged: int = Field(default=1, ge=1, le=MOST_IN_A_BURST)
+    """How many it takes if the role is privileged."""
     within: Span = timedelta(days=30)
     """The time in which they are counted."""
     quiet: Span = timedelta(days=30)
@@ -36,9 +39,10 @@ class UnusedGrant:
     name = NAME
     events = frozenset({"session.assessed"})
 
-    def __init__(self, tuned: Tuned[UnusedGrantSettings]) -> None:
+    def __init__(self, tuned: Tuned[UnusedGrantSettings], privilege: Privilege) -> None:
         """Know the settings, and no grant yet."""
         self._tuned = tuned
+        self._privilege = privilege
         self._unused: Remembered[str, Burst[str]] = Remembered()
         self._told: Remembered[str, str] = Remembered()  # the alert by the grant that completed it
 
@@ -59,13 +63,14 @@ class UnusedGrant:
         key = f"{story.requester}/{story.namespace}/{policy}"
         unused = self._unused[key] = self._unused.get(key) or Burst()
         window = unused.add(seen, seen.at, uid, settings.within)
-        if len(window) < settings.grants:
+        limit = settings.privileged if self._privilege.is_privileged(story) else settings.grants
+        if len(window) < limit:
             return
         self._told[uid] = key
-        how_many = (
-            f"{count(len(window), 'time')} in {duration(settings.within)}"
-            if settings.grants > 1
-            else "and did not use it"
+        times = (
+            f"did not use it (request {story.request})"
+            if len(window) == 1
+            else f"did not use it, {len(window)} times in {duration(settings.within)}"
         )
         yield Alert(
             detector=NAME,
@@ -73,15 +78,14 @@ class UnusedGrant:
             at=seen.at,
             severity=Severity.LOW,
             title="Access was granted and not used",
-            message=f"{story.requester} held the access of policy {policy or '?'} in {story.namespace}"
-            + (f" without using it, {how_many}" if settings.grants > 1 else f" (request {story.request}) {how_many}"),
+            message=f"{story.requester} held the access of policy {policy or '?'} in {story.namespace} and {times}",
             trigger=seen,
             evidence=evidence(window),
             people=(story.requester,),
             namespace=story.namespace,
             policy=policy,
             story=only_story(window, story),
-            values={"grants": len(window), "limit": settings.grants},
+            values={"grants": len(window), "limit": limit},
             quiet=settings.quiet,
         )
 

@@ -46,6 +46,9 @@ FIELDS = (
     ),
 )
 
+BY_THE_OPERATOR = {"policy.created", "policy.weakened", "request.accepted", "request.rejected"}
+"""Events whose names the API server has checked: they are short."""
+
 
 def a_record(event: str) -> Record:
     """Return a record of an event, with the detail of a call."""
@@ -85,7 +88,8 @@ def test_no_record_stops_anything_and_what_an_alert_repeats_is_short() -> None:
     told = folding.take()
     assert sum(record.block["detail"]["detector"] == "MassSecretReads" for record in told) == 1
     for record in told:
-        assert len(record.block["detail"].get("key", "")) <= 5 * LONGEST
+        is_of_calls = a_detector(record.block["detail"]["detector"]).events.isdisjoint(BY_THE_OPERATOR)
+        assert not is_of_calls or len(record.block["detail"]["key"]) <= 5 * LONGEST
         assert len(record.line()) < 64 * 1024
 
 
