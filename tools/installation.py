@@ -21,7 +21,12 @@ OPERATOR: Final = f"system:serviceaccount:{SYSTEM}:curfew"
 SWEEPER: Final = f"system:serviceaccount:{SYSTEM}:curfew-sweeper"
 MONITOR: Final = f"system:serviceaccount:{SYSTEM}:curfew-monitor"
 SIGNING_KEY: Final = "curfew-signing-key"
-KINDS: Final = ("accessrequests.curfew.dev", "accesspolicies.curfew.dev", "alertresponses.curfew.dev")
+KINDS: Final = (
+    "accessrequests.curfew.dev",
+    "accesspolicies.curfew.dev",
+    "accesslocks.curfew.dev",
+    "alertresponses.curfew.dev",
+)
 """What the chart defines."""
 MONITOR_SIGNING_KEY: Final = "curfew-monitor-signing-key"
 

@@ -116,6 +116,7 @@ def probes(asker: Asker, namespace: str, operator: str) -> Mapping[str, Callable
         "curfew-monitor-containment": patch("accessrequest", activity, status, user=operator),
         "curfew-operator-labels-only": patch("accessrequest", {"metadata": {"labels": {"x": "y"}}}, user=operator),
         "curfew-policy-no-escalation": create(_a_policy(namespace, "other"), PROBE_USER),
+        "curfew-locks": create(_a_lock()),
         "curfew-policy-status": patch("accesspolicy", {"status": {"risk": ["None"]}}, status),
     }
 
@@ -149,6 +150,16 @@ def _a_response() -> dict[str, Any]:
             "endsAt": "2021-01-01T00:00:00Z",
             "submittedBy": ADMIN,
         },
+    }
+
+
+def _a_lock() -> Json:
+    """Return a lock on nobody, that is over before it begins. Who makes it would be filled in, and be right."""
+    return {
+        "apiVersion": "curfew.dev/v1alpha1",
+        "kind": "AccessLock",
+        "metadata": {"name": "canary"},
+        "spec": {"target": {"person": "nobody"}, "reason": "a canary", "endsAt": "2021-01-01T00:00:00Z"},
     }
 
 

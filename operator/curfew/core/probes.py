@@ -147,7 +147,7 @@ def attempts(namespace: str, account: str) -> tuple[Attempt, ...]:
         ),
         Attempt(
             "curfew-locks",
-            "locking access in somebody else's name",
+            "locking access as the probe",
             Speaker.PROBE,
             "create",
             "accesslocks",

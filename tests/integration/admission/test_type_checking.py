@@ -9,6 +9,7 @@ from tests.integration.installed import SYSTEM, Installed
 POLICIES = (
     "curfew-alert-response",
     "curfew-decision-reason",
+    "curfew-locks",
     "curfew-managed-bindings",
     "curfew-monitor-containment",
     "curfew-operator-containment",
