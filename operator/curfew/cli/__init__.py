@@ -36,6 +36,9 @@ class _Commands(LazyGroup):
     subcommands=(
         Subcommand("audit", "Verify, search and export the log of all access."),
         Subcommand("alerts", "Show what looks wrong; resolve and silence alerts."),
+        Subcommand("lock", "Stop a person, or everything, at once."),
+        Subcommand("unlock", "Lift a lock."),
+        Subcommand("locks", "List what is locked, by whom and why."),
         Subcommand("operator", "Run the operator: grant, watch and end access."),
         Subcommand("monitor", "Run the monitor: what was done with the access?"),
         Subcommand("sweep", "Remove every grant that has expired, without the operator."),

@@ -91,16 +91,13 @@ class Kubectl:
 
     def read(self, arguments: Sequence[str]) -> Any:
         """Run kubectl with `arguments` and `-o json`, and return the JSON that it wrote. Raise as `run` does."""
-        text = self.run([*arguments, "--output=json"])
-        try:
-            return json.loads(text)
-        except (ValueError, RecursionError):
-            raise KubectlFailed("kubectl did not answer with JSON; check that KUBECTL_PATH names kubectl") from None
+        return _parsed(self.run([*arguments, "--output=json"]))
 
     def create(self, manifest: Mapping[str, Any], *, dry_run: bool = False) -> Any:
         """Create an object and return it as the API server has it. Raise as `run` does."""
         checking = ["--dry-run=server"] if dry_run else []
-        return json.loads(self.run(["create", "--filename=-", *checking, "--output=json"], stdin=json.dumps(manifest)))
+        arguments = ["create", "--filename=-", *checking, "--output=json"]
+        return _parsed(self.run(arguments, stdin=json.dumps(manifest)))
 
     def who_am_i(self) -> str:
         """Return the user name that the API server knows the caller by. Raise as `run` does."""
@@ -113,6 +110,13 @@ class Kubectl:
     def _where(self) -> list[str]:
         context = [f"--context={self.context}"] if self.context else []
         return [*context, *([f"--kubeconfig={self.kubeconfig}"] if self.kubeconfig else [])]
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        raise KubectlFailed("kubectl did not answer with JSON; check that KUBECTL_PATH names kubectl") from None
 
 
 def find_kubectl(environment: Mapping[str, str]) -> str:

@@ -49,7 +49,12 @@ class LocksReason(StrEnum):
 
 def target_of(lock: AccessLock) -> Target:
     """Return what a lock names."""
-    scope, name = _named(lock.spec.target)
+    return normal(lock.spec.target)
+
+
+def normal(target: LockTarget) -> Target:
+    """Return what a target names, the same for all spellings."""
+    scope, name = _named(target)
     return scope, person(name) if scope is Scope.PERSON else name
 
 

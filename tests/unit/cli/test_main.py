@@ -16,7 +16,16 @@ def test_help_names_all_commands_in_a_sensible_order() -> None:
 
     assert result.exit_code == 0
     commands = result.stdout.partition("Commands:\n")[2].splitlines()
-    assert [line.split()[0] for line in commands] == ["audit", "alerts", "operator", "monitor", "sweep"]
+    assert [line.split()[0] for line in commands] == [
+        "audit",
+        "alerts",
+        "lock",
+        "unlock",
+        "locks",
+        "operator",
+        "monitor",
+        "sweep",
+    ]
 
 
 @pytest.mark.parametrize("name", cli.main.list_commands(click.Context(cli.main)))
