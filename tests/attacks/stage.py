@@ -97,6 +97,7 @@ class Stage:
     def close(self) -> None:
         """Take everything away, and return when it is gone: an operator of later tests would begin with 900 requests."""
         self._switchboard.close()
+        self.cluster.kubectl("delete", "accesslocks", "--all")
         for kind in ("clusterrolebinding", "clusterrole"):
             self.cluster.kubectl("delete", kind, self._of_cluster, "--ignore-not-found")
         for namespace in (self.namespace, self.elsewhere):

@@ -7,6 +7,7 @@ import pytest
 
 from tests.attacks.attack import Attack, policy, schema
 from tests.attacks.calling import ALICE, BOB, CAROL, ROOT
+from tests.attacks.families import locking
 from tests.attacks.stage import Manifest, Scene, Stage
 from tests.attacks.ways import apply_new, ask
 from tests.integration.installed import MASTERS
@@ -24,6 +25,13 @@ def without(scene: Scene, *fields: str) -> Manifest:
 
 
 CASES = [
+    Attack(
+        "a lock made in somebody else's name",
+        locking.nothing,
+        lambda s: locking.make(s, submittedBy=BOB.name),
+        policy("locks", f"spec.submittedBy must be {locking.SECURITY.name}"),
+        locking.make,
+    ),
     Attack(
         "submitted in bob's name, so that alice can approve it herself",
         pending,
