@@ -10,10 +10,10 @@ from typing import Final
 
 from curfew.audit.wording import duration
 from curfew.core.activity.effect import How
+from curfew.core.activity.noticing.places import network
 from curfew.core.detectors.alert import Alert, Evidence, Seen, Severity
 from curfew.core.detectors.detector import Finding
 from curfew.core.detectors.grant_calls import HAPPENED, GrantCall, grant_call
-from curfew.core.detectors.networks import network_of
 from curfew.core.detectors.tuning import DetectorSettings, Span, Tuned
 from curfew.core.detectors.windows import Remembered
 
@@ -81,7 +81,7 @@ def _with(used: UsedCredential, known: GrantCall) -> UsedCredential:
 
 
 def _alert(known: GrantCall, older: UsedCredential, newer: UsedCredential, after: timedelta, seen: Seen) -> Alert:
-    places = [network_of(one.first.call.addresses) for one in (older, newer)]
+    places = [network(one.first.call.addresses[-1]) if one.first.call.addresses else "" for one in (older, newer)]
     is_elsewhere = places[0] != places[1] and all(places)
     where = f", from {places[0]} and from {places[1]}" if is_elsewhere else ""
     steps = sorted((older.first, newer.first, older.last), key=lambda each: each.call.at)

@@ -7,10 +7,10 @@ from typing import Final
 from pydantic import Field
 
 from curfew.audit.wording import count
+from curfew.core.activity.noticing.places import PRIVATE
 from curfew.core.detectors.alert import Alert, Evidence, Seen, Severity
 from curfew.core.detectors.detector import Finding
 from curfew.core.detectors.familiar import MOST_OF_A_KIND, Familiar
-from curfew.core.detectors.networks import PRIVATE
 from curfew.core.detectors.reading import actor, detail, text
 from curfew.core.detectors.tuning import DetectorSettings, Span, Tuned
 from curfew.core.detectors.windows import Remembered

@@ -20,7 +20,15 @@ def network_of(call: Call) -> str:
     known = addresses(call)
     if not known or known[-1] != call.source_addresses[-1]:
         return ""
-    address = ipaddress.ip_address(known[-1])
+    return network(known[-1])
+
+
+def network(text: str) -> str:
+    """Return the network of an address, a /24 or a /48; `PRIVATE` if it is not of the internet, empty if it is no address."""
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return ""
     if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
         address = address.ipv4_mapped
     if not address.is_global:
