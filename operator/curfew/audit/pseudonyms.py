@@ -9,7 +9,7 @@ so it is encrypted with the same key.
 import base64
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -142,6 +142,8 @@ def _sealed(
     `names` is our own block with its names in clear: it shows whose key to use.
     """
     block = dict(body["unmapped"]["curfew"])
+    if about := [name for name in _at(names, _ABOUT) if is_person(str(name))]:
+        return _sealed_alert(body, block, about, people, change)
     acting = (names["actor"], *_at(names, ("detail", "user")))
     if (actor := next((people[name] for name in acting if name in people), None)) is not None:
         block["id"] = change(actor, block["id"])
@@ -154,6 +156,32 @@ def _sealed(
     metadata = {**body["metadata"], "uid": block["id"]}
     unmapped = {**body["unmapped"], "curfew": block}
     return Record(block["id"], block["event"], block["subject"], {**body, "metadata": metadata, "unmapped": unmapped})
+
+
+def _sealed_alert(
+    body: dict[str, Any],
+    block: dict[str, Any],
+    about: Sequence[str],
+    people: Mapping[str, Person],
+    change: Callable[[Person, str], str],
+) -> Record:
+    """Return the record of an alert, or of its end, whose id is a hash of all names that it is about: one key after another."""
+    keys = [people[name] for name in about if name in people]
+    if len(keys) < len(about):
+        keys = []  # somebody was forgotten: what their key has encrypted stays as it is
+
+    def sealed(hexadecimal: str) -> str:
+        for person in keys if change is Person.seal else reversed(keys):
+            hexadecimal = change(person, hexadecimal)
+        return hexadecimal
+
+    block["id"] = sealed(block["id"])
+    if alert := block["detail"].get("alert"):
+        block["detail"] = {**block["detail"], "alert": sealed(alert)}
+    changed = {"metadata": {**body["metadata"], "uid": block["id"]}, "unmapped": {**body["unmapped"], "curfew": block}}
+    if info := body.get("finding_info"):
+        changed["finding_info"] = {**info, "uid": sealed(info["uid"])}
+    return Record(block["id"], block["event"], block["subject"], {**body, **changed})
 
 
 _Place = tuple[str, ...]
@@ -170,9 +198,12 @@ _NAMES: tuple[_Place, ...] = (
     (*_BLOCK, "detail", "person"),
     (*_BLOCK, "detail", "kept_by"),
     (*_BLOCK, "detail", "submitted_by"),
+    (*_BLOCK, "detail", "people", _EACH),
     (*_BLOCK, "detail", "user"),  # whose rights a call used, if that is not who called
 )
 """Fields that hold nothing but a name."""
+
+_ABOUT = ("detail", "people", _EACH)  # whom an alert is about
 
 _CARRIED = (
     (*_BLOCK, "detail", "stories", _EACH, "records", _EACH),

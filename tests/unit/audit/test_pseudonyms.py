@@ -10,6 +10,8 @@ from curfew.audit.pseudonyms import Person, hidden, is_person, names_in, reveale
 from curfew.audit.record import CURFEW, DecisionRef, Record, Story, make_record, record_id
 from curfew.core.activity.records import assessed
 from curfew.core.activity.session import Session
+from curfew.core.detectors.alert import Alert, Severity
+from curfew.core.detectors.records import raised, resolved
 from tests.support.logs import BEGIN
 
 ALICE = Person("alice@example.com", bytes(range(32)))
@@ -155,3 +157,53 @@ def the_session_of_alice() -> Session:
     """Return a grant to alice."""
     hour = timedelta(hours=1)
     return Session("6f1e8c1e", "payments", "inc-4711", ALICE.name, "curfew-6f1e8c1e", BEGIN, BEGIN + hour)
+
+
+def an_alert() -> Alert:
+    return Alert(
+        detector="ReciprocalApproval",
+        key=f"{ALICE.name}/{BOB.name}",
+        at=BEGIN,
+        severity=Severity.MEDIUM,
+        title="Two people approve each other",
+        message=f"{ALICE.name} and {BOB.name} approved each other",
+        trigger=None,
+        people=(ALICE.name, BOB.name),
+    )
+
+
+def an_alert_and_its_end() -> tuple[Record, Record]:
+    alert = raised(an_alert(), "main-activity")
+    end = resolved(
+        "main-activity",
+        alert.id,
+        detector="ReciprocalApproval",
+        key=f"{ALICE.name}/{BOB.name}",
+        title="Two people approve each other",
+        people=(ALICE.name, BOB.name),
+        at=BEGIN,
+        why=f"{BOB.name} resolved it",
+        by=BOB.name,
+    )
+    return alert, end
+
+
+def test_an_alert_names_nobody_and_its_end_still_belongs_to_it() -> None:
+    for record in an_alert_and_its_end():
+        stored = hidden(record, PEOPLE)
+
+        assert ALICE.name not in stored.line().decode()
+        assert BOB.name not in stored.line().decode()
+        assert stored.id not in (record.id, ALICE.seal(record.id), BOB.seal(record.id))
+        assert revealed(stored, KNOWN) == record
+    alert, end = (hidden(record, PEOPLE) for record in an_alert_and_its_end())
+    assert alert.id == alert.body["finding_info"]["uid"] == end.body["finding_info"]["uid"]
+    assert alert.id == end.block["detail"]["alert"]
+
+
+def test_an_alert_about_somebody_forgotten_stays_enciphered_and_keeps_its_end() -> None:
+    known = {BOB.pseudonym: BOB}
+    alert, end = (revealed(hidden(record, PEOPLE), known) for record in an_alert_and_its_end())
+
+    assert alert.block["detail"]["people"] == [ALICE.pseudonym, BOB.name]
+    assert alert.id == BOB.seal(ALICE.seal(an_alert_and_its_end()[0].id)) == end.block["detail"]["alert"]

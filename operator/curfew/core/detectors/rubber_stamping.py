@@ -107,7 +107,7 @@ class RubberStamping:
             severity=Severity.MEDIUM,
             title="Approved within seconds",
             message=f"{by} approved {len(fast)} requests in {duration(settings.within)} in less than "
-            f"{duration(settings.faster_than)} each, last request {story.request} of {story.requester}",
+            f"{duration(settings.faster_than)} each, last request {story.request} in {story.namespace}",
             trigger=seen,
             evidence=tuple(fast),
             people=(by,),
