@@ -44,7 +44,6 @@ class AuditGap:
         self._silent: Deadlines[str, tuple[datetime, Seen | None]] = Deadlines(3)  # the last sign of each
         self._heard: dict[WhichLog, datetime] = {}
         self._confirmed_until: datetime | None = None
-        self._now: datetime | None = None
 
     def learn(self, seen: Seen) -> Iterable[Finding]:
         """Learn that the feed is whole or is not, or that a log can be written again."""
@@ -68,7 +67,6 @@ class AuditGap:
 
     def look(self, now: datetime) -> Iterable[Finding]:
         """Return the alerts about what was silent for too long."""
-        self._now = now
         for at, key, (last, shown) in self._silent.due(now):
             yield self._alert(
                 key,
@@ -89,10 +87,9 @@ class AuditGap:
         if self._confirmed_until is not None and until <= self._confirmed_until:
             return
         self._confirmed_until = until
-        # What arrives late was not silent for so long: events take their time on the way.
-        heard = max(until, self._now or until)
+        # By the times of records alone: the time at which they arrive is another one after a restart.
         pace = min(until - since, _LONGEST_PACE) * self._settings.heartbeats
-        self._silent.set(_FEED, heard + max(self._limit, pace), (until, seen))
+        self._silent.set(_FEED, until + max(self._limit, pace), (until, seen))
         yield Resolution(NAME, _FEED, seen.at, f"the feed is whole again up to {in_utc(until)}", seen)
 
     def _lose(self, seen: Seen) -> Iterable[Finding]:

@@ -69,12 +69,15 @@ def test_a_feed_that_is_confirmed_each_minute_is_no_gap() -> None:
     assert fold.alerts == []
 
 
-def test_events_that_are_always_late_are_no_gap() -> None:
-    fold = Fold("AuditGap")
-    for minute in range(100):
-        fold.look(NOON + minute * MINUTE)
-        fold.learn(confirmed(NOON + (minute - 4) * MINUTE))
-    assert fold.alerts == []
+@pytest.mark.parametrize(("late", "heartbeats", "gaps"), [(55, 2, 0), (90, 2, 20), (90, 3, 0)], ids=str)
+def test_events_may_be_late_by_less_than_a_heartbeat_unless_set_otherwise(
+    late: int, heartbeats: int, gaps: int
+) -> None:
+    fold = Fold("AuditGap", heartbeats=heartbeats)
+    for minute in range(20):
+        fold.learn(confirmed(NOON + minute * MINUTE))
+        fold.look(NOON + (minute + 1) * MINUTE + late * SECOND - timedelta(microseconds=1))
+    assert len(fold.alerts) == gaps
 
 
 def test_the_pace_is_that_of_the_feed() -> None:
