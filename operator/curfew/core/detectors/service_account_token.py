@@ -74,6 +74,7 @@ class ServiceAccountToken:
             policy=known.policy,
             story=known.story,
             values={"account": account, "way": str(way)},
+            quiet=settings.quiet,
         )
 
     def look(self, now: datetime) -> Iterable[Finding]:

@@ -4,7 +4,7 @@ A token that is renewed is innocent: the old one is not used any more soon after
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -66,7 +66,7 @@ class TwoCredentials:
             older, newer = sorted((one, other), key=lambda each: each.first.call.at)
             after = older.last.call.at - newer.first.call.at
             if older is not newer and after > settings.renewal:
-                yield _alert(known, older, newer, after, seen)
+                yield replace(_alert(known, older, newer, after, seen), quiet=settings.quiet)
                 return
 
     def look(self, now: datetime) -> Iterable[Finding]:
