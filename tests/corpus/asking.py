@@ -83,7 +83,8 @@ def by_one_alone(stage: Stage) -> None:
     stage.team.offers["vault"] = offer
     stage.life.offer(offer, stage.since)
     for number in range(26):
-        stage.granted("vault", stage.at(10 + number % 3, days=number), person=stage.team.people[5 + number % 5])
+        at = stage.at(10 + 3 * (number % 2), stage.workday(number // 2))
+        stage.granted("vault", at, person=stage.team.people[5 + number % 5])
     stage.label(
         "RubberStamping",
         "one person approves everything for a month",
@@ -103,9 +104,11 @@ def nobody_asks(stage: Stage) -> None:
 def you_scratch_my_back(stage: Stage) -> None:
     """Two people approve each other, four times in a few days, and nobody else does."""
     pair = stage.person, stage.other
+    stage.keep_free(8, *pair)
     for number in range(8):
         person, by = pair[number % 2], pair[(number + 1) % 2]
-        stage.granted("debug", stage.at(9 + 3 * (number % 2), days=number // 2), person=person, by=by)
+        at = stage.at(9 + 3 * (number % 2), stage.workday(number // 2))
+        stage.granted("debug", at, person=person, by=by)
     stage.label("ReciprocalApproval", "two approve each other", *pair, until=stage.at(24, days=8))
 
 
@@ -125,7 +128,7 @@ def nobody_decides(stage: Stage) -> None:
     """Half of what is asked for under a policy times out."""
     for number in range(10):
         person = stage.team.people[4 + number % 6]
-        at = stage.at(9 + 4 * (number % 2), days=number // 2)
+        at = stage.at(9 + 4 * (number % 2), stage.workday(number // 2))
         if number % 2:
             stage.unanswered(stage.asks("secrets", at, person=person))
         else:

@@ -83,6 +83,11 @@ class Person:
     is_lead: bool = False
 
     @property
+    def renews_each_hour(self) -> bool:
+        """Whether their tokens are new each hour, also in the middle of a grant."""
+        return self.number % 7 == 0
+
+    @property
     def office(self) -> str:
         """The address of the team's office: one for all who are there."""
         return f"203.0.113.{TEAMS.index(self.team) + 1}"

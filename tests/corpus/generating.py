@@ -7,9 +7,11 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 
 from curfew.audit.record import Record
+from curfew.core.detectors.records import configured
 from tests.corpus import incidents, oddities, ordinary
 from tests.corpus.company import Company
 from tests.corpus.life import Life, Planted
+from tests.support.watching import ACTIVITY
 
 BEGIN: Final = date(2026, 8, 3)
 DAYS: Final = 90
@@ -46,10 +48,12 @@ def generate(seed: int, *, days: int = DAYS, people: int = PEOPLE, heartbeat: ti
     for number, team in enumerate(company.teams.values()):
         for offer in team.offers.values():
             life.offer(offer, begin + timedelta(seconds=number))
+    life.activity.append(configured(ACTIVITY, detectors={}, policies={}, off=[], changed=[], at=begin))
     oddities.plan_travels(life)
     incidents.plant(life)
     oddities.incident_week(life)
     oddities.migration(life)
+    oddities.night_shift(life)
     oddities.two_laptops(life)
     for team in company.teams.values():
         for number in range(days):

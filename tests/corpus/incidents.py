@@ -66,6 +66,6 @@ def plant(life: Life) -> None:
     working = [day for day in days if day.weekday() < 4]
     for number, incident in enumerate(INCIDENTS):
         team = teams[number % len(teams)]
-        place = 6 + number // len(teams) % 2 * 2
+        place = (7, 9)[number // len(teams) % 2]
         day = working[number * len(working) // len(INCIDENTS)] if number else days[0]
-        incident(Stage(life, team, day, team.people[place], team.people[number % 4], team.people[place + 1]))
+        incident(Stage(life, team, day, team.people[place], team.people[number % 4], team.people[8]))

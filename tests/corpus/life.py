@@ -3,7 +3,7 @@
 import random
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import Any, Final
 
@@ -53,6 +53,9 @@ class Life:
     planted: list[Planted] = field(default_factory=list)
     coverage: Coverage = field(default_factory=Coverage)
     travels: dict[str, tuple[date, date, str]] = field(default_factory=dict)
+    away: dict[str, list[tuple[datetime, datetime]]] = field(default_factory=dict)
+    """When people do nothing that is ordinary, because they are in an incident."""
+
     holes: list[tuple[datetime, datetime]] = field(default_factory=list)
     """When the feed of audit events was not whole."""
 
@@ -114,6 +117,8 @@ class Life:
         begin = session.granted_at or session.announced_at
         place = place or self.place(person, begin)
         calls = doing(session, place) if doing is not None else ordinary(session, told.offer.role, place, self.chance)
+        if person.renews_each_hour:
+            calls = [_renewed(call) for call in calls]
         for call in calls:
             if call.caller.name == person.name:
                 there = Place(call.source_addresses[0], call.caller.credential, call.user_agent or "")
@@ -128,6 +133,8 @@ class Life:
 
     def is_free(self, person: Person, at: datetime, length: timedelta = 2 * HOUR) -> bool:
         """Whether somebody has asked for nothing around a time, and from now on has."""
+        if any(since <= at <= until for since, until in self.away.get(person.name, ())):
+            return False
         busy = self._busy.setdefault(person.name, [])
         if any(abs(one - at) < length for one in busy):
             return False
@@ -185,6 +192,14 @@ def about_requests(person: str, at: datetime, place: Place, verb: str = "create"
         user_agent=place.user_agent,
         decision="allow",
     )
+
+
+def _renewed(call: Call) -> Call:
+    """Return a call with the token of its hour, if it was made with a token."""
+    credential = call.caller.credential or ""
+    if not credential.startswith("JTI=0"):
+        return call
+    return replace(call, caller=replace(call.caller, credential=f"{credential}{call.received_at:%H}"))
 
 
 def network_of(address: str) -> str:

@@ -45,8 +45,16 @@ def arrivals(corpus: Corpus, delay: Delay = soon) -> list[Arrival]:
 
 
 def settings(corpus: Corpus, **usual: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return what the detectors are told: how they come by default, with the time zones of the teams."""
-    return tunings(usual, {})
+    """Return what the detectors are told: how they come by default, and two facts about policies.
+
+    These are the time zone of the team, and that a policy for people on call has no off hours.
+    """
+    facts = {
+        (team.name, name): {"OffHours": {"enabled": False} if name == "oncall" else {"timeZone": team.zone.key}}
+        for team in corpus.life.company.teams.values()
+        for name in (*team.offers, "migrate")
+    }
+    return tunings(usual, facts)
 
 
 def before(corpus: Corpus) -> datetime:
@@ -122,5 +130,10 @@ class Monitor:
 
 def _merged(logs: Mapping[WhichLog, Sequence[Record]]) -> Iterator[Seen]:
     """Yield the records of both logs, each in its order, and the two as their times have it."""
-    each = ([Seen(record, log, index) for index, record in enumerate(records)] for log, records in logs.items())
-    return heapq.merge(*each, key=lambda seen: seen.record.body["time"])
+    return heapq.merge(
+        *(_seen(log, records) for log, records in logs.items()), key=lambda seen: seen.record.body["time"]
+    )
+
+
+def _seen(log: WhichLog, records: Sequence[Record]) -> Iterator[Seen]:
+    return (Seen(record, log, index) for index, record in enumerate(records))

@@ -5,6 +5,7 @@ from datetime import date, timedelta
 from curfew.core.activity.call import Call
 from curfew.core.activity.session import Session
 from tests.corpus.calls import Did, Place, at_place
+from tests.corpus.company import TEAMS
 from tests.corpus.life import Doing, Life
 from tests.corpus.ordinary import request
 from tests.corpus.roles import Offer
@@ -49,6 +50,17 @@ def migration(life: Life) -> None:
         assert told.story.expires_at is not None
         told.end(told.story.expires_at + timedelta(milliseconds=40))
         life.use(told, person, _migrate)
+
+
+def night_shift(life: Life) -> None:
+    """Two people of one team look after everything at night, for two weeks each."""
+    team = life.company.teams[TEAMS[1]]
+    for number in range(life.days - 7):
+        day = life.begin + timedelta(days=number)
+        person = team.people[4 + number // 14 % 2]
+        if day.weekday() < 5 and life.chance.random() < 0.8:
+            at = team.local(day, life.chance.uniform(22.5, 27))
+            request(life, team, person, team.offers["logs"], at, woken=team.people[9 - team.people.index(person)])
 
 
 def two_laptops(life: Life) -> None:

@@ -14,7 +14,7 @@ _WANTED: Final = {"logs": 32, "debug": 27, "scale": 12, "jobs": 12, "secrets": 8
 """What is asked for, and how many in a hundred ask for it."""
 
 SELDOM: Final = frozenset({"admin"})
-"""What only two of five people ever ask for, and what is decided soon."""
+"""What only one of five people ever asks for, and what is decided soon."""
 
 
 def day(life: Life, team: Team, day: date) -> None:
@@ -22,6 +22,10 @@ def day(life: Life, team: Team, day: date) -> None:
     if day.weekday() >= 5:
         return
     chance = life.chance
+    for lead in team.people[:4]:
+        if chance.random() < 0.6:  # they look whether somebody waits for them
+            at = team.local(day, chance.uniform(8.5, 17))
+            life.seen(lead.name, at, life.place(lead, at))
     for person in team.at_work(day):
         if (person.number * 7 + day.toordinal() // 5) % 9 == 0 or chance.random() > person.requests_a_week / 5:
             continue
@@ -38,7 +42,8 @@ def night(life: Life, team: Team, day: date) -> None:
         return
     person = team.on_call(day)
     at = team.local(day, chance.uniform(9, 30) if is_weekend else chance.uniform(22, 30))
-    offer = team.offers[chance.choice(("debug", "debug", "logs", "jobs"))]
+    # Now and then they take what they use by day.
+    offer = team.offers["oncall" if chance.random() < 0.88 else chance.choice(("debug", "logs"))]
     request(life, team, person, offer, at, woken=team.people[(team.people.index(person) + 1) % 6])
 
 
@@ -46,7 +51,7 @@ def wanted(team: Team, person: Person, chance: random.Random) -> Offer:
     """Return what somebody asks for."""
     while True:
         (name,) = chance.choices(list(_WANTED), list(_WANTED.values()))
-        if name not in SELDOM or person.number % 5 < 2:
+        if name not in SELDOM or person.number % 5 == 0:
             return team.offers[name]
 
 

@@ -87,9 +87,10 @@ OFFERS: Final = (
     ("jobs", "jobs", Mode.REVIEW),
     ("secrets", "secrets", Mode.REVIEW),
     ("admin", "admin", Mode.REVIEW),
+    ("oncall", "debug", Mode.REVIEW),
     ("emergency", "admin", Mode.BREAK_GLASS),
 )
-"""The policies of each team: name, role and mode."""
+"""The policies of each team: name, role and mode. `oncall` is there for nights and weekends, and its detectors are told."""
 
 
 def offers_of(namespace: str) -> dict[str, Offer]:

@@ -30,9 +30,19 @@ class Stage:
         """It begins in the morning."""
         self.since = self.at(7)
 
+    def keep_free(self, days: int, *people: Person) -> None:
+        """Let people do nothing else for some days before and after."""
+        for person in people:
+            self.life.away.setdefault(person.name, []).append((self.at(0, -days), self.at(24, days)))
+
     def at(self, hour: float, days: int = 0) -> datetime:
         """Return an instant by the team's clock, so many days later."""
         return self.team.local(self.day + timedelta(days=days), hour)
+
+    def workday(self, number: int) -> int:
+        """Return in how many days the so-many-th working day from here is."""
+        days = [days for days in range(60) if (self.day + timedelta(days=days)).weekday() < 5]
+        return days[number]
 
     def asks(
         self, name: str, at: datetime, *, person: Person | None = None, team: Team | None = None, **more: Any

@@ -19,7 +19,7 @@ from curfew.core.detectors.alert import WhichLog
 from tests.corpus.generating import Corpus, generate
 from tests.corpus.monitoring import Arrival, Delay, Monitor, arrivals, before, settings, soon
 
-KILLS = 300 if os.environ.get("CURFEW_SOAK") else 16
+KILLS = 300 if os.environ.get("CURFEW_SOAK") else 8
 SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
 
 

@@ -140,11 +140,11 @@ def probes(stage: Stage) -> None:
 
 
 def unfamiliar(stage: Stage) -> None:
-    """Somebody whose places are known comes from another country, with a credential that nobody has seen."""
+    """An approver comes from another country, with a credential that nobody has seen."""
     place = Place(FOREIGN, "JTI=stolen", "curl/8.9.1")
-    person = max(stage.team.people[4:], key=lambda one: one.requests_a_week)
+    person = stage.lead
     told = stage.asks("debug", stage.at(10), person=person, place=place)
-    told.decide(stage.at(10.1), stage.lead.name)
+    told.decide(stage.at(10.1), stage.other.name)
     told.grant()
     assert told.story.expires_at is not None
     told.end(told.story.expires_at + SECOND / 20)
