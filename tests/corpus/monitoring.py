@@ -50,7 +50,7 @@ def settings(corpus: Corpus, **usual: Mapping[str, Any]) -> Mapping[str, Any]:
     These are the time zone of the team, and that a policy for people on call has no off hours.
     """
     facts = {
-        (team.name, name): {"OffHours": {"enabled": False} if name == "oncall" else {"timeZone": team.zone.key}}
+        (team.name, name): {"OffHours": {"enabled": name != "oncall", "timeZone": team.zone.key}}
         for team in corpus.life.company.teams.values()
         for name in (*team.offers, "migrate")
     }

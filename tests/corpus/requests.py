@@ -1,5 +1,6 @@
 """One request, told record by record, in the shapes that the operator writes."""
 
+import functools
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -9,6 +10,7 @@ from curfew.api.names import binding_name
 from curfew.audit.canonical import digest
 from curfew.audit.record import CURFEW, BindingRef, DecisionRef, Record, Story, make_record, with_end
 from curfew.core.activity.session import Session
+from curfew.core.risk import risks
 from tests.corpus.company import Person
 from tests.corpus.roles import RULES, Offer, role
 
@@ -63,7 +65,7 @@ class Told:
         told = cls(story, offer, at)
         told.tell("request.created", actor=person.name)
         told.at += _MOMENT
-        told.tell("request.accepted")
+        told.tell("request.accepted", **_needs(offer))
         told.story = replace(story, decide_by=at + offer.decide_within)
         return told
 
@@ -170,3 +172,15 @@ class Told:
             ended_at=story.ended_at,
             ticket=story.ticket,
         )
+
+
+def _needs(offer: Offer) -> dict[str, Any]:
+    """Return what the operator tells of an accepted request, for those who have to agree to it."""
+    needed = {"needed": 1} if offer.mode is Mode.REVIEW else {}
+    risk = _risk(offer.role)
+    return {**needed, "risk": list(risk)} if risk else needed
+
+
+@functools.cache
+def _risk(name: str) -> tuple[str, ...]:
+    return risks(RULES[name])
