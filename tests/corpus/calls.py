@@ -11,7 +11,7 @@ from curfew.core.activity import call_records, classify
 from curfew.core.activity.call import Call, Caller
 from curfew.core.activity.coverage import Coverage
 from curfew.core.activity.effect import How
-from curfew.core.activity.records import assessed, stream_open_at_end  # noqa: F401
+from curfew.core.activity.records import assessed
 from curfew.core.activity.session import Session
 from curfew.core.activity.tally import SessionTally
 from curfew.core.activity.verdict import assess
@@ -44,7 +44,7 @@ def ordinary(session: Session, role: str, place: Place, chance: random.Random) -
     """Return what somebody does with a role in the time that they have it."""
     begin = session.granted_at or session.announced_at
     length = session.until - begin
-    number = chance.choice((2, 3, 4, 6, 9))
+    number = chance.choice((1, 2, 3, 4, 7))
     calls = [
         at_place(session, did, begin + length * chance.uniform(0.01, 0.9), place)
         for did in chance.choices(DOES[role], k=number)
