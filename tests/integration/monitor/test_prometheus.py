@@ -3,7 +3,8 @@
 import asyncio
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,7 +15,7 @@ from tests.integration.monitor.sessions import Sessions
 from tests.integration.operator.stage import a_stage
 from tests.support.monitor_process import MonitorProcess
 from tests.support.operator_process import OperatorProcess
-from tests.support.prometheus import Prometheus
+from tests.support.prometheus import Answer, Prometheus
 
 MONITORING: Final = CHART / "monitoring"
 RULES: Final = tuple(MONITORING / f"{name}.yaml" for name in ("operator", "monitor"))
@@ -64,66 +65,83 @@ async def play(sessions: Sessions, prometheus: Prometheus) -> None:
     await session.final()
     verdicts = "sum(increase(curfew_activity_verdicts_total[10m]))"
     await until(lambda: prometheus.query(verdicts) > [0.0], "Prometheus has seen the final answer")
+    waits = f'curfew_pending_oldest_seconds{{namespace="{place.namespace}"}}'
+    await until(lambda: prometheus.query(waits), "Prometheus has seen the request that waits")
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What Prometheus answered while there was something of everything."""
+
+    targets: Mapping[str, str]
+    panels: Sequence[tuple[str, str, Sequence[float]]]  # title, query and values
+    rules: Sequence[Answer]
+    selected: Mapping[str, Sequence[float]]  # what rules select, and its values
+    recorded: Mapping[str, Sequence[float]]
+    firing: Set[str]
+
+
+def look(prometheus: Prometheus) -> Answered:
+    """Ask for everything."""
+    rules = prometheus.rules()
+    selectors = {selector for rule in rules for selector in prometheus.selectors(rule["query"])}
+    return Answered(
+        targets=prometheus.targets(),
+        panels=[(title, expression, prometheus.query(expression)) for title, expression in panels()],
+        rules=rules,
+        selected={selector: prometheus.query(selector) for selector in selectors},
+        recorded={rule["name"]: prometheus.query(rule["name"]) for rule in rules if rule["type"] == "recording"},
+        firing=prometheus.firing(),
+    )
 
 
 @pytest.fixture(scope="module")
 def prometheus(
-    cluster: Installed,
-    certificates: Path,
-    operator: OperatorProcess,
-    monitor: MonitorProcess,
-    tmp_path_factory: pytest.TempPathFactory,
+    operator: OperatorProcess, monitor: MonitorProcess, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Prometheus]:
-    """Return a Prometheus that has seen something of everything."""
+    """Return a Prometheus that scrapes both processes."""
     folder, jobs = tmp_path_factory.mktemp("prometheus"), {"curfew": operator.port, "curfew-monitor": monitor.port}
-
-    async def played(running: Prometheus) -> None:
-        async with a_stage(cluster, certificates) as stage:
-            await play(Sessions(await stage.place()), running)
-
     with Prometheus(folder, jobs=jobs, rules=RULES) as running:
-        asyncio.run(played(running))
         yield running
 
 
-def test_both_processes_are_scraped(prometheus: Prometheus) -> None:
-    assert prometheus.targets() == {"curfew": "", "curfew-monitor": ""}
-    assert prometheus.query("up") == [1, 1]
+@pytest.fixture(scope="module")
+def seen(cluster: Installed, certificates: Path, prometheus: Prometheus) -> Answered:
+    """Return what was seen."""
+
+    async def played() -> Answered:
+        async with a_stage(cluster, certificates) as stage:
+            await play(Sessions(await stage.place()), prometheus)
+            return await asyncio.to_thread(look, prometheus)
+
+    return asyncio.run(played())
 
 
-def test_no_query_of_the_dashboard_is_empty(prometheus: Prometheus) -> None:
-    asked = list(panels())
-
-    empty = [(title, expression) for title, expression in asked if not prometheus.query(expression)]
-    assert len(asked) > 30
-    assert empty == []
-    assert not [expression for _, expression in asked if re.search(r"\$|vector\(", expression)]
+def test_both_processes_are_scraped(seen: Answered) -> None:
+    assert seen.targets == {"curfew": "", "curfew-monitor": ""}
 
 
-def test_each_rule_is_evaluated_and_asks_for_what_is_there(prometheus: Prometheus) -> None:
-    rules = prometheus.rules()
-
-    assert [
-        (rule["name"], rule["lastError"]) for rule in rules if rule.get("lastError") or rule["health"] != "ok"
-    ] == []
-    missing = [
-        (rule["name"], selector)
-        for rule in rules
-        for selector in prometheus.selectors(rule["query"])
-        if not prometheus.query(f"last_over_time({selector}[10m])")
-    ]
-    assert missing == []
-    recorded = [rule["name"] for rule in rules if rule["type"] == "recording"]
-    assert recorded
-    assert [name for name in recorded if not prometheus.query(name)] == []
+def test_no_query_of_the_dashboard_is_empty(seen: Answered) -> None:
+    assert len(seen.panels) > 30
+    assert [(title, expression) for title, expression, values in seen.panels if not values] == []
+    assert [expression for _, expression, _ in seen.panels if re.search(r"\$|vector\(", expression)] == []
 
 
-def test_no_alert_fires_while_all_is_well(prometheus: Prometheus) -> None:
-    assert prometheus.firing() == set()
+def test_each_rule_is_evaluated_and_asks_for_what_is_there(seen: Answered) -> None:
+    assert [(rule["name"], rule.get("lastError")) for rule in seen.rules if rule["health"] != "ok"] == []
+    assert seen.selected
+    assert [selector for selector, values in seen.selected.items() if not values] == []
+    assert seen.recorded
+    assert [name for name, values in seen.recorded.items() if not values] == []
 
 
-def test_an_alert_fires_when_a_process_is_away(prometheus: Prometheus, monitor: MonitorProcess) -> None:
-    """What is absent is seen as absent; how long that has to last is tried with promtool."""
+def test_no_alert_fires_while_all_is_well(seen: Answered) -> None:
+    assert seen.firing == set()
+
+
+def test_what_is_absent_is_missed(seen: Answered, prometheus: Prometheus, monitor: MonitorProcess) -> None:
+    """How long it has to be absent is tried with promtool."""
+    assert seen.targets["curfew-monitor"] == ""
     assert prometheus.query("absent(curfew_activity_covered)") == []
     monitor.stop()
     asyncio.run(until(lambda: prometheus.query("absent(curfew_activity_covered)"), "the monitor is missed"))
