@@ -26,11 +26,12 @@ class MonitorProcess(OperatorProcess):
         port: int = 0,
         follows: Path | None = None,
         mappings: Sequence[Path] = (),
+        routes: Path | None = None,
     ) -> None:
         """Write the settings; start nothing yet. `every` is how often test calls are made.
 
         It listens at `port`, which is that of the feed unless something is between the two. Or it `follows` a file, from
-        the file's beginning. It reads the lines of other systems by `mappings`.
+        the file's beginning. It reads the lines of other systems by `mappings`, and tells people by `routes`.
         """
         super().__init__(
             folder,
@@ -48,6 +49,7 @@ class MonitorProcess(OperatorProcess):
                 "mappings": [str(path) for path in mappings],
             },
             "coverage": {"every": every},
+            "notifications": {"routes": str(routes)} if routes is not None else {},
         }
         self.configure()
 

@@ -40,6 +40,13 @@ def test_what_is_sent_on_and_put_up_is_measured_on_the_page() -> None:
             assert f"`{name}" in PAGE, name
 
 
+def test_each_number_is_on_a_page() -> None:
+    pages = "".join(path.read_text() for path in (CHECKOUT / "docs").glob("*.md"))
+    own = {metric.name for each in (Telemetry(), MonitorTelemetry()) for metric in each.registry.collect()}
+
+    assert {name for name in own if "curfew_" in name and not re.search(rf"`{name}(_total)?`", pages)} == set()
+
+
 def test_each_number_of_the_monitor_is_on_the_page() -> None:
     own = {metric.name for metric in MonitorTelemetry().registry.collect() if "_activity_" in metric.name}
 

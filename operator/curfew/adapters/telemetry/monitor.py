@@ -53,7 +53,12 @@ class MonitorTelemetry(LogMetrics):
             "detection_dropped", "Findings of detectors that were dropped, because too many were waiting."
         )
         self._detection_losses: dict[str, int] = {}  # as counted so far; of dropped findings, by an empty name
-        self._events_dropped = self._counter("events_dropped", "Kubernetes Events that were not posted.", "reason")
+        self._events_dropped = self._counter_of(
+            "events_dropped",
+            "Kubernetes Events that were not posted.",
+            "reason",
+            ("QueueFull", "Refused", "Unavailable"),
+        )
         self._waiting = self._gauge("activity_waiting_bytes", "Bytes of audit events that arrived and are not done.")
         self._feed = self._histogram(
             "activity_feed_seconds", "From a test call until its audit event arrives: how far the feed is behind."
@@ -87,6 +92,7 @@ class MonitorTelemetry(LogMetrics):
         self._routes = self._gauge(
             "notification_routes_ok", "1 while the routes in force are those in the file, else 0; 1 without routes."
         )
+        self._routes.set(1)
 
     def event(self, outcome: str, number: int = 1) -> None:
         """Count events that could be read: Session, Nobody or Canary."""
@@ -139,6 +145,7 @@ class MonitorTelemetry(LogMetrics):
         for detector, possible in severities.items():
             for severity in possible:
                 self._alerts.labels(detector, severity, "false")
+            self._detection_unreadable.labels(detector)
 
     def set_detection(self, *, ok: bool) -> None:
         """Set whether the detectors read both logs."""
@@ -201,6 +208,8 @@ class MonitorTelemetry(LogMetrics):
 
     def notified(self, channel: str, outcome: str, number: int = 1) -> None:
         """Count messages by what came of them: Sent, Dropped, or Failed for a try. `channel` is its kind, such as Slack."""
+        for possible in ("Sent", "Dropped", "Failed"):  # one that appears with 1 would be no increase
+            self._notified.labels(channel, possible)
         self._notified.labels(channel, outcome).inc(number)
 
     def notified_after(self, seconds: float) -> None:

@@ -23,9 +23,10 @@ from curfew.audit.record import Record
 from curfew.core.activity import records
 from curfew.core.activity.noticing.noticing import Noticing
 from curfew.core.activity.sessions import Sessions
-from curfew.core.detectors.alert import WhichLog
-from curfew.core.detectors.all import engine
+from curfew.core.detectors.alert import Severity, WhichLog
+from curfew.core.detectors.all import DETECTORS, engine
 from curfew.core.detectors.configuration import changed_configuration
+from curfew.core.detectors.records import OTHERS
 from curfew.core.detectors.responses import Answers
 from curfew.ports import Clock
 from curfew.processes.monitor.alerting import Alerting
@@ -181,6 +182,8 @@ def wire(settings: MonitorSettings, cluster: KubeMonitor, telemetry: MonitorTele
     )
     tuned = settings.detection.tuned
     detectors = engine(tuned, log=name, now=clock.now(), privileged=settings.detection.privileged)
+    severities = tuple(severity.name.capitalize() for severity in Severity)
+    telemetry.know_detectors(dict.fromkeys((*DETECTORS, *OTHERS.values()), severities))
     alerting = Alerting(
         recorder,
         clock,
