@@ -66,6 +66,8 @@ class Burst(Generic[W]):
             self._remove(self._ordered[0])
 
     def _heaviest(self, one: OneOfMany[W], within: timedelta) -> Sequence[OneOfMany[W]]:
+        if one is self._ordered[-1]:  # nearly always: then the longest window that ends with it is the heaviest
+            return self._ordered[bisect_left(self._ordered, one.at - within, key=lambda each: each.at) :]
         best: tuple[int, int, int] = (0, 0, 0)  # weight, and the places where it begins and ends
         end, weight = 0, 0
         for begin, first in enumerate(self._ordered):
