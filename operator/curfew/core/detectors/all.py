@@ -80,7 +80,7 @@ DETECTORS: Final[Mapping[str, tuple[Making, type[DetectorSettings]]]] = {
     "UnfamiliarPlace": (alone(UnfamiliarPlace), UnfamiliarPlaceSettings),
     "TwoCredentials": (alone(TwoCredentials), TwoCredentialsSettings),
     "ServiceAccountToken": (alone(ServiceAccountToken), ServiceAccountTokenSettings),
-    "UnusedGrant": (UnusedGrant, UnusedGrantSettings),
+    "UnusedGrant": (alone(UnusedGrant), UnusedGrantSettings),
     "UnusedEligibility": (alone(UnusedEligibility), UnusedEligibilitySettings),
     "LeftBehind": (alone(ObjectsLeftBehind), LeftBehindSettings),
     "MassSecretReads": (alone(MassSecretReads), MassSecretReadsSettings),

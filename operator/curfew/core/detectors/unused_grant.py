@@ -11,7 +11,6 @@ from curfew.audit.wording import duration
 from curfew.core.detectors.alert import Alert, Resolution, Seen, Severity
 from curfew.core.detectors.bursts import MOST_IN_A_BURST, Burst, evidence, only_story
 from curfew.core.detectors.detector import Finding
-from curfew.core.detectors.privilege import Privilege
 from curfew.core.detectors.reading import detail, number, story_of
 from curfew.core.detectors.tuning import DetectorSettings, Span, Tuned
 from curfew.core.detectors.windows import Remembered
@@ -23,10 +22,8 @@ _COUNTS: Final = ("reads", "writes", "denied", "opaque", "derived", "standing")
 class UnusedGrantSettings(DetectorSettings):
     """How many unused grants it takes, and how often that is told."""
 
-    grants: int = Field(default=2, ge=1, le=MOST_IN_A_BURST)
+    grants: int = Field(default=1, ge=1, le=MOST_IN_A_BURST)
     """How many unused grants of one person under one policy it takes."""
-    privileged: int = Field(default=1, ge=1, le=MOST_IN_A_BURST)
-    """How many it takes if the role is privileged."""
     within: Span = timedelta(days=30)
     """The time in which they are counted."""
     quiet: Span = timedelta(days=30)
@@ -39,10 +36,9 @@ class UnusedGrant:
     name = NAME
     events = frozenset({"session.assessed"})
 
-    def __init__(self, tuned: Tuned[UnusedGrantSettings], privilege: Privilege) -> None:
+    def __init__(self, tuned: Tuned[UnusedGrantSettings]) -> None:
         """Know the settings, and no grant yet."""
         self._tuned = tuned
-        self._privilege = privilege
         self._unused: Remembered[str, Burst[str]] = Remembered()
         self._told: Remembered[str, str] = Remembered()  # the alert by the grant that completed it
 
@@ -63,8 +59,7 @@ class UnusedGrant:
         key = f"{story.requester}/{story.namespace}/{policy}"
         unused = self._unused[key] = self._unused.get(key) or Burst()
         window = unused.add(seen, seen.at, uid, settings.within)
-        limit = settings.privileged if self._privilege.is_privileged(story) else settings.grants
-        if len(window) < limit:
+        if len(window) < settings.grants:
             return
         self._told[uid] = key
         times = (
@@ -85,7 +80,7 @@ class UnusedGrant:
             namespace=story.namespace,
             policy=policy,
             story=only_story(window, story),
-            values={"grants": len(window), "limit": limit},
+            values={"grants": len(window), "limit": settings.grants},
             quiet=settings.quiet,
         )
 

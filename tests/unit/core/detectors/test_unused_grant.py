@@ -8,7 +8,6 @@ import pytest
 from curfew.api.activity import Activity, Changes
 from curfew.audit.record import Record
 from curfew.core.activity import records
-from curfew.core.detectors.privilege import Privilege
 from tests.support.activity import END, OTHER_UID, UID, AMonitor, announced, ended
 from tests.support.builders import ALICE
 from tests.support.findings import DEBUG, Fold
@@ -23,35 +22,35 @@ def assessed(uid: str = UID, *, at: Any = AT, **told: Any) -> Record:
     return records.assessed(monitor.session(uid), activity, covered_until=END, at=at)
 
 
-def test_two_grants_without_a_call_are_told() -> None:
+def test_a_grant_without_a_call_is_told() -> None:
     fold = Fold("UnusedGrant")
-    fold.learn(assessed(), assessed(summary="still nothing"))  # one grant, and twice
-    assert fold.alerts == []
-    fold.learn(assessed(OTHER_UID, at=AT + timedelta(days=30)))
-
-    (alert,) = fold.alerts
-    assert alert.message == f"{ALICE} held the access of policy debug in payments and did not use it, 2 times in 30 d"
-    assert (alert.people, alert.namespace, alert.policy) == ((ALICE,), "payments", "debug")
-    assert alert.story is None
-    assert alert.quiet == timedelta(days=30)
-
-
-def test_grants_that_are_far_apart_are_not_told() -> None:
-    fold = Fold("UnusedGrant")
-    fold.learn(assessed(), assessed(OTHER_UID, at=AT + timedelta(days=30, seconds=1)))
-    assert fold.alerts == []
-
-
-def test_one_is_enough_if_the_role_is_privileged() -> None:
-    fold = Fold("UnusedGrant", privilege=Privilege(["ClusterRole/payments-debug"]))
     fold.learn(assessed())
 
     (alert,) = fold.alerts
     assert alert.message == (
         f"{ALICE} held the access of policy debug in payments and did not use it (request inc-6f1e)"
     )
+    assert (alert.people, alert.namespace, alert.policy) == ((ALICE,), "payments", "debug")
     assert alert.story is not None
     assert alert.values == {"grants": 1, "limit": 1}
+    assert alert.quiet == timedelta(days=30)
+
+
+def test_a_policy_may_need_two() -> None:
+    fold = Fold("UnusedGrant", {"grants": 2})
+    fold.learn(assessed(), assessed(summary="still nothing"))  # one grant, and twice
+    assert fold.alerts == []
+    fold.learn(assessed(OTHER_UID, at=AT + timedelta(days=30)))
+
+    (alert,) = fold.alerts
+    assert alert.message == f"{ALICE} held the access of policy debug in payments and did not use it, 2 times in 30 d"
+    assert alert.story is None
+
+
+def test_grants_that_are_far_apart_are_not_counted_together() -> None:
+    fold = Fold("UnusedGrant", grants=2)
+    fold.learn(assessed(), assessed(OTHER_UID, at=AT + timedelta(days=30, seconds=1)))
+    assert fold.alerts == []
 
 
 @pytest.mark.parametrize(
@@ -68,13 +67,13 @@ def test_one_is_enough_if_the_role_is_privileged() -> None:
     ids=str,
 )
 def test_a_grant_that_was_used_or_may_have_been_or_is_not_over_is_not_told(told: dict[str, Any]) -> None:
-    fold = Fold("UnusedGrant", grants=1)
+    fold = Fold("UnusedGrant")
     fold.learn(assessed(**told))
     assert fold.alerts == []
 
 
 def test_calls_that_arrive_late_end_the_alert() -> None:
-    fold = Fold("UnusedGrant", grants=1)
+    fold = Fold("UnusedGrant")
     fold.learn(assessed(), assessed(reads=2, at=AT + timedelta(hours=1)))
     assert [(one.key, one.why) for one in fold.ends] == [
         (fold.alerts[0].key, "calls with the access have arrived late")
