@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from curfew.api.access_lock import AccessLock
 from curfew.api.access_policy import AccessPolicy
 from curfew.api.access_request import AccessRequest
 from curfew.api.alert_response import AlertResponse
@@ -80,7 +81,7 @@ def _values(schema: Mapping[str, Any]) -> st.SearchStrategy[Any]:
 
 
 @pytest.mark.parametrize(
-    ("model", "crd"), tuple(zip((AccessPolicy, AccessRequest, AlertResponse), crds(), strict=True))
+    ("model", "crd"), tuple(zip((AccessPolicy, AccessRequest, AlertResponse, AccessLock), crds(), strict=True))
 )
 @settings(
     max_examples=times(300), deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]

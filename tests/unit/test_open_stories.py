@@ -137,6 +137,19 @@ async def test_what_is_told_between_the_parts_of_a_set_is_not_undone_by_it() -> 
     assert dict(memory.open.stories()) == dict(log.memory.open.stories())
 
 
+async def test_locks_are_carried_until_they_are_lifted() -> None:
+    log = Log()
+    log.write([*told_of("kept", "lock.created", "lock.changed"), *told_of("lifted", "lock.created")])
+    log.wait(3)
+    log.write(told_of("lifted", "lock.lifted"))
+    log.wait(3)
+
+    memory = (await log.recover()).memory
+
+    assert {uid: record.event for uid, record in memory.open.locks().items()} == {"kept": "lock.changed"}
+    assert dict(memory.open.policies()) == {}
+
+
 async def test_policies_are_carried_until_they_are_deleted() -> None:
     log = Log()
     log.write([*told_of("kept", "policy.created", "policy.updated"), *told_of("gone", "policy.created")])

@@ -24,12 +24,12 @@ def test_the_defaults_are_whole() -> None:
     policies = len(list((CHART / "templates/policies").glob("*.yaml"))) - 1  # who asks is filled in by another kind
 
     assert kinds(manifests) == {
-        "CustomResourceDefinition": 2,
+        "CustomResourceDefinition": 4,
         "ValidatingAdmissionPolicy": policies,
         "ValidatingAdmissionPolicyBinding": policies,
         "ServiceAccount": 3,
-        "ClusterRole": 3,
-        "ClusterRoleBinding": 2,
+        "ClusterRole": 6,
+        "ClusterRoleBinding": 3,
         "Role": 5,
         "RoleBinding": 4,
         "ConfigMap": 2,
@@ -99,8 +99,8 @@ def test_the_operator_is_told_where_it_is() -> None:
 def test_who_asks_is_filled_in_where_the_api_server_can() -> None:
     """By itself the chart looks; false and true are obeyed."""
     assert "MutatingAdmissionPolicy" not in kinds(rendered())
-    assert kinds(rendered(STAMPING))["MutatingAdmissionPolicy"] == 1
-    assert kinds(rendered(STAMPING, "--set", "stampIdentity=true"))["MutatingAdmissionPolicy"] == 1
+    assert kinds(rendered(STAMPING))["MutatingAdmissionPolicy"] == 3
+    assert kinds(rendered(STAMPING, "--set", "stampIdentity=true"))["MutatingAdmissionPolicy"] == 3
     assert "MutatingAdmissionPolicy" not in kinds(rendered(STAMPING, "--set", "stampIdentity=false"))
 
 

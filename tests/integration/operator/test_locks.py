@@ -1,6 +1,7 @@
 """A lock stops a person at once, whatever else is away; lifted, everything works again; and all of it is in the record."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
@@ -182,3 +183,31 @@ async def test_what_locks_did_is_in_the_log_once(operator: OperatorProcess, plac
 async def ends(by: Person, name: str, at: datetime) -> Answer:
     """Bring the end of a lock closer."""
     return await by.patch(f"{LOCKS}/{name}", [{"op": "add", "path": "/spec/endsAt", "value": format_time(at)}])
+
+
+async def test_nothing_is_granted_while_the_locks_cannot_be_read_and_access_still_ends(
+    operator: OperatorProcess, place: Place
+) -> None:
+    """The right to list them is taken away, and given back."""
+    granted = await place.active(place.people.alice, duration="10m")
+    kubectl = place.cluster.kubectl
+    role = json.loads(kubectl("get", "clusterrole", "curfew", "--output=json").stdout)
+    without = [rule for rule in role["rules"] if "accesslocks" not in rule["resources"]]
+    await asyncio.to_thread(operator.kill)
+    try:
+        patch = json.dumps({"rules": without})
+        await asyncio.to_thread(kubectl, "patch", "clusterrole", "curfew", "--type=merge", f"--patch={patch}")
+        await asyncio.to_thread(operator.start)
+        asked = await place.ask(place.people.alice, "automatic")
+        words = await asked.said("Active", "LocksNotListed")
+        assert "Curfew cannot find out which AccessLocks there are" in words
+        status, said = await asyncio.to_thread(operator.readyz)
+        assert (status, said["parts"]["locks"].partition(":")[0]) == (503, words.partition(": ")[2].partition(":")[0])
+        (await granted.decide(place.people.bob, "Revoke")).done()
+        await granted.unbound()
+        assert asked.status["phase"] == "Approved"
+    finally:
+        patch = json.dumps({"rules": role["rules"]})
+        await asyncio.to_thread(kubectl, "patch", "clusterrole", "curfew", "--type=merge", f"--patch={patch}")
+    await asked.phase("Active")
+    await asyncio.to_thread(operator.await_ready)

@@ -306,6 +306,14 @@ def enforced(story: Story) -> None:
     }
 
 
+@figure("curfew_locks")
+def locks(story: Story) -> None:
+    """Nothing is locked; `test_locks.py` locks."""
+    assert series(story.after, "curfew_locks") == {
+        (scope,): 0 for scope in ("person", "policy", "namespace", "everything")
+    }
+
+
 @figure("curfew_clock_ahead_seconds")
 def clock(story: Story) -> None:
     """The API server's clock is ours, and it tells whole seconds."""

@@ -20,6 +20,7 @@ from tests.integration.enforcement.test_rights import AT_HOME, OF_THE_PROBE
 from tests.integration.installed import OPERATOR, SWEEPER, SYSTEM, Installed
 from tests.integration.operator.evidence import Evidence
 from tests.integration.operator.place import SOON, Place
+from tests.integration.operator.test_locks import locked, shown
 from tests.integration.operator.test_offers import let_ask_for_others
 from tests.integration.operator.test_rules import closed_story
 from tests.integration.test_cluster import bench_in
@@ -86,6 +87,8 @@ async def live(operator: OperatorProcess, place: Place, read_log: Callable[[Oper
     with dead(operator):
         await deleted.delete(people.alice)
     await closed_story(deleted, operator, read_log)
+    async with locked(place, {"person": "nobody"}) as (name, _):
+        await shown(people.admin, name, lambda status: "conditions" in status)
     for asked in active:
         (await asked.decide(people.bob, "Revoke")).done()
         await asked.closed()

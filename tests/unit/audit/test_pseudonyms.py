@@ -6,8 +6,9 @@ from datetime import timedelta
 import pytest
 
 from curfew.api.activity import Activity, Changes
+from curfew.audit.carried import make_part
 from curfew.audit.pseudonyms import Person, hidden, is_person, names_in, revealed
-from curfew.audit.record import CURFEW, DecisionRef, Record, Story, make_record, record_id
+from curfew.audit.record import CURFEW, DecisionRef, Entity, Record, Story, make_record, record_id
 from curfew.core.activity.records import assessed
 from curfew.core.activity.session import Session
 from curfew.core.detectors.alert import Alert, Severity
@@ -207,3 +208,31 @@ def test_an_alert_about_somebody_forgotten_stays_enciphered_and_keeps_its_end() 
 
     assert alert.block["detail"]["people"] == [ALICE.pseudonym, BOB.name]
     assert alert.id == BOB.seal(ALICE.seal(an_alert_and_its_end()[0].id)) == end.block["detail"]["alert"]
+
+
+def test_the_locks_that_a_log_carries_name_nobody() -> None:
+    lock = make_record(
+        "lock.created",
+        at=BEGIN,
+        actor=BOB.name,
+        message=f"access of {ALICE.name} is locked (AccessLock lock of {BOB.name}): ask bob@example.com",
+        entity=Entity("lock", "AccessLock", "uid-lock"),
+        detail={"lock": "lock", "person": ALICE.name, "submitted_by": BOB.name, "reason": f"ask {BOB.name}"},
+    )
+    part = make_part(
+        "main",
+        set_="w/x",
+        number=0,
+        is_last=True,
+        began=BEGIN,
+        since=BEGIN,
+        at=BEGIN,
+        stories=[],
+        policies=[],
+        locks=[lock],
+    )
+
+    assert names_in(lock) == names_in(part) == {ALICE.name, BOB.name}
+    stored = hidden(part, PEOPLE)
+    assert "example.com" not in stored.line().decode()
+    assert revealed(stored, KNOWN) == part
