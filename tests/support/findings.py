@@ -13,6 +13,7 @@ from curfew.core.detectors.detector import Detector, Finding
 from curfew.core.detectors.privilege import Privilege
 from tests.support.activity import AMonitor, announced, ended
 
+PRIVILEGED = "ClusterRole/admin"
 DEBUG = PolicyRef("debug", "policy-uid", 1)
 
 
@@ -22,7 +23,7 @@ def a_detector(
     """Return a detector with settings as they are written; `by_policy` has those for policy debug in payments."""
     special = {("payments", "debug"): {name: by_policy}} if by_policy is not None else {}
     make, _ = DETECTORS[name]
-    return make(tunings({name: settings}, special)[name], privilege or Privilege())
+    return make(tunings({name: settings}, special)[name], privilege or Privilege((PRIVILEGED,)))
 
 
 class Fold:

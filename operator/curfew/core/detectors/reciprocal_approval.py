@@ -54,9 +54,10 @@ class ReciprocalApproval:
         if not who or who == by:
             return
         self._given.add(who, seen.at, _Given(by, story.uid, Evidence.of(seen)))
-        since = seen.at - settings.within
-        to_one = _by_one(self._given.of(who, since, seen.at), by)
-        to_other = _by_one(self._given.of(by, since, seen.at), who)
+        # What is newer counts too, if this record comes late.
+        since, until = seen.at - settings.within, seen.at + settings.within
+        to_one = _by_one(self._given.of(who, since, until), by)
+        to_other = _by_one(self._given.of(by, since, until), who)
         if min(len({one.uid for one in given}) for given in (to_one, to_other)) < settings.times:
             return
         first, second = sorted((who, by))
