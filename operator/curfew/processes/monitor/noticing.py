@@ -15,7 +15,7 @@ import structlog
 from curfew.audit.record import Record
 from curfew.core.activity.attribution import Found
 from curfew.core.activity.call import Call
-from curfew.core.activity.noticing.binding import KINDS, BindingKey
+from curfew.core.activity.noticing.binding import KINDS, BindingKey, SeenBinding
 from curfew.core.activity.noticing.noticing import Noticing
 from curfew.core.activity.noticing.outside import written_binding
 from curfew.core.activity.noticing.records import FoundBy
@@ -32,6 +32,9 @@ FORBIDDEN: Final = timedelta(minutes=5)
 
 SOON: Final = timedelta(seconds=10)
 """How long after a list the next one may begin, if there is a reason to list all bindings again."""
+
+FRESH: Final = timedelta(seconds=10)
+"""How long a list waits for the feed to tell who made a binding that is new."""
 
 MOST_WANTED: Final = 1_000
 """How many bindings wait to be read. If more are written at once, all are listed."""
@@ -146,7 +149,9 @@ class Noticer:
             for kind in KINDS:
                 async for seen in self._source.bindings(kind):
                     missing.pop(seen.key, None)
-                    if seen.key not in self._wanted:
+                    if self._is_fresh(seen):
+                        self._is_list_wanted = True
+                    elif seen.key not in self._wanted:
                         for record in outside.saw(seen, None, FoundBy.LIST, self._clock.now()):
                             self._submit(record)
         except ClusterError:
@@ -155,3 +160,6 @@ class Noticer:
         for record in outside.not_listed(missing.values(), self._clock.now()):
             self._submit(record)
         self.trouble = ""
+
+    def _is_fresh(self, seen: SeenBinding) -> bool:
+        return seen.made_at is not None and abs(self._clock.now() - seen.made_at) < FRESH
