@@ -22,7 +22,7 @@ _RESPONSES: Final = "monitor/test_alerts.py::test_a_person_resolves_an_alert_and
 _OUTAGES: Final = "operator/test_outages.py::test_everything_is_recorded_once_when_the_bucket_is_back"
 _NOTIFICATIONS: Final = "monitor/test_notifications.py"
 _FACTS: Final = "monitor/test_facts.py"
-_GUARDS: Final = "operator/test_enforcement.py::test_a_guard_that_is_taken_away_is_in_the_record_until_it_is_back"
+_GUARDS: Final = "operator/test_enforcement.py::test_nothing_is_granted_while_a_policy_is_out_of_force"
 
 SHOWN_BY: Final[Mapping[str, str]] = {
     "request.created": _COURSES,

@@ -9,6 +9,8 @@ from curfew.audit.carried import cut
 from curfew.audit.record import Record
 from curfew.audit.segment import Head, seal
 from curfew.core.counting import OWN_RECORDS, TallyKey
+from curfew.core.enforcement_records import lost
+from curfew.core.facts import EnforcementState
 from curfew.processes.operator.recall import Recall
 from tests.support.stores import MemoryStore
 from tests.support.trail import LOG, SIGNER, START, a_record, a_story, a_trail, running, settle
@@ -116,3 +118,13 @@ async def test_a_story_is_followed_as_it_is_written() -> None:
 
     assert trail.intent("uid-7") is None
     assert dict(trail.open_stories()) == {}
+
+
+def test_the_last_record_of_the_guards_is_remembered() -> None:
+    teacher = Teacher()
+    state = EnforcementState(False, "NotEnforced", "One is not.", START, policies=("a",))
+    told = lost(LOG, state, at=START)
+    assert teacher.memory.last_of_guards is None
+    teacher.teach([told, a_record(1)])
+
+    assert teacher.memory.last_of_guards == told

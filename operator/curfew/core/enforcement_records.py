@@ -35,7 +35,7 @@ def lost(log: str, state: EnforcementState, *, at: datetime) -> Record:
         actor=CURFEW,
         message=state.message,
         subject=log,
-        qualifier=at.isoformat(),
+        qualifier=f"{at.isoformat()}/{','.join(state.policies)}",
         success=False,
         detail={"policies": list(state.policies), "message": state.message, "since": format_time(state.since)},
     )

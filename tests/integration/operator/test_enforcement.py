@@ -2,12 +2,13 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import pytest
 
 from tests.integration.installed import SYSTEM
+from tests.integration.operator.evidence import Evidence
 from tests.integration.operator.people import RBAC
 from tests.integration.operator.place import SOON, Place
 from tests.support.operator_process import OperatorProcess
@@ -46,9 +47,16 @@ async def until_metric(operator: OperatorProcess, policy: str, value: float, sec
     ("policy", "how"), [("curfew-request-decision", "deleted"), ("curfew-operator-containment", "set to Warn")]
 )
 async def test_nothing_is_granted_while_a_policy_is_out_of_force(
-    operator: OperatorProcess, place: Place, policy: str, how: str
+    operator: OperatorProcess,
+    place: Place,
+    policy: str,
+    how: str,
+    read_log: Callable[[OperatorProcess], Evidence],
 ) -> None:
-    """Within 35 s no new grants, with a condition, an Event and a metric; ends go on; restored, grants go on."""
+    """Within 35 s no new grants, with a condition, an Event, a metric and a record; ends go on; restored, grants go on.
+
+    An operator that is killed meanwhile records nothing twice, and the end of what its predecessor recorded.
+    """
     active = await place.active(place.people.alice)
     waiting = await place.pending(place.people.carol)
     async with disarmed(place, policy, how):
@@ -68,8 +76,17 @@ async def test_nothing_is_granted_while_a_policy_is_out_of_force(
         await active.phase("Revoked")
         assert (await waiting.binding_now()).status == 404
 
+        operator.kill()
+        await asyncio.to_thread(operator.start)
+        await asyncio.to_thread(operator.await_answer, lambda *_: True, "answer", NOTICED)
+        await until_metric(operator, "curfew-request-immutable", 1.0, NOTICED)  # all were tried
+
     await until_metric(operator, policy, 1.0, NOTICED)
     await waiting.phase("Active", seconds=NOTICED)
+    written = [record for record in read_log(operator).records if record.event.startswith("enforcement.")]
+    lost, restored = (record for record in written if record.block["detail"]["policies"] == [policy])
+    assert (lost.event, restored.event) == ("enforcement.lost", "enforcement.restored")
+    assert restored.block["detail"]["since"] == lost.block["detail"]["since"]
 
 
 async def test_a_grant_ends_whose_binding_is_made_anothers_and_nothing_takes_the_place_of_one(

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from curfew.core.activity.formats.forms import Form
+from curfew.core.activity.noticing.allowance import Allowance
 from curfew.settings.loading import SettingsRefused
 from curfew.settings.monitor import MonitorSettings, load_monitor_settings
 from tests.support.trail import SIGNER
@@ -166,3 +167,38 @@ def test_a_file_of_tokens_for_lines_has_to_exist(folder: Path) -> None:
     assert problems(folder, LEAST.replace("tokenFile: token", "tokenFile: token, linesTokenFile: none")) == [
         "settings.yaml:4: intake.webhook.linesTokenFile names none, which does not exist."
     ]
+
+
+OUTSIDE = LEAST + "outside: {allow: [%s]}\n"
+
+
+def test_bindings_outside_can_be_allowed(folder: Path) -> None:
+    told = "{role: ClusterRole/view, subject: Group team}, {binding: RoleBinding/payments/ops}, {namespace: dev}"
+
+    settings = load(folder, OUTSIDE % told).outside
+
+    assert settings.every == timedelta(minutes=5)
+    assert settings.allowances == (
+        Allowance(role="ClusterRole/view", subject="Group team"),
+        Allowance(binding="RoleBinding/payments/ops"),
+        Allowance(namespace="dev"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("entry", "problem"),
+    [
+        ("{}", "allows everything; give at least one of binding, namespace, role and subject"),
+        ("{binding: ops}", "names binding 'ops'; write RoleBinding/NAMESPACE/NAME or ClusterRoleBinding/NAME"),
+        ("{binding: RoleBinding//ops}", "names binding 'RoleBinding//ops'"),
+        ("{binding: ClusterRoleBinding/a/b}", "names binding 'ClusterRoleBinding/a/b'"),
+        ("{role: view}", "names role 'view'; write ClusterRole/NAME or Role/NAME"),
+        ("{subject: team}", "names subject 'team'; write User NAME, Group NAME or ServiceAccount NAMESPACE/NAME"),
+        ("{subject: Group/team}", "names subject 'Group/team'"),
+        ("{user: team}", "user"),
+    ],
+)
+def test_what_would_allow_nothing_or_everything_is_refused(folder: Path, entry: str, problem: str) -> None:
+    (found,) = problems(folder, OUTSIDE % entry)
+
+    assert problem in found

@@ -50,11 +50,12 @@ class KubeBindings:
                     raise
                 limit = max(1, limit // 8)
                 continue
-            for item in page.get("items") or ():
+            items, meta = page.get("items"), page.get("metadata")
+            for item in items if isinstance(items, list) else ():
                 seen = SeenBinding.of(kind, item) if isinstance(item, Mapping) else None
                 if seen is not None:
                     yield seen
-            query = {"continue": str((page.get("metadata") or {}).get("continue") or "")}
+            query = {"continue": str(meta.get("continue") or "") if isinstance(meta, Mapping) else ""}
             if not query["continue"]:
                 return
         raise TooLarge(f"cannot list all {kind}s: there are more than {_MOST_PAGES} pages of them")

@@ -112,7 +112,7 @@ def decision_refused(
 
 def found_outside(binding: OutsideBinding, call: Call | None, how: FoundBy, *, at: datetime) -> Record:
     """Return the record of a binding outside. `call` is the one that wrote it, if that is known."""
-    whom = listed(binding.subjects) if not binding.more_subjects else f"{binding.subjects[0]} and others"
+    whom = listed((*binding.subjects[:1], "others") if binding.more_subjects else binding.subjects)
     by = f"; {who(call)} wrote it" if call is not None else ""
     made = {"made_at": format_time(binding.made_at)} if binding.made_at is not None else {}
     return _of_binding(
