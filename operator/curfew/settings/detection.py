@@ -76,7 +76,13 @@ class DetectionSettings(Section):
     @property
     def tuned(self) -> Mapping[str, Tuned[Any]]:
         """The settings of each detector. Raise `TuningRefused` if they cannot be used, which the check below excludes."""
-        return tunings(self.model_extra or {}, self.written_by_policy)
+        return self.tuned_for({})
+
+    def tuned_for(self, known: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Tuned[Any]]:
+        """Return the settings of each detector. What is not written is as in `known`, by the name of the detector."""
+        written = self.model_extra or {}
+        both = {name: {**known.get(name, {}), **written.get(name, {})} for name in {**known, **written}}
+        return tunings(both, self.written_by_policy)
 
     @property
     def written_by_policy(self) -> Mapping[tuple[str, str], Mapping[str, Any]]:

@@ -55,13 +55,15 @@ log: {level: info, format: json}  # debug | info | warning | error; json | conso
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 
-from curfew.api.times import Duration
+from curfew.api.times import Duration, format_duration
 from curfew.audit.checkpoint import KeyRefused, Verifier
 from curfew.audit.segment import origin
+from curfew.core.detectors.audit_gap import AuditGapSettings
+from curfew.core.detectors.tuning import Tuned
 from curfew.settings.audit import AuditSettings
 from curfew.settings.detection import DetectionSettings
 from curfew.settings.intake import IntakeSettings
@@ -133,6 +135,12 @@ class MonitorSettings(Section):
     outside: Annotated[OutsideSettings, BeforeValidator(section)] = OutsideSettings()
     server: Annotated[ServerSettings, BeforeValidator(section)] = ServerSettings()
     log: Annotated[LogSettings, BeforeValidator(section)] = LogSettings()
+
+    @property
+    def tuned(self) -> Mapping[str, Tuned[Any]]:
+        """The settings of each detector. How slow heartbeats may be follows from the other settings, if they are slow."""
+        slowest = max(AuditGapSettings().heartbeat, self.audit.heartbeat, self.coverage.every)
+        return self.detection.tuned_for({"AuditGap": {"heartbeat": format_duration(slowest)}})
 
     @field_validator("audit", mode="before")
     @classmethod

@@ -86,6 +86,25 @@ log: {{level: debug, format: console}}
 
 
 @pytest.mark.parametrize(
+    ("lines", "heartbeat"),
+    [
+        ("", timedelta(minutes=1)),
+        ("coverage: {every: 5s}", timedelta(minutes=1)),
+        ("coverage: {every: 5m}", timedelta(minutes=5)),
+        ("coverage: {every: 5m}\ndetection: {AuditGap: {heartbeat: 2m}}", timedelta(minutes=2)),
+        ("coverage: {every: 5m}\ndetection: {AuditGap: {heartbeats: 3}}", timedelta(minutes=5)),
+    ],
+)
+def test_a_slow_heartbeat_is_no_gap(folder: Path, lines: str, heartbeat: timedelta) -> None:
+    assert load(folder, f"{LEAST}{lines}").tuned["AuditGap"].usual.heartbeat == heartbeat
+
+
+def test_the_heartbeat_of_the_log_counts_too(folder: Path) -> None:
+    slow = LEAST.replace("keyFile: signing.pem", "keyFile: signing.pem, heartbeat: 10m")
+    assert load(folder, slow).tuned["AuditGap"].usual.heartbeat == timedelta(minutes=10)
+
+
+@pytest.mark.parametrize(
     ("line", "problem"),
     [
         ("coverage: {servers: 0}", "coverage.servers is 0; write the number of API servers, from 1 to 100, or Leases."),

@@ -180,7 +180,7 @@ def wire(settings: MonitorSettings, cluster: KubeMonitor, telemetry: MonitorTele
         learn=_each(late_grants.learn, noticing.learn_trail, notifying.learn),
         changed=trail_grew,
     )
-    tuned = settings.detection.tuned
+    tuned = settings.tuned
     detectors = engine(tuned, log=name, now=clock.now(), privileged=settings.detection.privileged)
     severities = tuple(severity.name.capitalize() for severity in Severity)
     telemetry.know_detectors(dict.fromkeys((*DETECTORS, *OTHERS.values()), severities))
