@@ -203,7 +203,7 @@ class Engine:
     def _add(self, one: _Pending) -> None:
         if len(self._pending) >= MOST_PENDING:
             self._pending.popleft()
-            self.dropped += 1
+            self.dropped += self._settled is not None  # before anything was looked at, findings only teach
         self._pending.append(one)
 
     def _learn_own(self, record: Record) -> None:

@@ -67,13 +67,14 @@ class GuardsOutOfForce:
         verb, resource, name = (text(told, key) for key in ("verb", "resource", "name"))
         who, acted_as = actor(seen.record), text(told, "user")
         people = tuple(dict.fromkeys(filter(None, (who, acted_as))))
-        is_gone = verb in ("delete", "deletecollection")
+        is_bad = verb in ("delete", "deletecollection") or told.get("ours") is not True
         object_ = f"{resource}/{name}" if name else resource
         return Alert(
             detector=NAME,
-            key=f"{who}/{verb}/{object_}",
+            # An installation or an upgrade is one alert, and does not hide that somebody takes a guard away.
+            key=f"{'removed' if is_bad else 'changed'}/{who}",
             at=seen.at,
-            severity=Severity.HIGH if is_gone or told.get("ours") is not True else Severity.MEDIUM,
+            severity=Severity.HIGH if is_bad else Severity.MEDIUM,
             title="A guard of Curfew's was changed",
             message=f"{who or 'somebody'}{f' as {acted_as}' if acted_as else ''} made the call {verb} on {object_}, on "
             "which the promises of Curfew rest; an upgrade of Curfew does this too",

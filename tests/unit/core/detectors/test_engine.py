@@ -169,6 +169,16 @@ def test_a_flood_of_findings_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None
     assert len(both.told) == 10
 
 
+def test_what_only_teaches_is_not_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine_module, "MOST_PENDING", 10)
+    both = Both()
+    both.logs[WhichLog.TRAIL] += [light(f"l{number}", MINUTE) for number in range(25)]
+    both.start(NOON + 2 * MINUTE)
+
+    assert both.engine.dropped == 0
+    assert both.told == []
+
+
 def test_the_time_that_another_system_writes_passes_no_deadline() -> None:
     both = Both()
     both.append(both.engine.checked(NOON))

@@ -41,9 +41,11 @@ def test_a_guard_that_somebody_changed(verb: str, ours: bool, severity: Severity
     assert f"{BOB} as {ALICE} made the call {verb} on validatingadmissionpolicies/curfew" in alert.message
 
 
-def test_another_change_by_another_person_is_another_alert() -> None:
+def test_an_upgrade_is_one_alert_and_hides_no_removal() -> None:
     fold = Fold("GuardsOutOfForce")
-    fold.learn(change("delete"), change("delete"), change("delete", actor=ALICE), change("patch"))
+    fold.learn(*(change("patch", ours=True, name=f"curfew-{number}") for number in range(40)))
+    assert len({alert.key for alert in fold.alerts}) == 1
+    fold.learn(change("delete", ours=True), change("patch", ours=True, actor=ALICE))
     assert len({alert.key for alert in fold.alerts}) == 3
 
 
