@@ -14,6 +14,7 @@ import zstandard
 
 from tools.demo.access import Caller, Change, find_written
 from tools.demo.activity import ActivitySteps
+from tools.demo.locking import LockStep
 from tools.demo.narration import Narrator
 from tools.demo.stage import BUCKET, NAMESPACE, Stage
 from tools.installation import OPERATOR
@@ -56,6 +57,7 @@ class Story:
         self._keep = keep
         self._tell = narrator
         self._activity = ActivitySteps(stage, narrator)
+        self._locks = LockStep(stage, narrator)
         self._figures: list[str] = []
         self._approved_at = datetime.now(UTC)
         self._request: dict[str, Any] = {}
@@ -90,6 +92,7 @@ class Story:
             self.how_exact,
             self.the_whole_record,
             *([activity.what_was_done] if is_monitored else []),
+            self._locks.one_command_stops_her,
         ]
         for step in steps:
             step()
