@@ -2,8 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -83,6 +83,37 @@ async def http_receiver(*answers: Answer, port: int = 0) -> AsyncIterator[HttpRe
         await runner.cleanup()
 
 
+@asynccontextmanager
+async def serving(
+    handle: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
+) -> AsyncIterator[int]:
+    """Serve connections on loopback as long as the block, at the port that it is given."""
+    open_now: set[asyncio.Task[None]] = set()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        open_now.add(task)
+        try:
+            with suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
+                await handle(reader, writer)
+        finally:
+            writer.close()
+            with suppress(ConnectionError):
+                await writer.wait_closed()
+            open_now.discard(task)
+
+    server = await asyncio.start_server(serve, LOOPBACK, 0)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+        left = tuple(open_now)
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+
+
 @dataclass
 class Mail:
     """One mail, as a server got it."""
@@ -132,10 +163,8 @@ class MailReceiver:
                     return
                 writer.write(b"250 loopback\r\n")
                 await writer.drain()
-        except (ConnectionError, asyncio.IncompleteReadError):
-            return
         finally:
-            writer.close()
+            self._news.set()
 
     async def mails(self, number: int, seconds: float = 20.0) -> Sequence[Mail]:
         """Return the mails as soon as there are so many."""
@@ -154,9 +183,5 @@ def _address(line: bytes) -> str:
 async def mail_receiver(*answers: bytes) -> AsyncIterator[MailReceiver]:
     """Run a mail receiver as long as the block."""
     receiver = MailReceiver(answers=list(answers))
-    server = await asyncio.start_server(receiver.serve, LOOPBACK, 0)
-    receiver.port = server.sockets[0].getsockname()[1]
-    try:
+    async with serving(receiver.serve) as receiver.port:
         yield receiver
-    finally:
-        server.close()

@@ -79,7 +79,7 @@ def ending(record: Record) -> Message | None:
         told = Story.of(record)
     except RecordRefused:
         return None
-    if told.expires_at is None or told.expires_at - BEFORE_END <= record.at:
+    if told.expires_at is None or told.expires_at <= record.at or told.expires_at - record.at <= BEFORE_END:
         return None
     where = f"{_role(told)} in {told.namespace}"
     title = f"Access ends in {format_duration(BEFORE_END)}: {told.requester} holds {where} until {format_time(told.expires_at)}"
