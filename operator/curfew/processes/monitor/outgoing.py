@@ -164,4 +164,6 @@ class Outgoing:
         each = 60.0 / self._channel.per_minute
         self._tokens = min(self._burst, self._tokens + (now - self._filled_at) / each)
         self._filled_at = now
-        return max(0.0, (1.0 - self._tokens) * each)
+        missing = 1.0 - self._tokens
+        # Sums of fractions are not exact: without this, the last of the pauses may be too short for any clock.
+        return missing * each if missing > 1e-6 else 0.0

