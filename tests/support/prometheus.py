@@ -62,6 +62,11 @@ class Prometheus:
         result = [data["result"]] if data["resultType"] == "scalar" else [each["value"] for each in data["result"]]
         return [number for _, text in result if not math.isnan(number := float(text))]
 
+    def series(self, matching: str) -> list[Answer]:
+        """Return the labels of all series that it has ever seen of these names."""
+        found: list[Answer] = self._ask("series", **{"match[]": matching})
+        return found
+
     def selectors(self, expression: str) -> Iterator[str]:
         """Return what an expression selects, as Prometheus itself reads it: metrics with their labels."""
         waiting: list[Any] = [self._ask("parse_query", query=expression)]

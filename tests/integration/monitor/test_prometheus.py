@@ -13,6 +13,7 @@ import yaml
 
 from tests.integration.installed import CHART, Installed
 from tests.integration.monitor.sessions import Sessions
+from tests.integration.operator.place import Place
 from tests.integration.operator.stage import a_stage
 from tests.integration.operator.story_of_metrics import Collector
 from tests.support.monitor_process import MonitorProcess
@@ -27,6 +28,21 @@ VARIABLES: Final = {"$namespace": ".*", "$__rate_interval": "1m", "$__range": "2
 
 ALARMING: Final = 4
 """So many requests of one person within an hour raise an alert."""
+
+FIGURES: Final[Mapping[str, float]] = {
+    'curfew_requests{namespace="NAMESPACE",phase="Pending"}': ALARMING,
+    'curfew_requests{namespace="NAMESPACE",phase="Active"}': 1,
+    'curfew_time_to_first_review_seconds_count{namespace="NAMESPACE",policy="staged"}': 1,
+    'curfew_time_to_first_review_seconds_count{namespace="NAMESPACE",policy="debug"}': 1,
+    'curfew_time_to_stage_seconds_count{namespace="NAMESPACE",stage="owners"}': 1,
+    'curfew_time_to_stage_seconds_count{namespace="NAMESPACE",stage="security"}': 1,
+    'curfew_time_to_decision_seconds_count{namespace="NAMESPACE",policy="staged"}': 1,
+    "curfew_activation_seconds_count": 2,
+    "curfew_revocation_lateness_seconds_count": 1,
+    'curfew_activity_verdicts_total{changes="Yes"}': 1,
+    'curfew_alerts_total{detector="ManyRequests",silenced="false"}': 1,
+}
+"""What is known of the story."""
 
 SOON: Final = 60.0
 AGAIN: Final = 0.25
@@ -90,9 +106,12 @@ class Answered:
     selected: Mapping[str, Sequence[float]]  # what rules select, and its values
     recorded: Mapping[str, Sequence[float]]
     firing: Set[str]
+    series: Sequence[Answer]  # the labels of each
+    figures: Mapping[str, float]  # of FIGURES, as far as they are there
+    people: Set[str]
 
 
-def look(prometheus: Prometheus) -> Answered:
+def look(prometheus: Prometheus, place: Place) -> Answered:
     """Ask for everything."""
     rules = prometheus.rules()
     selectors = {selector for rule in rules for selector in prometheus.selectors(rule["query"])}
@@ -103,6 +122,11 @@ def look(prometheus: Prometheus) -> Answered:
         selected={selector: prometheus.query(selector) for selector in selectors},
         recorded={rule["name"]: prometheus.query(rule["name"]) for rule in rules if rule["type"] == "recording"},
         firing=prometheus.firing(),
+        series=prometheus.series('{__name__=~"curfew_.+"}'),
+        figures={name: sum(prometheus.query(name.replace("NAMESPACE", place.namespace))) for name in FIGURES},
+        people={
+            person.name for person in (place.people.alice, place.people.bob, place.people.carol, place.people.dave)
+        },
     )
 
 
@@ -143,8 +167,9 @@ def seen(cluster: Installed, certificates: Path, prometheus: Prometheus) -> Answ
 
     async def played() -> Answered:
         async with a_stage(cluster, certificates) as stage:
-            await play(Sessions(await stage.place()), prometheus)
-            return await asyncio.to_thread(look, prometheus)
+            sessions = Sessions(await stage.place())
+            await play(sessions, prometheus)
+            return await asyncio.to_thread(look, prometheus, sessions.place)
 
     return asyncio.run(played())
 
@@ -157,6 +182,20 @@ def test_no_query_of_the_dashboard_is_empty(seen: Answered) -> None:
     assert len(seen.panels) > 30
     assert [(title, expression) for title, expression, values in seen.panels if not values] == []
     assert [expression for _, expression, _ in seen.panels if re.search(r"\$|vector\(", expression)] == []
+
+
+def test_the_figures_are_those_of_the_story(seen: Answered) -> None:
+    assert seen.figures == FIGURES
+
+
+def test_no_label_names_anybody(seen: Answered) -> None:
+    """Nor is there a label that could."""
+    values = {value for labels in seen.series for value in labels.values()}
+    names = {name for labels in seen.series for name in labels}
+
+    assert len(seen.series) > 100
+    assert [value for value in values if any(person in value for person in seen.people)] == []
+    assert not names & {"user", "person", "requester", "actor", "name", "request", "uid"}
 
 
 def test_each_rule_is_evaluated_and_asks_for_what_is_there(seen: Answered) -> None:
