@@ -52,6 +52,7 @@ FIRST: Final = (
     "integration/trail/test_other_dialects.py",
     "integration/trail/test_attestation.py",
     "integration/monitor/test_scripted_sessions.py",
+    "integration/monitor/test_prometheus.py",
     "integration/test_under_512_mib.py",
     "integration/chart/test_opting_in.py",
     "integration/chart/test_installing.py",
