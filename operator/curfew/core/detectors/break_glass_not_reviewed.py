@@ -9,7 +9,7 @@ from curfew.audit.record import Story
 from curfew.audit.wording import duration
 from curfew.core.detectors.about import about, asker, counts, policy_of
 from curfew.core.detectors.alert import Alert, Evidence, Resolution, Seen, Severity
-from curfew.core.detectors.deadlines import Deadlines
+from curfew.core.detectors.deadlines import MOST_STORIES, Deadlines
 from curfew.core.detectors.detector import Finding, Tuned
 from curfew.core.detectors.tuning import DetectorSettings, Span
 from curfew.core.detectors.windows import Remembered
@@ -41,7 +41,7 @@ class BreakGlassNotReviewed:
     def __init__(self, tuned: Tuned[BreakGlassNotReviewedSettings]) -> None:
         """Know no use."""
         self._tuned = tuned
-        self._owed: Deadlines[str, _Owed] = Deadlines()
+        self._owed: Deadlines[str, _Owed] = Deadlines(MOST_STORIES)
         self._known: Remembered[str, None] = Remembered()
 
     def learn(self, seen: Seen) -> Iterable[Finding]:

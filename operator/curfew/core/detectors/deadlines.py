@@ -3,12 +3,15 @@
 import heapq
 from collections.abc import Hashable, Iterator
 from datetime import datetime
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 from curfew.core.detectors.windows import MOST_KEYS, Remembered
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
+
+MOST_STORIES: Final = 20_000
+"""How many deadlines a detector remembers whose values hold the story of a request."""
 
 
 class Deadlines(Generic[K, V]):

@@ -9,7 +9,7 @@ from curfew.audit.record import Story
 from curfew.audit.wording import duration
 from curfew.core.detectors.about import about, asker, policy_of
 from curfew.core.detectors.alert import Alert, Evidence, Resolution, Seen, Severity
-from curfew.core.detectors.deadlines import Deadlines
+from curfew.core.detectors.deadlines import MOST_STORIES, Deadlines
 from curfew.core.detectors.detector import Finding, Tuned
 from curfew.core.detectors.privilege import Privilege
 from curfew.core.detectors.tuning import DetectorSettings, Span
@@ -59,7 +59,7 @@ class DecisionBottleneck:
         """Know no request."""
         self._tuned = tuned
         self._privilege = privilege
-        self._waiting: Deadlines[str, _Waiting] = Deadlines()
+        self._waiting: Deadlines[str, _Waiting] = Deadlines(MOST_STORIES)
         self._settled: Remembered[str, None] = Remembered()
         self._late: Remembered[str, set[str]] = Remembered(10_000)  # requests that wait too long, by their policy
 

@@ -10,7 +10,7 @@ from curfew.audit.record import Story
 from curfew.audit.wording import duration
 from curfew.core.detectors.about import about, asker, counts, policy_of
 from curfew.core.detectors.alert import Alert, Evidence, Resolution, Seen, Severity
-from curfew.core.detectors.deadlines import Deadlines
+from curfew.core.detectors.deadlines import MOST_STORIES, Deadlines
 from curfew.core.detectors.detector import Finding, Tuned
 from curfew.core.detectors.privilege import Privilege
 from curfew.core.detectors.reading import detail, number, time
@@ -59,7 +59,7 @@ class LateRemoval:
         """Know no grant."""
         self._tuned = tuned
         self._privilege = privilege
-        self._due: Deadlines[str, _Due] = Deadlines()
+        self._due: Deadlines[str, _Due] = Deadlines(MOST_STORIES)
         self._ended: Remembered[str, None] = Remembered()
 
     def learn(self, seen: Seen) -> Iterable[Finding]:

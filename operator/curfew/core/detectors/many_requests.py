@@ -7,7 +7,6 @@ from typing import Final
 
 from pydantic import Field
 
-from curfew.audit.record import Story
 from curfew.audit.wording import duration
 from curfew.core.detectors.about import policy_of
 from curfew.core.detectors.alert import Alert, Evidence, Seen, Severity
@@ -31,7 +30,6 @@ class ManyRequestsSettings(DetectorSettings):
 @dataclass(frozen=True, slots=True)
 class _Asked:
     evidence: Evidence
-    story: Story
     is_privileged: bool
 
 
@@ -54,7 +52,7 @@ class ManyRequests:
         if not who:
             return
         settings = self._tuned.of(story.namespace, policy)
-        asked = _Asked(Evidence.of(seen), story, self._privilege.is_privileged(story))
+        asked = _Asked(Evidence.of(seen), self._privilege.is_privileged(story))
         lately = self._asked.add(who, seen.at, asked, within=settings.within)
         privileged = [one for one in lately if one.is_privileged]
         is_many = len(lately) >= settings.requests
