@@ -1,5 +1,6 @@
 """The rules for Prometheus and the dashboard name metrics that are there, and each alert has a page that helps."""
 
+import functools
 import json
 import re
 from collections.abc import Iterator
@@ -36,12 +37,13 @@ def expressions() -> Iterator[str]:
         yield from (target["expr"] for target in panel.get("targets", ()))
 
 
-def exposed() -> set[str]:
+@functools.cache
+def exposed() -> frozenset[str]:
     """Return the names of all samples that either process shows, and of what is recorded from them."""
     families = [family for process in (Telemetry(), MonitorTelemetry()) for family in process.registry.collect()]
     suffixes = {"counter": ("_total",), "histogram": ("_bucket", "_count", "_sum")}
     shown = {family.name + suffix for family in families for suffix in suffixes.get(family.type, ("",))}
-    return shown | {rule["record"] for rule in rules(*PROCESSES) if "record" in rule}
+    return frozenset(shown | {rule["record"] for rule in rules(*PROCESSES) if "record" in rule})
 
 
 @pytest.mark.parametrize("expression", sorted(set(expressions())))

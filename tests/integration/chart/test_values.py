@@ -52,6 +52,11 @@ NAMES = {
     "priorityClassName": {"priorityClassName": ...},
     "sweeper.schedule": {"sweeper": {"schedule": ...}},
     "podLabels": {"podLabels": {"x": ...}},
+    "monitoring.rules.labels": {"monitoring": {"rules": {"enabled": True, "labels": {"x": ...}}}},
+    "monitoring.rules.runbooks": {"monitoring": {"rules": {"enabled": True, "runbooks": ...}}},
+    "monitoring.serviceMonitor.labels": {"monitoring": {"serviceMonitor": {"enabled": True, "labels": {"x": ...}}}},
+    "monitoring.serviceMonitor.interval": {"monitoring": {"serviceMonitor": {"enabled": True, "interval": ...}}},
+    "monitoring.dashboard.labels": {"monitoring": {"dashboard": {"enabled": True, "labels": {"x": ...}}}},
 }
 """The strings that a template writes, each by what values hold it."""
 
@@ -76,6 +81,9 @@ MAY_BE_EMPTY = {
     "image.tag",
     "priorityClassName",
     "podLabels",
+    "monitoring.rules.labels",
+    "monitoring.serviceMonitor.labels",
+    "monitoring.dashboard.labels",
     "monitor.signingKey.existingSecret",
     "monitor.signingKey.previousSecret",
     "monitor.credentialsSecret",
