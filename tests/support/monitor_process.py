@@ -27,11 +27,13 @@ class MonitorProcess(OperatorProcess):
         follows: Path | None = None,
         mappings: Sequence[Path] = (),
         routes: Path | None = None,
+        more: Mapping[str, dict[str, object]] | None = None,
     ) -> None:
         """Write the settings; start nothing yet. `every` is how often test calls are made.
 
         It listens at `port`, which is that of the feed unless something is between the two. Or it `follows` a file, from
-        the file's beginning. It reads the lines of other systems by `mappings`, and tells people by `routes`.
+        the file's beginning. It reads the lines of other systems by `mappings`, and tells people by `routes`. `more` are
+        further sections of the settings.
         """
         super().__init__(
             folder,
@@ -50,6 +52,7 @@ class MonitorProcess(OperatorProcess):
             },
             "coverage": {"every": every},
             "notifications": {"routes": str(routes)} if routes is not None else {},
+            **(more or {}),
         }
         self.configure()
 
