@@ -18,6 +18,7 @@ from cryptography.x509.verification import PolicyBuilder, Store
 from curfew.core.activity.canary_calls import LEASE, SECRET
 from curfew.settings.detection import DetectionSettings
 from curfew.settings.monitor import load_monitor_settings
+from curfew.settings.outside import OutsideSettings
 from tests.integration.chart.helm import kinds, one, rendered, template
 from tests.integration.installed import SYSTEM
 
@@ -362,3 +363,32 @@ def test_a_misspelt_setting_of_detection_is_refused() -> None:
 
     assert done.returncode != 0
     assert "lookback" in done.stderr
+
+
+def test_it_may_read_bindings_and_change_none() -> None:
+    role = one(rendered(*ON), "ClusterRole", NAME)
+
+    (rule,) = (rule for rule in role["rules"] if "rbac.authorization.k8s.io" in rule.get("apiGroups", ()))
+    assert rule["resources"] == ["rolebindings", "clusterrolebindings"]
+    assert rule["verbs"] == ["get", "list"]
+
+
+def test_bindings_are_allowed_by_the_values() -> None:
+    allowed = (
+        '[{"role": "ClusterRole/view", "subject": "Group platform-team"}, {"binding": "RoleBinding/payments/ops"}]'
+    )
+    manifests = rendered(*ON, "--set-json", f"monitor.config.outside.allow={allowed}")
+
+    read = OutsideSettings.model_validate(settings(manifests)["outside"])
+    assert read.every == timedelta(minutes=5)
+    assert [one.role or one.binding for one in read.allowances] == ["ClusterRole/view", "RoleBinding/payments/ops"]
+
+
+@pytest.mark.parametrize(
+    "entry", ["{}", '{"role": "view"}', '{"subject": "team"}', '{"binding": "ops"}', '{"user": "x"}', '"x"']
+)
+def test_what_would_allow_everything_or_nothing_is_refused(entry: str) -> None:
+    done = template(*ON, "--set-json", f"monitor.config.outside.allow=[{entry}]")
+
+    assert done.returncode != 0
+    assert "/monitor/config/outside/allow/0" in done.stderr

@@ -26,6 +26,7 @@ NAMES = {
     "monitor.webhook.clientCaConfigMap": {"monitor": {"webhook": {"clientCaConfigMap": ...}}},
     "monitor.config.audit.log": {"monitor": {"config": {"audit": {"log": ...}}}},
     "monitor.config.coverage.every": {"monitor": {"config": {"coverage": {"every": ...}}}},
+    "monitor.config.outside.every": {"monitor": {"config": {"outside": {"every": ...}}}},
     "monitor.config.trail.key": {"monitor": {"config": {"trail": {"key": ...}}}},
     "monitor.podLabels": {"monitor": {"podLabels": {"x": ...}}},
     "sweeper.serviceAccount.name": {"sweeper": {"serviceAccount": {"name": ...}}},

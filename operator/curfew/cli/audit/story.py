@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from datetime import date, datetime, timedelta
 
 from curfew.audit.activity_events import ACTIVITY_EVENTS
+from curfew.audit.noticed_events import NOTICED_EVENTS
 from curfew.audit.record import Record, Story
 from curfew.audit.stories import joined
 from curfew.audit.wording import in_utc, plain_times
@@ -25,7 +26,7 @@ def tell(records: Sequence[tuple[str, Record]], activity: str = "") -> Iterator[
     yield from _timeline(records, told, activity)
 
 
-_OF_ACTIVITY = frozenset(event.name for event in ACTIVITY_EVENTS)
+_OF_ACTIVITY = frozenset(event.name for event in (*ACTIVITY_EVENTS, *NOTICED_EVENTS))
 
 _EMPTY: Row = ("", "", "")
 
