@@ -26,7 +26,7 @@ class Governed:
         """Know no policy yet."""
         self._offers: dict[tuple[str, str], _Offer] = {}  # by namespace and name of the policy
         self._here: dict[_Offer, int] = {}
-        self._anywhere: dict[tuple[str, str], int] = {}
+        self._roles: dict[tuple[str, str], int] = {}  # by kind and name
         self.changes = 0
         """Grows whenever another role is offered, or one is not any more."""
 
@@ -49,8 +49,15 @@ class Governed:
         A ClusterRoleBinding gives its role in all namespaces; its own namespace is empty.
         """
         if binding_kind == "ClusterRoleBinding":
-            return (role_kind, role) in self._anywhere
+            return role_kind == "ClusterRole" and (role_kind, role) in self._roles
         return _Offer(namespace, role_kind, role) in self._here
+
+    def may_be_in(self, reason: str) -> bool:
+        """Whether a reason of RBAC's can name a governed role: a quick look, because nearly every call has another one."""
+        if "\\" in reason:  # a name is written with escapes
+            return bool(self._offers)
+        kind, _, rest = reason.partition('" of ')[2].partition(' "')
+        return (kind, rest.partition('"')[0]) in self._roles
 
     def __len__(self) -> int:
         """Return how many policies offer a role."""
@@ -77,11 +84,10 @@ class Governed:
         self._here[offer] = self._here.get(offer, 0) + by
         if not self._here[offer]:
             del self._here[offer]
-        if offer.kind == "ClusterRole":
-            role = offer.kind, offer.name
-            self._anywhere[role] = self._anywhere.get(role, 0) + by
-            if not self._anywhere[role]:
-                del self._anywhere[role]
+        role = offer.kind, offer.name
+        self._roles[role] = self._roles.get(role, 0) + by
+        if not self._roles[role]:
+            del self._roles[role]
 
 
 def _offer(namespace: str, spec: object) -> _Offer | None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Final
 
 from curfew.api.names import GROUP
 from curfew.audit.pseudonyms import is_person
@@ -22,7 +21,6 @@ from curfew.core.activity.noticing.requests import KnownRequests
 from curfew.core.activity.reason import parse
 from curfew.core.activity.sessions import Sessions
 
-_RBAC: Final = "RBAC: allowed by "
 _Key = tuple[str, ...]
 
 
@@ -89,9 +87,9 @@ class Noticing:
             yield records.guard_changed(call, part, is_ours=is_ours)
 
     def _use(self, call: Call) -> Iterator[Record]:
-        if call.decision != "allow" or not len(self.governed) or not (call.reason or "").startswith(_RBAC):
+        if call.decision != "allow" or call.reason is None or not self.governed.may_be_in(call.reason):
             return
-        named = parse(call.reason or "")
+        named = parse(call.reason)
         if named is None or not self.outside.concerns(named):
             return
         binding = named.binding_kind, named.namespace, named.binding

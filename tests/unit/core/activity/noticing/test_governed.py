@@ -37,6 +37,27 @@ def test_a_policy_governs_its_role_until_it_offers_another_or_is_gone() -> None:
     assert here(learnt(offered(), offered(event="policy.weakened")))
 
 
+QUOTED = r'RBAC: allowed by RoleBinding "a\" of ClusterRole \"view\" to/payments" of ClusterRole "payments-debug" to User "e"'
+"""The reason that names a binding which is named like a reason."""
+
+
+@pytest.mark.parametrize(
+    ("reason", "may_be"),
+    [
+        ('RBAC: allowed by RoleBinding "a/payments" of ClusterRole "payments-debug" to User "eve"', True),
+        ('RBAC: allowed by ClusterRoleBinding "a" of ClusterRole "payments-debug" to Group "g"', True),
+        ('RBAC: allowed by ClusterRoleBinding "a" of ClusterRole "view" to User "payments-debug"', False),
+        ('RBAC: allowed by RoleBinding "a/payments" of Role "payments-debug" to User "eve"', False),
+        (QUOTED, True),
+        ("", False),
+        ("AlwaysAllow", False),
+    ],
+)  # fmt: skip
+def test_a_quick_look_at_a_reason_overlooks_no_governed_role(reason: str, may_be: bool) -> None:
+    assert learnt(offered()).may_be_in(reason) is may_be
+    assert not learnt().may_be_in(reason)
+
+
 def test_two_policies_may_offer_one_role() -> None:
     both = offered(), offered(policy="other")
 
