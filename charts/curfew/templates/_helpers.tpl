@@ -76,6 +76,9 @@ app.kubernetes.io/component: monitor
 {{- $known := dict "trail" (dict "url" $trail.url "log" $trail.log) "audit" $audit "limits" .Values.config.limits }}
 {{- $_ := set $known "intake" (dict "webhook" $webhook) }}
 {{- $_ := set $known "coverage" (dict "namespace" .Release.Namespace) }}
+{{- if .Values.monitor.notifications.secret }}
+{{- $_ := set $known "notifications" (dict "routes" "/etc/curfew/notifications/routes.yaml") }}
+{{- end }}
 {{- $_ := set $known "server" .Values.config.server }}
 {{- toYaml (mustMergeOverwrite $config (deepCopy $known)) }}
 {{- end }}

@@ -146,6 +146,7 @@ def test_it_reads_the_trail_and_writes_a_log_beside_it() -> None:
         (),
         ("monitor.credentialsSecret=x,config.audit.people=s3://people,config.audit.keepFor=500d",),
         ("monitor.webhook.clientCaConfigMap=x,monitor.config.coverage.servers=3",),
+        ("monitor.notifications.secret=x",),
         ("monitor.config.intake.files[0].path=/var/log/audit.log,monitor.config.intake.files[0].source=node-1",),
     ],
 )
@@ -304,6 +305,26 @@ def test_it_has_credentials_of_its_own() -> None:
     assert settings(manifests)["audit"]["credentialsFolder"] == "/etc/curfew/credentials"
     (volume,) = [volume for volume in pod(manifests)["volumes"] if volume["name"] == "credentials"]
     assert volume["secret"]["secretName"] == "activity"
+
+
+def test_routes_of_notifications_are_a_folder_that_need_not_be_there() -> None:
+    """A file by itself would stay as it was when the pod was started."""
+    link = "https://portal.example.com/{namespace}/{request}"
+    manifests = rendered(
+        *ON,
+        "--set",
+        "monitor.notifications.secret=routes",
+        "--set-json",
+        f'monitor.config.notifications={{"link":"{link}"}}',
+    )
+
+    assert settings(manifests)["notifications"] == {"routes": "/etc/curfew/notifications/routes.yaml", "link": link}
+    assert files(manifests)["/etc/curfew/notifications/routes.yaml"] == "routes"
+    (volume,) = [volume for volume in pod(manifests)["volumes"] if volume["name"] == "notifications"]
+    assert volume["secret"]["optional"] is True
+    (mount,) = [one for one in pod(manifests)["containers"][0]["volumeMounts"] if one["name"] == "notifications"]
+    assert "subPath" not in mount
+    assert "notifications" not in settings(rendered(*ON))
 
 
 def test_it_counts_api_servers_only_if_it_is_to() -> None:

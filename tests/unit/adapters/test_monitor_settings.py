@@ -221,3 +221,34 @@ def test_what_would_allow_nothing_or_everything_is_refused(folder: Path, entry: 
     (found,) = problems(folder, OUTSIDE % entry)
 
     assert problem in found
+
+
+def test_where_the_routes_of_notifications_are(folder: Path) -> None:
+    settings = load(
+        folder,
+        f"{LEAST}notifications: {{routes: routes.yaml, link: 'https://host/{{namespace}}/{{request}}?u={{uid}}'}}\n",
+    )
+
+    assert settings.notifications.routes == folder / "routes.yaml"  # which need not be there yet
+    assert settings.notifications.link == "https://host/{namespace}/{request}?u={uid}"
+    assert load(folder, LEAST).notifications.routes is None
+
+
+@pytest.mark.parametrize(
+    ("link", "wrong"),
+    [
+        (
+            "host/{request}",
+            "is 'host/{request}', which is no web address; write, for example, https://HOST/{namespace}/",
+        ),
+        ("javascript:alert(1)", "is no web address"),
+        ("https://{request}.example.com/", "is no web address"),
+        ("https://host/{name}", "has {name}, which is not known; it can have {namespace}, {request}, {uid}, {policy}"),
+    ],
+)
+def test_a_link_that_leads_nowhere_is_refused(folder: Path, link: str, wrong: str) -> None:
+    (problem,) = problems(folder, f"{LEAST}notifications: {{link: '{link}'}}\n")
+
+    assert problem.startswith("settings.yaml:")
+    assert "notifications.link" in problem
+    assert wrong in problem
