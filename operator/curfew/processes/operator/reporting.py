@@ -1,6 +1,5 @@
 """Reports what happened: Events for people, metrics for machines, one log line each. Never the audit trail (promise P11)."""
 
-from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -9,7 +8,7 @@ import structlog
 from curfew.adapters.events import Recorder
 from curfew.adapters.telemetry import Telemetry
 from curfew.api.access_policy import Mode
-from curfew.api.access_request import AccessRequest, Phase
+from curfew.api.access_request import Phase
 from curfew.api.times import format_time
 from curfew.audit.record import Record
 from curfew.core import skew
@@ -19,11 +18,12 @@ from curfew.core.keys import Key, PolicyKey
 from curfew.core.lifecycle import Event
 from curfew.core.notices import Notice, about_clock, about_enforcement, about_locks, about_log, about_sweeper
 from curfew.core.reasons import Reason
-from curfew.core.response_times import response_times, waits_since
+from curfew.core.response_times import response_times
 from curfew.core.seals import Seals
 from curfew.core.sweeping import SweeperState, Sweeps
 from curfew.ports import Attestation, ClosedRequest, ClusterError
 from curfew.processes.operator.known import Store
+from curfew.processes.operator.survey import take_survey
 from curfew.processes.operator.unreadable import Unreadable
 
 log = structlog.get_logger("curfew")
@@ -212,38 +212,13 @@ class Reporting:
 
         `seals` shows which records in a status are ours; None while the seals are not known.
         """
-        phases: Counter[tuple[str, str, str]] = Counter()
-        pending: dict[tuple[str, str], float] = {}
-        waiting = 0
-        oldest: list[datetime] = []
-        for request in store.requests():
-            phase = request.status.phase or "New"
-            asked_for = _policy_of(request, store)
-            phases[*asked_for, str(phase)] += 1
-            if (since := waits_since(request)) is not None:
-                pending[asked_for] = max(pending.get(asked_for, 0.0), (now - since).total_seconds())
-            waiting += len(request.status.outbox)
-            if seals is not None:  # the first is the oldest
-                oldest += (record.at for record in seals.open(request.metadata.uid, request.status.outbox[:1]).records)
         for policy in store.policies.all():
             if policy.spec.approval.mode is Mode.REVIEW:
                 stages = [stage.name for stage in policy.spec.approval.stages]
                 self._telemetry.expect(policy.metadata.namespace, policy.metadata.name, stages)
-        past = sum(1 for b in store.bindings().values() if b.expires_at is None or b.expires_at < now)
-        late = sum(
-            1
-            for r in store.requests()
-            if r.status.phase is Phase.ACTIVE and r.status.expires_at is not None and r.status.expires_at < now
-        )
-        self._telemetry.set_phases(phases)
-        self._telemetry.set_pending(pending)
+        found = take_survey(store, now, seals)
+        self._telemetry.set_phases(found.phases)
+        self._telemetry.set_pending(found.pending)
         self._telemetry.set_locks(store.locks.in_force(now))
-        self._telemetry.set_past_expiry(max(past, late))
-        self._telemetry.set_outbox(waiting, max(0.0, (now - min(oldest, default=now)).total_seconds()))
-
-
-def _policy_of(request: AccessRequest, store: Store) -> tuple[str, str]:
-    """Return namespace and name of a request's policy: empty if there never was one, for people may name any."""
-    key = PolicyKey.named_by(request)
-    is_real = request.status.terms is not None or store.policies.get(key) is not None
-    return (key.namespace, key.name) if is_real else ("", "")
+        self._telemetry.set_past_expiry(found.past_expiry)
+        self._telemetry.set_outbox(found.outbox, found.oldest)
