@@ -90,12 +90,12 @@ class Person:
     @property
     def office(self) -> str:
         """The address of the team's office: one for all who are there."""
-        return f"203.0.113.{TEAMS.index(self.team) + 1}"
+        return f"80.80.80.{TEAMS.index(self.team) + 1}"
 
     @property
     def home(self) -> str:
         """The address of their home: a network for each."""
-        return f"100.{64 + self.number // 100}.{self.number % 100}.17"
+        return f"81.{10 + self.number // 100}.{self.number % 100}.17"
 
     def credential(self, laptop: Laptop, day: date) -> str:
         """Return what a laptop authenticates with on a day: a certificate for a quarter year, or a token for a day."""

@@ -9,6 +9,7 @@ from typing import Final
 from curfew.audit.record import Record
 from curfew.core.detectors.records import configured
 from tests.corpus import incidents, oddities, ordinary
+from tests.corpus.carrying import with_carried
 from tests.corpus.company import Company
 from tests.corpus.life import Life, Planted
 from tests.support.watching import ACTIVITY
@@ -50,6 +51,7 @@ def generate(seed: int, *, days: int = DAYS, people: int = PEOPLE, heartbeat: ti
             life.offer(offer, begin + timedelta(seconds=number))
     life.activity.append(configured(ACTIVITY, detectors={}, policies={}, off=[], changed=[], at=begin))
     oddities.plan_travels(life)
+    oddities.label_new_people(life)
     incidents.plant(life)
     oddities.incident_week(life)
     oddities.migration(life)
@@ -59,7 +61,8 @@ def generate(seed: int, *, days: int = DAYS, people: int = PEOPLE, heartbeat: ti
         for number in range(days):
             ordinary.day(life, team, BEGIN + timedelta(days=number))
             ordinary.night(life, team, BEGIN + timedelta(days=number))
-    return Corpus(_in_order(life.trail, end), _in_order(life.activity, end), tuple(life.planted), life, begin, end)
+    trail = tuple(with_carried(_in_order(life.trail, end), begin))
+    return Corpus(trail, _in_order(life.activity, end), tuple(life.planted), life, begin, end)
 
 
 def _in_order(records: Sequence[Record], end: datetime) -> tuple[Record, ...]:

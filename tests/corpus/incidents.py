@@ -26,6 +26,8 @@ INCIDENTS: Final[tuple[Callable[[Stage], None], ...]] = (
     asking.waits_for_hours,
     asking.nobody_decides,
     using.glass_broken,
+    using.glass_broken,
+    using.glass_broken,
     using.not_reviewed,
     using.removed_late,
     using.not_removed,

@@ -12,6 +12,7 @@ from curfew.core import policy_records
 from curfew.core.activity.call import Call, Caller, CallStage
 from curfew.core.activity.coverage import Coverage
 from curfew.core.activity.effect import How
+from curfew.core.activity.noticing.places import credential_of, network_of
 from curfew.core.activity.noticing.records import SeenBy, person_seen
 from curfew.core.activity.records import coverage_confirmed, coverage_lost
 from curfew.core.activity.session import Session
@@ -40,6 +41,16 @@ class Planted:
     """Other detectors that rightly raise something about the same people or policy in the same time."""
 
 
+@dataclass(frozen=True, slots=True)
+class Odd:
+    """Something that is odd, and nothing to raise an alarm about: whom it is about, and when."""
+
+    what: str
+    since: datetime
+    until: datetime
+    people: frozenset[str]
+
+
 @dataclass
 class Life:
     """Both logs as they grow, in any order, and what was planted."""
@@ -51,6 +62,7 @@ class Life:
     trail: list[Record] = field(default_factory=list)
     activity: list[Record] = field(default_factory=list)
     planted: list[Planted] = field(default_factory=list)
+    odd: list[Odd] = field(default_factory=list)
     coverage: Coverage = field(default_factory=Coverage)
     travels: dict[str, tuple[date, date, str]] = field(default_factory=dict)
     away: dict[str, list[tuple[datetime, datetime]]] = field(default_factory=dict)
@@ -77,14 +89,12 @@ class Life:
 
     def seen(self, person: str, at: datetime, place: Place, by: SeenBy = SeenBy.REQUEST) -> None:
         """Somebody called: once for each network, credential and day, that is a record."""
-        key = person, place.address, place.credential or "", at.date()
-        if key in self._seen:
-            return
-        self._seen.add(key)
         call = about_requests(person, at, place)
-        self.activity.append(
-            person_seen(call, ACTIVITY, network=network_of(place.address), credential=place.credential or "", by=by)
-        )
+        network, credential = network_of(call), credential_of(call)
+        key = person, network, credential, at.date()
+        if key not in self._seen:
+            self._seen.add(key)
+            self.activity.append(person_seen(call, ACTIVITY, network=network, credential=credential, by=by))
 
     # --- requests ---------------------------------------------------------------------------------------------------
 
@@ -200,8 +210,3 @@ def _renewed(call: Call) -> Call:
     if not credential.startswith("JTI=0"):
         return call
     return replace(call, caller=replace(call.caller, credential=f"{credential}{call.received_at:%H}"))
-
-
-def network_of(address: str) -> str:
-    """Return the network of an address, as the monitor names it."""
-    return "private" if address.startswith("10.") else f"{address.rpartition('.')[0]}.0/24"

@@ -1,12 +1,12 @@
 """What is odd, and still nothing to raise an alarm about."""
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 from curfew.core.activity.call import Call
 from curfew.core.activity.session import Session
 from tests.corpus.calls import Did, Place, at_place
-from tests.corpus.company import TEAMS
-from tests.corpus.life import Doing, Life
+from tests.corpus.company import TEAMS, Person
+from tests.corpus.life import Doing, Life, Odd
 from tests.corpus.ordinary import request
 from tests.corpus.roles import Offer
 
@@ -16,13 +16,22 @@ def plan_travels(life: Life) -> None:
     for number, person in enumerate(life.company.people):
         if number % 29 == 11:
             begin = life.begin + timedelta(days=20 + number * 3 % (life.days - 35))
-            life.travels[person.name] = begin, begin + timedelta(days=4), f"198.51.{number % 100}.40"
+            life.travels[person.name] = begin, begin + timedelta(days=4), f"82.51.{number % 100}.40"
+            _label(life, "travel", begin, 5, person)
+
+
+def label_new_people(life: Life) -> None:
+    """Some people join in the middle, and all they do is new."""
+    for person in life.company.people:
+        if person.joined > life.begin:
+            _label(life, "new people", person.joined, 30, person)
 
 
 def incident_week(life: Life) -> None:
     """A team has a bad week: four people ask for access all day, and into the evening."""
     team = life.company.teams["search" if "search" in life.company.teams else "payments"]
     monday = _monday(life.begin + timedelta(days=44))
+    _label(life, "a busy incident week", monday, 5, *team.people[:4])
     for number in range(5):
         day = monday + timedelta(days=number)
         for place, person in enumerate(team.people[:4]):
@@ -39,6 +48,7 @@ def migration(life: Life) -> None:
     for number in range(12):
         team = teams[number % len(teams)]
         person, lead = team.people[4 + number % 4], team.people[number % 4]
+        _label(life, "a migration that was agreed upon", saturday - timedelta(days=3), 4, person)
         offer = Offer(team.name, "migrate", "migrate")
         asked = team.local(saturday - timedelta(days=3), 10 + number / 3)
         starts_at = team.local(saturday, 9 + number % 3 / 10)
@@ -55,6 +65,7 @@ def migration(life: Life) -> None:
 def night_shift(life: Life) -> None:
     """Two people of one team look after everything at night, for two weeks each."""
     team = life.company.teams[TEAMS[1]]
+    _label(life, "a night shift", life.begin, life.days, *team.people[4:6])
     for number in range(life.days - 7):
         day = life.begin + timedelta(days=number)
         person = team.people[4 + number // 14 % 2]
@@ -69,12 +80,18 @@ def two_laptops(life: Life) -> None:
     person = next(one for one in team.people if len(one.laptops) > 1)
     for number in range(6):
         day = _monday(life.begin + timedelta(days=16 + 11 * number))
+        _label(life, "two laptops", day, 1, person)
         told = life.ask(person, team.offers["logs"], team.local(day, 10), duration=7200)
         told.grant()
         assert told.story.expires_at is not None
         told.end(told.story.expires_at + timedelta(milliseconds=30))
         desk, couch = (life.place(person, told.at, laptop=laptop) for laptop in person.laptops)
         life.use(told, person, _moves(desk, couch), place=desk)
+
+
+def _label(life: Life, what: str, begin: date, days: int, *people: Person) -> None:
+    since = datetime.combine(begin, time(), UTC)
+    life.odd.append(Odd(what, since, since + timedelta(days=days), frozenset(person.name for person in people)))
 
 
 def _moves(desk: Place, couch: Place) -> Doing:

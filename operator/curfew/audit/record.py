@@ -5,7 +5,6 @@ values are strings, integers, booleans, lists and objects; unknown values are le
 """
 
 import dataclasses
-import functools
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from curfew.audit.api_call import ApiCall, ExternalCall
 from curfew.audit.canonical import canonical
 from curfew.audit.event_type import OTHER, RAISE, RESOLVE, EventType, OcsfClass
 from curfew.audit.events import EVENTS
+from curfew.audit.plain import plain, told_time
 
 SCHEMA = "curfew.audit/v1"
 OCSF_VERSION = "1.8.0"
@@ -141,7 +141,7 @@ class Story:
 
     def to_json(self) -> dict[str, Any]:
         """Return the known fields of the story."""
-        told: dict[str, Any] = _plain(self)
+        told: dict[str, Any] = plain(self)
         return told
 
 
@@ -252,14 +252,14 @@ def make_record(
         "code": kind.code,
         "subject": subject,
         "actor": actor,
-        "at": _format_time(at),
+        "at": told_time(at),
     }
     if story is not None:
         block["story"] = story.to_json()
     if detail:
         block["detail"] = dict(detail)
     if source is not None and source != Source():
-        block["source"] = _plain(source)
+        block["source"] = plain(source)
     body: dict[str, Any] = {
         "activity_id": kind.activity_id,
         "activity_name": kind.activity_name,
@@ -327,29 +327,6 @@ def _from(source: Source | None) -> dict[str, Any]:
     if source is not None and source.user_agent:
         told["http_request"] = {"user_agent": source.user_agent}
     return told
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, str):  # most are: first, because every record of a log passes here
-        return value
-    if isinstance(value, datetime):
-        return _format_time(value)
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = ((name, getattr(value, name)) for name in _names_of(type(value)))
-        return {name: _plain(part) for name, part in fields if part is not None and part != ()}
-    if isinstance(value, tuple):
-        return [_plain(part) for part in value]
-    return value
-
-
-@functools.cache
-def _names_of(kind: type[Any]) -> tuple[str, ...]:
-    return tuple(field.name for field in dataclasses.fields(kind))
-
-
-def _format_time(at: datetime) -> str:
-    text = at.astimezone(UTC).isoformat(timespec="microseconds" if at.microsecond else "seconds")
-    return text.replace("+00:00", "Z")
 
 
 def _parse_time(text: str) -> datetime:

@@ -1,0 +1,31 @@
+"""Values as a record holds them: texts, whole numbers, booleans, lists and objects. What is not known is left out."""
+
+import dataclasses
+import functools
+from datetime import UTC, datetime
+from typing import Any
+
+
+def plain(value: Any) -> Any:
+    """Return a value without times, tuples and dataclasses; fields that are None or empty tuples are left out."""
+    if isinstance(value, str):  # most are: first, because every record of a log passes here
+        return value
+    if isinstance(value, datetime):
+        return told_time(value)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = ((name, getattr(value, name)) for name in _names_of(type(value)))
+        return {name: plain(part) for name, part in fields if part is not None and part != ()}
+    if isinstance(value, tuple):
+        return [plain(part) for part in value]
+    return value
+
+
+def told_time(at: datetime) -> str:
+    """Return an instant (aware) in UTC, to the microsecond if it is not on a second."""
+    text = at.astimezone(UTC).isoformat(timespec="microseconds" if at.microsecond else "seconds")
+    return text.replace("+00:00", "Z")
+
+
+@functools.cache
+def _names_of(kind: type[Any]) -> tuple[str, ...]:
+    return tuple(field.name for field in dataclasses.fields(kind))
