@@ -5,12 +5,15 @@ The first seed was looked at while the detectors and their defaults were made. T
 and nothing was ever changed because of what it showed.
 """
 
+from datetime import timedelta
+
 import pytest
 
 from curfew.core.detectors.all import DETECTORS
 from tests.corpus.generating import Corpus, generate
 from tests.corpus.judging import Judgement, judge
 from tests.corpus.monitoring import Monitor, arrivals, before, settings
+from tests.support.scale import soaks
 
 TUNED, UNSEEN = 1, 2
 
@@ -63,6 +66,15 @@ def test_a_seed_that_nobody_looked_at_gives_the_same(
     assert unseen.missed == ()
     assert unseen.rate <= MOST_FALSE
     assert abs(len(tuned.false) - len(unseen.false)) <= noise
+
+
+@pytest.mark.skipif(not soaks(), reason="make soak has the time for two hundred thousand records")
+def test_a_feed_that_is_confirmed_each_minute_gives_the_same(tuned: Judgement) -> None:
+    """As it is in life."""
+    judgement = _judged(generate(seed=TUNED, heartbeat=timedelta(minutes=1)))
+
+    assert judgement.missed == ()
+    assert len(judgement.false) == len(tuned.false)
 
 
 def _show(judgement: Judgement, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,10 +1,9 @@
 """The monitor is killed anywhere in the ninety days and started again: the same alerts, and none of them twice.
 
 A start knows only what the logs hold. The logs here are those of a smaller company with the same incidents, so that many kills
-fit into a short time; `CURFEW_SOAK=1` kills it at every alert and at many more places.
+fit into a short time; `make soak` kills it ten times as often. The places are other ones each time.
 """
 
-import os
 import random
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -18,8 +17,9 @@ from curfew.audit.record import Record
 from curfew.core.detectors.alert import WhichLog
 from tests.corpus.generating import Corpus, generate
 from tests.corpus.monitoring import Arrival, Delay, Monitor, arrivals, before, settings, soon
+from tests.support.scale import seed, times
 
-KILLS = 300 if os.environ.get("CURFEW_SOAK") else 10
+KILLS = times(100)
 SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
 
 
@@ -90,7 +90,7 @@ def company(request: pytest.FixtureRequest, small: Corpus) -> Run:
 
 def test_kills_lose_no_alert_and_repeat_none(company: Run) -> None:
     """Each kill comes after a record was read, and before, while or after what follows from it is appended."""
-    chance = random.Random(7)  # noqa: S311  to be had again, not secret
+    chance = random.Random(f"{seed()} kills")  # noqa: S311  to be had again, not secret
     places = sorted(
         {*chance.sample(range(len(company.arriving)), KILLS // 2), *_some(company.decisive, KILLS - KILLS // 2, chance)}
     )
@@ -103,14 +103,14 @@ def test_kills_lose_no_alert_and_repeat_none(company: Run) -> None:
     monitor.follow(company.arriving[begun:])
 
     assert len(company.undisturbed.raised) > 25
-    assert _told(monitor) == _told(company.undisturbed)
+    assert _told(monitor) == _told(company.undisturbed), f"CURFEW_SEED={seed()}"
 
 
 def test_what_happens_while_it_is_down_is_found_when_it_is_back(small: Corpus) -> None:
     """Nights, days and a weekend without a monitor: the deadlines of that time count as if it had been there."""
     company = run(small, soon)
     monitor, begun = a_monitor(small), 0
-    chance = random.Random(11)  # noqa: S311  to be had again, not secret
+    chance = random.Random(f"{seed()} nights")  # noqa: S311  to be had again, not secret
     for place in sorted(_some(company.decisive, KILLS // 2, chance)):
         if place < begun:
             continue
@@ -122,7 +122,7 @@ def test_what_happens_while_it_is_down_is_found_when_it_is_back(small: Corpus) -
         monitor.start(back)
     monitor.follow(company.arriving[begun:])
 
-    assert _told(monitor) == _told(company.undisturbed)
+    assert _told(monitor) == _told(company.undisturbed), f"CURFEW_SEED={seed()}"
 
 
 def _die(monitor: Monitor, arrival: Arrival, *, kept: int) -> None:
