@@ -13,8 +13,9 @@ from typing import Any
 
 from curfew.audit.api_call import ApiCall, ExternalCall
 from curfew.audit.canonical import canonical
-from curfew.audit.event_type import OTHER, RAISE, RESOLVE, EventType, OcsfClass
+from curfew.audit.event_type import OTHER, OcsfClass
 from curfew.audit.events import EVENTS
+from curfew.audit.finding_info import FindingInfo
 from curfew.audit.plain import plain, told_time
 
 SCHEMA = "curfew.audit/v1"
@@ -89,16 +90,6 @@ class Source:
     addresses: tuple[str, ...] = ()  # IP addresses: the client's first, then those of the proxies on the way
     user_agent: str | None = None
     audit_ids: tuple[str, ...] = ()  # the Kubernetes auditID of each call
-
-
-@dataclass(frozen=True, slots=True)
-class FindingInfo:
-    """The subject of an alert: one uid from the time it is raised until it is resolved, and a short title."""
-
-    uid: str
-    title: str
-    detector: str = ""  # what found it
-    severity: int | None = None  # in OCSF's numbers; None: that of the event
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,7 +267,7 @@ def make_record(
     }
     match kind.ocsf_class:
         case OcsfClass.DETECTION_FINDING:
-            body |= _found(kind, finding or FindingInfo(subject, message))
+            body |= (finding or FindingInfo(subject, message)).to_ocsf(kind)
         case OcsfClass.USER_ACCESS_MANAGEMENT:
             body |= _access(story) | _from(source)
         case OcsfClass.ENTITY_MANAGEMENT:
@@ -310,13 +301,6 @@ def _access(story: Story | None) -> dict[str, Any]:
     if story is not None:
         access["resource"] = {"name": story.namespace, "type": "Namespace"}
     return access
-
-
-def _found(kind: EventType, finding: FindingInfo) -> dict[str, Any]:
-    # OCSF has other numbers for a finding: 1 it is new, 2 somebody works on it, 4 it is resolved.
-    status = {RAISE: 1, RESOLVE: 4}.get(kind.activity_id, 2)
-    info = {"uid": finding.uid, "title": finding.title} | ({"types": [finding.detector]} if finding.detector else {})
-    return {"finding_info": info, "status_id": status, "severity_id": finding.severity or kind.severity_id}
 
 
 def _from(source: Source | None) -> dict[str, Any]:

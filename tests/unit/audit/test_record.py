@@ -11,11 +11,11 @@ import pytest
 from curfew.audit.api_call import ApiCall
 from curfew.audit.event_type import CREATE, OTHER, RAISE, RESOLVE, EventType, OcsfClass
 from curfew.audit.events import EVENTS
+from curfew.audit.finding_info import FindingInfo
 from curfew.audit.record import (
     BindingRef,
     DecisionRef,
     Entity,
-    FindingInfo,
     PolicyRef,
     Record,
     RecordRefused,

@@ -11,7 +11,8 @@ from curfew.api.activity import Activity
 from curfew.api.names import granted_by
 from curfew.api.times import format_time
 from curfew.audit.canonical import digest
-from curfew.audit.record import CURFEW, FindingInfo, Record, make_record
+from curfew.audit.finding_info import FindingInfo
+from curfew.audit.record import CURFEW, Record, make_record
 from curfew.audit.wording import duration
 from curfew.core.activity.call import Call
 from curfew.core.activity.cutting import OpenPod

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from curfew.audit.wording import duration
-from curfew.core.detectors.about import about, asker, policy_of, role_of
+from curfew.core.detectors.about import about, asker, policy_of, role_of, was_planned
 from curfew.core.detectors.alert import Alert, Evidence, Seen, Severity
 from curfew.core.detectors.detector import Finding, Tuned
 from curfew.core.detectors.privilege import Privilege
@@ -22,6 +22,8 @@ class FirstPrivilegedRoleSettings(DetectorSettings):
     """A grant that is longer ago than this does not count."""
     learning: Span = timedelta(days=30)
     """How much of the trail must be known before anything is a first time."""
+    planned: Span = timedelta(hours=12)
+    """A grant that people agreed to so long before it begins is planned, and is not reported."""
 
 
 class FirstPrivilegedRole:
@@ -49,7 +51,7 @@ class FirstPrivilegedRole:
         self._held[who, role] = max(seen.at, before) if before is not None else seen.at
         if before is not None and seen.at - before <= settings.within:
             return
-        if seen.at - self._since < settings.learning:
+        if seen.at - self._since < settings.learning or was_planned(story, seen.at, settings.planned):
             return
         known = min(settings.within, seen.at - self._since)
         yield Alert(

@@ -7,7 +7,8 @@ from typing import Any, Final
 
 from curfew.api.times import format_time, parse_time
 from curfew.audit.event_type import RAISE, OcsfClass
-from curfew.audit.record import CURFEW, FindingInfo, Record, RecordRefused, Story, make_record, record_id
+from curfew.audit.finding_info import FindingInfo
+from curfew.audit.record import CURFEW, Record, RecordRefused, Story, make_record, record_id
 from curfew.core.detectors.alert import Alert, Evidence, Severity, WhichLog
 
 RAISED: Final = "alert.raised"

@@ -5,7 +5,8 @@ from datetime import datetime
 from typing import Final
 
 from curfew.api.times import format_time, parse_time
-from curfew.audit.record import CURFEW, FindingInfo, Record, make_record
+from curfew.audit.finding_info import FindingInfo
+from curfew.audit.record import CURFEW, Record, make_record
 from curfew.core.detectors.alert import Alert
 from curfew.core.detectors.records import SILENCE_ENDED, SILENCED, ToldAlert
 from curfew.core.detectors.windows import Remembered

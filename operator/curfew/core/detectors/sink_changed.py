@@ -7,7 +7,7 @@ from typing import Final
 
 from curfew.core.detectors.alert import Alert, Evidence, Resolution, Seen, Severity, WhichLog
 from curfew.core.detectors.detector import Finding, Tuned
-from curfew.core.detectors.reading import detail, number, text, texts
+from curfew.core.detectors.reading import detail, number, text
 from curfew.core.detectors.tuning import DetectorSettings
 
 NAME: Final = "SinkChanged"
@@ -65,9 +65,8 @@ class SinkChanged:
             yield Resolution(NAME, f"{seen.log}/write-once", seen.at, "the store is proved to be write-once", seen)
         elif told.get("sufficient") is False:
             severity = Severity.HIGH if seen.log in self._was_proved else Severity.LOW
-            message = " ".join((seen.record.message, *texts(told, "findings")))
             # The next test that succeeds ends it, so it is not reported again before.
-            yield replace(self._alert(seen, "write-once", severity, message), quiet=None)
+            yield replace(self._alert(seen, "write-once", severity), quiet=None)
 
     def _begins(self, seen: Seen) -> Iterable[Finding]:
         keep_for, before = number(detail(seen.record), "keep_for"), self._keep_for.get(seen.log)

@@ -5,7 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from curfew.audit.record import CURFEW, FindingInfo, Record, make_record
+from curfew.audit.finding_info import FindingInfo
+from curfew.audit.record import CURFEW, Record, make_record
 from curfew.core.detectors.alert import Alert, Evidence, Severity, WhichLog
 from curfew.core.detectors.all import DETECTORS, tunings
 from curfew.core.detectors.privilege import Privilege

@@ -43,3 +43,11 @@ def test_nothing_is_a_first_time_before_a_month_is_known() -> None:
     fold.learn(told("grant.activated", NOON, a_story(1, policy="admin")))
     fold.learn(told("grant.activated", NOON + 30 * DAY - timedelta(seconds=1), a_story(2, BOB, policy="admin")))
     assert fold.found == []
+
+
+def test_what_people_agreed_to_long_before_is_planned_and_counts_as_the_first_time() -> None:
+    fold = known()
+    agreed = NOON - timedelta(hours=12)
+    fold.learn(told("grant.activated", NOON, a_story(1, policy="admin", decided_at=agreed)))
+    fold.learn(told("grant.activated", NOON + DAY, a_story(2, policy="admin")))
+    assert fold.found == []

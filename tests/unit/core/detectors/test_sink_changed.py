@@ -25,7 +25,7 @@ def test_a_store_that_is_not_write_once_any_more() -> None:
 
     (alert,) = fold.alerts
     assert alert.severity is Severity.HIGH
-    assert alert.message == "audit.attested. The bucket has no Object Lock."
+    assert alert.message == "audit.attested."
     assert alert.quiet is None
     assert fold.ends[-1].key == alert.key
 
