@@ -36,19 +36,22 @@ class Judgement:
             lines.append(f"{name:24}{planted:8}{found[name]:7}{missed[name]:8}{false[name]:7}{false[name] / per:20.3f}")
         planted, wrong = len(self.found) + len(self.missed), len(self.false)
         lines.append(f"{'all':24}{planted:8}{len(self.found):7}{len(self.missed):8}{wrong:7}{self.rate:20.3f}")
-        lines += ["", f"{'what is odd, and no incident':40}{'false':>7}"]
+        lines += ["", f"{'taken for an incident':40}{'false':>7}"]
         lines += [f"{what:40}{len(alerts):7}" for what, alerts in self.about_odd().items()]
         return "\n".join(lines)
 
     def about_odd(self) -> dict[str, list[ToldAlert]]:
-        """Return the false alerts about people while they were in something odd."""
+        """Return the false alerts that took something odd for an incident."""
         odd = self.corpus.life.odd
         return {
             what: [
                 alert
                 for alert in self.false
                 if any(
-                    one.what == what and one.since <= alert.at <= one.until and one.people & set(alert.people)
+                    one.what == what
+                    and alert.detector in one.detectors
+                    and one.since <= alert.at <= one.until
+                    and (not alert.people or one.people & set(alert.people))
                     for one in odd
                 )
             ]

@@ -43,9 +43,10 @@ class Planted:
 
 @dataclass(frozen=True, slots=True)
 class Odd:
-    """Something that is odd, and nothing to raise an alarm about: whom it is about, and when."""
+    """Something that is odd, and nothing to raise an alarm about: what it looks like, whom it is about, and when."""
 
     what: str
+    detectors: frozenset[str]
     since: datetime
     until: datetime
     people: frozenset[str]

@@ -1,6 +1,7 @@
 """What is odd, and still nothing to raise an alarm about."""
 
 from datetime import UTC, date, datetime, time, timedelta
+from typing import Final
 
 from curfew.core.activity.call import Call
 from curfew.core.activity.session import Session
@@ -89,9 +90,21 @@ def two_laptops(life: Life) -> None:
         life.use(told, person, _moves(desk, couch), place=desk)
 
 
+_LOOKS_LIKE: Final = {
+    "travel": "UnfamiliarPlace TwoCredentials OffHours",
+    "new people": "UnfamiliarPlace FirstPrivilegedRole OffHours",
+    "a busy incident week": "ManyRequests SameRoleAgain OffHours DeniedThenElsewhere RubberStamping ReciprocalApproval",
+    "a migration that was agreed upon": "OffHours PrivilegedSpike FirstPrivilegedRole ManyRequests MassDeletion",
+    "a night shift": "OffHours SameRoleAgain ReciprocalApproval RubberStamping",
+    "two laptops": "TwoCredentials",
+}
+"""Which detectors might take each for an incident."""
+
+
 def _label(life: Life, what: str, begin: date, days: int, *people: Person) -> None:
     since = datetime.combine(begin, time(), UTC)
-    life.odd.append(Odd(what, since, since + timedelta(days=days), frozenset(person.name for person in people)))
+    names, detectors = frozenset(person.name for person in people), frozenset(_LOOKS_LIKE[what].split())
+    life.odd.append(Odd(what, detectors, since, since + timedelta(days=days), names))
 
 
 def _moves(desk: Place, couch: Place) -> Doing:

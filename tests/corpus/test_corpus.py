@@ -48,12 +48,11 @@ def test_every_incident_is_found_and_hardly_anything_else(tuned: Judgement, caps
 
 
 def test_what_is_odd_is_no_incident(tuned: Judgement) -> None:
-    """What was agreed upon, a bad week and a second laptop raise nothing; travellers and new people are a few."""
+    """What was agreed upon, a bad week and a second laptop raise nothing; of the seven who travel, some are asked."""
     odd = {what: len(alerts) for what, alerts in tuned.about_odd().items()}
 
     assert odd.pop("travel") <= 4
-    assert odd.pop("new people") <= 4
-    assert set(odd.values()) == {0}
+    assert odd == dict.fromkeys(odd, 0)
 
 
 def test_a_seed_that_nobody_looked_at_gives_the_same(
