@@ -36,6 +36,7 @@ class _Commands(LazyGroup):
     subcommands=(
         Subcommand("audit", "Verify, search and export the log of all access."),
         Subcommand("alerts", "Show what looks wrong; resolve and silence alerts."),
+        Subcommand("stats", "Show how long requests wait, and for what."),
         Subcommand("lock", "Stop a person, or everything, at once."),
         Subcommand("unlock", "Lift a lock."),
         Subcommand("locks", "List what is locked, by whom and why."),
