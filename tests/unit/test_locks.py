@@ -48,6 +48,9 @@ async def test_what_is_locked_ends_and_nothing_new_is_granted_until_it_is_lifted
     assert (status["phase"], status["endReason"]) == ("Failed", "Locked")
     assert any("credentials leaked" in each["message"] for each in status["conditions"])
 
+    assert [(one.type, one.reason) for one in stage.told.notices if one.regarding.kind == "AccessLock"] == [
+        ("Warning", "Locked")
+    ]
     stage.cluster.delete("AccessLock", "lock", "")
     await granted(stage, "again")
     assert of_locks(stage) == ["lock.created", "lock.lifted"]

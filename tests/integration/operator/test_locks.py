@@ -203,6 +203,7 @@ async def test_nothing_is_granted_while_the_locks_cannot_be_read_and_access_stil
         assert "Curfew cannot find out which AccessLocks there are" in words
         status, said = await asyncio.to_thread(operator.readyz)
         assert (status, said["parts"]["locks"].partition(":")[0]) == (503, words.partition(": ")[2].partition(":")[0])
+        assert await asyncio.to_thread(operator.metric, "curfew_locks_known") == 0
         (await granted.decide(place.people.bob, "Revoke")).done()
         await granted.unbound()
         assert asked.status["phase"] == "Approved"
@@ -211,3 +212,6 @@ async def test_nothing_is_granted_while_the_locks_cannot_be_read_and_access_stil
         await asyncio.to_thread(kubectl, "patch", "clusterrole", "curfew", "--type=merge", f"--patch={patch}")
     await asked.phase("Active")
     await asyncio.to_thread(operator.await_ready)
+    async with asyncio.timeout(SOON):
+        while await asyncio.to_thread(operator.metric, "curfew_locks_known") != 1:
+            await a_moment()

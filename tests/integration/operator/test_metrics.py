@@ -306,12 +306,13 @@ def enforced(story: Story) -> None:
     }
 
 
-@figure("curfew_locks")
+@figure("curfew_locks", "curfew_locks_known")
 def locks(story: Story) -> None:
     """Nothing is locked; `test_locks.py` locks."""
     assert series(story.after, "curfew_locks") == {
         (scope,): 0 for scope in ("person", "policy", "namespace", "everything")
     }
+    assert total(story.after, "curfew_locks_known") == 1
 
 
 @figure("curfew_clock_ahead_seconds")

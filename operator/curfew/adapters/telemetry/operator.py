@@ -93,6 +93,9 @@ class Telemetry(LogMetrics):
             "Namespaces in which the API server does not let Curfew delete finished requests.",
         )
         self._enforced = self._gauge("enforced", "1 while an admission policy was found in force, else 0.", "policy")
+        self._locks_known = self._gauge(
+            "locks_known", "1 while Curfew knows which AccessLocks there are, else 0: then nothing is granted."
+        )
         self._locks = self._gauge("locks", "AccessLocks in force, by what they lock.", "scope")
         self._dropped = self._counter_of(
             "events_dropped",
@@ -199,8 +202,12 @@ class Telemetry(LogMetrics):
         """Set whether one of our admission policies was found in force."""
         self._enforced.labels(policy).set(int(ok))
 
-    def set_locks(self, in_force: Mapping[str, int]) -> None:
-        """Set how many locks are in force, by what they lock: person, policy, namespace or everything."""
+    def set_locks(self, in_force: Mapping[str, int], *, known: bool) -> None:
+        """Set how many locks are in force, by what they lock: person, policy, namespace or everything.
+
+        `known`: whether these are all.
+        """
+        self._locks_known.set(int(known))
         for scope, number in in_force.items():
             self._locks.labels(scope).set(number)
 

@@ -219,6 +219,6 @@ class Reporting:
         found = take_survey(store, now, seals)
         self._telemetry.set_phases(found.phases)
         self._telemetry.set_pending(found.pending)
-        self._telemetry.set_locks(store.locks.in_force(now))
+        self._telemetry.set_locks(store.locks.in_force(now), known=store.locks.state.ok)
         self._telemetry.set_past_expiry(found.past_expiry)
         self._telemetry.set_outbox(found.outbox, found.oldest)
