@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from curfew.audit.canonical import NotCanonical
 from curfew.audit.record import Record
 from curfew.core.activity.call import Call
 from curfew.core.activity.noticing.binding import BindingKey, SeenBinding
@@ -236,3 +237,19 @@ async def test_what_is_counted_is_written_when_it_is_time_and_at_the_end() -> No
     here.arrives(a_refusal(name="other"), a_refusal(name="other"))
     here.noticer.finish()
     assert [detail(record)["count"] for record in here.core.log if record.event == "decision.refused"] == [1, 2, 1, 1]
+
+
+async def test_a_record_that_cannot_be_written_is_in_nobodys_way() -> None:
+    here = ANoticer()
+    here.source.put(a_binding("first"), a_binding("second", uid="uid-2"))
+    submitted: list[str] = []
+
+    def submit(record: Record) -> None:
+        submitted.append(record.subject)
+        if record.subject == "uid-1":
+            raise NotCanonical("it is too large")
+
+    here.noticer = Noticer(here.core.noticing, here.source, here.clock, every=EVERY, submit=submit)
+    await here.turn()
+    assert submitted == ["uid-1", "uid-2"]
+    assert not here.noticer.trouble

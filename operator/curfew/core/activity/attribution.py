@@ -37,7 +37,7 @@ SEEN_LATE: Final = timedelta(seconds=1)
 MOST_AUDIT_IDS: Final = 20_000
 """How many Audit-IDs are remembered, over all sessions. Two calls under one ID both count, also when it was forgotten."""
 
-_EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
+EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
 """No record can hold an earlier time, and no grant was ever held then."""
 
 _PREFIX: Final = binding_name("")
@@ -91,7 +91,7 @@ class Attribution:
 
         The same call gives the same records each time. Calls that arrived before what makes them somebody's come with it.
         """
-        if call.received_at < _EARLIEST:
+        if call.received_at < EARLIEST:
             return ()
         found: dict[str, Found] = {}
         waiting, done = deque([call]), set[tuple[str, CallStage]]()

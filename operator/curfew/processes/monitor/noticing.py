@@ -12,6 +12,7 @@ from typing import Final
 
 import structlog
 
+from curfew.audit.canonical import NotCanonical
 from curfew.audit.record import Record
 from curfew.core.activity.attribution import Found
 from curfew.core.activity.call import Call
@@ -77,7 +78,7 @@ class Noticer:
     def finish(self) -> None:
         """Hand over what is still being counted: the process is about to end."""
         for record in self._noticing.finish():
-            self._submit(record)
+            self._write(record)
 
     async def run(self) -> None:
         """Look at bindings, for ever. Both logs have to be read before."""
@@ -93,7 +94,7 @@ class Noticer:
         """Do what is due. A failure of the API server raises no error; the same is tried again later."""
         self._woken.clear()
         for record in self._noticing.due(self._clock.now()):
-            self._submit(record)
+            self._write(record)
         if self._not_before is not None and self._clock.now() < self._not_before:
             return
         try:
@@ -108,6 +109,12 @@ class Noticer:
             self.trouble = f"Bindings outside Curfew may be unknown: {error}"
         else:
             self._not_before = None
+
+    def _write(self, record: Record) -> None:
+        try:
+            self._submit(record)
+        except NotCanonical as error:  # nothing that an object holds may be in the way of all others
+            log.warning("a record cannot be written", record=record.event, problem=str(error))
 
     # --- what calls have written ------------------------------------------------------------------------------------
 
@@ -129,7 +136,7 @@ class Noticer:
             now, outside = self._clock.now(), self._noticing.outside
             told = outside.saw(seen, call, FoundBy.FEED, now) if seen else outside.missed(key, call, now)
             for record in told:
-                self._submit(record)
+                self._write(record)
 
     # --- all bindings -----------------------------------------------------------------------------------------------
 
@@ -153,12 +160,12 @@ class Noticer:
                         self._is_list_wanted = True
                     elif seen.key not in self._wanted:
                         for record in outside.saw(seen, None, FoundBy.LIST, self._clock.now()):
-                            self._submit(record)
+                            self._write(record)
         except ClusterError:
             self._is_list_wanted = True
             raise
         for record in outside.not_listed(missing.values(), self._clock.now()):
-            self._submit(record)
+            self._write(record)
         self.trouble = ""
 
     def _is_fresh(self, seen: SeenBinding) -> bool:

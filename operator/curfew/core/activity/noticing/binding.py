@@ -114,6 +114,6 @@ def _subject(subject: object, home: str) -> str:
 def _time(text: str) -> datetime | None:
     try:
         at = parse_time(text) if text else None
-    except ValueError:
+        return at.astimezone(UTC) if at is not None else None
+    except (ValueError, OverflowError):
         return None
-    return at.astimezone(UTC) if at is not None else None

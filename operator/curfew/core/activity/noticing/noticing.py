@@ -6,7 +6,7 @@ from datetime import datetime
 from curfew.api.names import GROUP
 from curfew.audit.pseudonyms import is_person
 from curfew.audit.record import Record
-from curfew.core.activity.attribution import Attributed, Found
+from curfew.core.activity.attribution import EARLIEST, Attributed, Found
 from curfew.core.activity.call import Call
 from curfew.core.activity.effect import OWN
 from curfew.core.activity.noticing import places, records
@@ -62,6 +62,8 @@ class Noticing:
 
     def notice(self, call: Call, found: Sequence[Found], now: datetime) -> Iterator[Record]:
         """Yield the records of what a call shows. `found` is what it leads to as the use of a grant."""
+        if call.received_at < EARLIEST:
+            return
         yield from self._refused.take(call, now)
         yield from self._guard(call)
         yield from self._use(call)

@@ -146,7 +146,7 @@ def test_a_subject_that_is_none_ends_nothing(subject: object) -> None:
     assert len(seen.subjects) == 1
 
 
-@pytest.mark.parametrize("at", ["", "soon", "2026-11-23", 7])
+@pytest.mark.parametrize("at", ["", "soon", "2026-11-23", 7, "0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59"])
 def test_a_time_that_is_none_is_not_known(at: object) -> None:
     seen = SeenBinding.of("RoleBinding", {**BODY, "metadata": {**BODY["metadata"], "creationTimestamp": at}})  # type: ignore[dict-item]
 

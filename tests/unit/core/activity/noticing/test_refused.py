@@ -1,6 +1,6 @@
 """Refused decisions are in the log at once, and a flood of them makes few records and one count."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -154,3 +154,8 @@ def test_somebody_who_looks_like_the_self_test_is_not() -> None:
     found = refused(ANoticing(), *calls)
 
     assert [one["dry_run"] for one in found] == [True, True]
+
+
+def test_a_call_before_all_time_is_no_record() -> None:
+    """No record can hold its time."""
+    assert ANoticing().arrives(a_refusal(at=datetime(1969, 12, 31, tzinfo=UTC))) == []
