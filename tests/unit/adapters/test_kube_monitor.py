@@ -9,7 +9,7 @@ from aiohttp import web
 
 from curfew.adapters.kube import KubeMonitor
 from curfew.core.activity.canary_calls import CanaryClass
-from curfew.ports import DroppedEvents, Forbidden, Invalid, NotFound, Unavailable
+from curfew.ports import AlreadyExists, DroppedEvents, Forbidden, Invalid, NotFound, TooLarge, Unavailable
 from tests.support.kube import ApiServer, always, kubeconfig, running, status
 
 SPACE = "/namespaces/curfew-system"
@@ -149,3 +149,37 @@ async def test_a_pod_that_cannot_be_deleted_is_an_error(
     server.scripted = [always(status(code, "Reason", "no"))]
     with pytest.raises(error):
         await monitor.delete_pod("payments", "web")
+
+
+RESPONSES = "/apis/curfew.dev/v1alpha1/alertresponses"
+
+
+async def test_all_answers_to_alerts_are_read_page_by_page(server: ApiServer, monitor: KubeMonitor) -> None:
+    first = {"metadata": {"continue": "next"}, "items": [{"kind": "AlertResponse"}, "rubbish"]}
+    last = {"metadata": {}, "items": [{"kind": "AlertResponse"}]}
+    server.scripted = [always(web.json_response(page)) for page in (first, last)]
+
+    assert len(await monitor.alert_responses()) == 2
+    assert [asked.path for asked in server.asked] == [RESPONSES] * 2
+    assert [asked.query.get("continue") for asked in server.asked] == [None, "next"]
+
+
+async def test_more_answers_than_anybody_makes_are_refused(
+    server: ApiServer, monitor: KubeMonitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half a list would end silences that are there."""
+    monkeypatch.setattr("curfew.adapters.kube.monitoring.MOST_RESPONSES", 2)
+    page = {"metadata": {"continue": "next"}, "items": [{}, {}]}
+    server.scripted = [always(web.json_response(page))]
+
+    with pytest.raises(TooLarge, match="delete those that resolve an alert"):
+        await monitor.alert_responses()
+
+
+async def test_an_event_is_created_where_it_says(server: ApiServer, monitor: KubeMonitor) -> None:
+    server.scripted = [always(status(409, "AlreadyExists", "there is one"))]
+
+    with pytest.raises(AlreadyExists):
+        await monitor.create_event({"metadata": {"name": "x.1", "namespace": "payments"}})
+
+    assert server.asked[0].path == "/apis/events.k8s.io/v1/namespaces/payments/events"

@@ -404,3 +404,23 @@ async def test_an_orderly_end_settles_what_was_looked_at() -> None:
         await monitor.log.close()
 
     assert len(place.records("detection.checked")) == 2
+
+
+async def test_others_have_their_turn_while_much_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Audit events are taken while the logs are read back: no slice of the work is followed by another at once."""
+    monkeypatch.setattr("curfew.processes.monitor.detecting.SLICE_SECONDS", 0.0)
+    place, turns = Place(), 0
+    place.grow(*many(START - timedelta(hours=2), 500), at=START - timedelta(hours=1))
+
+    async def count() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    async with place.monitored() as monitor:
+        counting = asyncio.create_task(count())
+        await monitor.detecting.has_begun.wait()
+        counting.cancel()
+
+    assert turns >= 500
