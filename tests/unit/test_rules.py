@@ -90,10 +90,12 @@ def test_each_alert_is_shown_to_fire_and_to_be_silent(process: str) -> None:
     shown = {
         (found[1], bool(sample.get("exp_samples")))
         for test in tests
-        for sample in test["promql_expr_test"]
+        for sample in test.get("promql_expr_test", ())
         if (found := re.match(r'ALERTS\{alertname="(\w+)"', sample["expr"]))
     }
-    recorded = {sample["expr"] for test in tests for sample in test["promql_expr_test"] if sample.get("exp_samples")}
+    recorded = {
+        sample["expr"] for test in tests for sample in test.get("promql_expr_test", ()) if sample.get("exp_samples")
+    }
 
     of_process = rules(process)
     assert shown == {(rule["alert"], fires) for rule in of_process if "alert" in rule for fires in (True, False)}
