@@ -19,7 +19,7 @@ from tests.corpus.generating import Corpus, generate
 from tests.corpus.monitoring import Arrival, Delay, Monitor, arrivals, before, settings, soon
 from tests.support.scale import seed, times
 
-KILLS = times(100)
+KILLS = times(60)
 SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
 
 
