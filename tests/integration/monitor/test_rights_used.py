@@ -26,6 +26,11 @@ def used(use: Use) -> set[Right]:
 @pytest.mark.usefixtures("monitor")
 async def test_every_right_is_used_and_no_other_is_missed(cluster: Installed, sessions: Sessions) -> None:
     since = datetime.now(UTC)
+    admin, name = sessions.place.people.admin, f"of-{sessions.place.namespace}"
+    bindings = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings"
+    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "system:discovery"}
+    (await admin.post(bindings, {"metadata": {"name": name}, "roleRef": role})).done()  # which the monitor then reads
+    (await admin.delete(f"{bindings}/{name}")).done()
     session = await sessions.begin()
     await session.end()
     await session.final()
