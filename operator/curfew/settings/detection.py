@@ -20,7 +20,7 @@ from typing import Annotated, Any, Final
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
-from curfew.core.detectors.all import tunings
+from curfew.core.detectors.all import DETECTORS, tunings
 from curfew.core.detectors.tuning import Tuned, TuningRefused
 from curfew.settings.values import Section, between, to_days
 
@@ -99,6 +99,9 @@ class DetectionSettings(Section):
             *(self.model_extra or {}).items(),
             *(pair for one in self.policies for pair in one.written.items()),
         ]:
+            if not isinstance(value, Mapping) and name not in DETECTORS:
+                own = ", ".join(field.alias or "" for field in type(self).model_fields.values())
+                raise ValueError(f"has no setting {name}; write {own}, or the name of a detector, such as ManyRequests")
             if not isinstance(value, Mapping):
                 raise ValueError(  # noqa: TRY004  pydantic reports this one
                     f"has {value!r} at {name}; write the settings of that detector, such as {name}: {{enabled: true}}"

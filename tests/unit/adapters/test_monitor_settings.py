@@ -252,3 +252,26 @@ def test_a_link_that_leads_nowhere_is_refused(folder: Path, link: str, wrong: st
     assert problem.startswith("settings.yaml:")
     assert "notifications.link" in problem
     assert wrong in problem
+
+
+@pytest.mark.parametrize(
+    ("detection", "problem"),
+    [
+        ("ManyRequest: {}", "detection cannot be used: there is no detector ManyRequest; there are"),
+        ("ManyRequests: {request: 3}", "detection cannot be used: ManyRequests has no setting request; it has"),
+        ("ManyRequests: {requests: many}", "detection cannot be used: ManyRequests: requests:"),
+        ("ManyRequests: 3", "detection has 3 at ManyRequests; write the settings of that detector"),
+        ("lookback: 3d", "detection has no setting lookback; write lookBack, privileged, policies, or the name"),
+        ("lookBack: 3h", "detection.lookBack is '3h'; write whole days"),
+        ("privileged: [debug]", "detection.privileged.0 is 'debug'; write KIND/NAME of a role"),
+        ("policies: [{policy: debug}]", "detection.policies.0.policy is 'debug'; write NAMESPACE/NAME"),
+        ("policies: [{policy: a/b, Many: {}}]", "detection cannot be used: there is no detector Many; there are"),
+        ("policies: [{policy: a/b}, {policy: a/b}]", "detection names policy a/b twice"),
+    ],
+)
+def test_a_detector_that_is_not_there_is_named(folder: Path, detection: str, problem: str) -> None:
+    """So is a setting that it does not have, and the line."""
+    (found,) = problems(folder, f"{LEAST}detection: {{{detection}}}\n")
+
+    assert problem in found
+    assert found.startswith("settings.yaml:5: ")

@@ -4,6 +4,7 @@ import re
 from typing import Final
 
 from curfew.api.names import API_VERSION
+from curfew.audit.wording import printable
 from curfew.core.detectors.records import ToldAlert
 from curfew.core.notices import Notice, Regarding
 
@@ -16,7 +17,7 @@ def about_alert(alert: ToldAlert, home: str) -> Notice:
 
     What the alert is about comes from records, and may be no name at all; then its Event is on `home` too.
     """
-    note = f"alert {alert.id} ({alert.severity.name.capitalize()}): {alert.message}"
+    note = f"alert {alert.id} ({alert.severity.name.capitalize()}): {printable(alert.message)}"
     story = alert.story
     if story is not None and _LABEL.fullmatch(story.namespace) and _SUBDOMAIN.fullmatch(story.request):
         about = Regarding(API_VERSION, "AccessRequest", story.request, story.namespace, story.uid)
