@@ -85,7 +85,7 @@ async def http_receiver(*answers: Answer, port: int = 0) -> AsyncIterator[HttpRe
 
 @asynccontextmanager
 async def serving(
-    handle: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
+    handle: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]], port: int = 0
 ) -> AsyncIterator[int]:
     """Serve connections on loopback as long as the block, at the port that it is given."""
     open_now: set[asyncio.Task[None]] = set()
@@ -103,7 +103,7 @@ async def serving(
                 await writer.wait_closed()
             open_now.discard(task)
 
-    server = await asyncio.start_server(serve, LOOPBACK, 0)
+    server = await asyncio.start_server(serve, LOOPBACK, port)
     try:
         yield server.sockets[0].getsockname()[1]
     finally:
@@ -180,8 +180,8 @@ def _address(line: bytes) -> str:
 
 
 @asynccontextmanager
-async def mail_receiver(*answers: bytes) -> AsyncIterator[MailReceiver]:
+async def mail_receiver(*answers: bytes, port: int = 0) -> AsyncIterator[MailReceiver]:
     """Run a mail receiver as long as the block."""
     receiver = MailReceiver(answers=list(answers))
-    async with serving(receiver.serve) as receiver.port:
+    async with serving(receiver.serve, port) as receiver.port:
         yield receiver

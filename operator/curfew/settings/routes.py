@@ -27,7 +27,7 @@ from typing import Annotated, Any, Final
 from pydantic import BeforeValidator, Field, field_validator
 
 from curfew.core.detectors.alert import Severity
-from curfew.core.notifications.message import Topic
+from curfew.core.notifications.message import Occasion
 from curfew.settings.loading import SettingsRefused, load
 from curfew.settings.values import Section
 
@@ -67,7 +67,7 @@ def _name(value: object) -> object:
 
 
 def _topics(value: object) -> object:
-    known = [str(topic) for topic in Topic]
+    known = [str(topic) for topic in Occasion]
     for one in value if isinstance(value, list) else ():
         if one not in known:
             raise ValueError(f"names an event that does not exist; the events are: {', '.join(known)}")
@@ -113,14 +113,14 @@ class RouteSection(Section):
 
     name: Annotated[str, BeforeValidator(_name)] = Field(examples=["approvers"])
     urls: Annotated[tuple[str, ...], BeforeValidator(_texts)] = Field(examples=["[slack://TOKEN_A/TOKEN_B/TOKEN_C]"])
-    events: Annotated[tuple[Topic, ...], BeforeValidator(_topics)] = Field(default=(), examples=["[RequestPending]"])
+    events: Annotated[tuple[Occasion, ...], BeforeValidator(_topics)] = Field(default=(), examples=["[RequestPending]"])
     namespaces: Annotated[tuple[str, ...], BeforeValidator(_texts)] = Field(default=(), examples=["[payments]"])
     policies: Annotated[tuple[str, ...], BeforeValidator(_texts)] = Field(default=(), examples=["[debug]"])
     detectors: Annotated[tuple[str, ...], BeforeValidator(_texts)] = Field(default=(), examples=["[RefusedDecision]"])
     severity: Annotated[Severity, BeforeValidator(_severity)] = Field(default=Severity.LOW, examples=["High"])
     to_person: Annotated[tuple[str, ...], BeforeValidator(_domains)] = Field(default=(), examples=["[example.com]"])
     per_minute: Annotated[int, BeforeValidator(_number)] = Field(default=20, examples=[20])
-    templates: Annotated[Mapping[Topic, TemplateSection], BeforeValidator(_templates)] = Field(
+    templates: Annotated[Mapping[Occasion, TemplateSection], BeforeValidator(_templates)] = Field(
         default={}, examples=["RequestPending: {body: '{{ text }}'}"]
     )
 

@@ -11,7 +11,7 @@ import pytest
 from curfew.audit.record import Record
 from curfew.core.notifications.message import Message
 from curfew.core.notifications.records import MOST_NAMED
-from curfew.core.notifications.told import Told
+from curfew.core.notifications.told import SettledMessages
 from curfew.ports.notifier import Channel, NotSent
 from curfew.processes.monitor.notifying import Notifying
 from curfew.processes.monitor.outgoing import KEEP, MOST_WAITING, STORM
@@ -91,7 +91,7 @@ class Desk:
         self.clock = LoopClock(NOON)
         self.numbers = Numbers()
         self.log = log if log is not None else []
-        self.told = Told()
+        self.told = SettledMessages()
         for record in self.log:
             self.told.learn(record)
         self.notifying = Notifying(

@@ -21,7 +21,7 @@ MOST_LISTED: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
-class Bounds:
+class ChannelBounds:
     """What a channel takes. A title of no characters means that it has none: the title is then the first line."""
 
     title: int
@@ -37,7 +37,12 @@ class Written:
 
 
 def written(
-    messages: Sequence[Message], manner: Manner, bounds: Bounds, *, link: str | None = None, look: Look | None = None
+    messages: Sequence[Message],
+    manner: Manner,
+    bounds: ChannelBounds,
+    *,
+    link: str | None = None,
+    look: Look | None = None,
 ) -> Written:
     """Return a message, or several as a digest, for a channel. `link` is the form of the address of a request's page."""
     if len(messages) > 1:
@@ -108,7 +113,7 @@ def _digest(messages: Sequence[Message], manner: Manner) -> tuple[str, list[str]
     return f"{len(messages)} messages of Curfew", [*lines, *((f"and {more} more",) if more > 0 else ())]
 
 
-def _fitted(title: str, lines: Sequence[tuple[int, str]], manner: Manner, bounds: Bounds) -> Written:
+def _fitted(title: str, lines: Sequence[tuple[int, str]], manner: Manner, bounds: ChannelBounds) -> Written:
     """Return title and text, without the lines for which there is no room."""
     has_title = bounds.title > 0 and not manner.is_fenced
     most = min(manner.most or bounds.body, MOST) - (2 * len(FENCE) + 4 if manner.is_fenced else 0)

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from curfew.adapters.notifying.manners import Manner, manner_of
 from curfew.adapters.notifying.templates import Look, TemplateRefused, looks_of
-from curfew.core.notifications.message import Message, Topic
+from curfew.core.notifications.message import Message, Occasion
 from curfew.core.notifications.routing import Match
 from curfew.ports.notifier import Channel
 from curfew.settings.files import read_given
@@ -24,14 +24,14 @@ _OURS: Final = ("batch", "emojis", "optional", "overflow", "retry", "store", "te
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Destination:
     """One address of a route, ready to be sent to."""
 
     channel: Channel
     plugin: Any
     manner: Manner
     match: Match
-    looks: Mapping[Topic, Look] = field(default_factory=dict)
+    looks: Mapping[Occasion, Look] = field(default_factory=dict)
     domains: tuple[
         str, ...
     ] = ()  # of the people that it sends to, each what is about them; empty: it has fixed receivers
@@ -54,7 +54,7 @@ class RoutesFile:
         """Nothing is read yet."""
         self._path = path
         self._digest = b""
-        self.places: Sequence[Place] = ()
+        self.places: Sequence[Destination] = ()
         self.trouble = "The routes of notifications have not been read yet."
         """What is wrong with the file, as a sentence for people without any address; empty if all is well."""
 
@@ -79,7 +79,7 @@ class RoutesFile:
         return True
 
 
-def _places(path: Path, route: RouteSection) -> list[Place]:
+def _places(path: Path, route: RouteSection) -> list[Destination]:
     match = Match(
         topics=frozenset(route.events),
         namespaces=route.namespaces,
@@ -102,7 +102,7 @@ def _places(path: Path, route: RouteSection) -> list[Place]:
             )
         manner = manner_of(family)
         channel = Channel(route.name, family, number, per_minute=route.per_minute, is_personal=bool(route.to_person))
-        places.append(Place(channel, plugin, manner, match, looks, route.to_person))
+        places.append(Destination(channel, plugin, manner, match, looks, route.to_person))
     return places
 
 

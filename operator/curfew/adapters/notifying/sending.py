@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Final
 
 from curfew.adapters.notifying.exchange import Exchange, exchanging
-from curfew.adapters.notifying.layout import Bounds, written
-from curfew.adapters.notifying.routes import Place, RoutesFile
+from curfew.adapters.notifying.layout import ChannelBounds, written
+from curfew.adapters.notifying.routes import Destination, RoutesFile
 from curfew.core.detectors.alert import Severity
 from curfew.core.notifications.message import Message
 from curfew.ports import Clock
@@ -100,10 +100,10 @@ def _in_a_thread(name: str, work: Callable[[], None]) -> asyncio.Future[None]:
     return done
 
 
-def _send(place: Place, messages: Sequence[Message], link: str | None, exchange: Exchange) -> None:
+def _send(place: Destination, messages: Sequence[Message], link: str | None, exchange: Exchange) -> None:
     plugin, message = place.plugin, messages[0]
     look = place.looks.get(message.topic) if len(messages) == 1 else None
-    text = written(messages, place.manner, Bounds(plugin.title_maxlen, plugin.body_maxlen), link=link, look=look)
+    text = written(messages, place.manner, ChannelBounds(plugin.title_maxlen, plugin.body_maxlen), link=link, look=look)
     if place.domains:
         plugin.targets = [(False, place.receiver(message))]
     worst = max(message.severity for message in messages)
@@ -126,7 +126,7 @@ def _send(place: Place, messages: Sequence[Message], link: str | None, exchange:
     )
 
 
-def _format(place: Place) -> str:
+def _format(place: Destination) -> str:
     """Return the format that our text is in, for Apprise to escape it or to leave it as it is."""
     formats = place.plugin.notify_format
     if not place.manner.is_verbatim or "text" in (formats if isinstance(formats, tuple) else (formats,)):

@@ -8,7 +8,7 @@ from jinja2 import StrictUndefined, Template, TemplateError
 from jinja2.exceptions import TemplateSyntaxError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from curfew.core.notifications.message import Topic
+from curfew.core.notifications.message import Occasion
 from curfew.settings.routes import RouteSection
 
 NAMES: Final = (
@@ -51,7 +51,7 @@ class Look:
     body: Template | None = None
 
 
-def looks_of(route: RouteSection) -> Mapping[Topic, Look]:
+def looks_of(route: RouteSection) -> Mapping[Occasion, Look]:
     """Return the templates of a route, or raise `TemplateRefused`. Each was tried once with made-up values."""
     return {
         topic: Look(
@@ -69,7 +69,7 @@ def filled(template: Template, values: Mapping[str, Any]) -> str | None:
         return None
 
 
-def _compiled(route: str, topic: Topic, part: str, source: str | None) -> Template | None:
+def _compiled(route: str, topic: Occasion, part: str, source: str | None) -> Template | None:
     if source is None:
         return None
     place = f"route {route}: the {part} of {topic}"

@@ -2,7 +2,7 @@
 
 from curfew.audit.record import Record
 from curfew.core.detectors.records import told
-from curfew.core.notifications.message import Fact, Message, Topic
+from curfew.core.notifications.message import Fact, Message, Occasion
 
 
 def alert_message(record: Record) -> Message | None:
@@ -22,7 +22,7 @@ def alert_message(record: Record) -> Message | None:
         Fact("Alert", record.id),
     )
     return Message(
-        topic=Topic.ALERT,
+        topic=Occasion.ALERT,
         record=record.id,
         at=record.at,
         title=f"{alert.severity.name.capitalize()}: {alert.title}",

@@ -10,7 +10,7 @@ from enum import StrEnum
 from curfew.core.detectors.alert import Severity
 
 
-class Topic(StrEnum):
+class Occasion(StrEnum):
     """What a message is about. Routes choose by these words."""
 
     REQUEST_PENDING = "RequestPending"  # for those who can approve
@@ -45,7 +45,7 @@ class Command:
 class Message:
     """What is to be told, to whoever a route names."""
 
-    topic: Topic
+    topic: Occasion
     record: str  # the id of the record that it tells
     at: datetime  # when it is due: aware, in UTC
     title: str  # a line

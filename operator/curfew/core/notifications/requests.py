@@ -9,7 +9,7 @@ from curfew.api.times import format_duration, format_time
 from curfew.audit.record import Record, RecordRefused, Story
 from curfew.core.detectors.alert import Severity
 from curfew.core.notifications.commands import decide
-from curfew.core.notifications.message import Command, Fact, Message, Topic
+from curfew.core.notifications.message import Command, Fact, Message, Occasion
 
 BEFORE_END = timedelta(minutes=5)
 """How long before the end of a grant its holder is reminded. A grant that is no longer than this has no reminder."""
@@ -48,7 +48,13 @@ def _pending(record: Record, told: Story) -> Iterator[Message]:
     )
     severity = Severity.MEDIUM if risk else Severity.LOW
     yield _message(
-        Topic.REQUEST_PENDING, record, told, f"Approval needed: {who}", severity, facts=facts, commands=_some(commands)
+        Occasion.REQUEST_PENDING,
+        record,
+        told,
+        f"Approval needed: {who}",
+        severity,
+        facts=facts,
+        commands=_some(commands),
     )
 
 
@@ -60,17 +66,17 @@ def _reviewed(record: Record, told: Story) -> Iterator[Message]:
     verb = {"Approve": "approved", "Deny": "denied"}[detail["decision"]]
     facts = (*_facts(told), *((Fact("Because", detail["reason"]),) if "reason" in detail else ()))
     title = f"Somebody has decided: {record.block['actor']} {verb} request {told.request} of {told.requester}{stage}"
-    yield _message(Topic.REQUEST_REVIEWED, record, told, title, Severity.LOW, facts=facts)
+    yield _message(Occasion.REQUEST_REVIEWED, record, told, title, Severity.LOW, facts=facts)
 
 
 def _approved(record: Record, told: Story) -> Iterator[Message]:
-    yield _message(Topic.REQUEST_APPROVED, record, told, f"Approved: request {told.request}", Severity.LOW)
+    yield _message(Occasion.REQUEST_APPROVED, record, told, f"Approved: request {told.request}", Severity.LOW)
 
 
 def _active(record: Record, told: Story) -> Iterator[Message]:
     until = format_time(told.expires_at) if told.expires_at is not None else "its end"
     where = f"{_role(told)} in {told.namespace}"
-    yield _message(Topic.GRANT_ACTIVE, record, told, f"{told.requester} holds {where} until {until}", Severity.LOW)
+    yield _message(Occasion.GRANT_ACTIVE, record, told, f"{told.requester} holds {where} until {until}", Severity.LOW)
 
 
 def ending(record: Record) -> Message | None:
@@ -84,7 +90,7 @@ def ending(record: Record) -> Message | None:
     where = f"{_role(told)} in {told.namespace}"
     title = f"Access ends in {format_duration(BEFORE_END)}: {told.requester} holds {where} until {format_time(told.expires_at)}"
     return Message(
-        topic=Topic.GRANT_ENDING,
+        topic=Occasion.GRANT_ENDING,
         record=record.id,
         at=told.expires_at - BEFORE_END,
         title=title,
@@ -99,7 +105,7 @@ def _glass(record: Record, told: Story) -> Iterator[Message]:
     title = f"The glass was broken: {told.requester} took {_role(told)} in {told.namespace} without asking first"
     review = decide(told, DecisionKind.REVIEW)
     yield _message(
-        Topic.GLASS_BROKEN,
+        Occasion.GLASS_BROKEN,
         record,
         told,
         title,
@@ -114,11 +120,13 @@ def _overdue(record: Record, told: Story) -> Iterator[Message]:
     title = f"Not reviewed in time: {told.requester} broke the glass with request {told.request} in {told.namespace}"
     review = decide(told, DecisionKind.REVIEW)
     yield _message(
-        Topic.REVIEW_OVERDUE, record, told, title, Severity.HIGH, facts=_facts(told), commands=_some((review,))
+        Occasion.REVIEW_OVERDUE, record, told, title, Severity.HIGH, facts=_facts(told), commands=_some((review,))
     )
 
 
-def _ended(topic: Topic, what: str, severity: Severity = Severity.LOW) -> Callable[[Record, Story], Iterator[Message]]:
+def _ended(
+    topic: Occasion, what: str, severity: Severity = Severity.LOW
+) -> Callable[[Record, Story], Iterator[Message]]:
     def tell(record: Record, told: Story) -> Iterator[Message]:
         title = f"{what}: request {told.request} of {told.requester} in {told.namespace}"
         yield _message(topic, record, told, title, severity)
@@ -131,16 +139,16 @@ _TELL: Mapping[str, Callable[[Record, Story], Iterator[Message]]] = {
     "review.submitted": _reviewed,
     "review.approved": _approved,
     "review.auto_approved": _approved,
-    "review.denied": _ended(Topic.REQUEST_CLOSED, "Denied"),
-    "request.rejected": _ended(Topic.REQUEST_CLOSED, "Refused"),
-    "request.timed_out": _ended(Topic.REQUEST_CLOSED, "Nobody decided in time"),
-    "request.cancelled": _ended(Topic.REQUEST_CLOSED, "Cancelled"),
-    "request.deleted": _ended(Topic.REQUEST_CLOSED, "Deleted", Severity.MEDIUM),
-    "grant.activation_failed": _ended(Topic.REQUEST_CLOSED, "Approved, but not granted", Severity.MEDIUM),
+    "review.denied": _ended(Occasion.REQUEST_CLOSED, "Denied"),
+    "request.rejected": _ended(Occasion.REQUEST_CLOSED, "Refused"),
+    "request.timed_out": _ended(Occasion.REQUEST_CLOSED, "Nobody decided in time"),
+    "request.cancelled": _ended(Occasion.REQUEST_CLOSED, "Cancelled"),
+    "request.deleted": _ended(Occasion.REQUEST_CLOSED, "Deleted", Severity.MEDIUM),
+    "grant.activation_failed": _ended(Occasion.REQUEST_CLOSED, "Approved, but not granted", Severity.MEDIUM),
     "grant.activated": _active,
-    "grant.expired": _ended(Topic.GRANT_ENDED, "The access has ended"),
-    "grant.revoked": _ended(Topic.GRANT_ENDED, "The access was ended early"),
-    "grant.binding_removed": _ended(Topic.GRANT_ENDED, "The access was removed by hand", Severity.MEDIUM),
+    "grant.expired": _ended(Occasion.GRANT_ENDED, "The access has ended"),
+    "grant.revoked": _ended(Occasion.GRANT_ENDED, "The access was ended early"),
+    "grant.binding_removed": _ended(Occasion.GRANT_ENDED, "The access was removed by hand", Severity.MEDIUM),
     "review.break_glass_invoked": _glass,
     "review.overdue": _overdue,
 }
@@ -153,7 +161,7 @@ ENDED = frozenset(
 
 
 def _message(
-    topic: Topic,
+    topic: Occasion,
     record: Record,
     told: Story,
     title: str,

@@ -4,14 +4,14 @@ import fnmatch
 from dataclasses import dataclass
 
 from curfew.core.detectors.alert import Severity
-from curfew.core.notifications.message import Message, Topic
+from curfew.core.notifications.message import Message, Occasion
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
     """What a route asks of a message. What is empty asks for nothing."""
 
-    topics: frozenset[Topic] = frozenset()
+    topics: frozenset[Occasion] = frozenset()
     namespaces: tuple[str, ...] = ()  # names, with * for any characters
     policies: tuple[str, ...] = ()  # the same; of policies in any namespace
     detectors: tuple[str, ...] = ()

@@ -9,7 +9,7 @@ MOST = 100_000
 """Most messages that are remembered. The oldest are forgotten first; only those of the last hour matter."""
 
 
-class Told:
+class SettledMessages:
     """The messages that went out, or were given up."""
 
     def __init__(self) -> None:

@@ -17,14 +17,14 @@ from curfew.audit.record import Record
 from curfew.core.notifications import records
 from curfew.core.notifications.desk import Desk
 from curfew.core.notifications.message import Message
-from curfew.core.notifications.told import Told
+from curfew.core.notifications.told import SettledMessages
 from curfew.ports import Clock
 from curfew.ports.notifier import Channel, Notifier
 from curfew.processes.monitor.outgoing import KEEP, Outgoing
 
 log = structlog.get_logger("curfew")
 
-REFRESH_SECONDS = 10.0
+REFRESH_SECONDS = 3.0
 """How often the file of routes is looked at."""
 
 LOOK_SECONDS = 1.0
@@ -64,7 +64,7 @@ class Notifying:
         *,
         log_name: str,
         submit: Callable[[Record], None],
-        told: Callable[[], Told],
+        told: Callable[[], SettledMessages],
     ) -> None:
         """Without a notifier, nobody is told anything. `told` returns what the monitor's log shows as settled."""
         self._notifier = notifier

@@ -14,7 +14,7 @@ from curfew.core.activity.coverage import Coverage
 from curfew.core.activity.noticing.noticing import Noticing
 from curfew.core.activity.sessions import Sessions
 from curfew.core.activity.tally import SessionTally
-from curfew.core.notifications.told import Told
+from curfew.core.notifications.told import SettledMessages
 from curfew.trail.memory import Memory
 
 ASSESSED = "session.assessed"
@@ -32,7 +32,7 @@ class Recollection(Memory):
         self._noticing = noticing
         self.attribution = Attribution(sessions)
         self.coverage = Coverage()
-        self.told = Told()
+        self.told = SettledMessages()
         self.assessed: dict[str, Record] = {}
         """By UID, the last answer for each session that the log holds."""
         self.covered_until: datetime | None = None

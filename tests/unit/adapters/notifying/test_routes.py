@@ -7,7 +7,7 @@ import pytest
 
 from curfew.adapters.notifying.routes import RoutesFile
 from curfew.adapters.notifying.templates import NAMES
-from curfew.core.notifications.message import Topic
+from curfew.core.notifications.message import Occasion
 from tests.support.messages import a_message
 
 SECRET = "hunter2hunter2"
@@ -28,7 +28,7 @@ def test_all_that_can_be_said_about_a_route(tmp_path: Path) -> None:
         f"""
         routes:
           - name: people
-            events: [{", ".join(Topic)}]
+            events: [{", ".join(Occasion)}]
             namespaces: [payments, team-*]
             policies: [debug]
             severity: Low

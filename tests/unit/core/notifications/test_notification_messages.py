@@ -13,12 +13,12 @@ from curfew.core.detectors.alert import Alert, Severity
 from curfew.core.detectors.records import raised
 from curfew.core.notifications.commands import WRITE_WHY, decide
 from curfew.core.notifications.desk import Desk
-from curfew.core.notifications.message import Topic
+from curfew.core.notifications.message import Occasion
 from curfew.core.notifications.plain import MOST_CHARACTERS, line
 from curfew.core.notifications.records import dropped, sent, settled
 from curfew.core.notifications.requests import messages
 from curfew.core.notifications.routing import Match
-from curfew.core.notifications.told import Told
+from curfew.core.notifications.told import SettledMessages
 from tests.support.builders import ALICE, BOB, NOON
 from tests.support.messages import UID, a_message, a_told_record, a_told_story
 
@@ -104,7 +104,7 @@ def test_approvers_hear_who_wants_what_and_how_to_decide() -> None:
     detail = {"needed": 2, "stages": ["owners", "security"], "reason_length": 10, "risk": ["ReadsSecrets"]}
     message = a_message(detail=detail)
 
-    assert message.topic is Topic.REQUEST_PENDING
+    assert message.topic is Occasion.REQUEST_PENDING
     assert message.title == f"Approval needed: {ALICE} asks for ClusterRole payments-debug in payments"
     facts = {fact.label: fact.value for fact in message.facts}
     assert facts["Risk"] == "ReadsSecrets"
@@ -127,23 +127,23 @@ def test_nobody_is_asked_to_approve_what_needs_no_approval() -> None:
 @pytest.mark.parametrize(
     ("event", "topic"),
     [
-        ("review.approved", Topic.REQUEST_APPROVED),
-        ("review.auto_approved", Topic.REQUEST_APPROVED),
-        ("review.denied", Topic.REQUEST_CLOSED),
-        ("request.rejected", Topic.REQUEST_CLOSED),
-        ("request.timed_out", Topic.REQUEST_CLOSED),
-        ("request.cancelled", Topic.REQUEST_CLOSED),
-        ("request.deleted", Topic.REQUEST_CLOSED),
-        ("grant.activation_failed", Topic.REQUEST_CLOSED),
-        ("grant.activated", Topic.GRANT_ACTIVE),
-        ("grant.expired", Topic.GRANT_ENDED),
-        ("grant.revoked", Topic.GRANT_ENDED),
-        ("grant.binding_removed", Topic.GRANT_ENDED),
-        ("review.break_glass_invoked", Topic.GLASS_BROKEN),
-        ("review.overdue", Topic.REVIEW_OVERDUE),
+        ("review.approved", Occasion.REQUEST_APPROVED),
+        ("review.auto_approved", Occasion.REQUEST_APPROVED),
+        ("review.denied", Occasion.REQUEST_CLOSED),
+        ("request.rejected", Occasion.REQUEST_CLOSED),
+        ("request.timed_out", Occasion.REQUEST_CLOSED),
+        ("request.cancelled", Occasion.REQUEST_CLOSED),
+        ("request.deleted", Occasion.REQUEST_CLOSED),
+        ("grant.activation_failed", Occasion.REQUEST_CLOSED),
+        ("grant.activated", Occasion.GRANT_ACTIVE),
+        ("grant.expired", Occasion.GRANT_ENDED),
+        ("grant.revoked", Occasion.GRANT_ENDED),
+        ("grant.binding_removed", Occasion.GRANT_ENDED),
+        ("review.break_glass_invoked", Occasion.GLASS_BROKEN),
+        ("review.overdue", Occasion.REVIEW_OVERDUE),
     ],
 )
-def test_each_step_has_its_message(event: str, topic: Topic) -> None:
+def test_each_step_has_its_message(event: str, topic: Occasion) -> None:
     message = a_message(event, policy=None, role=None)  # as little as a record has
 
     assert (message.topic, message.person, message.namespace) == (topic, ALICE, "payments")
@@ -172,7 +172,7 @@ def test_the_holder_is_reminded_five_minutes_before_the_end_and_not_after_it() -
     assert desk.next == until - timedelta(minutes=5)
     assert desk.due(until - timedelta(minutes=5, seconds=1)) == ()
     (reminder,) = desk.due(until - timedelta(minutes=5))
-    assert (reminder.topic, reminder.subject) == (Topic.GRANT_ENDING, UID)
+    assert (reminder.topic, reminder.subject) == (Occasion.GRANT_ENDING, UID)
     assert desk.due(until) == ()
 
 
@@ -223,7 +223,7 @@ def an_alert(silenced_by: str = "") -> Record:
 def test_an_alert_names_what_was_found() -> None:
     (message,) = Desk().alert(an_alert())
 
-    assert (message.topic, message.severity, message.detector) == (Topic.ALERT, Severity.HIGH, "ManyRequests")
+    assert (message.topic, message.severity, message.detector) == (Occasion.ALERT, Severity.HIGH, "ManyRequests")
     assert message.title == "High: Many requests"
     assert ("requests", "4") in [(fact.label, fact.value) for fact in message.facts]
 
@@ -239,8 +239,8 @@ def test_a_silenced_alert_is_not_told() -> None:
     ("match", "takes"),
     [
         (Match(), True),
-        (Match(topics=frozenset({Topic.REQUEST_PENDING})), True),
-        (Match(topics=frozenset({Topic.ALERT})), False),
+        (Match(topics=frozenset({Occasion.REQUEST_PENDING})), True),
+        (Match(topics=frozenset({Occasion.ALERT})), False),
         (Match(namespaces=("pay*",)), True),
         (Match(namespaces=("pay",)), False),
         (Match(policies=("debug",)), True),
@@ -256,7 +256,7 @@ def test_a_route_takes_what_fits_all_of_it(match: Match, *, takes: bool) -> None
 
 def test_what_the_log_shows_as_sent_or_given_up_is_settled() -> None:
     one, other = a_message(), a_message("grant.activated")
-    told = Told()
+    told = SettledMessages()
     told.learn(sent("log", [one], route="r", number=0, channel="Slack", attempts=1, at=NOON))
     told.learn(dropped("log", [one, other], route="s", number=1, channel="JSON", attempts=3, why="Gone.", at=NOON))
 
