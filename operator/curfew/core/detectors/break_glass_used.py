@@ -6,6 +6,7 @@ from typing import Final
 
 from pydantic import Field
 
+from curfew.audit.wording import duration
 from curfew.core.detectors.about import about, asker, counts, policy_of
 from curfew.core.detectors.alert import Alert, Evidence, Resolution, Seen, Severity
 from curfew.core.detectors.detector import Finding, Tuned
@@ -45,7 +46,7 @@ class BreakGlassUsed:
         settings = self._tuned.of(story.namespace, policy_of(story))
         used = self._used.add(story.requester or "", seen.at, Evidence.of(seen), within=settings.within)
         is_often = len(used) >= settings.often
-        again = f", {len(used)} times in {settings.within.days} days" if is_often else ""
+        again = f", {len(used)} times in {duration(settings.within)}" if is_often else ""
         yield Alert(
             detector=NAME,
             key=story.uid,

@@ -8,6 +8,7 @@ from typing import Final
 
 from pydantic import Field
 
+from curfew.audit.wording import duration
 from curfew.core.detectors.about import was_planned
 from curfew.core.detectors.alert import Alert, Evidence, Seen, Severity
 from curfew.core.detectors.detector import Finding, Tuned
@@ -77,7 +78,7 @@ class PrivilegedSpike:
             severity=Severity.HIGH,
             title="A spike of privileged grants",
             message=f"{len(lately)} privileged grants began within 60 min, for {len(people)} "
-            f"{'person' if len(people) == 1 else 'people'}; in a busy hour of the last {self._settings.within.days} days "
+            f"{'person' if len(people) == 1 else 'people'}; in a busy hour of the last {duration(self._settings.within)} "
             f"there were {usual}",
             trigger=seen,
             evidence=tuple(one.evidence for one in lately),

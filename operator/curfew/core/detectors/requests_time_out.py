@@ -7,6 +7,7 @@ from typing import Final
 
 from pydantic import Field
 
+from curfew.audit.wording import duration
 from curfew.core.detectors.about import policy_of
 from curfew.core.detectors.alert import Alert, Evidence, Seen, Severity
 from curfew.core.detectors.detector import Finding, Tuned
@@ -67,7 +68,7 @@ class RequestsTimeOut:
             severity=Severity.LOW,
             title="Many requests time out",
             message=f"under AccessPolicy {policy} in {story.namespace}, {len(lost)} of the last {len(outcomes)} requests in "
-            f"{settings.within.days} days timed out: nobody decided them",
+            f"{duration(settings.within)} timed out: nobody decided them",
             trigger=seen,
             evidence=tuple(one.evidence for one in lost),
             namespace=story.namespace,

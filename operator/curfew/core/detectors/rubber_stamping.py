@@ -131,7 +131,7 @@ class RubberStamping:
             severity=Severity.LOW,
             title="One person approves nearly everything",
             message=f"{by} gave {own} of the {all_} approvals under AccessPolicy {place[1]} in {place[0]} in "
-            f"{settings.share_within.days} days",
+            f"{duration(settings.share_within)}",
             trigger=seen,
             evidence=tuple(one.evidence for one in policy.approved if one.by == by),
             people=(by,),

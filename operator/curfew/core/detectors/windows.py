@@ -10,7 +10,7 @@ from typing import Final, Generic, TypeVar
 K = TypeVar("K")
 V = TypeVar("V")
 
-MOST_KEYS: Final = 100_000
+MOST_KEYS: Final = 30_000
 """How many keys (people, requests, pairs of them) a detector remembers, unless it needs fewer."""
 
 
