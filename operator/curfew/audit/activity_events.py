@@ -49,8 +49,6 @@ EXTERNAL_DETAIL = (
     "line",
 )
 
-NOTIFICATION_DETAIL = ("event", "messages", "route", "number", "channel", "count", "attempts")
-
 ACTIVITY_EVENTS = (
     EventType("call.read", "7001I", _API, API_READ, "A call under a grant read something.", CALL_DETAIL),
     EventType("call.created", "7002I", _API, API_CREATE, "A call under a grant created something.", CALL_DETAIL),
@@ -183,22 +181,6 @@ ACTIVITY_EVENTS = (
         OTHER,
         "Another system wrote that something was done, and it is tied to a grant.",
         EXTERNAL_DETAIL,
-    ),
-    EventType(
-        "notification.sent",
-        "7601I",
-        _ENTITY,
-        OTHER,
-        "People were told something: the receiver has taken it.",
-        NOTIFICATION_DETAIL,
-    ),
-    EventType(
-        "notification.dropped",
-        "7602W",
-        _ENTITY,
-        OTHER,
-        "People were not told something: it was given up.",
-        (*NOTIFICATION_DETAIL, "why"),
     ),
 )
 """In the order of their codes."""

@@ -19,6 +19,7 @@ from curfew.audit.event_type import (
     OcsfClass,
 )
 from curfew.audit.noticed_events import NOTICED_EVENTS
+from curfew.audit.notification_events import NOTIFICATION_EVENTS
 
 _ENTITY, _ACCESS = OcsfClass.ENTITY_MANAGEMENT, OcsfClass.USER_ACCESS_MANAGEMENT
 _ENDED = ("end_reason",)
@@ -219,6 +220,7 @@ EVENTS: Mapping[str, EventType] = MappingProxyType(
             ),
             *ACTIVITY_EVENTS,
             *DETECTION_EVENTS,
+            *NOTIFICATION_EVENTS,
             *NOTICED_EVENTS,
             EventType(
                 "audit.opened",

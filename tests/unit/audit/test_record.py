@@ -308,7 +308,7 @@ def test_a_story_can_be_ended() -> None:
 
 
 _OF_ACTIVITY = {"call", "stream", "session", "coverage", "external", "detection"}
-_OF_ACTIVITY |= {"decision", "binding", "guard", "role", "person"}
+_OF_ACTIVITY |= {"decision", "binding", "guard", "role", "person", "notification"}
 
 
 def test_events_have_a_stable_code_each_and_an_honest_tense() -> None:
