@@ -134,6 +134,7 @@ class Company:
     def __init__(self, seed: int) -> None:
         """Equal seeds are equal people."""
         self.chance = random.Random(seed)  # noqa: S311  to be had again, not secret
+        self.people = _PEOPLE
         self.planted_requests = 0
         self._number = 0
 

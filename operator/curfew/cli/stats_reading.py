@@ -53,8 +53,8 @@ class StatsReading:
             self._used = self._usages()
         self.book.take_activity(record)
         session = self._sessions.get(record.subject)
-        if session is not None and (usage := self._used.get(_policy(session))) is not None:
-            usage.take(session, record)
+        if session is not None and session.granted_at is not None:
+            self._used[_policy(session)].take(session, record)
 
     def stats(self, zone: tzinfo) -> RequestStats:
         """Return the statistics; without a record of activity, nothing is said of what was used."""

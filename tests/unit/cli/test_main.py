@@ -19,6 +19,7 @@ def test_help_names_all_commands_in_a_sensible_order() -> None:
     assert [line.split()[0] for line in commands] == [
         "audit",
         "alerts",
+        "stats",
         "lock",
         "unlock",
         "locks",
