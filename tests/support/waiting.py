@@ -54,15 +54,16 @@ class WaitingCompany(Company):
             yield tell("request.cancelled", at, story)
             yield tell("request.closed", at, story, phase="Cancelled")
             return
-        assert story.decide_by is not None
+        limit = story.decide_by
+        assert limit is not None
         if chance.random() < 0.04:
             refused = at + timedelta(seconds=20)
             yield tell("review.refused", refused, story, actor=story.requester, decision="Approve", effect="OwnRequest")
         for stage, by in zip(stages, self._approvers(story), strict=False):
             at = self._at_work(at) + timedelta(seconds=min(40_000, chance.lognormvariate(6, 1.5)))
-            if at >= story.decide_by:
-                yield tell("request.timed_out", story.decide_by, story)
-                yield tell("request.closed", story.decide_by, story, phase="TimedOut")
+            if at >= limit:
+                yield tell("request.timed_out", limit, story)
+                yield tell("request.closed", limit, story, phase="TimedOut")
                 return
             if way == "denied":
                 yield tell("review.submitted", at, story, actor=by, decision="Deny", effect="TookEffect", stage=stage)
@@ -77,7 +78,8 @@ class WaitingCompany(Company):
         chance = self.chance
         assert story.duration is not None
         begin = max(at, story.not_before or at)
-        story = replace(story, starts_at=begin, expires_at=begin + timedelta(seconds=story.duration))
+        end = begin + timedelta(seconds=story.duration)
+        story = replace(story, starts_at=begin, expires_at=end)
         yield tell("grant.intended", at, story, rules=RULES)
         begin += timedelta(milliseconds=chance.randrange(5, 600_000 if chance.random() < 0.05 else 50))
         if chance.random() < 0.02:
@@ -85,10 +87,9 @@ class WaitingCompany(Company):
             return
         story = replace(story, granted_at=begin, binding=BindingRef(f"curfew-{story.uid}", f"binding-{story.uid}"))
         yield tell("grant.activated", begin, story)
-        assert story.expires_at is not None
-        story = with_end(story, ended_at=story.expires_at, end_reason="DurationElapsed")
-        yield tell("grant.expired", story.expires_at, story, end_reason="DurationElapsed")
-        yield tell("request.closed", story.expires_at, story, phase="Expired")
+        story = with_end(story, ended_at=end, end_reason="DurationElapsed")
+        yield tell("grant.expired", end, story, end_reason="DurationElapsed")
+        yield tell("request.closed", end, story, phase="Expired")
 
     def _approvers(self, story: Story) -> list[str]:
         """Return those who may approve, in the order in which they look."""

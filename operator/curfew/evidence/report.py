@@ -1,7 +1,7 @@
 """The report of a period: a page of HTML that needs nothing else, and its tables as CSV."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -20,6 +20,8 @@ from curfew.evidence.grants import GrantMode
 from curfew.evidence.page import environment
 from curfew.evidence.sampling import SampledGrant
 from curfew.evidence.sessions import ALERT_COLUMNS, ANSWER_COLUMNS, SessionFigures, alert_row, answer_row
+from curfew.evidence.stats.figures import RequestStats
+from curfew.evidence.stats.pictures import pictures
 
 SHOWN = 500
 """The most rows of a table in the report itself. The whole table is always in its CSV file."""
@@ -75,6 +77,7 @@ class Pack:
     basis: Basis
     framework: Framework
     figures: Figures
+    stats: RequestStats
     exceptions: Sequence[Exceptional]
     samples: Sequence[SampledGrant]
     proofs: Sequence[Proof]
@@ -119,7 +122,8 @@ def render(pack: Pack) -> str:
             account=numbers.account,
             period=numbers.account.period,
             groups=_groups(pack.exceptions),
-            charts=_charts(numbers, pack.sessions),
+            charts=_charts(numbers, pack.sessions) | _marked(pictures(pack.stats)),
+            stats=pack.stats,
             decided=Spread.of(numbers.decision_times),
             late=Spread.of(numbers.latenesses),
             files={name: (content.count("\r\n") - 1, _digest(content)) for name, content in pack.tables.items()},
@@ -186,6 +190,10 @@ def _charts(numbers: Figures, sessions: SessionFigures | None) -> dict[str, Mark
             charts.Frame("Was anything changed?", "grants in force"),
             [(str(changes), sessions.by_changes[changes]) for changes in Changes],
         )
+    return _marked(drawn)
+
+
+def _marked(drawn: Mapping[str, str]) -> dict[str, Markup]:
     return {name: Markup(svg) for name, svg in drawn.items()}  # noqa: S704  `charts` escapes its input
 
 

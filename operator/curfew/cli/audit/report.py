@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from contextlib import aclosing
-from datetime import timedelta
+from datetime import UTC, timedelta
 from importlib.metadata import version
 from pathlib import Path
 
@@ -11,13 +11,14 @@ import click
 
 from curfew.adapters.clock import SystemClock
 from curfew.api.times import format_duration, parse_duration
+from curfew.audit.timespan import Span
 from curfew.audit.wording import count, printable, sentence
 from curfew.cli.audit import options
 from curfew.cli.audit.both_logs import Asked, BothLogs, activity_options, open_both
 from curfew.cli.audit.console import progress
 from curfew.cli.audit.exits import TAMPERED
 from curfew.cli.audit.reading import read_anchors, unreadable
-from curfew.cli.audit.session_reading import SessionReading
+from curfew.cli.audit.session_reading import SessionReading, records_in
 from curfew.evidence.account import HEARTBEAT, Ledger
 from curfew.evidence.figures import Figures
 from curfew.evidence.findings import find
@@ -25,6 +26,7 @@ from curfew.evidence.frameworks import FRAMEWORKS
 from curfew.evidence.period import Period, PeriodRefused
 from curfew.evidence.report import Basis, Pack, render
 from curfew.evidence.sampling import draw
+from curfew.evidence.stats.book import StatsBook
 from curfew.reader.anchors import Kept
 from curfew.reader.beginnings import in_words
 from curfew.reader.proofs import Shelf
@@ -180,10 +182,13 @@ async def _report(
     sessions = SessionReading(ledger.period) if both.activity is not None else None
     anchors = [one.anchor for one in kept]
     shelf = Shelf(log)
+    book = StatsBook(Span(ledger.period.begin, ledger.period.end))
     async with aclosing(verified_segments(store, log, verifier, anchors, progress=progress)) as links:
         async for link in links:
             ledger.take(link.segment)
             shelf.take(link)
+            for _, record in records_in(link.segment):
+                book.take(record)
             if sessions is not None:
                 sessions.take_trail(link.segment)
     verified = shelf.verified
@@ -220,6 +225,7 @@ async def _report(
         ),
         framework=FRAMEWORKS[framework],
         figures=figures,
+        stats=book.stats(UTC, None),
         exceptions=exceptions,
         samples=samples,
         proofs=[proof async for proof in shelf.proofs(store, sorted(wanted))],

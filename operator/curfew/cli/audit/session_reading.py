@@ -32,7 +32,7 @@ class SessionReading:
 
     def take_trail(self, segment: Segment) -> None:
         """Take the next verified segment of the trail."""
-        for _, record in _records(segment):
+        for _, record in records_in(segment):
             if record.at < self._period.end or self._recount.sessions.get(record.subject) is not None:
                 self._recount.learn_trail(record)
         self._segments += 1
@@ -47,7 +47,7 @@ class SessionReading:
         async with aclosing(verified_segments(place.store, place.log, verifier, progress=progress)) as links:
             async for link in links:
                 verified = link.verified
-                for index, record in _records(link.segment):
+                for index, record in records_in(link.segment):
                     self._recount.learn_activity(index, record)
                     ledger.take(index, record, outcome_of(record))
         assert verified is not None  # noqa: S101  a log without segments is no log, and was refused
@@ -80,7 +80,7 @@ class SessionReading:
         )
 
 
-def _records(segment: Segment) -> Iterator[tuple[int, Record]]:
+def records_in(segment: Segment) -> Iterator[tuple[int, Record]]:
     """Yield index and record of each line that this version can read."""
     for index, body in enumerate(segment.bodies, segment.first):
         with suppress(RecordRefused):
