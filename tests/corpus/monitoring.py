@@ -17,6 +17,11 @@ from tests.support.watching import ACTIVITY
 CHECKED_EVERY: Final = timedelta(hours=1)
 """How often it is recorded what was looked at. The monitor does it more often."""
 
+RESOLVED_AFTER: Final = timedelta(hours=6)
+
+OUTAGES: Final = timedelta(hours=31)
+"""How long it is from one time when the bucket is away to the next."""
+
 Delay = Callable[[Record, WhichLog], timedelta]
 
 
@@ -32,6 +37,23 @@ class Arrival:
 def soon(record: Record, log: WhichLog) -> timedelta:
     """Return how long a record takes to its log if all is well: the feed of audit events is a little slower."""
     return timedelta(seconds=2.4 if log is WhichLog.ACTIVITY else 0.3)
+
+
+def out_of_step(record: Record, log: WhichLog) -> timedelta:
+    """Return how long a record takes if the two logs are out of step by some seconds, now the one ahead and now the other."""
+    is_odd = record.at.hour % 2
+    return timedelta(seconds=(9, 1, 2, 14)[2 * is_odd + (log is WhichLog.ACTIVITY)])
+
+
+def with_outages(corpus: Corpus) -> Delay:
+    """Return the delays of a bucket that is away for some minutes, now and then: the trail arrives late, all at once."""
+
+    def delay(record: Record, log: WhichLog) -> timedelta:
+        since = corpus.begin + (record.at - corpus.begin) // OUTAGES * OUTAGES
+        away = since + timedelta(minutes=14) - record.at
+        return max(away, timedelta(seconds=1)) if log is WhichLog.TRAIL else timedelta(seconds=3)
+
+    return delay
 
 
 def arrivals(corpus: Corpus, delay: Delay = soon) -> list[Arrival]:
@@ -68,6 +90,7 @@ class Monitor:
 
     tuned: Mapping[str, Any]
     started_at: datetime
+    is_looked_after: bool = False  # somebody resolves each alert that is some hours old
     logs: dict[WhichLog, list[Record]] = field(default_factory=lambda: {log: [] for log in WhichLog})
     engine: Engine = field(init=False)
     _check_at: datetime = field(init=False)
@@ -90,6 +113,8 @@ class Monitor:
         for one in arriving:
             while self._check_at <= one.at:
                 self.look(self._check_at)
+                if self.is_looked_after:
+                    self._resolve_old(self._check_at)
                 self.check(self._check_at)
                 self._check_at += CHECKED_EVERY
             self.look(one.at)
@@ -99,6 +124,12 @@ class Monitor:
     def look(self, now: datetime) -> None:
         """Find what is due."""
         self.engine.look(now)
+        self.append(*self.engine.take())
+
+    def _resolve_old(self, now: datetime) -> None:
+        for alert in self.engine.open():
+            if alert.at <= now - RESOLVED_AFTER:
+                self.engine.resolve(alert.id, by="sam@example.com", reason="it was looked at", at=now)
         self.append(*self.engine.take())
 
     def check(self, now: datetime) -> None:

@@ -5,6 +5,7 @@ The first seed was looked at while the detectors and their defaults were made. T
 and nothing was ever changed because of what it showed.
 """
 
+from collections import Counter
 from datetime import timedelta
 
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from curfew.core.detectors.all import DETECTORS
 from tests.corpus.generating import Corpus, generate
 from tests.corpus.judging import Judgement, judge
-from tests.corpus.monitoring import Monitor, arrivals, before, settings
+from tests.corpus.monitoring import Monitor, arrivals, before, settings, with_outages
 from tests.support.scale import soaks
 
 TUNED, UNSEEN = 1, 2
@@ -74,6 +75,20 @@ def test_a_feed_that_is_confirmed_each_minute_gives_the_same(tuned: Judgement) -
 
     assert judgement.missed == ()
     assert len(judgement.false) == len(tuned.false)
+
+
+@pytest.mark.skipif(not soaks(), reason="make soak has the time for it")
+def test_a_bucket_that_is_away_is_taken_for_late_ends_and_nothing_else(tuned: Judgement) -> None:
+    """Ends that cannot be recorded are not known to be ends. As soon as they are, the alerts are resolved."""
+    monitor = Monitor(settings(tuned.corpus), before(tuned.corpus))
+    monitor.follow(arrivals(tuned.corpus, with_outages(tuned.corpus)))
+    judgement = judge(tuned.corpus, monitor.raised)
+    more = Counter(alert.detector for alert in judgement.false) - Counter(alert.detector for alert in tuned.false)
+
+    assert judgement.missed == ()
+    assert set(more) == {"LateRemoval"}
+    assert judgement.rate <= MOST_FALSE
+    assert not [alert for alert in monitor.engine.open() if alert.detector == "LateRemoval"]
 
 
 def _show(judgement: Judgement, capsys: pytest.CaptureFixture[str]) -> None:

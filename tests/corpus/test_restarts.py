@@ -7,20 +7,21 @@ fit into a short time; `make soak` kills it ten times as often. The places are o
 import random
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import pairwise
 
 import pytest
 
-from curfew.audit.record import Record
 from curfew.core.detectors.alert import WhichLog
+from curfew.core.detectors.silences import AlertSilence, silence_ended, silenced
 from tests.corpus.generating import Corpus, generate
-from tests.corpus.monitoring import Arrival, Delay, Monitor, arrivals, before, settings, soon
+from tests.corpus.monitoring import Arrival, Delay, Monitor, arrivals, before, out_of_step, settings, soon, with_outages
 from tests.support.scale import seed, times
+from tests.support.watching import ACTIVITY
 
 KILLS = times(60)
-SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
+MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,43 +40,38 @@ class Run:
         return [place for place, one in enumerate(self.arriving) if one.record.id in before]
 
 
-def run(corpus: Corpus, delay: Delay) -> Run:
+def run(corpus: Corpus, delay: Delay, *, is_looked_after: bool = False) -> Run:
     """Let a monitor follow the logs of a company."""
     arriving = arrivals(corpus, delay)
-    undisturbed = a_monitor(corpus)
+    undisturbed = a_monitor(corpus, is_looked_after=is_looked_after)
     undisturbed.follow(arriving)
     return Run(corpus, arriving, undisturbed)
 
 
-def a_monitor(corpus: Corpus) -> Monitor:
+def a_monitor(corpus: Corpus, *, is_looked_after: bool = False) -> Monitor:
     """Return a monitor that has just been installed."""
-    return Monitor(settings(corpus), before(corpus))
+    return Monitor(settings(corpus), before(corpus), is_looked_after)
 
 
-def out_of_step(record: Record, log: WhichLog) -> timedelta:
-    """Return how long a record takes if the two logs are out of step by some seconds, now the one ahead and now the other."""
-    is_odd = record.at.hour % 2
-    return timedelta(seconds=(9, 1, 2, 14)[2 * is_odd + (log is WhichLog.ACTIVITY)])
-
-
-def with_outages(corpus: Corpus) -> Delay:
-    """Return the delays of a bucket that is away for some minutes, now and then: the trail arrives late, all at once."""
-
-    def delay(record: Record, log: WhichLog) -> timedelta:
-        since = corpus.begin + (record.at - corpus.begin) // OUTAGES * OUTAGES
-        away = since + timedelta(minutes=14) - record.at
-        return max(away, SECOND) if log is WhichLog.TRAIL else 3 * SECOND
-
-    return delay
-
-
-OUTAGES = timedelta(hours=31)
+def with_silences(corpus: Corpus) -> Corpus:
+    """Return a company that silences one detector for a month, and another one until somebody thinks better of it."""
+    silences = [
+        AlertSilence(
+            f"s-{number}", f"quiet-{number}", corpus.begin + until * DAY, "known", "sam@example.com", detector=name
+        )
+        for number, (name, until) in enumerate((("UnusedGrant", 60), ("UnfamiliarPlace", 80)))
+    ]
+    told = [
+        *(silenced(one, ACTIVITY, at=corpus.begin + 30 * DAY) for one in silences),
+        silence_ended(silences[1], ACTIVITY, at=corpus.begin + 70 * DAY, why="it was removed"),
+    ]
+    return replace(corpus, activity=tuple(sorted((*corpus.activity, *told), key=lambda record: record.body["time"])))
 
 
 @pytest.fixture(scope="module")
 def small() -> Corpus:
     """Return a company of twenty."""
-    return generate(seed=1, people=20)
+    return with_silences(generate(seed=1, people=20))
 
 
 @pytest.fixture(scope="module", params=["out of step", "the bucket was away"])
@@ -85,7 +81,7 @@ def company(request: pytest.FixtureRequest, small: Corpus) -> Run:
         "out of step": lambda: out_of_step,
         "the bucket was away": lambda: with_outages(small),
     }
-    return run(small, delays[request.param]())
+    return run(small, delays[request.param](), is_looked_after=True)
 
 
 def test_kills_lose_no_alert_and_repeat_none(company: Run) -> None:
@@ -94,7 +90,7 @@ def test_kills_lose_no_alert_and_repeat_none(company: Run) -> None:
     places = sorted(
         {*chance.sample(range(len(company.arriving)), KILLS // 2), *_some(company.decisive, KILLS - KILLS // 2, chance)}
     )
-    monitor = a_monitor(company.corpus)
+    monitor = a_monitor(company.corpus, is_looked_after=True)
     begun = 0
     for place in places:
         monitor.follow(company.arriving[begun:place])
@@ -103,6 +99,7 @@ def test_kills_lose_no_alert_and_repeat_none(company: Run) -> None:
     monitor.follow(company.arriving[begun:])
 
     assert len(company.undisturbed.raised) > 25
+    assert any("silenced_by" in record.block["detail"] for record in company.undisturbed.raised)
     assert _told(monitor) == _told(company.undisturbed), f"CURFEW_SEED={seed()}"
 
 
@@ -137,6 +134,9 @@ def _some(places: Sequence[int], number: int, chance: random.Random) -> list[int
     return chance.sample(places, min(number, len(places)))
 
 
-def _told(monitor: Monitor) -> Counter[tuple[str, str]]:
-    """Return all alerts and their ends, each as often as it is in the log."""
-    return Counter((record.event, record.id) for record in (*monitor.raised, *monitor.resolved))
+def _told(monitor: Monitor) -> Counter[tuple[str, str, str]]:
+    """Return all alerts with what silences them, and their ends, each as often as it is in the log."""
+    return Counter(
+        (record.event, record.id, str(record.block["detail"].get("silenced_by", "")))
+        for record in (*monitor.raised, *monitor.resolved)
+    )
