@@ -217,9 +217,11 @@ class World(RuleBasedStateMachine):
         self.wake_all()
 
     @precondition(lambda self: len(self.locked) < 2)
-    @rule(who=st.sampled_from(PEOPLE), minutes=st.sampled_from([0, 7]))
-    def lock(self, who: str, minutes: int) -> None:
-        """Somebody locks a person, for a while or until it is lifted."""
+    @rule(data=st.data(), minutes=st.sampled_from([0, 7]))
+    def lock(self, data: st.DataObject, minutes: int) -> None:
+        """Somebody locks a person, for a while or until it is lifted: one who holds something, if anybody does."""
+        holders = sorted({self.asked[name]["who"] for name in self.names("Active")})
+        who = data.draw(st.sampled_from(holders or PEOPLE))
         self.count += 1
         end = self.stage.clock.now() + timedelta(minutes=minutes) if minutes else None
         more = {"endsAt": format_time(end)} if end else {}

@@ -1,5 +1,6 @@
 """Locks in the operator: they end what they cover whatever else is known, refuse what is new, and are recorded once."""
 
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -276,3 +277,35 @@ async def test_the_self_test_has_its_own_answer_under_a_lock(stage: Stage) -> No
     stage.cluster.apply(a_request("curfew-probe", requester=by, submittedBy=by, created=NOON + timedelta(seconds=1)))
     await stage.settle()
     assert stage.cluster.status("curfew-probe")["endReason"] == "SelfTest"
+
+
+@pytest.mark.parametrize("is_over", [False, True], ids=["by a lock", "because its time is over"])
+async def test_what_was_forged_and_ended_before_anything_was_listed_is_no_grant(stage: Stage, is_over: bool) -> None:
+    """Its request waits for people still. It must not look as if it had held the access."""
+    stage.cluster.apply(a_policy(approval={"mode": "Automatic"}))
+    await granted(stage, "model")
+    (binding,) = stage.bindings()
+    stage.cluster.apply(a_policy("slow", approval={"mode": "Review", "count": 1}))
+    uid = stage.cluster.apply(a_request("forged", policyName="slow", created=stage.clock.now()))["metadata"]["uid"]
+    await stage.settle()
+    forged = json.loads(json.dumps(binding).replace(binding["metadata"]["labels"]["curfew.dev/request-uid"], uid))
+    forged["metadata"]["annotations"]["curfew.dev/request"] = "forged"
+    forged["metadata"]["annotations"]["curfew.dev/terms"] = stage.cluster.status("forged")["terms"]["digest"]
+    if is_over:
+        forged["metadata"]["annotations"]["curfew.dev/starts-at"] = "2026-11-23T10:00:00Z"
+        forged["metadata"]["annotations"]["curfew.dev/expires-at"] = "2026-11-23T11:00:00Z"
+    for field in ("uid", "resourceVersion"):
+        forged["metadata"].pop(field)
+    stage.cluster.watchers = []
+    seen = stage.cluster.apply(forged)
+    stage.restart()
+    if not is_over:
+        stage.store.locks.see(stage.cluster.apply(a_lock()))
+    key = stage.store.see_binding(seen)
+    assert key is not None
+    await stage.reconciler.reconcile(key)  # before anything else is listed
+    assert [each["metadata"]["name"] for each in stage.bindings()] == [binding["metadata"]["name"]]
+    await stage.settle()
+
+    assert [record.event for record in stage.log].count("grant.activated") == 1
+    assert stage.phase("forged") == ("Pending" if is_over else "Failed")

@@ -93,8 +93,8 @@ def adopt(facts: Facts) -> Step | None:
     if status.phase not in (Phase.PENDING, Phase.APPROVED):
         return None
     binding = facts.binding or facts.lost
-    if binding is None:
-        return None
+    if binding is None or (facts.binding is None and not ending.is_announced(facts)):
+        return None  # what was removed before it was known whether it was a grant, and was none
     if not ending.is_ours(binding):
         return transition(
             facts,

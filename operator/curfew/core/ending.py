@@ -87,7 +87,7 @@ def somebody_decided(facts: Facts, _: Binding | None) -> Cause | None:
 
 def log_does_not_announce_it(facts: Facts, _: Binding | None) -> Cause | None:
     """The grant was not announced (promises P2 and P9)."""
-    return None if _is_announced(facts) else (Reason.BINDING_UNANNOUNCED, "the log does not announce it")
+    return None if is_announced(facts) else (Reason.BINDING_UNANNOUNCED, "the log does not announce it")
 
 
 def end_is_later_than_announced(facts: Facts, binding: Binding | None) -> Cause | None:
@@ -192,7 +192,7 @@ def _removed(facts: Facts) -> Cause:
     return Reason.BINDING_REMOVED, what if grant is None else f"{what}; {wording.shown_by_audit_log(grant.uid)}"
 
 
-def _is_announced(facts: Facts) -> bool:
+def is_announced(facts: Facts) -> bool:
     """Whether a binding can be a grant: the log must announce it, whatever the status shows (promises P2 and P9).
 
     Until the log is read, a missing announcement proves nothing. A binding that too few people agreed to is removed anyway.

@@ -58,7 +58,8 @@ class DeletedRequests:
         A binding that the log does not announce was no grant, and is recorded as that. Raise a `ClusterError`.
         """
         await self._remover.remove(uid, Remove(binding, *cause))
-        if self._store.request(uid) is None and self._trail.health.is_open and self._trail.intent(uid) is None:
+        is_unknown = self._store.is_synced and self._store.request(uid) is None
+        if is_unknown and self._trail.health.is_open and self._trail.intent(uid) is None:
             self._remover.tell_of_orphan(binding, f"the log does not announce it, and {cause[1]}", self._clock.now())
 
     async def close_stories(self) -> None:
