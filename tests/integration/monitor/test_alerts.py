@@ -35,7 +35,7 @@ from tools.servers.ports import LOOPBACK
 WITHIN: Final = 5.0
 """Seconds from when the cause can be seen until the alert is everywhere."""
 
-LATE: Final = timedelta(seconds=5)
+LATE: Final = timedelta(seconds=3)
 """How late a removal is late here."""
 
 EVENTS: Final = "/apis/events.k8s.io/v1/namespaces/{}/events?limit=5000"
@@ -214,7 +214,7 @@ async def test_a_late_removal_is_told_while_the_operator_is_stopped(
 ) -> None:
     """Nothing but time has shown it."""
     place = watcher.sessions.place
-    ends = datetime.now(UTC) + timedelta(seconds=12)
+    ends = datetime.now(UTC) + timedelta(seconds=9)
     asked = await place.ask(place.people.alice, "automatic", notAfter=format_time(ends.replace(microsecond=0)))
     await asked.phase("Active")
     with dead(operator):

@@ -424,3 +424,25 @@ async def test_others_have_their_turn_while_much_is_read(monkeypatch: pytest.Mon
         counting.cancel()
 
     assert turns >= 500
+
+
+async def test_what_is_due_is_looked_for_while_more_and_more_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Under a flood, the end of a log may never be reached."""
+    place, looks = Place(), 0
+    async with place.monitored() as monitor:
+        await asyncio.sleep(5)
+        look = monitor.detecting.engine.look
+
+        def count(now: datetime) -> None:
+            nonlocal looks
+            looks += 1
+            look(now)
+
+        monkeypatch.setattr(monitor.detecting.engine, "look", count)
+        monkeypatch.setattr("curfew.processes.monitor.detecting.LEARN_SECONDS", 0.0)
+        place.grow(*many(START - timedelta(minutes=50), 50), at=START + timedelta(seconds=5))
+        monitor.detecting.changed()
+        await asyncio.sleep(0.5)
+
+    assert looks >= 50
+    assert place.alerts() == ["ManyRequests"]

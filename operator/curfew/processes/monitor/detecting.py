@@ -31,6 +31,9 @@ SLICE_SECONDS = 0.005
 LOOK_SECONDS = 1.0
 """How often to look whether something is due, besides when records were written."""
 
+LEARN_SECONDS = 1.0
+"""How long records are learnt at most before it is looked what is due: under a flood, the end of a log is never reached."""
+
 RETRY_SECONDS = 2.0
 LASTING_SECONDS = 60.0
 """Between two tries while a log cannot be read, and while it is not whole, which only a person can mend."""
@@ -110,6 +113,7 @@ class Detecting:
         self._raised: list[
             tuple[int, datetime | None, Record]
         ] = []  # alerts of the log at the start, not looked at before
+        self._is_at_end = False  # both logs were read to their ends
         self.has_begun = asyncio.Event()
         self.trouble = "The logs are being read."
         """Why alerts may be missing now, as a sentence for people; empty if all is well."""
@@ -197,9 +201,11 @@ class Detecting:
             await reader.open(since)
 
     async def _learn(self) -> None:
-        """Learn everything that was appended to either log."""
+        """Learn what was appended to either log: at a start all of it, later for a second at most."""
         loop = asyncio.get_running_loop()
-        pause_at = loop.time() + SLICE_SECONDS
+        began = loop.time()
+        pause_at = began + SLICE_SECONDS
+        self._is_at_end = False
         own = self._readers[-1]
         while (seen := await take_earlier(self._readers)) is not None:
             self.engine.learn(seen)
@@ -208,6 +214,10 @@ class Detecting:
             if loop.time() >= pause_at:
                 await asyncio.sleep(0)
                 pause_at = loop.time() + SLICE_SECONDS
+            if self.has_begun.is_set() and loop.time() - began >= LEARN_SECONDS:
+                self._news.set()  # there is more
+                return
+        self._is_at_end = True
 
     def _learn_own(self, record: Record, index: int, sealed_at: datetime | None) -> None:
         for learn in self._learn_also:
@@ -231,7 +241,7 @@ class Detecting:
         """Look what is due, and have what is new recorded."""
         now = self._clock.now()
         for reader in self._readers:
-            if reader.sealed_at is not None:
+            if self._is_at_end and reader.sealed_at is not None:
                 self.engine.heard(reader.which, reader.sealed_at)
         self.engine.look(now)
         for record in self.engine.take():
