@@ -138,10 +138,21 @@ def an_operator(installation: Installation, folder: Path, environ: Mapping[str, 
 
 
 def a_monitor(
-    installation: Installation, feed: AuditFeed, folder: Path, environ: Mapping[str, str], **audit: str
+    installation: Installation,
+    feed: AuditFeed,
+    folder: Path,
+    environ: Mapping[str, str],
+    *,
+    routes: Path | None = None,
+    **audit: str,
 ) -> CurfewProcess:
-    """Return the monitor of an installation, not started, at the end of the API server's way to it."""
+    """Return the monitor of an installation, not started, at the end of the API server's way to it.
+
+    It tells people by `routes`.
+    """
     settings = installation.settings("curfew-monitor")
+    if routes is not None:
+        settings["notifications"] = {"routes": str(routes)}
     key = installation.signing_key(folder / "monitor.pem", MONITOR_SIGNING_KEY)
     settings["audit"] |= {"keyFile": str(key), **audit}
     settings["intake"]["webhook"] = {

@@ -964,3 +964,12 @@ async def test_what_races_the_binding_ends_it(what: str, when: str, monkeypatch:
     assert stage.events(uid)[-2:] == ["grant.revoked", "request.closed"]
     assert stage.events(uid).count("grant.revoked") == 1
     assert what == "deletion" or stage.phase() == "Revoked"
+
+
+async def test_the_record_of_an_accepted_request_has_what_its_approvers_have_to_know() -> None:
+    stage = Stage()
+    await pending(stage)
+
+    (record,) = (record for record in stage.trail.log if record.event == "request.accepted")
+    assert record.block["detail"]["needed"] == 1
+    assert record.block["story"]["decide_by"] == stage.cluster.status("inc-4711")["decideBy"]

@@ -12,6 +12,7 @@ from typing import Any, Final, Literal, Self
 import yaml
 
 from tools.demo.access import Caller
+from tools.demo.telling import Inbox
 from tools.installation import CHECKOUT, KINDS, SYSTEM, Installation
 from tools.running import CurfewProcess, a_monitor, an_operator
 from tools.servers.audit import AuditFeed
@@ -52,6 +53,7 @@ class Stage:
         # The chart refuses a monitor that cannot read the trail, and only a control plane of ours sends its audit events.
         is_heard = store == "s3" and self.environment.choice == "local"
         self.feed = AuditFeed(self.environment.folder / "feed") if is_heard else None
+        self.inbox = Inbox(self.folder)
         self._running: list[CurfewProcess] = []
         self._stack = contextlib.ExitStack()
 
@@ -112,7 +114,11 @@ class Stage:
         """Start the monitor and return what its parts report when it has seen that it hears everything."""
         if self.feed is None:
             raise ServersError("There is no way from this API server to a monitor.")
-        self._run(a_monitor(self.installation, self.feed, self.folder, self.environ, heartbeat=HEARTBEAT))
+        self._stack.enter_context(self.inbox)
+        monitor = a_monitor(
+            self.installation, self.feed, self.folder, self.environ, routes=self.inbox.routes, heartbeat=HEARTBEAT
+        )
+        self._run(monitor)
         return self._running[-1].await_part("coverage", "the feed of audit events is whole")
 
     def _run(self, process: CurfewProcess) -> None:

@@ -17,6 +17,7 @@ from tools.demo.activity import ActivitySteps
 from tools.demo.locking import LockStep
 from tools.demo.narration import Narrator
 from tools.demo.stage import BUCKET, NAMESPACE, Stage
+from tools.demo.telling import Telling
 from tools.installation import OPERATOR
 from tools.servers.pki import PEOPLE
 from tools.servers.progress import Progress
@@ -58,6 +59,7 @@ class Story:
         self._tell = narrator
         self._activity = ActivitySteps(stage, narrator)
         self._locks = LockStep(stage, narrator)
+        self._telling = Telling(stage.inbox, narrator)
         self._figures: list[str] = []
         self._approved_at = datetime.now(UTC)
         self._request: dict[str, Any] = {}
@@ -200,6 +202,8 @@ class Story:
         )
         tell.run("kubectl --context alice get accessrequest -n payments", says=("Pending", PEOPLE["alice"], "0/1"))
         tell.say("The file does not name alice: the API server knows who she is and filled in her name.")
+        if self._stage.has_monitor:
+            self._telling.bob_hears()
 
     def nobody_approves_themselves(self) -> None:
         """Have alice try to approve her own request."""
@@ -209,6 +213,8 @@ class Story:
         tell.say(
             "The API server itself refused it, by an admission policy. Neither a webhook nor the operator was asked."
         )
+        if self._stage.has_monitor:
+            self._telling.security_hears()
 
     def bob_approves(self) -> None:
         """Have bob approve, and watch alice's access begin."""

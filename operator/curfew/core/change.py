@@ -83,9 +83,18 @@ class Change:
             detail={**why, **(detail or {})},
         )
 
+    @property
+    def decide_by(self) -> datetime | None:
+        """When the time to decide is over, for a request that is accepted by this transition."""
+        if self.terms is None or self.facts.policy is None:
+            return None
+        return (self.facts.now + self.facts.policy.spec.decide_within).replace(microsecond=0)
+
     def story(self) -> Story:
         """Return the story of the request, including what the transition adds."""
         told = story(self.facts, self.reviews, terms=self.terms, binding=self.binding)
+        if self.decide_by is not None:
+            told = replace(told, decide_by=self.decide_by)
         if self.phase in (Phase.APPROVED, Phase.ACTIVE):
             told = replace(told, decided_at=self.facts.decided_at)
         if self.binding is not None:

@@ -30,13 +30,13 @@ def no_fields(change: Change) -> dict[str, Any]:
 def pinned_terms(change: Change) -> dict[str, Any]:
     """Return the terms that were pinned, and until when people may decide."""
     policy = change.facts.policy
-    if change.terms is None or policy is None:
+    if change.terms is None or change.decide_by is None or policy is None:
         return {}
     return {
         "decisions": [],
         "approvals": str(tally(policy.spec.approval, change.facts.request)),
         "terms": change.terms.model_dump(by_alias=True, exclude_none=True, mode="json"),
-        "decideBy": format_time((change.facts.now + policy.spec.decide_within).replace(microsecond=0)),
+        "decideBy": format_time(change.decide_by),
     }
 
 

@@ -126,6 +126,7 @@ async def test_people_are_told_of_a_request_from_its_beginning_to_its_end(
         assert pending["title"] == f"Approval needed: {alice.name} asks for ClusterRole view in {place.namespace}"
         assert "Reason: look <!here> at *this* {{ 7*7 }}\n" in pending["message"]
 
+        assert f"Decide by: {asked.status['decideBy']}\n" in pending["message"]
         lines = pending["message"].splitlines()
         done = await asyncio.to_thread(pasted, cluster, tmp_path, lines[lines.index("Approve:") + 1], "bob")
         assert done.returncode == 0, done.stderr
