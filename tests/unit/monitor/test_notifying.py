@@ -416,6 +416,7 @@ async def test_with_nobody_to_tell_nothing_is_kept() -> None:
         desk.notifying.alert(a_told_record())
 
     assert (desk.log, desk.notifying.trouble) == ([], "")
+    assert desk.numbers.ok
 
 
 async def test_a_record_that_nobody_can_read_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

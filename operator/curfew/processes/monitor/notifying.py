@@ -128,6 +128,7 @@ class Notifying:
     async def run(self) -> None:
         """Tell, for ever. Both logs were read back before."""
         if self._notifier is None:
+            self._numbers.set_notifications(0, ok=True)
             await asyncio.Event().wait()
             return
         self._new = asyncio.Queue()  # all that there are begin below
