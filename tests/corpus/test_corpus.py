@@ -6,6 +6,7 @@ and nothing was ever changed because of what it showed.
 """
 
 from collections import Counter
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -40,9 +41,11 @@ def test_every_detector_has_an_incident(corpus: Corpus) -> None:
     assert {one.detector for one in corpus.planted} >= set(DETECTORS)
 
 
-def test_every_incident_is_found_and_hardly_anything_else(tuned: Judgement, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_incident_is_found_and_hardly_anything_else(
+    tuned: Judgement, record_property: Callable[[str, object], None]
+) -> None:
     """With default settings."""
-    _show(tuned, capsys)
+    record_property("of the first seed", f"\n{tuned.table()}")
 
     assert tuned.missed == ()
     assert tuned.rate <= MOST_FALSE
@@ -57,10 +60,10 @@ def test_what_is_odd_is_no_incident(tuned: Judgement) -> None:
 
 
 def test_a_seed_that_nobody_looked_at_gives_the_same(
-    tuned: Judgement, unseen: Judgement, capsys: pytest.CaptureFixture[str]
+    tuned: Judgement, unseen: Judgement, record_property: Callable[[str, object], None]
 ) -> None:
     """Within noise: the number of false alerts is a count, and so is its difference."""
-    _show(unseen, capsys)
+    record_property("of the second seed", f"\n{unseen.table()}")
     noise = 3 * (len(tuned.false) + len(unseen.false)) ** 0.5
 
     assert unseen.missed == ()
@@ -89,12 +92,6 @@ def test_a_bucket_that_is_away_is_taken_for_late_ends_and_nothing_else(tuned: Ju
     assert set(more) == {"LateRemoval"}
     assert judgement.rate <= MOST_FALSE
     assert not [alert for alert in monitor.engine.open() if alert.detector == "LateRemoval"]
-
-
-def _show(judgement: Judgement, capsys: pytest.CaptureFixture[str]) -> None:
-    """Print the table, whether the test passes or not."""
-    with capsys.disabled():
-        print(f"\n{judgement.table()}")  # noqa: T201  it is what people read this test for
 
 
 def _judged(corpus: Corpus) -> Judgement:

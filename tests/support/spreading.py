@@ -15,6 +15,8 @@ TOGETHER: Final = {
     "docs": ("docs/",),
     # The stage of all attacks.
     "attacks": ("attacks/",),
+    # The ninety days of the company are made once.
+    "corpus": ("corpus/test_corpus.py", "corpus/test_shapes.py"),
     # The busy minute is played once.
     "minute": ("integration/operator/test_lifecycle.py", "integration/operator/test_bad_requests.py"),
 }
@@ -57,10 +59,12 @@ FIRST: Final = (
     "integration/chart/test_opting_in.py",
     "integration/chart/test_installing.py",
     "integration/bench/test_benches.py",
+    "corpus",
     "property/test_world.py::test_a_planted_bug_is_found",
     "unit/cli/test_report.py",
     "property/test_world.py::test_random_people_break_no_promise",
     "property/test_cleanup.py::test_nothing_is_deleted_whose_story_is_not_in_the_log",
+    "corpus/test_restarts.py",
     "unit/recorded/test_recorded.py",
     "unit/trail/test_crashes.py",
 )
