@@ -154,12 +154,17 @@ def _a_response() -> dict[str, Any]:
 
 
 def _a_lock() -> Json:
-    """Return a lock on nobody, that is over before it begins. Who makes it would be filled in, and be right."""
+    """Return a lock on nobody, that is over before it begins."""
     return {
         "apiVersion": "curfew.dev/v1alpha1",
         "kind": "AccessLock",
         "metadata": {"name": "canary"},
-        "spec": {"target": {"person": "nobody"}, "reason": "a canary", "endsAt": "2021-01-01T00:00:00Z"},
+        "spec": {
+            "target": {"person": "nobody"},
+            "reason": "a canary",
+            "submittedBy": ADMIN,
+            "endsAt": "2021-01-01T00:00:00Z",
+        },
     }
 
 
