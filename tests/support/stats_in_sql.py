@@ -33,7 +33,8 @@ CREATE TABLE marks AS SELECT subject,
   arg_min(t, idx) FILTER (event IN ('review.approved', 'review.denied')) AS agreed,
   bool_or(event IN ('review.auto_approved', 'review.break_glass_invoked')) AS alone,
   arg_min(t, idx) FILTER (idx = end_idx) AS over,
-  arg_min(event, idx) FILTER (idx = end_idx) AS last_event
+  arg_min(event, idx) FILTER (idx = end_idx) AS last_event,
+  arg_min(detail->>'$.phase', idx) FILTER (idx = end_idx) AS last_phase
 FROM until_end GROUP BY subject HAVING created IS NOT NULL;
 CREATE TABLE told AS SELECT subject,
   any_value(story->>'$.requester') AS requester,
@@ -45,7 +46,7 @@ FROM trail WHERE story IS NOT NULL GROUP BY subject;
 CREATE TABLE requests AS SELECT *,
   CASE last_event WHEN 'grant.activated' THEN 'Granted' WHEN 'request.rejected' THEN 'Rejected'
     WHEN 'request.cancelled' THEN 'Cancelled' WHEN 'request.timed_out' THEN 'TimedOut' WHEN 'request.deleted' THEN 'Deleted'
-    WHEN 'review.denied' THEN 'Denied' WHEN 'grant.activation_failed' THEN 'Failed' WHEN 'request.closed' THEN 'Closed'
+    WHEN 'review.denied' THEN 'Denied' WHEN 'grant.activation_failed' THEN 'Failed' WHEN 'request.closed' THEN last_phase
     ELSE 'Open' END AS outcome,
   timezone(getvariable('zone'), make_timestamptz(created * 1000)) AS here
 FROM marks JOIN told USING (subject)

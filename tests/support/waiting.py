@@ -22,6 +22,7 @@ _ENDS: Final = (
     ("denied", 5),
     ("cancelled", 3),
     ("rejected", 2),
+    ("revoked before it began", 2),
 )
 
 
@@ -72,6 +73,9 @@ class WaitingCompany(Company):
                 return
             yield tell("review.submitted", at, story, actor=by, decision="Approve", effect="Counted", stage=stage)
         yield tell("review.approved", at, story)
+        if way == "revoked before it began":
+            yield tell("request.closed", at + timedelta(minutes=chance.uniform(0, 90)), story, phase="Revoked")
+            return
         yield from self._held(at, story)
 
     def _held(self, at: datetime, story: Story) -> Iterator[Timed]:

@@ -18,6 +18,7 @@ from tools.demo.locking import LockStep
 from tools.demo.narration import Narrator
 from tools.demo.stage import BUCKET, NAMESPACE, Stage
 from tools.demo.telling import Telling
+from tools.demo.waiting import WaitingStep
 from tools.installation import OPERATOR
 from tools.servers.pki import PEOPLE
 from tools.servers.progress import Progress
@@ -60,6 +61,7 @@ class Story:
         self._activity = ActivitySteps(stage, narrator)
         self._locks = LockStep(stage, narrator)
         self._telling = Telling(stage.inbox, narrator)
+        self._waiting = WaitingStep(stage, narrator)
         self._figures: list[str] = []
         self._approved_at = datetime.now(UTC)
         self._request: dict[str, Any] = {}
@@ -94,6 +96,7 @@ class Story:
             self.how_exact,
             self.the_whole_record,
             *([activity.what_was_done] if is_monitored else []),
+            self._waiting.where_requests_wait,
             self._locks.one_command_stops_her,
         ]
         for step in steps:

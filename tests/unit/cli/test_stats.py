@@ -77,7 +77,7 @@ def ordered(rows: Iterable[Row]) -> list[Row]:
 
 
 def test_the_quarter_has_all_that_there_is_to_wait_for(found: Row) -> None:
-    assert found["outcomes"].keys() >= {"Granted", "Denied", "TimedOut", "Cancelled", "Rejected"}
+    assert found["outcomes"].keys() >= {"Granted", "Denied", "TimedOut", "Cancelled", "Rejected", "Revoked"}
     assert all(row["sum_ms"] > 0 for row in found["waiting"]["rows"])
     assert 0 < found["unattended_requests"] < found["need_people"]
     for table in ("by_stage", "timed_out", "approvers", "again", "unused_by_person", "used"):

@@ -24,6 +24,9 @@ OUTCOMES: Final = {
 }
 """What a request has come to, by the first of these events in the order of the log."""
 
+_PHASES: Final = frozenset({"Denied", "TimedOut", "Cancelled", "Expired", "Revoked", "Failed"})
+"""What the end of a story names, if no event before it did: for example, what was approved was revoked before it began."""
+
 LOOKS: Final = frozenset({"Approve", "Deny"})
 """The decisions by which an approver has looked at a request."""
 
@@ -69,7 +72,11 @@ class RequestJourney:
             self.decided = at
             self.needs_nobody = event in _AUTOMATIC
         if event in OUTCOMES:
-            self.outcome, self.over = OUTCOMES[event], at
+            phase = part(record, "detail").get("phase")
+            self.outcome, self.over = (
+                (str(phase) if event == "request.closed" and phase in _PHASES else OUTCOMES[event]),
+                at,
+            )
 
     def wait(self, as_of: int) -> WaitParts:
         """Return how long it has waited: until the access, or the end, or until `as_of` if it still waits."""
