@@ -1,6 +1,7 @@
 """What a report shows of the sessions of a period: one answer for each grant, and sums that are the sums of their parts."""
 
 import csv
+import json
 from collections import Counter
 from pathlib import Path
 
@@ -126,3 +127,17 @@ def alter_file(path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[20] ^= 1
     path.write_bytes(content)
+
+
+def test_the_page_shows_how_long_requests_waited(made: Path, location: Path) -> None:
+    """Each number is that of `curfew stats` for the same period."""
+    shown = page(made)
+    result = CliRunner().invoke(main, ["stats", str(location), "--period", PERIOD, "--no-index", "-o", "json"])
+    found = json.loads(result.stdout)
+
+    assert (
+        f"{sum(row['requests'] for row in found['by_hour']['rows']):,} requests of the period were accepted"
+        in shown.text
+    )
+    for row in found["by_policy"]["rows"][:10]:
+        assert f"{row['policy']}{row['requests']:,}" in shown.text

@@ -49,11 +49,14 @@ def wait_table(
     most: int | None = None,
     about: str = "",
 ) -> StatsTable:
-    """Return a table of waits, a row for each group: in the order given, or if cut to `most`, the largest sums first."""
+    """Return a table of waits, a row for each group: in the order given, or if cut to `most`, the longest first.
+
+    How long a group waits is the sum without the starts that were asked for: nobody waits for these against their will.
+    """
     names = list(groups)
     if most is not None:
-        sums = {one: WaitParts.sum(groups[one]).whole for one in names}
-        names.sort(key=lambda one: (-sums[one], one))
+        sums = {one: WaitParts.sum(groups[one]) for one in names}
+        names.sort(key=lambda one: (sums[one].start_time - sums[one].whole, one))
     shown, left = (names, []) if most is None else (names[:most], names[most:])
     together = [wait for one in left for wait in groups[one]]
     return StatsTable(
