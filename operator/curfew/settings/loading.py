@@ -40,6 +40,10 @@ def load(path: Path, model: type[Model]) -> Model:
         raise SettingsRefused((f"{path}{line}: is not YAML: {error.problem or error}.",)) from error
     except yaml.YAMLError as error:
         raise SettingsRefused((f"{path}: is not YAML: {error}.",)) from error
+    except ValueError as error:  # of a value that looks like a date or a number, and is none
+        raise SettingsRefused((f"{path}: holds a value that is not what it looks like; put it in quotes.",)) from error
+    except RecursionError:
+        raise SettingsRefused((f"{path}: is nested too deeply.",)) from None
     if not isinstance(data, dict):
         raise SettingsRefused((f"{path}: holds no settings; a settings file begins with: audit:",))
     lines, twice = _lines(node)

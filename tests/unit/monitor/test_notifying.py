@@ -289,6 +289,24 @@ async def test_more_than_are_kept_are_given_up_for_newer_ones_with_their_number(
     assert len({record.id for record in desk.log}) == len(desk.log)
 
 
+async def test_no_flood_drives_out_a_grave_message() -> None:
+    hang = asyncio.Event()
+    receiver = Receiver(hangs={"r": hang})
+    desk = Desk(receiver)
+    async with desk.running():
+        desk.asks("first")
+        await asyncio.sleep(0.1)
+        desk.notifying.learn(a_told_record("review.overdue", uid="grave", request="grave", at=desk.clock.now()))
+        for number in range(MOST_WAITING + 10):
+            desk.asks(f"u{number}")
+        hang.set()
+        await asyncio.sleep(10)
+
+    assert "grave" in receiver.uids
+    assert "u10" not in receiver.uids
+    assert "u11" in receiver.uids
+
+
 async def test_a_channel_that_hangs_holds_up_no_other() -> None:
     hang = asyncio.Event()
     receiver = Receiver(names=("bad", "good"), hangs={"bad": hang})

@@ -109,7 +109,9 @@ def _usual(values: Mapping[str, Any]) -> Iterator[tuple[int, str]]:
 
 def _digest(messages: Sequence[Message], manner: Manner) -> tuple[str, list[str]]:
     more = len(messages) - MOST_LISTED
-    lines = [f"- {manner.value(line(message.title, MOST_TITLE))}" for message in messages[:MOST_LISTED]]
+    # The gravest first: nobody hides an alert behind many requests.
+    gravest = sorted(messages, key=lambda message: -message.severity)[:MOST_LISTED]
+    lines = [f"- {manner.value(line(message.title, MOST_TITLE))}" for message in gravest]
     return f"{len(messages)} messages of Curfew", [*lines, *((f"and {more} more",) if more > 0 else ())]
 
 

@@ -75,6 +75,9 @@ class RoutesFile:
         except SettingsRefused as error:
             self.trouble = " ".join(error.problems)
             return False
+        except Exception as error:  # noqa: BLE001  whatever is in the file, it ends nothing, and the old routes stay
+            self.trouble = f"{self._path}: cannot be used: {type(error).__name__}."
+            return False
         self.trouble = ""
         return True
 
@@ -141,6 +144,9 @@ def _apprise() -> Any:
     import apprise
 
     logging.getLogger("apprise").disabled = True  # its lines may hold parts of addresses and of answers
+    logging.getLogger("urllib3").setLevel(
+        logging.CRITICAL + 1
+    )  # warns of answers that it cannot read, with the address
     asset = apprise.AppriseAsset(
         app_id="Curfew",
         app_desc="Curfew",

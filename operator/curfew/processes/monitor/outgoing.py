@@ -22,7 +22,7 @@ FIRST_RETRY_SECONDS = 1.0
 LONGEST_RETRY_SECONDS = 60.0
 
 MOST_WAITING = 1000
-"""Most messages that wait for a channel. The oldest are given up for newer ones, with their number."""
+"""Most messages that wait for a channel. For newer ones, the oldest of the least grave are given up, with their number."""
 
 MOST_TOGETHER = 500
 """Most messages in a digest."""
@@ -85,7 +85,9 @@ class Outgoing:
         self._channel = channel
         self._waiting.append(_Waiting(message, self._clock.now()))
         if len(self._waiting) > MOST_WAITING:
-            self._lost.append(self._waiting.popleft().message)
+            least = min(self._waiting, key=lambda one: one.message.severity)  # the first of them is the oldest
+            self._waiting.remove(least)
+            self._lost.append(least.message)
         self._wanted.set()
 
     async def run(self) -> None:

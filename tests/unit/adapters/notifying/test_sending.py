@@ -3,6 +3,7 @@
 import asyncio
 import threading
 import time
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -59,6 +60,31 @@ async def test_several_go_out_as_a_digest(tmp_path: Path) -> None:
     assert got["title"] == "60 messages of Curfew"
     assert got["message"].count(f"- Approval needed: {ALICE}") == 50
     assert got["message"].endswith("and 10 more")
+
+
+async def test_no_flood_hides_a_grave_message_in_a_digest(tmp_path: Path) -> None:
+    async with http_receiver() as receiver:
+        notifier = await a_notifier(tmp_path, receiver.url)
+        many = [a_message(request=f"inc-{number}", uid=f"u{number}") for number in range(60)]
+        grave = a_message("review.overdue", request="inc-99", uid="u99")
+        await notifier.send(notifier.channels(grave)[0], [*many, grave])
+
+    assert receiver.got[0]["message"].startswith("- Not reviewed in time:")
+
+
+async def test_no_log_holds_the_address_of_a_receiver(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    # A header that cannot be read: urllib3 would write the address into the log.
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nno header\r\n\r\n{}")
+        await writer.drain()
+
+    async with serving(answer) as port:
+        notifier, message = await a_notifier(tmp_path, f"json://{LOOPBACK}:{port}/secret-token"), a_message()
+        with suppress(NotSent):
+            await notifier.send(notifier.channels(message)[0], [message])
+
+    assert "secret-token" not in caplog.text
 
 
 @pytest.mark.parametrize(
