@@ -8,13 +8,18 @@ from typing import Any
 
 def plain(value: Any) -> Any:
     """Return a value without times, tuples and dataclasses; fields that are None or empty tuples are left out."""
-    if isinstance(value, str):  # most are: first, because every record of a log passes here
-        return value
     if isinstance(value, datetime):
         return told_time(value)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = ((name, getattr(value, name)) for name in _names_of(type(value)))
-        return {name: plain(part) for name, part in fields if part is not None and part != ()}
+        told = {}
+        for name in _names_of(type(value)):
+            part = getattr(value, name)
+            # Most parts are texts, and every record of a log passes here.
+            if type(part) is str:
+                told[name] = part
+            elif part is not None and part != ():
+                told[name] = plain(part)
+        return told
     if isinstance(value, tuple):
         return [plain(part) for part in value]
     return value
