@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -57,11 +57,14 @@ def ordinary(session: Session, role: str, place: Place, chance: random.Random) -
 def at_place(session: Session, did: Did, at: datetime, place: Place, **changes: Any) -> Call:
     """Return one call from a place."""
     verb, resource, name = did
-    call = a_call(session, verb, resource, at, name=name, source_addresses=(place.address,))
-    caller = Caller(session.requester, ("system:authenticated",), place.credential)
+    known: dict[str, Any] = {
+        "source_addresses": (place.address,),
+        "user_agent": place.user_agent,
+        "caller": Caller(session.requester, ("system:authenticated",), place.credential),
+    }
     if verb == "delete":
-        changes = {"uid": f"gone-{at:%H%M%S%f}", **changes}  # what is gone at once is answered with its UID
-    return replace(call, caller=caller, user_agent=place.user_agent, **changes)
+        known["uid"] = f"gone-{at:%H%M%S%f}"  # what is gone at once is answered with its UID
+    return a_call(session, verb, resource, at, name=name, **(known | changes))
 
 
 def recorded(session: Session, calls: Iterable[Call], how: How = How.BINDING) -> list[Record]:
