@@ -370,6 +370,18 @@ async def test_a_log_that_cannot_be_read_is_waited_for() -> None:
         assert monitor.numbers.ok[-1] is False
 
 
+async def test_a_defect_that_ends_the_detectors_shows(monkeypatch: pytest.MonkeyPatch) -> None:
+    place = Place()
+    async with place.monitored() as monitor:
+        await monitor.detecting.has_begun.wait()
+        assert monitor.detecting.trouble == ""
+        monkeypatch.setattr(monitor.detecting.engine, "take", lambda: 1 / 0)
+        await asyncio.sleep(5)
+
+        assert "ZeroDivisionError" in monitor.detecting.trouble
+        assert not monitor.numbers.ok[-1]
+
+
 async def test_a_log_that_does_not_exist_yet_is_waited_for() -> None:
     """At a first installation, the operator may be later than the monitor."""
     place = Place()

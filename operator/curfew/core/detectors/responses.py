@@ -11,7 +11,14 @@ from curfew.api.alert_response import AlertResponse, ResponseAction
 from curfew.audit.record import Record
 from curfew.core.detectors.engine import Engine
 from curfew.core.detectors.records import RESOLVED, SILENCED
-from curfew.core.detectors.silences import AlertSilence, silence_ended, silence_of, silenced
+from curfew.core.detectors.silences import (
+    LONGEST_SILENCE,
+    AlertSilence,
+    is_about,
+    silence_ended,
+    silence_of,
+    silenced,
+)
 from curfew.core.detectors.windows import Remembered
 
 _MOST_KNOWN: Final = 100_000
@@ -75,8 +82,12 @@ class Answers:
             return ""
         if not any((spec.detector, spec.person, spec.namespace)):
             return f"AlertResponse {meta.name} names nothing that it silences, and has no effect"
-        if spec.person == spec.submitted_by:
+        if spec.person is not None and is_about((spec.person,), spec.submitted_by):
             return f"AlertResponse {meta.name} has no effect: nobody can silence alerts about themselves"
+        if spec.ends_at > (meta.creation_timestamp or now) + LONGEST_SILENCE:
+            return (
+                f"AlertResponse {meta.name} would silence for more than {LONGEST_SILENCE.days} days, and has no effect"
+            )
         silence = AlertSilence(
             uid=meta.uid,
             name=meta.name,
@@ -98,7 +109,7 @@ class Answers:
         found = next((one for one in self._engine.open() if one.id == alert), None)
         if found is None:
             return f"AlertResponse {name} has no effect: alert {alert} is not open"
-        if by in found.people:
+        if is_about(found.people, by):
             return f"AlertResponse {name} has no effect: {by} cannot resolve an alert about themselves"
         self._engine.resolve(alert, by=by, reason=reason, at=now)
         return ""

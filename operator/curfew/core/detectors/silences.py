@@ -1,9 +1,11 @@
 """Silences: alerts that a person does not want to be told of for a while. They are recorded all the same."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
+from curfew.api.characters import person
 from curfew.api.times import format_time, parse_time
 from curfew.audit.finding_info import FindingInfo
 from curfew.audit.record import CURFEW, Record, make_record
@@ -14,6 +16,14 @@ from curfew.core.detectors.windows import Remembered
 MOST_SILENCES: Final = 10_000
 
 _TITLE: Final = "Alerts are silenced"
+
+
+LONGEST_SILENCE: Final = timedelta(days=90)
+
+
+def is_about(people: Iterable[str], who: str) -> bool:
+    """Whether somebody is among the people that an alert is about, however their name is spelt."""
+    return person(who) in map(person, people)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +43,7 @@ class AlertSilence:
     def covers(self, alert: Alert | ToldAlert) -> bool:
         """Whether an alert is silenced, as far as it goes by what it is about. Nobody silences alerts about themselves."""
         return (
-            self.by not in alert.people
+            not is_about(alert.people, self.by)
             and self.detector in ("", alert.detector)
             and (not self.person or self.person in alert.people)
             and self.namespace in ("", alert.namespace)

@@ -133,6 +133,15 @@ class Detecting:
 
     async def run(self) -> None:
         """Read both logs, then follow them, for ever. While one cannot be read, the detectors wait."""
+        try:
+            await self._follow()
+        except Exception as error:
+            # Whoever runs this begins again later; until then, nobody may think that all is well.
+            self.trouble = f"A defect has ended the detectors ({type(error).__name__}); they begin again soon."
+            self._numbers.set_detection(ok=False)
+            raise
+
+    async def _follow(self) -> None:
         await self._insist(self._open)
         if not self.has_begun.is_set():
             await self._begin()

@@ -113,11 +113,24 @@ def test_an_answer_that_the_log_holds_has_no_second_effect_after_a_restart() -> 
         (resolve(by=ALICE), "alice@example.com cannot resolve an alert about themselves"),
         (resolve(alert="0" * 32), "is not open"),
         (silence(person=ALICE, by=ALICE), "nobody can silence alerts about themselves"),
+        (resolve(by="ALICE@example.com"), "ALICE@example.com cannot resolve an alert about themselves"),
+        (silence(person="Alice@example.com", by=ALICE), "nobody can silence alerts about themselves"),
+        (silence(endsAt="9999-12-31T00:00:00Z"), "would silence for more than 90 days"),
         (silence(detector=None), "names nothing that it silences"),
         (response(action="Forget"), "cannot be read"),
         ({"metadata": None, "spec": []}, "cannot be read"),
     ],
-    ids=["own alert", "no alert", "own alerts", "everything", "no action", "rubbish"],
+    ids=[
+        "own alert",
+        "no alert",
+        "own alerts",
+        "own alert, other spelling",
+        "own alerts, other spelling",
+        "for ever",
+        "everything",
+        "no action",
+        "rubbish",
+    ],
 )
 def test_some_answers_have_no_effect(answer: dict[str, Any], why: str) -> None:
     """Admission refuses most of them already. Each is reported once."""
@@ -142,6 +155,15 @@ def test_a_silence_holds_until_its_end() -> None:
     assert log.events() == ["alert.silenced", "alert.silence_ended"]
     assert "its time has come" in log.records[-1].message
     assert log.engine.silences.all() == ()
+
+
+def test_nobody_silences_alerts_about_themselves_by_another_spelling() -> None:
+    log = Log()
+
+    log.look(silence(by="Alice@Example.com"))
+
+    assert log.events() == ["alert.silenced"]
+    assert log.engine.silences.covering(an_alert()) is None
 
 
 def test_a_silence_ends_when_its_object_is_deleted() -> None:
