@@ -234,7 +234,7 @@ async def test_two_logs_are_read_in_the_order_of_time() -> None:
         log = ALog(name, a_signer(name))
         log.append([opened(log.signer, name)])
         for each in order:
-            log.append([asked(each, START + minutes[each], which)])
+            log.append([asked(each, START + minutes[each], which)], START + timedelta(hours=1))
         reader = LogReader(MemoryStore(log.objects), name, None, which, None)
         await reader.open(START.date() - timedelta(days=1))
         readers.append(reader)
@@ -245,6 +245,26 @@ async def test_two_logs_are_read_in_the_order_of_time() -> None:
             taken.append((str(seen.log), (seen.at - START) // timedelta(minutes=1), seen.index))
 
     assert taken == [("trail", 0, 1), ("activity", 1, 1), ("trail", 3, 2), ("trail", 2, 3), ("activity", 4, 2)]
+
+
+async def test_a_record_that_is_dated_ahead_holds_back_no_log_and_blinds_no_detector() -> None:
+    far, readers = START + timedelta(days=20000), []
+    for which, name, dates in ((WhichLog.TRAIL, "main", (far, START)), (WhichLog.ACTIVITY, OWN, (START, START))):
+        log = ALog(name, a_signer(name))
+        log.append([opened(log.signer, name)], START)
+        for number, each in enumerate(dates, 1):
+            log.append([asked(number, each, which)], START + timedelta(minutes=number))
+        reader = LogReader(MemoryStore(log.objects), name, None, which, None)
+        await reader.open(START.date() - timedelta(days=1))
+        readers.append(reader)
+
+    taken = []
+    while (seen := await take_earlier(readers)) is not None:
+        taken.append(seen)
+
+    assert max(seen.at for seen in taken) == START + timedelta(minutes=1)
+    assert {str(seen.log) for seen in taken[-2:]} == {"trail"}
+    assert len(taken) == 6
 
 
 async def test_what_lies_before_the_first_start_only_teaches() -> None:

@@ -32,11 +32,15 @@ class Seen:
     record: Record
     log: WhichLog
     index: int  # of the record in its log
+    sealed_at: datetime | None = None  # when its segment was sealed, if that is known
 
     @cached_property
     def at(self) -> datetime:
-        """When it happened, aware and in UTC. A record may reach its log much later, if the bucket was away."""
-        return self.record.at
+        """When it happened, aware and in UTC. A record may reach its log much later, if the bucket was away.
+
+        Never later than its segment was sealed: by a clock that is ahead, nothing is blinded to what comes after.
+        """
+        return self.record.at if self.sealed_at is None else min(self.record.at, self.sealed_at)
 
     @cached_property
     def story(self) -> Story:

@@ -1,6 +1,7 @@
 """Calls under grants, as detectors read them: what was done, by which right, and whose grant it was."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from curfew.audit.record import Story
@@ -29,6 +30,12 @@ class GrantCall:
     person: str  # who holds the grant
     namespace: str  # of the grant
     policy: str  # its name; empty if the record does not hold it
+
+    @property
+    def at(self) -> datetime:
+        """When the API server got it, to the microsecond, and never later than its record was sealed."""
+        sealed_at = self.seen.sealed_at
+        return self.call.at if sealed_at is None else min(self.call.at, sealed_at)
 
 
 def grant_call(seen: Seen) -> GrantCall | None:

@@ -73,7 +73,7 @@ class MassDeletion:
         limit: int,
         did: str,
     ) -> Iterable[Finding]:
-        window = burst.add(known.seen, known.call.at, known.call.call, settings.within, weight=weight)
+        window = burst.add(known.seen, known.at, known.call.call, settings.within, weight=weight)
         if total(window) < limit:
             return
         how_much = f"{count(len(window), 'deletion')}" if did == "deleted" else f"{count(len(window), 'change')}"

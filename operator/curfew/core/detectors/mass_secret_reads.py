@@ -54,7 +54,7 @@ class MassSecretReads:
         who = f"{known.person}/{known.namespace}/{known.policy}"
         read = self._read[who] = self._read.get(who) or Burst()
         weight = 1 if known.call.name else settings.listing
-        window = read.add(seen, known.call.at, (known.call.namespace, known.call.name), settings.within, weight=weight)
+        window = read.add(seen, known.at, (known.call.namespace, known.call.name), settings.within, weight=weight)
         if total(window) < settings.secrets:
             return
         lists = sum(not name for _, name in (one.what for one in window))

@@ -52,7 +52,7 @@ class Probing:
         refused = self._refused[who] = self._refused.get(who) or Burst()
         call = known.call
         thing = call.verb, call.group, call.resource, call.subresource, call.name
-        window = refused.add(seen, call.at, (call.call, *thing), settings.within)
+        window = refused.add(seen, known.at, (call.call, *thing), settings.within)
         different = len({one.what[1:] for one in window})
         if len(window) < settings.refusals or different < settings.different:
             return

@@ -63,8 +63,8 @@ class TwoCredentials:
         before = used.get(id_)
         one = used[id_] = _with(before, known) if before is not None else UsedCredential(id_, known, known)
         for other in used.values():
-            older, newer = sorted((one, other), key=lambda each: each.first.call.at)
-            after = older.last.call.at - newer.first.call.at
+            older, newer = sorted((one, other), key=lambda each: each.first.at)
+            after = older.last.at - newer.first.at
             if older is not newer and after > settings.renewal:
                 yield replace(_alert(known, older, newer, after, seen), quiet=settings.quiet)
                 return
@@ -75,8 +75,8 @@ class TwoCredentials:
 
 
 def _with(used: UsedCredential, known: GrantCall) -> UsedCredential:
-    first = known if known.call.at < used.first.call.at else used.first
-    last = known if known.call.at > used.last.call.at else used.last
+    first = known if known.at < used.first.at else used.first
+    last = known if known.at > used.last.at else used.last
     return UsedCredential(used.id, first, last)
 
 
@@ -84,11 +84,11 @@ def _alert(known: GrantCall, older: UsedCredential, newer: UsedCredential, after
     places = [network(one.first.call.addresses[-1]) if one.first.call.addresses else "" for one in (older, newer)]
     is_elsewhere = places[0] != places[1] and all(places)
     where = f", from {places[0]} and from {places[1]}" if is_elsewhere else ""
-    steps = sorted((older.first, newer.first, older.last), key=lambda each: each.call.at)
+    steps = sorted((older.first, newer.first, older.last), key=lambda each: each.at)
     return Alert(
         detector=NAME,
         key=seen.record.subject,
-        at=max(older.last.seen.at, newer.last.seen.at, seen.at),
+        at=max(older.last.at, newer.last.at, seen.at),
         severity=Severity.HIGH if is_elsewhere else Severity.MEDIUM,
         title="Two credentials of one person were used at once",
         message=f"{known.person} used two credentials in turns under request {known.story.request}: the older one "

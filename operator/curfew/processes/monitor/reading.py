@@ -72,7 +72,7 @@ class LogReader:
                 index, line = self._lines.popleft()
                 record = read_record(line)
                 if record is not None:
-                    self._records.append(Seen(record, self.which, index))
+                    self._records.append(Seen(record, self.which, index, self.sealed_at))
                 continue
             if self._read is None:
                 self._read = await self._next()
@@ -111,7 +111,9 @@ class LogReader:
             return
         known = [(index, record) for index, line in numbered if (record := read_record(line)) is not None]
         told: list[Record] = list(await self._people.reveal_often([record for _, record in known]))
-        self._records.extend(Seen(record, self.which, index) for (index, _), record in zip(known, told, strict=True))
+        self._records.extend(
+            Seen(record, self.which, index, segment.at) for (index, _), record in zip(known, told, strict=True)
+        )
 
     def _bad(self, broken: ChainBroken) -> None:
         log.error("a log that the detectors read holds an object that is no segment of it", problem=str(broken))

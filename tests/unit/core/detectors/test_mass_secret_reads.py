@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from curfew.audit.record import Record
 from curfew.core.activity.call import CallStage
-from curfew.core.detectors.alert import Severity
+from curfew.core.detectors.alert import Seen, Severity, WhichLog
 from tests.support.activity import STANDING, a_call, refused
 from tests.support.builders import ALICE, NOON
 from tests.support.findings import Fold, called
@@ -106,3 +106,11 @@ def test_a_watch_of_all_counts_once_with_its_end() -> None:
     assert fold.found == []
     fold.learn(*reads(1))
     assert len(fold.alerts) == 1
+
+
+def test_a_call_that_is_dated_ahead_blinds_nobody_to_the_next_ones() -> None:
+    fold = Fold("MassSecretReads")
+    ahead = called(a_call("get", "secrets/ahead", at=BEGIN + timedelta(minutes=50)))
+    for number, record in enumerate([*ahead, *reads(20)]):
+        fold.found += fold.detector.learn(Seen(record, WhichLog.ACTIVITY, number, BEGIN + timedelta(minutes=1)))
+    assert fold.alerts
