@@ -9,6 +9,7 @@ from curfew.core.activity.wording import within
 from curfew.core.detectors.alert import Alert, Evidence, Resolution, Seen, Severity
 from curfew.core.detectors.detector import Finding
 from curfew.core.detectors.reading import actor, detail, number, text, texts
+from curfew.core.detectors.records import MOST_PEOPLE
 from curfew.core.detectors.tuning import DetectorSettings, Tuned
 
 NAME: Final = "RoleGrantedOutside"
@@ -50,7 +51,8 @@ class RoleGrantedOutside:
                 f"{more}, without an end{made}",
                 trigger=seen,
                 evidence=(Evidence.of(seen),),
-                people=tuple(dict.fromkeys((*users, *((by,) if by != CURFEW else ())))),
+                # Whoever made it is always among those that a record can name: nobody silences alerts about themselves.
+                people=tuple(dict.fromkeys((*users[: MOST_PEOPLE - 1], *((by,) if by != CURFEW else ())))),
                 namespace=text(told, "namespace"),
                 values={"subjects": len(subjects) + number(told, "more_subjects"), "role": role},
             ),

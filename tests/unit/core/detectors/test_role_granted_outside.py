@@ -1,5 +1,6 @@
 """A binding to a governed role that is no grant is told until it is gone; its use without a grant is told as well."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 from curfew.audit.record import Record
@@ -8,6 +9,7 @@ from curfew.core.activity.noticing.binding import OutsideBinding
 from curfew.core.activity.noticing.records import FoundBy, GoneBecause, found_outside, gone_outside, used_outside
 from curfew.core.activity.reason import RbacReason
 from curfew.core.detectors.alert import Severity
+from curfew.core.detectors.records import raised, told
 from tests.support.activity import a_call
 from tests.support.builders import ALICE, BOB, NOON
 from tests.support.findings import Fold
@@ -48,6 +50,16 @@ def test_who_made_it_is_left_out_if_it_is_not_known_and_so_are_subjects_that_are
     fold.learn(found(a_binding(more=7)))
     assert fold.alerts[0].message.endswith(f"to User {ALICE}, Group oncall and others, without an end")
     assert fold.alerts[0].values["subjects"] == 9
+
+
+def test_whoever_made_it_is_named_however_many_got_it() -> None:
+    fold = Fold("RoleGrantedOutside")
+    many = replace(a_binding(), subjects=tuple(f"User u{number}" for number in range(20)))
+    fold.learn(found(many, by=BOB))
+
+    alert = told(raised(fold.alerts[0], "main-activity"))
+    assert alert is not None
+    assert BOB in alert.people
 
 
 def test_it_ends_when_the_binding_is_gone_and_only_then() -> None:

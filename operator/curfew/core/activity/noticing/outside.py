@@ -73,7 +73,8 @@ class Outside:
 
     def is_worth_a_look(self, key: BindingKey) -> bool:
         """Whether a binding that was written has to be read: those of grants are looked after by Curfew itself."""
-        return key in self._known or self._sessions.by_binding(key.namespace, key.name) is None
+        session = self._sessions.by_binding(key.namespace, key.name)
+        return key in self._known or session is None or session.is_over
 
     def saw(self, seen: SeenBinding, call: Call | None, how: FoundBy, now: datetime) -> Iterator[Record]:
         """Yield what follows from a binding as it is now. `call` is the last one that wrote it, if that is known."""
@@ -172,6 +173,8 @@ def written_binding(call: Call) -> BindingKey | None:
 
 def _is_the_grant(session: Session, seen: SeenBinding) -> bool:
     role = session.role
+    if session.ended_at is not None and seen.made_at is not None and seen.made_at > session.ended_at:
+        return False  # made again, after the grant had ended
     return seen.subjects == (f"User {session.requester}",) and (
         role is None or (role.kind, role.name) == (seen.role_kind, seen.role)
     )

@@ -13,7 +13,7 @@ from curfew.core.activity.noticing.binding import MOST_SHOWN, BindingKey, SeenBi
 from curfew.core.activity.noticing.outside import MOST_OUTSIDE, written_binding
 from curfew.core.activity.noticing.records import FoundBy
 from curfew.core.activity.unannounced import PATIENCE
-from tests.support.activity import UID, a_call, announced
+from tests.support.activity import END, UID, a_call, announced, ended
 from tests.support.builders import ALICE, BOB, NOON
 from tests.support.noticing import ROLE, ANoticing, a_binding, detail, events, offered
 
@@ -88,6 +88,10 @@ def test_what_a_list_shows_has_no_author() -> None:
             offered(), a_binding("quick", "Group system:masters"), False, id="to the cluster's administrators"
         ),
         pytest.param(offered(), a_binding("quick", "User system:kube-scheduler"), False, id="to a part of Kubernetes"),
+        pytest.param(offered(), a_binding("quick", "User system:mallory"), True, id="to a name like Kubernetes' own"),
+        pytest.param(
+            offered(), a_binding("quick", "Group system:backdoor"), True, id="to a group like Kubernetes' own"
+        ),
         pytest.param(offered(), a_binding("quick", "Group system:authenticated"), True, id="to everybody"),
         pytest.param(offered(), a_binding("quick", "Group system:serviceaccounts:x"), True, id="to workloads"),
         pytest.param(offered(), a_binding("quick", "User system:serviceaccount:x:y"), True, id="to a workload as user"),
@@ -153,6 +157,16 @@ def test_a_grant_is_not_outside(seen: SeenBinding, is_outside: bool) -> None:
     noticing = ANoticing(offered(), offered("view", policy="viewing"), announced())
 
     assert bool(saw(noticing, seen)) is is_outside
+
+
+def test_a_binding_that_is_made_again_after_its_grant_is_outside() -> None:
+    noticing = ANoticing(offered(), announced(), ended())
+    before = a_binding(GRANT, f"User {ALICE}", made_at=END - timedelta(minutes=9))
+    after = a_binding(GRANT, f"User {ALICE}", made_at=END + timedelta(seconds=9))
+
+    assert noticing.noticing.outside.is_worth_a_look(after.key)
+    assert saw(noticing, before) == []
+    assert events(saw(noticing, after)) == ["binding.found_outside"]
 
 
 def test_a_grant_whose_record_is_late_is_waited_for() -> None:
