@@ -132,8 +132,10 @@ class Engine:
                 self._find(detector, detector.heard, log, at)
 
     def look(self, now: datetime) -> None:
-        """Find what is due by now."""
-        self._now = max(self._now, now)
+        """Find what is due by now. A clock that was ahead and was set back counts as it is: nothing waits until then."""
+        self._now = now if self._has_begun else max(self._now, now)
+        if self._has_begun:
+            self._clock = min(self._clock, now)
         self._look(self._now)
 
     def begin(self, now: datetime) -> None:

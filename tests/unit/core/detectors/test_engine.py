@@ -30,6 +30,18 @@ def test_a_deadline_counts_from_when_it_was_and_not_from_when_it_was_looked_at()
     assert (alert.key, alert.at) == ("long/a", NOON + 61 * MINUTE)
 
 
+def test_a_clock_that_was_ahead_stops_no_deadline() -> None:
+    both = Both()
+    both.look(NOON + 300_000 * MINUTE)
+    both.see(light("a", MINUTE))
+    both.look(NOON + 30 * MINUTE)
+    assert both.told == [("raised", "on/a")]
+
+    both.look(NOON + 61 * MINUTE)
+    assert both.told[-1] == ("raised", "long/a")
+    assert both.engine.now == NOON + 61 * MINUTE
+
+
 def test_a_deadline_that_was_before_a_record_is_found_before_it() -> None:
     both = Both()
     both.see(light("a", MINUTE), light("a", 90 * MINUTE, is_on=False))
