@@ -14,9 +14,10 @@ from curfew.audit.wording import count, duration, in_utc, printable
 from curfew.cli.audit import options
 from curfew.cli.audit.both_logs import Asked, BothLogs, LogPlace, activity_options, open_both
 from curfew.cli.audit.finding import SearchedLog
+from curfew.cli.audit.group import ReadingCommand
 from curfew.cli.audit.query_options import TIMES, read_times
-from curfew.cli.audit.reading import known_people, note, unreadable
-from curfew.cli.stats_reading import read_stats
+from curfew.cli.audit.reading import known_people, note, read_anchors, unreadable
+from curfew.cli.stats_reading import check_anchors, read_stats
 from curfew.evidence.stats.figures import RequestStats
 from curfew.evidence.stats.table import MOST_ROWS, CellKind, StatsTable, percent
 from curfew.evidence.stats.times import local
@@ -31,7 +32,7 @@ def _zone(_: click.Context, __: click.Parameter, value: str) -> tzinfo:
         raise click.BadParameter(f"There is no time zone {value}. Give one such as Europe/Berlin or UTC.") from error
 
 
-@click.command("stats", short_help="Show how long requests wait, and for what.", epilog=TIMES)
+@click.command("stats", cls=ReadingCommand, short_help="Show how long requests wait, and for what.", epilog=TIMES)
 @options.location
 @click.option("--since", metavar="TIME", help="Only requests made from this time on.")
 @click.option("--until", metavar="TIME", help="Only requests made up to this time.")
@@ -56,6 +57,7 @@ def _zone(_: click.Context, __: click.Parameter, value: str) -> tzinfo:
 @options.log
 @options.key
 @options.key_file
+@options.anchors
 @activity_options
 @options.people
 @click.option("--no-index", is_flag=True, help="Read both logs whole, even if there is an index.")
@@ -65,6 +67,7 @@ def stats(
     log: str,
     key: str | None,
     key_file: Path | None,
+    anchors: tuple[str, ...],
     activity_log: str | None,
     activity_at: str | None,
     activity_key: str | None,
@@ -98,6 +101,7 @@ def stats(
               3: a log cannot be read: no such bucket or log, wrong credentials.
     """  # noqa: D301  click's mark for lines that stay as they are
     span = read_times({"period": period, "since": since, "until": until}, SystemClock().now())
+    kept = [one for anchor in anchors for one in read_anchors(anchor, log)]
     asked = Asked(location, log, key, key_file, activity_log, activity_at, activity_key)
 
     async def read() -> tuple[BothLogs, RequestStats]:
@@ -107,6 +111,8 @@ def stats(
         def searched(place: LogPlace) -> SearchedLog:
             return SearchedLog(place.store, place.log, place.given, known, has_index=not no_index)
 
+        if kept:
+            await check_anchors(searched(both.trail), kept)
         activity = searched(both.activity) if both.activity is not None else None
         return both, await read_stats(searched(both.trail), activity, span, zone)
 

@@ -7,9 +7,11 @@ from datetime import tzinfo
 from typing import Any
 
 from curfew.audit.canonical import canonical
+from curfew.audit.findings import Finding, Kind
 from curfew.audit.query import Query
 from curfew.audit.record import Record
 from curfew.audit.timespan import Span
+from curfew.cli.audit.console import progress
 from curfew.cli.audit.finding import SearchedLog, find
 from curfew.core.activity.session import Session
 from curfew.core.activity.sessions import Sessions
@@ -18,6 +20,9 @@ from curfew.core.advice import enough_for
 from curfew.evidence.stats.book import ACTIVITY_EVENTS, TRAIL_EVENTS, StatsBook
 from curfew.evidence.stats.figures import RequestStats
 from curfew.evidence.stats.using import UsedRules
+from curfew.reader.anchors import Kept
+from curfew.reader.errors import NotVerified
+from curfew.reader.stream import known_key, verified_segments
 
 
 async def read_stats(trail: SearchedLog, activity: SearchedLog | None, span: Span, zone: tzinfo) -> RequestStats:
@@ -32,6 +37,21 @@ async def read_stats(trail: SearchedLog, activity: SearchedLog | None, span: Spa
         async for one in records:
             reading.take_activity(one.record)
     return reading.stats(zone)
+
+
+async def check_anchors(trail: SearchedLog, anchors: Sequence[Kept]) -> None:
+    """Verify the whole trail with anchors that were kept elsewhere, as `curfew audit verify` does.
+
+    Raise as `verified_segments` does, or `NotVerified` if the log's keys did not sign an anchor.
+    """
+    verifier = await known_key(trail.store, trail.log, trail.given)
+    keys = [verifier]
+    segments = verified_segments(trail.store, trail.log, verifier, [one.anchor for one in anchors], progress=progress)
+    async with aclosing(segments) as links:
+        async for link in links:
+            keys = [verifier, *(tenure.verifier for tenure in link.verified.keys)]
+    for forgery in filter(None, (one.forgery(keys) for one in anchors)):
+        raise NotVerified(Finding(Kind.REWRITTEN, f"log {trail.log}", forgery))
 
 
 class StatsReading:

@@ -9,8 +9,9 @@ from typing import Any, Final
 import pytest
 from click.testing import CliRunner, Result
 
+from curfew.audit.checkpoint import sign_note
 from curfew.cli import main
-from tests.support.logs import alter
+from tests.support.logs import a_signer, alter
 from tests.support.quarter_activity import WatchedQuarter, watched
 from tests.support.scale import times
 from tests.support.stats_in_sql import InSql
@@ -33,7 +34,11 @@ def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPa
 
 
 def run(*arguments: object) -> Result:
-    return CliRunner().invoke(main, [*map(str, arguments)], prog_name="curfew")
+    """Run a command; a traceback fails the test."""
+    result = CliRunner().invoke(main, [*map(str, arguments)], prog_name="curfew")
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result
 
 
 def stats(folder: Path, *arguments: object) -> Result:
@@ -197,3 +202,31 @@ def test_a_log_that_does_not_verify_shows_nothing(tmp_path: Path) -> None:
 
     assert result.exit_code == 1
     assert result.stdout == ""
+
+
+def test_a_damaged_log_of_activity_shows_nothing_either(tmp_path: Path) -> None:
+    quarter = watched(a_waiting_quarter(60, seed=2))
+    alter(quarter.log, 1)
+
+    result = stats(quarter.log.lay(quarter.quarter.log.lay(tmp_path)))
+
+    assert result.exit_code == 1
+    assert result.stdout == ""
+
+
+def test_an_anchor_shows_that_nothing_was_cut_off(folder: Path, quarter: WatchedQuarter, tmp_path: Path) -> None:
+    log = quarter.quarter.log
+    last = log.receipt(log.head.range.size - 1).compact()
+    foreign = tmp_path / "note"
+    foreign.write_text(sign_note(log.head.checkpoint, a_signer(seed=9)))
+
+    assert stats(folder, "--anchor", last).exit_code == 0
+    for anchor in (f"main/0/99999999/{'0' * 64}", foreign):
+        result = stats(folder, "--anchor", anchor)
+        assert result.exit_code == 1
+        assert result.stdout == ""
+        assert "The log does not verify." in result.stderr
+
+
+def test_a_place_without_a_log_cannot_be_read(tmp_path: Path) -> None:
+    assert stats(tmp_path).exit_code == 3
