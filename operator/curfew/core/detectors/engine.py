@@ -183,6 +183,10 @@ class Engine:
         """Return the alerts that are open, the oldest first."""
         return self._ledger.all()
 
+    def open_by_id(self, alert: str) -> OpenAlert | None:
+        """Return an alert that is open, by its id, or None."""
+        return self._ledger.by_id(alert)
+
     @property
     def now(self) -> datetime:
         """Up to when deadlines were looked at."""

@@ -10,6 +10,9 @@ from curfew.core.detectors.windows import MOST_KEYS, Remembered
 
 MOST_IDS: Final = 2 * MOST_KEYS
 
+_MOST_STALE: Final = 1000
+"""How many ids are kept of alerts that had to go: to look for them at each new one would take longer the more are open."""
+
 
 @dataclass(frozen=True, slots=True)
 class OpenAlert:
@@ -79,15 +82,16 @@ class OpenAlerts:
             self._keys.pop(before.id, None)
         self._open[key] = alert
         self._keys[alert.id] = key
-        if len(self._keys) > len(self._open):  # the oldest had to go
+        if len(self._keys) > len(self._open) + _MOST_STALE:  # the oldest had to go
             self._keys = {open_.id: place for place in self._open if (open_ := self._open.get(place)) is not None}
 
     def close(self, id_: str) -> None:
         """Close an alert; it is not opened again."""
         self._over[id_] = None
-        key = self._keys.pop(id_, None)
-        if key is not None:
-            self._open.pop(key)
+        before = self.by_id(id_)
+        self._keys.pop(id_, None)
+        if before is not None:
+            self._open.pop((before.detector, before.key))
 
     def at(self, detector: str, key: str) -> OpenAlert | None:
         """Return the open alert of a detector and a key, or None."""
@@ -96,7 +100,8 @@ class OpenAlerts:
     def by_id(self, id_: str) -> OpenAlert | None:
         """Return an open alert by its id, or None."""
         key = self._keys.get(id_)
-        return self._open.get(key) if key is not None else None
+        alert = self._open.get(key) if key is not None else None
+        return alert if alert is not None and alert.id == id_ else None
 
     def all(self) -> tuple[OpenAlert, ...]:
         """Return the alerts that are open, the oldest first."""

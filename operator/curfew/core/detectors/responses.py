@@ -106,7 +106,7 @@ class Answers:
     def _resolve(self, alert: str, by: str, reason: str, name: str, now: datetime) -> str:
         if alert in self._resolved:
             return ""  # most likely by this very answer, before a restart
-        found = next((one for one in self._engine.open() if one.id == alert), None)
+        found = self._engine.open_by_id(alert)
         if found is None:
             return f"AlertResponse {name} has no effect: alert {alert} is not open"
         if is_about(found.people, by):

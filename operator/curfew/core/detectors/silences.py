@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Final
 
 from curfew.api.characters import person
@@ -20,10 +21,12 @@ _TITLE: Final = "Alerts are silenced"
 
 LONGEST_SILENCE: Final = timedelta(days=90)
 
+_same: Final = lru_cache(maxsize=MOST_SILENCES)(person)
+
 
 def is_about(people: Iterable[str], who: str) -> bool:
     """Whether somebody is among the people that an alert is about, however their name is spelt."""
-    return person(who) in map(person, people)
+    return _same(who) in map(_same, people)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +46,11 @@ class AlertSilence:
     def covers(self, alert: Alert | ToldAlert) -> bool:
         """Whether an alert is silenced, as far as it goes by what it is about. Nobody silences alerts about themselves."""
         return (
-            not is_about(alert.people, self.by)
-            and self.detector in ("", alert.detector)
+            self.detector in ("", alert.detector)
             and (not self.person or self.person in alert.people)
             and self.namespace in ("", alert.namespace)
             and self.policy in ("", alert.policy)
+            and not is_about(alert.people, self.by)
         )
 
     def __str__(self) -> str:
