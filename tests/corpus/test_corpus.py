@@ -71,27 +71,26 @@ def test_a_seed_that_nobody_looked_at_gives_the_same(
     assert abs(len(tuned.false) - len(unseen.false)) <= noise
 
 
-@pytest.mark.skipif(not soaks(), reason="make soak has the time for two hundred thousand records")
-def test_a_feed_that_is_confirmed_each_minute_gives_the_same(tuned: Judgement) -> None:
-    """As it is in life."""
-    judgement = _judged(generate(seed=TUNED, heartbeat=timedelta(minutes=1)))
+if soaks():  # two hundred thousand records, and the whole quarter once more
 
-    assert judgement.missed == ()
-    assert len(judgement.false) == len(tuned.false)
+    def test_a_feed_that_is_confirmed_each_minute_gives_the_same(tuned: Judgement) -> None:
+        """As it is in life."""
+        judgement = _judged(generate(seed=TUNED, heartbeat=timedelta(minutes=1)))
 
+        assert judgement.missed == ()
+        assert len(judgement.false) == len(tuned.false)
 
-@pytest.mark.skipif(not soaks(), reason="make soak has the time for it")
-def test_a_bucket_that_is_away_is_taken_for_late_ends_and_nothing_else(tuned: Judgement) -> None:
-    """Ends that cannot be recorded are not known to be ends. As soon as they are, the alerts are resolved."""
-    monitor = Monitor(settings(tuned.corpus), before(tuned.corpus))
-    monitor.follow(arrivals(tuned.corpus, with_outages(tuned.corpus)))
-    judgement = judge(tuned.corpus, monitor.raised)
-    more = Counter(alert.detector for alert in judgement.false) - Counter(alert.detector for alert in tuned.false)
+    def test_a_bucket_that_is_away_is_taken_for_late_ends_and_nothing_else(tuned: Judgement) -> None:
+        """Ends that cannot be recorded are not known to be ends. As soon as they are, the alerts are resolved."""
+        monitor = Monitor(settings(tuned.corpus), before(tuned.corpus))
+        monitor.follow(arrivals(tuned.corpus, with_outages(tuned.corpus)))
+        judgement = judge(tuned.corpus, monitor.raised)
+        more = Counter(alert.detector for alert in judgement.false) - Counter(alert.detector for alert in tuned.false)
 
-    assert judgement.missed == ()
-    assert set(more) == {"LateRemoval"}
-    assert judgement.rate <= MOST_FALSE
-    assert not [alert for alert in monitor.engine.open() if alert.detector == "LateRemoval"]
+        assert judgement.missed == ()
+        assert set(more) == {"LateRemoval"}
+        assert judgement.rate <= MOST_FALSE
+        assert not [alert for alert in monitor.engine.open() if alert.detector == "LateRemoval"]
 
 
 def _judged(corpus: Corpus) -> Judgement:

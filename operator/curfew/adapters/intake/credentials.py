@@ -115,8 +115,16 @@ class CredentialFiles:
         is_steady, self._seen = found == self._seen, found
         if found == self._used or not is_steady:
             return False
-        self._current = self._read()
-        self._used = found
+        try:
+            read = self._read()
+        except CredentialsUnusable:
+            if self._fingerprint() == found:
+                raise
+            return False
+        # The files were read twice: what is used must be what was steady.
+        if self._fingerprint() != found:
+            return False
+        self._current, self._used = read, found
         return True
 
     def _fingerprint(self) -> bytes:

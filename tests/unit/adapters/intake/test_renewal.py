@@ -2,13 +2,17 @@
 
 import asyncio
 import shutil
+import ssl
 from collections.abc import Iterator
 from contextlib import suppress
+from typing import Any
 
 import aiohttp
 import pytest
 import structlog
 
+from curfew.adapters.intake import credentials
+from curfew.adapters.intake.credentials import CredentialFiles
 from tests.support.intake import OTHER_TOKEN, TOKEN, Counted, Keys, Taken, until
 from tests.support.sending import Sender, serving
 from tools.servers.pki import Authority
@@ -60,6 +64,29 @@ async def test_old_and_new_token_are_valid_together_while_they_are_exchanged(key
         keys.tokens.write_text(f"{OTHER_TOKEN}\n")
         await until_status(sender, TOKEN, 401)
         assert await status(sender, OTHER_TOKEN) == 200
+
+
+@pytest.mark.parametrize("before", [b"not a key", b"-----BEGIN PRIVATE KEY-----\nMC"])
+def test_files_that_are_written_while_they_are_read_wait_for_the_next_look(
+    keys: Keys, monkeypatch: pytest.MonkeyPatch, before: bytes
+) -> None:
+    """Neither are they in use under the fingerprint of others, nor is there trouble that is over already."""
+    files, key = CredentialFiles(keys.settings()), keys.folder / "tls.key"
+    files.load()
+    used, good, real = files.current, key.read_bytes(), credentials._tls
+    key.write_bytes(before)
+    files.look()
+
+    def written_first(*arguments: Any) -> ssl.SSLContext:
+        key.write_bytes(good)
+        return real(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(credentials, "_tls", written_first)
+        assert not files.look()
+
+    assert [files.look(), files.look()] == [False, False]
+    assert files.current is used
 
 
 async def test_a_new_certificate_is_shown_to_new_connections(keys: Keys, observer: Counted) -> None:
