@@ -22,6 +22,7 @@ class Lights:
     def __init__(self, quiet: timedelta | None = None) -> None:
         self._on: dict[str, Seen] = {}
         self._quiet = quiet
+        self.severity = Severity.LOW
 
     def learn(self, seen: Seen) -> Iterable[Finding]:
         which = seen.record.block["detail"]["policy"]
@@ -45,7 +46,7 @@ class Lights:
             detector="Lights",
             key=f"{kind}/{which}",
             at=at,
-            severity=Severity.LOW,
+            severity=self.severity,
             title="A light is on",
             message=f"the light {which} is on",
             trigger=trigger,
@@ -78,7 +79,8 @@ class Both:
         self.start(NOON)
 
     def start(self, now: datetime) -> None:
-        self.engine = Engine([Lights(self.quiet)], log=LOG, now=now)
+        self.lights = Lights(self.quiet)
+        self.engine = Engine([self.lights], log=LOG, now=now)
         found = [Seen(record, log, index) for log, records in self.logs.items() for index, record in enumerate(records)]
         for seen in sorted(found, key=lambda one: (one.at, one.log, one.index)):
             self.engine.learn(seen)

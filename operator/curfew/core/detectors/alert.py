@@ -68,7 +68,7 @@ class Alert:
 
     detector: str  # the detector's name, such as ManyRequests
     key: str
-    """What the alert is about, within its detector. While an alert is open, no other with its key is raised."""
+    """What the alert is about, within its detector. While one is open, no other with its key is raised, unless it is graver."""
     at: datetime
     """When its cause was complete: the time of the last record, or the deadline that has passed. Never the time of reading."""
     severity: Severity

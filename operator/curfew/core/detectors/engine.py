@@ -270,15 +270,16 @@ class Engine:
 
     def _settle_alert(self, alert: Alert) -> Record | None:
         before = self._ledger.at(alert.detector, alert.key)
-        if before is not None and not before.is_quiet_until(alert):
-            return None
         silence = self.silences.covering(alert)
+        is_silenced = silence is not None
+        if before is not None and not before.gives_way_to(alert, is_silenced=is_silenced):
+            return None
         record = raised(alert, self._log, silenced_by=silence.uid if silence is not None else "")
         is_recorded = self._ledger.knows(record.id)
         if not is_recorded and (not self._is_new(alert) or not self._has_begun or self._is_off(alert)):
             return None
         self._ledger.was_raised(record.id)
-        self._ledger.open(OpenAlert.of(alert, record.id))
+        self._ledger.open(OpenAlert.of(alert, record.id, is_silenced=is_silenced))
         return None if is_recorded else record
 
     def _end(self, alert: OpenAlert, *, at: datetime, why: str, by: str = CURFEW, reason: str = "") -> Record | None:

@@ -25,20 +25,28 @@ class OpenAlert:
     severity: Severity
     title: str
     people: tuple[str, ...]
+    is_silenced: bool = False
 
     @classmethod
-    def of(cls, alert: Alert, id_: str) -> "OpenAlert":
+    def of(cls, alert: Alert, id_: str, *, is_silenced: bool) -> "OpenAlert":
         """Return an alert as it is when it is raised."""
-        return cls(id_, alert.detector, alert.key, alert.at, alert.severity, alert.title, alert.people)
+        known = alert.detector, alert.key, alert.at, alert.severity, alert.title, alert.people
+        return cls(id_, *known, is_silenced=is_silenced)
 
     @classmethod
     def told(cls, alert: ToldAlert) -> "OpenAlert":
         """Return an alert as a record tells it."""
-        return cls(alert.id, alert.detector, alert.key, alert.at, alert.severity, alert.title, alert.people)
+        known = alert.detector, alert.key, alert.at, alert.severity, alert.title, alert.people
+        return cls(alert.id, *known, is_silenced=bool(alert.silenced_by))
 
-    def is_quiet_until(self, alert: Alert) -> bool:
-        """Whether it was quiet for so long that another one of its key is raised, although nothing has ended this one."""
-        return alert.quiet is not None and alert.at >= self.at + alert.quiet
+    def gives_way_to(self, alert: Alert, *, is_silenced: bool) -> bool:
+        """Whether another one of its key is raised although nothing has ended this one.
+
+        It is if this one was quiet for long enough, or if it would hide more than itself: the other is graver, or nobody
+        was told of this one and the other is not silenced.
+        """
+        was_quiet = alert.quiet is not None and alert.at >= self.at + alert.quiet
+        return was_quiet or alert.severity > self.severity or (self.is_silenced and not is_silenced)
 
 
 class OpenAlerts:

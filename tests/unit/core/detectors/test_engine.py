@@ -4,7 +4,7 @@ import pytest
 
 from curfew.audit.record import CURFEW, Record, make_record
 from curfew.core.detectors import engine as engine_module
-from curfew.core.detectors.alert import Seen, WhichLog
+from curfew.core.detectors.alert import Seen, Severity, WhichLog
 from curfew.core.detectors.engine import Engine
 from curfew.core.detectors.records import told
 from curfew.core.detectors.silences import AlertSilence, silence_ended, silenced
@@ -148,6 +148,28 @@ def test_what_is_silenced_is_recorded_all_the_same(silence: AlertSilence, is_sil
     alert = told(both.logs[WhichLog.ACTIVITY][-1])
     assert alert is not None
     assert alert.silenced_by == (silence.uid if is_silenced else "")
+
+
+def test_what_was_silenced_hides_nothing_once_the_silence_is_over() -> None:
+    both = Both(quiet=600 * MINUTE)
+    both.append(silenced(a_silence(), LOG, at=NOON))
+    both.see(light("a", MINUTE), light("a", 2 * MINUTE), light("a", 11 * MINUTE), light("a", 12 * MINUTE))
+
+    found = [alert for record in both.logs[WhichLog.ACTIVITY] if (alert := told(record)) is not None]
+    assert [(alert.at, alert.silenced_by) for alert in found] == [(NOON + MINUTE, "s-1"), (NOON + 11 * MINUTE, "")]
+
+
+def test_what_is_graver_is_raised_although_the_same_is_open() -> None:
+    both = Both(quiet=600 * MINUTE)
+    both.append(both.engine.checked(NOON))
+    both.see(light("a", MINUTE))
+    both.lights.severity = Severity.HIGH
+    both.see(light("a", 2 * MINUTE))
+    both.lights.severity = Severity.LOW
+    both.see(light("a", 3 * MINUTE))
+
+    assert [alert.severity for alert in both.engine.open()] == [Severity.HIGH]
+    assert len(both.told) == 2
 
 
 def test_a_silence_ends_at_its_time_or_before() -> None:
