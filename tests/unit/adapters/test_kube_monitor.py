@@ -164,6 +164,22 @@ async def test_all_answers_to_alerts_are_read_page_by_page(server: ApiServer, mo
     assert [asked.query.get("continue") for asked in server.asked] == [None, "next"]
 
 
+async def test_large_answers_keep_no_other_from_being_read(
+    server: ApiServer, monitor: KubeMonitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("curfew.adapters.kube.monitoring._PAGE_BYTES", 1000)
+    large = {"metadata": {"name": "x", "annotations": {"a": "x" * 600}}, "kind": "AlertResponse"}
+    pages = [
+        {"metadata": {}, "items": [large, large]},
+        {"metadata": {"continue": "next"}, "items": [large]},
+        {"metadata": {}, "items": [large]},
+    ]
+    server.scripted = [always(web.json_response(page)) for page in pages]
+
+    assert [one["metadata"] for one in await monitor.alert_responses()] == [{"name": "x"}] * 2
+    assert [asked.query["limit"] for asked in server.asked] == ["250", "31", "31"]
+
+
 async def test_more_answers_than_anybody_makes_are_refused(
     server: ApiServer, monitor: KubeMonitor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
