@@ -9,7 +9,7 @@ from curfew.audit.canonical import NotCanonical
 from curfew.audit.record import Record
 from curfew.core.activity.call import Call
 from curfew.core.activity.noticing.binding import BindingKey, SeenBinding
-from curfew.ports import ClusterError, Forbidden, Unavailable
+from curfew.ports import ClusterError, Forbidden, Invalid, NotFound, TooLarge, Unavailable
 from curfew.processes.monitor.noticing import FORBIDDEN, FRESH, MOST_WANTED, RETRY, SOON, Noticer
 from tests.support.activity import a_call
 from tests.support.builders import BOB, NOON
@@ -27,6 +27,7 @@ class Bindings:
         self.there: dict[BindingKey, SeenBinding] = {}
         self.asked: list[str] = []
         self.error: ClusterError | None = None
+        self.errors: dict[str, ClusterError] = {}  # by the name of a binding
 
     def put(self, *bindings: SeenBinding) -> None:
         """Have them there."""
@@ -35,8 +36,8 @@ class Bindings:
     async def binding(self, key: BindingKey) -> SeenBinding | None:
         """Return one."""
         self.asked.append(key.name)
-        if self.error is not None:
-            raise self.error
+        if (error := self.errors.get(key.name) or self.error) is not None:
+            raise error
         return self.there.get(key)
 
     async def bindings(self, kind: str) -> AsyncIterator[SeenBinding]:
@@ -217,6 +218,23 @@ async def test_a_binding_that_could_not_be_read_is_read_later() -> None:
 
     assert await here.turn(RETRY) == ["quick"]
     assert here.told == ["binding.found_outside"]
+
+
+@pytest.mark.parametrize(
+    "error", [Invalid("bad name"), NotFound("no kind"), TooLarge("too large"), Unavailable("later")]
+)
+async def test_a_binding_that_nobody_can_read_is_in_no_others_way(error: ClusterError) -> None:
+    noticer = ANoticer()
+    await noticer.turn()
+    noticer.source.errors["bad"] = error
+    noticer.source.put(a_binding("quick"))
+    noticer.arrives(wrote("bad"), wrote("quick"))
+
+    await noticer.turn()
+    await noticer.turn(RETRY)
+    await noticer.turn(RETRY)
+
+    assert noticer.told == ["binding.found_outside"]
 
 
 async def test_without_the_right_it_is_not_asked_all_the_time() -> None:

@@ -20,7 +20,7 @@ from curfew.core.activity.noticing.binding import KINDS, BindingKey, SeenBinding
 from curfew.core.activity.noticing.noticing import Noticing
 from curfew.core.activity.noticing.outside import written_binding
 from curfew.core.activity.noticing.records import FoundBy
-from curfew.ports import BindingSource, Clock, ClusterError, Forbidden
+from curfew.ports import BindingSource, Clock, ClusterError, Forbidden, Invalid, NotFound, TooLarge
 
 log = structlog.get_logger("curfew")
 
@@ -130,7 +130,17 @@ class Noticer:
     async def _read_wanted(self) -> None:
         while self._wanted:
             key, call = next(iter(self._wanted.items()))
-            seen = await self._source.binding(key)
+            try:
+                seen = await self._source.binding(key)
+            except (Invalid, NotFound, TooLarge) as error:  # of this one alone: the list shows what there is
+                log.warning("cannot look at a binding", problem=str(error))
+                self._is_list_wanted = True
+                if self._wanted.get(key) is call:
+                    del self._wanted[key]
+                continue
+            except ClusterError:
+                self._wanted.move_to_end(key)  # the others come first: this one may be to blame
+                raise
             if self._wanted.get(key) is call:  # else it was written again, and is read again
                 del self._wanted[key]
             now, outside = self._clock.now(), self._noticing.outside
