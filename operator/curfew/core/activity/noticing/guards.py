@@ -35,13 +35,15 @@ _CONTROLLER: Final = "system:serviceaccount:kube-system:deployment-controller"
 
 
 def guard_in(call: Call, namespace: str) -> tuple[GuardPart, bool] | None:
-    """Return what kind of guard a call has changed, and whether it is ours; None for any other call.
+    """Return what kind of guard a call has changed, or may have, and whether it is ours; None for any other call.
+
+    Whoever calls chooses how long they wait: a call that ended with a timeout may have done everything.
 
     `namespace` is Curfew's own.
     """
-    is_write = call.verb in _WRITES and call.stage is CallStage.RESPONSE_COMPLETE
+    is_write = call.verb in _WRITES and call.stage in (CallStage.RESPONSE_COMPLETE, CallStage.PANIC)
     part = _part(call, namespace) if is_write else None
-    if part is None or classify.effect(call) is not Effect.CHANGED:
+    if part is None or classify.effect(call) not in (Effect.CHANGED, Effect.UNSURE):
         return None
     return part, _is_ours(call)
 

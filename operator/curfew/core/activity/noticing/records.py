@@ -7,8 +7,10 @@ from typing import Any
 
 from curfew.api.times import format_time
 from curfew.audit.record import CURFEW, Entity, Record, Source, Story, make_record
+from curfew.core.activity import classify
 from curfew.core.activity.call import Call
 from curfew.core.activity.call_records import addresses
+from curfew.core.activity.effect import Effect
 from curfew.core.activity.noticing.binding import OutsideBinding
 from curfew.core.activity.reason import RbacReason
 from curfew.core.activity.wording import listed, object_of
@@ -142,11 +144,12 @@ def guard_changed(call: Call, part: GuardPart, *, is_ours: bool) -> Record:
     """Return the record of a changed guard. `is_ours` is False for an admission policy that somebody else made."""
     what = object_of(call.group, call.resource, call.namespace, call.name)
     within = f" ({call.subresource})" if call.subresource else ""
+    did = "changed" if classify.effect(call) is Effect.CHANGED else "may have changed"
     return make_record(
         "guard.changed",
         at=call.received_at,
         actor=call.caller.name or CURFEW,
-        message=f"{who(call)} changed what guards Curfew: {call.verb} {what}{within}",
+        message=f"{who(call)} {did} what guards Curfew: {call.verb} {what}{within}",
         entity=_entity(call.resource, call.namespace, call.name),
         qualifier=call.identity,
         detail=_known(

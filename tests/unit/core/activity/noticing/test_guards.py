@@ -1,6 +1,7 @@
 """Which calls change what guards Curfew, by whomever; each is in the log once a minute."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -53,6 +54,12 @@ def test_what_guards_curfew(call: Call, part: str) -> None:
     assert guards(call) == [(part, is_own_policy)]
 
 
+@pytest.mark.parametrize("how", [{"code": 504}, {"stage": CallStage.PANIC}, {"dry_run": None}])
+def test_a_call_that_its_caller_did_not_wait_for_counts_too(how: dict[str, Any]) -> None:
+    (record,) = ANoticing().arrives(changed(f"mutatingadmissionpolicies.{ADMISSION}/rewrite", "create", **how))
+    assert record.message.startswith("carol may have changed what guards Curfew: create mutatingadmissionpolicies")
+
+
 def test_a_mutating_policy_of_somebody_else_counts_too() -> None:
     assert guards(changed(f"mutatingadmissionpolicies.{ADMISSION}/rewrite", "create")) == [("Admission", False)]
 
@@ -75,7 +82,7 @@ def test_a_mutating_policy_of_somebody_else_counts_too() -> None:
         pytest.param(changed(OURS, "delete", code=403), id="refused"),
         pytest.param(changed(OURS, "delete", code=404), id="not there"),
         pytest.param(changed(OURS, "delete", dry_run=True), id="dry run"),
-        pytest.param(changed(OURS, "delete", stage=CallStage.PANIC), id="not known"),
+        pytest.param(changed(OURS, "delete", code=401), id="by nobody"),
         pytest.param(
             a_call(
                 "patch",
