@@ -119,21 +119,32 @@ def _leaves(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, Any
             yield name, field
 
 
-def _lines(node: yaml.Node | None, prefix: str = "") -> tuple[dict[str, int], list[tuple[str, int]]]:
-    """Return the line of each key, and the keys that occur twice: YAML would silently use the last."""
+def _lines(node: yaml.Node | None) -> tuple[dict[str, int], list[tuple[str, int]]]:
+    """Return the line of each key, and the keys that occur twice: YAML would silently use the last.
+
+    What is repeated by an alias is looked at once: a few lines of aliases can stand for more than there is time for.
+    """
     lines: dict[str, int] = {}
     twice: list[tuple[str, int]] = []
-    if isinstance(node, yaml.MappingNode):
-        for key_node, value_node in node.value:
-            key, line = f"{prefix}{key_node.value}", key_node.start_mark.line + 1
-            if key in lines:
-                twice.append((key, line))
-            inner_lines, inner_twice = _lines(value_node, f"{key}.")
-            lines |= {key: line} | inner_lines
-            twice += inner_twice
-    elif isinstance(node, yaml.SequenceNode):
-        for index, item_node in enumerate(node.value):
-            inner_lines, inner_twice = _lines(item_node, f"{prefix}{index}.")
-            lines |= {f"{prefix}{index}": item_node.start_mark.line + 1} | inner_lines
-            twice += inner_twice
+    seen: set[int] = set()
+
+    def look(at: yaml.Node | None, prefix: str) -> None:
+        if id(at) in seen:
+            return
+        seen.add(id(at))
+        if isinstance(at, yaml.MappingNode):
+            here = set()
+            for key_node, value_node in at.value:
+                key, line = f"{prefix}{key_node.value}", key_node.start_mark.line + 1
+                if key in here:
+                    twice.append((key, line))
+                here.add(key)
+                lines[key] = line
+                look(value_node, f"{key}.")
+        elif isinstance(at, yaml.SequenceNode):
+            for index, item_node in enumerate(at.value):
+                lines[f"{prefix}{index}"] = item_node.start_mark.line + 1
+                look(item_node, f"{prefix}{index}.")
+
+    look(node, "")
     return lines, twice

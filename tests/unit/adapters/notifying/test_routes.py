@@ -101,7 +101,10 @@ WRONG = {
     "routes: [{name: 2026-13-45}]": "holds a value that is not what it looks like",
     f"routes: {'9' * 5000}": "holds a value that is not what it looks like",
     "[" * 3000: "is nested too deeply",
-    "routes: &a [*a]": "cannot be used: RecursionError",
+    "routes: &a [*a]": "routes is not a list of routes",
+    "\n".join(f"a{one}: &a{one} [*a{one - 1}, *a{one - 1}]" for one in range(1, 60)).replace(
+        "*a0", "x"
+    ): "routes is missing",
     "routes: 7": "routes is not a list of routes; each begins with - name:",
     f"routes: ['{U}']": "routes is not a list of routes",
     "routes: []": "routes is not a list of routes",
