@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from curfew.audit.record import CURFEW, Record, make_record
+from curfew.audit.record import CURFEW, Record, Story, make_record
 from curfew.core.detectors.alert import Alert, Evidence, Resolution, Seen, Severity, WhichLog
 from curfew.core.detectors.detector import Finding
 from curfew.core.detectors.engine import Engine
@@ -23,6 +23,7 @@ class Lights:
         self._on: dict[str, Seen] = {}
         self._quiet = quiet
         self.severity = Severity.LOW
+        self.story: Story | None = None
 
     def learn(self, seen: Seen) -> Iterable[Finding]:
         which = seen.record.block["detail"]["policy"]
@@ -54,6 +55,7 @@ class Lights:
             people=("alice",),
             namespace="payments",
             policy=which,
+            story=self.story,
             quiet=self._quiet,
         )
 

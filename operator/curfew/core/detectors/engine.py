@@ -251,7 +251,17 @@ class Engine:
         return one.at > self._settled.until or any(part.index >= self._settled.of(part.log) for part in evidence)
 
     def _settle(self, one: _Pending) -> Record | None:
-        """Settle a finding, or what the log tells, and return the record that has to be appended for it."""
+        """Settle a finding, or what the log tells, and return the record that has to be appended for it.
+
+        One of which no record can be made is counted, and is in the way of no other.
+        """
+        try:
+            return self._settled_as(one)
+        except UNREADABLE:
+            self.unreadable[one.detector if isinstance(one, Alert | Resolution) else type(one).__name__] += 1
+            return None
+
+    def _settled_as(self, one: _Pending) -> Record | None:
         match one:
             case Alert():
                 return self._settle_alert(one)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from curfew.audit.record import CURFEW, Record, make_record
+from curfew.audit.record import CURFEW, Record, Story, make_record
 from curfew.core.detectors import engine as engine_module
 from curfew.core.detectors.alert import Seen, Severity, WhichLog
 from curfew.core.detectors.engine import Engine
@@ -192,6 +192,18 @@ def test_a_detector_that_cannot_read_a_record_is_counted_and_goes_on() -> None:
 
     assert both.engine.unreadable == {"Lights": 1}
     assert both.told == [("raised", "on/a")]
+
+
+def test_a_finding_of_which_no_record_can_be_made_is_counted_and_in_no_others_way() -> None:
+    both = Both()
+    both.append(both.engine.checked(NOON))
+    both.lights.story = Story(uid="", namespace="payments", request="r")
+    both.see(light("a", MINUTE), take=False)
+    both.lights.story = None
+    both.see(light("b", MINUTE))
+
+    assert both.told == [("raised", "on/b")]
+    assert both.engine.unreadable == {"Lights": 1}
 
 
 def test_a_flood_of_findings_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
