@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -80,7 +80,6 @@ class Person:
     joined: date
     requests_a_week: float
     laptops: tuple[Laptop, ...]
-    is_lead: bool = False
 
     @property
     def renews_each_hour(self) -> bool:
@@ -113,7 +112,6 @@ class Team:
     zone: ZoneInfo
     people: list[Person]
     offers: dict[str, Offer]
-    weights: list[int] = field(default_factory=lambda: [4, 3, 2, 2])
 
     def at_work(self, day: date) -> list[Person]:
         """Return who had joined by a day."""
@@ -155,7 +153,6 @@ class Company:
                         begin + timedelta(days=days // 3 + number % (days // 2)) if is_new else begin,
                         chance.choice((0.2, 0.3, 0.5, 1.0, 1.5, 2.5)),
                         _laptops(number),
-                        is_lead=place < 4,
                     )
                 )
             self.teams[name] = Team(name, zone, people, offers_of(name))

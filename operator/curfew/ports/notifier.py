@@ -1,26 +1,10 @@
-"""Telling people: what the monitor's parts hand over, and what a channel answers."""
+"""Telling people: the channels that messages go to, and what a channel answers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from curfew.audit.record import Record
 from curfew.core.notifications.message import Message
-
-
-class Notifications(Protocol):
-    """Takes records that people may have to hear of. It returns at once: nobody ever waits for a message."""
-
-    def learn(self, record: Record) -> None:
-        """Learn a record of the operator's log, in the log's order, also while the log is read back at the start."""
-        ...
-
-    def alert(self, record: Record) -> None:
-        """Have an alert told: a durable record of the monitor's log that raises one, and is not silenced.
-
-        A second time for one record has no effect, so at a start it is called for each alert of the last hour.
-        """
-        ...
 
 
 class NotSent(Exception):

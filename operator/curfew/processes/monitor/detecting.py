@@ -110,9 +110,8 @@ class Detecting:
         self._was_checked: Record | None = None  # the last `detection.checked` of the log, at the start
         self._was_configured: Record | None = None
         self._learn_also: list[Callable[[Record], None]] = []
-        self._raised: list[
-            tuple[int, datetime | None, Record]
-        ] = []  # alerts of the log at the start, not looked at before
+        # The alerts of the log at the start that were not looked at before: place, time of sealing, record.
+        self._raised: list[tuple[int, datetime | None, Record]] = []
         self._is_at_end = False  # both logs were read to their ends
         self.has_begun = asyncio.Event()
         self.trouble = "The logs are being read."

@@ -54,7 +54,7 @@ class NotificationNumbers(Protocol):
 
 
 class Notifying:
-    """The messages, from the records that cause them to the channels, as `curfew.ports.notifier.Notifications`."""
+    """The messages, from the records that cause them to the channels. Whoever hands over a record waits for no message."""
 
     def __init__(
         self,
@@ -92,7 +92,10 @@ class Notifying:
             self._offer(record, self._desk.learn)
 
     def alert(self, record: Record) -> None:
-        """Have an alert told: a durable record of the monitor's log that raises one, and is not silenced."""
+        """Have an alert told: a durable record of the monitor's log that raises one, and is not silenced.
+
+        A second time for one record has no effect, so at a start it is called for each alert of the last hour.
+        """
         if self._notifier is not None:
             self._offer(record, self._desk.alert)
 
