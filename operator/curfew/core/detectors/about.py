@@ -25,9 +25,9 @@ def about(story: Story) -> AboutRequest:
     }
 
 
-def policy_of(story: Story) -> str:
-    """Return the name of the policy that a request is under; empty if it is not known."""
-    return story.policy.name if story.policy is not None else ""
+def policy_of(story: Story | None) -> str:
+    """Return the name of the policy that a request is under; empty if it is not known, or if there is no request."""
+    return story.policy.name if story is not None and story.policy is not None else ""
 
 
 def role_of(story: Story) -> str:

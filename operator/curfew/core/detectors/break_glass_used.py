@@ -1,7 +1,7 @@
 """Somebody took access without asking first."""
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
 from pydantic import Field
@@ -60,7 +60,3 @@ class BreakGlassUsed:
             values={"uses": len(used), "often": settings.often},
             **about(story),
         )
-
-    def look(self, now: datetime) -> Iterable[Finding]:
-        """Return nothing: time alone means nothing here."""
-        return ()

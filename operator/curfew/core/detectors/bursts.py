@@ -8,6 +8,7 @@ from typing import Final, Generic, TypeVar
 
 from curfew.audit.record import Story
 from curfew.core.detectors.alert import Evidence, Seen
+from curfew.core.detectors.windows import Remembered
 
 W = TypeVar("W", bound=Hashable)
 
@@ -80,6 +81,21 @@ class Burst(Generic[W]):
                 best = weight, begin, end
             weight -= first.weight
         return self._ordered[best[1] : best[2]]
+
+
+class Bursts(Generic[W]):
+    """A burst for each key, such as a person; the key that was counted longest ago is forgotten first."""
+
+    def __init__(self) -> None:
+        """Know nothing yet."""
+        self._bursts: Remembered[str, Burst[W]] = Remembered()
+
+    def add(
+        self, key: str, seen: Seen, at: datetime, what: W, within: timedelta, *, weight: int = 1
+    ) -> Sequence[OneOfMany[W]]:
+        """Add a thing of a key, and return the heaviest window that holds it, as `Burst.add` does."""
+        burst = self._bursts[key] = self._bursts.get(key) or Burst()
+        return burst.add(seen, at, what, within, weight=weight)
 
 
 def total(window: Sequence[OneOfMany[W]]) -> int:

@@ -59,10 +59,6 @@ class DeniedThenElsewhere:
             return self._denied(seen, story, story.requester, settings)
         return self._asked(seen, story, story.requester, settings)
 
-    def look(self, now: datetime) -> Iterable[Finding]:
-        """Return nothing: time alone means nothing here."""
-        return ()
-
     def _denied(self, seen: Seen, story: Story, who: str, settings: DeniedThenElsewhereSettings) -> Iterable[Finding]:
         denied = _Denied(story.uid, seen.at, story.namespace, policy_of(story), Evidence.of(seen))
         if story.role is not None:

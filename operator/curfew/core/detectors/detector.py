@@ -7,7 +7,7 @@ from typing import Protocol, runtime_checkable
 from curfew.core.detectors.alert import Alert, Resolution, Seen, WhichLog
 from curfew.core.detectors.tuning import Tuned
 
-__all__ = ["Detector", "Finding", "Hears", "Tuned"]
+__all__ = ["Detector", "Finding", "Hears", "Looks", "Tuned"]
 
 Finding = Alert | Resolution
 
@@ -31,6 +31,11 @@ class Detector(Protocol):
     def learn(self, seen: Seen) -> Iterable[Finding]:
         """Learn a record, and return what follows from it. A record that cannot be read teaches nothing."""
         ...
+
+
+@runtime_checkable
+class Looks(Protocol):
+    """A detector that also finds what time alone shows, such as a deadline that has passed."""
 
     def look(self, now: datetime) -> Iterable[Finding]:
         """Return what follows from time alone. `now` never goes back. It is called often, so it is quick if nothing is due."""

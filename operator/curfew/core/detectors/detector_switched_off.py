@@ -1,7 +1,6 @@
 """Somebody switched off a detector."""
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
 from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator
@@ -60,10 +59,6 @@ class DetectorSwitchedOff:
                 policy=policy_name,
                 values={"switched_off": name},
             )
-
-    def look(self, now: datetime) -> Iterable[Finding]:
-        """Return nothing: time alone means nothing here."""
-        return ()
 
 
 def _off(told: Mapping[str, Any]) -> frozenset[str]:

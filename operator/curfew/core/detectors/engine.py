@@ -13,7 +13,7 @@ from typing import Final, Protocol
 
 from curfew.audit.record import CURFEW, Record
 from curfew.core.detectors.alert import Alert, Resolution, Seen, WhichLog
-from curfew.core.detectors.detector import Detector, Finding, Hears
+from curfew.core.detectors.detector import Detector, Finding, Hears, Looks
 from curfew.core.detectors.opened import OpenAlert, OpenAlerts
 from curfew.core.detectors.records import (
     CHECKED,
@@ -84,7 +84,9 @@ class Engine:
 
         `is_off` says of an alert whether its detector is switched off for what it is about.
         """
-        self._detectors = tuple(detectors)
+        known = tuple(detectors)
+        self._looking = tuple(one for one in known if isinstance(one, Looks))
+        self._hearing = tuple(one for one in known if isinstance(one, Hears))
         self._log = log
         self._is_off = is_off
         self._learners: defaultdict[str, list[Learner]] = defaultdict(list)
@@ -92,7 +94,7 @@ class Engine:
             for event in learner.events:
                 self._learners[event].append(learner)
         self._by_event: defaultdict[str, list[Detector]] = defaultdict(list)
-        for detector in self._detectors:
+        for detector in known:
             for event in detector.events:
                 self._by_event[event].append(detector)
         self._ledger = OpenAlerts()
@@ -127,9 +129,8 @@ class Engine:
 
     def heard(self, log: WhichLog, at: datetime) -> None:
         """Learn that a log was read to its end, and that its end is as new as `at`, also if it holds no new record."""
-        for detector in self._detectors:
-            if isinstance(detector, Hears):
-                self._find(detector, detector.heard, log, at)
+        for detector in self._hearing:
+            self._find(detector, detector.heard, log, at)
 
     def look(self, now: datetime) -> None:
         """Find what is due by now. A clock that was ahead and was set back counts as it is: nothing waits until then."""
@@ -196,7 +197,7 @@ class Engine:
         if now <= self._clock:
             return
         self._clock = now
-        for detector in self._detectors:
+        for detector in self._looking:
             self._find(detector, detector.look, now)
 
     def _find(self, detector: Detector, ask: Callable[..., Iterable[Finding]], *about: object) -> None:

@@ -68,7 +68,3 @@ class FirstPrivilegedRole:
             quiet=settings.quiet,
             **about(story),
         )
-
-    def look(self, now: datetime) -> Iterable[Finding]:
-        """Return nothing: time alone means nothing here."""
-        return ()

@@ -7,6 +7,7 @@ from typing import Final
 from curfew.audit.record import Story
 from curfew.core.activity.effect import OWN, How
 from curfew.core.activity.recorded import RecordedCall
+from curfew.core.detectors.about import policy_of
 from curfew.core.detectors.alert import Seen
 from curfew.core.detectors.reading import story_of
 
@@ -44,5 +45,5 @@ def grant_call(seen: Seen) -> GrantCall | None:
     story = story_of(seen.record) if call is not None else None
     if call is None or story is None or not story.requester:
         return None
-    policy = story.policy.name if story.policy is not None else ""
+    policy = policy_of(story)
     return GrantCall(seen, call, story, story.requester, story.namespace, policy)

@@ -1,7 +1,6 @@
 """Somebody other than Curfew changed a grant: its binding, or the role that it binds."""
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
 from typing import Final
 
 from curfew.core.detectors.about import about
@@ -50,7 +49,3 @@ class GrantChanged:
             quiet=self._tuned.of(fields["namespace"], fields["policy"]).quiet,
             **fields,
         )
-
-    def look(self, now: datetime) -> Iterable[Finding]:
-        """Return nothing: time alone means nothing here."""
-        return ()

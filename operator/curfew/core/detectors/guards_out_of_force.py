@@ -1,7 +1,7 @@
 """What guards Curfew in the cluster is not in force, or was changed: admission policies, kinds, the installation."""
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
 from curfew.core.detectors.alert import Alert, Evidence, Resolution, Seen, Severity
@@ -40,10 +40,6 @@ class GuardsOutOfForce:
                 yield self._lost(seen)
             case _:
                 yield self._changed(seen)
-
-    def look(self, now: datetime) -> Iterable[Finding]:
-        """Return nothing: time alone means nothing here."""
-        return ()
 
     def _lost(self, seen: Seen) -> Alert:
         told = detail(seen.record)

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from curfew.audit.wording import count
+from curfew.core.detectors.about import policy_of
 from curfew.core.detectors.alert import Alert, Evidence, Resolution, Seen, Severity
 from curfew.core.detectors.deadlines import Deadlines
 from curfew.core.detectors.detector import Finding
@@ -47,7 +48,7 @@ class ObjectsLeftBehind:
         story = story_of(seen.record)
         if story is None:
             return
-        settings = self._tuned.of(story.namespace, story.policy.name if story.policy is not None else "")
+        settings = self._tuned.of(story.namespace, policy_of(story))
         known = self._waiting.get(uid)
         first = known[0] if known is not None else seen
         self._waiting.set(uid, first.at + settings.grace, (first, seen))
@@ -73,7 +74,7 @@ class ObjectsLeftBehind:
                 evidence=(Evidence.of(last),),
                 people=(story.requester,) if story.requester else (),
                 namespace=story.namespace,
-                policy=story.policy.name if story.policy is not None else "",
+                policy=policy_of(story),
                 story=story,
                 values={"remains": remains},
             )

@@ -1,7 +1,7 @@
 """MassDeletion: much was deleted or changed under grants of one person in a short time."""
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
 from pydantic import Field
@@ -9,11 +9,10 @@ from pydantic import Field
 from curfew.audit.wording import count, duration
 from curfew.core.activity.classify import DELETES
 from curfew.core.detectors.alert import Alert, Seen, Severity
-from curfew.core.detectors.bursts import MOST_IN_A_BURST, Burst, evidence, only_story, total
+from curfew.core.detectors.bursts import MOST_IN_A_BURST, Bursts, evidence, only_story, total
 from curfew.core.detectors.detector import Finding
 from curfew.core.detectors.grant_calls import CHANGES, MADE_WITH_IT, GrantCall, grant_call
 from curfew.core.detectors.tuning import DetectorSettings, Span, Tuned
-from curfew.core.detectors.windows import Remembered
 
 NAME: Final = "MassDeletion"
 
@@ -42,8 +41,8 @@ class MassDeletion:
     def __init__(self, tuned: Tuned[MassDeletionSettings]) -> None:
         """Know the settings, and no call yet."""
         self._tuned = tuned
-        self._deleted: Remembered[str, Burst[str]] = Remembered()
-        self._changed: Remembered[str, Burst[str]] = Remembered()
+        self._deleted: Bursts[str] = Bursts()
+        self._changed: Bursts[str] = Bursts()
 
     def learn(self, seen: Seen) -> Iterable[Finding]:
         """Learn a call that changed something, or may have."""
@@ -53,27 +52,21 @@ class MassDeletion:
         settings = self._tuned.of(known.namespace, known.policy)
         who = f"{known.person}/{known.namespace}/{known.policy}"
         if known.call.verb in DELETES:
-            deleted = self._deleted[who] = self._deleted.get(who) or Burst()
             weight = settings.collection if known.call.verb == "deletecollection" else 1
-            yield from self._judge(known, who, deleted, settings, weight, settings.deletes, "deleted")
-        changed = self._changed[who] = self._changed.get(who) or Burst()
-        yield from self._judge(known, who, changed, settings, 1, settings.changes, "changed")
-
-    def look(self, now: datetime) -> Iterable[Finding]:
-        """Return nothing: time alone means nothing here."""
-        return ()
+            yield from self._judge(known, who, self._deleted, settings, weight, settings.deletes, "deleted")
+        yield from self._judge(known, who, self._changed, settings, 1, settings.changes, "changed")
 
     def _judge(
         self,
         known: GrantCall,
         who: str,
-        burst: Burst[str],
+        bursts: Bursts[str],
         settings: MassDeletionSettings,
         weight: int,
         limit: int,
         did: str,
     ) -> Iterable[Finding]:
-        window = burst.add(known.seen, known.at, known.call.call, settings.within, weight=weight)
+        window = bursts.add(who, known.seen, known.at, known.call.call, settings.within, weight=weight)
         if total(window) < limit:
             return
         how_much = f"{count(len(window), 'deletion')}" if did == "deleted" else f"{count(len(window), 'change')}"

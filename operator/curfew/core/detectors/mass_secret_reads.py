@@ -1,7 +1,7 @@
 """MassSecretReads: many secrets were read under grants of one person in a short time."""
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
 from pydantic import Field
@@ -9,12 +9,11 @@ from pydantic import Field
 from curfew.audit.wording import count, duration
 from curfew.core.activity.effect import Effect, Sensitive
 from curfew.core.detectors.alert import Alert, Seen, Severity
-from curfew.core.detectors.bursts import MOST_IN_A_BURST, Burst, evidence, only_story, total
+from curfew.core.detectors.bursts import MOST_IN_A_BURST, Bursts, evidence, only_story, total
 from curfew.core.detectors.detector import Finding
 from curfew.core.detectors.grant_calls import MADE_WITH_IT, grant_call
 from curfew.core.detectors.reading import detail, text
 from curfew.core.detectors.tuning import DetectorSettings, Span, Tuned
-from curfew.core.detectors.windows import Remembered
 
 NAME: Final = "MassSecretReads"
 
@@ -41,7 +40,7 @@ class MassSecretReads:
     def __init__(self, tuned: Tuned[MassSecretReadsSettings]) -> None:
         """Know the settings, and no secret yet."""
         self._tuned = tuned
-        self._read: Remembered[str, Burst[tuple[str, str]]] = Remembered()
+        self._read: Bursts[tuple[str, str]] = Bursts()
 
     def learn(self, seen: Seen) -> Iterable[Finding]:
         """Learn a call that read a secret, or a list of them."""
@@ -52,21 +51,21 @@ class MassSecretReads:
             return
         settings = self._tuned.of(known.namespace, known.policy)
         who = f"{known.person}/{known.namespace}/{known.policy}"
-        read = self._read[who] = self._read.get(who) or Burst()
         weight = 1 if known.call.name else settings.listing
-        window = read.add(seen, known.at, (known.call.namespace, known.call.name), settings.within, weight=weight)
+        what = known.call.namespace, known.call.name
+        window = self._read.add(who, seen, known.at, what, settings.within, weight=weight)
         if total(window) < settings.secrets:
             return
         lists = sum(not name for _, name in (one.what for one in window))
-        what = [count(len(window) - lists, "secret")] if len(window) > lists else []
-        what += [f"{count(lists, 'list')} of all secrets"] if lists else []
+        told = [count(len(window) - lists, "secret")] if len(window) > lists else []
+        told += [f"{count(lists, 'list')} of all secrets"] if lists else []
         yield Alert(
             detector=NAME,
             key=who,
             at=window[-1].at,
             severity=Severity.HIGH,
             title="Many secrets were read under a grant",
-            message=f"{known.person} read {' and '.join(what)} in {duration(settings.within)} under policy "
+            message=f"{known.person} read {' and '.join(told)} in {duration(settings.within)} under policy "
             f"{known.policy or '?'} in {known.namespace}",
             trigger=seen,
             evidence=evidence(window),
@@ -77,7 +76,3 @@ class MassSecretReads:
             values={"secrets": len(window) - lists, "lists": lists, "limit": settings.secrets},
             quiet=settings.quiet,
         )
-
-    def look(self, now: datetime) -> Iterable[Finding]:
-        """Return nothing: time alone means nothing here."""
-        return ()

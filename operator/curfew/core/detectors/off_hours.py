@@ -132,10 +132,6 @@ class OffHours:
             **about(story),
         )
 
-    def look(self, now: datetime) -> Iterable[Finding]:
-        """Return nothing: time alone means nothing here."""
-        return ()
-
     def _other_days(self, about: tuple[str, str], at: datetime, settings: OffHoursSettings) -> int:
         """Note that access began, and return on how many other days it did. A night is one day, also after midnight."""
         known = self._nights.get(about) or ()

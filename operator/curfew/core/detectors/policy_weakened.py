@@ -1,7 +1,6 @@
 """A policy requires less than before, also if it was deleted and made again in the meantime."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime
 from typing import Any, Final
 
 from pydantic import ValidationError
@@ -59,10 +58,6 @@ class PolicyWeakened:
                 what = f"AccessPolicy {place.name} in {place.namespace} was made again, and requires less than the last one"
                 yield self._alert(seen, place, f"{what}: {words}")
         self._note(seen.record)
-
-    def look(self, now: datetime) -> Iterable[Finding]:
-        """Return nothing: time alone means nothing here."""
-        return ()
 
     def _note(self, record: Record) -> None:
         place, spec = place_of(record), detail(record).get("spec")

@@ -87,10 +87,6 @@ class PrivilegedSpike:
             quiet=self._settings.quiet,
         )
 
-    def look(self, now: datetime) -> Iterable[Finding]:
-        """Return nothing: time alone means nothing here."""
-        return ()
-
     def _usual(self, at: datetime) -> int:
         """Return the 95th percentile of privileged grants in the hours before the last one, empty hours included."""
         hours = max(1, self._settings.within // HOUR)

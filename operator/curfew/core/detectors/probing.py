@@ -1,18 +1,17 @@
 """Probing: the holder of a grant tries out what they may do: many refusals in a short time, of different things."""
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
 from pydantic import Field
 
 from curfew.audit.wording import duration
 from curfew.core.detectors.alert import Alert, Seen, Severity
-from curfew.core.detectors.bursts import MOST_IN_A_BURST, Burst, evidence, only_story
+from curfew.core.detectors.bursts import MOST_IN_A_BURST, Bursts, evidence, only_story
 from curfew.core.detectors.detector import Finding
 from curfew.core.detectors.grant_calls import grant_call
 from curfew.core.detectors.tuning import DetectorSettings, Span, Tuned
-from curfew.core.detectors.windows import Remembered
 
 NAME: Final = "Probing"
 
@@ -39,7 +38,7 @@ class Probing:
     def __init__(self, tuned: Tuned[ProbingSettings]) -> None:
         """Know the settings, and no refusal yet."""
         self._tuned = tuned
-        self._refused: Remembered[str, Burst[tuple[str, ...]]] = Remembered()
+        self._refused: Bursts[tuple[str, ...]] = Bursts()
 
     def learn(self, seen: Seen) -> Iterable[Finding]:
         """Learn a call that was refused."""
@@ -49,10 +48,9 @@ class Probing:
         settings = self._tuned.of(known.namespace, known.policy)
         # A call that was refused belongs to each grant of its person there, and is one call.
         who = f"{known.person}/{known.namespace}"
-        refused = self._refused[who] = self._refused.get(who) or Burst()
         call = known.call
         thing = call.verb, call.group, call.resource, call.subresource, call.name
-        window = refused.add(seen, known.at, (call.call, *thing), settings.within)
+        window = self._refused.add(who, seen, known.at, (call.call, *thing), settings.within)
         different = len({one.what[1:] for one in window})
         if len(window) < settings.refusals or different < settings.different:
             return
@@ -73,7 +71,3 @@ class Probing:
             values={"refusals": len(window), "different": different, "limit": settings.refusals},
             quiet=settings.quiet,
         )
-
-    def look(self, now: datetime) -> Iterable[Finding]:
-        """Return nothing: time alone means nothing here."""
-        return ()

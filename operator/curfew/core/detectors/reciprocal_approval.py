@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
 from pydantic import Field
@@ -77,10 +77,6 @@ class ReciprocalApproval:
             values={"approvals": len(to_one) + len(to_other), "limit": settings.times},
             quiet=settings.quiet,
         )
-
-    def look(self, now: datetime) -> Iterable[Finding]:
-        """Return nothing: time alone means nothing here."""
-        return ()
 
 
 def _by_one(given: Sequence[_Given], by: str) -> Sequence[_Given]:

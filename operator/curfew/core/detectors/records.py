@@ -9,6 +9,7 @@ from curfew.api.times import format_time, parse_time
 from curfew.audit.event_type import RAISE, OcsfClass
 from curfew.audit.finding_info import FindingInfo
 from curfew.audit.record import CURFEW, Record, RecordRefused, Story, make_record, record_id
+from curfew.core.detectors.about import policy_of
 from curfew.core.detectors.alert import Alert, Evidence, Severity, WhichLog
 
 RAISED: Final = "alert.raised"
@@ -100,11 +101,6 @@ def raised(alert: Alert, log: str, *, silenced_by: str = "") -> Record:
         detail={name: value for name, value in detail.items() if value not in ("", [], {})},
         finding=FindingInfo(id_, alert.title, alert.detector, int(alert.severity)),
     )
-
-
-def resolved_id(log: str, alert: str) -> str:
-    """Return the id of the record with which an alert ends: it ends once, whoever ends it."""
-    return record_id(log, RESOLVED, alert)
 
 
 def resolved(
@@ -236,7 +232,7 @@ def _other(record: Record) -> ToldAlert:
         at=record.at,
         people=tuple(people),
         namespace=story.namespace if story is not None else _text(detail.get("namespace", "")),
-        policy=story.policy.name if story is not None and story.policy is not None else "",
+        policy=policy_of(story),
         story=story,
     )
 

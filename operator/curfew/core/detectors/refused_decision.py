@@ -1,18 +1,18 @@
 """RefusedDecision: somebody tried to make a decision that they may not make, such as one about their own request."""
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
 from pydantic import Field
 
 from curfew.audit.wording import count, duration
+from curfew.core.detectors.about import policy_of
 from curfew.core.detectors.alert import Alert, Evidence, Seen, Severity
-from curfew.core.detectors.bursts import MOST_IN_A_BURST, Burst, evidence, total
+from curfew.core.detectors.bursts import MOST_IN_A_BURST, Bursts, evidence, total
 from curfew.core.detectors.detector import Finding
 from curfew.core.detectors.reading import actor, detail, number, story_of, text
 from curfew.core.detectors.tuning import DetectorSettings, Span, Tuned
-from curfew.core.detectors.windows import Remembered
 
 NAME: Final = "RefusedDecision"
 _BY_API_SERVER, _BY_OPERATOR = "decision.refused", "review.refused"
@@ -40,13 +40,13 @@ class RefusedDecision:
     def __init__(self, tuned: Tuned[RefusedDecisionSettings]) -> None:
         """Know the settings, and no refusal yet."""
         self._tuned = tuned
-        self._others: Remembered[str, Burst[str]] = Remembered()
+        self._others: Bursts[str] = Bursts()
 
     def learn(self, seen: Seen) -> Iterable[Finding]:
         """Learn a refusal."""
         told, who = detail(seen.record), actor(seen.record)
         story = story_of(seen.record)
-        policy = story.policy.name if story is not None and story.policy is not None else ""
+        policy = policy_of(story)
         namespace = story.namespace if story is not None else text(told, "namespace")
         settings = self._tuned.of(namespace, policy)
         is_probe = told.get("dry_run") is True and who.startswith("system:")  # a test of the guards, which they passed
@@ -74,15 +74,10 @@ class RefusedDecision:
         elif why in _COUNTED:
             yield from self._count(seen, who, namespace, settings, max(number(told, "count"), 1))
 
-    def look(self, now: datetime) -> Iterable[Finding]:
-        """Return nothing: time alone means nothing here."""
-        return ()
-
     def _count(
         self, seen: Seen, who: str, namespace: str, settings: RefusedDecisionSettings, times: int
     ) -> Iterable[Finding]:
-        others = self._others[who] = self._others.get(who) or Burst()
-        window = others.add(seen, seen.at, seen.record.id, settings.within, weight=times)
+        window = self._others.add(who, seen, seen.at, seen.record.id, settings.within, weight=times)
         if total(window) < settings.others:
             return
         is_forged = any(text(detail(one.seen.record), "why") == _FORGED for one in window)

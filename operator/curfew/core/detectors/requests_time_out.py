@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
 from pydantic import Field
@@ -76,7 +76,3 @@ class RequestsTimeOut:
             values={"timed_out": len(lost), "requests": len(outcomes), "share": settings.share},
             quiet=settings.quiet,
         )
-
-    def look(self, now: datetime) -> Iterable[Finding]:
-        """Return nothing: time alone means nothing here."""
-        return ()

@@ -1,7 +1,6 @@
 """RoleGrantedOutside: a binding gives somebody a role that Curfew grants, and Curfew did not make it."""
 
 from collections.abc import Iterable
-from datetime import datetime
 from typing import Final
 
 from curfew.audit.record import CURFEW, Record
@@ -57,10 +56,6 @@ class RoleGrantedOutside:
                 values={"subjects": len(subjects) + number(told, "more_subjects"), "role": role},
             ),
         )
-
-    def look(self, now: datetime) -> Iterable[Finding]:
-        """Return nothing: time alone means nothing here."""
-        return ()
 
 
 def _key(record: Record) -> str:

@@ -89,10 +89,6 @@ class RubberStamping:
         yield from self._too_fast(seen, story, by, settings)
         yield from self._too_much(seen, story, by, settings)
 
-    def look(self, now: datetime) -> Iterable[Finding]:
-        """Return nothing: time alone means nothing here."""
-        return ()
-
     def _too_fast(self, seen: Seen, story: Story, by: str, settings: RubberStampingSettings) -> Iterable[Finding]:
         since = self._accepted.get(story.uid)
         if since is None or not timedelta() <= seen.at - since < settings.faster_than:

@@ -1,7 +1,6 @@
 """ServiceAccountToken: calls under a person's grant were made as a service account, not as the person."""
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
 from types import MappingProxyType
 from typing import Final
 
@@ -76,10 +75,6 @@ class ServiceAccountToken:
             values={"account": account, "way": str(way)},
             quiet=settings.quiet,
         )
-
-    def look(self, now: datetime) -> Iterable[Finding]:
-        """Return nothing: time alone means nothing here."""
-        return ()
 
 
 def _way(known: GrantCall) -> str | None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import datetime
 from typing import Final
 
 from curfew.core.detectors.alert import Alert, Evidence, Resolution, Seen, Severity, WhichLog
@@ -43,10 +42,6 @@ class SinkChanged:
                 yield self._alert(seen, f"verification/{text(detail(seen.record), 'segment')}", Severity.CRITICAL)
             case _:
                 yield self._alert(seen, "key", Severity.MEDIUM)
-
-    def look(self, now: datetime) -> Iterable[Finding]:
-        """Return nothing: time alone means nothing here."""
-        return ()
 
     def _attested(self, seen: Seen) -> Iterable[Finding]:
         told = detail(seen.record)

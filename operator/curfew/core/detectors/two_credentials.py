@@ -5,7 +5,7 @@ A token that is renewed is innocent: the old one is not used any more soon after
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
 from curfew.audit.wording import duration
@@ -68,10 +68,6 @@ class TwoCredentials:
             if older is not newer and after > settings.renewal:
                 yield replace(_alert(known, older, newer, after, seen), quiet=settings.quiet)
                 return
-
-    def look(self, now: datetime) -> Iterable[Finding]:
-        """Return nothing: time alone means nothing here."""
-        return ()
 
 
 def _with(used: UsedCredential, known: GrantCall) -> UsedCredential:

@@ -61,10 +61,6 @@ class UnfamiliarPlace:
         if found is not None:
             yield found
 
-    def look(self, now: datetime) -> Iterable[Finding]:
-        """Return nothing: time alone means nothing here."""
-        return ()
-
     def _judge(self, person: Familiar, seen: Seen, who: str, network: str, credential: str) -> Alert | None:
         settings = self._settings
         since, today = person.since(seen.at, settings.within), seen.at.date()

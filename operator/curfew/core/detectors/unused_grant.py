@@ -1,15 +1,16 @@
 """UnusedGrant: somebody held access and made no call with it, as far as the feed shows, which was whole all the time."""
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
 from pydantic import Field
 
 from curfew.api.activity import Changes
 from curfew.audit.wording import duration
+from curfew.core.detectors.about import policy_of
 from curfew.core.detectors.alert import Alert, Resolution, Seen, Severity
-from curfew.core.detectors.bursts import MOST_IN_A_BURST, Burst, evidence, only_story
+from curfew.core.detectors.bursts import MOST_IN_A_BURST, Bursts, evidence, only_story
 from curfew.core.detectors.detector import Finding
 from curfew.core.detectors.reading import detail, number, story_of
 from curfew.core.detectors.tuning import DetectorSettings, Span, Tuned
@@ -39,7 +40,7 @@ class UnusedGrant:
     def __init__(self, tuned: Tuned[UnusedGrantSettings]) -> None:
         """Know the settings, and no grant yet."""
         self._tuned = tuned
-        self._unused: Remembered[str, Burst[str]] = Remembered()
+        self._unused: Bursts[str] = Bursts()
         self._told: Remembered[str, str] = Remembered()  # the alert by the grant that completed it
 
     def learn(self, seen: Seen) -> Iterable[Finding]:
@@ -54,11 +55,10 @@ class UnusedGrant:
         story = story_of(seen.record)
         if story is None or not story.requester or told.get("changes") != Changes.NO:
             return  # Unknown is not No: there may have been calls
-        policy = story.policy.name if story.policy is not None else ""
+        policy = policy_of(story)
         settings = self._tuned.of(story.namespace, policy)
         key = f"{story.requester}/{story.namespace}/{policy}"
-        unused = self._unused[key] = self._unused.get(key) or Burst()
-        window = unused.add(seen, seen.at, uid, settings.within)
+        window = self._unused.add(key, seen, seen.at, uid, settings.within)
         if len(window) < settings.grants:
             return
         self._told[uid] = key
@@ -83,7 +83,3 @@ class UnusedGrant:
             values={"grants": len(window), "limit": settings.grants},
             quiet=settings.quiet,
         )
-
-    def look(self, now: datetime) -> Iterable[Finding]:
-        """Return nothing: time alone means nothing here."""
-        return ()

@@ -1,7 +1,7 @@
 """UsedWithoutGrant: somebody used a role that Curfew grants, through a binding that Curfew did not make."""
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
 from curfew.core.activity.wording import kind_of
@@ -55,7 +55,3 @@ class UsedWithoutGrant:
             values={"binding": binding, "role": role},
             quiet=self._tuned.usual.quiet,
         )
-
-    def look(self, now: datetime) -> Iterable[Finding]:
-        """Return nothing: time alone means nothing here."""
-        return ()
