@@ -145,6 +145,18 @@ async def test_a_watch_that_breaks_is_not_trusted_and_what_it_knew_still_holds(w
         assert (watching.reason, watching.store.locks.get("uid-one")) == ("LocksKnown", None)
 
 
+async def test_watches_that_end_at_once_and_show_nothing_are_none(watching: Watching) -> None:
+    """A proxy in trouble may answer so. What was made meanwhile is found by a list, and nothing is asked without a pause."""
+    async with watching.running():
+        for _ in range(3):
+            await watching.happens(None)
+        assert watching.reason == "LocksNotListed"
+        watching.source.there = [lock("one", 11)]
+        await asyncio.sleep(3)
+        assert (watching.source.lists, watching.reason) == (2, "LocksKnown")
+        assert LockKey("uid-one") in watching.keys
+
+
 async def test_a_watch_that_ends_in_the_ordinary_way_goes_on(watching: Watching) -> None:
     async with watching.running():
         await watching.happens(None)

@@ -15,7 +15,7 @@ import structlog
 from curfew.core import locks
 from curfew.core.facts import LocksState
 from curfew.core.keys import Key, RequestKey
-from curfew.ports import Clock, ClusterError, Conflict, LockSource
+from curfew.ports import Clock, ClusterError, Conflict, LockSource, Unavailable
 from curfew.processes.operator.known import Store
 from curfew.processes.operator.unreadable import Unreadable
 
@@ -23,6 +23,10 @@ log = structlog.get_logger("curfew")
 
 _FIRST_DELAY: Final = 0.1
 _LAST_DELAY: Final = 2.0  # seconds
+_SHORT: Final = 1.0
+_IN_VAIN: Final = 3
+"""So many watches in a row that end within a second and show nothing are none: a lock could be made unseen."""
+
 _AT_ONCE: Final = 1000  # grants or requests that are looked at before others have their turn
 
 
@@ -83,10 +87,15 @@ class LockWatch:
             try:
                 version = await self._list()
                 delay = _FIRST_DELAY
-                while True:
+                in_vain = 0
+                while in_vain < _IN_VAIN:
+                    began, before = asyncio.get_running_loop().time(), version
                     async for type_, body in self._source.watch_locks(version):
                         self._see(type_, body)
                         version = str(body["metadata"]["resourceVersion"])
+                    is_short = asyncio.get_running_loop().time() - began < _SHORT
+                    in_vain = in_vain + 1 if is_short and version == before else 0
+                raise Unavailable("the API server ends each watch of AccessLocks at once, and shows nothing")
             except Conflict:  # the version is not kept any more: they are listed again at once
                 self._tell(locks.not_yet_listed(self._clock.now()))
                 delay = _FIRST_DELAY
