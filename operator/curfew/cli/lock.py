@@ -6,6 +6,7 @@ import click
 
 from curfew.adapters.clock import SystemClock
 from curfew.api.access_lock import AccessLock
+from curfew.api.names import API_VERSION
 from curfew.api.times import format_time, parse_duration
 from curfew.audit.wording import count, in_utc, printable
 from curfew.cli import locking
@@ -54,13 +55,13 @@ def lock(
     try:
         spec = {"target": wanted, "reason": reason, "submittedBy": kubectl.who_am_i(), **_end(length)}
         named = {"name": name} if name else {"generateName": "lock-"}
-        manifest = {"apiVersion": "curfew.dev/v1alpha1", "kind": "AccessLock", "metadata": named, "spec": spec}
+        manifest = {"apiVersion": API_VERSION, "kind": "AccessLock", "metadata": named, "spec": spec}
         made = _readable(locking.read_lock(kubectl.create(manifest)))
         click.echo(f"AccessLock {printable(made.metadata.name)} is made: {locking.what(made)} is locked{_until(made)}.")
         if wait:
             _await(kubectl, made.metadata.name)
     except KubectlFailed as error:
-        raise locking.fail(error) from None
+        raise click.ClickException(str(error)) from None
     click.echo(f"Lift it with: curfew unlock {printable(made.metadata.name)}")
 
 

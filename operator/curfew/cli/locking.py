@@ -87,8 +87,3 @@ def is_in_force(lock: AccessLock) -> bool:
 def what(lock: AccessLock) -> str:
     """Return what is locked, safe to print."""
     return printable(in_words(lock.spec.target))
-
-
-def fail(error: KubectlFailed) -> click.ClickException:
-    """Return the error that ends a command with exit code 1."""
-    return click.ClickException(str(error))

@@ -30,7 +30,7 @@ def locks(output: str, context: str, kubeconfig: str) -> None:
             return
         found = locking.read_locks(kubectl)
     except KubectlFailed as error:
-        raise locking.fail(error) from None
+        raise click.ClickException(str(error)) from None
     if not found:
         click.echo("Nothing is locked.")
     for one in found:

@@ -38,7 +38,7 @@ def unlock(
             kubectl.run(["delete", locking.KIND, name, "--output=name"])
             click.echo(f"AccessLock {name} is lifted.")
     except KubectlFailed as error:
-        raise locking.fail(error) from None
+        raise click.ClickException(str(error)) from None
 
 
 def _found(

@@ -8,7 +8,6 @@ from pathlib import Path
 import click
 
 from curfew.adapters.clock import SystemClock
-from curfew.audit.timespan import Span
 from curfew.cli.alerts.reading import location_options, open_logs, read_history
 from curfew.cli.audit import options
 from curfew.cli.audit.both_logs import Asked
@@ -89,7 +88,7 @@ def listed(
             and (person is None or person in alert.people)
             and (namespace is None or namespace == alert.namespace)
             and alert.severity >= least
-            and _is_within(one, span)
+            and alert.at in span
         )
 
     with unreadable():
@@ -105,10 +104,6 @@ def listed(
     both.note_keys()
     if refused is not None:
         raise refused
-
-
-def _is_within(one: KnownAlert, span: Span) -> bool:
-    return one.alert.at in span
 
 
 def _show(alerts: Sequence[KnownAlert], number: int) -> None:

@@ -1,7 +1,5 @@
 """`curfew alerts silence`: a person wants to hear nothing of certain alerts for a while."""
 
-from datetime import timedelta
-
 import click
 
 from curfew.adapters.clock import SystemClock
@@ -12,8 +10,7 @@ from curfew.cli.alerts.answering import create_response
 from curfew.cli.kubectl import Kubectl, kubectl_options
 from curfew.core.detectors.all import DETECTORS
 from curfew.core.detectors.records import OTHERS
-
-LONGEST = timedelta(days=90)
+from curfew.core.detectors.silences import LONGEST_SILENCE
 
 
 @click.command("silence", short_help="Silence alerts of a kind until a time, with a reason.")
@@ -76,6 +73,6 @@ def _end(length: str | None, until: str | None) -> str:
         end = now + parse_duration(length) if length is not None else parse_time(until or "")
     except (ValueError, OverflowError) as error:
         raise click.UsageError(f"{'--for' if length is not None else '--until'}: {error}.") from error
-    if not now < end <= now + LONGEST:
-        raise click.UsageError("A silence ends in the future, and at most 90 days from now.")
+    if not now < end <= now + LONGEST_SILENCE:
+        raise click.UsageError(f"A silence ends in the future, and at most {LONGEST_SILENCE.days} days from now.")
     return format_time(end.replace(microsecond=0))
