@@ -32,9 +32,8 @@ class Destination:
     manner: Manner
     match: Match
     looks: Mapping[Occasion, Look] = field(default_factory=dict)
-    domains: tuple[
-        str, ...
-    ] = ()  # of the people that it sends to, each what is about them; empty: it has fixed receivers
+    domains: tuple[str, ...] = ()
+    """Of the people that it sends to, each what is about them; empty: it has fixed receivers."""
 
     def takes(self, message: Message) -> bool:
         """Whether a message goes here."""
@@ -144,9 +143,8 @@ def _apprise() -> Any:
     import apprise
 
     logging.getLogger("apprise").disabled = True  # its lines may hold parts of addresses and of answers
-    logging.getLogger("urllib3").setLevel(
-        logging.CRITICAL + 1
-    )  # warns of answers that it cannot read, with the address
+    # It warns of answers that it cannot read, with the address.
+    logging.getLogger("urllib3").setLevel(logging.CRITICAL + 1)
     asset = apprise.AppriseAsset(
         app_id="Curfew",
         app_desc="Curfew",

@@ -12,7 +12,7 @@ from curfew.core.detectors.alert import Alert, Evidence, Resolution, Seen, Sever
 from curfew.core.detectors.deadlines import MOST_STORIES, Deadlines
 from curfew.core.detectors.detector import Finding, Tuned
 from curfew.core.detectors.tuning import DetectorSettings, Span
-from curfew.core.detectors.windows import Remembered
+from curfew.core.remembered import Remembered
 
 NAME: Final = "BreakGlassNotReviewed"
 

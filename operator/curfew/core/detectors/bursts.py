@@ -8,7 +8,7 @@ from typing import Final, Generic, TypeVar
 
 from curfew.audit.record import Story
 from curfew.core.detectors.alert import Evidence, Seen
-from curfew.core.detectors.windows import Remembered
+from curfew.core.remembered import Remembered
 
 W = TypeVar("W", bound=Hashable)
 

@@ -5,7 +5,7 @@ from collections.abc import Hashable, Iterator
 from datetime import datetime
 from typing import Final, Generic, TypeVar
 
-from curfew.core.detectors.windows import MOST_KEYS, Remembered
+from curfew.core.remembered import MOST_KEYS, Remembered
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")

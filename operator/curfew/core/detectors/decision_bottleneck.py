@@ -13,7 +13,7 @@ from curfew.core.detectors.deadlines import MOST_STORIES, Deadlines
 from curfew.core.detectors.detector import Finding, Tuned
 from curfew.core.detectors.privilege import Privilege
 from curfew.core.detectors.tuning import DetectorSettings, Span
-from curfew.core.detectors.windows import Remembered
+from curfew.core.remembered import Remembered
 
 NAME: Final = "DecisionBottleneck"
 

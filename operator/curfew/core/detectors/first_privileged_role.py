@@ -10,7 +10,7 @@ from curfew.core.detectors.alert import Alert, Evidence, Seen, Severity
 from curfew.core.detectors.detector import Finding, Tuned
 from curfew.core.detectors.privilege import Privilege
 from curfew.core.detectors.tuning import DetectorSettings, Span
-from curfew.core.detectors.windows import Remembered
+from curfew.core.remembered import Remembered
 
 NAME: Final = "FirstPrivilegedRole"
 

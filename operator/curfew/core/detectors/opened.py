@@ -6,7 +6,7 @@ from typing import Final
 
 from curfew.core.detectors.alert import Alert, Severity
 from curfew.core.detectors.records import ToldAlert
-from curfew.core.detectors.windows import MOST_KEYS, Remembered
+from curfew.core.remembered import MOST_KEYS, Remembered
 
 MOST_IDS: Final = 2 * MOST_KEYS
 
@@ -58,9 +58,8 @@ class OpenAlerts:
         self._keys: dict[str, tuple[str, str]] = {}  # by the id of an open alert
         self._raised: Remembered[str, None] = Remembered(MOST_IDS)
         self._resolved: Remembered[str, None] = Remembered(MOST_IDS)
-        self._over: Remembered[str, None] = Remembered(
-            MOST_IDS
-        )  # those that were closed, in the order of what happened
+        # Those that were closed, in the order of what happened.
+        self._over: Remembered[str, None] = Remembered(MOST_IDS)
 
     def was_raised(self, id_: str) -> None:
         """The log holds an alert, or will."""

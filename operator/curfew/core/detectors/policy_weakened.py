@@ -13,9 +13,9 @@ from curfew.core.detectors.detector import Finding, Tuned
 from curfew.core.detectors.privilege import Privilege
 from curfew.core.detectors.reading import detail, number
 from curfew.core.detectors.tuning import DetectorSettings
-from curfew.core.detectors.windows import Remembered
 from curfew.core.keys import PolicyKey
 from curfew.core.policy_records import place_of
+from curfew.core.remembered import Remembered
 from curfew.core.weakening import differences
 
 NAME: Final = "PolicyWeakened"

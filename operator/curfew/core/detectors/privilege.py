@@ -5,8 +5,8 @@ from typing import Any, Final
 
 from curfew.audit.carried import STORIES_OPEN
 from curfew.audit.record import Record, Story
-from curfew.core.detectors.windows import Remembered
 from curfew.core.policy_records import place_of
+from curfew.core.remembered import Remembered
 from curfew.core.risk import permanent, risks
 
 MOST_ROLES: Final = 10_000

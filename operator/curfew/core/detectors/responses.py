@@ -19,7 +19,7 @@ from curfew.core.detectors.silences import (
     silence_of,
     silenced,
 )
-from curfew.core.detectors.windows import Remembered
+from curfew.core.remembered import Remembered
 
 _MOST_KNOWN: Final = 100_000
 _MOST_ENDED: Final = 20_000

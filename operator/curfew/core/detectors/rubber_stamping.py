@@ -15,7 +15,8 @@ from curfew.core.detectors.alert import Alert, Evidence, Seen, Severity
 from curfew.core.detectors.detector import Finding, Tuned
 from curfew.core.detectors.reading import actor
 from curfew.core.detectors.tuning import DetectorSettings, Span, longest
-from curfew.core.detectors.windows import Lately, Remembered
+from curfew.core.detectors.windows import Lately
+from curfew.core.remembered import Remembered
 
 NAME: Final = "RubberStamping"
 

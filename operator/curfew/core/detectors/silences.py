@@ -12,7 +12,7 @@ from curfew.audit.finding_info import FindingInfo
 from curfew.audit.record import CURFEW, Record, make_record
 from curfew.core.detectors.alert import Alert
 from curfew.core.detectors.records import SILENCE_ENDED, SILENCED, ToldAlert
-from curfew.core.detectors.windows import Remembered
+from curfew.core.remembered import Remembered
 
 MOST_SILENCES: Final = 10_000
 

@@ -15,7 +15,7 @@ from curfew.core.detectors.alert import Alert, Evidence, Seen, Severity
 from curfew.core.detectors.detector import Finding
 from curfew.core.detectors.grant_calls import HAPPENED, GrantCall, grant_call
 from curfew.core.detectors.tuning import DetectorSettings, Span, Tuned
-from curfew.core.detectors.windows import Remembered
+from curfew.core.remembered import Remembered
 
 NAME: Final = "TwoCredentials"
 _MOST_GRANTS: Final = 20_000

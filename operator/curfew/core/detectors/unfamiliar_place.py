@@ -13,7 +13,7 @@ from curfew.core.detectors.detector import Finding
 from curfew.core.detectors.familiar import MOST_OF_A_KIND, Familiar
 from curfew.core.detectors.reading import actor, detail, text
 from curfew.core.detectors.tuning import DetectorSettings, Span, Tuned
-from curfew.core.detectors.windows import Remembered
+from curfew.core.remembered import Remembered
 
 NAME: Final = "UnfamiliarPlace"
 _MOST_PEOPLE: Final = 20_000

@@ -16,8 +16,8 @@ from curfew.core.detectors.deadlines import Deadlines
 from curfew.core.detectors.detector import Finding
 from curfew.core.detectors.reading import LONGEST, detail, story_of
 from curfew.core.detectors.tuning import DetectorSettings, Span, Tuned
-from curfew.core.detectors.windows import Remembered
 from curfew.core.policy_records import place_of
+from curfew.core.remembered import Remembered
 
 NAME: Final = "UnusedEligibility"
 _Place = tuple[str, str]  # namespace and name of a policy

@@ -14,7 +14,7 @@ from curfew.core.detectors.bursts import MOST_IN_A_BURST, Bursts, evidence, only
 from curfew.core.detectors.detector import Finding
 from curfew.core.detectors.reading import detail, number, story_of
 from curfew.core.detectors.tuning import DetectorSettings, Span, Tuned
-from curfew.core.detectors.windows import Remembered
+from curfew.core.remembered import Remembered
 
 NAME: Final = "UnusedGrant"
 _COUNTS: Final = ("reads", "writes", "denied", "opaque", "derived", "standing")

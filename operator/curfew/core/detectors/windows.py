@@ -1,56 +1,15 @@
-"""What detectors remember: the latest of each key, and what was seen lately. Bounded, whatever the records hold."""
+"""What was seen lately of each key. Bounded, whatever the records hold."""
 
 from bisect import bisect_left, bisect_right, insort
-from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final, Generic, TypeVar
+from typing import Generic, TypeVar
+
+from curfew.core.remembered import MOST_KEYS, Remembered
 
 K = TypeVar("K")
 V = TypeVar("V")
-
-MOST_KEYS: Final = 30_000
-"""How many keys (people, requests, pairs of them) a detector remembers, unless it needs fewer."""
-
-
-class Remembered(Generic[K, V]):
-    """A mapping with a bound: the key that was set longest ago goes first."""
-
-    def __init__(self, most: int = MOST_KEYS) -> None:
-        """Remember nothing yet, and at most so many keys."""
-        self._most = most
-        self._known: OrderedDict[K, V] = OrderedDict()
-        self.forgotten = 0
-        """How many keys had to go."""
-
-    def __setitem__(self, key: K, value: V) -> None:
-        """Remember the value of a key, which becomes the newest."""
-        self._known[key] = value
-        self._known.move_to_end(key)
-        while len(self._known) > self._most:
-            self._known.popitem(last=False)
-            self.forgotten += 1
-
-    def get(self, key: K) -> V | None:
-        """Return the value of a key, or None."""
-        return self._known.get(key)
-
-    def pop(self, key: K) -> V | None:
-        """Forget a key, and return its value, or None."""
-        return self._known.pop(key, None)
-
-    def __contains__(self, key: object) -> bool:
-        """Whether a key is known."""
-        return key in self._known
-
-    def __len__(self) -> int:
-        """Return how many keys are known."""
-        return len(self._known)
-
-    def __iter__(self) -> Iterator[K]:
-        """Yield the keys, the newest last."""
-        return iter(tuple(self._known))
 
 
 @dataclass(order=True, frozen=True, slots=True)

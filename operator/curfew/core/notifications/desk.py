@@ -1,10 +1,9 @@
 """Folds records into messages, and knows which reminders are still due."""
 
-import heapq
-from collections import OrderedDict
 from datetime import datetime
 
 from curfew.audit.record import Record
+from curfew.core.detectors.deadlines import Deadlines
 from curfew.core.notifications.alerts import alert_message
 from curfew.core.notifications.message import Message
 from curfew.core.notifications.requests import ENDED, ending, messages
@@ -18,15 +17,14 @@ class Desk:
 
     def __init__(self) -> None:
         """Nothing is known yet."""
-        self._reminders: OrderedDict[str, Message] = OrderedDict()  # by the UID of the request
-        self._due: list[tuple[datetime, str]] = []
+        self._reminders: Deadlines[str, Message] = Deadlines(MOST_REMINDERS)  # by the UID of the request
 
     def learn(self, record: Record) -> tuple[Message, ...]:
         """Learn a record of the operator's log, and return what is to be told now."""
         if record.event == "grant.activated" and (reminder := ending(record)) is not None:
-            self._remind(record.subject, reminder)
+            self._reminders.set(record.subject, reminder.at, reminder)
         elif record.event in ENDED:
-            self._reminders.pop(record.subject, None)
+            self._reminders.cancel(record.subject)
         return messages(record)
 
     def alert(self, record: Record) -> tuple[Message, ...]:
@@ -36,23 +34,4 @@ class Desk:
 
     def due(self, now: datetime) -> tuple[Message, ...]:
         """Return the reminders whose time has come, each once."""
-        found = []
-        while self._due and self._due[0][0] <= now:
-            at, uid = heapq.heappop(self._due)
-            reminder = self._reminders.get(uid)
-            if reminder is not None and reminder.at == at:
-                found.append(self._reminders.pop(uid))
-        return tuple(found)
-
-    @property
-    def next(self) -> datetime | None:
-        """When the next reminder may be due."""
-        return self._due[0][0] if self._due else None
-
-    def _remind(self, uid: str, reminder: Message) -> None:
-        self._reminders[uid] = reminder
-        heapq.heappush(self._due, (reminder.at, uid))
-        while len(self._reminders) > MOST_REMINDERS:
-            self._reminders.popitem(last=False)
-        if len(self._due) > 2 * MOST_REMINDERS:
-            self._due = sorted((one.at, uid) for uid, one in self._reminders.items())
+        return tuple(reminder for _, _, reminder in self._reminders.due(now))

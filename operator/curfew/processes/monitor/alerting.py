@@ -4,7 +4,6 @@ The record comes first, so a report that was not made before a kill is made afte
 from the alert, and a notification that was sent has a record, so nothing is reported twice.
 """
 
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -14,6 +13,7 @@ from curfew.audit.record import Record
 from curfew.core.detectors.notice import about_alert
 from curfew.core.detectors.records import RAISED, ToldAlert, told
 from curfew.core.notices import Notice
+from curfew.core.remembered import Remembered
 from curfew.ports import Clock
 
 log = structlog.get_logger("curfew")
@@ -70,7 +70,7 @@ class Alerting:
         self._home = home
         self._is_silenced = is_silenced
         self._notify = notify
-        self._reported: OrderedDict[str, None] = OrderedDict()
+        self._reported: Remembered[str, None] = Remembered(MOST_REPORTED)
 
     @property
     def is_idle(self) -> bool:
@@ -97,8 +97,6 @@ class Alerting:
         if alert.id in self._reported:
             return False
         self._reported[alert.id] = None
-        if len(self._reported) > MOST_REPORTED:
-            self._reported.popitem(last=False)
         is_silenced = bool(alert.silenced_by) or (record.event != RAISED and self._is_silenced(alert))
         if not is_silenced:
             self._notify(record)

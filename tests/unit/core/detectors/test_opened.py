@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from curfew.core.detectors.alert import Severity
 from curfew.core.detectors.opened import OpenAlert, OpenAlerts
-from curfew.core.detectors.windows import MOST_KEYS
+from curfew.core.remembered import MOST_KEYS
 from tests.support.builders import NOON
 
 

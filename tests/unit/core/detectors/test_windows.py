@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from curfew.core.detectors.deadlines import Deadlines
-from curfew.core.detectors.windows import Lately, Remembered
+from curfew.core.detectors.windows import Lately
+from curfew.core.remembered import Remembered
 from tests.support.builders import NOON
 
 SECOND = timedelta(seconds=1)

@@ -1,10 +1,10 @@
 """What the trail says of requests, by their names: a call names the request that it is about, and nothing else of it."""
 
-from collections import OrderedDict
 from dataclasses import replace
 from typing import Final
 
 from curfew.audit.record import Record, RecordRefused, Story
+from curfew.core.remembered import Remembered
 
 MOST_REQUESTS: Final = 10_000
 """How many requests are remembered, the newest ones."""
@@ -15,8 +15,7 @@ class KnownRequests:
 
     def __init__(self, most: int = MOST_REQUESTS) -> None:
         """Know none yet."""
-        self._stories: OrderedDict[tuple[str, str], Story] = OrderedDict()
-        self._most = most
+        self._stories: Remembered[tuple[str, str], Story] = Remembered(most)
 
     def learn(self, record: Record) -> None:
         """Learn a record of the trail, in the trail's order."""
@@ -26,11 +25,7 @@ class KnownRequests:
             story = Story.of(record)
         except RecordRefused:
             return
-        place = story.namespace, story.request
-        self._stories[place] = replace(story, duration=None, decisions=(), reason=None)
-        self._stories.move_to_end(place)
-        if len(self._stories) > self._most:
-            self._stories.popitem(last=False)
+        self._stories[story.namespace, story.request] = replace(story, duration=None, decisions=(), reason=None)
 
     def of(self, namespace: str, name: str) -> Story | None:
         """Return the story of the newest request of this name, if it is known."""
