@@ -11,6 +11,8 @@ from tests.docs.telling import CHECKOUT, Told
 
 README = CHECKOUT / "README.md"
 PAGES = sorted([README, *(CHECKOUT / "docs").rglob("*.md")])
+EVENT_FIELDS = {"reason", "reportingComponent", "source", "type", "metadata.name", "metadata.namespace"}
+"""By what the API server selects Events, besides `involvedObject.*`. Any other field is an error."""
 
 
 def blocks(language: str) -> list[str]:
@@ -95,6 +97,18 @@ def test_links_lead_somewhere(page: Path) -> None:
             broken.append(target)
 
     assert broken == []
+
+
+def test_events_are_selected_by_fields_that_the_api_server_knows() -> None:
+    asked = [
+        (page.name, field)
+        for page in PAGES
+        for selector in re.findall(r"get events .*--field-selector[ =](\S+)", page.read_text())
+        for field, _, _ in (term.partition("=") for term in selector.split(","))
+    ]
+
+    assert asked
+    assert [found for found in asked if found[1] not in EVENT_FIELDS and "involvedObject." not in found[1]] == []
 
 
 def headings(page: Path) -> set[str]:
