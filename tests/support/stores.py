@@ -65,6 +65,18 @@ class MemoryStore:
         return Attestation(at=at, evidence=self.evidence, sufficient=sufficient, findings=self.findings)
 
 
+class Flaky(MemoryStore):
+    """A store that can be away."""
+
+    is_away = False
+
+    async def get(self, name: str) -> bytes:
+        """Return an object, unless the store is away."""
+        if self.is_away:
+            raise StoreUnavailable("the bucket is away.")
+        return await super().get(name)
+
+
 class When(StrEnum):
     """On which side of a call's effect it goes wrong."""
 

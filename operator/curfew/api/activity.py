@@ -13,6 +13,9 @@ MOST_OBJECTS = 20
 MOST_SOURCES = 8
 MOST_REASONS = 8
 
+COUNTS = ("reads", "writes", "denied", "opaque", "derived", "standing")
+"""The fields that count calls: a grant was used if one of them is not 0."""
+
 WrittenTime = Annotated[Time, WithJsonSchema({"type": "string", "maxLength": 35, "pattern": WRITTEN})]
 """A time without a rule in CEL: the API server would apply it to what is stored, and refuse all of a status because of it."""
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
 
-from curfew.api.activity import Activity, Changes
+from curfew.api.activity import COUNTS, Activity, Changes
 from curfew.audit.event_type import OcsfClass
 from curfew.audit.events import EVENTS
 from curfew.audit.record import Record
@@ -167,12 +167,7 @@ ANSWER_COLUMNS = (
     "final",
     "reasons",
     "summary",
-    "reads",
-    "writes",
-    "denied",
-    "opaque",
-    "derived",
-    "standing",
+    *COUNTS,
     "sensitive",
     "sources",
     "first_use",
@@ -202,7 +197,7 @@ def answer_row(one: GrantAnswer) -> Row:
         "final": "yes" if answer.final else "no",
         "reasons": "; ".join(answer.reasons),
         "summary": answer.summary,
-        **{name: getattr(answer, name) for name in ("reads", "writes", "denied", "opaque", "derived", "standing")},
+        **{name: getattr(answer, name) for name in COUNTS},
         "sensitive": " ".join(answer.sensitive),
         "sources": " ".join(answer.sources),
         "first_use": rfc3339(answer.first_at),

@@ -20,7 +20,6 @@ from curfew.core.detectors.many_requests import ManyRequests
 from curfew.core.detectors.privilege import Privilege
 from curfew.core.detectors.records import told
 from curfew.core.notices import Notice
-from curfew.ports import StoreUnavailable
 from curfew.processes.monitor.alerting import Alerting
 from curfew.processes.monitor.detecting import CHECK_EVERY, Detecting
 from curfew.processes.monitor.reading import LogReader, take_earlier
@@ -28,7 +27,7 @@ from curfew.trail import Appender
 from curfew.trail.memory import Memory
 from curfew.trail.recovery import records_of
 from tests.support.logs import ALog, a_signer, opened
-from tests.support.stores import MemoryStore
+from tests.support.stores import Flaky, MemoryStore
 from tests.support.trail import START, LoopClock, Observer, running
 
 pytestmark = pytest.mark.looptime
@@ -54,18 +53,6 @@ def late_use(at: datetime) -> Record:
     return make_record(
         "alert.used_after_end", at=at, actor="bob@example.com", message="used after its end", story=story, detail={}
     )
-
-
-class Flaky(MemoryStore):
-    """A store that can be away."""
-
-    is_away = False
-
-    async def get(self, name: str) -> bytes:
-        """Return an object, unless the store is away."""
-        if self.is_away:
-            raise StoreUnavailable("the bucket is away.")
-        return await super().get(name)
 
 
 @dataclass

@@ -8,10 +8,10 @@ from datetime import timedelta
 import pytest
 
 from curfew.audit.record import Record
-from curfew.ports import IntakeUnavailable, ObjectStore, StoreUnavailable
+from curfew.ports import IntakeUnavailable, ObjectStore
 from curfew.processes.monitor.following import TrailReader
 from tests.support.logs import BEGIN, ALog, a_log, a_record
-from tests.support.stores import MemoryStore
+from tests.support.stores import Flaky, MemoryStore
 from tests.support.trail import LoopClock
 
 pytestmark = pytest.mark.looptime
@@ -32,18 +32,6 @@ class Learner:
     def subjects(self) -> Sequence[str]:
         """What the records are about, in order."""
         return [record.subject for record in self.records if record.event != "audit.opened"]
-
-
-class Flaky(MemoryStore):
-    """A store that can be away."""
-
-    is_away = False
-
-    async def get(self, name: str) -> bytes:
-        """Return an object, unless the store is away."""
-        if self.is_away:
-            raise StoreUnavailable("the bucket is away.")
-        return await super().get(name)
 
 
 def a_reader(store: ObjectStore, learner: Learner) -> TrailReader:

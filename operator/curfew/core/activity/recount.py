@@ -6,7 +6,7 @@ from datetime import datetime
 
 from pydantic import ValidationError
 
-from curfew.api.activity import Activity
+from curfew.api.activity import COUNTS, Activity
 from curfew.audit.record import Record
 from curfew.core.activity.coverage import Coverage, Hole
 from curfew.core.activity.session import Session
@@ -45,12 +45,7 @@ class Recounted:
 _COMPARED = (
     "changes",
     "reasons",
-    "reads",
-    "writes",
-    "denied",
-    "opaque",
-    "derived",
-    "standing",
+    *COUNTS,
     "changed",
     "sensitive",
     "sources",

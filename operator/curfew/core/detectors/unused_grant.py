@@ -6,7 +6,7 @@ from typing import Final
 
 from pydantic import Field
 
-from curfew.api.activity import Changes
+from curfew.api.activity import COUNTS, Changes
 from curfew.audit.wording import duration
 from curfew.core.detectors.about import policy_of
 from curfew.core.detectors.alert import Alert, Resolution, Seen, Severity
@@ -17,7 +17,6 @@ from curfew.core.detectors.tuning import DetectorSettings, Span, Tuned
 from curfew.core.remembered import Remembered
 
 NAME: Final = "UnusedGrant"
-_COUNTS: Final = ("reads", "writes", "denied", "opaque", "derived", "standing")
 
 
 class UnusedGrantSettings(DetectorSettings):
@@ -48,7 +47,7 @@ class UnusedGrant:
         told, uid = detail(seen.record), seen.record.subject
         if told.get("final") is not True:
             return
-        if any(number(told, name) for name in _COUNTS):
+        if any(number(told, name) for name in COUNTS):
             if (key := self._told.pop(uid)) is not None:
                 yield Resolution(NAME, key, seen.at, "calls with the access have arrived late", seen)
             return

@@ -11,7 +11,7 @@ from curfew.audit.record import Record
 from curfew.audit.timespan import Span
 from curfew.evidence.stats.groups import cut, grouped
 from curfew.evidence.stats.journey import LOOKS, RequestJourney, part, text
-from curfew.evidence.stats.table import Cell, CellKind, StatsColumn, StatsTable
+from curfew.evidence.stats.table import Cell, CellKind, StatsColumn, StatsTable, number
 
 AROUND: Final = timedelta(hours=8)
 """How long before and after a request an approver's decision shows that somebody was there."""
@@ -106,7 +106,7 @@ def unattended_table(asked: Iterable[RequestJourney], alone: Iterable[RequestJou
         (policy, len(found), len(counted.get(policy, ())), (len(counted.get(policy, ())), len(found)))
         for policy, found in by_policy.items()
     ]
-    shown, others, rest = cut(rows, most, by=lambda row: _number(row[2]), numbers=(1, 2, 3))
+    shown, others, rest = cut(rows, most, by=lambda row: number(row[2]), numbers=(1, 2, 3))
     return StatsTable(
         "unattended",
         "Requests that came while no approver was there",
@@ -124,13 +124,9 @@ def unattended_table(asked: Iterable[RequestJourney], alone: Iterable[RequestJou
 
 
 def _second(row: tuple[Cell, ...]) -> int:
-    return _number(row[1])
-
-
-def _number(cell: Cell) -> int:
-    return cell if isinstance(cell, int) else 0
+    return number(row[1])
 
 
 def _whole_of(rest: tuple[Cell, ...], total: int) -> tuple[Cell, ...]:
     """Return the row of the others, whose share has the same whole as each of the rows."""
-    return (*rest[:-1], (_number(rest[1]), total)) if rest else rest
+    return (*rest[:-1], (number(rest[1]), total)) if rest else rest

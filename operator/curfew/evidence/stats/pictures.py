@@ -6,7 +6,7 @@ from typing import Final
 from curfew.audit.wording import printable
 from curfew.evidence.charts import Bars, Frame, columns, rows
 from curfew.evidence.stats.figures import WEEKDAYS, RequestStats
-from curfew.evidence.stats.table import StatsTable
+from curfew.evidence.stats.table import StatsTable, number
 
 _MOST_BARS: Final = 10
 _UNITS: Final = (("seconds", 1000), ("minutes", 60_000), ("hours", 3_600_000))
@@ -20,7 +20,7 @@ def pictures(stats: RequestStats) -> dict[str, str]:
     sums = [(str(row[0]), _part(row[-1])) for row in parts.rows[:-1]]
     hours = _p90(stats.by_hour())
     days = _p90(stats.by_weekday())
-    policies = [(printable(str(row[0])), _number(row[3])) for row in stats.by_policy(_MOST_BARS).rows]
+    policies = [(printable(str(row[0])), number(row[3])) for row in stats.by_policy(_MOST_BARS).rows]
     zone = printable(str(stats.zone))
     return {
         "waited_for": _drawn(rows, "What requests wait for", "{unit}, the sum over all requests", sums),
@@ -53,12 +53,8 @@ def _unit(waits: Iterable[int]) -> tuple[str, int]:
 
 
 def _p90(table: StatsTable) -> dict[str, int]:
-    return {str(row[0]): _number(row[3]) for row in table.rows}
-
-
-def _number(cell: object) -> int:
-    return cell if isinstance(cell, int) else 0
+    return {str(row[0]): number(row[3]) for row in table.rows}
 
 
 def _part(cell: object) -> int:
-    return _number(cell[0]) if isinstance(cell, tuple) else 0
+    return number(cell[0]) if isinstance(cell, tuple) else 0

@@ -70,6 +70,11 @@ class StatsTable:
         }
 
 
+def number(value: object) -> int:
+    """Return a whole number from a cell or a record; 0 for anything else."""
+    return value if type(value) is int else 0
+
+
 def _wait(cell: Cell) -> Cell:
     """Return what a program reads of a cell: of a part of a wait, the part."""
     return cell[0] if isinstance(cell, tuple) else cell

@@ -3,18 +3,17 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
-from typing import Any, Final
+from typing import Final
 
+from curfew.api.activity import COUNTS
 from curfew.audit.record import Record
 from curfew.evidence.stats.groups import cut, grouped
 from curfew.evidence.stats.journey import GRANTED, RequestJourney, part
-from curfew.evidence.stats.table import Cell, CellKind, StatsColumn, StatsTable
+from curfew.evidence.stats.table import Cell, CellKind, StatsColumn, StatsTable, number
 from curfew.evidence.stats.times import local
 
 AGAIN: Final = 3
 """How often one person asks for one role in one namespace before that is listed."""
-
-_COUNTS: Final = ("reads", "writes", "denied", "opaque", "derived", "standing")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +31,7 @@ def was_unused(record: Record) -> bool | None:
     told = part(record, "detail")
     if told.get("final") is not True:
         return None
-    if any(_number(told.get(name)) for name in _COUNTS):
+    if any(number(told.get(name)) for name in COUNTS):
         return False
     return True if told.get("changes") == "No" else None
 
@@ -44,7 +43,7 @@ def unused_tables(
     rows = [
         _unused_row((policy,), found, answers) for policy, found in grouped(granted, lambda one: one.policy).items()
     ]
-    shown, others, rest = cut(rows, most, by=lambda row: _number(row[3]), numbers=(1, 2, 3, 4))
+    shown, others, rest = cut(rows, most, by=lambda row: number(row[3]), numbers=(1, 2, 3, 4))
     by_policy = StatsTable(
         "unused",
         "Grants that nobody used",
@@ -55,8 +54,8 @@ def unused_tables(
         "Known: the monitor's answer is final, and it can tell whether there was a call.",
     )
     people = grouped(granted, lambda one: (one.requester, one.policy))
-    by_person = [row for key, found in people.items() if _number((row := _unused_row(key, found, answers))[4]) > 0]
-    shown, others, rest = cut(by_person, most, by=lambda row: _number(row[4]), numbers=(2, 3, 4, 5))
+    by_person = [row for key, found in people.items() if number((row := _unused_row(key, found, answers))[4]) > 0]
+    shown, others, rest = cut(by_person, most, by=lambda row: number(row[4]), numbers=(2, 3, 4, 5))
     return by_policy, StatsTable(
         "unused_by_person",
         "Who did not use what was granted",
@@ -92,7 +91,7 @@ def again_table(asked: Iterable[RequestJourney], zone: tzinfo, most: int) -> Sta
         for key, found in grouped(asked, lambda one: (one.requester, one.role, one.namespace)).items()
         if len(found) >= AGAIN and one_role(key)
     ]
-    shown, others, rest = cut(rows, most, by=lambda row: _number(row[3]), numbers=(3, 4))
+    shown, others, rest = cut(rows, most, by=lambda row: number(row[3]), numbers=(3, 4))
     return StatsTable(
         "again",
         "Roles that are asked for again and again",
@@ -121,7 +120,7 @@ def used_table(found: Iterable[UsedRules], most: int) -> StatsTable:
     rows: list[tuple[Cell, ...]] = [
         (one.policy, one.grants, one.permissions, one.used, (one.used, one.permissions)) for one in found
     ]
-    shown, others, rest = cut(rows, most, by=lambda row: _number(row[2]) - _number(row[3]), numbers=(1, 2, 3, 4))
+    shown, others, rest = cut(rows, most, by=lambda row: number(row[2]) - number(row[3]), numbers=(1, 2, 3, 4))
     return StatsTable(
         "used",
         "How much of what was granted was used",
@@ -137,7 +136,3 @@ def used_table(found: Iterable[UsedRules], most: int) -> StatsTable:
         rest,
         "A permission is one verb on one resource. curfew audit advise prints the role that would have been enough.",
     )
-
-
-def _number(value: Any) -> int:
-    return value if type(value) is int else 0
