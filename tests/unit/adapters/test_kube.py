@@ -3,7 +3,6 @@
 import asyncio
 import datetime
 import ipaddress
-import os
 import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -23,18 +22,13 @@ from curfew.api import names
 from curfew.ports import AlreadyExists, ClusterError, Conflict, Forbidden, Invalid, NotFound, Unavailable
 from tests.support.kube import ApiServer, always, kubeconfig, running, status
 
+pytestmark = pytest.mark.usefixtures("no_system_certificates")
+
 REQUESTS = "/apis/curfew.dev/v1alpha1/namespaces/payments/accessrequests"
 POLICIES = "/apis/curfew.dev/v1alpha1/namespaces/payments/accesspolicies"
 BINDINGS = "/apis/rbac.authorization.k8s.io/v1/namespaces/payments/rolebindings"
 ROLES = "/apis/rbac.authorization.k8s.io/v1/namespaces/payments/roles"
 CLUSTER_ROLES = "/apis/rbac.authorization.k8s.io/v1/clusterroles"
-
-
-@pytest.fixture(autouse=True)
-def _no_system_certificates(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep each test from reading the system's certificates, which takes longer than all the rest."""
-    monkeypatch.setenv("SSL_CERT_FILE", os.devnull)
-    monkeypatch.setenv("SSL_CERT_DIR", os.devnull)
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """Bindings are read from the API server page by page, and none of its answers is read without a bound."""
 
-import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -13,25 +12,14 @@ from curfew.adapters.kube import bindings as module
 from curfew.adapters.kube.bindings import KubeBindings
 from curfew.core.activity.noticing.binding import BindingKey
 from curfew.ports import ClusterError, Conflict, Forbidden, NotFound, TooLarge
-from tests.support.kube import ApiServer, always, kubeconfig, running, status
+from tests.support.kube import ApiServer, always, kubeconfig, status
+
+pytestmark = pytest.mark.usefixtures("no_system_certificates")
 
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
 HERE = f"{RBAC}/namespaces/payments/rolebindings"
 KEY = BindingKey("RoleBinding", "payments", "b-0")
 ROLE = {"kind": "ClusterRole", "name": "view"}
-
-
-@pytest.fixture(autouse=True)
-def _no_system_certificates(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep each test from reading the system's certificates, which takes longer than all the rest."""
-    monkeypatch.setenv("SSL_CERT_FILE", os.devnull)
-    monkeypatch.setenv("SSL_CERT_DIR", os.devnull)
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[ApiServer]:
-    async with running(ApiServer()) as api:
-        yield api
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """Finished requests are read whole: all that there are, page by page, and each change since."""
 
 import json
-import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -13,15 +12,10 @@ from curfew.adapters.kube import finished as reading
 from curfew.ports import Conflict, Unavailable
 from tests.support.kube import Answer, ApiServer, kubeconfig, running
 
+pytestmark = pytest.mark.usefixtures("no_system_certificates")
+
 REQUESTS = "/apis/curfew.dev/v1alpha1/namespaces/payments/accessrequests"
 EVERYWHERE = "/apis/curfew.dev/v1alpha1/accessrequests"
-
-
-@pytest.fixture(autouse=True)
-def _no_system_certificates(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep each test from reading the system's certificates, which takes longer than all the rest."""
-    monkeypatch.setenv("SSL_CERT_FILE", os.devnull)
-    monkeypatch.setenv("SSL_CERT_DIR", os.devnull)
 
 
 @pytest.fixture

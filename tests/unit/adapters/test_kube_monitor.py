@@ -1,6 +1,5 @@
 """The monitor's calls reach the API server as what they are meant to be."""
 
-import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -10,24 +9,13 @@ from aiohttp import web
 from curfew.adapters.kube import KubeMonitor
 from curfew.core.activity.canary_calls import CanaryClass
 from curfew.ports import AlreadyExists, DroppedEvents, Forbidden, Invalid, NotFound, TooLarge, Unavailable
-from tests.support.kube import ApiServer, always, kubeconfig, running, status
+from tests.support.kube import ApiServer, always, kubeconfig, status
+
+pytestmark = pytest.mark.usefixtures("no_system_certificates")
 
 SPACE = "/namespaces/curfew-system"
 LEASES = "/apis/coordination.k8s.io/v1"
 REQUEST = "/apis/curfew.dev/v1alpha1/namespaces/payments/accessrequests/inc-1/status"
-
-
-@pytest.fixture(autouse=True)
-def _no_system_certificates(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep each test from reading the system's certificates, which takes longer than all the rest."""
-    monkeypatch.setenv("SSL_CERT_FILE", os.devnull)
-    monkeypatch.setenv("SSL_CERT_DIR", os.devnull)
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[ApiServer]:
-    async with running(ApiServer()) as api:
-        yield api
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """Attempts go to the API server without effect, as whoever is to make them."""
 
 import asyncio
-import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -14,6 +13,8 @@ from curfew.core.probes import Attempt, attempts
 from curfew.ports import Forbidden, NotFound, Unavailable
 from tests.support.kube import Answer, ApiServer, always, kubeconfig, running, status
 
+pytestmark = pytest.mark.usefixtures("no_system_certificates")
+
 SPACE = "/namespaces/curfew-system"
 REQUESTS = f"/apis/curfew.dev/v1alpha1{SPACE}/accessrequests"
 LOCKS = "/apis/curfew.dev/v1alpha1/accesslocks"
@@ -24,13 +25,6 @@ TOKEN = f"/api/v1{SPACE}/serviceaccounts/curfew-probe/token"
 ATTEMPTS = {attempt.policy: attempt for attempt in attempts("curfew-system", "curfew-probe")}
 DECISION = ATTEMPTS["curfew-request-decision"]
 CONTAINMENT = ATTEMPTS["curfew-operator-containment"]
-
-
-@pytest.fixture(autouse=True)
-def _no_system_certificates(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep each test from reading the system's certificates, which takes longer than all the rest."""
-    monkeypatch.setenv("SSL_CERT_FILE", os.devnull)
-    monkeypatch.setenv("SSL_CERT_DIR", os.devnull)
 
 
 class Issuing(ApiServer):
