@@ -4,6 +4,7 @@ from curfew.api.access_request import DecisionKind, Phase
 from curfew.core import conditions, lifecycle, outbox_size, reviews, stories, wording
 from curfew.core.approval import owes_review
 from curfew.core.facts import Facts
+from curfew.core.locked_out import counting
 from curfew.core.notices import about_request
 from curfew.core.outbox import conditions_of, undurable, wait_for_room, with_new
 from curfew.core.reviews import NewReviews
@@ -40,7 +41,7 @@ def review_afterwards(facts: Facts) -> Step | None:
     if new:
         records = reviews.submitted(facts, new)
         observed: tuple[conditions.Observation, ...] = ()
-        if not owes_review(request):
+        if not owes_review(counting(facts)):
             observed = (conditions.Observation(conditions.REVIEWED, True, "Reviewed", reviews.looked_at(new)),)
             if status.phase in lifecycle.FINAL:
                 records = (*records, reviews.closed(facts, new, str(status.phase), stories.story(facts, new)))
@@ -49,7 +50,11 @@ def review_afterwards(facts: Facts) -> Step | None:
         patch = Patch({**reviews.reviews_patch(facts, new), "conditions": conditions_}, outbox=outbox)
         return Step(act=patch, notices=reviews.review_notices(facts, new))
     said = next((c for c in status.conditions if c.type == conditions.REVIEWED), None)
-    if owes_review(request) and status.review_by <= facts.now and (said is None or said.reason != "ReviewOverdue"):
+    if (
+        owes_review(counting(facts))
+        and status.review_by <= facts.now
+        and (said is None or said.reason != "ReviewOverdue")
+    ):
         record = reviews.overdue(facts)
         outbox = with_new(facts, (record,))
         observed = (

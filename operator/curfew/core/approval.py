@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from curfew.api.access_policy import Approval, Mode
 from curfew.api.access_request import AccessRequest, Decision, DecisionKind
 from curfew.api.characters import person, visible
+from curfew.core.reasons import Reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,11 @@ def tally(approval: Approval, request: AccessRequest) -> ApprovalTally:
     if approval.mode in (Mode.AUTOMATIC, Mode.BREAK_GLASS):
         return ApprovalTally(given=0, needed=0, missing=())
     needed = {stage.name: stage.count for stage in approval.stages} or {"": approval.count}
-    people = [decision for decision in _approvers(request) if has_reason(approval, decision)]
+    people = [
+        decision
+        for decision in _approvers(request)
+        if has_reason(approval, decision) and not was_locked_out(request, decision)
+    ]
     short: list[str] = []
     given = 0
     # Approvers who named a stage fill that stage. The others may agree to any: they fill the rest, in the policy's order.
@@ -52,6 +57,14 @@ def tally(approval: Approval, request: AccessRequest) -> ApprovalTally:
 def has_reason(approval: Approval, decision: Decision) -> bool:
     """Whether a decision gives the reason that the policy asks for, if it asks for one."""
     return approval.reason is None or visible(decision.reason or "") >= approval.reason.min_length
+
+
+def was_locked_out(request: AccessRequest, decision: Decision) -> bool:
+    """Whether a decision was refused because its author was locked when it was first seen. It never counts."""
+    return any(
+        review.effect == Reason.LOCKED and (review.by, review.decision) == (decision.by, decision.decision)
+        for review in request.status.reviews
+    )
 
 
 def is_involved(request: AccessRequest, name: str) -> bool:
@@ -73,7 +86,9 @@ def owes_review(request: AccessRequest) -> bool:
     if request.status.review_by is None:
         return False
     return not any(
-        decision.decision is DecisionKind.REVIEW and not is_involved(request, decision.by)
+        decision.decision is DecisionKind.REVIEW
+        and not is_involved(request, decision.by)
+        and not was_locked_out(request, decision)
         for decision in request.status.decisions
     )
 

@@ -14,6 +14,7 @@ from curfew.core.announcing import approved
 from curfew.core.approval import owes_review, tally
 from curfew.core.change import Change
 from curfew.core.lifecycle import Event
+from curfew.core.locked_out import counting
 from curfew.core.reasons import Reason
 from curfew.core.reviews import closed
 from curfew.core.stories import role_changed
@@ -56,7 +57,7 @@ def accepted(change: Change) -> Iterator[Record]:
     """Yield the record that a request was accepted: how many people have to agree in which stages, and what is risky."""
     assert change.facts.policy is not None  # noqa: S101  ACCEPT needs a policy
     approval = change.facts.policy.spec.approval
-    count = tally(approval, change.facts.request)
+    count = tally(approval, counting(change.facts))
     risk = change.terms.risk if change.terms is not None else ()
     told = {
         "needed": count.needed,
@@ -99,7 +100,7 @@ def closing(change: Change) -> Iterator[Record]:
     was_active = change.facts.request.status.phase is Phase.ACTIVE
     if change.facts.intent is not None and not was_active and change.event is not Event.FAIL:  # FAIL records it itself
         yield change.record(NOT_MADE, "it was over before the grant was made", success=False)
-    if not owes_review(change.facts.request):  # a broken glass is closed by its review
+    if not owes_review(counting(change.facts)):  # a broken glass is closed by its review
         yield closed(change.facts, change.reviews, str(change.phase), change.story())
 
 
@@ -137,7 +138,7 @@ def created_sentence(change: Change) -> str:
 def accepted_sentence(change: Change) -> str:
     """Return how many people have to agree to a request that was accepted."""
     assert change.facts.policy is not None  # noqa: S101  ACCEPT needs a policy
-    count = tally(change.facts.policy.spec.approval, change.facts.request)
+    count = tally(change.facts.policy.spec.approval, counting(change.facts))
     if not count.needed:
         return "it was accepted; its policy grants without review"
     stages = ", ".join(stage for stage in count.missing if stage)

@@ -12,6 +12,7 @@ from curfew.api.times import format_time
 from curfew.core.approval import tally
 from curfew.core.change import Change
 from curfew.core.conditions import ACTIVE, APPROVED, READY, REVIEWED, STALLED, Observation
+from curfew.core.locked_out import counting
 
 REVIEW_WITHIN = timedelta(hours=24)
 """How soon after the glass was broken somebody else has to have reviewed that."""
@@ -34,7 +35,7 @@ def pinned_terms(change: Change) -> dict[str, Any]:
         return {}
     return {
         "decisions": [],
-        "approvals": str(tally(policy.spec.approval, change.facts.request)),
+        "approvals": str(tally(policy.spec.approval, counting(change.facts))),
         "terms": change.terms.model_dump(by_alias=True, exclude_none=True, mode="json"),
         "decideBy": format_time(change.decide_by),
     }
@@ -44,7 +45,7 @@ def agreement(change: Change) -> dict[str, Any]:
     """Return how many people agreed, and when it was enough."""
     facts, status = change.facts, {}
     if facts.policy is not None:
-        status["approvals"] = str(tally(facts.policy.spec.approval, facts.request))
+        status["approvals"] = str(tally(facts.policy.spec.approval, counting(facts)))
     if facts.request.status.decided_at is None:
         status["decidedAt"] = format_time(facts.decided_at)
     return status

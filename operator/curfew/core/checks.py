@@ -9,11 +9,13 @@ import re2
 from curfew.api.access_policy import AccessPolicy, Mode
 from curfew.api.access_request import RightBy
 from curfew.api.characters import visible
+from curfew.api.meta import shortened
 from curfew.api.names import is_self_test
 from curfew.api.times import format_duration, format_time
 from curfew.core import locks, window
 from curfew.core.counting import HOUR, hour_of
 from curfew.core.facts import Facts
+from curfew.core.locked_out import lock_on_approver
 from curfew.core.reasons import Reason
 from curfew.core.refused_or_withdrawn import WITHDRAWALS
 from curfew.core.risk import explain, permanent, risks
@@ -84,6 +86,15 @@ def it_is_locked(facts: Facts) -> Violation | None:
     if facts.lock is None or it_is_the_self_test(facts) is not None:
         return None
     return Violation(Reason.LOCKED, locks.sentence(facts.lock))
+
+
+def an_approver_is_locked(facts: Facts) -> Violation | None:
+    """Somebody approved the request and was locked since: the approval may be an intruder's."""
+    found = lock_on_approver(facts)
+    if found is None:
+        return None
+    by, lock = found
+    return Violation(Reason.LOCKED, f"{shortened(by, 128)} approved it, and {locks.sentence(lock)}")
 
 
 JUST_ASKED = timedelta(seconds=5)
@@ -329,6 +340,7 @@ ACCEPTANCE: tuple[Check, ...] = (
 
 STANDING: tuple[Check, ...] = (
     it_is_locked,
+    an_approver_is_locked,
     policy_was_deleted,
     policy_was_changed,
     window_is_over,

@@ -1,5 +1,6 @@
 """What is known about one request at one instant: the whole input of a decision, frozen."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -148,6 +149,7 @@ class Facts:
     outbox: Outbox | None  # of the request; None while the seals are not known
     is_gone: bool = False  # the request was deleted; `request` holds it as last seen
     lock: AccessLock | None = None  # a lock that covers the request or its binding
+    locked: Mapping[str, AccessLock] = field(default_factory=dict)  # of those who decided; by `person`
     policy: AccessPolicy | None = None
     role: Role | None = None
     role_seen: RoleSeen | None = None  # the pinned role as last seen

@@ -8,6 +8,7 @@ from curfew.core.accepting import RIGHTS_GRACE
 from curfew.core.approval import find_decision, tally
 from curfew.core.facts import Facts, Intent, Read, Refusal
 from curfew.core.lifecycle import Event
+from curfew.core.locked_out import counting
 from curfew.core.outbox import conditions_of, undurable, with_new
 from curfew.core.reasons import Reason
 from curfew.core.rechecks import ACTIVATION_WINDOW
@@ -74,13 +75,15 @@ def grant(facts: Facts) -> Step | None:
     # Before the approvals are counted: a cluster that was set back may have lost them, and the announcement is still there.
     if facts.intent is not None and (step := _interrupted(facts, facts.intent)) is not None:
         return step
-    count = tally(policy.spec.approval, request)
+    count = tally(policy.spec.approval, counting(facts))
     if not count.is_complete:
         return _note_reviews(facts) if status.approvals != str(count) or reviews.unseen(request) else None
     if facts.intent is not None:
         return _bind(facts, facts.intent)
     if status.phase is Phase.PENDING and _time_is_up(facts):
         return None  # only the trail shows whether they agreed in time, and it was not read yet
+    if any(review.effect == Reason.LOCKED for _, review in reviews.new_reviews(facts)):
+        return _note_reviews(facts)  # the announcement does not tell what became of a decision
     if (waits := waits_for(facts)) is not None:
         return _wait_approved(facts, waits)
     if (step := _compare(facts)) is not None:
@@ -186,7 +189,7 @@ def _note_reviews(facts: Facts) -> Step:
     assert facts.policy is not None  # noqa: S101  the caller looked
     new = reviews.new_reviews(facts)
     status = {
-        "approvals": str(tally(facts.policy.spec.approval, facts.request)),
+        "approvals": str(tally(facts.policy.spec.approval, counting(facts))),
         **reviews.reviews_patch(facts, new),
     }
     patch = Patch(status, outbox=with_new(facts, reviews.submitted(facts, new)))

@@ -142,6 +142,13 @@ class LockBook:
                 return self._by_uid[same[-1][1]]
         return None
 
+    def on_people(self, names: Iterable[str], now: datetime) -> dict[str, AccessLock]:
+        """Return the locks in force on people with these names, by `person`."""
+        if not self._by_uid:
+            return {}
+        found = {name: self.covering(((Scope.PERSON, name),), now) for name in map(person, names)}
+        return {name: lock for name, lock in found.items() if lock is not None}
+
 
 def known(now: datetime) -> LocksState:
     """Return the state in which Curfew knows which locks there are."""

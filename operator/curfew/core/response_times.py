@@ -8,6 +8,7 @@ from curfew.api.access_policy import Mode
 from curfew.api.access_request import AccessRequest, Decision, DecisionKind, Phase
 from curfew.core.approval import tally
 from curfew.core.facts import Facts
+from curfew.core.locked_out import counting
 from curfew.core.reviews import EFFECTIVE, new_reviews
 
 ANSWERS = (DecisionKind.APPROVE, DecisionKind.DENY)
@@ -36,7 +37,7 @@ def response_times(facts: Facts) -> ResponseTimes:
     first = None if had_one else min(counted) - created
     if policy is None:
         return ResponseTimes(first)
-    approval = policy.spec.approval
+    approval, request = policy.spec.approval, counting(facts)
     before = tally(approval, _without(request, *new)).missing
     filled = [stage for stage in before if stage and stage not in tally(approval, request).missing]
     return ResponseTimes(first, dict.fromkeys(filled, max(counted) - created))

@@ -7,9 +7,12 @@ from curfew.api.access_request import AccessRequest, Decision, DecisionKind, Pha
 from curfew.api.characters import visible
 from curfew.api.times import format_time
 from curfew.audit.record import CURFEW, DecisionRef, Record, Story, make_record
+from curfew.core import locks
 from curfew.core.approval import find_same, has_reason, is_involved
 from curfew.core.facts import Facts
+from curfew.core.locked_out import lock_on
 from curfew.core.notices import Notice, about_request
+from curfew.core.reasons import Reason
 from curfew.core.stories import story
 
 NewReviews = tuple[tuple[Decision, Review], ...]
@@ -25,6 +28,7 @@ REFUSED = {
     "SamePerson": "they have approved already, under another spelling of their name",
     "ReasonTooShort": "the policy requires a longer reason",
     "ReasonMissing": "it has no reason",
+    "Locked": "they were locked when it was first seen",
 }
 """Why a decision may not count, in words."""
 
@@ -71,6 +75,8 @@ def _effect(decision: Decision, facts: Facts) -> str:
         return "TookEffect"
     if is_involved(request, decision.by):
         return "OwnRequest"
+    if lock_on(decision, facts) is not None:
+        return str(Reason.LOCKED)
     if decision.decision is DecisionKind.REVIEW:
         return "TookEffect"
     if decision.decision is DecisionKind.KEEP:
@@ -108,7 +114,7 @@ def submitted(facts: Facts, new: NewReviews) -> tuple[Record, ...]:
             "review.submitted" if review.effect in EFFECTIVE else "review.refused",
             at=review.seen_at,
             actor=decision.by,
-            message=_decision_sentence(facts.request, decision, review),
+            message=_decision_sentence(facts, decision, review),
             story=replace(
                 story(facts),
                 decisions=(DecisionRef(decision.by, str(decision.decision), decision.stage, None, review.seen_at),),
@@ -134,19 +140,25 @@ def review_notices(facts: Facts, new: NewReviews) -> tuple[Notice, ...]:
             "Normal" if review.effect in EFFECTIVE else "Warning",
             "ReviewSubmitted" if review.effect in EFFECTIVE else "ReviewRefused",
             "Review",
-            _decision_sentence(facts.request, decision, review),
+            _decision_sentence(facts, decision, review),
             key=f"review/{decision.by}/{decision.decision}",
         )
         for decision, review in new
     )
 
 
-def _decision_sentence(request: AccessRequest, decision: Decision, review: Review) -> str:
+def _decision_sentence(facts: Facts, decision: Decision, review: Review) -> str:
     verb = _DID[decision.decision]
     stage = f" for stage {decision.stage}" if decision.stage else ""
     why = f": {decision.reason}" if decision.reason else ""
-    lost = f" (it did not count: {REFUSED[review.effect]})" if review.effect not in EFFECTIVE else ""
+    lost = f" (it did not count: {_why_refused(facts, decision, review)})" if review.effect not in EFFECTIVE else ""
+    request = facts.request
     return f"{decision.by} {verb} request {request.metadata.name} of {request.spec.requester}{stage}{why}{lost}"
+
+
+def _why_refused(facts: Facts, decision: Decision, review: Review) -> str:
+    lock = lock_on(decision, facts)
+    return locks.sentence(lock) if lock is not None and review.effect == Reason.LOCKED else REFUSED[review.effect]
 
 
 def looked_at(new: NewReviews) -> str:

@@ -11,6 +11,7 @@ from curfew.core import lifecycle, wording
 from curfew.core.approval import owes_review
 from curfew.core.bindings import Binding
 from curfew.core.facts import Facts
+from curfew.core.locked_out import counting
 from curfew.core.notices import Notice, about_deleted
 from curfew.core.reasons import Reason
 from curfew.core.seals import Strange
@@ -82,7 +83,7 @@ def story(
 def deleted(facts: Facts) -> tuple[Record, ...]:
     """Return the last records of a request that was deleted before its story was over."""
     status = facts.request.status
-    if status.phase is None or (status.phase in lifecycle.FINAL and not owes_review(facts.request)):
+    if status.phase is None or (status.phase in lifecycle.FINAL and not owes_review(counting(facts))):
         return ()
     return gone(story(facts), at=facts.now, was_granted=_was_granted(facts))
 

@@ -13,6 +13,7 @@ from tests.integration.installed import SYSTEM, Installed
 from tests.integration.monitor.acting import polled
 from tests.integration.monitor.sessions import Sessions
 from tests.integration.operator.evidence import Evidence
+from tests.integration.operator.people import GROUP as CURFEW
 from tests.integration.operator.people import RBAC, Body
 from tests.support.monitor_process import MonitorProcess
 from tests.support.operator_process import OperatorProcess
@@ -146,6 +147,25 @@ async def test_whoever_takes_a_guard_away_is_in_the_record(sessions: Sessions, f
     assert (record.block["actor"], record.block["detail"]["part"]) == (admin.name, "Admission")
     assert record.block["detail"]["ours"] is True
     assert record.block["source"]["user_agent"].startswith("kubectl/")
+
+
+async def test_whoever_lifts_a_lock_is_in_the_record(
+    sessions: Sessions, facts: Facts, monitor: MonitorProcess, read_log: Callable[[OperatorProcess], Evidence]
+) -> None:
+    """The operator writes the lock's status in between; that is not noticed."""
+    place, admin = sessions.place, sessions.place.people.admin
+    name = f"{place.namespace}-lifted"
+    spec = {"target": {"person": "nobody@example.com"}, "reason": "a drill", "submittedBy": admin.name}
+    lock = {"apiVersion": "curfew.dev/v1alpha1", "kind": "AccessLock", "metadata": {"name": name}, "spec": spec}
+    (await admin.post(f"{CURFEW}/accesslocks", lock)).done()
+    await place.kubectl("wait", f"accesslock/{name}", "--for=condition=InForce", "--timeout=10s", user="admin")
+    await place.kubectl("delete", "accesslock", name, user="admin")
+
+    (record,) = await facts("guard.changed", verb="delete", name=name)
+    assert (record.block["actor"], record.block["detail"]["part"]) == (admin.name, "Locks")
+    about = [one for one in read_log(monitor).records if (one.block.get("detail") or {}).get("name") == name]
+    assert {one.block["actor"] for one in about if one.event == "guard.changed"} == {admin.name}
+    assert {one.block["detail"]["verb"] for one in about} - {"delete"} <= {"create", "patch"}
 
 
 async def test_a_binding_that_is_made_while_the_monitor_is_down_is_found_in_the_list_and_nothing_twice(

@@ -131,6 +131,37 @@ async def test_it_ends_access_while_the_bucket_is_away(
     assert await of_locks(operator, read_log, name, "lock.lifted") == ["lock.created", "lock.lifted"]
 
 
+async def test_what_a_locked_person_approves_does_not_count(
+    operator: OperatorProcess, place: Place, read_log: ReadLog
+) -> None:
+    """Approved before the lock, a request fails; approved under the lock, it waits for somebody else. A no still counts."""
+    people = place.people
+    await place.apply(place.policy("pair", approval={"mode": "Review", "count": 2}))
+    before, during, denied = await asyncio.gather(*(place.pending(people.alice, "pair") for _ in range(3)))
+    (await before.decide(people.dave)).done()
+    await before.until(lambda: before.status.get("approvals") == "1/2", "the approval that counts")
+    async with locked(place, {"person": people.dave.name}) as (name, _):
+        await before.phase("Failed")
+        assert before.status["endReason"] == "Locked"
+        (await during.decide(people.dave)).done()
+        (review,) = await during.until(lambda: during.status.get("reviews"), "the refusal of the approval")
+        assert (review["by"], review["effect"]) == (people.dave.name, "Locked")
+        (await denied.decide(people.dave, "Deny")).done()
+        await denied.phase("Denied")
+    (await during.decide(people.bob)).done()
+    await during.until(lambda: during.status.get("approvals") == "1/2", "the approval of somebody else")
+    assert during.status["phase"] == "Pending"
+    (await during.decide(people.bob, "Deny")).done()
+    await asyncio.gather(*(asked.closed() for asked in (before, during, denied)))
+
+    records = (await asyncio.to_thread(read_log, operator)).records
+    (refused,) = (one for one in records if one.event == "review.refused" and one.subject == during.uid)
+    assert refused.block["actor"] == people.dave.name
+    assert (
+        f"access of {people.dave.name} is locked (AccessLock {name} of {people.admin.name}): {WHY}" in refused.message
+    )
+
+
 @pytest.mark.parametrize("scope", ["policy", "namespace"])
 async def test_a_policy_or_a_namespace_is_locked_and_nothing_else(
     operator: OperatorProcess, stage: Stage, place: Place, scope: str

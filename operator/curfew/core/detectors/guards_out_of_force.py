@@ -38,7 +38,7 @@ class GuardsOutOfForce:
                 yield Resolution(NAME, LOST, seen.at, "the guards are in force again", seen)
             case "enforcement.lost":
                 yield self._lost(seen)
-            case _:
+            case _ if text(detail(seen.record), "part") != "Locks":  # to make or lift one is what lockers are for
                 yield self._changed(seen)
 
     def _lost(self, seen: Seen) -> Alert:

@@ -103,6 +103,7 @@ class Gatherer:
             clock=self._clock_state(),
             locks=self._store.locks.state,
             lock=self._lock(request, binding, now),
+            locked=self._store.locks.over_deciders(request, now),
             is_gone=memory.is_gone,
             policy=self._store.policies.get(PolicyKey.named_by(request)),
             role=role,

@@ -142,10 +142,15 @@ class Store:
         return self._unreadable.get(uid)
 
     def is_locked(self, key: RequestKey, now: datetime) -> bool:
-        """Whether a lock covers the request with this key, or its binding."""
+        """Whether a lock covers the request with this key, or its binding, or who has decided about a request that waits."""
         request, binding = self._requests.get(key.uid), self._bindings.get(key.uid)
-        return (request is not None and self.locks.over_request(request, now) is not None) or (
-            binding is not None and self.locks.over_binding(binding, now) is not None
+        if binding is not None and self.locks.over_binding(binding, now) is not None:
+            return True
+        if request is None:
+            return False
+        waits = request.status.phase in (Phase.PENDING, Phase.APPROVED)
+        return self.locks.over_request(request, now) is not None or (
+            waits and bool(self.locks.over_deciders(request, now))
         )
 
     def end_of(self, key: Key) -> datetime | None:

@@ -113,6 +113,10 @@ class KnownLocks:
         """Return a lock in force that covers a request, or None."""
         return self._book.covering(locks.covers_request(request), now)
 
+    def over_deciders(self, request: AccessRequest, now: datetime) -> Mapping[str, AccessLock]:
+        """Return the locks in force on people who decided about a request, by `person`."""
+        return self._book.on_people((decision.by for decision in request.status.decisions), now)
+
     def all_keys(self) -> Iterable[LockKey]:
         """Return the keys of all locks that exist, and of the deleted ones whose ends are still to be recorded."""
         return tuple(map(LockKey, (*(lock.metadata.uid for lock in self._book.all()), *self._gone)))

@@ -17,6 +17,15 @@ def change(verb: str, *, actor: str = BOB, **detail: object) -> Record:
     return make_record("guard.changed", at=NOON, actor=actor, message="m", subject="s", detail=told)
 
 
+@pytest.mark.parametrize("verb", ["create", "patch", "delete"])
+def test_a_lock_that_somebody_makes_or_lifts_is_no_alert(verb: str) -> None:
+    fold = Fold("GuardsOutOfForce")
+    fold.learn(change(verb, part="Locks", resource="accesslocks", name="lock-x7k2p", ours=True))
+    assert fold.alerts == []
+    fold.learn(change(verb, ours=True))
+    assert len(fold.alerts) == 1
+
+
 def test_guards_that_are_lost_and_restored() -> None:
     fold = Fold("GuardsOutOfForce")
     fold.learn(lost(policies=["curfew-deciding"], message="a policy is gone"), log=WhichLog.TRAIL)

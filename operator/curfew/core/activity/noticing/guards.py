@@ -56,6 +56,9 @@ def _part(call: Call, namespace: str) -> GuardPart | None:
             return GuardPart.ADMISSION if _is_named(call) else None
         case "apiextensions.k8s.io", "customresourcedefinitions", "":
             return GuardPart.KINDS if not call.name or call.name.endswith(f".{GROUP}") else None
+        # Only its status is what Curfew writes; a write of anything else is somebody's, whoever it is.
+        case group, "accesslocks", "" if group == GROUP:
+            return GuardPart.LOCKS
         case "rbac.authorization.k8s.io", resource, "" if resource in _RIGHTS:
             return GuardPart.INSTALLATION if _is_right(call, namespace) else None
         case "", "namespaces", "" if call.name == namespace:

@@ -46,6 +46,7 @@ class GuardPart(StrEnum):
 
     ADMISSION = "Admission"  # an admission policy or its binding
     KINDS = "Kinds"  # the CustomResourceDefinition of one of our kinds
+    LOCKS = "Locks"  # an AccessLock: its own records do not tell who lifted it
     INSTALLATION = "Installation"  # rights, workloads, settings or keys that Curfew was installed with
 
 
