@@ -50,6 +50,13 @@ EVERY_SECONDS: Final = 3
 REACH: Final = timedelta(seconds=PATIENCE_SECONDS + EVERY_SECONDS)
 """How far back what was dropped may lie, as the monitor sees it."""
 
+BY_OTHER_ACCOUNTS: Final = (
+    "a pod that it made goes on acting",
+    "a token is made, and used also after the end",
+    "acting as a service account, as the access allows",
+)
+"""Sessions in which somebody let a service account call."""
+
 
 @pytest.fixture(scope="module")
 def feed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AuditFeed]:
@@ -186,7 +193,22 @@ def test_the_log_holds_each_call_once(script: Script, played: Played) -> None:
     told = Counter(played.activity.story(played.of(script).asked.uid))
 
     assert told.pop("session.assessed") >= 1
+    told.pop("alert.raised", None)  # what detectors find depends on what else the same people did
     assert dict(told) == script.log
+
+
+def test_the_detectors_see_through_accounts_of_others_and_notice_what_was_not_used(played: Played) -> None:
+    """On what the real API server, operator and monitor have written."""
+    found: dict[str, set[str]] = {}
+    for record in played.activity.records:
+        if record.event == "alert.raised":
+            found.setdefault(record.block["detail"]["detector"], set()).add(record.subject)
+    by_other_accounts = {played.of(script).asked.uid for script in WHOLE if script.title in BY_OTHER_ACCOUNTS}
+    assert len(by_other_accounts) == len(BY_OTHER_ACCOUNTS)
+    without_a_call = {played.of(script).asked.uid for script in WHOLE if script.log == {}}
+
+    assert by_other_accounts <= found["ServiceAccountToken"]
+    assert found["UnusedGrant"] & without_a_call
 
 
 @of_each
