@@ -1,10 +1,17 @@
 """Names that Curfew puts on objects, and by which other programs find them."""
 
+import re
 from typing import Final
 
 GROUP: Final = "curfew.dev"
 VERSION: Final = "v1alpha1"
 API_VERSION: Final = "curfew.dev/v1alpha1"
+
+NAMESPACE_NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+"""What the API server takes as the name of a namespace, for `fullmatch`: at most 63 characters."""
+
+OBJECT_NAME: Final = re.compile(r"(?=.{1,253}\Z)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+"""What it takes as the name of a custom object, for `fullmatch`: such names with dots between them (RFC 1123)."""
 
 PREFIX = f"{GROUP}/"
 """Labels and annotations with this prefix are Curfew's own; admission keeps people from writing them."""

@@ -1,17 +1,15 @@
 """`curfew unlock`: lift locks, by name or by what they lock."""
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
 
 from curfew.api.access_lock import AccessLock
+from curfew.api.names import OBJECT_NAME
 from curfew.audit.wording import printable
 from curfew.cli import locking
 from curfew.cli.kubectl import Kubectl, KubectlFailed, kubectl_options
-
-OBJECT_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?", re.ASCII)
 
 
 @click.command("unlock")

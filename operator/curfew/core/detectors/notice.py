@@ -1,15 +1,9 @@
 """The Kubernetes Event for an alert: on the request, on the namespace, or on Curfew's own namespace."""
 
-import re
-from typing import Final
-
-from curfew.api.names import API_VERSION
+from curfew.api.names import API_VERSION, NAMESPACE_NAME, OBJECT_NAME
 from curfew.audit.wording import printable
 from curfew.core.detectors.records import ToldAlert
 from curfew.core.notices import Notice, Regarding
-
-_LABEL: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
-_SUBDOMAIN: Final = re.compile(r"[a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?")
 
 
 def about_alert(alert: ToldAlert, home: str) -> Notice:
@@ -19,9 +13,9 @@ def about_alert(alert: ToldAlert, home: str) -> Notice:
     """
     note = f"alert {alert.id} ({alert.severity.name.capitalize()}): {printable(alert.message)}"
     story = alert.story
-    if story is not None and _LABEL.fullmatch(story.namespace) and _SUBDOMAIN.fullmatch(story.request):
+    if story is not None and NAMESPACE_NAME.fullmatch(story.namespace) and OBJECT_NAME.fullmatch(story.request):
         about = Regarding(API_VERSION, "AccessRequest", story.request, story.namespace, story.uid)
         return Notice(story.namespace, about, "Warning", alert.detector, "Alert", note[:1024], f"alert/{alert.id}")
-    namespace = alert.namespace if _LABEL.fullmatch(alert.namespace) else home
+    namespace = alert.namespace if NAMESPACE_NAME.fullmatch(alert.namespace) else home
     about = Regarding("v1", "Namespace", namespace, namespace, "")
     return Notice(namespace, about, "Warning", alert.detector, "Alert", note[:1024], f"alert/{alert.id}")

@@ -70,7 +70,7 @@ class Answers:
             self._done[uid] = None
             if why:
                 refused.append(why)
-        records += (self._ended(silence, there, now) for silence in self._over(there, now))
+        records += (self._ended(silence, now) for silence in self._over(there, now))
         return Answered(tuple(records), tuple(refused))
 
     def _take(self, answer: AlertResponse, now: datetime, records: list[Record]) -> str:
@@ -118,6 +118,6 @@ class Answers:
         over = (one for one in self._engine.silences.all() if one.ends_at <= now or one.uid not in there)
         return tuple(over)[:_MOST_ENDED]
 
-    def _ended(self, silence: AlertSilence, there: set[str], now: datetime) -> Record:
+    def _ended(self, silence: AlertSilence, now: datetime) -> Record:
         why = "its time has come" if silence.ends_at <= now else f"AlertResponse {silence.name} was deleted"
         return silence_ended(silence, self._log, at=now, why=why)

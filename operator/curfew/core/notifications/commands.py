@@ -9,11 +9,10 @@ import shlex
 from typing import Final
 
 from curfew.api.access_request import DecisionKind
+from curfew.api.names import NAMESPACE_NAME, OBJECT_NAME
 from curfew.audit.record import Story
 from curfew.core.notifications.message import Command
 
-_LABEL: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
-_NAME: Final = re.compile(r"(?=.{1,253}\Z)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 _UID: Final = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9]{0,62}[A-Za-z0-9])?")
 
 _CALLER: Final = """'"$(kubectl auth whoami -o jsonpath='{.status.userInfo.username}')"'"""
@@ -31,10 +30,10 @@ def decide(told: Story, decision: DecisionKind, *, stage: str = "", needs_reason
     It tests the UID, so it decides this request and no later one of the same name.
     """
     is_safe = (
-        _LABEL.fullmatch(told.namespace)
-        and _NAME.fullmatch(told.request)
+        NAMESPACE_NAME.fullmatch(told.namespace)
+        and OBJECT_NAME.fullmatch(told.request)
         and _UID.fullmatch(told.uid)
-        and (not stage or _LABEL.fullmatch(stage))
+        and (not stage or NAMESPACE_NAME.fullmatch(stage))
     )
     if not is_safe:
         return None
