@@ -28,7 +28,7 @@ DETECTION_EVENTS = (
         "6011I",
         _ALERT,
         RESOLVE,
-        "An alert is over: the facts ended it, or a person did.",
+        "An alert was resolved, by later records or by a person.",
         ("alert", "detector", "key", "people", "why", "reason"),
     ),
     EventType(

@@ -35,7 +35,7 @@ NOTICED_EVENTS = (
         "7304W",
         _ENTITY,
         UPDATE,
-        "Somebody changed what guards Curfew: its admission policies, its kinds, its locks, its rights or its parts.",
+        "Somebody changed what Curfew depends on: its admission policies, kinds, locks, rights or other parts.",
         ("part", "verb", "group", "resource", "subresource", "namespace", "name", "ours", "user", "credential"),
     ),
     EventType(

@@ -21,7 +21,7 @@ WAIT_SECONDS = 10
 @click.option("--reason", required=True, help="Why. Those whose access ends read it, and it is recorded.")
 @click.option("--for", "length", metavar="DURATION", help="How long, such as 2h or 30m. Default: until it is lifted.")
 @click.option("--name", metavar="NAME", help="The name of the AccessLock. Default: lock- and five random characters.")
-@click.option("--wait/--no-wait", default=True, help="Wait until Curfew keeps to the lock. Default: wait.")
+@click.option("--wait/--no-wait", default=True, help="Wait until the lock is in force. Default: wait.")
 @kubectl_options
 def lock(
     person: str | None,
@@ -47,7 +47,7 @@ def lock(
 
     \b
     Exit code 0: the lock is in force.
-              1: it could not be made, or Curfew did not show within 10 s that it keeps to it.
+              1: it could not be made, or is not known to be in force after 10 s.
               2: the options are wrong.
     """  # noqa: D301  click's mark for lines that stay as they are
     wanted = locking.target(person, policy, namespace, everything=everything)
@@ -98,7 +98,7 @@ def _await(kubectl: Kubectl, name: str) -> None:
     seen = locking.read_lock(kubectl.read(["get", locking.KIND, name]))
     if not isinstance(seen, AccessLock) or not locking.is_in_force(seen):
         raise KubectlFailed(
-            f"AccessLock {printable(name)} is there, but Curfew did not show within {WAIT_SECONDS} s that it keeps to it. "
+            f"AccessLock {printable(name)} is made, but is not known to be in force after {WAIT_SECONDS} s. "
             "Check that the operator runs, and its /readyz. To end a grant without it: kubectl delete rolebinding NAME "
             "-n NAMESPACE (kubectl get rolebindings -A -l curfew.dev/request-uid lists the grants)"
         )

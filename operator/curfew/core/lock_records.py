@@ -51,7 +51,7 @@ def deleted_unseen(last: Record, *, now: datetime) -> Record | None:
         LIFTED,
         at=now,
         actor=CURFEW,
-        message=f"AccessLock {name} holds no more: it was deleted while Curfew was not watching",
+        message=f"AccessLock {name} is no longer in force: it was deleted while Curfew was not watching",
         entity=Entity(name, "AccessLock", last.subject),
         detail=kept,
     )
@@ -93,7 +93,7 @@ def _lifted(lock: AccessLock, *, at: datetime, why: str, ended: int) -> Record:
         LIFTED,
         at=at,
         actor=CURFEW,
-        message=f"AccessLock {lock.metadata.name} holds no more: {why}",
+        message=f"AccessLock {lock.metadata.name} is no longer in force: {why}",
         entity=_entity(lock),
         detail=_detail(lock) | {"grants_ended": ended},
     )

@@ -134,7 +134,7 @@ def test_a_lock_that_curfew_does_not_keep_to_is_an_error_with_the_next_step(clus
     done = curfew("lock", ALICE, "--reason", "x")
 
     assert done.exit_code == 1
-    assert "did not show within 10 s that it keeps to it. Check that the operator runs" in done.output
+    assert "is not known to be in force after 10 s. Check that the operator runs" in done.output
 
 
 def test_a_lock_is_lifted_by_its_name_and_by_its_person(cluster: Cluster) -> None:

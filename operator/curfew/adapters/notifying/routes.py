@@ -114,7 +114,7 @@ def _plugin(url: str, where: str) -> Any:
         parts = urlsplit(url)
         options = {name.lower() for name in parse_qs(parts.query, keep_blank_values=True)}
     except ValueError:
-        raise SettingsRefused((f"{where} is no address.",)) from None
+        raise SettingsRefused((f"{where} is not an address that Apprise can read.",)) from None
     refused = sorted(options & {*_OURS, *(() if parts.scheme in ("mailto", "mailtos") else ("format",))})
     if refused:
         raise SettingsRefused((f"{where} has the option {refused[0]}; leave it out: Curfew takes care of that.",))

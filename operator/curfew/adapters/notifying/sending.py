@@ -56,7 +56,7 @@ class AppriseNotifier:
         name = str(channel)
         place = next((place for place in self._routes.places if str(place.channel) == name), None)
         if place is None:
-            raise NotSent("The route is gone.", is_final=True)
+            raise NotSent("The route was removed from routes.yaml.", is_final=True)
         if (before := self._busy.get(name)) is not None and not before.done():
             raise NotSent("The receiver still has not answered the last message.")
         done = self._busy[name] = _in_a_thread(
@@ -122,7 +122,9 @@ def _send(place: Destination, messages: Sequence[Message], link: str | None, exc
             is_final=exchange.status in FINAL,
         )
     raise NotSent(
-        f"The receiver could not be reached ({exchange.problem})." if exchange.problem else "It was not taken."
+        f"The receiver could not be reached ({exchange.problem})."
+        if exchange.problem
+        else "The receiver did not take it."
     )
 
 

@@ -76,8 +76,8 @@ def _alert(owed: _Owed, at: datetime, trigger: Seen | None) -> Alert:
         key=owed.story.uid,
         at=at,
         severity=Severity.HIGH,
-        title="The glass was broken, and nobody reviewed it",
-        message=f"{asker(owed.story)} broke the glass in {owed.story.namespace} with request {owed.story.request}, and nobody "
+        title="A use of break-glass was not reviewed",
+        message=f"{asker(owed.story)} used break-glass in {owed.story.namespace} with request {owed.story.request}, and nobody "
         f"else has reviewed it within {duration(owed.after)}",
         trigger=trigger,
         evidence=(owed.evidence,),

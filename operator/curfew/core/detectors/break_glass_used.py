@@ -52,7 +52,7 @@ class BreakGlassUsed:
             key=story.uid,
             at=seen.at,
             severity=Severity.HIGH if is_often else Severity.MEDIUM,
-            title="The glass was broken",
+            title="Break-glass was used",
             message=f"{asker(story)} took access in {story.namespace} without asking first{again}, with request "
             f"{story.request}: {story.reason or 'no reason is known'}",
             trigger=seen,

@@ -35,7 +35,7 @@ class GuardsOutOfForce:
         """Learn that the guards are in force, or not, or that somebody changed one."""
         match seen.record.event:
             case "enforcement.restored":
-                yield Resolution(NAME, LOST, seen.at, "the guards are in force again", seen)
+                yield Resolution(NAME, LOST, seen.at, "all admission policies are in force again", seen)
             case "enforcement.lost":
                 yield self._lost(seen)
             case _ if text(detail(seen.record), "part") != "Locks":  # to make or lift one is what lockers are for
@@ -45,13 +45,13 @@ class GuardsOutOfForce:
         told = detail(seen.record)
         names = texts(told, "policies")
         of = f" ({', '.join(names)})" if names else ""
-        what = text(told, "message") or "the operator's test shows that the guards are not in force"
+        what = text(told, "message") or "the operator's test shows that admission policies are not in force"
         return Alert(
             detector=NAME,
             key=LOST,
             at=seen.at,
             severity=Severity.CRITICAL,
-            title="The guards are out of force",
+            title="An admission policy is not in force",
             message=f"{what}{of}; nothing is granted until they are in force again",
             trigger=seen,
             evidence=(Evidence.of(seen),),
@@ -71,9 +71,9 @@ class GuardsOutOfForce:
             key=f"{'removed' if is_bad else 'changed'}/{who}",
             at=seen.at,
             severity=Severity.HIGH if is_bad else Severity.MEDIUM,
-            title="A guard of Curfew's was changed",
-            message=f"{who or 'somebody'}{f' as {acted_as}' if acted_as else ''} made the call {verb} on {object_}, on "
-            "which the promises of Curfew rest; an upgrade of Curfew does this too",
+            title="A part that Curfew depends on was changed",
+            message=f"{who or 'somebody'}{f' as {acted_as}' if acted_as else ''} made the call {verb} on {object_}; "
+            "Curfew depends on it, and an upgrade of Curfew changes it too",
             trigger=seen,
             evidence=(Evidence.of(seen),),
             people=people,

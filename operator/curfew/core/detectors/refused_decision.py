@@ -60,7 +60,7 @@ class RefusedDecision:
                 key=f"own/{who}/{request}",
                 at=seen.at,
                 severity=Severity.HIGH,
-                title="A decision was refused that its maker may not make",
+                title="Somebody tried a decision that they may not make",
                 message=f"{who} tried to decide about their own request {request}, and was refused",
                 trigger=seen,
                 evidence=(Evidence.of(seen),),
@@ -87,7 +87,7 @@ class RefusedDecision:
             key=f"others/{who}",
             at=window[-1].at,
             severity=Severity.HIGH if is_forged else Severity.MEDIUM,
-            title="A decision was refused that its maker may not make",
+            title="Somebody tried a decision that they may not make",
             message=f"{who} tried to make {count(total(window), 'decision')} in {duration(settings.within)} that they may not "
             f"make{what}; all were refused",
             trigger=seen,

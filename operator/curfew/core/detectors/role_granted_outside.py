@@ -33,7 +33,9 @@ class RoleGrantedOutside:
         """Return the alert about a binding that was found, or its end."""
         key = _key(seen.record)
         if seen.record.event == _GONE:
-            return (Resolution(NAME, key, seen.at, f"{_binding(seen.record)} is outside no more", seen),)
+            return (
+                Resolution(NAME, key, seen.at, f"{_binding(seen.record)} no longer gives a role outside Curfew", seen),
+            )
         told = detail(seen.record)
         subjects, by, role = texts(told, "subjects"), actor(seen.record), text(told, "role")
         more = " and others" if number(told, "more_subjects") else ""
@@ -45,7 +47,7 @@ class RoleGrantedOutside:
                 key=key,
                 at=seen.at,
                 severity=Severity.HIGH,
-                title="A role that Curfew grants was given out without it",
+                title="A role was granted outside Curfew",
                 message=f"{_binding(seen.record)} gives {role or 'a role'} to {within(subjects, _LONGEST_LIST) or 'nobody'}"
                 f"{more}, without an end{made}",
                 trigger=seen,

@@ -85,8 +85,9 @@ class UnfamiliarPlace:
             at=seen.at,
             severity=_severity(is_new_network, is_new_credential),
             title="A person comes from an unfamiliar place",
-            message=f"{who} came {'from' if is_new_network else 'with'} {what}, not seen of them in {count(days, 'day')}; "
-            f"they were seen on {count(known, 'day')} in this time, and learnt since {self._began:%Y-%m-%d}",
+            message=f"{who} came {'from' if is_new_network else 'with'} {what}, which they had not used in "
+            f"{count(days, 'day')}; they were seen on {count(known, 'day')} in this time; "
+            f"this detector has learnt since {self._began:%Y-%m-%d}",
             trigger=seen,
             evidence=(Evidence.of(seen),),
             people=(who,),

@@ -102,7 +102,7 @@ def ending(record: Record) -> Message | None:
 
 
 def _glass(record: Record, told: Story) -> Iterator[Message]:
-    title = f"The glass was broken: {told.requester} took {_role(told)} in {told.namespace} without asking first"
+    title = f"Break-glass was used: {told.requester} took {_role(told)} in {told.namespace} without an approval"
     review = decide(told, DecisionKind.REVIEW)
     yield _message(
         Occasion.GLASS_BROKEN,
@@ -117,7 +117,7 @@ def _glass(record: Record, told: Story) -> Iterator[Message]:
 
 
 def _overdue(record: Record, told: Story) -> Iterator[Message]:
-    title = f"Not reviewed in time: {told.requester} broke the glass with request {told.request} in {told.namespace}"
+    title = f"Not reviewed in time: {told.requester} used break-glass with request {told.request} in {told.namespace}"
     review = decide(told, DecisionKind.REVIEW)
     yield _message(
         Occasion.REVIEW_OVERDUE, record, told, title, Severity.HIGH, facts=_facts(told), commands=_some((review,))

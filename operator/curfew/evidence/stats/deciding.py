@@ -83,7 +83,7 @@ def approver_table(decisions: Decisions, most: int) -> StatsTable:
     shown, others, rest = cut(rows, most, by=_second, numbers=(1, 2, 3, 5))
     return StatsTable(
         "approvers",
-        "Who is asked most",
+        "Who decides most",
         (
             StatsColumn("person", "person", CellKind.TEXT),
             StatsColumn("decisions", "decisions"),

@@ -124,7 +124,7 @@ WRONG = {
     f"routes: [{{name: r, urls: ['{U}']}}, {{name: r, urls: ['{U}']}}]": "routes names r twice",
     f"routes: [{{name: r, urls: [{', '.join([repr(U)] * 61)}]}}]": "has 1 routes with 61 urls; at most 50 and 60",
     f"routes: [{{name: r, urls: ['{U}']}}]": "route r: address 1 is not understood by Apprise",
-    f"routes: [{{name: r, urls: ['json://a:{SECRET}@[x']}}]": "route r: address 1 is no address",
+    f"routes: [{{name: r, urls: ['json://a:{SECRET}@[x']}}]": "route r: address 1 is not an address that Apprise can read",
     f"routes: [{{name: r, urls: ['slack://{SECRET}']}}]": "route r: address 1 is not understood by Apprise",
     f"routes: [{{name: r, urls: ['json://x/{SECRET}?Format=html']}}]": "address 1 has the option format; leave it out",
     f"routes: [{{name: r, urls: ['json://x/{SECRET}?retry=5']}}]": "address 1 has the option retry; leave it out",

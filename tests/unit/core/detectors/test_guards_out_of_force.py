@@ -61,4 +61,4 @@ def test_an_upgrade_is_one_alert_and_hides_no_removal() -> None:
 def test_a_record_without_details_still_counts() -> None:
     fold = Fold("GuardsOutOfForce")
     fold.learn(lost())
-    assert "the guards are not in force" in fold.alerts[0].message
+    assert "admission policies are not in force" in fold.alerts[0].message

@@ -69,7 +69,7 @@ def test_it_ends_when_the_binding_is_gone_and_only_then() -> None:
 
     (end,) = fold.ends
     assert end.key == fold.alerts[0].key != fold.alerts[1].key
-    assert end.why == "RoleBinding quick-fix in payments is outside no more"
+    assert end.why == "RoleBinding quick-fix in payments no longer gives a role outside Curfew"
 
 
 def test_a_binding_of_the_same_name_that_is_made_again_is_another_one() -> None:

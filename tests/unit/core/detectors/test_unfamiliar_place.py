@@ -37,8 +37,8 @@ def test_a_new_network_is_told_with_what_was_learnt() -> None:
     (alert,) = fold.alerts
     assert alert.severity is Severity.MEDIUM
     assert alert.message == (
-        f"{ALICE} came from network 203.0.113.0/24, not seen of them in 14 days; they were seen on 5 days in this time, and "
-        "learnt since 2026-11-23"
+        f"{ALICE} came from network 203.0.113.0/24, which they had not used in 14 days; they were seen on 5 days "
+        "in this time; this detector has learnt since 2026-11-23"
     )
     assert alert.people == (ALICE,)
     assert alert.values == {"network": ELSEWHERE, "days_known": 5}
@@ -55,8 +55,10 @@ def test_a_new_credential_is_told_and_both_together_weigh_most() -> None:
     fold.learn(seen(15, credential=OTHER), seen(16, ELSEWHERE, "X509SHA256=77"))
 
     assert [alert.severity for alert in fold.alerts] == [Severity.LOW, Severity.HIGH]
-    assert fold.alerts[0].message.startswith(f"{ALICE} came with a new credential, not seen")
-    assert fold.alerts[1].message.startswith(f"{ALICE} came from network 203.0.113.0/24 and a new credential, not seen")
+    assert fold.alerts[0].message.startswith(f"{ALICE} came with a new credential, which they had not used")
+    assert fold.alerts[1].message.startswith(
+        f"{ALICE} came from network 203.0.113.0/24 and a new credential, which they"
+    )
 
 
 def test_nobody_is_told_of_in_the_first_two_weeks_of_a_log() -> None:
