@@ -258,12 +258,12 @@ def test_the_operator_tries_only_what_nobody_else_can() -> None:
         *(policy for policy in POLICIES if policy.startswith("curfew-operator-")),
         "curfew-monitor-containment",
     }
-    assert len(by_speaker[Speaker.PROBE]) == 8
+    assert len(by_speaker[Speaker.PROBE]) == 9
 
 
 def test_everything_is_tried_in_curfews_own_namespace() -> None:
     for attempt in attempts("here", "a"):
-        assert attempt.namespace == ("" if attempt.plural == "accesslocks" else "here")
+        assert attempt.namespace == ("" if attempt.plural in {"accesslocks", "alertresponses"} else "here")
         assert attempt.body.get("metadata", {}).get("namespace", "here") == "here"
         if attempt.canary is not None:
             assert attempt.canary.manifest["metadata"]["namespace"] == "here"

@@ -25,7 +25,6 @@ _RBAC = "rbac.authorization.k8s.io"
 UNTRIED: Mapping[str, str] = {
     "curfew-decision-reason": "it brings an answer of Curfew's forward",
     "curfew-request-terms": "it brings an answer of Curfew's forward",
-    "curfew-alert-response": "without it, people could answer alerts by another name, and give no access",
     "curfew-request-deletion": "without it, people could end the access of others, and give none",
 }
 """The admission policies that are not tried, and why. Even without them, nobody gets access that they should not have."""
@@ -156,6 +155,16 @@ def attempts(namespace: str, account: str) -> tuple[Attempt, ...]:
             _LOCK,
         ),
         Attempt(
+            "curfew-alert-response",
+            "resolving an alert as the probe",
+            Speaker.PROBE,
+            "create",
+            "alertresponses",
+            "",
+            _FORGED,
+            _RESPONSE,
+        ),
+        Attempt(
             "curfew-operator-containment",
             "deleting, as Curfew, a binding that is not Curfew's",
             Speaker.OPERATOR,
@@ -241,6 +250,14 @@ _LOCK: Mapping[str, Any] = {
     "kind": "AccessLock",
     "metadata": {"name": _FORGED},
     "spec": {"target": {"person": _FORGED}, "submittedBy": _FORGED, "reason": _WHY},
+}
+
+# If it were made, it would resolve nothing: no alert has that id.
+_RESPONSE: Mapping[str, Any] = {
+    "apiVersion": names.API_VERSION,
+    "kind": "AlertResponse",
+    "metadata": {"name": _FORGED},
+    "spec": {"action": "Resolve", "alert": "0" * 32, "submittedBy": _FORGED, "reason": _WHY},
 }
 
 

@@ -146,7 +146,7 @@ async def test_without_its_service_account_nothing_is_known_and_so_nothing_is_in
     await probing.until_enforced()
     cluster.kubectl("delete", "serviceaccount", "curfew-probe", "--namespace", SYSTEM)
     try:
-        state = await probing.until(lambda _: len(probing.missing()) == 8)
+        state = await probing.until(lambda _: len(probing.missing()) == 9)
         assert 'serviceaccounts "curfew-probe" not found' in state.message
         assert "helm upgrade curfew" in state.message
     finally:

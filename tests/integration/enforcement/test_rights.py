@@ -22,6 +22,7 @@ OF_THE_PROBE: set[Right] = {
     ("curfew.dev", "accesspolicies", "request-on-behalf", "curfew-probe"),
     ("curfew.dev", "accesspolicies/status", "patch", CANARY_POLICY),
     ("curfew.dev", "accesslocks", "create", ""),
+    ("curfew.dev", "alertresponses", "create", ""),
     (RBAC, "rolebindings", "create", ""),
     (RBAC, "roles", "bind", "curfew-probe"),
 }
@@ -37,10 +38,12 @@ Manifest = Mapping[str, Any]
 
 
 def test_the_rights_of_the_probe(cluster: Installed, namespace: str) -> None:
-    """They get it as far as admission in Curfew's own namespace, and with locks everywhere."""
+    """They get it as far as admission in Curfew's own namespace, and with what belongs to no namespace everywhere."""
     assert rights(cluster, PROBE, SYSTEM) - rights(cluster, NOBODY, SYSTEM) == OF_THE_PROBE
     assert rights(cluster, PROBE, namespace) - rights(cluster, NOBODY, namespace) == {
-        ("curfew.dev", "accesslocks", "create", "")  # locks belong to no namespace; admission lets it make none
+        # They belong to no namespace; admission lets it make none.
+        ("curfew.dev", "accesslocks", "create", ""),
+        ("curfew.dev", "alertresponses", "create", ""),
     }
 
 

@@ -18,6 +18,7 @@ pytestmark = pytest.mark.usefixtures("no_system_certificates")
 SPACE = "/namespaces/curfew-system"
 REQUESTS = f"/apis/curfew.dev/v1alpha1{SPACE}/accessrequests"
 LOCKS = "/apis/curfew.dev/v1alpha1/accesslocks"
+RESPONSES = "/apis/curfew.dev/v1alpha1/alertresponses"
 POLICIES = f"/apis/curfew.dev/v1alpha1{SPACE}/accesspolicies"
 BINDINGS = f"/apis/rbac.authorization.k8s.io/v1{SPACE}/rolebindings"
 TOKEN = f"/api/v1{SPACE}/serviceaccounts/curfew-probe/token"
@@ -86,6 +87,7 @@ async def test_where_it_is_tried(server: Issuing, prober: KubeProber) -> None:
         POLICIES,
         f"{POLICIES}/curfew-canary/status",
         LOCKS,
+        RESPONSES,
         f"{BINDINGS}/curfew-probe",
         f"{REQUESTS}/curfew-probe/status",
         f"{REQUESTS}/curfew-probe",

@@ -18,7 +18,13 @@ _TOKEN_SECONDS = 3600  # lifetime of a token
 _TOKEN_AGE = 2400.0  # seconds after which a new token is requested
 
 _GROUPS: Mapping[str, str] = MappingProxyType(
-    {"accesspolicies": OURS, "accessrequests": OURS, "accesslocks": OURS, "rolebindings": RBAC}
+    {
+        "accesspolicies": OURS,
+        "accessrequests": OURS,
+        "accesslocks": OURS,
+        "alertresponses": OURS,
+        "rolebindings": RBAC,
+    }
 )
 _METHODS: Mapping[str, str] = MappingProxyType({"create": "POST", "patch": "PATCH", "delete": "DELETE"})
 _DRY_RUN = "?dryRun=All"
