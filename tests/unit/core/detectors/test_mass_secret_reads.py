@@ -63,6 +63,17 @@ def test_a_list_of_all_counts_as_ten() -> None:
     )
 
 
+def test_lists_of_one_namespace_are_told_only_where_one_is_to_be_enough() -> None:
+    """Their events do not show whether they were asked for names or for contents."""
+    lists = called(*(a_call("list", "secrets", at=BEGIN + timedelta(minutes=one)) for one in range(9)))
+    usual, strict = Fold("MassSecretReads"), Fold("MassSecretReads", listing=20)
+    usual.learn(*lists)
+    strict.learn(*lists[:1])
+
+    assert usual.found == []
+    assert strict.alerts[0].values["lists"] == 1
+
+
 def test_what_was_refused_or_allowed_by_other_access_or_only_changed_is_not_read_with_it() -> None:
     fold = Fold("MassSecretReads", secrets=1)
     fold.learn(
