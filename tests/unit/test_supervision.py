@@ -84,13 +84,15 @@ async def test_what_fails_while_stopping_is_logged_and_hides_nothing() -> None:
 async def test_any_other_task_begins_again_and_each_failure_is_logged(monkeypatch: pytest.MonkeyPatch) -> None:
     """The task that closes the stories of deleted requests once died without a word."""
     monkeypatch.setattr(supervision, "AGAIN_SECONDS", 0.0)
-    supervisor, tries = Supervisor(), 0
+    told: list[str] = []
+    supervisor, tries = Supervisor(told.append), 0
 
     async def fails_twice() -> None:
         nonlocal tries
         tries += 1
         if tries < 3:
             raise KeyError("detail")
+        assert supervisor.ended == {}
         supervisor.stop.set()
         await asyncio.Event().wait()
 
@@ -98,6 +100,19 @@ async def test_any_other_task_begins_again_and_each_failure_is_logged(monkeypatc
         async with asyncio.timeout(10):
             await supervisor.run([Task("stories", fails_twice, Runs.ON_THE_LEADER)], _nothing)
     assert [(line["event"], line["task"]) for line in logs] == [("task failed", "stories")] * 2
+    assert told == ["stories"] * 2
+
+
+async def test_a_task_that_a_defect_has_ended_shows_until_it_begins_again() -> None:
+    failed = asyncio.Event()
+    supervisor = Supervisor(lambda task: failed.set())
+
+    async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+        tasks = [Task("bindings", _defect, Runs.EVERYWHERE), Task("other", _forever, Runs.EVERYWHERE)]
+        group.create_task(supervisor.run(tasks, _nothing))
+        await failed.wait()
+        assert supervisor.ended == {"bindings": "A defect has ended it (KeyError); it begins again soon."}
+        supervisor.stop.set()
 
 
 async def test_insisting_goes_on_after_trouble_and_after_a_defect(monkeypatch: pytest.MonkeyPatch) -> None:

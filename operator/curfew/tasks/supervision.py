@@ -1,9 +1,11 @@
 """Keeps tasks alive: which tasks may never end, and what happens when one does."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+import functools
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from types import MappingProxyType
 from typing import TypeVar
 
 import structlog
@@ -48,9 +50,17 @@ class Task:
 class Supervisor:
     """Runs all tasks until it is asked to stop or a vital task ends."""
 
-    def __init__(self) -> None:
+    def __init__(self, failed: Callable[[str], None] = lambda task: None) -> None:
+        """Run nothing yet. `failed` is called with the name of a task, each time that a defect ends it."""
         self.stop = asyncio.Event()
+        self._failed = failed
         self._failure: Exception | None = None
+        self._ended: dict[str, str] = {}
+
+    @property
+    def ended(self) -> Mapping[str, str]:
+        """The tasks that a defect has ended and that have not begun again yet, with a sentence for people, by name."""
+        return MappingProxyType(self._ended)
 
     async def run(self, tasks: Sequence[Task], wind_up: Callable[[], Awaitable[None]]) -> None:
         """Run the tasks until `stop` is set, then `wind_up` while they still run, then cancel them.
@@ -71,7 +81,7 @@ class Supervisor:
 
     async def _keep(self, task: Task) -> None:
         if not task.is_vital:
-            await repeat(task.name, task.run)
+            await repeat(task.name, functools.partial(self._once, task))
         try:
             await task.run()
         except Exception as error:  # any error is raised again after an orderly stop
@@ -83,6 +93,16 @@ class Supervisor:
             if not self.stop.is_set():
                 self._failure = RuntimeError(f"the task {task.name!r} ended, and nothing else does its work")
         self.stop.set()
+
+    async def _once(self, task: Task) -> None:
+        """Run a task. If a defect ends it, that shows until it begins again."""
+        self._ended.pop(task.name, None)
+        try:
+            await task.run()
+        except Exception as error:
+            self._ended[task.name] = f"A defect has ended it ({type(error).__name__}); it begins again soon."
+            self._failed(task.name)
+            raise
 
 
 async def repeat(name: str, run: Callable[[], Awaitable[None]]) -> None:

@@ -1,6 +1,6 @@
 """Numbers of the monitor for Prometheus."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from curfew.adapters.telemetry.metrics import LogMetrics
@@ -93,6 +93,9 @@ class MonitorTelemetry(LogMetrics):
             "notification_routes_ok", "1 while the routes in force are those in the file, else 0; 1 without routes."
         )
         self._routes.set(1)
+        self._task_failures = self._counter(
+            "task_failures", "Times that a defect ended a task of the process; it begins again.", "task"
+        )
 
     def event(self, outcome: str, number: int = 1) -> None:
         """Count events that could be read: Session, Nobody or Canary."""
@@ -146,6 +149,15 @@ class MonitorTelemetry(LogMetrics):
             for severity in possible:
                 self._alerts.labels(detector, severity, "false")
             self._detection_unreadable.labels(detector)
+
+    def know_tasks(self, names: Iterable[str]) -> None:
+        """Have a number for each task from the start: one that appears with 1 would be no increase."""
+        for name in names:
+            self._task_failures.labels(name)
+
+    def task_failed(self, name: str) -> None:
+        """Count a defect that ended a task, by the task's name."""
+        self._task_failures.labels(name).inc()
 
     def set_detection(self, *, ok: bool) -> None:
         """Set whether the detectors read both logs."""

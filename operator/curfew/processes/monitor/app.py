@@ -33,7 +33,7 @@ class Monitor:
 
     def __init__(self, parts: MonitorParts) -> None:
         self._parts = parts
-        self._supervisor = Supervisor()
+        self._supervisor = Supervisor(parts.telemetry.task_failed)
         self._pulse = parts.clock.now()
         self._is_open = asyncio.Event()  # both logs were read back
 
@@ -55,24 +55,27 @@ class Monitor:
                 # It listens before the logs are read: an answer of "later" is repeated for longer than none at all.
                 webhook = await stack.enter_async_context(parts.webhook)
                 log.info("taking audit events", port=webhook.port)
-            await self._supervisor.run(self._tasks(), self._wind_up)
+            tasks = self._tasks()
+            parts.telemetry.know_tasks([task.name for task in tasks if not task.is_vital])
+            await self._supervisor.run(tasks, self._wind_up)
         log.info("stopped")
 
     def _tasks(self) -> list[Task]:
+        """Return the tasks. A task whose health is shown has the name of that part of `/readyz`."""
         parts = self._parts
         tasks = [
             Task("survey", self._survey, Runs.EVERYWHERE, is_vital=True),
             Task("logs", self._keep_logs, Runs.EVERYWHERE, is_vital=True),
             Task("trail", self._follow, Runs.EVERYWHERE),
-            Task("canaries", self._make_canaries, Runs.EVERYWHERE),
+            Task("coverage", self._make_canaries, Runs.EVERYWHERE),
             Task("assessing", self._assess, Runs.EVERYWHERE),
             Task("statuses", parts.statuses.run, Runs.EVERYWHERE),
             Task("cutting", parts.cutting.run, Runs.EVERYWHERE),
             Task("events", parts.events.run, Runs.EVERYWHERE),
-            Task("detecting", self._detect, Runs.EVERYWHERE),
+            Task("detection", self._detect, Runs.EVERYWHERE),
             Task("responses", parts.responses.run, Runs.EVERYWHERE),
-            Task("notifying", self._notify, Runs.EVERYWHERE),
-            Task("noticing", self._notice, Runs.EVERYWHERE),
+            Task("notifications", self._notify, Runs.EVERYWHERE),
+            Task("bindings", self._notice, Runs.EVERYWHERE),
         ]
         for source, follower in parts.files.items():
             tasks.append(Task(f"file {source}", functools.partial(self._follow_file, follower), Runs.EVERYWHERE))
@@ -181,7 +184,7 @@ class Monitor:
             state["webhook"] = webhook.trouble or "takes audit events"
         for source, follower in parts.files.items():
             state[f"file {source}"] = follower.trouble or "is followed"
-        return ready, state
+        return ready, {**state, **self._supervisor.ended}
 
 
 async def monitor(settings: MonitorSettings, kubeconfig: Path | None) -> None:
