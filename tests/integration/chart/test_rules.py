@@ -21,7 +21,7 @@ TESTS: Final = CHECKOUT / "tests" / "rules"
 def promtool(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     """Run promtool; what it finds is in the answer."""
     command = [str(binary("promtool")), *map(str, arguments)]
-    return run_command(command, os.environ, stdin=None, check=False, timeout=60)
+    return run_command(command, os.environ, stdin=None, check=False, timeout=300)
 
 
 def test_the_rules_are_well_written() -> None:

@@ -38,8 +38,9 @@ def sockets(pid: int) -> Iterator[tuple[int, int, str]]:
 
 
 def warnings(process: OperatorProcess) -> list[str]:
-    """Return what a process has warned about since its start."""
-    return [line["event"] for line in process.lines() if line.get("level") in ("warning", "error")]
+    """Return what a process has warned about since its start. An alert is about people, not about the other process."""
+    worse = (line["event"] for line in process.lines() if line.get("level") in ("warning", "error"))
+    return [event for event in worse if event != "alert"]
 
 
 async def is_on_time(session: Session) -> None:
