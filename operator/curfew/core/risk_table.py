@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-VERSION: Final = 2
+VERSION: Final = 3
 """Increased with every change of the table. A policy's status names the version that its role was judged by."""
 
 
@@ -45,6 +45,7 @@ UNRECOGNISED: Final = "Unrecognised"
 TOO_LARGE: Final = "TooLarge"
 
 MEANINGS: Final[dict[str, Meaning]] = {
+    "AnswersAlerts": Meaning(Lasts.EFFECTS, "the holder can resolve alerts, and silence them for weeks"),
     "Binds": Meaning(Lasts.ACCESS, "the holder can bind a role that they do not hold"),
     "ChangesNamespaces": Meaning(Lasts.EFFECTS, "the labels of a namespace decide which security rules hold in it"),
     "ChangesSettings": Meaning(
@@ -69,6 +70,7 @@ MEANINGS: Final[dict[str, Meaning]] = {
     "ForwardsPorts": Meaning(Lasts.EFFECTS, "an open connection to a pod continues after the end"),
     "Impersonates": Meaning(Lasts.ACCESS, "the holder acts with the rights of others"),
     "IssuesCertificates": Meaning(Lasts.ACCESS, "a certificate lets its owner log in until it expires"),
+    "LocksAccess": Meaning(Lasts.EFFECTS, "the holder can stop the access of others, and lift locks"),
     "MintsTokens": Meaning(Lasts.ACCESS, "a token of a service account is valid until it expires, or for ever"),
     "ReadsSecrets": Meaning(Lasts.EFFECTS, "what was read stays known after the end, including tokens and passwords"),
     "RemovesRBAC": Meaning(Lasts.EFFECTS, "the holder can remove the access of others, and the rights of Curfew here"),
@@ -146,6 +148,9 @@ ROWS: Final[tuple[Row, ...]] = (
         ("create",),
     ),
     # --- Curfew -----------------------------------------------------------------------------------------------------
+    Row(CURFEW, ("accesslocks",), (*WRITE, *DELETE), "LocksAccess"),
+    Row(CURFEW, ("accesslocks",), READ),
+    Row(CURFEW, ("accesslocks/status",), (*READ, *CHANGE)),  # admission lets nobody but Curfew write it
     Row(CURFEW, ("accesspolicies",), WRITE, "WritesAccessPolicies"),
     Row(CURFEW, ("accesspolicies",), ("approve", "request-on-behalf"), "Decides"),
     Row(CURFEW, ("accesspolicies",), (*READ, *DELETE, "request", "revoke")),
@@ -154,6 +159,8 @@ ROWS: Final[tuple[Row, ...]] = (
     Row(CURFEW, ("accesspolicies/*",), ("approve",), "Decides"),  # a stage
     Row(CURFEW, ("accessrequests",), (*READ, *WRITE, *DELETE)),  # asking for access; admission checks the rest
     Row(CURFEW, ("accessrequests/status",), (*READ, *CHANGE)),  # where people decide, as far as their verbs go
+    Row(CURFEW, ("alertresponses",), WRITE, "AnswersAlerts"),
+    Row(CURFEW, ("alertresponses",), (*READ, *DELETE)),  # a silence that is deleted ends
     # --- pods, and what makes them ----------------------------------------------------------------------------------
     Row("", ("pods", "replicationcontrollers"), WRITE, "CreatesPods"),
     Row("", ("pods", "replicationcontrollers"), (*READ, *DELETE)),

@@ -75,6 +75,8 @@ RBAC = "rbac.authorization.k8s.io"
         pytest.param(a_rule("create", "rolebindings", RBAC), ("WritesRBAC",), id="bindings"),
         pytest.param(a_rule("patch", "accesspolicies", "curfew.dev"), ("WritesAccessPolicies",), id="policies"),
         pytest.param(a_rule("approve", "accesspolicies", "curfew.dev"), ("Decides",), id="approving"),
+        pytest.param(a_rule("delete", "accesslocks", "curfew.dev"), ("LocksAccess",), id="lifting a lock"),
+        pytest.param(a_rule("create", "alertresponses", "curfew.dev"), ("AnswersAlerts",), id="silencing alerts"),
         pytest.param(a_rule("approve", "accesspolicies/owners", "curfew.dev"), ("Decides",), id="approving a stage"),
         pytest.param(
             a_rule("approve", "*/owners", "curfew.dev"),
