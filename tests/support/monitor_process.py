@@ -56,7 +56,7 @@ class MonitorProcess(OperatorProcess):
         }
         self.configure()
 
-    def await_covered(self, seconds: float = 30.0) -> None:
+    def await_covered(self, seconds: float = 120.0) -> None:
         """Return when the feed of audit events is known to be whole."""
         self.await_answer(
             lambda _, said: said["parts"]["coverage"] == "the feed of audit events is whole", "cover the feed", seconds

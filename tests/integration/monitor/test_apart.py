@@ -38,9 +38,12 @@ def sockets(pid: int) -> Iterator[tuple[int, int, str]]:
 
 
 def warnings(process: OperatorProcess) -> list[str]:
-    """Return what a process has warned about since its start. An alert is about people, not about the other process."""
+    """Return what a process has warned about since its start.
+
+    An alert is about people, not about the other process; its Event is refused if its namespace is on the way out.
+    """
     worse = (line["event"] for line in process.lines() if line.get("level") in ("warning", "error"))
-    return [event for event in worse if event != "alert"]
+    return [event for event in worse if event not in ("alert", "event refused")]
 
 
 async def is_on_time(session: Session) -> None:
