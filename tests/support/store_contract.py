@@ -71,8 +71,8 @@ class StoreContract:
 
     async def test_more_names_than_a_page_are_all_listed(self, store: ObjectStore) -> None:
         names = [f"v1/log=main/dt=2026-11-24/{seq:012d}-ab.jsonl.zst" for seq in range(1100)]
-        for start in range(0, len(names), 50):
-            await asyncio.gather(*(store.create(name, b"") for name in names[start : start + 50]))
+        for start in range(0, len(names), 10):  # more at once take too long for a busy server
+            await asyncio.gather(*(store.create(name, b"") for name in names[start : start + 10]))
 
         assert list(await store.list("v1/log=main/dt=2026-11-24/")) == names
         assert list(await store.list("v1/log=main/", keep=lambda name: name.endswith("0-ab.jsonl.zst"))) == names[::10]
