@@ -59,12 +59,13 @@ class Inbox:
         self._server.shutdown()
         self._server.server_close()
 
-    def message(self, word: str) -> dict[str, str] | None:
-        """Return the first message with a word, as soon as it is there; None if it does not come in time."""
+    def message(self, *words: str) -> dict[str, str] | None:
+        """Return the first message with all these words, as soon as it is there; None if it does not come in time."""
         deadline = time.monotonic() + WITHIN_SECONDS
         with self._news:
             while True:
-                found = next((one for one in self._got if word in one["title"] + one["message"]), None)
+                told = ((one, one["title"] + one["message"]) for one in self._got)
+                found = next((one for one, text in told if all(word in text for word in words)), None)
                 left = deadline - time.monotonic()
                 if found is not None or left <= 0:
                     return found
@@ -81,7 +82,7 @@ class Telling:
 
     def bob_hears(self) -> None:
         """Show the message to those who can approve."""
-        self._show("Approval needed: alice@example.com", "Bob was not told that alice asks")
+        self._show("Bob was not told that alice asks", "Approval needed: alice@example.com")
         self._tell.say(
             "Bob has got this message; a receiver on loopback stands for his Slack. The command can be pasted as it is, and "
             "what alice has written is only text."
@@ -89,11 +90,12 @@ class Telling:
 
     def security_hears(self) -> None:
         """Show the alert about somebody who tried to approve their own request."""
-        self._show("RefusedDecision", "nobody was told that alice tried to approve her own request")
+        otherwise = "nobody was told that alice tried to approve her own request"
+        self._show(otherwise, "RefusedDecision", "alice@example.com tried to decide")
         self._tell.say("The API server's audit events show the attempt, so it raised an alert, and security was told.")
 
-    def _show(self, word: str, otherwise: str) -> None:
-        message = self._inbox.message(word)
+    def _show(self, otherwise: str, *words: str) -> None:
+        message = self._inbox.message(*words)
         self._tell.expect(message is not None, otherwise)
         if message is not None:
             self._tell.show([message["title"], *message["message"].splitlines()])
