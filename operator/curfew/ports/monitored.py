@@ -12,7 +12,7 @@ from curfew.core.activity.noticing.binding import BindingKey, SeenBinding
 class DroppedEvents:
     """How many audit events one API server has given up since its start."""
 
-    server: str  # which process: another one after a restart
+    server: str  # which process: when it was started, in seconds since 1970; another text after a restart
     number: int
 
 

@@ -284,6 +284,40 @@ async def test_while_a_batch_is_to_come_again_nothing_is_confirmed() -> None:
     assert here.coverage.holes(at(1), at(59)) == ()
 
 
+async def test_while_a_batch_that_arrived_earlier_is_not_recorded_nothing_is_confirmed() -> None:
+    """Batches come side by side, so the test calls of a round may be taken before calls that came before them."""
+    here = Here(Cluster())
+    task = asyncio.create_task(here.run(100))
+    await asyncio.sleep(59)
+    with here.feed.in_hand():
+        await asyncio.sleep(11)
+        assert here.records == []
+        with here.feed.in_hand():  # what arrives after the round holds up nothing
+            pass
+    await task
+    assert here.coverage.holes(at(1), at(59)) == ()
+
+
+async def test_what_arrives_after_a_round_does_not_hold_it_up() -> None:
+    here = Here(Cluster())
+    task = asyncio.create_task(here.run(75))
+    await asyncio.sleep(60.15)
+    with here.feed.in_hand():
+        await asyncio.sleep(10)
+        assert here.coverage.holes(at(1), at(59)) == ()
+    await task
+
+
+async def test_an_older_batch_has_as_long_to_arrive_as_the_round_took() -> None:
+    here = Here(Cluster())
+    here.cluster.delay = 1.5
+    task = asyncio.create_task(here.run(70))
+    await asyncio.sleep(62.9)
+    assert here.records == []
+    await task
+    assert here.coverage.holes(at(1), at(59)) == ()
+
+
 async def test_a_call_that_only_bears_the_audit_id_is_not_ours() -> None:
     here = Here(Cluster())
     here.cluster.silent = set(CanaryClass)

@@ -81,3 +81,20 @@ async def test_whoever_may_not_read_the_count_asks_again_after_ten_minutes() -> 
     await drops.look()
 
     assert [hole[:2] for hole in holes] == [(NOON - GIVE_UP, NOON + timedelta(minutes=11))]
+
+
+async def test_an_api_server_that_was_started_meanwhile_makes_a_hole_before_its_lease_tells_of_it() -> None:
+    """Its process before may have died with events that it had not sent."""
+    started = (NOON + timedelta(seconds=90)).timestamp()
+    restarted = DroppedEvents(str(started), 0)
+    (hole,) = await looked(DroppedEvents(str(NOON.timestamp() - 900), 0), DroppedEvents("1", 0), restarted, restarted)
+    assert hole == (
+        NOON + timedelta(seconds=90) - GIVE_UP,
+        NOON + timedelta(minutes=2),
+        "an API server was started again; it may have lost events",
+    )
+
+
+async def test_one_that_was_there_all_the_time_and_answers_late_makes_no_hole() -> None:
+    earlier = str(NOON.timestamp() - 900)
+    assert await looked(DroppedEvents("1", 0), DroppedEvents(earlier, 0), DroppedEvents("rubbish", 0)) == []

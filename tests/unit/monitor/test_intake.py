@@ -107,6 +107,20 @@ class Blocked(MemoryStore):
         await super().create(name, body)
 
 
+async def test_a_batch_whose_records_are_not_durable_yet_is_known_to_be_in_hand() -> None:
+    async with AnIntake([announced()]).running() as here:
+        done: list[bool] = []
+        create = here.store.create
+
+        async def watched(name: str, body: bytes) -> None:
+            done.append(here.feed.is_done(1))
+            await create(name, body)
+
+        here.store.create = watched  # type: ignore[method-assign]  # looks while the records are on their way
+        await here.intake.take(event_list(a_call()))
+        assert (done[0], here.feed.arrivals, here.feed.is_done(1)) == (False, 1, True)
+
+
 async def test_while_nothing_can_be_recorded_no_batch_is_taken_and_none_is_lost() -> None:
     store = Blocked()
     async with AnIntake([announced()], store).running() as here:

@@ -1,7 +1,9 @@
 """Test calls in rounds: one call of each class, which must all arrive as audit events. This shows that the feed is whole.
 
 A round is confirmed when all its calls have arrived, as many API servers as there are were heard since it began, and no batch
-is to come again. Two confirmed rounds in a row cover the time between them.
+is to come again. Batches are sent side by side: those that arrived before the round's last one must be done, and an older one
+that is still on its way gets as much time as the round's own calls took. Two confirmed rounds in a row cover the time between
+them.
 """
 
 import asyncio
@@ -28,6 +30,9 @@ LEAST_PAUSE_SECONDS = 1.0
 CHECK_SECONDS = 0.25
 """How often to look whether a round is confirmed, while one is under way."""
 
+SETTLE_SECONDS = (0.25, 2.0)
+"""The least and the most time that a batch may be overtaken by a later one, once a round has arrived."""
+
 MOST_ROUNDS = 400
 """Rounds under way: `GIVE_UP` at one in `LEAST_PAUSE_SECONDS`, and some more."""
 
@@ -39,6 +44,8 @@ class Round:
     at: datetime  # before the first call; by our clock or the API server's, whichever is earlier
     missing: dict[str, CanaryClass]  # by Audit-ID, the calls that did not arrive yet
     made_at: datetime | None = None  # when the last call had its answer
+    arrived_at: datetime | None = None  # when the last event arrived
+    arrivals: int = 0  # how many batches had arrived by then
     problems: list[str] = field(default_factory=list)  # why calls were not made
 
 
@@ -165,6 +172,7 @@ class Canaries:
         if class_ is None or not is_canary(class_, self._namespace, call):
             return False
         del round_.missing[call.audit_id]
+        round_.arrived_at, round_.arrivals = self._clock.now(), self._feed.arrivals
         self._arrived((self._clock.now() - round_.at).total_seconds())
         round_.at = min(round_.at, call.received_at)
         return True
@@ -204,7 +212,17 @@ class Canaries:
         heard = len(self._feed.heard_since(round_.at))
         if heard < self.servers:
             return f"{heard} of {self.servers} API servers were heard"
-        return "a batch of audit events is to come again" if self._feed.is_waiting else ""
+        if self._feed.is_waiting:
+            return "a batch of audit events is to come again"
+        if not self._feed.is_done(round_.arrivals):
+            return "a batch of audit events is not recorded yet"
+        return "" if self._is_settled(round_) else "batches that were sent earlier may still arrive"
+
+    def _is_settled(self, round_: Round) -> bool:
+        assert round_.made_at is not None and round_.arrived_at is not None  # noqa: S101, PT018  the caller looked
+        least, most = SETTLE_SECONDS
+        took = (round_.arrived_at - round_.made_at).total_seconds()
+        return (self._clock.now() - round_.arrived_at).total_seconds() >= min(max(took, least), most)
 
     def _look_late(self, round_: Round, missing: str) -> None:
         if (self._clock.now() - round_.at).total_seconds() > self._every:

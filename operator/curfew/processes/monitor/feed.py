@@ -5,7 +5,8 @@ it does not come within `GIVE_UP`, its sender has dropped it, and the coverage g
 """
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 from curfew.core.skew import TOO_FAR
@@ -46,6 +47,8 @@ class Feed:
         self._refused: dict[bytes, datetime] = {}  # by digest, when it was first refused
         self._lost_since: dict[str, datetime] = {}  # by reason, what is still to be reported
         self._told: dict[str, datetime] = {}  # by reason, when it was last reported
+        self._arrivals = 0  # batches since the start
+        self._in_hand: dict[int, None] = {}  # the numbers of the batches that are not done, the oldest first
 
     # --- sources ----------------------------------------------------------------------------------------------------
 
@@ -70,6 +73,26 @@ class Feed:
         return tuple(sorted(source for source, last in self._heard.items() if last >= at))
 
     # --- batches ----------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def in_hand(self) -> Iterator[None]:
+        """Know that a batch has arrived, until its records are durable or it was refused."""
+        self._arrivals += 1
+        number = self._arrivals
+        self._in_hand[number] = None
+        try:
+            yield
+        finally:
+            del self._in_hand[number]
+
+    @property
+    def arrivals(self) -> int:
+        """How many batches have arrived since the start."""
+        return self._arrivals
+
+    def is_done(self, arrivals: int) -> bool:
+        """Whether so many batches, the first ones since the start, are all done."""
+        return next(iter(self._in_hand), arrivals + 1) > arrivals
 
     def refused(self, batch: Batch) -> None:
         """Note that a batch was not taken and is to come again."""

@@ -139,15 +139,16 @@ class Intake:
             with self._room(len(batch.body)):
                 await self._take(batch)
             return
-        try:
-            with self._room(len(batch.body)):
-                await self._take(batch)
-        except (BatchRefused, Overloaded):
-            raise  # nobody waits for it: the coverage gets a hole at once
-        except (IntakeError, asyncio.CancelledError):
-            self._feed.refused(batch)
-            raise
-        self._feed.taken(batch)
+        with self._feed.in_hand():
+            try:
+                with self._room(len(batch.body)):
+                    await self._take(batch)
+            except (BatchRefused, Overloaded):
+                raise  # nobody waits for it: the coverage gets a hole at once
+            except (IntakeError, asyncio.CancelledError):
+                self._feed.refused(batch)
+                raise
+            self._feed.taken(batch)
 
     @contextmanager
     def _room(self, size: int) -> Iterator[None]:

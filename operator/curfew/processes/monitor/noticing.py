@@ -34,8 +34,8 @@ FORBIDDEN: Final = timedelta(minutes=5)
 SOON: Final = timedelta(seconds=10)
 """How long after a list the next one may begin, if there is a reason to list all bindings again."""
 
-FRESH: Final = timedelta(seconds=10)
-"""How long a list waits for the feed to tell who made a binding that is new."""
+FRESH: Final = timedelta(minutes=1)
+"""How long a list waits for the feed to tell who made a binding that is new. A call that comes later makes a hole."""
 
 MOST_WANTED: Final = 1_000
 """How many bindings wait to be read. If more are written at once, all are listed."""
