@@ -42,16 +42,39 @@ class Evidence:
         return [id_ for id_, count in Counter(record.id for record in self.records).items() if count > 1]
 
 
+Listing = tuple[tuple[str, str], ...]
+
+_bodies: dict[tuple[str, str, str], bytes] = {}  # by bucket, key and ETag: what is written once need not be read twice
+_newest: dict[tuple[str, str], tuple[Listing, Evidence]] = {}  # by place and key: what a listing leads to
+
+
 def read_evidence(client: Any, operator: OperatorProcess) -> Evidence:
-    """Return what an operator's bucket holds; a log that does not verify raises. `client` is a botocore S3 client."""
+    """Return what an operator's bucket holds; a log that does not verify raises. `client` is a botocore S3 client.
+
+    Who waits for a record asks again and again. So what was read before is read and verified again only if the bucket's
+    listing is another one.
+    """
     bucket, _, folder = operator.store.removeprefix("s3://").partition("/")
-    objects: dict[str, bytes] = {}
-    for page in client.get_paginator("list_objects_v2").paginate(
-        Bucket=bucket, Prefix=f"{folder}/{prefix(operator.log_id)}"
-    ):
-        for found in page.get("Contents", ()):
-            body = client.get_object(Bucket=bucket, Key=found["Key"])["Body"]
-            objects[found["Key"].removeprefix(f"{folder}/")] = body.read()
+    place = f"{folder}/{prefix(operator.log_id)}"
+    asked = f"{bucket}/{place}", operator.signing_key
+    pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=place)
+    listing = tuple((found["Key"], found["ETag"]) for page in pages for found in page.get("Contents", ()))
+    known, evidence = _newest.get(asked, ((), None))
+    if evidence is None or known != listing:
+        bodies = {key: _body(client, bucket, key, etag) for key, etag in listing}
+        evidence = _verified(operator, {key.removeprefix(f"{folder}/"): body for key, body in bodies.items()})
+        _newest[asked] = listing, evidence
+    was_read(evidence.records)
+    return evidence
+
+
+def _body(client: Any, bucket: str, key: str, etag: str) -> bytes:
+    if (bucket, key, etag) not in _bodies:
+        _bodies[bucket, key, etag] = client.get_object(Bucket=bucket, Key=key)["Body"].read()
+    return _bodies[bucket, key, etag]
+
+
+def _verified(operator: OperatorProcess, objects: Mapping[str, bytes]) -> Evidence:
     name = origin(operator.log_id)
     verifier = Ed25519Signer.from_pem(name, operator.signing_key.encode()).verifier
     ordered = in_order(operator.log_id, objects)
@@ -62,7 +85,6 @@ def read_evidence(client: Any, operator: OperatorProcess) -> Evidence:
         segment, head = follow(head, one, objects[one], verifier)
         verifier = successor(segment, verifier)
         records += records_of(segment)
-    was_read(records)
     by_request: dict[str, list[Record]] = {}
     for record in records:
         by_request.setdefault(record.subject, []).append(record)

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -86,9 +87,9 @@ class ANoticer:
         return events(self.core.log)
 
 
-def wrote(name: str = "quick", verb: str = "create") -> Call:
+def wrote(name: str = "quick", verb: str = "create", **changes: Any) -> Call:
     """Return bob's call that writes a binding."""
-    return a_call(verb, f"rolebindings.rbac.authorization.k8s.io/{name}", user=BOB, reason="")
+    return a_call(verb, f"rolebindings.rbac.authorization.k8s.io/{name}", user=BOB, reason="", **changes)
 
 
 async def test_all_are_listed_at_the_start_and_now_and_then() -> None:
@@ -146,6 +147,30 @@ async def test_a_list_does_not_wait_long() -> None:
     await here.turn()
 
     assert await here.turn(max(SOON, FRESH)) == LISTED
+    assert [detail(record)["how"] for record in here.core.log] == ["List"]
+
+
+async def test_a_list_knows_who_made_what_was_written_before_a_policy_offered_its_role() -> None:
+    here = ANoticer()
+    await here.turn()
+    made_at = here.clock.now()
+    here.source.put(a_binding(role="view", made_at=made_at))
+    here.arrives(wrote(at=made_at))
+    assert (await here.turn(), here.told) == (["quick"], [])
+    here.core.learn(offered("view", policy="viewing"))
+
+    assert await here.turn(SOON) == LISTED
+    assert [(record.block["actor"], detail(record)["how"]) for record in here.core.log] == [(BOB, "Feed")]
+
+
+async def test_the_writer_of_an_earlier_binding_of_that_name_is_not_blamed() -> None:
+    here = ANoticer()
+    await here.turn()
+    here.arrives(wrote(at=here.clock.now()))
+    assert await here.turn() == ["quick"]
+    here.source.put(a_binding(made_at=here.clock.now() + timedelta(minutes=2)))
+
+    assert await here.turn(EVERY) == LISTED
     assert [detail(record)["how"] for record in here.core.log] == ["List"]
 
 

@@ -40,6 +40,12 @@ FRESH: Final = timedelta(minutes=1)
 MOST_WANTED: Final = 1_000
 """How many bindings wait to be read. If more are written at once, all are listed."""
 
+MOST_WRITTEN: Final = 1_000
+"""Of how many bindings the last call that wrote them is remembered: a policy may offer the role a moment later."""
+
+SECOND: Final = timedelta(seconds=1)
+"""Kubernetes keeps times of creation to the second, and the call that creates something begins a little earlier."""
+
 
 class Noticer:
     """Hands over the records, to `submit`."""
@@ -60,6 +66,7 @@ class Noticer:
         self._every = every
         self._submit = submit
         self._wanted: OrderedDict[BindingKey, Call] = OrderedDict()  # each with the last call that wrote it
+        self._written: OrderedDict[BindingKey, Call] = OrderedDict()  # each with the last call that wrote it
         self._woken = asyncio.Event()
         self._is_list_wanted = True
         self._listed_at: datetime | None = None  # when the last list began
@@ -72,6 +79,7 @@ class Noticer:
         """Return the records of what a call shows. `found` is what it leads to as the use of a grant."""
         key = written_binding(call)
         if key is not None:
+            self._remember(key, call)
             self._want(key, call)
         return tuple(self._noticing.notice(call, found, self._clock.now()))
 
@@ -127,6 +135,12 @@ class Noticer:
             return
         self._woken.set()
 
+    def _remember(self, key: BindingKey, call: Call) -> None:
+        self._written[key] = call
+        self._written.move_to_end(key)
+        if len(self._written) > MOST_WRITTEN:
+            self._written.popitem(last=False)
+
     async def _read_wanted(self) -> None:
         while self._wanted:
             key, call = next(iter(self._wanted.items()))
@@ -166,10 +180,12 @@ class Noticer:
             for kind in KINDS:
                 async for seen in self._source.bindings(kind):
                     missing.pop(seen.key, None)
-                    if self._is_fresh(seen):
+                    call = self._writer(seen)
+                    if call is None and self._is_fresh(seen):
                         self._is_list_wanted = True
                     elif seen.key not in self._wanted:
-                        for record in outside.saw(seen, None, FoundBy.LIST, self._clock.now()):
+                        how = FoundBy.LIST if call is None else FoundBy.FEED
+                        for record in outside.saw(seen, call, how, self._clock.now()):
                             self._write(record)
         except ClusterError:
             self._is_list_wanted = True
@@ -177,6 +193,12 @@ class Noticer:
         for record in outside.not_listed(missing.values(), self._clock.now()):
             self._write(record)
         self.trouble = ""
+
+    def _writer(self, seen: SeenBinding) -> Call | None:
+        """Return the call that wrote this binding, and not an earlier one of its name, if the feed has told of it."""
+        call = self._written.get(seen.key)
+        is_older = call is not None and seen.made_at is not None and call.received_at < seen.made_at - SECOND
+        return None if is_older else call
 
     def _is_fresh(self, seen: SeenBinding) -> bool:
         return seen.made_at is not None and abs(self._clock.now() - seen.made_at) < FRESH
