@@ -38,6 +38,10 @@ class LoopClock:
         """Return the start and what the loop has gone since it began."""
         return self.start + timedelta(seconds=asyncio.get_running_loop().time())
 
+    def monotonic(self) -> float:
+        """Return the time of the loop, in seconds."""
+        return asyncio.get_running_loop().time()
+
 
 @dataclass
 class Observer:

@@ -23,7 +23,7 @@ def _boottime() -> int:
 
 
 class SystemClock:
-    """The clock of this machine, as `curfew.ports.Clock`. One process shares one."""
+    """The clock of this machine, as `curfew.ports.SteadyClock`. One process shares one."""
 
     __slots__ = ("_anchor", "_monotonic", "_wall")
 
@@ -42,6 +42,10 @@ class SystemClock:
         """How far this clock is ahead of the wall clock: zero, unless the wall clock was set back since the start."""
         now, wall = self._read()
         return timedelta(microseconds=(now - wall) // 1000)
+
+    def monotonic(self) -> float:
+        """Return seconds since any moment. Nobody can set them, and they include the time in suspend."""
+        return self._monotonic() / 1e9
 
     def _read(self) -> tuple[int, int]:
         """Return this instant and the reading of the wall clock, in nanoseconds."""

@@ -47,6 +47,9 @@ CHECKPOINT_CONFIG_MAP: Final = "curfew-checkpoint"
 CHECKPOINT_KEY: Final = "checkpoint"
 """The ConfigMap with the newest checkpoint, and the key in it whose value is the checkpoint: a signed note."""
 
+LEADER_LEASE: Final = "curfew"
+"""The Lease in Curfew's own namespace whose holder grants and appends."""
+
 SWEEPER_CRON_JOB: Final = "curfew-sweeper"
 """The CronJob that the chart makes in Curfew's own namespace, to end access while the operator is down."""
 

@@ -1,6 +1,6 @@
 """The interfaces that Curfew needs to the outside world, as protocols, and the errors that they raise."""
 
-from curfew.ports.clock import Clock
+from curfew.ports.clock import Clock, SteadyClock
 from curfew.ports.cluster import (
     AlreadyExists,
     ClosedRequest,
@@ -34,6 +34,7 @@ from curfew.ports.intake import (
     IntakeUnavailable,
     Overloaded,
 )
+from curfew.ports.leases import Lease, Leases
 from curfew.ports.monitored import BindingSource, DroppedEvents, MonitoredCluster, PodDeleter
 from curfew.ports.object_store import (
     MOST_READ,
@@ -77,6 +78,8 @@ __all__ = [
     "Invalid",
     "Json",
     "Keep",
+    "Lease",
+    "Leases",
     "LockEvidence",
     "LockSource",
     "LockStatuses",
@@ -92,6 +95,7 @@ __all__ = [
     "PodDeleter",
     "Prober",
     "RoleSource",
+    "SteadyClock",
     "StoreError",
     "StoreUnavailable",
     "TooLarge",

@@ -33,6 +33,7 @@ from curfew.adapters.kube.calling import (
 from curfew.adapters.kube.connection import CompareClocks, Connection, find_cluster, sent_at_most_once
 from curfew.adapters.kube.failures import Absent
 from curfew.adapters.kube.finished import FinishedReader
+from curfew.adapters.kube.leases import KubeLeases
 from curfew.adapters.kube.locks import LockReader
 from curfew.adapters.kube.metadata import MetadataReader
 from curfew.adapters.kube.probing import KubeProber
@@ -69,6 +70,7 @@ class KubeCluster:
         self._metadata = MetadataReader(connection, observe)
         self.finished = FinishedReader(connection, observe)
         self.locks = LockReader(connection, observe)
+        self.leases = KubeLeases(connection, observe)
         self._role_reads = asyncio.Semaphore(_ROLE_READS)
 
     @classmethod
@@ -105,10 +107,9 @@ class KubeCluster:
 
     async def close(self) -> None:
         """Close all connections. Calls under way fail with `Unavailable`."""
-        for prober in self._probers:
-            await prober.close()
-        await self._session.close()
-        await self._revoking.close()
+        ours: list[KubeProber | KubeLeases | aiohttp.ClientSession] = [*self._probers, self.leases]
+        for each in (*ours, self._session, self._revoking):
+            await each.close()
 
     async def missing_kinds(self) -> list[str]:
         """Return the names of our CustomResourceDefinitions that the API server does not serve."""
