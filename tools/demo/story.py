@@ -141,7 +141,7 @@ class Story:
         tell.run("kubectl create namespace payments", says="created")
         install = "helm install curfew charts/curfew -n curfew-system --create-namespace --values examples/values.yaml"
         if stage.store == "file":
-            install += f" \\\n  --set config.audit.url={stage.url} --set config.audit.worm=advisory"
+            install += f" \\\n  --set config.audit.url={stage.url} --set config.audit.worm=advisory --set replicas=1"
         if stage.has_monitor:
             install += " \\\n  --set monitor.enabled=true"
         tell.run(install, says="STATUS: deployed", lines=7)

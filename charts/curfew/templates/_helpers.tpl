@@ -134,6 +134,16 @@ spec:
   validationActions: [Deny, Audit]
 {{- end }}
 
+{{- /* "true" if the trail is a folder of the pod, which no other pod sees. */}}
+{{- define "curfew.trailInPod" -}}
+{{ if hasPrefix "file://" .Values.config.audit.url }}true{{ end }}
+{{- end }}
+
+{{- /* How many operators. Values of an older chart do not have the number. */}}
+{{- define "curfew.replicas" -}}
+{{ get .Values "replicas" | default (ternary 1 2 (eq (include "curfew.trailInPod" .) "true")) }}
+{{- end }}
+
 {{- define "curfew.podSecurity" -}}
 runAsNonRoot: true
 {{- /* Not there at all: the values of an older chart. A key that is not there was set to null. */}}
@@ -221,5 +231,12 @@ true
 {{- define "curfew.refuseWeakerThanAsked" -}}
 {{- if and (eq .Values.config.audit.worm "required") (hasPrefix "file://" .Values.config.audit.url) }}
 {{- fail (printf "config.audit.worm is required, and config.audit.url is %s: a folder is never write-once, so nothing would ever be granted. Set a bucket with Object Lock (--set config.audit.url=s3://BUCKET/PREFIX), or, for a trial, accept the folder (--set config.audit.worm=advisory)." .Values.config.audit.url) }}
+{{- end }}
+{{- end }}
+
+{{- /* Operators that do not see each other's trail would each write their own. */}}
+{{- define "curfew.refuseSeparateTrails" -}}
+{{- if and (include "curfew.trailInPod" .) (gt (include "curfew.replicas" . | int) 1) }}
+{{- fail (printf "replicas is %s, and config.audit.url is %s, a folder of each pod: each operator would write a trail of its own. For a trial, run one (--set replicas=1); otherwise set a bucket (--set config.audit.url=s3://BUCKET/PREFIX)." (include "curfew.replicas" .) .Values.config.audit.url) }}
 {{- end }}
 {{- end }}

@@ -30,13 +30,18 @@ def test_the_defaults_are_whole() -> None:
         "ServiceAccount": 3,
         "ClusterRole": 6,
         "ClusterRoleBinding": 3,
-        "Role": 5,
-        "RoleBinding": 4,
+        "Role": 6,
+        "RoleBinding": 5,
         "ConfigMap": 2,
         "Secret": 1,
         "Deployment": 1,
         "Service": 1,
         "CronJob": 1,
+        "Lease": 1,
+        "PodDisruptionBudget": 1,
+        "PriorityClass": 1,
+        "FlowSchema": 1,
+        "PriorityLevelConfiguration": 1,
     }
     rules = one(manifests, "ClusterRole", "curfew-granter")["rules"]
     assert [rule["verbs"] for rule in rules] == [["create"], ["delete"]]
@@ -196,7 +201,9 @@ def test_the_operator_runs_the_command_with_the_settings() -> None:
 
 def test_a_trail_in_a_folder_has_a_place_to_be() -> None:
     """The root of the pod is read-only."""
-    manifests = rendered("--set", "config.audit.url=file:///var/lib/curfew", "--set", "config.audit.worm=advisory")
+    manifests = rendered(
+        "--set", "config.audit.url=file:///var/lib/curfew", "--set", "config.audit.worm=advisory", "--set", "replicas=1"
+    )
     (container,) = one(manifests, "Deployment")["spec"]["template"]["spec"]["containers"]
 
     assert {"name": "trail", "mountPath": "/var/lib/curfew"} in container["volumeMounts"]
@@ -225,7 +232,7 @@ def test_the_sweeper_runs_on_its_own() -> None:
 )
 def test_the_operator_understands_its_settings(tmp_path: Path, url: str, worm: str) -> None:
     """What the chart writes is what the operator reads, to the last key."""
-    manifests = rendered("--set", f"config.audit.url={url}", "--set", f"config.audit.worm={worm}")
+    manifests = rendered("--set", f"config.audit.url={url},config.audit.worm={worm},replicas=1")
     text = one(manifests, "ConfigMap")["data"]["config.yaml"]
     key = tmp_path / "key.pem"
     key.touch()
@@ -354,6 +361,9 @@ def test_the_namespace_of_the_release_is_everywhere() -> None:
         "ValidatingAdmissionPolicyBinding",
         "ClusterRole",
         "ClusterRoleBinding",
+        "PriorityClass",
+        "FlowSchema",
+        "PriorityLevelConfiguration",
     }
     for manifest in rendered():
         if manifest["kind"] not in cluster_wide:

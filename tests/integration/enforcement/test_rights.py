@@ -27,7 +27,10 @@ OF_THE_PROBE: set[Right] = {
     (RBAC, "roles", "bind", "curfew-probe"),
 }
 
+OF_THE_LEASE: set[Right] = {("coordination.k8s.io", "leases", verb, "curfew") for verb in ("get", "create", "update")}
+
 AT_HOME: set[Right] = {
+    *OF_THE_LEASE,
     ("", "serviceaccounts/token", "create", "curfew-probe"),
     *(("", "configmaps", verb, "curfew-checkpoint") for verb in ("get", "patch")),
     ("batch", "cronjobs", "get", "curfew-sweeper"),

@@ -16,7 +16,7 @@ from curfew.core.probes import CANARY_POLICY, CANARY_REQUEST
 from curfew.processes.sweep import sweep_bindings
 from tests.integration.admission.test_rights import EVERYWHERE, RBAC, Right
 from tests.integration.enforcement.conftest import PROBE
-from tests.integration.enforcement.test_rights import AT_HOME, OF_THE_PROBE
+from tests.integration.enforcement.test_rights import AT_HOME, OF_THE_LEASE, OF_THE_PROBE
 from tests.integration.installed import OPERATOR, SWEEPER, SYSTEM, Installed
 from tests.integration.operator.evidence import Evidence
 from tests.integration.operator.place import SOON, Place
@@ -33,7 +33,7 @@ ROLE: Final = "support"
 GIVEN: Final[dict[str, set[Right]]] = {
     OPERATOR: {
         *EVERYWHERE[OPERATOR],
-        *AT_HOME,
+        *(AT_HOME - OF_THE_LEASE),
         (RBAC, "rolebindings", "create", ""),
         ("curfew.dev", "accessrequests", "delete", ""),
         (RBAC, "clusterroles", "bind", "view"),
