@@ -330,8 +330,8 @@ class AccessRequestStatus(Model):
     outbox: tuple[SealedRecord, ...] = Field(
         default=(),
         max_length=64,
-        description="Audit records that are not yet known to be in the log. They are removed once they are known to be. "
-        "An entry without a valid seal is left out, and that is recorded.",
+        description="Audit records that were not yet known to be in the log when this status was written. Those that are in "
+        "the log leave with the next change. An entry without a valid seal is left out, and that is recorded.",
         json_schema_extra={"x-kubernetes-list-type": "atomic"},
     )
     activity: LenientActivity = Field(
@@ -345,7 +345,7 @@ class AccessRequestStatus(Model):
         description=(
             "Ready: Curfew has understood the request (this does not mean that it is granted). Approved: all people "
             "who must agree have agreed. Active: whether the access exists, and if not, why. Recorded: everything "
-            "that happened is in the log. Stalled: the request failed for good."
+            "that happened is in the log, or sealed in outbox on its way there. Stalled: the request failed for good."
         ),
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
     )

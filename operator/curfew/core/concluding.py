@@ -68,11 +68,11 @@ def _may_have_binding(facts: Facts) -> bool:
 
 
 def conclude(facts: Facts) -> Step | None:
-    """Close a grant whose binding was read back as gone: only then does a request show Expired or Revoked."""
+    """Close a grant whose binding is gone: the API server said so when Curfew removed it, or it was read back."""
     request, status = facts.request, facts.request.status
     if status.phase is not Phase.ACTIVE or (facts.binding is not None and ending.is_ours(facts.binding)):
         return None
-    if Read.BINDING not in facts.was_read:
+    if facts.removal is None and Read.BINDING not in facts.was_read:
         return Step(reads=frozenset({Read.BINDING}))
     reason, detail = ending.why_gone(facts)
     ended_at = facts.removal.at if facts.removal is not None else facts.now

@@ -58,24 +58,37 @@ def altered(facts: Facts) -> tuple[Record, ...]:
 
 
 def settle_outbox(facts: Facts) -> Step | None:
-    """Remove durable records from the status, show what holds up the others, and close a story that is fully recorded."""
+    """Show what holds up the records in a status, and close a story that is fully recorded.
+
+    Records that became durable leave with the next change. Only the end of a story does not wait for one.
+    """
     status = facts.request.status
     if status.phase is None:
         return None
     if is_counted(facts):
         return Step(act=Close())
     waiting = undurable(facts)
+    is_over = status.phase in lifecycle.FINAL and not owes_review(facts.request)
     recorded = wording.recorded(len(waiting), facts.trail, holds_up=status.phase is Phase.APPROVED)
-    said = next((c for c in status.conditions if c.type == conditions.RECORDED), None)
-    is_news = said is None or (str(said.status) == "True", said.reason) != (recorded.status, recorded.reason)
-    if len(waiting) < len(status.outbox) or is_news:
+    if _is_news(facts, recorded) or _is_sealed_with_an_older_key(facts) or (is_over and status.outbox and not waiting):
         patch = Patch({"conditions": conditions_of(facts, recorded)}, outbox=waiting)
         return Step(submit=to_submit(facts), act=patch, notices=trail_notices(facts, recorded))
-    if status.phase in lifecycle.FINAL:
-        if waiting or owes_review(facts.request):
-            return Step(submit=to_submit(facts), wake_at=next_look(facts))
-        return Step(act=Close())
-    return None
+    if not is_over:
+        return None
+    return Step(submit=to_submit(facts), wake_at=next_look(facts)) if waiting else Step(act=Close())
+
+
+def _is_news(facts: Facts, recorded: conditions.Observation) -> bool:
+    """Whether condition Recorded has to change. That a sealed record is in the log by now is shown by the next change."""
+    said = next((c for c in facts.request.status.conditions if c.type == conditions.RECORDED), None)
+    if said is None or (str(said.status) == "True") is not recorded.status:
+        return True
+    return not recorded.status and said.reason != recorded.reason
+
+
+def _is_sealed_with_an_older_key(facts: Facts) -> bool:
+    """Whether an entry has the seal of a key that may be taken away: it must not stay for as long as the request waits."""
+    return facts.outbox is not None and facts.outbox.is_older
 
 
 def trail_notices(facts: Facts, recorded: conditions.Observation) -> tuple[Notice, ...]:

@@ -67,6 +67,7 @@ class Outbox:
 
     records: tuple[Record, ...] = ()
     strange: Strange | None = None
+    is_older: bool = False  # whether an entry has the seal of an earlier key
 
 
 class Seals:
@@ -89,23 +90,29 @@ class Seals:
         """Return what is in the outbox of the request with this UID, in order. Nothing that an entry holds raises."""
         records: list[Record] = []
         strange: list[tuple[SealedRecord, str]] = []
+        is_older = False
         for entry in entries:
             try:
-                records.append(self._open(uid, entry))
+                record, is_newest = self._open(uid, entry)
             except (SealRefused, RecordRefused) as error:
                 strange.append((entry, str(error)))
+            else:
+                records.append(record)
+                is_older = is_older or not is_newest
         if not strange:
-            return Outbox(tuple(records))
+            return Outbox(tuple(records), is_older=is_older)
         digest = hashlib.sha256(json.dumps([entry.model_dump() for entry, _ in strange]).encode()).hexdigest()
-        return Outbox(tuple(records), Strange(len(strange), digest, strange[0][1]))
+        return Outbox(tuple(records), Strange(len(strange), digest, strange[0][1]), is_older)
 
-    def _open(self, uid: str, entry: SealedRecord) -> Record:
+    def _open(self, uid: str, entry: SealedRecord) -> tuple[Record, bool]:
+        """Return a record, and whether the newest key has sealed it."""
         # Only entries with our seal are parsed.
-        if not any(hmac.compare_digest(seal.encode(), entry.seal.encode()) for seal in self._seals(uid, entry.record)):
+        valid = [hmac.compare_digest(seal.encode(), entry.seal.encode()) for seal in self._seals(uid, entry.record)]
+        if not any(valid):
             raise SealRefused("it has no seal that is valid for this request")
         record = Record.parse(json.loads(entry.record))
         _check(uid, record)
-        return record
+        return record, valid[0]
 
     def _seals(self, uid: str, line: str) -> tuple[str, ...]:
         """Return the seal that each secret makes, the newest first."""

@@ -10,6 +10,8 @@ from curfew.core.counting import TallyKey
 from curfew.core.facts import TrailState
 from curfew.core.reasons import Reason
 
+_SEALED = "every record is in the trail, or sealed in status.outbox and on its way there"
+
 
 def role(request: AccessRequest) -> str:
     """Return the role that a request is about, in the words that people use."""
@@ -45,12 +47,13 @@ def counted(key: TallyKey) -> conditions.Observation:
 
 
 def recorded(waiting: int, trail: TrailState, *, holds_up: bool = False) -> conditions.Observation:
-    """Return the condition that shows whether every record of a request is durable in the trail.
+    """Return the condition that shows whether every record of a request is durable: in the trail, or sealed on its way there.
 
+    Records that wait in a status leave it with its next change, so it may show them when they are in the trail already.
     `holds_up` means that a grant waits for the trail, so that the trail's trouble matters although no record waits.
     """
     if not trail.ok and (waiting or holds_up):
         return conditions.Observation(conditions.RECORDED, False, trail.reason, trail.message)
     if waiting:
-        return conditions.Observation(conditions.RECORDED, False, "Writing", "records are on their way to the trail")
+        return conditions.Observation(conditions.RECORDED, True, "Sealed", _SEALED)
     return conditions.Observation(conditions.RECORDED, True, "Durable", "all records are durable in the trail")

@@ -63,11 +63,14 @@ async def test_a_forged_outbox_is_neither_signed_nor_in_anybodys_way(
     entries += [seals.seal(asked.uid, record) for record in records[1:3]]
     before = operator.metric("curfew_warnings_total", reason="OutboxAltered")
 
+    def is_cleared() -> bool:
+        return not any(entry in entries for entry in asked.status["outbox"])
+
     await write_status(thief, asked, outbox=entries)
-    await asked.until(lambda: asked.status["outbox"] == [], "an empty outbox")
+    await asked.until(is_cleared, "an outbox without what was forged")
     with dead(operator):
         await write_status(thief, asked, outbox=entries)
-    await asked.until(lambda: asked.status["outbox"] == [], "an empty outbox after a start")
+    await asked.until(is_cleared, "an outbox without what was forged after a start")
     (await asked.decide(place.people.bob, "Revoke")).done()
     await asked.closed()
 

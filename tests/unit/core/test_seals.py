@@ -13,6 +13,7 @@ from curfew.audit.event_type import OcsfClass
 from curfew.audit.events import EVENTS
 from curfew.audit.record import CURFEW, Entity, Record, Story, make_record
 from curfew.core.seals import OUTBOX_ROOM, SEALED, SealRefused, Seals
+from curfew.processes.operator.survey import take_survey
 from tests.support.builders import ALICE, BOB, CAROL, DAVE, NOON, a_decision, a_policy, a_role
 from tests.support.ocsf import validate
 from tests.support.stage import Stage, active, pending
@@ -128,7 +129,8 @@ async def test_a_forged_record_is_recorded_as_what_it_is(forged: Any, restarts: 
     (told,) = stage.log[before:]
     assert (told.event, told.subject, told.block["detail"]["entries"]) == ("request.outbox_altered", uid, 1)
     validate(told)
-    assert stage.cluster.status("inc-4711")["outbox"] == []
+    entries = stage.cluster.status("inc-4711")["outbox"]
+    assert [json.loads(entry["record"])["unmapped"]["curfew"]["event"] for entry in entries] == [told.event]
     assert [notice.type for notice in stage.told.notices if notice.reason == "OutboxAltered"] == ["Warning"]
 
     stage.cluster.decide("inc-4711", a_decision(CAROL, "Revoke"))
@@ -166,6 +168,46 @@ async def test_while_the_key_does_not_answer_access_ends_and_nothing_else_happen
     await stage.pass_time(seconds=10)
     assert stage.phase() == "Revoked"
     assert stage.events(uid)[-2:] == ["grant.revoked", "request.closed"]
+
+
+@pytest.mark.parametrize("is_durable", [True, False])
+async def test_no_entry_outlives_the_key_that_sealed_it(is_durable: bool) -> None:
+    """The key before may be taken away once the next one was used, however long a request waits after that (promise P7)."""
+    stage = Stage()
+    stage.trail.ok = is_durable
+    uid = await pending(stage)
+    assert len(stage.cluster.status("inc-4711")["outbox"]) == 2
+
+    for secrets in ((b"the next key", b"a signature"), (b"the next key",)):
+        stage.restart()
+        stage.trail.ok, stage.trail.seals = is_durable, Seals(*secrets)
+        await stage.settle()
+
+    assert len(stage.cluster.status("inc-4711")["outbox"]) == (0 if is_durable else 2)
+    assert "request.outbox_altered" not in [notice.reason for notice in stage.told.notices]
+    stage.trail.ok = True
+    stage.look_at_all_requests()
+    await stage.settle()
+    assert stage.events(uid) == ["request.created", "request.accepted"]
+
+
+async def test_what_is_in_the_log_leaves_a_status_with_the_next_change() -> None:
+    """And until then the condition is true of it."""
+    stage = Stage()
+    uid = await pending(stage)
+    version = stage.cluster.all("AccessRequest")[0]["metadata"]["resourceVersion"]
+    assert stage.events(uid) == ["request.created", "request.accepted"]
+    assert (stage.condition("Recorded")["status"], stage.condition("Recorded")["reason"]) == ("True", "Sealed")
+    assert take_survey(stage.store, stage.clock.now(), stage.trail.seals).outbox == 0
+
+    stage.look_at_all_requests()
+    await stage.settle()
+    assert stage.cluster.all("AccessRequest")[0]["metadata"]["resourceVersion"] == version
+
+    stage.cluster.decide("inc-4711", a_decision())
+    await stage.settle()
+    told = [json.loads(entry["record"]) for entry in stage.cluster.status("inc-4711")["outbox"]]
+    assert [record["unmapped"]["curfew"]["event"] for record in told] == ["grant.activated"]
 
 
 async def test_a_role_that_changes_all_the_time_fills_no_outbox() -> None:

@@ -138,8 +138,14 @@ class Gatherer:
         """
         if (seals := self._trail.seals) is None:
             return None
-        found = seals.open(request.metadata.uid, request.status.outbox)
-        return replace(found, records=tuple(one for one in found.records if not self._trail.is_told(one)))
+        meta = request.metadata
+        if not request.status.outbox or self._store.memories.of(meta.uid).settled_version == meta.resource_version:
+            return Outbox()
+        found = seals.open(meta.uid, request.status.outbox)
+        waiting = tuple(one for one in found.records if not self._trail.is_told(one))
+        if not waiting and found.strange is None and not found.is_older:
+            self._store.memories.settled(meta.uid, meta.resource_version)
+        return replace(found, records=waiting)
 
     async def _ask_rights(self, request: AccessRequest, policy: AccessPolicy) -> Rights:
         """Ask RBAC what the requester may do by name, and what Curfew itself may do."""

@@ -23,6 +23,7 @@ class RequestMemory:
     stuck_since: datetime | None = None  # since when its binding should be removed and could not be
     is_gone: bool = False  # the request was deleted
     is_accepted: bool = False  # its acceptance is being written
+    settled_version: str = ""  # the resourceVersion of the request at which nothing in its outbox waits for the log
     handed_over: Story | None = None  # of the announcement of its grant, once that is on its way to the trail
 
 
@@ -60,6 +61,10 @@ class Memories:
     def accepting(self, uid: str) -> None:
         """Note that the request's acceptance is being written."""
         self._keep(uid, replace(self.of(uid), is_accepted=True))
+
+    def settled(self, uid: str, version: str) -> None:
+        """Note that all records in the outbox of the request are in the log, as its status is at this resourceVersion."""
+        self._keep(uid, replace(self.of(uid), settled_version=version))
 
     def handed_over(self, uid: str, story: Story) -> None:
         """Note that the announcement of its grant, with this story, is on its way to the trail."""

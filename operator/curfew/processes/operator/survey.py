@@ -44,7 +44,7 @@ def take_survey(store: Store, now: datetime, seals: Seals | None) -> Survey:
                 since[policy] = asked_at
         elif phase is Phase.ACTIVE and status.expires_at is not None and status.expires_at < now:
             late += 1
-        if status.outbox:
+        if status.outbox and store.memories.of(metadata.uid).settled_version != metadata.resource_version:
             outbox += len(status.outbox)
             if seals is not None:  # the first is the oldest
                 opened = seals.open(request.metadata.uid, status.outbox[:1])
