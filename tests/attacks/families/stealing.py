@@ -121,6 +121,13 @@ BINDING = [
     marked("an end where it starts", TIMES, starts_at="2030-01-01T00:00:00Z", expires_at="2030-01-01T00:00:00Z"),
     marked("an hour in a year", AWAY, starts_at=in_hours(8760), expires_at=in_hours(8761)),
     marked("an hour that is over", DEAD, starts_at=in_hours(-2), expires_at=in_hours(-1)),
+    tampered(
+        "an hour that is over, by a binding that claims to be older",
+        DEAD,
+        lambda _, grant: grant["metadata"].update(creationTimestamp=in_hours(-1.5)),
+        starts_at=in_hours(-2),
+        expires_at=in_hours(-1),
+    ),
     marked("an hour that is to come", EARLY, starts_at=in_hours(8), expires_at=in_hours(9)),
     marked("an end in another zone", TIMES, expires_at="2030-01-01T00:00:00+01:00"),
     marked("an end with a space", TIMES, expires_at=f"{in_hours(1)} "),

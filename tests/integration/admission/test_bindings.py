@@ -177,6 +177,19 @@ BY_THE_OPERATOR = [
         "not over before it begins; compare the clocks",
     ),
     Attempt(
+        "a grant that ends within the second in which it is made",
+        lambda w: made_by_operator(w, w.binding(starts_at=in_hours(-1), expires_at=this_second())),
+        "not over before it begins; compare the clocks",
+    ),
+    Attempt(
+        "a grant that is over, and claims to be older than that",
+        lambda w: made_by_operator(
+            w,
+            with_meta(w.binding(starts_at=in_hours(-2), expires_at=in_hours(-1)), creationTimestamp=in_hours(-1.5)),
+        ),
+        "not over before it begins; compare the clocks",
+    ),
+    Attempt(
         "a grant whose log was away for most of its time",
         lambda w: made_by_operator(w, w.binding(starts_at=in_hours(-0.99), expires_at=in_hours(0.01))),
     ),
@@ -273,6 +286,11 @@ BY_THE_SWEEPER = [
         "carry the label",
     ),
 ]
+
+
+def this_second() -> str:
+    """Return the last moment of this second."""
+    return in_hours(0).replace("Z", ".999999Z")
 
 
 def given_besides(world: World, kind: str) -> str:

@@ -1,5 +1,6 @@
 """Every right that the chart gives is used, and no other is missed: read in the API server's audit log of one short life."""
 
+import asyncio
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
@@ -62,14 +63,16 @@ def used(use: Use) -> Iterator[Right]:
 
 @pytest.fixture
 async def _something_to_sweep(cluster: Installed, namespace: str, tmp_path: Path) -> None:
-    """Make a binding whose end is past in a second, which is before anybody sweeps. Admission takes none that is over."""
+    """Make a binding whose end is past in two seconds, which is before anybody sweeps. Admission takes none that is over."""
     async with KubeCluster.connect(cluster.operator_kubeconfig(tmp_path / "kubeconfig")) as api:
         bench = bench_in(cluster, api, namespace)
         manifest = bench.binding(await bench.requested())
         marks = manifest["metadata"]["annotations"]
         marks[names.ANNOTATION_STARTS_AT] = format_time(bench.now - timedelta(hours=2))
-        marks[names.ANNOTATION_EXPIRES_AT] = format_time(datetime.now(UTC) + timedelta(seconds=1))
+        end = datetime.now(UTC) + timedelta(seconds=2)
+        marks[names.ANNOTATION_EXPIRES_AT] = format_time(end)
         await api.create_binding(manifest)
+        await asyncio.sleep((end - datetime.now(UTC)).total_seconds())
 
 
 async def live(operator: OperatorProcess, place: Place, read_log: Callable[[OperatorProcess], Evidence]) -> set[Right]:
