@@ -22,6 +22,7 @@ from curfew.core.seals import Seals
 from curfew.ports import ClosedRequest, ClusterError, StoreUnavailable
 from curfew.processes.operator.counting import Counting
 from curfew.processes.operator.known import Store, is_closed
+from curfew.processes.operator.queue import WorkQueue
 from curfew.processes.operator.reconciler import Reconciler
 from curfew.processes.operator.unreadable import Unreadable
 from tests.support.builders import NOON, a_decision, a_policy, a_request, a_role
@@ -192,8 +193,9 @@ class Stage:
     def __init__(self, *, policy: Mapping[str, Any] | None = None, max_grant: timedelta = timedelta(hours=24)) -> None:
         self.max_grant = max_grant
         self.clock = FakeClock(NOON)
-        self.cluster = FakeCluster(self.clock)
+        self.cluster = self.a_cluster()
         self.log: list[Record] = []
+        self.queue: WorkQueue | None = None  # for tests of the order of turns
         self.told = Told()
         self.names = FakeNames()
         self.closed: list[ClosedRequest] = []
@@ -232,11 +234,17 @@ class Stage:
             max_grant=self.max_grant,
             wake=lambda key: self.dirty.add(key),
             closed=self.closed.append,
+            ends_wait=lambda: self.queue is not None and self.queue.ends_wait,
+            others_wait=lambda: self.queue is not None and self.queue.waiting > 0,
         )
         self.dirty: set[Key] = set()
         self.wakes: dict[Key, datetime] = {}
         self.is_listed = False
         self.cluster.watchers = [self._see]
+
+    def a_cluster(self) -> FakeCluster:
+        """Return the API server."""
+        return FakeCluster(self.clock)
 
     def a_trail(self) -> FakeTrail:
         """Return what the process knows of the log when it starts."""

@@ -1,7 +1,8 @@
 """The work queue: one task at a time works on each key, again when there is news, and when the key's time has come.
 
 A key first waits in the line of its person (`turns`). A key that ends access does not wait: whether it does is checked
-again with each piece of news, and at the instant that the key's place names.
+again with each piece of news, and at the instant that the key's place names. If many end at once, no other turn begins
+before their ends are sent (`ends`).
 
 One heap of deadlines and one timer, re-armed against the wall clock each time it fires: a clock that is set forward is
 noticed within `RESOLUTION`, however far away the next deadline was.
@@ -10,13 +11,14 @@ noticed within `RESOLUTION`, however far away the next deadline was.
 import asyncio
 import heapq
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
 from curfew.core.keys import Key
 from curfew.ports import Clock
+from curfew.processes.operator.ends import Ends
 from curfew.processes.operator.turns import Line, Place, Turns
 
 RESOLUTION = 0.5
@@ -66,6 +68,7 @@ class WorkQueue:
         self._last_delay = last_delay
         self._entries: dict[Key, _Entry] = {}
         self._turns = Turns()
+        self._ends = Ends(self._begin_those_whose_turn_it_is)
         self._heap: list[tuple[datetime, int, Key]] = []
         self._count = 0
         self._timer: asyncio.TimerHandle | None = None
@@ -76,22 +79,32 @@ class WorkQueue:
         """How many keys wait for their turn."""
         return self._turns.waiting
 
+    @property
+    def ends_wait(self) -> bool:
+        """Whether ends of access wait for each other. A turn that is under way should come back later, with what is left."""
+        return self._ends.wait
+
     def add(self, key: Key) -> None:
         """Give a key a turn: at once, or after the keys before it. A key that has its turn now gets one more afterwards."""
+        self._add((key,))
+
+    def _add(self, keys: Iterable[Key]) -> None:
+        """Give several keys a turn. Those that end access begin before any other does."""
         if self._is_closed:
             return
-        entry = self._entries.setdefault(key, _Entry())
-        if entry.task is not None:
-            entry.is_dirty = True
-            return
-        place = self._place(key)
-        if place.line is None:
-            self._turns.leave(key)
-            self._begin(key, entry, None)
-            return
-        self._turns.join(key, place.line)
-        if place.until is not None and (entry.wake_at is None or place.until < entry.wake_at):
-            self.wake_at(key, place.until)
+        for key in keys:
+            entry = self._entries.setdefault(key, _Entry())
+            if entry.task is not None:
+                entry.is_dirty = True
+                continue
+            place = self._place(key)
+            if place.line is None:
+                self._turns.leave(key)
+                self._begin(key, entry, None)
+                continue
+            self._turns.join(key, place.line)
+            if place.until is not None and (entry.wake_at is None or place.until < entry.wake_at):
+                self.wake_at(key, place.until)
         self._begin_those_whose_turn_it_is()
 
     def wake_at(self, key: Key, instant: datetime) -> None:
@@ -109,21 +122,25 @@ class WorkQueue:
         self._is_closed = True
         if self._timer is not None:
             self._timer.cancel()
+        self._ends.close()
         tasks = [entry.task for entry in self._entries.values() if entry.task is not None]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def _begin_those_whose_turn_it_is(self) -> None:
-        while not self._is_closed and (next_ := self._turns.begin()) is not None:
+        while not self._is_closed and not self._ends.wait and (next_ := self._turns.begin()) is not None:
             key, line = next_
             self._begin(key, self._entries[key], line)
 
     def _begin(self, key: Key, entry: _Entry, line: Line | None) -> None:
         entry.is_dirty = False
-        entry.task = asyncio.get_running_loop().create_task(self._work(key, entry, line))
+        is_first_try = line is None and entry.failures == 0  # an end that fails again and again holds up nobody
+        if is_first_try:
+            self._ends.begin()
+        entry.task = asyncio.get_running_loop().create_task(self._work(key, entry, line, is_end=is_first_try))
 
-    async def _work(self, key: Key, entry: _Entry, line: Line | None) -> None:
+    async def _work(self, key: Key, entry: _Entry, line: Line | None, *, is_end: bool) -> None:
         try:
             wake_at = await self._handler(key)
             entry.failures = 0
@@ -135,6 +152,8 @@ class WorkQueue:
                 wake_at = min(wake_at, due)  # a failure must not make an end late (promise P1)
         finally:
             entry.task = None
+            if is_end:
+                self._ends.end()
             if line is not None:
                 self._turns.end(line)
         if entry.is_dirty:
@@ -162,12 +181,13 @@ class WorkQueue:
 
     def _fire(self) -> None:
         self._timer = None
-        now = self._clock.now()
+        now, due = self._clock.now(), list[Key]()
         while self._heap and self._heap[0][0] <= now:
             instant, _, key = heapq.heappop(self._heap)
             entry = self._entries.get(key)
             if entry is None or entry.wake_at != instant:
                 continue  # it was moved or done in the meantime
             entry.wake_at = None
-            self.add(key)
+            due.append(key)
+        self._add(due)
         self._arm()

@@ -153,6 +153,8 @@ def wire(settings: Settings, cluster: KubeCluster, telemetry: Telemetry) -> Part
         max_grant=settings.limits.max_grant,
         wake=lambda key: queue.add(key),
         closed=cleanup.closed,
+        ends_wait=lambda: queue.ends_wait,
+        others_wait=lambda: queue.waiting > 0,
     )
     queue = WorkQueue(reconciler.reconcile, clock, place=reconciler.place, on_error=reporting.failed, due=known.end_of)
     return Parts(
