@@ -1,9 +1,10 @@
 """Log lines: one JSON object each on stderr, ours and the libraries' alike, with no secrets in them (promise P12)."""
 
+import functools
 import logging
 import sys
 from collections.abc import Mapping, MutableMapping
-from typing import Any, Literal, TextIO
+from typing import Any, Literal, NamedTuple, TextIO
 
 import structlog
 
@@ -73,17 +74,17 @@ def configure_logs(level: Level, format_: Format, stream: TextIO | None = None) 
 
 def without_secrets(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Mask values that are named like a secret or look like one, and leave out bodies, at any depth."""
-    return {key: _masked(key, value) for key, value in event.items() if _plain(key) not in _BODIES}
+    return {key: _masked(key, value) for key, value in event.items() if not _named(key).body}
 
 
 def _masked(key: str, value: Any) -> Any:
     """Return a value that every reader of the logs may see."""
-    if any(word in _plain(key) for word in _SECRET_WORDS):
+    if _named(key).secret:
         return MASK
     if isinstance(value, str):
         return mask(value)
     if isinstance(value, Mapping):
-        return {inner: _masked(str(inner), held) for inner, held in value.items() if _plain(str(inner)) not in _BODIES}
+        return {inner: _masked(str(inner), held) for inner, held in value.items() if not _named(str(inner)).body}
     if isinstance(value, list | tuple | set | frozenset):
         return [_masked("", held) for held in value]
     if value is None or isinstance(value, bool | int | float):
@@ -91,9 +92,18 @@ def _masked(key: str, value: Any) -> Any:
     return _masked("", str(value))
 
 
-def _plain(key: str) -> str:
-    """Return a key in the form in which keys are compared: `API-Key`, `api_key` and `apiKey` are the same."""
-    return key.lower().replace("-", "").replace("_", "")
+class _Named(NamedTuple):
+    """What a key's name alone shows about its value."""
+
+    secret: bool
+    body: bool
+
+
+@functools.lru_cache(maxsize=512)
+def _named(key: str) -> _Named:
+    """Judge a key, the same for all its spellings: `API-Key`, `api_key` and `apiKey`."""
+    plain = key.lower().replace("-", "").replace("_", "")
+    return _Named(secret=any(word in plain for word in _SECRET_WORDS), body=plain in _BODIES)
 
 
 def _in_order(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

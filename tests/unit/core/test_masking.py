@@ -3,8 +3,35 @@
 import time
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from curfew.core.masking import mask
+from curfew.core.masking import _SECRETS, mask
+
+PARTS = [
+    "Bearer ",
+    "basiC ",
+    "ba\u017fic ",
+    "eyJ",
+    "ab.",
+    "https://",
+    "me:",
+    "x@h",
+    "to\u212aen",
+    "token",
+    "pa\u017f\u017fword",
+    "PassWord",
+    "=",
+    " '",
+    "x'",
+    "Identified  by",
+    "\u0131dentified by ",
+    "-----BEGIN PRIVATE KEY-----",
+    "-----END ",
+    "S3cr3tValue",
+    "\n",
+    " ",
+]
 
 
 @pytest.mark.parametrize(
@@ -29,3 +56,12 @@ def test_a_long_text_takes_no_quadratic_time(part: str) -> None:
     mask(text)
 
     assert time.perf_counter() - began < 2  # seconds; quadratic time would be minutes
+
+
+@given(st.lists(st.sampled_from(PARTS), max_size=12).map("".join))
+def test_each_pattern_is_tried_on_a_text_that_it_may_be_in(text: str) -> None:
+    whole = text
+    for secret, instead, _ in _SECRETS:
+        whole = secret.sub(instead, whole)
+
+    assert mask(text) == whole
