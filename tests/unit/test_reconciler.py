@@ -766,6 +766,40 @@ async def test_a_role_that_curfew_was_not_given_is_said_before_anybody_decides()
     assert (stage.phase(), stage.cluster.status("inc-4711")["endReason"]) == ("Failed", "CannotBind")
 
 
+async def test_curfew_asks_for_its_own_right_again_if_a_binding_was_refused() -> None:
+    """A yes is remembered for ten minutes, a no is not, and the API server decides about each binding anyway."""
+    stage = Stage()
+    await stage.settle()
+    stage.cluster.may_bind_roles = False
+    await pending(stage)
+    assert stage.phase() == "Pending"
+    stage.cluster.refuse_bindings = "may not bind"
+    stage.cluster.decide("inc-4711", a_decision())
+    await stage.settle()
+    await stage.pass_time(seconds=6)
+    assert (stage.phase(), stage.cluster.status("inc-4711")["endReason"]) == ("Failed", "CannotBind")
+
+    stage.cluster.apply(a_request("again", created=stage.clock.now()))
+    await stage.settle()
+    assert stage.phase("again") is None
+    await stage.pass_time(seconds=6)
+    assert (stage.phase("again"), stage.cluster.status("again")["endReason"]) == ("Failed", "CannotBind")
+
+
+async def test_a_role_that_was_mended_a_moment_ago_is_accepted() -> None:
+    """The watch shows it as permanent still; nobody is refused before the role was read."""
+    stage = Stage()
+    stage.cluster.apply(a_role(rules=[{"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}]))
+    await stage.settle()
+    watchers, stage.cluster.watchers = stage.cluster.watchers, []
+    stage.cluster.apply(a_role())
+    stage.cluster.watchers = watchers
+
+    await pending(stage)
+
+    assert stage.phase() == "Pending"
+
+
 @pytest.mark.parametrize("what", ["edited", "deleted"])
 async def test_a_grant_ends_when_its_role_changes(what: str) -> None:
     """What was approved is what is held, to the end (promise P5)."""

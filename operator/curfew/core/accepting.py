@@ -28,9 +28,11 @@ def accept(facts: Facts) -> Step | None:
         return None
     # Limits first: refusing a flood of requests must cost no calls.
     violation = checks.first_violation(checks.LIMITS, facts)
-    if violation is None and facts.policy is not None and Read.ROLE not in facts.was_read:
-        return Step(reads=frozenset({Read.ROLE, Read.RIGHTS}))
+    if violation is None and facts.policy is not None and (unread := _unread(facts)):
+        return Step(reads=unread)
     violation = violation or checks.first_violation(checks.ACCEPTANCE, facts)
+    if violation is not None and violation.reason is Reason.ROLE_IS_PERMANENT and Read.ROLE not in facts.fresh:
+        return Step(reads=frozenset({Read.ROLE}))  # the watch may not have reported yet that it was mended
     if violation is not None:
         grace = RIGHTS_GRACE if violation.reason is Reason.CANNOT_BIND else POLICY_GRACE
         waits_until = (request.metadata.creation_timestamp or facts.now) + grace
@@ -47,6 +49,12 @@ def accept(facts: Facts) -> Step | None:
             return _wait_for_name(facts)
     terms = pin(request, facts.policy, facts.role, _right(facts))
     return transition(facts, Event.ACCEPT, terms=terms)
+
+
+def _unread(facts: Facts) -> frozenset[Read]:
+    """Return what must be read. The role is pinned as last seen: it is read at the grant, and nothing else is granted."""
+    role = {Read.ROLE} if facts.role is None else set()
+    return frozenset({Read.RIGHTS, *role}) - facts.fresh
 
 
 def _reject(facts: Facts, violation: checks.Violation) -> Step:

@@ -357,6 +357,9 @@ GRANT: tuple[Check, ...] = (
 )
 """What must hold at the moment of the grant."""
 
+ANNOUNCEMENT = tuple(check for check in GRANT if check is not requester_may_not_ask)
+"""What must hold before a grant is announced: what is known without a read."""
+
 
 def first_violation(checks: Sequence[Check], facts: Facts) -> Violation | None:
     """Return the first violation, or None. An empty list of rules is itself a violation (promise P8)."""

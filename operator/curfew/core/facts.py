@@ -128,6 +128,25 @@ class Rights:
     curfew_may_bind: bool
 
 
+FRESH = timedelta(seconds=1)
+"""For how long what was read from the API server is believed: a binding is made no later than that after the read."""
+
+
+@dataclass(frozen=True, slots=True)
+class LastRead:
+    """What was read from the API server last, for a decision about a request."""
+
+    at: datetime  # when the read was begun
+    what: frozenset[Read]  # ROLE, RIGHTS or both
+    role: Role | None = None  # the role that the policy offers; None: there is none, or it cannot be read
+    seen: RoleSeen | None = None  # of that role
+    rights: Rights | None = None
+
+    def is_fresh(self, now: datetime) -> bool:
+        """Whether it may still be believed."""
+        return timedelta(0) <= now - self.at <= FRESH
+
+
 @dataclass(frozen=True, slots=True)
 class NameClaim:
     """Who has the name of a request under a policy that accepts each name only once."""
@@ -151,7 +170,8 @@ class Facts:
     lock: AccessLock | None = None  # a lock that covers the request or its binding
     locked: Mapping[str, AccessLock] = field(default_factory=dict)  # of those who decided; by `person`
     policy: AccessPolicy | None = None
-    role: Role | None = None
+    role: Role | None = None  # that the policy offers: as it was just read, or else as last seen and known in whole
+    fresh: frozenset[Read] = field(default_factory=frozenset)  # which of role and rights were just read
     role_seen: RoleSeen | None = None  # the pinned role as last seen
     role_changing_since: datetime | None = None  # since when its rules have been different, if it is aggregated
     name: NameClaim | None = None  # None if no decision asked for it

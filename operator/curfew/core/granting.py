@@ -1,5 +1,6 @@
 """From enough approvals to a binding: refusals in time, the announcement, and the grant (promises P2 and P6)."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from curfew.api.access_request import DecisionKind, Phase
@@ -86,13 +87,14 @@ def grant(facts: Facts) -> Step | None:
         return _note_reviews(facts)  # the announcement does not tell what became of a decision
     if (waits := waits_for(facts)) is not None:
         return _wait_approved(facts, waits)
-    if (step := _compare(facts)) is not None:
+    if (step := _judge(facts, checks.ANNOUNCEMENT)) is not None:
         return step
     # The end is computed once, here. The announcement and the binding carry it from now on.
     if may_go_unrecorded(facts):
         return _announce_in_status(facts)
     announced = announcing.announced(facts, *window(request, facts.now))
-    return Step(submit=(*undurable(facts), *announced))  # earlier records come before the announcement in the log
+    # Earlier records come before the announcement in the log. What the binding needs is read while it is written.
+    return Step(submit=(*undurable(facts), *announced), reads=_unread(facts))
 
 
 def _announce_in_status(facts: Facts) -> Step:
@@ -105,17 +107,22 @@ def _announce_in_status(facts: Facts) -> Step:
     return transition(facts, Event.APPROVE, more=(intended,), active=active)
 
 
-def _compare(facts: Facts) -> Step | None:
-    """Read the role again, and fail if the role or anything else is not in order. None if everything is (promise P5)."""
+def _unread(facts: Facts) -> frozenset[Read]:
+    """Return what must be read before the binding is made, unless it was just read (promise P5)."""
     wanted = frozenset({Read.ROLE, Read.RIGHTS} if checks.needs_right_by_name(facts) else {Read.ROLE})
-    if not wanted <= facts.was_read:
-        return Step(reads=wanted)
-    violation = checks.first_violation(checks.GRANT, facts)
-    if violation is not None and violation.reason is Reason.TERMS_CHANGED and role_changes.is_settling(facts):
+    return wanted if wanted - facts.fresh else frozenset()
+
+
+def _judge(facts: Facts, rules: Sequence[checks.Check]) -> Step | None:
+    """Fail if the role or anything else is not in order; None if everything is. Only a role that was just read can fail."""
+    violation = checks.first_violation(rules, facts)
+    if violation is None:
+        return None
+    if Read.ROLE not in facts.fresh:
+        return Step(reads=frozenset({Read.ROLE}))
+    if violation.reason is Reason.TERMS_CHANGED and role_changes.is_settling(facts):
         return Step(wake_at=role_changes.settled_at(facts))
-    if violation is not None:
-        return transition(facts, Event.FAIL, reason=violation.reason, detail=violation.message)
-    return None
+    return transition(facts, Event.FAIL, reason=violation.reason, detail=violation.message)
 
 
 def _interrupted(facts: Facts, intent: Intent) -> Step | None:
@@ -149,7 +156,9 @@ def _bind(facts: Facts, intent: Intent) -> Step | None:
     can_grant = facts.enforcement.ok and facts.clock.ok and facts.locks.ok and places_taken(facts) is None
     if waits is not None and not can_grant:
         return _wait_approved(facts, waits)
-    step = _compare(facts)
+    if unread := _unread(facts):
+        return Step(reads=unread)
+    step = _judge(facts, checks.GRANT)
     if step is not None and step.act is not None and Read.BINDING not in facts.was_read:
         return Step(reads=frozenset({Read.BINDING}))  # a try without an answer may have made it: then it is a grant
     if step is not None:

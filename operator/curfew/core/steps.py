@@ -53,7 +53,7 @@ Act = Remove | Create | Patch | Close | Forget
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """The next step: read more and ask again; or hand records to the trail, do one act and report it, and look again."""
+    """The next step: hand records to the trail, and then read more and ask again; or do one act, report it, and look again."""
 
     reads: frozenset[Read] = frozenset()
     submit: tuple[Record, ...] = ()

@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 
 from curfew.core.facts import EnforcementState
-from curfew.ports import Unavailable
+from curfew.ports import TooLarge, Unavailable
 from tests.support.builders import ALICE, NOON, a_decision, a_policy, a_request, a_role
 from tests.support.ocsf import validate
-from tests.support.stage import Stage
+from tests.support.stage import Stage, pending
+from tests.support.world import FailurePlan
 
 SECRETS = [{"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"]}]
 ENFORCED = EnforcementState(ok=True, reason="Enforced", message="", since=NOON)
@@ -58,11 +59,62 @@ async def test_a_role_that_changes_after_the_announcement_is_not_granted(
         validate(record)
 
 
+async def test_the_role_is_read_once_while_the_announcement_becomes_durable() -> None:
+    """The read costs the grant no time, and it is younger than the announcement (promise P5)."""
+    stage = Stage()
+    await pending(stage)
+    stage.plan_failure(counted := FailurePlan())
+
+    stage.cluster.decide("inc-4711", a_decision())
+    await stage.settle()
+
+    assert counted.calls[:4] == ["get ClusterRole", "append", "create binding", "patch status Active"]
+
+
+@pytest.mark.parametrize("change", ["rules", "deleted", "too large"])
+@pytest.mark.parametrize("when", ["before the announcement", "after it"])
+async def test_a_change_of_the_role_that_no_watch_reports_is_found(
+    change: str, when: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was read longer ago than a second counts for nothing (promise P5)."""
+    stage = Stage()
+    uid = await pending(stage)
+    monkeypatch.setattr(stage.trail, "flush", set)
+    if when == "after it":
+        stage.cluster.decide("inc-4711", a_decision())
+        await stage.settle()
+        stage.clock.advance(seconds=1.1)
+
+    watchers, stage.cluster.watchers = stage.cluster.watchers, []
+    if change == "rules":
+        stage.cluster.apply(a_role(rules=SECRETS))
+    elif change == "deleted":
+        stage.cluster.delete("ClusterRole", "payments-debug", "")
+    else:
+        monkeypatch.setattr(stage.cluster, "get_role", too_large)
+    stage.cluster.watchers = watchers
+    if when != "after it":
+        stage.cluster.decide("inc-4711", a_decision())
+    stage.look_at_all_requests()
+    await stage.settle()
+    monkeypatch.setattr(stage.trail, "flush", stage.trail.__class__.flush.__get__(stage.trail))
+    await look(stage)
+
+    assert (stage.phase(), stage.cluster.status("inc-4711")["endReason"]) == ("Failed", "TermsChanged")
+    assert (stage.cluster.bindings_made, stage.events(uid)[-1]) == ([], "request.closed")
+
+
+async def too_large(*_: str) -> None:
+    """Answer as for a role that is larger than what is read."""
+    raise TooLarge("the role is too large")
+
+
 async def test_a_right_that_is_lost_after_the_announcement_is_not_granted(monkeypatch: pytest.MonkeyPatch) -> None:
     """What must hold at the moment of the grant is looked at then, and not only when it is announced."""
     stage = Stage()
     await announce(stage, monkeypatch, a_decision(), submittedBy="system:serviceaccount:flux:flux")
 
+    stage.clock.advance(seconds=1.1)  # what was read with the announcement is believed for a second
     stage.cluster.may_not_request.add(ALICE)
     await go_on(stage, monkeypatch)
 

@@ -1,5 +1,6 @@
 """Gathers what is known about one request: the only place that reads data for a decision."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -10,16 +11,17 @@ from curfew.api.access_request import AccessRequest
 from curfew.api.names import binding_name
 from curfew.core.announcing import read_intent
 from curfew.core.bindings import Binding, read_binding
-from curfew.core.facts import ClockState, EnforcementState, Facts, Intent, NameClaim, Read, Rights
+from curfew.core.facts import ClockState, EnforcementState, Facts, Intent, LastRead, NameClaim, Read
 from curfew.core.keys import PolicyKey
 from curfew.core.role_changes import changing_since
 from curfew.core.seals import Outbox
-from curfew.core.terms import Role
+from curfew.core.terms import Role, RoleSeen
 from curfew.core.unrecorded import sealed_announcement
 from curfew.ports import Clock, Cluster, StoreError
 from curfew.processes.operator.counting import Counting
 from curfew.processes.operator.known import Store
 from curfew.processes.operator.ports import Names, TrailPort
+from curfew.processes.operator.rights import RightsReader
 from curfew.processes.operator.roles import RoleReader
 
 
@@ -34,6 +36,7 @@ class Gatherer:
         clock: Clock,
         *,
         roles: RoleReader,
+        rights: RightsReader,
         names: Names,
         counting: Counting,
         enforcement: Callable[[], EnforcementState],
@@ -45,6 +48,7 @@ class Gatherer:
         self._trail = trail
         self._clock = clock
         self._roles = roles
+        self._rights = rights
         self._names = names
         self._counting = counting
         self._enforcement = enforcement
@@ -60,14 +64,41 @@ class Gatherer:
         policy = self._store.policies.get(PolicyKey.named_by(request))
         if Read.BINDING in reads:
             await self._read_binding(uid, namespace)
-        role: Role | None = None
-        if Read.ROLE in reads and policy is not None:
-            role = await self._roles.read(policy)
-        rights = await self._ask_rights(request, policy) if Read.RIGHTS in reads and policy is not None else None
+        if policy is not None:
+            await self._read(request, policy, reads - self._fresh(request, policy, self._clock.now()))
         claim = await self._claim_name(request) if Read.NAME in reads else None
         # The reads above may have taken a while. So the rest is read only now, all at one instant.
         request = self._store.request(uid)
-        return self.facts(request, reads, role, rights, claim) if request is not None else None
+        return self.facts(request, reads, claim) if request is not None else None
+
+    async def _read(self, request: AccessRequest, policy: AccessPolicy, reads: frozenset[Read]) -> None:
+        """Read the role, and what RBAC says, at the same time. What was read shortly before is kept."""
+        what = reads & {Read.ROLE, Read.RIGHTS}
+        if not what:
+            return
+        uid, begun = request.metadata.uid, self._clock.now()
+        role, rights = await asyncio.gather(
+            self._roles.read(policy) if Read.ROLE in what else _nothing(),
+            self._rights.read(request, policy) if Read.RIGHTS in what else _nothing(),
+        )
+        before = self._store.memories.of(uid).last_read
+        seen = role.seen if role is not None else None
+        if before is not None and before.is_fresh(begun) and not before.what <= what:
+            begun = before.at
+            if Read.ROLE in what:
+                rights = before.rights
+            else:
+                role, seen = before.role, before.seen
+            what |= before.what
+        self._store.memories.was_read(uid, LastRead(begun, what, role, seen, rights))
+
+    def _fresh(self, request: AccessRequest, policy: AccessPolicy | None, now: datetime) -> frozenset[Read]:
+        """Return what was read for a request so shortly before that it may be believed, and was not seen changed since."""
+        read = self._store.memories.of(request.metadata.uid).last_read
+        if read is None or policy is None or not read.is_fresh(now):
+            return frozenset()
+        known = self._store.roles.offered_by(policy)
+        return read.what if known is None or _agree(read.seen, known) else read.what - {Read.ROLE}
 
     async def _claim_name(self, request: AccessRequest) -> NameClaim:
         meta = request.metadata
@@ -81,14 +112,19 @@ class Gatherer:
         self,
         request: AccessRequest,
         reads: frozenset[Read] = frozenset(),
-        role: Role | None = None,
-        rights: Rights | None = None,
         name: NameClaim | None = None,
     ) -> Facts:
         """Freeze what is known about a request at this instant, together with what was read for it."""
         uid = request.metadata.uid
         memory, now = self._store.memories.of(uid), self._clock.now()
-        binding = self._store.binding(uid)
+        binding, policy = self._store.binding(uid), self._store.policies.get(PolicyKey.named_by(request))
+        fresh, read = self._fresh(request, policy, now), memory.last_read
+        role: Role | None = None
+        if read is not None and Read.ROLE in fresh:
+            role = read.role
+        elif policy is not None:
+            role = self._store.roles.whole(policy)
+        rights = read.rights if read is not None and Read.RIGHTS in fresh else None
         seen = self._store.roles.of(request, role)
         role_changing_since = changing_since(request, seen, memory.role_changing_since, now)
         if role_changing_since != memory.role_changing_since:
@@ -105,8 +141,9 @@ class Gatherer:
             lock=self._lock(request, binding, now),
             locked=self._store.locks.over_deciders(request, now),
             is_gone=memory.is_gone,
-            policy=self._store.policies.get(PolicyKey.named_by(request)),
+            policy=policy,
             role=role,
+            fresh=fresh,
             role_seen=seen,
             role_changing_since=role_changing_since,
             rights=rights,
@@ -147,13 +184,6 @@ class Gatherer:
             self._store.memories.settled(meta.uid, meta.resource_version)
         return replace(found, records=waiting)
 
-    async def _ask_rights(self, request: AccessRequest, policy: AccessPolicy) -> Rights:
-        """Ask RBAC what the requester may do by name, and what Curfew itself may do."""
-        namespace, spec, ref = request.metadata.namespace, request.spec, policy.spec.role_ref
-        may_ask = await self._cluster.may_request(spec.requester, namespace, spec.policy_name)
-        may_bind = await self._cluster.may_bind(str(ref.kind), namespace, ref.name)
-        return Rights(requester_may_ask=may_ask, curfew_may_bind=may_bind)
-
     async def _read_binding(self, uid: str, namespace: str) -> None:
         """Read the binding of a request back from the API server, because the watch may lag."""
         from_watch = self._store.binding(uid)
@@ -176,3 +206,12 @@ class Gatherer:
             sealed = sealed_announcement(outbox)
             return read_intent(sealed, is_sealed=True) if sealed is not None else None
         return read_intent(record, receipt=self._trail.receipt(record.id), is_own=self._trail.is_own(record.id))
+
+
+async def _nothing() -> None:
+    """Read nothing."""
+
+
+def _agree(read: RoleSeen | None, known: RoleSeen) -> bool:
+    """Whether a role is known as it was read: with these rules, or as one that is gone or too large."""
+    return read == known if read is not None else not known.rules_digest

@@ -9,6 +9,7 @@ from curfew.api.access_request import AccessRequest, PinnedRole
 from curfew.core.keys import Key, PolicyKey, RequestKey
 from curfew.core.risk_table import UNRECOGNISED
 from curfew.core.terms import Role, RoleSeen, read_role
+from curfew.processes.operator.role_contents import RoleContents
 from curfew.processes.operator.versions import Versions
 
 RoleKey = tuple[str, str, str]
@@ -21,6 +22,7 @@ class KnownRoles:
     def __init__(self, versions: Versions) -> None:
         self._versions = versions
         self._seen: dict[RoleKey, RoleSeen] = {}
+        self._contents = RoleContents()
         self._pinned: defaultdict[RoleKey, set[RequestKey]] = defaultdict(set)
         self._offered: defaultdict[RoleKey, set[PolicyKey]] = defaultdict(set)
 
@@ -62,7 +64,9 @@ class KnownRoles:
         """
         if not self._versions.is_news("role", body):
             return frozenset()
-        return self._see(_key_of_body(body), read_role(body).seen)
+        role = read_role(body)
+        self._contents.keep(role)
+        return self._see(_key_of_body(body), role.seen)
 
     def see_deleted(self, body: Mapping[str, Any]) -> frozenset[Key]:
         """Note that a Role or ClusterRole is gone and return the requests and policies that had pinned or offered it."""
@@ -90,6 +94,34 @@ class KnownRoles:
     def there(self) -> Mapping[RoleKey, str]:
         """Return the UIDs of the roles that were read and are not known to be gone."""
         return {key: seen.uid for key, seen in self._seen.items() if seen.uid}
+
+    def offered_by(self, policy: AccessPolicy) -> RoleSeen | None:
+        """Return the role that a policy offers, as last seen, or None."""
+        return self._seen.get(_offered_by(policy))
+
+    def whole(self, policy: AccessPolicy) -> Role | None:
+        """Return the role that a policy offers with its rules, as last seen; None if they are not known or it is gone."""
+        ref, seen = policy.spec.role_ref, self.offered_by(policy)
+        rules = self._contents.of(seen.rules_digest) if seen is not None and seen.uid else None
+        if seen is None or rules is None:
+            return None
+        return Role(str(ref.kind), ref.name, seen.uid, rules, seen.is_aggregated)
+
+    def keep(self, role: Role) -> None:
+        """Keep the rules of a role that was just read."""
+        self._contents.keep(role)
+
+    def see_gone(self, policy: AccessPolicy, uid: str) -> frozenset[Key]:
+        """Note that the role that a policy offers is gone, if it still is the one with this UID. Return who it matters to."""
+        ref, key = policy.spec.role_ref, _offered_by(policy)
+        return self.see_deleted(
+            {"kind": str(ref.kind), "metadata": {"namespace": key[1], "name": ref.name, "uid": uid}}
+        )
+
+    def see_too_large(self, policy: AccessPolicy, uid: str) -> frozenset[Key]:
+        """Note that the contents of the role that a policy offers cannot be known. Return who it matters to."""
+        seen = self.offered_by(policy)
+        return self.see_unreadable(_offered_by(policy), uid) if seen is not None and seen.uid == uid else frozenset()
 
     def of(self, request: AccessRequest, read: Role | None = None) -> RoleSeen | None:
         """Return the role that a request has pinned, as last seen, or None. `read` is the role if it was read just now."""

@@ -7,7 +7,7 @@ from typing import Final
 
 from curfew.audit.record import Story
 from curfew.core.bindings import Binding
-from curfew.core.facts import Refusal, Removal
+from curfew.core.facts import LastRead, Refusal, Removal
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,7 @@ class RequestMemory:
     is_gone: bool = False  # the request was deleted
     is_accepted: bool = False  # its acceptance is being written
     settled_version: str = ""  # the resourceVersion of the request at which nothing in its outbox waits for the log
+    last_read: LastRead | None = None  # what was read for it last: its role, or who has which right
     handed_over: Story | None = None  # of the announcement of its grant, once that is on its way to the trail
 
 
@@ -59,12 +60,16 @@ class Memories:
         self._keep(uid, replace(self.of(uid), is_gone=True))
 
     def accepting(self, uid: str) -> None:
-        """Note that the request's acceptance is being written."""
-        self._keep(uid, replace(self.of(uid), is_accepted=True))
+        """Note that the request's acceptance is being written. What was read for it does not count for the grant."""
+        self._keep(uid, replace(self.of(uid), is_accepted=True, last_read=None))
 
     def settled(self, uid: str, version: str) -> None:
         """Note that all records in the outbox of the request are in the log, as its status is at this resourceVersion."""
         self._keep(uid, replace(self.of(uid), settled_version=version))
+
+    def was_read(self, uid: str, read: LastRead) -> None:
+        """Note what was read for a decision about the request."""
+        self._keep(uid, replace(self.of(uid), last_read=read))
 
     def handed_over(self, uid: str, story: Story) -> None:
         """Note that the announcement of its grant, with this story, is on its way to the trail."""

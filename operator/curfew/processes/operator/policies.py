@@ -7,6 +7,7 @@ from curfew.core.keys import PolicyKey
 from curfew.ports import Clock, Cluster, Conflict, NotFound
 from curfew.processes.operator.known_policies import KnownPolicies
 from curfew.processes.operator.ports import Reporter, TrailPort
+from curfew.processes.operator.rights import RightsReader
 from curfew.processes.operator.roles import RoleReader
 
 
@@ -21,6 +22,7 @@ class PolicyReconciler:
         clock: Clock,
         reporter: Reporter,
         roles: RoleReader,
+        rights: RightsReader,
     ) -> None:
         self._known = known
         self._cluster = cluster
@@ -28,6 +30,7 @@ class PolicyReconciler:
         self._clock = clock
         self._reporter = reporter
         self._roles = roles
+        self._rights = rights
 
     async def reconcile(self, key: PolicyKey) -> datetime | None:
         """Record each version of a policy once, and judge the policy. Return when to look again, or None."""
@@ -42,9 +45,9 @@ class PolicyReconciler:
         is_durable = version is not None and self._trail.receipt(version.id) is not None
         if version is not None and not is_durable:
             self._trail.submit((version,))
-        ref, meta = policy.spec.role_ref, policy.metadata
+        meta = policy.metadata
         role = await self._roles.read(policy)
-        may_bind = await self._cluster.may_bind(str(ref.kind), key.namespace, ref.name)
+        may_bind = await self._rights.ask_to_bind(policy)
         judgement = policies.judge(policy, role, may_bind=may_bind, now=self._clock.now())
         status = {**(judgement.status or {}), **(policy_records.recorded(policy) if is_durable or is_behind else {})}
         if status:

@@ -29,6 +29,7 @@ from curfew.processes.operator.locks import LockReconciler
 from curfew.processes.operator.policies import PolicyReconciler
 from curfew.processes.operator.ports import Names, Reporter, TrailPort
 from curfew.processes.operator.removing import Remover
+from curfew.processes.operator.rights import RightsReader
 from curfew.processes.operator.roles import RoleReader
 from curfew.processes.operator.turns import NamespaceLine, Place
 
@@ -71,13 +72,14 @@ class Reconciler:
         self._wake = wake
         self._ends_wait = ends_wait
         self._others_wait = others_wait
-        roles = RoleReader(cluster, store.roles, wake)
+        roles, self._rights = RoleReader(cluster, store.roles, wake), RightsReader(cluster, clock)
         self.gatherer = Gatherer(
             store,
             cluster,
             trail,
             clock,
             roles=roles,
+            rights=self._rights,
             names=names,
             counting=counting,
             enforcement=enforcement,
@@ -88,7 +90,7 @@ class Reconciler:
         self._closing = Closing(store, cluster, trail, clock, reporter, counting=counting, closed=closed)
         self.deleted = DeletedRequests(store, cluster, trail, clock, reporter, self._remover)
         self.locks = LockReconciler(store.locks, cluster, trail, clock, reporter)
-        self.policies = PolicyReconciler(store.policies, cluster, trail, clock, reporter, roles)
+        self.policies = PolicyReconciler(store.policies, cluster, trail, clock, reporter, roles, self._rights)
 
     async def reconcile(self, key: Key) -> datetime | None:
         """Work on a request, a policy or a lock. Return when to look again, or None."""
@@ -146,10 +148,10 @@ class Reconciler:
             if facts is None:
                 return None
             facts, step = decide(facts, self._trail.receipt)
-            if step.reads:
+            self._record(facts, step)
+            if step.reads:  # while what was handed over becomes durable
                 reads |= step.reads
                 continue
-            self._record(facts, step)
             if step.act is None:
                 self._report(step.notices)
                 return step.wake_at
@@ -216,6 +218,7 @@ class Reconciler:
             # This is not success yet: the binding is read back and compared.
             return frozenset({Read.BINDING})
         except (Forbidden, Invalid) as error:
+            self._rights.was_refused()
             now = self._clock.now()
             since = self._store.memories.of(uid).refused_since or now
             refusal = refused(str(error), may_pass=isinstance(error, Forbidden), since=since, now=now)

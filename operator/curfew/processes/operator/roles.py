@@ -106,14 +106,22 @@ class RoleReader:
         self._wake = wake
 
     async def read(self, policy: AccessPolicy) -> Role | None:
-        """Return the role that a policy offers; None if it does not exist or cannot be read (promise P8)."""
-        ref, place = policy.spec.role_ref, PolicyKey.of(policy)
+        """Return the role that a policy offers; None if it does not exist or cannot be read (promise P8).
+
+        What the watch reports late is known after this.
+        """
+        ref, place, seen = policy.spec.role_ref, PolicyKey.of(policy), self._roles.offered_by(policy)
+        uid = seen.uid if seen is not None else ""
+        role: Role | None = None
         try:
             body = await self._cluster.get_role(str(ref.kind), place.namespace, ref.name)
         except TooLarge:
-            return None
-        if body is None:
-            return None
-        for key in self._roles.see(body):
+            waiting = self._roles.see_too_large(policy, uid)
+        else:
+            role = read_role(body) if body is not None else None
+            if role is not None:
+                self._roles.keep(role)
+            waiting = self._roles.see(body) if body is not None else self._roles.see_gone(policy, uid)
+        for key in waiting:
             self._wake(key)
-        return read_role(body)
+        return role
