@@ -13,6 +13,7 @@ from click.testing import CliRunner
 
 from curfew.audit.receipt import Receipt
 from curfew.cli import main
+from tests.support.api_events import as_lines, sealed_on_time, the_events
 from tests.support.watching import the_activity, the_trail
 
 CHECKOUT = Path(__file__).parents[2]
@@ -27,7 +28,7 @@ def blocks() -> list[str]:
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Go to a folder with a copy of the log, the key, a request with a receipt, and a trail with a log of activity."""
+    """Go to a folder with a copy of the log, the key, a request with a receipt, a log of activity, and an audit log."""
     told = json.loads((VECTORS / "log_v1.json").read_text())
     shutil.copytree(VECTORS / "log_v1", tmp_path / "copy")
     (tmp_path / "curfew.pub").write_text(told["verifierKey"])
@@ -35,6 +36,8 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "request.json").write_text(json.dumps({"status": {"grant": {"receipt": receipt}}}))
     trail, activity = the_trail(), the_activity()
     activity.lay(trail.lay(tmp_path / "watched"))
+    sealed_on_time().lay(tmp_path / "prod-copy")
+    (tmp_path / "audit.log").write_bytes(as_lines(the_events()))
     (tmp_path / "keys.pub").write_text(f"{trail.verifier}\n{activity.verifier}\n")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))

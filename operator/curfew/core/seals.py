@@ -10,6 +10,8 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import orjson
+
 from curfew.api.access_request import SealedRecord
 from curfew.audit.record import Record, RecordRefused
 
@@ -110,7 +112,7 @@ class Seals:
         valid = [hmac.compare_digest(seal.encode(), entry.seal.encode()) for seal in self._seals(uid, entry.record)]
         if not any(valid):
             raise SealRefused("it has no seal that is valid for this request")
-        record = Record.parse(json.loads(entry.record))
+        record = Record.parse(orjson.loads(entry.record))
         _check(uid, record)
         return record, valid[0]
 

@@ -3,11 +3,13 @@
 import asyncio
 import json
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from types import MappingProxyType
 from typing import Any, TypeVar
 from urllib.parse import quote
 
 import aiohttp
+import orjson
 
 from curfew.adapters.kube.failures import FAILURES, ErrorResponse, cluster_error
 from curfew.api import names
@@ -69,7 +71,7 @@ async def ask(
         raw = await _read(response, most)
     if response.status >= 300:
         raise ErrorResponse(response.status, raw)
-    answer = json.loads(raw)
+    answer = orjson.loads(raw)
     if not isinstance(answer, dict):
         raise ValueError(f"it is a JSON {type(answer).__name__}, not an object")  # noqa: TRY004  FAILURES knows this one
     return answer
@@ -98,6 +100,9 @@ async def ask_for_lines(session: aiohttp.ClientSession, url: str, deadline: floa
 
 def encoded(body: Json | Sequence[Json]) -> bytes:
     r"""Return a body in UTF-8: with `\ud83d\ude00` for one character, a long status would become too long."""
+    with suppress(orjson.JSONEncodeError):
+        return orjson.dumps(body)
+    # Half of a surrogate pair is not in UTF-8, and orjson refuses it.
     return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
 
 

@@ -1,12 +1,12 @@
 """Listing a collection page by page, and watching it, on connections of one's own."""
 
-import json
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlencode
 
 import aiohttp
+import orjson
 
 from curfew.adapters.kube.calling import CallObserver, observed
 from curfew.adapters.kube.connection import Connection
@@ -76,10 +76,10 @@ class CollectionReader:
                 if response.status >= 300:
                     raise ErrorResponse(response.status, await response.read())
                 async for line in response.content:  # a line beyond the session's buffer is a ValueError
-                    event = json.loads(line)
+                    event = orjson.loads(line)
                     if event["type"] == "ERROR":
                         status = event["object"]
-                        raise ErrorResponse(int(status.get("code") or 500), json.dumps(status).encode())
+                        raise ErrorResponse(int(status.get("code") or 500), orjson.dumps(status))
                     yield str(event["type"]), event["object"]
         except (*FAILURES, KeyError, TypeError) as cause:
             raise cluster_error(f"watch {what}", cause) from cause
@@ -91,7 +91,7 @@ class CollectionReader:
             raw = await response.read()
         if response.status >= 300:
             raise ErrorResponse(response.status, raw)
-        page: dict[str, Any] = json.loads(raw)
+        page: dict[str, Any] = orjson.loads(raw)
         return page
 
     def _url(self, path: str, query: Mapping[str, str]) -> str:

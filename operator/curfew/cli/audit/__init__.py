@@ -17,6 +17,7 @@ from curfew.cli.lazy import Subcommand
         Subcommand("verify", "Prove that a log is complete and unchanged."),
         Subcommand("search", "Find records, or show the story of one request."),
         Subcommand("session", "Show what was done with a grant."),
+        Subcommand("check", "Judge by the API server's log whether access ended and was recorded."),
         Subcommand("index", "Build the index that search uses, and print its path."),
         Subcommand("prove", "Write the proof of one record into one file."),
         Subcommand("check-proof", "Check a proof file, without the log."),
