@@ -355,13 +355,11 @@ class Story:
             "kubectl wait -n payments --for=jsonpath='{.status.phase}'=Expired accessrequest/inc-4711",
             says="condition met",
         )
-        events = "kubectl get events -n payments --field-selector involvedObject.kind=Namespace"
+        events = "kubectl get events -n payments --field-selector involvedObject.name=inc-4711"
         # Events are told in the background.
         self._await(lambda: "Expired" in tell.quietly(events).stdout)
         tell.run(events, says=("Granted", "Expired"))
-        tell.say(
-            "The Events of the namespace show the grant and its end; the Events of the request show all its steps."
-        )
+        tell.say("Three Events, as kubectl describe shows them: alice waits, holds access, and has it no more.")
 
     def how_exact(self) -> None:
         """Compare what was promised with what was measured, by alice and by the API server."""

@@ -15,6 +15,7 @@ from curfew.core.change_records import NOT_MADE, OneRecord, Records
 from curfew.core.change_status import REVIEW_OWED, Conditions, Fields
 from curfew.core.lifecycle import Event
 from curfew.core.reasons import Reason
+from curfew.core.reviews import COUNTED
 
 Sentence = Callable[[Change], str]
 
@@ -34,8 +35,19 @@ def _accepted(change: Change) -> str:
     return f"{records.created_sentence(change)}; {records.accepted_sentence(change)}"
 
 
+def _approved(change: Change) -> str:
+    return f"{_request(change)} was approved and waits to begin{_approvers(change)}"
+
+
 def _granted(change: Change) -> str:
-    return f"{_request(change)} was granted: {records.active_sentence(change)}"
+    return f"{_request(change)} was granted: {records.active_sentence(change)}{_approvers(change)}"
+
+
+def _approvers(change: Change) -> str:
+    """Return who agreed, so that no decision to agree needs an Event of its own; nothing if nobody had to."""
+    seen = (*change.facts.request.status.reviews, *(review for _, review in change.reviews))
+    people = [one.by for one in seen if one.decision is DecisionKind.APPROVE and one.effect == COUNTED]
+    return f"; approved by {', '.join(people)}" if people else ""
 
 
 def _glass_broken(change: Change) -> str:
@@ -85,7 +97,7 @@ ROWS: Mapping[Event, EventRow] = {
     Event.APPROVE: EventRow(
         "Approved",
         "Approve",
-        Phrase("was approved and waits to begin"),
+        _approved,
         (records.agreed,),
         fields=status.agreement,
         conditions=status.agreed,
@@ -97,7 +109,6 @@ ROWS: Mapping[Event, EventRow] = {
         (records.agreed, records.activated),
         fields=status.window_of_grant,
         conditions=status.agreed,
-        is_news=True,
     ),
     Event.DENY: EventRow("Denied", "Deny", Phrase("was denied"), (_DENIED,)),
     Event.TIME_OUT: EventRow("TimedOut", "TimeOut", Phrase("timed out"), (OneRecord("request.timed_out"),)),
@@ -110,12 +121,8 @@ ROWS: Mapping[Event, EventRow] = {
         conditions=status.failed,
         is_bad=True,
     ),
-    Event.EXPIRE: EventRow(
-        "Expired", "Expire", Phrase("expired, and its access is gone"), (records.expired,), is_news=True
-    ),
-    Event.REVOKE: EventRow(
-        "Revoked", "Revoke", Phrase("was ended early, and its access is gone"), (records.revoked,), is_news=True
-    ),
+    Event.EXPIRE: EventRow("Expired", "Expire", Phrase("expired, and its access is gone"), (records.expired,)),
+    Event.REVOKE: EventRow("Revoked", "Revoke", Phrase("was ended early, and its access is gone"), (records.revoked,)),
 }
 
 _BREAK_GLASS = replace(
@@ -126,6 +133,7 @@ _BREAK_GLASS = replace(
     fields=status.window_and_review,
     conditions=status.glass_broken,
     is_bad=True,
+    is_news=True,
 )
 
 BAD_ENDS = frozenset(

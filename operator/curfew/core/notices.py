@@ -1,6 +1,6 @@
 """A notice: what has happened to an object, reported once, for people who watch Kubernetes Events."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
@@ -34,6 +34,7 @@ class Notice:
     action: str  # what Curfew did, one CamelCase word
     note: str  # a sentence for people, at most 1,024 characters
     key: str  # unique within the object: reporting the same thing twice makes one Event
+    person: str = ""  # who submitted the object, so that nobody's flood takes the place of others; empty: nobody
 
 
 def about_request(
@@ -42,20 +43,13 @@ def about_request(
     """Return a notice about a request."""
     meta = request.metadata
     regarding = Regarding(API_VERSION, "AccessRequest", meta.name, meta.namespace, meta.uid)
-    return Notice(meta.namespace, regarding, type_, reason, action, note[:1024], f"{meta.uid}/{key}")
+    told_once = f"{meta.uid}/{key}"
+    return Notice(meta.namespace, regarding, type_, reason, action, note[:1024], told_once, request.spec.submitted_by)
 
 
 def on_namespace(notice: Notice) -> Notice:
-    """Return the same notice, put on the namespace: for people who watch the namespace and not each request."""
-    return Notice(
-        notice.namespace,
-        _namespace(notice.namespace),
-        notice.type,
-        notice.reason,
-        notice.action,
-        notice.note,
-        f"{notice.key}/namespace",
-    )
+    """Return the same notice, put on the namespace: for what everybody there has to see."""
+    return replace(notice, regarding=_namespace(notice.namespace), key=f"{notice.key}/namespace")
 
 
 def about_orphan(binding: Binding, why: str) -> Notice:

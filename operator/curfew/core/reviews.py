@@ -18,7 +18,10 @@ from curfew.core.stories import story
 NewReviews = tuple[tuple[Decision, Review], ...]
 """Decisions that are seen for the first time, each with its result."""
 
-EFFECTIVE = ("Counted", "TookEffect")
+COUNTED = "Counted"
+"""The result of an approval that counts."""
+
+EFFECTIVE = (COUNTED, "TookEffect")
 """The results of a decision that may count. Every other word is a reason why a decision may not count."""
 
 REFUSED = {
@@ -88,7 +91,7 @@ def _effect(decision: Decision, facts: Facts) -> str:
     if is_late and not has_counted:
         return "TooLate"
     if has_counted and facts.policy is None:
-        return "Counted"
+        return COUNTED
     stages = {stage.name for stage in facts.policy.spec.approval.stages} if facts.policy is not None else set()
     if decision.stage and decision.stage not in stages:
         return "UnknownStage"
@@ -96,7 +99,7 @@ def _effect(decision: Decision, facts: Facts) -> str:
         return "SamePerson"
     if facts.policy is not None and not has_reason(facts.policy.spec.approval, decision):
         return "ReasonTooShort"
-    return "Counted"
+    return COUNTED
 
 
 def reviews_patch(facts: Facts, new: NewReviews) -> dict[str, Any]:
@@ -145,6 +148,12 @@ def review_notices(facts: Facts, new: NewReviews) -> tuple[Notice, ...]:
         )
         for decision, review in new
     )
+
+
+def told_apart(new: NewReviews) -> NewReviews:
+    """Return the decisions that need an Event of their own, if another Event shows what the others led to."""
+    apart = (DecisionKind.REVIEW, DecisionKind.KEEP)
+    return tuple(one for one in new if one[1].effect not in EFFECTIVE or one[0].decision in apart)
 
 
 def _decision_sentence(facts: Facts, decision: Decision, review: Review) -> str:
@@ -196,7 +205,7 @@ def closed(facts: Facts, new: NewReviews, phase: str, told: Story) -> Record:
         detail={
             "phase": phase,
             "decisions": len(reviews),
-            "approvals": sum(1 for review in reviews if review.effect == "Counted"),
+            "approvals": sum(1 for review in reviews if review.effect == COUNTED),
             **({"end_reason": told.end_reason} if told.end_reason else {}),
         },
     )

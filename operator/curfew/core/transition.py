@@ -48,7 +48,11 @@ def transition(
     if change.counted is not None:
         recorded = wording.counted(change.counted)
     status["conditions"] = conditions_of(facts, *_observations(change), recorded)
-    told = (*reviews.review_notices(facts, change.reviews), *_notices(change), *trail_notices(facts, recorded))
+    told = (
+        *reviews.review_notices(facts, reviews.told_apart(change.reviews)),
+        *_notices(change),
+        *trail_notices(facts, recorded),
+    )
     if change.phase is Phase.APPROVED:
         told = (*told, *obstacle_notices(facts))
     return Step(act=Patch(status, event, outbox), notices=told)

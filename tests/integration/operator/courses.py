@@ -219,7 +219,7 @@ RUNS: Final = Course(
     "Expired",
     "DurationElapsed",
     "review.submitted review.approved grant.intended grant.activated grant.expired",
-    "Accepted ReviewSubmitted Granted Expired",
+    "Accepted Granted Expired",
 )
 WAITS: Final = Course(
     "waits for its start",
@@ -227,7 +227,7 @@ WAITS: Final = Course(
     "Expired",
     "DurationElapsed",
     "review.submitted review.approved grant.intended grant.activated grant.expired",
-    "Accepted ReviewSubmitted Approved Granted Expired",
+    "Accepted Approved Granted Expired",
 )
 REVOKED: Final = Course(
     "is revoked",
@@ -235,7 +235,7 @@ REVOKED: Final = Course(
     "Revoked",
     "RevokedByApprover",
     "review.submitted review.approved grant.intended grant.activated review.submitted grant.revoked",
-    "Accepted ReviewSubmitted Granted ReviewSubmitted Revoked",
+    "Accepted Granted Revoked",
 )
 GIVEN_BACK: Final = Course(
     "is given back",
@@ -243,7 +243,7 @@ GIVEN_BACK: Final = Course(
     "Revoked",
     "ReleasedByRequester",
     "review.submitted review.approved grant.intended grant.activated review.submitted grant.revoked",
-    "Accepted ReviewSubmitted Granted ReviewSubmitted Revoked",
+    "Accepted Granted Revoked",
 )
 DENIED: Final = Course(
     "is denied",
@@ -251,7 +251,7 @@ DENIED: Final = Course(
     "Denied",
     "DeniedByApprover",
     "review.submitted review.denied",
-    "Accepted ReviewSubmitted Denied",
+    "Accepted Denied",
 )
 CANCELLED: Final = Course(
     "is cancelled",
@@ -259,7 +259,7 @@ CANCELLED: Final = Course(
     "Cancelled",
     "CancelledByRequester",
     "review.submitted request.cancelled",
-    "Accepted ReviewSubmitted Cancelled",
+    "Accepted Cancelled",
 )
 CANCELLED_EARLY: Final = Course(
     "is cancelled before its start",
@@ -267,7 +267,7 @@ CANCELLED_EARLY: Final = Course(
     "Cancelled",
     "CancelledByRequester",
     "review.submitted review.approved review.submitted request.cancelled",
-    "Accepted ReviewSubmitted Approved ReviewSubmitted Cancelled",
+    "Accepted Approved Cancelled",
 )
 REVOKED_EARLY: Final = Course(
     "is revoked before its start",
@@ -275,7 +275,7 @@ REVOKED_EARLY: Final = Course(
     "Revoked",
     "RevokedByApprover",
     "review.submitted review.approved review.submitted grant.revoked",
-    "Accepted ReviewSubmitted Approved ReviewSubmitted Revoked",
+    "Accepted Approved Revoked",
 )
 TIMED_OUT: Final = Course("times out", times_out, "TimedOut", "NobodyDecided", "request.timed_out", "Accepted TimedOut")
 AUTOMATIC: Final = Course(
@@ -292,7 +292,7 @@ STAGED: Final = Course(
     "Revoked",
     "RevokedByApprover",
     "review.submitted review.submitted review.approved grant.intended grant.activated review.submitted grant.revoked",
-    "Accepted ReviewSubmitted ReviewSubmitted Granted ReviewSubmitted Revoked",
+    "Accepted ReviewSubmitted Granted Revoked",
 )
 DELETED_PENDING: Final = Course(
     "is deleted while pending",
@@ -308,7 +308,7 @@ DELETED_EARLY: Final = Course(
     None,
     "RequestDeleted",
     "review.submitted review.approved request.deleted",
-    "Accepted ReviewSubmitted Approved",
+    "Accepted Approved",
 )
 DELETED_ACTIVE: Final = Course(
     "is deleted while active",
@@ -316,7 +316,7 @@ DELETED_ACTIVE: Final = Course(
     None,
     "RequestDeleted",
     "review.submitted review.approved grant.intended grant.activated request.deleted grant.revoked",
-    "Accepted ReviewSubmitted Granted",
+    "Accepted Granted",
 )
 TOO_LONG: Final = Course("asks too much", asks_too_much, "Failed", "DurationTooLong", "request.rejected", "Rejected")
 

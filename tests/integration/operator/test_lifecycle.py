@@ -205,17 +205,11 @@ def test_each_step_is_told_as_an_event(minute: Minute, course: Course) -> None:
     assert all(event["regarding"]["name"] == told.asked.name for event in told.events)
 
 
-@pytest.mark.parametrize("course", [course for course in COURSES if course.is_granted], ids=str)
-def test_a_grant_and_its_end_are_told_to_the_namespace(minute: Minute, course: Course) -> None:
-    """Whoever watches the namespace sees who got in and that they are out again, also when the request is gone."""
-    told = minute.courses[course.name]
-    about = [
-        event["reason"]
-        for event in minute.namespace_events
-        if event["regarding"]["kind"] == "Namespace" and f"request {told.asked.name} " in f"{event['note']} "
-    ]
+def test_an_event_names_who_approved(minute: Minute) -> None:
+    """`kubectl describe` shows it in the one Event of the grant."""
+    (granted,) = (event for event in minute.courses["takes two"].events if event["reason"] == "Granted")
 
-    assert len(about) == 2
+    assert granted["note"].endswith("; approved by bob@example.com, dave@example.com")
 
 
 def test_one_who_waits_for_the_start_gets_nothing_before(minute: Minute, measured: Measured) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from curfew.adapters.events import Recorder, event_name, render_event
+from curfew.adapters.events import CROWD, PATIENCE, REFUSALS, TRICKLE, Recorder, event_name, render_event
 from curfew.core.notices import Notice, Regarding
 from curfew.ports import AlreadyExists, ClusterError, Forbidden, Json, NotFound, Unavailable
 
@@ -175,15 +175,135 @@ async def test_one_that_gave_way_while_it_was_posted_takes_no_other_with_it() ->
     assert store.keys == ["a", "b"]
 
 
-@pytest.mark.parametrize("no", [Forbidden("rbac"), NotFound("namespace")], ids=["forbidden", "namespace is gone"])
-async def test_a_refusal_is_final_and_counted(no: ClusterError) -> None:
-    store, heard = Store(no), Heard()
+async def test_a_namespace_that_is_gone_takes_no_events() -> None:
+    store, heard = Store(NotFound("namespace")), Heard()
     recorder = Recorder(store, StoppedClock(), heard.drop)
     async with running(recorder):
         recorder.post(notice("a"))
         recorder.post(notice("b"))
     assert store.keys == ["b"]
     assert heard == {"Refused": 1}
+
+
+@pytest.mark.looptime
+async def test_an_api_server_that_has_just_started_refuses_for_a_moment() -> None:
+    """Its authorizer does not know all rules yet; what was refused is posted when it does, and others need not wait."""
+    store, heard = Store(Forbidden("no"), Forbidden("no"), Forbidden("no")), Heard()
+    recorder = Recorder(store, StoppedClock(), heard.drop)
+    async with running(recorder):
+        recorder.post(notice("a"))
+        recorder.post(notice("b"))
+        recorder.post(notice("c"))
+        await asyncio.sleep(0.1)
+        recorder.post(notice("later"))
+    assert (store.keys[0], sorted(store.keys)) == ("later", ["a", "b", "c", "later"])
+    assert not heard
+    assert asyncio.get_running_loop().time() == pytest.approx(0.5, abs=0.1)
+
+
+@pytest.mark.looptime
+async def test_a_refusal_that_lasts_is_tried_for_a_while_and_then_costs_one_call() -> None:
+    """Once for each namespace: a quota there is nobody else's trouble."""
+    store, heard = Store(), Heard()
+    recorder = Recorder(store, StoppedClock(), heard.drop)
+
+    async def refuse(manifest: Json) -> None:
+        store.calls += 1
+        if manifest["metadata"]["namespace"] == "payments":
+            raise Forbidden("no")
+        store.events.append(manifest)
+
+    store.create_event = refuse  # type: ignore[method-assign]  # it never changes its mind
+    async with running(recorder):
+        recorder.post(notice("a"))
+        await recorder.drained()
+        assert (store.calls, heard) == (REFUSALS, {"Refused": 1})
+        assert asyncio.get_running_loop().time() == pytest.approx(15.5, abs=0.1)
+        recorder.post(notice("b"))
+        recorder.post(dataclasses.replace(notice("c"), namespace="billing"))
+        await recorder.drained()
+    assert (store.calls, heard) == (REFUSALS + 2, {"Refused": 2})
+    assert store.keys == ["c"]
+
+
+@pytest.mark.looptime
+async def test_refused_events_fill_no_memory() -> None:
+    """They are the first to go if there are too many."""
+    store, heard = Store(*[Forbidden("no")] * 10), Heard()
+    recorder = Recorder(store, StoppedClock(), heard.drop, capacity=10)
+    async with running(recorder):
+        for key in range(10):
+            recorder.post(notice(f"refused-{key}"))
+        await asyncio.sleep(0.1)
+        for key in range(10):
+            recorder.post(notice(f"new-{key}"))
+    assert store.keys == [f"new-{key}" for key in range(10)]
+    assert heard == {"QueueFull": 10}
+
+
+@pytest.mark.looptime
+async def test_events_wait_for_everything_else() -> None:
+    """But no longer than a few seconds, and then they trickle."""
+    store, heard, calm = Store(), Heard(), asyncio.Event()
+
+    async def wait() -> None:
+        await calm.wait()
+
+    recorder = Recorder(store, StoppedClock(), heard.drop, calm=wait)
+    loop = asyncio.get_running_loop()
+    async with running(recorder):
+        for key in "abcd":
+            recorder.post(notice(key))
+        await asyncio.sleep(PATIENCE - 0.1)
+        assert store.keys == []
+        await asyncio.sleep(0.1 + TRICKLE)
+        assert 1 <= len(store.keys) <= 2
+        calm.set()
+        await recorder.drained()
+        assert loop.time() == pytest.approx(PATIENCE + TRICKLE, abs=0.01)
+    assert store.keys == ["a", "b", "c", "d"]
+
+
+async def test_in_a_crowd_the_latest_about_an_object_is_enough() -> None:
+    """A warning is never left out, and neither is anything while there is room."""
+    store, heard = Store(), Heard()
+    recorder = Recorder(store, StoppedClock(), heard.drop)
+
+    def about(number: int, key: str, **more: Any) -> Notice:
+        regarding = dataclasses.replace(NOTICE.regarding, uid=f"uid-{number}")
+        return dataclasses.replace(notice(f"{number} {key}"), regarding=regarding, **more)
+
+    recorder.post(about(0, "accepted"))
+    recorder.post(about(0, "granted"))
+    for number in range(1, CROWD):
+        recorder.post(about(number, "accepted"))
+    recorder.post(about(1, "refused", type="Warning"))
+    recorder.post(about(1, "granted"))
+    async with running(recorder):
+        pass
+    assert [key for key in store.keys if key.startswith(("0 ", "1 "))] == [
+        "0 accepted",
+        "0 granted",
+        "1 refused",
+        "1 granted",
+    ]
+    assert heard == {"Superseded": 1}
+
+
+async def test_a_flood_of_one_person_takes_the_place_of_nobody_elses() -> None:
+    """What is too much is dropped from the flood, and the next Event of somebody else does not wait for the rest of it."""
+    store, heard = Store(), Heard()
+    recorder = Recorder(store, StoppedClock(), heard.drop, capacity=100)
+    warning = dataclasses.replace(NOTICE, type="Warning")
+    recorder.post(dataclasses.replace(warning, key="0", note="before", person="carol"))
+    for number in range(5000):
+        recorder.post(dataclasses.replace(warning, key=f"flood-{number}", person="mallory"))
+    recorder.post(dataclasses.replace(warning, key="1", note="after", person="carol"))
+    async with running(recorder):
+        pass
+    assert [store.keys.index(key) for key in ("before", "after")] == [0, 2]
+    assert len(store.keys) == 100
+    assert heard == {"QueueFull": 5002 - 100}
 
 
 @pytest.mark.looptime

@@ -22,6 +22,11 @@ class Ends:
         self._took_too_long = False
 
     @property
+    def are_under_way(self) -> bool:
+        """Whether any end is under way that did not fail before."""
+        return self._under_way > 0
+
+    @property
     def wait(self) -> bool:
         """Whether ends wait for each other, so that nothing else may begin."""
         return self._under_way > SENT_AT_ONCE and not self._took_too_long

@@ -73,6 +73,8 @@ class WorkQueue:
         self._count = 0
         self._timer: asyncio.TimerHandle | None = None
         self._is_closed = False
+        self._is_calm = asyncio.Event()
+        self._is_calm.set()
 
     @property
     def waiting(self) -> int:
@@ -83,6 +85,10 @@ class WorkQueue:
     def ends_wait(self) -> bool:
         """Whether ends of access wait for each other. A turn that is under way should come back later, with what is left."""
         return self._ends.wait
+
+    async def calm(self) -> None:
+        """Return when no turn is under way and no key waits for its turn. Keys whose instant has not come do not count."""
+        await self._is_calm.wait()
 
     def add(self, key: Key) -> None:
         """Give a key a turn: at once, or after the keys before it. A key that has its turn now gets one more afterwards."""
@@ -132,6 +138,10 @@ class WorkQueue:
         while not self._is_closed and not self._ends.wait and (next_ := self._turns.begin()) is not None:
             key, line = next_
             self._begin(key, self._entries[key], line)
+        if self._turns.is_idle and not self._ends.are_under_way:
+            self._is_calm.set()
+        else:
+            self._is_calm.clear()
 
     def _begin(self, key: Key, entry: _Entry, line: Line | None) -> None:
         entry.is_dirty = False

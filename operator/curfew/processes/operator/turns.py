@@ -57,6 +57,11 @@ class Turns:
         """How many keys wait."""
         return len(self._waits_in)
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether no key waits and no turn is under way."""
+        return not self._waits_in and not self._under_way
+
     def join(self, key: Key, line: Line) -> None:
         """Put a key at the end of a line. A key that already waits keeps its place."""
         if key not in self._waits_in:

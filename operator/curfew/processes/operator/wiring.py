@@ -77,7 +77,7 @@ def wire(settings: Settings, cluster: KubeCluster, telemetry: Telemetry) -> Part
     """
     clock, known = SystemClock(), Store()
     namespace = settings.enforcement.namespace
-    recorder = Recorder(cluster, clock, telemetry.events_dropped)
+    recorder = Recorder(cluster, clock, telemetry.events_dropped, calm=lambda: queue.calm())
     reporting = Reporting(recorder, telemetry)
     variables: Variables | None = None
     if settings.audit.credentials_folder is not None:
