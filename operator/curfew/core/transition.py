@@ -92,8 +92,8 @@ def _records(change: Change) -> tuple[Record, ...]:
 
 def _notices(change: Change) -> tuple[Notice, ...]:
     """Return the Events of the transition: one on the request, and one on the namespace if the row asks for it."""
-    if change.reason is Reason.SELF_TEST:
-        return ()  # this is nobody's request, and nothing is wrong
+    if change.reason is Reason.SELF_TEST or change.counted is not None:
+        return ()  # nobody's request; or one of a flood, whose status shows why it was refused
     row = row_of(change)
     is_bad = row.is_bad or change.reason in BAD_ENDS
     told = about_request(

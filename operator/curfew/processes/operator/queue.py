@@ -24,6 +24,9 @@ from curfew.processes.operator.turns import Line, Place, Turns
 RESOLUTION = 0.5
 """Longest sleep between two looks at the wall clock, in seconds."""
 
+STALE = 64
+"""How many deadlines that no longer count may be kept, in addition to two for each key."""
+
 
 class Handler(Protocol):
     """What a key's turn means. Returns when to look again, or None."""
@@ -82,6 +85,16 @@ class WorkQueue:
         return self._turns.waiting
 
     @property
+    def known(self) -> int:
+        """How many keys wait, are worked on, or have a deadline."""
+        return len(self._entries)
+
+    @property
+    def deadlines(self) -> int:
+        """How many deadlines are kept, also those that were replaced."""
+        return len(self._heap)
+
+    @property
     def ends_wait(self) -> bool:
         """Whether ends of access wait for each other. A turn that is under way should come back later, with what is left."""
         return self._ends.wait
@@ -121,7 +134,19 @@ class WorkQueue:
         entry.wake_at = instant
         self._count += 1
         heapq.heappush(self._heap, (instant, self._count, key))
+        if len(self._heap) > STALE + 2 * len(self._entries):
+            self._drop_stale()
         self._arm()
+
+    def _drop_stale(self) -> None:
+        """Take deadlines that were replaced, or that no key has any more, out of the heap: they may be days away."""
+        known, wanted = self._heap, dict[Key, tuple[datetime, int, Key]]()
+        for one in known:
+            entry = self._entries.get(one[2])
+            if entry is not None and entry.wake_at == one[0]:
+                wanted[one[2]] = one
+        self._heap = list(wanted.values())
+        heapq.heapify(self._heap)
 
     async def close(self) -> None:
         """Take no more work and end what is under way."""
