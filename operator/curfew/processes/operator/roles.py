@@ -16,6 +16,7 @@ from curfew.core.keys import Key, PolicyKey
 from curfew.core.terms import Role, read_role
 from curfew.ports import Cluster, ClusterError, Conflict, ObjectSeen, RoleSource, TooLarge
 from curfew.processes.operator.known_roles import KnownRoles, RoleKey
+from curfew.processes.operator.sharing import SharedReads
 
 log = structlog.get_logger("curfew")
 
@@ -104,12 +105,18 @@ class RoleReader:
         self._cluster = cluster
         self._roles = roles
         self._wake = wake
+        self._shared: SharedReads[tuple[str, str, str], Role | None] = SharedReads()
 
     async def read(self, policy: AccessPolicy) -> Role | None:
         """Return the role that a policy offers; None if it does not exist or cannot be read (promise P8).
 
-        What the watch reports late is known after this.
+        What the watch reports late is known after this. Many grants that begin together share a read that begins after all
+        of them have asked.
         """
+        ref = policy.spec.role_ref
+        return await self._shared.get((policy.metadata.uid, str(ref.kind), ref.name), lambda: self._read(policy))
+
+    async def _read(self, policy: AccessPolicy) -> Role | None:
         ref, place, seen = policy.spec.role_ref, PolicyKey.of(policy), self._roles.offered_by(policy)
         uid = seen.uid if seen is not None else ""
         role: Role | None = None
