@@ -65,6 +65,7 @@ FIRST: Final = (
     "integration/trail/test_attestation.py",
     "integration/monitor/test_leftovers.py",
     "integration/test_under_512_mib.py",
+    "integration/chart/test_upgrading.py",
     "integration/chart/test_opting_in.py",
     "integration/chart/test_installing.py",
     "integration/bench/test_benches.py",

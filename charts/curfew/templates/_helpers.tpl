@@ -144,6 +144,14 @@ spec:
 {{ get .Values "replicas" | default (ternary 1 2 (eq (include "curfew.trailInPod" .) "true")) }}
 {{- end }}
 
+{{- /* "true" if what is installed is of a chart with one operator, which knew no Lease. Without a cluster to ask, it is not. */}}
+{{- define "curfew.ranAlone" -}}
+{{- $deployment := lookup "apps/v1" "Deployment" .Release.Namespace "curfew" }}
+{{- if and $deployment (not (lookup "coordination.k8s.io/v1" "Lease" .Release.Namespace "curfew")) -}}
+true
+{{- end }}
+{{- end }}
+
 {{- define "curfew.podSecurity" -}}
 runAsNonRoot: true
 {{- /* Not there at all: the values of an older chart. A key that is not there was set to null. */}}

@@ -1,0 +1,118 @@
+"""A release on a cluster of its own, changed by one Helm or another, and operators that run as its pods would."""
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from tests.integration.installed import CHART, SYSTEM, Done, Installed
+from tests.support.api import until
+from tests.support.operator_process import OperatorProcess
+from tools.servers.build import binary
+from tools.servers.cluster import run_command
+from tools.servers.ports import LOOPBACK
+
+ONE_REPLICA: Final = Path(__file__).parent / "one-replica.tgz"
+"""The chart as it was with one replica and the strategy Recreate, as Helm takes it:
+
+    git archive --prefix=curfew/ f10d428:charts/curfew | gzip -n9
+
+A package and not a look into the history, because a clone may be shallow.
+"""
+
+OURS: Final = "app.kubernetes.io/name=curfew"
+KINDS: Final = (
+    *("configmaps", "secrets", "serviceaccounts", "services", "deployments", "cronjobs"),
+    *("leases", "poddisruptionbudgets", "priorityclasses", "flowschemas", "prioritylevelconfigurations"),
+    *("roles", "rolebindings", "clusterroles", "clusterrolebindings"),
+    *("validatingadmissionpolicies", "validatingadmissionpolicybindings"),
+    *("mutatingadmissionpolicies", "mutatingadmissionpolicybindings"),
+)
+"""Everything that a chart of ours makes, but the definitions."""
+
+Objects = dict[str, dict[str, Any]]
+
+
+class Release:
+    """Curfew, as one Helm installs and changes it."""
+
+    def __init__(self, cluster: Installed, helm: str, folder: Path) -> None:
+        """Install nothing yet."""
+        self.cluster = cluster
+        self._helm = binary(helm)
+        self._folder = folder
+        self._store = ""
+
+    def helm(self, *arguments: str) -> Done:
+        """Run this Helm as the admin; fail with its words if it fails."""
+        environ = {**os.environ, **self.cluster.environment.cluster.environ()}
+        command = [str(self._helm), *arguments, "--namespace", SYSTEM]
+        return run_command(command, environ, stdin=None, check=True, timeout=120)
+
+    def install(self, chart: Path, store: str) -> None:
+        """Install a chart with the trail in a store, for all namespaces with the label."""
+        values = f"config.audit.url={store},config.audit.retention=1d,roles={{view}},optIn.enabled=true"
+        self.helm("install", "curfew", str(chart), "--create-namespace", "--set", values)
+        definitions = [f"crd/{kind}.curfew.dev" for kind in ("accessrequests", "accesspolicies", "accesslocks")]
+        self.cluster.kubectl("wait", "--for=jsonpath={.status.conditions}", *definitions)
+        self.cluster.kubectl("wait", "--for=condition=Established", *definitions)
+        requests = "/apis/curfew.dev/v1alpha1/accessrequests"
+        until(lambda: self.cluster.api.ask("GET", requests).returncode == 0, "that requests can be listed")
+
+    def upgrade(self) -> None:
+        """Upgrade to the chart of today, as the documentation says."""
+        self.helm("upgrade", "curfew", str(CHART), "--reset-then-reuse-values")
+
+    def objects(self) -> Objects:
+        """Return what there is of the release now, without what the API server and controllers write into it."""
+        asked = ("get", ",".join(KINDS), "--all-namespaces", f"--selector={OURS}", "--output=json")
+        items = json.loads(self.cluster.kubectl(*asked).stdout)["items"]
+        definitions = json.loads(self.cluster.kubectl("get", "crds", "--output=json").stdout)["items"]
+        items += [each for each in definitions if each["spec"]["group"] == "curfew.dev"]
+        return {f"{each['kind']} {each['metadata']['name']}": _as_written(each) for each in items}
+
+    @contextmanager
+    def operators(self, *pods: str) -> Iterator[Sequence[OperatorProcess]]:
+        """Run an operator for each pod, with the settings, the key and the rights that it would have; end them well."""
+        running = [self._operator(pod) for pod in pods]
+        try:
+            for operator in running:
+                operator.start()
+            for operator in running:
+                operator.await_listed(60)
+            yield running
+        except BaseException:
+            for operator in running:
+                operator.kill()
+            raise
+        for operator in running:
+            operator.stop()
+
+    def _operator(self, pod: str) -> OperatorProcess:
+        folder = self._folder / pod
+        folder.mkdir(parents=True, exist_ok=True)
+        settings = self.cluster.settings()
+        key = self.cluster.signing_key(folder / "signing.pem").read_text()
+        operator = OperatorProcess(
+            folder,
+            kubeconfig=self.cluster.operator_kubeconfig(folder / "kubeconfig"),
+            signing_key=key,
+            store=settings["audit"]["url"],
+            environ={**self.cluster.environment.s3.env(), "POD_NAME": pod},
+        )
+        settings["audit"]["keyFile"] = "key.pem"
+        settings["server"] = {"host": LOOPBACK, "port": operator.port}
+        operator.config.write_text(yaml.safe_dump(settings))
+        return operator
+
+
+def _as_written(found: dict[str, Any]) -> dict[str, Any]:
+    """Return what somebody wrote of an object: labels and all that is not metadata or status."""
+    written = {key: value for key, value in found.items() if key not in ("metadata", "status")}
+    if found["metadata"]["name"] == "curfew-checkpoint":
+        written.pop("data", None)  # the operator's
+    return {**written, "labels": found["metadata"].get("labels")}
