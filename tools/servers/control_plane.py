@@ -5,7 +5,8 @@ import json
 import shutil
 import ssl
 import urllib.request
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -39,6 +40,9 @@ WITHOUT_MUTATING_ADMISSION = (
     "--runtime-config=admissionregistration.k8s.io/v1/mutatingadmissionpolicies=false",
     "--runtime-config=admissionregistration.k8s.io/v1/mutatingadmissionpolicybindings=false",
 )
+
+# It would hold the lease of this machine's API server, which is there already.
+NO_IDENTITY = ("--feature-gates=APIServerIdentity=false,UnknownVersionInteroperabilityProxy=false",)
 
 # Asked to stop, the API server waits for its watchers, and they do not leave. Those who take it away mean it.
 APISERVER_PATIENCE_SECONDS = 2.0
@@ -145,6 +149,21 @@ class ControlPlane(Cluster):
         self.stop_apiserver()
         self.start_apiserver()
 
+    @property
+    def etcd_port(self) -> int:
+        """Return where etcd listens to clients."""
+        return self._etcd_port
+
+    @contextmanager
+    def another_apiserver(self, etcd: str) -> Iterator[str]:
+        """Run a second API server on the same data, which reaches etcd at a URL of its own, and yield its own URL."""
+        port = self._new_port()
+        server = on_free_ports(lambda: self._start_apiserver("another-apiserver", port, etcd, NO_IDENTITY))
+        try:
+            yield f"https://{LOOPBACK}:{port}"
+        finally:
+            server.stop(APISERVER_PATIENCE_SECONDS)
+
     def edit_in_etcd(self, key: str, change: Callable[[Any], Any]) -> None:
         """Change what etcd holds under a key of custom resources, past the API server and all that it checks."""
         found = self._ask_etcd("range", {"key": _base64(key.encode())})
@@ -242,12 +261,16 @@ class ControlPlane(Cluster):
         )
         return self._start_apiserver()
 
-    def _start_apiserver(self) -> Server:
+    def _start_apiserver(
+        self, name: str = "kube-apiserver", port: int = 0, etcd: str = "", more: Sequence[str] = ()
+    ) -> Server:
+        port = port or self._port
+        audit_log = self.audit_log if port == self._port else self.folder / f"{name}-audit.log"
         command: list[str | Path] = [
             self._binaries["kube-apiserver"],
-            f"--etcd-servers={self._etcd_url}",
+            f"--etcd-servers={etcd or self._etcd_url}",
             f"--bind-address={LOOPBACK}",
-            f"--secure-port={self._port}",
+            f"--secure-port={port}",
             # Without it the server looks for the machine's address, and there may be none but loopback.
             f"--advertise-address={LOOPBACK}",
             "--endpoint-reconciler-type=none",
@@ -261,11 +284,12 @@ class ControlPlane(Cluster):
             f"--service-account-key-file={self._pki / 'service-accounts.pub'}",
             f"--service-account-signing-key-file={self._pki / 'service-accounts.key'}",
             f"--audit-policy-file={audit.POLICY}",
-            f"--audit-log-path={self.audit_log}",
+            f"--audit-log-path={audit_log}",
             "--profiling=false",
             *self._apiserver_args,
+            *more,
         ]
-        return self._launch("kube-apiserver", command, lambda: answers(self._port, "/readyz", self._tls))
+        return self._launch(name, command, lambda: answers(port, "/readyz", self._tls))
 
     def _start_first_controller_manager(self, authority: Authority) -> Server:
         self._controller_manager_port = self._new_port()

@@ -71,7 +71,7 @@ async def test_from_one_operator_to_two_and_back(
             stays, _ = await granted(place, timedelta(hours=1))
             first = await granted(place, SHORT)
             await to_thread(release.upgrade)  # whoever watches goes on
-            between = await to_thread(release.objects)
+            first_time = await to_thread(release.objects)
             await ends("a grant of before the upgrade", *first)
         with release.operators("curfew-a") as (a,):
             a.await_ready(LONG)
