@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from tests.integration.operator.courses import A_MINUTE
+from tests.integration.operator.evidence import recorded
 from tests.integration.operator.place import Asked, Place, now
 from tests.integration.operator.tampering import a_binding, unguarded
 from tests.recorded.expected import BOB, REVOKED, Expected, reviewed
@@ -38,7 +39,7 @@ async def without_a_bucket(place: Place, operator: OperatorProcess) -> Mapping[s
     """The bucket goes: what is approved waits, what is active can be ended; all of it is recorded afterwards."""
     people, s3 = place.people, place.cluster.environment.s3
     waits, revoked = await place.pending(people.alice, duration="10m"), await granted(place, duration="10m")
-    await asyncio.gather(*(asked.said("Recorded", "Durable") for asked in (waits, revoked)))
+    await recorded(operator, waits, revoked)
     await asyncio.to_thread(s3.stop)
     (await waits.decide(people.bob)).done()
     await waits.said("Recorded", "StoreUnavailable", A_MINUTE)
@@ -75,8 +76,7 @@ async def without_the_operator(place: Place, operator: OperatorProcess) -> Mappi
     late = await place.pending(people.alice, "at-once")
     pending = await place.pending(people.carol)
     active, revoked = await granted(place, duration="10m"), await granted(place, duration="10m")
-    for asked in (late, pending, active, revoked):
-        await asked.said("Recorded", "Durable")
+    await recorded(operator, late, pending, active, revoked)
     with dead(operator):
         await pending.delete(people.carol)
         await active.delete(people.alice)

@@ -15,6 +15,7 @@ from typing import Any
 from curfew.audit.checkpoint import Ed25519Signer
 from curfew.audit.segment import origin, prefix
 from tests.integration.installed import SYSTEM, Installed
+from tests.integration.operator.evidence import recorded
 from tests.integration.operator.place import Asked, Place
 from tests.integration.operator.stage import Stage, a_stage
 from tests.recorded.acts import ACTS, IN_A_NAMESPACE_OF_ITS_OWN, Act
@@ -43,6 +44,7 @@ async def play(stage: Stage, operator: OperatorProcess) -> Mapping[str, Named]:
     for act in ACTS:
         await perform(act, place)
     await tell(LAST)
+    await recorded(operator, *(one for one in asked.values() if "phase" in one.status))
     return {name: Named(one.place.namespace, one.name, one.uid) for name, one in asked.items()}
 
 

@@ -134,15 +134,12 @@ async def glass_with_review(place: Place) -> Asked:
 
 async def glass_without_review(place: Place) -> Asked:
     """The glass is broken, and nobody has looked at it yet."""
-    asked = await breaks_the_glass(place, "glass-owed")
-    await asked.said("Recorded", "Durable")
-    return asked
+    return await breaks_the_glass(place, "glass-owed")
 
 
 async def glass_deleted_unreviewed(place: Place) -> Asked:
     """The glass is broken, and the request deleted before anybody has looked at it."""
     asked = await breaks_the_glass(place, "glass-deleted")
-    await asked.said("Recorded", "Durable")
     await asked.delete(place.people.alice)
     return asked
 
@@ -261,23 +258,17 @@ async def without_ticket(place: Place) -> Asked:
 
 async def waits_for_approval(place: Place) -> Asked:
     """Nobody has decided yet."""
-    asked = await place.pending(place.people.carol)
-    await asked.said("Recorded", "Durable")
-    return asked
+    return await place.pending(place.people.carol)
 
 
 async def waits_in_approved(place: Place) -> Asked:
     """It is approved and begins in an hour."""
-    asked = await approved(place, "debug", _soon(hours=1))
-    await asked.said("Recorded", "Durable")
-    return asked
+    return await approved(place, "debug", _soon(hours=1))
 
 
 async def still_active(place: Place) -> Asked:
     """Alice has access."""
-    asked = await granted(place, duration="1h")
-    await asked.said("Recorded", "Durable")
-    return asked
+    return await granted(place, duration="1h")
 
 
 STORIES: Final = (

@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from curfew.audit.receipt import Receipt
-from curfew.audit.record import Record, record_id
+from curfew.audit.record import Record, Story, record_id
 from curfew.core import locks
 from curfew.core.bindings import Binding
-from curfew.core.facts import ClockState, EnforcementState, Facts, TrailState
+from curfew.core.facts import ClockState, EnforcementState, Facts, RecordedEnd, TrailState
 from curfew.core.keys import Key, LockKey, PolicyKey, RequestKey
 from curfew.core.lifecycle import Event
 from curfew.core.lock_records import is_about_lock
@@ -82,6 +82,17 @@ class FakeTrail:
     def is_over(self, uid: str, created: datetime) -> bool:
         """Whether the log holds the story closed."""
         return self.is_open and record_id(uid, "request.closed") in self._index
+
+    def recorded_end(self, uid: str) -> RecordedEnd | None:
+        """Return how the log has the end of a request."""
+        index = self._index.get(record_id(uid, "request.closed")) if self.is_open else None
+        if index is None:
+            return None
+        record = self.log[index]
+        told, phase = Story.of(record), record.block["detail"].get("phase")
+        if phase is None or told.ended_at is None or told.end_reason is None:
+            return None
+        return RecordedEnd(phase, told.end_reason, told.ended_at)
 
     def open_policies(self) -> Mapping[str, Record]:
         """Return the policies that the log does not hold deleted."""

@@ -20,7 +20,7 @@ VERBS = {
 """What a call of the fake API server is on a real one."""
 
 LIFE = {
-    "PATCH accessrequests/status": 4,
+    "PATCH accessrequests/status": 3,
     "PATCH accessrequests": 1,
     "POST rolebindings": 1,
     "DELETE rolebindings": 1,

@@ -22,7 +22,8 @@ async def denied(stage: Stage) -> Facts:
     stage.cluster.decide("inc-4711", a_decision(decision="Deny"))
     request = stage.store.request(uid)
     assert request is not None
-    return stage.reconciler.gatherer.facts(request)
+    facts = stage.reconciler.gatherer.facts(request)
+    return replace(facts, trail=replace(facts.trail, ok=False))  # the records go into the status
 
 
 async def test_what_the_log_holds_is_not_told_again() -> None:

@@ -51,7 +51,7 @@ async def test_a_grant_that_was_revoked_ends_again(restarted: bool) -> None:
     await back(stage, restarted=restarted)
 
     assert stage.bindings() == []
-    assert (stage.phase(), stage.cluster.status("inc-4711")["endReason"]) == ("Revoked", "StoryClosed")
+    assert (stage.phase(), stage.cluster.status("inc-4711")["endReason"]) == ("Revoked", "RevokedByApprover")
     assert list(stage.events(uid)) == [*told, "grant.orphan_removed"]
     assert not told_twice(stage)
     assert not stage.store.requests(), "it is out of the watch again"

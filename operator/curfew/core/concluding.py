@@ -7,6 +7,7 @@ from curfew.audit.record import record_id
 from curfew.audit.stories import ENDS
 from curfew.core import bindings, conditions, ending, lifecycle, role_changes, stories, wording
 from curfew.core.facts import Facts, Read
+from curfew.core.finishing import finish_recorded
 from curfew.core.lifecycle import Event
 from curfew.core.notices import about_request
 from curfew.core.outbox import altered, conditions_of, has_room, missing, undurable, with_new
@@ -43,6 +44,8 @@ def close_restored(facts: Facts) -> Step | None:
         if not (is_long_ago or has_second_end or status.end_reason == Reason.STORY_CLOSED):
             return None
         return Step(act=Patch({}, outbox=()) if status.outbox else Close())  # the log also holds what is in the outbox
+    if (step := finish_recorded(facts)) is not None:
+        return step
     reason, detail = ending.STORY_CLOSED
     if status.phase is Phase.ACTIVE:
         ended = conditions.Observation(conditions.ACTIVE, False, str(reason), wording.ended(request, reason, detail))

@@ -11,7 +11,9 @@ from curfew.api.access_request import AccessRequest
 from curfew.audit.receipt import Receipt
 from curfew.audit.record import Story
 from curfew.core.bindings import Binding
+from curfew.core.conditions import Observation
 from curfew.core.counting import TallyKey
+from curfew.core.lifecycle import Event
 from curfew.core.reasons import Reason
 from curfew.core.seals import Outbox
 from curfew.core.terms import Role, RoleSeen
@@ -93,6 +95,27 @@ class Removal:
     at: datetime
     reason: Reason
     detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToldEnd:
+    """The end of a story that this process handed to the log before it shows in the status."""
+
+    at: datetime  # when it was handed over
+    event: Event
+    reason: Reason | None
+    detail: str
+    ended_at: datetime | None
+    active: Observation | None
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedEnd:
+    """The end of a story as the log has it."""
+
+    phase: str
+    reason: str
+    ended_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +203,8 @@ class Facts:
     lost: Binding | None = None  # the request's binding, seen by this process and gone since
     removal: Removal | None = None
     handed_over: Story | None = None  # of the announcement of the grant, if this process handed it to the trail
+    told_end: ToldEnd | None = None
+    recorded_end: RecordedEnd | None = None  # None: the log does not hold it, or it is too long ago
     story_closed: bool = False  # the log shows the story as closed, the status may not: etcd may have been restored
     intent: Intent | None = None  # that announcement, or that of an earlier process, once it is durable
     durable: frozenset[str] = frozenset()  # the ids of the records that were looked up and are in the trail

@@ -159,7 +159,8 @@ def _bind(facts: Facts, intent: Intent) -> Step | None:
     if unread := _unread(facts):
         return Step(reads=unread)
     step = _judge(facts, checks.GRANT)
-    if step is not None and step.act is not None and Read.BINDING not in facts.was_read:
+    fails = step is not None and (step.act is not None or step.told_end is not None)
+    if fails and Read.BINDING not in facts.was_read:
         return Step(reads=frozenset({Read.BINDING}))  # a try without an answer may have made it: then it is a grant
     if step is not None:
         return step

@@ -5,6 +5,7 @@ role, bucket or notification can come before the end of access. Each step does o
 looks again, so that a crash between any two steps is an ordinary start.
 
     end_access       a binding that has no right to exist is removed
+    finish           an end whose records were handed to the log is shown
     close_restored   a request whose story is closed in the log is closed again, and nothing is recorded twice
     close_gone       a request that was deleted gets its last records
     clear_outbox     outbox entries that are not from Curfew are removed, and that is recorded
@@ -24,6 +25,7 @@ from curfew.core.accepting import accept
 from curfew.core.afterwards import note_keep, review_afterwards
 from curfew.core.concluding import adopt, close_gone, close_restored, conclude, end_access, note_role_change
 from curfew.core.facts import Facts
+from curfew.core.finishing import finish
 from curfew.core.granting import grant, turn_down
 from curfew.core.outbox import clear_outbox, make_room, settle_outbox, to_submit
 from curfew.core.rechecks import SEALS_RECHECK, next_look
@@ -36,6 +38,7 @@ def plan(facts: Facts) -> Step:
         return end_access(facts) or Step(wake_at=facts.now + SEALS_RECHECK)
     for rung in (
         end_access,
+        finish,
         close_restored,
         close_gone,
         clear_outbox,

@@ -7,7 +7,7 @@ from typing import Any
 
 from curfew.audit.record import Record
 from curfew.core.bindings import Binding
-from curfew.core.facts import Read
+from curfew.core.facts import Read, ToldEnd
 from curfew.core.lifecycle import Event
 from curfew.core.notices import Notice
 from curfew.core.reasons import Reason
@@ -60,6 +60,7 @@ class Step:
     act: Act | None = None
     notices: tuple[Notice, ...] = ()
     wake_at: datetime | None = None
+    told_end: ToldEnd | None = None  # the end whose records are in `submit`
     held_up: tuple[Record, ...] = ()  # records to be written as soon as the status has room for them
 
     @property

@@ -1,23 +1,28 @@
 """One transition of a request as one patch of its status, with its records and Events."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from curfew.api.access_request import Phase, Terms
 from curfew.api.times import format_time
 from curfew.audit.record import Record
 from curfew.core import change_records, outbox_size, reviews, wording
+from curfew.core.approval import owes_review
 from curfew.core.bindings import Binding
 from curfew.core.change import Change
 from curfew.core.change_table import BAD_ENDS, row_of
 from curfew.core.conditions import Observation
 from curfew.core.counting import TallyKey
-from curfew.core.facts import Facts
+from curfew.core.facts import Facts, ToldEnd
 from curfew.core.lifecycle import Event
+from curfew.core.locked_out import counting
 from curfew.core.notices import Notice, about_request, on_namespace
 from curfew.core.outbox import conditions_of, trail_notices, undurable, wait_for_room, with_new
 from curfew.core.reasons import Reason
 from curfew.core.steps import Patch, Step
+
+RECORDS_FIRST = timedelta(seconds=1)
+"""How long an end waits for its records to become durable before its status shows it anyway. The access is gone already."""
 
 
 def transition(
@@ -39,7 +44,11 @@ def transition(
     """
     change = Change(facts, event, reason, detail, ended_at, terms, binding, counted, active)
     # If the log shows the story as closed, it holds the whole story, whatever is in the outbox.
-    outbox = () if facts.story_closed else with_new(facts, (*_records(change), *more))
+    is_whole = facts.story_closed and facts.told_end is None
+    outbox = () if is_whole else with_new(facts, (*_records(change), *more))
+    told_end = facts.told_end or ToldEnd(facts.now, event, reason, detail, ended_at, active)
+    if outbox and _comes_first(change, told_end):
+        return Step(submit=outbox, told_end=told_end, wake_at=told_end.at + RECORDS_FIRST)
     waiting = undurable(facts)
     if waiting and outbox_size.stored_bytes(outbox) > outbox_size.OUTBOX_BYTES:  # a change alone is never that large
         return wait_for_room(facts, waiting, outbox)
@@ -56,6 +65,12 @@ def transition(
     if change.phase is Phase.APPROVED:
         told = (*told, *obstacle_notices(facts))
     return Step(act=Patch(status, event, outbox), notices=told)
+
+
+def _comes_first(change: Change, end: ToldEnd) -> bool:
+    """Whether the records of an end are handed to the log before the status shows it: for a moment, while the log answers."""
+    is_last = change.is_over and change.counted is None and not owes_review(counting(change.facts))
+    return is_last and change.facts.trail.ok and change.facts.now < end.at + RECORDS_FIRST
 
 
 def _status(change: Change) -> dict[str, Any]:

@@ -1,8 +1,11 @@
 """What the bucket holds: the whole log, verified, and the story of each request in it."""
 
+import asyncio
+import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 from curfew.audit.checkpoint import Ed25519Signer
@@ -14,6 +17,7 @@ from curfew.audit.segment import Head, follow, origin, prefix
 from curfew.audit.verify import verify
 from curfew.trail.recovery import records_of
 from tests.integration.emitting import was_read
+from tests.integration.operator.place import AGAIN_SECONDS, SOON, Asked, now
 from tests.support.operator_process import OperatorProcess
 
 
@@ -66,6 +70,23 @@ def read_evidence(client: Any, operator: OperatorProcess) -> Evidence:
         _newest[asked] = listing, evidence
     was_read(evidence.records)
     return evidence
+
+
+async def recorded(operator: OperatorProcess, *asked: Asked) -> None:
+    """Return when the log holds each record that is in the status of one of these requests."""
+    client = asked[0].place.cluster.environment.s3.client()
+    for one in asked:
+        await one.answered()
+        deadline = now() + timedelta(seconds=SOON)
+        while waiting := _waiting(one, (await asyncio.to_thread(read_evidence, client, operator)).records):
+            assert now() < deadline, f"{one}: {waiting} are not in the log"
+            await asyncio.sleep(AGAIN_SECONDS)
+
+
+def _waiting(asked: Asked, records: Iterable[Record]) -> list[str]:
+    known = {record.id for record in records}
+    told = [Record.parse(json.loads(entry["record"])) for entry in asked.status.get("outbox", ())]
+    return [record.event for record in told if record.id not in known]
 
 
 def _body(client: Any, bucket: str, key: str, etag: str) -> bytes:

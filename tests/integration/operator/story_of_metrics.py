@@ -13,7 +13,7 @@ from typing import Any, Final
 from curfew.api.names import CHECKPOINT_CONFIG_MAP, CHECKPOINT_KEY
 from curfew.api.times import format_time, parse_time
 from tests.integration.installed import SYSTEM, Installed
-from tests.integration.operator.evidence import Evidence
+from tests.integration.operator.evidence import Evidence, recorded
 from tests.integration.operator.place import AGAIN_SECONDS, Asked, Place, now
 from tests.support.operator_process import OperatorProcess
 from tools.servers.ports import LOOPBACK
@@ -222,7 +222,7 @@ async def _end_late(story: Story) -> None:
 
 async def _lose_the_bucket(story: Story) -> None:
     asked, s3 = await _active(story, duration="10m"), story.cluster.environment.s3
-    await asked.said("Recorded", "Durable")
+    await recorded(story.operator, asked)
     await asyncio.to_thread(s3.stop)
     try:
         began = now()

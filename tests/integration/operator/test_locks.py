@@ -10,7 +10,7 @@ from typing import Any, Final
 import pytest
 
 from curfew.api.times import format_time
-from tests.integration.operator.evidence import Evidence
+from tests.integration.operator.evidence import Evidence, recorded
 from tests.integration.operator.people import GROUP, Answer, Person
 from tests.integration.operator.place import SOON, Asked, Place, now
 from tests.integration.operator.stage import Stage
@@ -115,7 +115,7 @@ async def test_it_ends_access_while_the_bucket_is_away(
 ) -> None:
     hers = (await three_grants(stage, place))[:3]
     s3 = place.cluster.environment.s3
-    await asyncio.gather(*(asked.said("Recorded", "Durable") for asked in hers))
+    await recorded(operator, *hers)
     await asyncio.to_thread(s3.stop)
     try:
         async with locked(place, {"person": place.people.alice.name}) as (name, asked_at):

@@ -9,7 +9,7 @@ from typing import Final
 import pytest
 
 from curfew.api.times import format_time, parse_time
-from tests.integration.operator.evidence import Evidence
+from tests.integration.operator.evidence import Evidence, recorded
 from tests.integration.operator.place import Asked, Place, now
 from tests.integration.operator.stage import Stage
 from tests.integration.operator.test_rules import closed_story
@@ -72,7 +72,7 @@ async def test_a_namespace_made_anew_inherits_no_access(
 ) -> None:
     """Nothing is left of the old one but its records, each once; in the new one, people ask and decide as anywhere."""
     asked = await prepare(place)
-    await asked.said("Recorded", "Durable")
+    await recorded(operator, asked)
     spec, made = asked.body["spec"], grants_made(asked)
 
     await place.kubectl("delete", "namespace", place.namespace, f"--timeout={GONE_SECONDS:g}s", user="admin")

@@ -13,7 +13,7 @@ from curfew.api.times import format_time
 from tests.integration.installed import Installed
 from tests.integration.operator import courses
 from tests.integration.operator.courses import A_MINUTE
-from tests.integration.operator.evidence import Evidence
+from tests.integration.operator.evidence import Evidence, recorded
 from tests.integration.operator.people import Body
 from tests.integration.operator.place import SOON, Asked, Place, now
 from tests.integration.operator.stage import a_stage
@@ -77,7 +77,7 @@ async def without_a_bucket(place: Place, operator: OperatorProcess) -> Seen:
     end = expired.time("expiresAt")
     revoked = await place.active(people.alice, duration="10m")
     caught, waited = await place.pending(people.alice, duration="10m"), await place.pending(people.carol)
-    await asyncio.gather(*(asked.said("Recorded", "Durable") for asked in (expired, revoked, caught, waited)))
+    await recorded(operator, expired, revoked, caught, waited)
     healthy = {"before": await asyncio.to_thread(operator.metric, "curfew_trail_healthy")}
 
     await at(end + BUCKET_GOES)
@@ -107,10 +107,11 @@ async def without_a_bucket(place: Place, operator: OperatorProcess) -> Seen:
     bucket_came = now()
     await asyncio.to_thread(s3.start)
     await asyncio.gather(caught.phase("Active"), waited.phase("Active"))
-    await asyncio.gather(expired.closed(), revoked.closed(), asked_then.said("Recorded", "Durable"))
+    await asyncio.gather(expired.closed(), revoked.closed())
+    await recorded(operator, asked_then)
     healthy["afterwards"] = await asyncio.to_thread(operator.metric, "curfew_trail_healthy")
     events = {name: await place.events(asked.uid) for name, asked in waiting.items()}
-    await broken.said("Recorded", "Durable")
+    await recorded(operator, broken)
     (await broken.decide(people.bob, "Review")).done()
     for asked in (caught, waited, broken):
         (await asked.decide(people.bob, "Revoke")).done()
@@ -142,7 +143,7 @@ async def without_an_api_server(seen: Seen, place: Place, operator: OperatorProc
     seen.began_then = await place.pending(people.carol, notBefore=format_time(end + API_SERVER_GOES + ON_TIME))
     (await seen.began_then.decide(people.bob)).done()
     await seen.began_then.phase("Approved")
-    await asyncio.gather(seen.began_then.said("Recorded", "Durable"), seen.ended_then.said("Recorded", "Durable"))
+    await recorded(operator, seen.began_then, seen.ended_then)
     lives = len(operator.lives)
     await at(end + API_SERVER_GOES)
     assert seen.ended_then.status["phase"] == "Active"

@@ -19,7 +19,7 @@ from tests.integration.admission.test_rights import EVERYWHERE, RBAC, Right
 from tests.integration.enforcement.conftest import PROBE
 from tests.integration.enforcement.test_rights import AT_HOME, OF_THE_LEASE, OF_THE_PROBE
 from tests.integration.installed import OPERATOR, SWEEPER, SYSTEM, Installed
-from tests.integration.operator.evidence import Evidence
+from tests.integration.operator.evidence import Evidence, recorded
 from tests.integration.operator.place import SOON, Place
 from tests.integration.operator.test_locks import locked, shown
 from tests.integration.operator.test_offers import let_ask_for_others
@@ -86,7 +86,7 @@ async def live(operator: OperatorProcess, place: Place, read_log: Callable[[Oper
     (await on_behalf.decide(people.bob)).done()
     bound = [(await asked.bound())["roleRef"] for asked in active]
     deleted = await place.pending(people.alice)
-    await deleted.said("Recorded", "Durable")
+    await recorded(operator, deleted)
     with dead(operator):
         await deleted.delete(people.alice)
     await closed_story(deleted, operator, read_log)

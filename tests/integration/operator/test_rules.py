@@ -12,7 +12,7 @@ import pytest
 
 from curfew.api.times import format_time
 from tests.integration.installed import OPERATOR
-from tests.integration.operator.evidence import Evidence
+from tests.integration.operator.evidence import Evidence, recorded
 from tests.integration.operator.people import Body
 from tests.integration.operator.place import SOON, Asked, Place, now
 from tests.integration.operator.tampering import a_binding, unguarded
@@ -225,8 +225,7 @@ async def test_a_request_deleted_while_the_operator_is_down_ends_and_is_recorded
 ) -> None:
     """The garbage collector ends the access, and the log is the memory: the story gets its last records at the start."""
     active, pending = await place.active(place.people.alice), await place.pending(place.people.carol)
-    for asked in (active, pending):
-        await asked.said("Recorded", "Durable")
+    await recorded(operator, active, pending)
     with dead(operator):
         await active.delete(place.people.alice)
         await pending.delete(place.people.carol)
@@ -267,8 +266,7 @@ async def test_a_restart_grants_nothing_again(operator: OperatorProcess, place: 
     """Whatever happened meanwhile: what is active stays as it is, and what was ended stays ended."""
     people = place.people
     active, removed, revoked = [await place.active(people.alice) for _ in range(3)]
-    for asked in (active, removed, revoked):
-        await asked.said("Recorded", "Durable")
+    await recorded(operator, active, removed, revoked)
     binding = await active.bound()
     with dead(operator):
         await place.kubectl("delete", "rolebinding", f"curfew-{removed.uid}", user="admin")

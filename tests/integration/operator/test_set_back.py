@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.installed import Installed
-from tests.integration.operator.evidence import Evidence
+from tests.integration.operator.evidence import Evidence, recorded
 from tests.integration.operator.place import Asked, now
 from tests.integration.operator.stage import a_stage
 from tests.support.operator_process import OperatorProcess
@@ -61,7 +61,7 @@ async def ended_again(revoked: Asked, waited: Asked, *, waited_until: str, back_
 
     async def is_settled() -> bool:
         ended, went_on = await status_of(revoked), await status_of(waited)
-        return ended.get("endReason") == "StoryClosed" and went_on.get("phase") == waited_until
+        return ended.get("phase") == "Revoked" and went_on.get("phase") == waited_until
 
     await until(is_gone, "the grant goes")
     gone_at = now()
@@ -86,7 +86,7 @@ def seen(
             people = place.people
             # Long enough that its own time is not over before the second restore, however slow the machine is.
             revoked, waited = await place.active(people.alice, duration="1h"), await place.pending(people.carol)
-            await asyncio.gather(revoked.said("Recorded", "Durable"), waited.said("Recorded", "Durable"))
+            await recorded(operator, revoked, waited)
             await asyncio.to_thread(plane.back_up_etcd, backup)
             (await revoked.decide(people.bob, "Revoke")).done()
             await revoked.closed()
@@ -124,7 +124,7 @@ def test_what_the_log_holds_ended_ends_again(seen: Seen, measured: Callable[[str
     """Promise P1, whatever the cluster was set back to."""
     for name, restored in (("running", seen.running), ("started anew", seen.restarted)):
         assert restored.revoked["phase"] == "Revoked"
-        assert restored.revoked["endReason"] == "StoryClosed"
+        assert restored.revoked["endReason"] == "RevokedByApprover", "the end that the log holds"
         measured(
             f"from the API server's return to the binding gone, operator {name}", restored.gone_at - restored.back_at
         )

@@ -152,6 +152,8 @@ class Gatherer:
             lost=memory.lost,
             removal=memory.removal,
             handed_over=memory.handed_over,
+            told_end=memory.told_end,
+            recorded_end=self._trail.recorded_end(uid),
             story_closed=self.is_story_closed(request),
             intent=self._intent(uid, outbox),
             outbox=outbox,

@@ -7,7 +7,7 @@ from typing import Final
 
 from curfew.audit.record import Story
 from curfew.core.bindings import Binding
-from curfew.core.facts import LastRead, Refusal, Removal
+from curfew.core.facts import LastRead, Refusal, Removal, ToldEnd
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,7 @@ class RequestMemory:
     is_accepted: bool = False  # its acceptance is being written
     settled_version: str = ""  # the resourceVersion of the request at which nothing in its outbox waits for the log
     last_read: LastRead | None = None  # what was read for it last: its role, or who has which right
+    told_end: ToldEnd | None = None  # its end, once the records of that are on their way to the trail
     handed_over: Story | None = None  # of the announcement of its grant, once that is on its way to the trail
 
 
@@ -70,6 +71,10 @@ class Memories:
     def was_read(self, uid: str, read: LastRead) -> None:
         """Note what was read for a decision about the request."""
         self._keep(uid, replace(self.of(uid), last_read=read))
+
+    def told_end(self, uid: str, end: ToldEnd) -> None:
+        """Note that the records of its end are on their way to the trail."""
+        self._keep(uid, replace(self.of(uid), told_end=end))
 
     def handed_over(self, uid: str, story: Story) -> None:
         """Note that the announcement of its grant, with this story, is on its way to the trail."""

@@ -7,7 +7,7 @@ from typing import Protocol
 from curfew.audit.receipt import Receipt
 from curfew.audit.record import Record
 from curfew.core.bindings import Binding
-from curfew.core.facts import Facts, TrailState
+from curfew.core.facts import Facts, RecordedEnd, TrailState
 from curfew.core.lifecycle import Event
 from curfew.core.notices import Notice
 from curfew.core.reasons import Reason
@@ -39,6 +39,10 @@ class TrailPort(Protocol):
 
     def is_over(self, uid: str, created: datetime) -> bool:
         """Whether the trail shows the story of a request created at `created` as closed; False while the trail is not open."""
+        ...
+
+    def recorded_end(self, uid: str) -> RecordedEnd | None:
+        """Return how the trail shows the story of a request as ended, or None. Only the last few thousand ends are known."""
         ...
 
     def open_stories(self) -> Mapping[str, Record]:

@@ -1,18 +1,23 @@
 """What the operator remembers from its log besides receipts: open stories and policies, and recent refusals."""
 
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from curfew.audit.receipt import Receipt
-from curfew.audit.record import Record, record_id
+from curfew.audit.record import Record, RecordRefused, Story, record_id
 from curfew.audit.segment import Head
 from curfew.core.enforcement_records import LOST, RESTORED
+from curfew.core.facts import RecordedEnd
 from curfew.core.refused_or_withdrawn import RefusedOrWithdrawn
 from curfew.core.seals import Seals, statement
 from curfew.processes.operator.open_stories import CLOSED, INTENDED, Carrier, OpenStories
 from curfew.trail import Appender
 from curfew.trail.keys import Keys
 from curfew.trail.memory import REMEMBERED, Memory
+
+MOST_ENDS = 8192
+"""How many ends of stories are known in full: those of a burst, whose statuses did not show them when a process died."""
 
 SKEW = timedelta(hours=1)
 """How much the API server's clock may differ from the log's clock when a request's age is compared with the log."""
@@ -27,6 +32,7 @@ class Recall(Memory):
         self._carrier = Carrier(log, writer)
         self.open = OpenStories(self.lineage)
         self.refused_or_withdrawn = RefusedOrWithdrawn()
+        self._ends: OrderedDict[str, RecordedEnd] = OrderedDict()
         self.last_of_guards: Record | None = None
         """The last record about whether our admission policies are in force."""
 
@@ -38,10 +44,23 @@ class Recall(Memory):
         for index, record in enumerate(records, after.range.size - len(records)):
             self.open.learn(record, index)
             self.refused_or_withdrawn.learn(record)
+            if record.event == CLOSED:
+                self._learn_end(record)
             if record.event in (LOST, RESTORED):
                 self.last_of_guards = record
             if record.event == INTENDED:
                 self.open.announced(record, self.receipt_at(index))
+
+    def _learn_end(self, record: Record) -> None:
+        try:
+            told = Story.of(record)
+        except RecordRefused:
+            return
+        phase = record.block.get("detail", {}).get("phase")
+        if isinstance(phase, str) and told.ended_at is not None and told.end_reason is not None:
+            self._ends[record.subject] = RecordedEnd(phase, told.end_reason, told.ended_at)
+        if len(self._ends) > MOST_ENDS:
+            self._ends.popitem(last=False)
 
     # --- what the log carries forward -------------------------------------------------------------------------------
 
@@ -74,6 +93,10 @@ class Recall(Memory):
         if found is None and (index := self.open.index(id_)) is not None:
             return self.receipt_at(index)
         return found
+
+    def recorded_end(self, uid: str) -> RecordedEnd | None:
+        """Return how the story of a request ended, or None if it is not known."""
+        return self._ends.get(uid)
 
     def is_told(self, record: Record) -> bool:
         """Whether the log holds a record that is to be written once, as far as can be known.
@@ -127,6 +150,10 @@ class Trail(Appender[Recall]):
     def is_over(self, uid: str, created: datetime) -> bool:
         """Whether the log shows the story of a request created at `created` as closed; False while the trail is not open."""
         return self.memory.is_over(uid, created)
+
+    def recorded_end(self, uid: str) -> RecordedEnd | None:
+        """Return how the log shows the story of a request as ended, or None. Only the last few thousand ends are known."""
+        return self.memory.recorded_end(uid)
 
     def open_stories(self) -> Mapping[str, Record]:
         """Return, by UID, the last milestone of each request that is accepted and not closed in the log, as of now."""

@@ -186,6 +186,8 @@ class Reconciler:
                 if record.event == "grant.intended":
                     self._store.memories.handed_over(facts.request.metadata.uid, Story.of(record))
             self._trail.submit(step.submit)
+        if step.told_end is not None:
+            self._store.memories.told_end(facts.request.metadata.uid, step.told_end)
         self._counting.learn(step.records)
 
     # --- act --------------------------------------------------------------------------------------------------------
