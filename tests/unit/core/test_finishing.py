@@ -123,3 +123,17 @@ async def test_a_request_that_is_deleted_after_its_end_was_told_ends_once(is_dur
 
     assert stage.events(uid)[-2:] == ["grant.expired", "request.closed"]
     assert stage.store.request(uid) is None
+
+
+async def test_the_label_waits_for_others_but_not_for_long() -> None:
+    """It takes the request out of the watch, and nobody waits for that."""
+    stage = Stage()
+    uid = await active(stage)
+    stage.reconciler._others_wait = lambda: True
+
+    await stage.pass_time(hours=1)
+    await stage.pass_time(seconds=29)
+    assert (stage.phase(), stage.closed) == ("Expired", [])
+
+    await stage.pass_time(seconds=1)
+    assert [request.uid for request in stage.closed] == [uid]

@@ -36,6 +36,12 @@ from curfew.processes.operator.turns import NamespaceLine, Place
 ROUNDS = 32
 """How many steps one turn may take before the key goes back into the queue: far more than any story needs."""
 
+CLOSE_LATER = timedelta(seconds=1)
+"""How soon to look again whether there is time to label a finished request."""
+
+CLOSE_BY = timedelta(seconds=30)
+"""How long after its end a request is labelled even if others wait: until then it fills memory."""
+
 
 class Reconciler:
     """Brings one request, one policy or one lock, step by step to where it should be."""
@@ -155,6 +161,8 @@ class Reconciler:
             if step.act is None:
                 self._report(step.notices)
                 return step.wake_at
+            if isinstance(step.act, Close) and self._can_wait(facts):
+                return self._clock.now() + CLOSE_LATER
             reads = await self._act(uid, facts, step)
             if isinstance(step.act, Remove) or self._ends_wait():
                 return self._clock.now()
@@ -175,6 +183,12 @@ class Reconciler:
         if lock is not None:  # the plan ends the others
             await self.deleted.end_locked(uid, binding, ending.locked(lock))
         return lock is not None
+
+    def _can_wait(self, facts: Facts) -> bool:
+        """Whether the label of a finished request waits, for a while, because access or the end of access of others does."""
+        ended = facts.request.status.ended_at
+        is_late = ended is None or facts.now >= ended + CLOSE_BY or is_counted(facts)
+        return not is_late and self._others_wait()
 
     # --- record -----------------------------------------------------------------------------------------------------
 
