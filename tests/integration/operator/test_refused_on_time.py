@@ -13,8 +13,10 @@ from typing import Final
 
 import pytest
 
-from tests.integration.installed import Installed
-from tests.integration.operator.people import Person
+from curfew.api.times import format_time
+from tests.integration.admission.asking import a_grant, claim
+from tests.integration.installed import OPERATOR, Installed
+from tests.integration.operator.people import RBAC, Person
 from tests.integration.operator.place import SOON, Asked, Place, now
 from tests.integration.operator.stage import Stage
 from tests.support.operator_process import OperatorProcess
@@ -144,3 +146,34 @@ async def test_the_last_call_that_is_allowed(
     record_property("the same, with stalled watches", late(refusals, second))
     latest = max(each.allowed for each in refusals) - ended
     record_property("last call allowed after the stall", f"{max(latest, timedelta(0)).total_seconds() * 1000:.0f} ms")
+
+
+async def test_a_grant_that_is_admitted_in_time_and_written_late(
+    stage: Stage,
+    operator: OperatorProcess,
+    another: str,
+    road: Stalling,
+    record_property: Callable[[str, object], None],
+) -> None:
+    """Admission cannot know of it; the operator removes it as soon as it is there."""
+    assert operator.is_running
+    place = await stage.place()
+    asked = await place.pending(place.people.alice)
+    end = now() + timedelta(seconds=3)
+    grant = a_grant(place.namespace, expires_at=format_time(end), starts_at=format_time(now()))
+    claim(grant, asked.name, asked.uid)
+    deposed = at(another, place.people.admin).as_(OPERATOR)
+
+    road.hold()
+    try:
+        posting = asyncio.create_task(deposed.post(f"{RBAC}/namespaces/{place.namespace}/rolebindings", grant))
+        await asyncio.sleep((end + timedelta(seconds=0.5) - now()).total_seconds())  # until it is over
+        assert not posting.done()
+    finally:
+        road.let_go()
+    (await posting).done()
+    gone = await asked.unbound()
+
+    written = place.sights.bindings_of(asked.uid)[0].at
+    assert written > end
+    record_property("removed after it was written", f"{(gone - written).total_seconds() * 1000:.0f} ms")
