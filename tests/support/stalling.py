@@ -1,8 +1,8 @@
 """A road to etcd on which watches can be held up while everything else goes on: an API server then lives in the past.
 
 Or what the API server asks is held up, and is done later than it thinks. The road reads the frames of HTTP/2 as they go by. A
-stream on which the client has more to say is a watch; all other calls of an API server are whole before they are answered. What a
-watch is told is kept back, and comes later, in order.
+stream on which the client has more to say is a watch; all other calls are whole before they are answered. What a watch is told
+is kept back, and comes later, in order.
 """
 
 import asyncio
