@@ -61,6 +61,7 @@ SHOWN_BY: Final[Mapping[str, str]] = {
     "enforcement.lost": _GUARDS,
     "enforcement.restored": _GUARDS,
     "audit.opened": _OUTAGES,
+    "audit.leader_changed": "operator/test_replicas.py::test_each_leader_begins_with_a_segment_that_names_it",
     "audit.sink_failed": _OUTAGES,
     "audit.sink_recovered": _OUTAGES,
     "audit.attested": _OUTAGES,

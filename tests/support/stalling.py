@@ -1,8 +1,7 @@
 """A road to etcd on which watches can be held up while everything else goes on: an API server then lives in the past.
 
-Or what the API server asks is held up, and is done later than it thinks. The road reads the frames of HTTP/2 as they go by. A
-stream on which the client has more to say is a watch; all other calls are whole before they are answered. What a watch is told
-is kept back, and comes later, in order.
+It reads the frames of HTTP/2 as they go by. A stream on which the client has more to say is a watch; all other calls of an API
+server are whole before they are answered. What a watch is told is kept back, and comes later, in order.
 """
 
 import asyncio
@@ -59,8 +58,6 @@ class Stalling:
         self._thread = threading.Thread(target=self._loop.run_forever, name="the road to etcd")
         self._is_stalled = False
         self._connections: set[Connection] = set()
-        self._asks = asyncio.Event()
-        self._asks.set()
 
     @property
     def url(self) -> str:
@@ -98,14 +95,6 @@ class Stalling:
         """Tell them all that was kept back, and what comes."""
         self._run(self._set(stalled=False))
 
-    def hold(self) -> None:
-        """Let nothing more through that the API server asks."""
-        self._loop.call_soon_threadsafe(self._asks.clear)
-
-    def let_go(self) -> None:
-        """Let through what it has asked meanwhile."""
-        self._loop.call_soon_threadsafe(self._asks.set)
-
     async def _set(self, *, stalled: bool) -> None:
         self._is_stalled = stalled
         if not stalled:
@@ -122,7 +111,7 @@ class Stalling:
         self._connections.add(connection)
         with closing(writer), closing(etcd_writer), suppress(asyncio.CancelledError):
             both = (
-                _there(reader, etcd_writer, connection.watches, self._asks),
+                _there(reader, etcd_writer, connection.watches),
                 connection.lead(etcd_reader, lambda: self._is_stalled),
             )
             tasks = [asyncio.create_task(each) for each in both]
@@ -133,7 +122,7 @@ class Stalling:
         self._connections.discard(connection)
 
 
-async def _there(reader: StreamReader, writer: StreamWriter, watches: set[int], goes: asyncio.Event) -> None:
+async def _there(reader: StreamReader, writer: StreamWriter, watches: set[int]) -> None:
     """Lead what the API server says, and see which of its streams are watches."""
     writer.write(await reader.readexactly(PREFACE))
     while True:
@@ -143,7 +132,6 @@ async def _there(reader: StreamReader, writer: StreamWriter, watches: set[int], 
                 watches.discard(stream)
             elif kind == HEADERS:
                 watches.add(stream)
-        await goes.wait()
         writer.write(frame)
         await writer.drain()
 

@@ -28,6 +28,10 @@ class Heard:
         """Note a victory."""
         self.told.append(("won", before))
 
+    def regained(self) -> None:
+        """Note that it leads again."""
+        self.told.append(("regained", ""))
+
     def lost(self, now: str) -> None:
         """Note a defeat."""
         self.told.append(("lost", now))
@@ -166,7 +170,7 @@ async def test_a_leader_that_cannot_renew_leads_no_more_after_three_seconds_and_
         leases.trouble = None
         await when(lambda: a.election.leads)
         assert not lost.is_set()
-        assert a.heard.told == [("won", "")]
+        assert a.heard.told == [("won", ""), ("regained", "")]
 
 
 async def test_a_leader_counts_from_the_moment_that_it_asked() -> None:

@@ -155,10 +155,10 @@ class ControlPlane(Cluster):
         return self._etcd_port
 
     @contextmanager
-    def another_apiserver(self, etcd: str, *more: str) -> Iterator[str]:
+    def another_apiserver(self, etcd: str) -> Iterator[str]:
         """Run a second API server on the same data, which reaches etcd at a URL of its own, and yield its own URL."""
-        port, flags = self._new_port(), (*NO_IDENTITY, *more)
-        server = on_free_ports(lambda: self._start_apiserver("another-apiserver", port, etcd, flags))
+        port = self._new_port()
+        server = on_free_ports(lambda: self._start_apiserver("another-apiserver", port, etcd, NO_IDENTITY))
         try:
             yield f"https://{LOOPBACK}:{port}"
         finally:

@@ -231,6 +231,14 @@ EVENTS: Mapping[str, EventType] = MappingProxyType(
                 ("verifier_key",),
             ),
             EventType(
+                "audit.leader_changed",
+                "9002I",
+                _ENTITY,
+                OTHER,
+                "Another replica leads and writes the log from here on.",
+                ("before", "segment", "writer"),
+            ),
+            EventType(
                 "audit.sink_failed",
                 "9003E",
                 _ENTITY,

@@ -29,7 +29,7 @@ class Read(StrEnum):
     NAME = "name"  # reading also claims the name: the first request that asks has it
 
 
-STARTING = ("Opening", "NotYetProved", "NotYetProbed", "NotYetCompared", "LocksNotYetListed")
+STARTING = ("NotLeading", "Opening", "NotYetProved", "NotYetProbed", "NotYetCompared", "LocksNotYetListed")
 """Why nothing is granted for a moment after each start."""
 
 
@@ -189,6 +189,7 @@ class Facts:
     clock: ClockState
     locks: LocksState
     outbox: Outbox | None  # of the request; None while the seals are not known
+    leads: bool = True  # whether this replica may grant, append and write every status
     is_gone: bool = False  # the request was deleted; `request` holds it as last seen
     lock: AccessLock | None = None  # a lock that covers the request or its binding
     locked: Mapping[str, AccessLock] = field(default_factory=dict)  # of those who decided; by `person`

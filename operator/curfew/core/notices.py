@@ -104,5 +104,20 @@ def about_log(reason: str, action: str, note: str, namespace: str, *, key: str) 
     return Notice(namespace, _namespace(namespace), "Warning", reason, action, note[:1024], f"log/{reason}/{key}")
 
 
+def about_leader(me: str, before: str, at: datetime, namespace: str) -> Notice:
+    """Return the notice that a replica leads from now on. It is put on the namespace that Curfew runs in."""
+    after = f", after {before}" if before else ""
+    note = f"{me} leads from now on{after}: it grants, and writes the log"
+    return Notice(
+        namespace,
+        _namespace(namespace),
+        "Normal",
+        "LeaderElected",
+        "Lead",
+        note[:1024],
+        f"leader/{me}/{format_time(at)}",
+    )
+
+
 def _namespace(name: str) -> Regarding:
     return Regarding("v1", "Namespace", name, name, "")

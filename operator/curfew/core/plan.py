@@ -2,7 +2,8 @@
 
 The ladder below is the whole plan. Its first rung ends access and needs only the binding (promises P1 and P3): no policy,
 role, bucket or notification can come before the end of access. Each step does one thing to the world. The reconciler then
-looks again, so that a crash between any two steps is an ordinary start.
+looks again, so that a crash between any two steps is an ordinary start. A replica that does not lead has a plan of its own,
+which only ends access (`standing_by`).
 
     end_access       a binding that has no right to exist is removed
     finish           an end whose records were handed to the log is shown
@@ -29,11 +30,14 @@ from curfew.core.finishing import finish
 from curfew.core.granting import grant, turn_down
 from curfew.core.outbox import clear_outbox, make_room, settle_outbox, to_submit
 from curfew.core.rechecks import SEALS_RECHECK, next_look
+from curfew.core.standing_by import stand_by
 from curfew.core.steps import Step
 
 
 def plan(facts: Facts) -> Step:
     """Return the next step about a request. A step without an act means: wait for `wake_at` or for news."""
+    if not facts.leads:
+        return stand_by(facts)
     if facts.outbox is None:  # no record can be written into a status, so only an end is decided
         return end_access(facts) or Step(wake_at=facts.now + SEALS_RECHECK)
     for rung in (

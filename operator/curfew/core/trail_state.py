@@ -11,6 +11,7 @@ class TrailReason(StrEnum):
     """The words for the trail's health: in conditions, Events, metrics and logs."""
 
     WRITING = "Writing"  # records become durable
+    NOT_LEADING = "NotLeading"  # another replica appends, or nobody knows whether this one may
     OPENING = "Opening"  # the log is being read
     STORE_UNAVAILABLE = "StoreUnavailable"  # the store does not answer, or refuses
     SLOT_TAKEN = "SlotTaken"  # something that is not a segment has the only name that the next segment can have
@@ -47,6 +48,7 @@ class TrailFindings:
 
     needs_proof: bool  # that the store is write-once
     is_open: bool = False  # the log was read
+    is_standing_by: bool = False  # another process may append
     stopped: str | None = None  # why nothing will be written any more
     trouble: TrailTrouble | None = None  # only trouble that should be reported
     discrepancy: str | None = None  # what does not read back as it was stored
@@ -76,6 +78,8 @@ def judge_trail(found: TrailFindings, before: TrailState | None, *, now: datetim
 def _first_obstacle(found: TrailFindings) -> tuple[TrailReason, str] | None:
     if found.stopped is not None:
         return TrailReason.STOPPED, found.stopped
+    if found.is_standing_by:
+        return TrailReason.NOT_LEADING, "This replica does not lead: another one appends to the log."
     if found.trouble is not None:
         return found.trouble.reason, found.trouble.message
     if not found.is_open:

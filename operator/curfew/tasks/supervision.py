@@ -1,12 +1,13 @@
-"""Keeps tasks alive: which tasks may never end, and what happens when one does."""
+"""Keeps tasks alive: which tasks may never end, what happens when one does, and which run only while the process leads."""
 
 import asyncio
 import functools
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from enum import Enum
 from types import MappingProxyType
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import structlog
 
@@ -32,6 +33,9 @@ class Runs(Enum):
     ON_THE_LEADER = "on the leader"
     """The task writes, grants or reports, so only one replica may run it."""
 
+    STANDING_BY = "standing by"
+    """The task prepares a replica that does not lead, so that it can take over."""
+
 
 @dataclass(frozen=True, slots=True)
 class Task:
@@ -45,6 +49,22 @@ class Task:
     run: Callable[[], Awaitable[None]]
     runs: Runs
     is_vital: bool = False
+
+
+class Leadership(Protocol):
+    """Whether this process leads. The process goes on when it no longer does."""
+
+    async def won(self) -> asyncio.Event:
+        """Return when this process leads, with the event that is set when it no longer does."""
+        ...
+
+    def began(self) -> None:
+        """Take note that the tasks of the leader are about to begin: nothing may be left of an earlier leadership."""
+        ...
+
+    def ended(self) -> None:
+        """Take note that the tasks of the leader have ended."""
+        ...
 
 
 class Supervisor:
@@ -62,13 +82,20 @@ class Supervisor:
         """The tasks that a defect has ended and that have not begun again yet, with a sentence for people, by name."""
         return MappingProxyType(self._ended)
 
-    async def run(self, tasks: Sequence[Task], wind_up: Callable[[], Awaitable[None]]) -> None:
+    async def run(
+        self, tasks: Sequence[Task], wind_up: Callable[[], Awaitable[None]], leadership: Leadership | None = None
+    ) -> None:
         """Run the tasks until `stop` is set, then `wind_up` while they still run, then cancel them.
 
-        Raise the error that ended a vital task.
+        Without a `leadership`, this process always leads. Raise the error that ended a vital task.
         """
+        always = [task for task in tasks if leadership is None or task.runs is Runs.EVERYWHERE]
+        led = [task for task in tasks if task.runs is Runs.ON_THE_LEADER]
+        aside = [task for task in tasks if task.runs is Runs.STANDING_BY]
         async with asyncio.TaskGroup() as group:
-            running = [group.create_task(self._keep(task), name=task.name) for task in tasks]
+            running = [group.create_task(self._keep(task), name=task.name) for task in always]
+            if leadership is not None:
+                running.append(group.create_task(self._lead(led, aside, leadership), name="leading"))
             try:
                 await self.stop.wait()
             finally:
@@ -78,6 +105,29 @@ class Supervisor:
                     each.cancel()
         if self._failure is not None:
             raise self._failure
+
+    async def _lead(self, led: Sequence[Task], aside: Sequence[Task], leadership: Leadership) -> None:
+        """Run some tasks whenever this process leads, and others whenever it does not."""
+        while True:
+            async with self._running(aside):
+                lost = await leadership.won()
+            leadership.began()
+            try:
+                async with self._running(led):
+                    await lost.wait()
+            finally:
+                leadership.ended()
+
+    @asynccontextmanager
+    async def _running(self, tasks: Sequence[Task]) -> AsyncIterator[None]:
+        """Run tasks until the context ends."""
+        async with asyncio.TaskGroup() as group:
+            running = [group.create_task(self._keep(task), name=task.name) for task in tasks]
+            try:
+                yield
+            finally:
+                for each in running:
+                    each.cancel()
 
     async def _keep(self, task: Task) -> None:
         if not task.is_vital:

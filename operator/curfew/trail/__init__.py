@@ -10,8 +10,9 @@ become durable. Nothing here knows what the records are about.
 from curfew.storage.people import People
 from curfew.storage.time_limits import PunctualStore
 from curfew.storage.used_names import UsedNames
-from curfew.trail.appender import Appender, TrailObserver
+from curfew.trail.appender import Appender
 from curfew.trail.health import Health
+from curfew.trail.observing import TrailObserver
 from curfew.trail.samples import Discrepancy
 
 __all__ = ["Appender", "Discrepancy", "Health", "People", "PunctualStore", "TrailObserver", "UsedNames"]

@@ -10,50 +10,32 @@ import random
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, TypeVar
 
-from curfew.audit.checkpoint import Signer, SigningFailed
+from curfew.audit.checkpoint import Signer
 from curfew.audit.receipt import Receipt
 from curfew.audit.record import Record
 from curfew.audit.rotation import successor
-from curfew.audit.segment import ChainBroken, Head, Segment, seal
+from curfew.audit.segment import Head, Segment, seal
 from curfew.core.trail_state import Outage, TrailReason, TrailTrouble
-from curfew.ports import Clock, ObjectStore, StoreError
+from curfew.ports import Clock, ObjectStore
 from curfew.storage.people import People
 from curfew.storage.time_limits import PunctualStore
 from curfew.trail import records
-from curfew.trail.attestor import AttestationObserver, Attestor
+from curfew.trail.attestor import Attestor
 from curfew.trail.health import Health, HealthKeeper
 from curfew.trail.keys import Keys, KeyUnknown
 from curfew.trail.memory import Memory
-from curfew.trail.placing import LASTING_PAUSE, Placer, Void
+from curfew.trail.observing import TrailObserver
+from curfew.trail.opening import Opening
+from curfew.trail.placing import Placer, Void
 from curfew.trail.queue import Entry, RecordQueue
-from curfew.trail.recovery import Recovered, records_of, recover
+from curfew.trail.recovery import Recovered, records_of
 from curfew.trail.retention import Retention
 from curfew.trail.samples import Samples
 
 M = TypeVar("M", bound=Memory)
 R = TypeVar("R")
-
-
-class TrailObserver(AttestationObserver, Protocol):
-    """Receives reports. The calls come from the event loop and must not block."""
-
-    def durable(self, records: Sequence[Record]) -> None:
-        """These records have become durable, or were found to be."""
-        ...
-
-    def health_changed(self, health: Health) -> None:
-        """Records now become durable, or do not, or the reason has changed."""
-        ...
-
-    def committed(self, seconds: float, records: int, size: int) -> None:
-        """A segment is durable: the seconds since its oldest record was handed over, its records and its stored bytes."""
-        ...
-
-    def appended(self, first: int, lines: Sequence[bytes], stored: bytes) -> None:
-        """One of our own segments is durable: the index of its first record, its records as lines of the log, and its bytes."""
-        ...
 
 
 class Appender(Generic[M]):
@@ -78,6 +60,7 @@ class Appender(Generic[M]):
         keep_for: timedelta | None = None,
         call_timeout: timedelta = timedelta(seconds=12),
         jitter: Callable[[], float] = random.random,
+        leads: Callable[[], bool] | None = None,
     ) -> None:
         """Nothing is read or written before `open`.
 
@@ -89,6 +72,8 @@ class Appender(Generic[M]):
         log holds pseudonyms instead of names; the names are only here and in the memory. With `keep_for`, the log states
         once a day that older records may be removed.
         `call_timeout` is longer than the store's own timeout, because the store can report more about what did not answer.
+        `leads` is asked immediately before each segment is put into the store, if other processes may write the same log.
+        Then this process stands by until `begin`.
         """
         self._store = PunctualStore(store, call_timeout)
         self._clock = clock
@@ -101,8 +86,22 @@ class Appender(Generic[M]):
         self._people = people
         self._jitter = jitter
         self._remember = remember
-        self._keeper = HealthKeeper(clock, observer.health_changed, worm_required=worm_required)
-        self._placer = Placer(self._store, self._keys, self._keeper, jitter)
+        self._is_elected = leads is not None
+        self._keeper = HealthKeeper(
+            clock, observer.health_changed, worm_required=worm_required, is_standing_by=self._is_elected
+        )
+        self._placer = Placer(self._store, self._keys, self._keeper, jitter, leads or (lambda: True))
+        self._opening = Opening(
+            self._store,
+            clock,
+            self._keys,
+            log=log,
+            window=window,
+            remember=remember,
+            people=people,
+            prepare=lambda: self.prepare(self._keys),
+            jitter=jitter,
+        )
         self._attestor = Attestor(
             self._store,
             clock,
@@ -174,40 +173,33 @@ class Appender(Generic[M]):
 
     async def open(self) -> None:
         """Prepare, and read the log back. This is tried until it succeeds; until then, the health shows what is wrong."""
-        pauses = self._placer.pauses()
-        while True:
-            try:
-                await self.prepare(self._keys)
-                known = await self._people.by_pseudonym() if self._people is not None else {}
-                recovered = await recover(
-                    self._store,
-                    self._log,
-                    self._keys.verifiers,
-                    self._window,
-                    self._clock.now(),
-                    self._remember,
-                    known,
-                    self._jitter,
-                )
-                self._keys.use(recovered.verifier)
-            except StoreError as error:
-                trouble = TrailTrouble(TrailReason.STORE_UNAVAILABLE, str(error))
-            except SigningFailed as error:
-                trouble = TrailTrouble(TrailReason.SIGNING_FAILED, str(error))
-            except KeyUnknown as error:
-                trouble = TrailTrouble(TrailReason.KEY_UNKNOWN, str(error), lasts=True)
-            except ChainBroken as error:
-                trouble = TrailTrouble(
-                    TrailReason.CHAIN_BROKEN, f"The log at {self._store.url} is not whole: {error}.", lasts=True
-                )
-            else:
-                break
-            self._keeper.failed(trouble)
-            await asyncio.sleep(LASTING_PAUSE if trouble.lasts else next(pauses))
-        self._take_over(recovered)
+        self._take_over(await self._opening.open(self._keeper, self._placer.pauses()))
 
     async def prepare(self, keys: Keys) -> None:
         """Do what must be done before the log is read: nothing in this class. May raise `SigningFailed` and `KeyUnknown`."""
+
+    async def keep_up(self) -> None:
+        """While another process writes the log: read what it writes, until cancelled. Then `open` takes little time."""
+        await self._opening.keep_up()
+
+    @property
+    def unread(self) -> str | None:
+        """Why this process, while it stands by, could not take over the log now; None if it could."""
+        return self._opening.problem
+
+    def begin(self) -> None:
+        """Take note that this process is the writer from now on. It has to `open` the log anew."""
+        self._keeper.start_over(is_standing_by=False)
+
+    def stand_by(self) -> None:
+        """Take note that another process may be the writer from now on. Nothing that was known or handed over is kept."""
+        self._head, self._memory, self._queue = None, self._remember(), RecordQueue()
+        self._samples = Samples(self._window, self._jitter)
+        self._is_begun.clear()
+        self._ended = None
+        self._attestor.start_over()
+        self._opening.forget()
+        self._keeper.start_over(is_standing_by=True)
 
     async def run(self) -> None:
         """Write, until `close` is called or the task is cancelled. Open first if that was not done."""
@@ -248,8 +240,16 @@ class Appender(Generic[M]):
             self._put_first(records.opened(self._log, at=self._clock.now(), verifier_key=str(self._keys.verifier)))
         else:
             self._is_begun.set()
+            if self._is_elected and recovered.writer != self._writer:
+                # Before anything else: from now on, the names that the writer before this one knows are taken.
+                self._put_first(self._leader_changed(recovered))
         if known:
             self._observer.durable(known)
+
+    def _leader_changed(self, found: Recovered[M]) -> Record:
+        return records.leader_changed(
+            self._log, found.head, at=self._clock.now(), writer=self._writer, before=found.writer
+        )
 
     async def _attest_once_begun(self) -> None:
         await self._is_begun.wait()

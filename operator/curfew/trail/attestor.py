@@ -64,6 +64,10 @@ class Attestor:
         self._told: Attestation | None = None
         self._doubted: Discrepancy | None = None
 
+    def start_over(self) -> None:
+        """Forget what was found: another process may have written to the log since."""
+        self._told = self._doubted = None
+
     async def run(self, samples: Samples) -> None:
         """Ask until cancelled. `samples` must have a newest segment."""
         while True:

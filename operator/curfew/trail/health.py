@@ -35,15 +35,17 @@ class HealthKeeper:
         changed: Callable[[Health], None],
         *,
         worm_required: bool,
+        is_standing_by: bool = False,
         patience: timedelta = timedelta(seconds=1),
         slow: timedelta = timedelta(seconds=3),
     ) -> None:
-        """Begin in the state `Opening`. `changed` is called with each new health."""
+        """Begin in the state `Opening`, or in `NotLeading`. `changed` is called with each new health."""
         self._clock = clock
         self._changed = changed
         self._patience = patience
         self._slow = slow
-        self._found = TrailFindings(needs_proof=worm_required)
+        self._worm_required = worm_required
+        self._found = TrailFindings(needs_proof=worm_required, is_standing_by=is_standing_by)
         self._began: datetime | None = None  # the call under way, or the first of those that failed
         self._trouble: TrailTrouble | None = None  # the latest, announced or not
         self._timer: asyncio.TimerHandle | None = None
@@ -53,6 +55,12 @@ class HealthKeeper:
     def health(self) -> Health:
         """The health that is announced now."""
         return self._health
+
+    def start_over(self, *, is_standing_by: bool) -> None:
+        """Forget everything that was found: the log is to be opened anew, or another process appends to it."""
+        self._cancel_timer()
+        self._began = self._trouble = None
+        self._learn(TrailFindings(needs_proof=self._worm_required, is_standing_by=is_standing_by))
 
     def opened(self) -> Outage | None:
         """Note that the log was read, which is a success."""

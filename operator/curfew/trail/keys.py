@@ -96,6 +96,7 @@ class Keys:
         """Stop waiting for the threads."""
         if self._executor is not None:
             self._executor.shutdown(wait=False, cancel_futures=True)
+            self._executor = None
 
     async def _apart(self, act: Callable[[Signer], R], signer: Signer) -> R:
         if not signer.is_remote:

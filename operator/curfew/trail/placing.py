@@ -33,6 +33,10 @@ class Void:
     stored: bytes
 
 
+class _NotLeading(Exception):
+    """Another process may be the one that appends now."""
+
+
 class _SlotTaken(Exception):
     """The only name that the next segment can have is taken by an object that the log cannot continue from.
 
@@ -47,12 +51,20 @@ class _SlotTaken(Exception):
 class Placer:
     """Tries until there is an answer. Until then, the health shows why nothing can be written, and who does not answer."""
 
-    def __init__(self, store: ObjectStore, keys: Keys, keeper: HealthKeeper, jitter: Callable[[], float]) -> None:
-        """`jitter` returns a number from 0 to 1."""
+    def __init__(
+        self,
+        store: ObjectStore,
+        keys: Keys,
+        keeper: HealthKeeper,
+        jitter: Callable[[], float],
+        leads: Callable[[], bool] = lambda: True,
+    ) -> None:
+        """`jitter` returns a number from 0 to 1. Without `leads`, nothing is written: another process may append."""
         self._store = store
         self._keys = keys
         self._keeper = keeper
         self._jitter = jitter
+        self._leads = leads
 
     def pauses(self) -> Iterator[float]:
         """Yield how long to wait before each further try: twice as long each time, with jitter."""
@@ -89,6 +101,8 @@ class Placer:
                 if may_void and taken.stored is not None:
                     self._keeper.failed(trouble)
                     return Void(taken.stored)
+            except _NotLeading:
+                trouble = TrailTrouble(TrailReason.NOT_LEADING, "This replica cannot show now that it leads.")
             except StoreError as error:
                 trouble = TrailTrouble(TrailReason.STORE_UNAVAILABLE, str(error))
             self._keeper.failed(trouble)
@@ -96,6 +110,8 @@ class Placer:
 
     async def _try(self, head: Head, body: bytes) -> tuple[Segment, Head] | None:
         name = head.next_name()
+        if not self._leads():
+            raise _NotLeading
         try:
             await self._store.create(name, body)
         except ObjectExists:

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from curfew.audit.record import CURFEW, Record, make_record
-from curfew.audit.segment import Segment
+from curfew.audit.segment import Head, Segment
 from curfew.core.trail_state import Outage
 from curfew.ports import Attestation
 from curfew.trail.samples import Discrepancy
@@ -82,6 +82,19 @@ def verification_failed(log: str, discrepancy: Discrepancy, *, at: datetime, wri
             **({"found": discrepancy.found} if discrepancy.found is not None else {}),
             "writer": writer,
         },
+    )
+
+
+def leader_changed(log: str, found: Head, *, at: datetime, writer: str, before: str) -> Record:
+    """Another replica writes the log from here on. `found` is the log as that replica found it."""
+    return make_record(
+        "audit.leader_changed",
+        at=at,
+        actor=CURFEW,
+        message=f"{writer} leads and writes the log from here on; {before} wrote segment {found.seq}, the last before it.",
+        subject=log,
+        qualifier=f"{writer}/{found.next_name()}",
+        detail={"before": before, "segment": found.seq, "writer": writer},
     )
 
 

@@ -7,9 +7,9 @@ link by link, from one signed segment to the end. See `search` for what strays c
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Generic, TypeVar
@@ -36,6 +36,7 @@ class Recovered(Generic[M]):
     memory: M
     samples: Samples  # without a newest sample if the log has not begun
     verifier: Verifier  # the key that signs the next segment
+    writer: str = ""  # of the last segment; empty if the log has not begun
 
 
 async def recover(
@@ -68,6 +69,43 @@ async def recover(
     return recovered
 
 
+async def follow_on(
+    store: ObjectStore, found: Recovered[M], reveal: Callable[[Sequence[Record]], Awaitable[Sequence[Record]]]
+) -> AsyncGenerator[Recovered[M]]:
+    """Yield a log that has begun after each segment that was written since it was found, learnt by the same memory.
+
+    Nothing is listed: this makes one read more than there are new segments. `reveal` puts the names of people into records.
+    Raise as `recover` does; what was yielded last is good even then.
+    """
+    chain = _Chain(found.head, found.verifier)
+    async with aclosing(_segments(store, (), chain)) as segments:
+        async for segment, after in segments:
+            told = await reveal(records_of(segment))
+            found.samples.learn(segment.name, after)
+            found.memory.learn(told, after, own=False)
+            yield replace(found, head=after, verifier=chain.verifier, writer=segment.writer)
+            await asyncio.sleep(0)
+
+
+async def confirm(
+    store: ObjectStore,
+    found: Recovered[M],
+    verifiers: Sequence[Verifier],
+    now: datetime,
+    lot: Callable[[], float] = random.random,
+) -> bool:
+    """Whether a log that was followed up to its end does end there: False if a listing shows a later segment.
+
+    Raise `ChainBroken` if the log was forked there, `KeyUnknown`, or a `StoreError`.
+    """
+    head, search = found.head, Search(store, found.head.log, verifiers, now, lot)
+    late = await search.signed()
+    if late is None:
+        return False
+    _compare(head, late)
+    return late.after.seq <= head.seq and not await search.is_any_signed_after(head.seq)
+
+
 async def _read_back(
     store: ObjectStore,
     search: Search,
@@ -79,36 +117,42 @@ async def _read_back(
     people: Mapping[str, Person],
 ) -> Recovered[M]:
     """Verify and remember the segments from a span before a segment near the end, and all later ones."""
-
-    def remember(segment: Segment, after: Head) -> None:
-        told = records_of(segment)
-        if people:
-            told = tuple(revealed(record, people) for record in told)
-        samples.learn(segment.name, after)
-        memory.learn(told, after, own=False)
-
     first_day = (late.segment.at - span).date()
     # A segment lies in the partition of the day of the segment before it. So one segment of the span may lie before the
     # span's first day: the last one there. Each segment from that one, or from an earlier one, is verified.
     early = await search.signed(before=first_day)
+    writer = ""
     if early is None:
         head, verifier = Head.genesis(late.after.log), verifiers[-1]
     else:
-        head, verifier = early.after, early.following
-        remember(early.segment, head)
+        head, verifier, writer = early.after, early.following, early.segment.writer
+        _remember(early.segment, head, memory, samples, people)
     chain = _Chain(head, verifier)
     listed = await search.names_since(first_day, late.segment.at.date())
     async with aclosing(_segments(store, listed, chain)) as segments:
         async for segment, after in segments:
-            head = after
-            remember(segment, head)
+            head, writer = after, segment.writer
+            _remember(segment, head, memory, samples, people)
             # A segment takes milliseconds, and several may be ready: the end of access need not wait for all of them.
             await asyncio.sleep(0)
-            if head.seq == late.after.seq and head != late.after:
-                raise ChainBroken(head.seq, segment.name, "is there twice: the log has been forked")
+            _compare(head, late)
     if head.seq < late.after.seq or await search.is_any_signed_after(head.seq):
         raise ChainBroken(head.seq + 1, head.next_name(), "is missing, though there are segments after it")
-    return Recovered(head, memory, samples, chain.verifier)
+    return Recovered(head, memory, samples, chain.verifier, writer)
+
+
+def _remember(segment: Segment, after: Head, memory: Memory, samples: Samples, people: Mapping[str, Person]) -> None:
+    told = records_of(segment)
+    if people:
+        told = tuple(revealed(record, people) for record in told)
+    samples.learn(segment.name, after)
+    memory.learn(told, after, own=False)
+
+
+def _compare(head: Head, late: Signed) -> None:
+    """Raise `ChainBroken` if two segments have the same number."""
+    if head.seq == late.after.seq and head != late.after:
+        raise ChainBroken(head.seq, late.segment.name, "is there twice: the log has been forked")
 
 
 def records_of(segment: Segment) -> tuple[Record, ...]:

@@ -5,7 +5,7 @@ allowed before, whatever Curfew does; that is measured here too, and docs/threat
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from http import HTTPStatus
@@ -13,10 +13,8 @@ from typing import Final
 
 import pytest
 
-from curfew.api.times import format_time
-from tests.integration.admission.asking import a_grant, claim
-from tests.integration.installed import OPERATOR, Installed
-from tests.integration.operator.people import RBAC, Person
+from tests.integration.installed import Installed
+from tests.integration.operator.people import Person
 from tests.integration.operator.place import SOON, Asked, Place, now
 from tests.integration.operator.stage import Stage
 from tests.support.operator_process import OperatorProcess
@@ -29,7 +27,6 @@ BEFORE: Final = timedelta(seconds=0.5)
 
 LASTS: Final = timedelta(seconds=8)
 LONGER: Final = timedelta(seconds=12)
-AT_A_TIME: Final = 100
 STALLED_SECONDS: Final = 2.0
 """How long the stall lasts after the other API server has refused."""
 
@@ -90,9 +87,8 @@ def road(cluster: Installed) -> Iterator[Stalling]:
 
 @pytest.fixture(scope="module")
 def another(cluster: Installed, road: Stalling) -> Iterator[str]:
-    """Return a second API server, by that road. It does 100 calls at a time, of which four are ends that nobody can hold up."""
-    few = (f"--max-requests-inflight={AT_A_TIME - 40}", "--max-mutating-requests-inflight=40")
-    with cluster.environment.control_plane.another_apiserver(road.url, *few) as url:
+    """Return a second API server, by that road."""
+    with cluster.environment.control_plane.another_apiserver(road.url) as url:
         yield url
 
 
@@ -148,65 +144,3 @@ async def test_the_last_call_that_is_allowed(
     record_property("the same, with stalled watches", late(refusals, second))
     latest = max(each.allowed for each in refusals) - ended
     record_property("last call allowed after the stall", f"{max(latest, timedelta(0)).total_seconds() * 1000:.0f} ms")
-
-
-async def test_a_grant_that_is_admitted_in_time_and_written_late(
-    stage: Stage,
-    operator: OperatorProcess,
-    another: str,
-    road: Stalling,
-    record_property: Callable[[str, object], None],
-) -> None:
-    """Admission cannot know of it; the operator removes it as soon as it is there."""
-    assert operator.is_running
-    place = await stage.place()
-    asked = await place.pending(place.people.alice)
-    end = now() + timedelta(seconds=3)
-    grant = a_grant(place.namespace, expires_at=format_time(end), starts_at=format_time(now()))
-    claim(grant, asked.name, asked.uid)
-    deposed = at(another, place.people.admin).as_(OPERATOR)
-
-    road.hold()
-    try:
-        posting = asyncio.create_task(deposed.post(f"{RBAC}/namespaces/{place.namespace}/rolebindings", grant))
-        await asyncio.sleep((end + timedelta(seconds=0.5) - now()).total_seconds())  # until it is over
-        assert not posting.done()
-    finally:
-        road.let_go()
-    (await posting).done()
-    gone = await asked.unbound()
-
-    written = place.sights.bindings_of(asked.uid)[0].at
-    assert written > end
-    record_property("removed after it was written", f"{(gone - written).total_seconds() * 1000:.0f} ms")
-
-
-async def test_an_end_does_not_wait_behind_the_operators_other_calls(stage: Stage, another: str) -> None:
-    """An API server that is full of them does it at once, and leaves the others waiting."""
-    place = await stage.place()
-    operator = at(another, place.people.admin).as_(OPERATOR)
-    over = asyncio.Event()
-
-    async def unfinished() -> AsyncIterator[bytes]:
-        yield b"{"
-        await over.wait()
-        yield b"}"
-
-    async def hold_up() -> None:
-        headers = {"Impersonate-User": OPERATOR, "Content-Type": "application/json"}
-        url = f"{another}/apis/events.k8s.io/v1/namespaces/{place.namespace}/events"
-        async with operator.session.post(url, data=unfinished(), headers=headers) as response:
-            await response.read()
-
-    full = [asyncio.create_task(hold_up()) for _ in range(2 * AT_A_TIME)]
-    try:
-        other = asyncio.create_task(operator.get(f"{RBAC}/roles?limit=1"))
-        await asyncio.wait([other], timeout=STALLED_SECONDS)  # it would have been answered by now
-        ended = await operator.delete(f"{RBAC}/namespaces/{place.namespace}/rolebindings/curfew-none")
-
-        assert ended.status == HTTPStatus.NOT_FOUND
-        assert not other.done(), "the API server is not full"
-    finally:
-        over.set()
-        await asyncio.gather(*full, return_exceptions=True)
-    assert (await other).is_ok

@@ -17,7 +17,7 @@ from curfew.core.probes import CANARY_POLICY, CANARY_REQUEST
 from curfew.processes.sweep import sweep_bindings
 from tests.integration.admission.test_rights import EVERYWHERE, RBAC, Right
 from tests.integration.enforcement.conftest import PROBE
-from tests.integration.enforcement.test_rights import AT_HOME, OF_THE_LEASE, OF_THE_PROBE
+from tests.integration.enforcement.test_rights import AT_HOME, OF_THE_PROBE
 from tests.integration.installed import OPERATOR, SWEEPER, SYSTEM, Installed
 from tests.integration.operator.evidence import Evidence, recorded
 from tests.integration.operator.place import SOON, Place
@@ -34,7 +34,7 @@ ROLE: Final = "support"
 GIVEN: Final[dict[str, set[Right]]] = {
     OPERATOR: {
         *EVERYWHERE[OPERATOR],
-        *(AT_HOME - OF_THE_LEASE),
+        *AT_HOME,
         (RBAC, "rolebindings", "create", ""),
         ("curfew.dev", "accessrequests", "delete", ""),
         (RBAC, "clusterroles", "bind", "view"),
@@ -117,6 +117,7 @@ async def test_every_right_is_used_and_no_other_is_missed(
     # The probe places them where they are missing, and only there.
     cluster.kubectl("delete", "accessrequest", CANARY_REQUEST, "--namespace", SYSTEM, "--ignore-not-found")
     cluster.kubectl("delete", "accesspolicy", CANARY_POLICY, "--namespace", SYSTEM, "--ignore-not-found")
+    cluster.kubectl("delete", "lease", names.LEADER_LEASE, "--namespace", SYSTEM, "--ignore-not-found")
     operator = new_operator(log="rights", keep_for="1s")  # a log of its own: no other has put up a checkpoint of it
     since = datetime.now(UTC)
 

@@ -3,8 +3,27 @@
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Metric, generate_latest
+
 from curfew.adapters.telemetry.bounded import MOST_POLICIES, MOST_STAGES, OTHER, BoundedLabels
 from curfew.adapters.telemetry.metrics import LogMetrics
+
+LEADER_ONLY = frozenset(
+    f"curfew_{name}"
+    for name in (
+        "enforced",
+        "outbox_oldest_seconds",
+        "outbox_records",
+        "pending_oldest_seconds",
+        "requests",
+        "sweeper_installed",
+        "sweeper_last_success_timestamp_seconds",
+        "sweeper_overdue",
+        "worm_attested",
+        "worm_attested_timestamp_seconds",
+    )
+)
+"""Metrics that only the replica that leads shows: the others do not look, or would be counted twice."""
 
 PEOPLE_BUCKETS = (1.0, 5.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 7200.0, 14400.0, 28800.0, 86400.0)
 """Seconds, for the work of people."""
@@ -107,6 +126,20 @@ class Telemetry(LogMetrics):
             "reconcile_errors", "Failed passes over a request; each is repeated.", "kind", ("Unavailable", "Unreadable")
         )
         self._queue = self._gauge("queue_depth", "Requests and policies that wait for their turn.")
+        self._leader = self._gauge("leader", "1 while this replica leads: it grants and writes the log. Else 0.")
+        self._leads = False
+
+    def render(self) -> tuple[str, bytes]:
+        """Return the content type and the text for Prometheus."""
+        if self._leads:
+            return super().render()
+        shown = (family for family in self.registry.collect() if family.name not in LEADER_ONLY)
+        return CONTENT_TYPE_LATEST, generate_latest(_Families(shown))
+
+    def set_leader(self, *, leads: bool) -> None:
+        """Set whether this replica leads."""
+        self._leads = leads
+        self._leader.set(int(leads))
 
     def set_phases(self, requests: Mapping[tuple[str, str, str], int]) -> None:
         """Set how many requests there are by namespace, policy and phase. Series not in `requests` are removed.
@@ -244,3 +277,14 @@ class Telemetry(LogMetrics):
     def set_queue_depth(self, keys: int) -> None:
         """Set how many keys wait for their turn."""
         self._queue.set(keys)
+
+
+class _Families(CollectorRegistry):
+    """Some families of another registry."""
+
+    def __init__(self, shown: Iterable[Metric]) -> None:
+        super().__init__()
+        self._shown = shown
+
+    def collect(self) -> Iterable[Metric]:
+        return self._shown

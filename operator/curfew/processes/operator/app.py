@@ -14,8 +14,10 @@ import structlog
 from curfew.adapters.kube import KubeCluster
 from curfew.adapters.telemetry import Telemetry
 from curfew.adapters.web import WebServer
+from curfew.audit.record import Record
 from curfew.ports import ClusterError
 from curfew.processes.operator import watching
+from curfew.processes.operator.office import Office
 from curfew.processes.operator.revisions import Course, cluster_set_back
 from curfew.processes.operator.wiring import Parts, wire
 from curfew.settings.operator import Settings
@@ -29,6 +31,9 @@ RELIST_SECONDS = 600.0
 REVISION_SECONDS = 2.0
 """How often to check whether the API server's state went back. Until that is noticed, ended access may exist again."""
 
+TOLD_WITHIN = timedelta(seconds=30)
+"""How long a replica that does not lead remembers that the API server's state went back, to record it if it takes over."""
+
 SURVEY_SECONDS = 5.0
 """How often the metrics that describe the whole state are set."""
 
@@ -40,11 +45,10 @@ class Operator:
         self._parts = parts
         self._supervisor = Supervisor()
         self._pulse = parts.clock.now()
+        self._office = Office(parts)
         self._is_listed = asyncio.Event()
-        self._is_open = asyncio.Event()  # the trail is open for writing
         self._watch_anew = asyncio.Event()
-        self._compare = asyncio.Event()  # compare the cluster with what is open in the log
-        self._compare.set()
+        self._went_back: Record | None = None  # the record that the API server's state went back, if we do not lead
 
     async def run(self) -> None:
         """Run until asked to stop, or until a task ends that must not end."""
@@ -56,17 +60,19 @@ class Operator:
             server.host, server.port, alive=self._is_alive, ready=self._ready, metrics=self._parts.telemetry.render
         ) as web:
             log.info("serving health and metrics", port=web.port)
-            await self._supervisor.run(self._tasks(), self._wind_up)
+            await self._supervisor.run(self._tasks(), self._wind_up, self._office)
         log.info("stopped")
 
     def _tasks(self) -> list[Task]:
         parts = self._parts
         tasks = [
+            Task("election", parts.election.run, Runs.EVERYWHERE, is_vital=True),
             Task("events", parts.recorder.run, Runs.EVERYWHERE, is_vital=True),
             Task("survey", self._survey, Runs.EVERYWHERE, is_vital=True),
             Task("watch", self._watch, Runs.EVERYWHERE, is_vital=True),
             Task("locks", parts.locks.run, Runs.EVERYWHERE, is_vital=True),
             Task("relist", self._keep_relisting, Runs.EVERYWHERE),
+            Task("reading along", parts.trail.keep_up, Runs.STANDING_BY),
             Task("trail", self._keep_trail, Runs.ON_THE_LEADER, is_vital=True),
             Task("enforcement", parts.enforcement.run, Runs.ON_THE_LEADER, is_vital=True),
             Task("deleted stories", self._close_deleted_stories, Runs.ON_THE_LEADER),
@@ -79,13 +85,14 @@ class Operator:
         if parts.variables is not None:
             tasks.append(Task("credentials", parts.variables.run, Runs.EVERYWHERE))
         if parts.forwarder is not None:
-            tasks.append(Task("forwarding", parts.forwarder.run, Runs.ON_THE_LEADER))
+            tasks.append(Task("forwarding", parts.forwarder.run, Runs.EVERYWHERE))
         return tasks
 
     async def _wind_up(self) -> None:
         """Begin nothing more, and write what is still to be written."""
         await self._parts.queue.close()
         await self._parts.trail.close()
+        await self._parts.election.give_up()  # after the last append
         if self._parts.forwarder is not None:
             await self._parts.forwarder.drain()
 
@@ -93,22 +100,23 @@ class Operator:
 
     async def _keep_trail(self) -> None:
         await self._parts.trail.open()
-        self._is_open.set()
+        self._office.is_open.set()
+        self._tell_of_set_back()
         await self._parts.trail.run()
 
     async def _close_deleted_stories(self) -> None:
-        """Record what was deleted unseen: after the start, and each time that the cluster was set back."""
-        await self._is_open.wait()
+        """Record what was deleted unseen: when this process begins to lead, and each time that the cluster was set back."""
+        await self._office.is_open.wait()
         await self._is_listed.wait()
         while True:
-            await self._compare.wait()
-            self._compare.clear()
+            await self._office.compare.wait()
+            self._office.compare.clear()
             try:
                 self._parts.reconciler.policies.tell_deleted()
                 self._parts.reconciler.locks.tell_deleted()
                 await insist("close the stories of deleted requests", self._parts.reconciler.deleted.close_stories)
             except BaseException:  # a cancellation as well
-                self._compare.set()  # the comparison is still to be done when this task begins again
+                self._office.compare.set()  # the comparison is still to be done when this task begins again
                 raise
 
     async def _clean_up(self) -> None:
@@ -116,7 +124,7 @@ class Operator:
         await self._parts.cleanup.run()
 
     async def _keep(self) -> None:
-        await self._is_open.wait()
+        await self._office.is_open.wait()
         await self._parts.keeping.run()
 
     # --- the cluster ------------------------------------------------------------------------------------------------
@@ -197,14 +205,22 @@ class Operator:
         parts = self._parts
         settings = parts.settings
         record = cluster_set_back(settings.audit.log, at=parts.clock.now(), seen=seen, found=parts.revisions.found)
-        parts.trail.submit([record])
+        self._went_back = record
+        if parts.election.is_in_office:
+            self._tell_of_set_back()
         parts.reporting.set_back(record.message, settings.enforcement.namespace, key=record.id)
         parts.revisions.start_over()
         parts.counting.start_over()
         parts.locks.start_over()
         self._watch_anew.set()
-        self._compare.set()
+        self._office.compare.set()
         parts.cleanup.list_again()
+
+    def _tell_of_set_back(self) -> None:
+        """Record that the API server's state went back, if that was a moment ago: otherwise another replica has done so."""
+        record, self._went_back = self._went_back, None
+        if record is not None and self._parts.clock.now() - record.at < TOLD_WITHIN:
+            self._parts.trail.submit([record])
 
     # --- health -----------------------------------------------------------------------------------------------------
 
@@ -213,6 +229,9 @@ class Operator:
         while True:
             self._pulse = parts.clock.now()
             parts.reporting.survey(parts.known, self._pulse, parts.trail.seals)
+            parts.telemetry.set_leader(leads=parts.election.leads)
+            if not parts.election.is_in_office:
+                parts.reporting.reads_along(parts.trail.unread)
             parts.telemetry.set_queue_depth(parts.queue.waiting)
             parts.telemetry.set_clock_ahead(parts.timekeeping.skew.total_seconds())
             if parts.forwarder is not None:
@@ -223,18 +242,40 @@ class Operator:
         return self._parts.clock.now() - self._pulse < timedelta(seconds=6 * SURVEY_SECONDS)
 
     def _ready(self) -> tuple[bool, Mapping[str, str]]:
-        """Ready means that grants are made. Access ends on time without that, so a probe must never restart the process."""
+        """Ready means that grants are made, or could be made if the leader ended now.
+
+        Access ends on time without that, so a probe must never restart the process.
+        """
         parts = self._parts
+        if not parts.election.is_in_office and parts.election.is_held:
+            return self._could_lead()
         health, enforcement, clock = parts.trail.health, parts.enforcement.state, parts.timekeeping.state
         is_synced, locks = parts.known.is_synced, parts.known.locks.state
         return is_synced and health.ok and enforcement.ok and clock.ok and locks.ok, {
             "clock": clock.message,
-            "cluster": "everything is listed and watched" if is_synced else "not everything is listed yet",
+            "cluster": self._synced(),
             "enforcement": enforcement.message,
             "locks": locks.message,
+            "leader": "this replica leads" if parts.election.leads else "this replica cannot show that it leads",
             "sweeper": parts.sweeper.message,
             "trail": "takes records" if health.ok else f"takes no records, nothing is granted: {health.message}",
         }
+
+    def _could_lead(self) -> tuple[bool, Mapping[str, str]]:
+        """Return whether this replica could take over from the one that leads."""
+        parts = self._parts
+        clock, locks, unread = parts.timekeeping.state, parts.known.locks.state, parts.trail.unread
+        is_synced = parts.known.is_synced
+        return is_synced and clock.ok and locks.ok and unread is None, {
+            "clock": clock.message,
+            "cluster": self._synced(),
+            "leader": f"{parts.election.holder} leads; this replica could take over from it",
+            "locks": locks.message,
+            "trail": f"cannot be taken over: {unread}" if unread else "is read along, and could be taken over",
+        }
+
+    def _synced(self) -> str:
+        return "everything is listed and watched" if self._parts.known.is_synced else "not everything is listed yet"
 
 
 class _AllTasks(Collection[asyncio.Task[object]]):

@@ -118,6 +118,11 @@ class Cleanup:
         else:
             self._leave_out(due.at)
 
+    def start_over(self) -> None:
+        """Forget everything, and find out again what there is: another process may have deleted requests meanwhile."""
+        self._heap, self._left_out, self._is_listed = [], None, False
+        self._refused, self._is_away = {}, False
+
     def list_again(self) -> None:
         """Note that any deleted request may be back: the API server's state went back."""
         self._is_listed = False

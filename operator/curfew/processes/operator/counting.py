@@ -185,6 +185,12 @@ class Counting:
         self._is_known = False
         self._whole_since = self._clock.now()
 
+    def leave(self) -> None:
+        """Forget everything: another process counts from now on, and what was on its way to the log may not have arrived."""
+        self.start_over()
+        self._told.clear()
+        self._refused_or_withdrawn = RefusedOrWithdrawn()
+
     async def find_counted(self) -> None:
         """Count the requests that earlier processes counted but did not write a record for. Raise a `ClusterError`."""
         found: dict[TallyKey, Tally] = {}

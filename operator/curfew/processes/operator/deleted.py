@@ -30,6 +30,10 @@ class DeletedRequests:
         self._told: set[str] = set()  # requests that are gone, with stories that this process closed
         self._doubts: list[tuple[Binding, str, datetime]] = []  # bindings that were removed before the trail was read
 
+    def start_over(self) -> None:
+        """Forget which stories were closed: the log shows it. What was removed before the log was read stays to be told."""
+        self._told.clear()
+
     async def end_binding(self, uid: str, binding: Binding) -> datetime | None:
         """End a binding if nothing is known about its request. The binding carries its end; until then, look for the request.
 

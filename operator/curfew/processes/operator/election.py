@@ -36,6 +36,10 @@ class ElectionObserver(Protocol):
         """Take note that this replica leads from now on. `before` led before it; empty: nobody, or it was given up."""
         ...
 
+    def regained(self) -> None:
+        """Take note that this replica can show again that it leads; for a while it could not."""
+        ...
+
     def lost(self, now: str) -> None:
         """Take note that this replica leads no more. `now` does; empty: nobody."""
         ...
@@ -85,6 +89,11 @@ class Election:
     def leads(self) -> bool:
         """Whether this replica leads at this moment. Ask immediately before each grant and each append."""
         return self._held is not None and self._clock.monotonic() < self._sent + RENEWED_SECONDS
+
+    @property
+    def is_in_office(self) -> bool:
+        """Whether this replica has won and no other is known to have won since. Then its tasks run."""
+        return self._held is not None
 
     @property
     def holder(self) -> str:
@@ -156,7 +165,10 @@ class Election:
             self._see(found)
             self._resign(found.holder if found is not None else "")
         else:
+            could_not = not self.leads
             self._held, self._sent = stored, sent
+            if could_not:
+                self._observer.regained()
 
     async def _stand(self) -> None:
         """Take the Lease if nobody has it, or whoever had it has not renewed it for long enough."""

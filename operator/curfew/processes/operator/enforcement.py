@@ -54,6 +54,11 @@ class Enforcement:
         """The state that is known now."""
         return self._state
 
+    def start_over(self) -> None:
+        """Forget what was found: it is old by the time when this process tries again."""
+        self._faults, self._silence = {}, ""
+        self._state = self._judge(None)
+
     async def run(self) -> None:
         """Try again and again, for ever."""
         loop = asyncio.get_running_loop()

@@ -23,6 +23,7 @@ from curfew.processes.operator.known import Store
 from curfew.processes.operator.ports import Names, TrailPort
 from curfew.processes.operator.rights import RightsReader
 from curfew.processes.operator.roles import RoleReader
+from curfew.processes.operator.standby import Leading
 
 
 class Gatherer:
@@ -42,6 +43,7 @@ class Gatherer:
         enforcement: Callable[[], EnforcementState],
         clock_state: Callable[[], ClockState],
         max_grant: timedelta,
+        leading: Leading,
     ) -> None:
         self._store = store
         self._cluster = cluster
@@ -54,6 +56,7 @@ class Gatherer:
         self._enforcement = enforcement
         self._clock_state = clock_state
         self._max_grant = max_grant
+        self._leading = leading
 
     async def gather(self, uid: str, reads: frozenset[Read]) -> Facts | None:
         """Freeze what is known about a request. From the API server, read only what the decision asked for."""
@@ -140,6 +143,7 @@ class Gatherer:
             locks=self._store.locks.state,
             lock=self._lock(request, binding, now),
             locked=self._store.locks.over_deciders(request, now),
+            leads=self._leading.leads,
             is_gone=memory.is_gone,
             policy=policy,
             role=role,

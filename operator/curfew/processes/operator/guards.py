@@ -49,6 +49,11 @@ class Guards:
         self._is_open, self._last = True, self._trail().last_of_guards()
         self._write()
 
+    def closed(self) -> None:
+        """Learn that another process may write the log: what it tells is not known, and what we would tell is old."""
+        self._is_open, self._last = False, None
+        self._waiting.clear()
+
     def _write(self) -> None:
         while self._waiting:
             state, at = self._waiting.popleft()

@@ -237,6 +237,15 @@ class Store:
         """Return what is known about all objects, as of now."""
         return self._versions.known()
 
+    def leave(self) -> None:
+        """Forget what only the leader knows, because another process leads from now on."""
+        self.memories.leave()
+        self.policies.leave()
+        self.locks.leave()
+        for request in self._requests.values():
+            if request.status.phase is None:  # its acceptance was being written
+                _discard(self._claims, _claim_key(request), request.metadata.uid)
+
     def start_over(self) -> None:
         """Treat what is seen next as the newest, as after a start: the API server's state went back."""
         self._versions.start_over()

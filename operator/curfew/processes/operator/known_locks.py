@@ -79,6 +79,11 @@ class KnownLocks:
         self._gone.pop(uid, None)
         self._ended.pop(uid, None)
 
+    def leave(self) -> None:
+        """Forget all deleted locks: another process records their ends."""
+        for uid in tuple(self._gone):
+            self.forget(uid)
+
     # --- what is known ----------------------------------------------------------------------------------------------
 
     def get(self, uid: str) -> AccessLock | None:

@@ -78,6 +78,10 @@ class KnownPolicies:
         """Forget a deleted policy after its end was recorded."""
         self._gone.pop(uid, None)
 
+    def leave(self) -> None:
+        """Forget all deleted policies: another process records their ends."""
+        self._gone.clear()
+
     def all(self) -> Iterable[AccessPolicy]:
         """Return all policies that exist."""
         return tuple(self._there.values())

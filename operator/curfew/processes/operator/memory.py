@@ -54,6 +54,12 @@ class Memories:
         """Forget everything about all requests."""
         self._kept.clear()
 
+    def leave(self) -> None:
+        """Forget what only the leader knows: whatever it had begun, another process goes on with or begins anew."""
+        for uid, memory in list(self._kept.items()):
+            rest = RequestMemory(lost=memory.lost, removal=memory.removal, is_gone=memory.is_gone)
+            self._keep(uid, rest)
+
     # --- the request ------------------------------------------------------------------------------------------------
 
     def saw_gone(self, uid: str) -> None:

@@ -9,7 +9,7 @@ from curfew.core.facts import ClockState, EnforcementState, LocksState
 from curfew.core.keys import Key, LockKey, PolicyKey, RequestKey
 from curfew.core.lock_records import is_about_lock
 from curfew.core.policy_records import place_of
-from curfew.ports import Attestation
+from curfew.ports import Attestation, Clock
 from curfew.processes.operator.anchoring import Anchoring
 from curfew.processes.operator.guards import Guards
 from curfew.processes.operator.known import Store
@@ -29,15 +29,22 @@ class Observer:
         guards: Guards,
         *,
         namespace: str,
+        me: str,
+        clock: Clock,
         add: Callable[[Key], None],
     ) -> None:
-        """`namespace` is Curfew's own: Events about the whole installation are put there. `add` gives a key its turn."""
+        """`namespace` is Curfew's own: Events about the whole installation are put there. `me` names this replica.
+
+        `add` gives a key its turn.
+        """
         self._known = known
         self._reporting = reporting
         self._anchoring = anchoring
         self._forwarder = forwarder
         self._guards = guards
         self._namespace = namespace
+        self._me = me
+        self._clock = clock
         self._add = add
         self._was_read = False  # whether the trail has read the log
 
@@ -62,12 +69,10 @@ class Observer:
         if health.is_open and not self._was_read:  # from now on, a grant that the log does not announce is not a grant
             self._was_read = True
             self._guards.opened()
-            for request in self._known.requests():
-                self._add(RequestKey.of(request))
-            for policy in self._known.policies.all():
-                self._add(PolicyKey.of(policy))
-            for key in self._known.locks.all_keys():
-                self._add(key)
+            self._wake_all()
+        elif not health.is_open and self._was_read:
+            self._was_read = False
+            self._guards.closed()
         self._wake_waiting()
 
     def attested(self, attestation: Attestation) -> None:
@@ -105,6 +110,32 @@ class Observer:
         """It is known now which locks there are, or it is not."""
         self._reporting.locks_changed(state, self._namespace)
         self._wake_waiting()
+
+    # --- who leads --------------------------------------------------------------------------------------------------
+
+    def won(self, before: str) -> None:
+        """Take note that this replica leads from now on: whatever the others have left is its work."""
+        self._reporting.won(self._me, before, self._clock.now(), self._namespace)
+        self._wake_all()
+
+    def regained(self) -> None:
+        """Take note that this replica can show again that it leads: what it left alone meanwhile is its work."""
+        self._reporting.regained()
+        self._wake_all()
+
+    def lost(self, now: str) -> None:
+        """Take note that this replica leads no more."""
+        self._reporting.lost(now)
+
+    def _wake_all(self) -> None:
+        for request in self._known.requests():
+            self._add(RequestKey.of(request))
+        for binding in self._known.bindings():
+            self._add(binding)
+        for policy in self._known.policies.all():
+            self._add(PolicyKey.of(policy))
+        for key in self._known.locks.all_keys():
+            self._add(key)
 
     def _wake_waiting(self) -> None:
         for request in self._known.requests():

@@ -31,6 +31,7 @@ from curfew.processes.operator.ports import Names, Reporter, TrailPort
 from curfew.processes.operator.removing import Remover
 from curfew.processes.operator.rights import RightsReader
 from curfew.processes.operator.roles import RoleReader
+from curfew.processes.operator.standby import AGAIN, Alone, Courtesy, Leading
 from curfew.processes.operator.turns import NamespaceLine, Place
 
 ROUNDS = 32
@@ -63,11 +64,12 @@ class Reconciler:
         closed: Callable[[ClosedRequest], None] = lambda _: None,
         ends_wait: Callable[[], bool] = lambda: False,
         others_wait: Callable[[], bool] = lambda: False,
+        leading: Leading | None = None,
     ) -> None:
         """`wake` gives a request or a policy a turn, by its key: something that it may wait for is over or has changed.
 
         `closed` is called with each request that was labelled closed. `ends_wait` and `others_wait` return whether ends of
-        access, or other turns, wait: then a turn does not do everything at once.
+        access, or other turns, wait: then a turn does not do everything at once. Without `leading`, this process always leads.
         """
         self._store = store
         self._cluster = cluster
@@ -78,6 +80,7 @@ class Reconciler:
         self._wake = wake
         self._ends_wait = ends_wait
         self._others_wait = others_wait
+        self._leading = leading or Alone()
         roles, self._rights = RoleReader(cluster, store.roles, wake), RightsReader(cluster, clock)
         self.gatherer = Gatherer(
             store,
@@ -91,8 +94,10 @@ class Reconciler:
             enforcement=enforcement,
             clock_state=clock_state,
             max_grant=max_grant,
+            leading=self._leading,
         )
-        self._remover = Remover(store, cluster, trail, clock, reporter, self.gatherer, wake=wake)
+        courtesy = Courtesy(store, self._leading, clock_state)
+        self._remover = Remover(store, cluster, trail, clock, reporter, self.gatherer, wake=wake, courtesy=courtesy)
         self._closing = Closing(store, cluster, trail, clock, reporter, counting=counting, closed=closed)
         self.deleted = DeletedRequests(store, cluster, trail, clock, reporter, self._remover)
         self.locks = LockReconciler(store.locks, cluster, trail, clock, reporter)
@@ -101,12 +106,22 @@ class Reconciler:
     async def reconcile(self, key: Key) -> datetime | None:
         """Work on a request, a policy or a lock. Return when to look again, or None."""
         match key:
+            case PolicyKey() | LockKey() if not self._leading.leads:
+                return self._leave_alone()
             case PolicyKey():
                 return await self.policies.reconcile(key)
             case LockKey():
                 return await self.locks.reconcile(key)
             case RequestKey(uid):
                 return await self._reconcile_request(uid)
+
+    def _leave_alone(self) -> datetime | None:
+        """Do nothing about policies and locks: they are the leader's. Return when to look again, or None."""
+        if self._leading.is_in_office:
+            return self._clock.now() + AGAIN
+        self._store.policies.leave()
+        self._store.locks.leave()
+        return None
 
     def place(self, key: Key) -> Place:
         """Return where a key waits for its turn: in the line of the person who submitted it, unless it ends access now.
@@ -143,6 +158,8 @@ class Reconciler:
             binding = self._store.binding(uid)
             if binding is not None and await self._end_at_once(uid, binding):
                 return self._clock.now()  # its records wait for its turn
+            if not self._leading.leads and not self._is_known(uid):
+                return self._leave_to_the_leader(uid, binding)
             if self._store.unreadable(uid) is not None and self._store.is_synced:
                 return await self._closing.answer_unreadable(uid) if binding is None else binding.expires_at
             if self._store.request(uid) is None or not self._store.is_synced:
@@ -178,9 +195,10 @@ class Reconciler:
         if cause is not None:
             await self._remover.remove(uid, Remove(binding, *cause))
             return True
-        is_known = self._store.request(uid) is not None and broken is None and self._store.is_synced
-        lock = self._store.locks.over_binding(binding, self._clock.now()) if not is_known else None
-        if lock is not None:  # the plan ends the others
+        if self._is_known(uid) or not self._leading.leads:
+            return False  # the plan ends it, or the leader does
+        lock = self._store.locks.over_binding(binding, self._clock.now())
+        if lock is not None:
             await self.deleted.end_locked(uid, binding, ending.locked(lock))
         return lock is not None
 
@@ -190,9 +208,21 @@ class Reconciler:
         is_late = ended is None or facts.now >= ended + CLOSE_BY or is_counted(facts)
         return not is_late and self._others_wait()
 
+    def _is_known(self, uid: str) -> bool:
+        """Whether the request is known and can be read, and everything else is known as well."""
+        return self._store.is_synced and self._store.request(uid) is not None and self._store.unreadable(uid) is None
+
+    def _leave_to_the_leader(self, uid: str, binding: Binding | None) -> datetime | None:
+        """Wait for the end on a binding whose request is not known. Only the log shows what else to do about it."""
+        if binding is None:
+            self._store.forget_orphan(uid)
+        return binding.expires_at if binding is not None else None
+
     # --- record -----------------------------------------------------------------------------------------------------
 
     def _record(self, facts: Facts, step: Step) -> None:
+        if not facts.leads:
+            return
         if isinstance(step.act, Patch) and step.act.event is Event.ACCEPT:
             self._store.accepting(facts.request)
         if step.submit:
@@ -220,7 +250,7 @@ class Reconciler:
             case Close():
                 await self._closing.close(facts)
             case Forget():
-                if is_counted(facts):
+                if facts.leads and is_counted(facts):
                     self._counting.count(facts.request)
                 self._store.forget(uid)
                 self._give_place(facts)
@@ -228,6 +258,8 @@ class Reconciler:
         return reads
 
     async def _create(self, uid: str, facts: Facts, create: Create) -> frozenset[Read]:
+        if not self._leading.leads:  # nothing may come between this question and the POST
+            return frozenset()
         try:
             self._store.see_binding(await self._cluster.create_binding(create.manifest))
         except AlreadyExists:

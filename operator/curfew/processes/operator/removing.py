@@ -17,6 +17,7 @@ from curfew.ports import Clock, Cluster, ClusterError
 from curfew.processes.operator.gathering import Gatherer
 from curfew.processes.operator.known import Store
 from curfew.processes.operator.ports import Reporter, TrailPort
+from curfew.processes.operator.standby import Courtesy
 
 REMOVAL_PATIENCE = timedelta(seconds=5)
 """How long a binding may resist removal before the log records it. A moment without an answer is not recorded."""
@@ -35,6 +36,7 @@ class Remover:
         gatherer: Gatherer,
         *,
         wake: Callable[[Key], None],
+        courtesy: Courtesy,
     ) -> None:
         """`wake` gives a turn to a lock that has ended a grant, so that its status shows it."""
         self._store = store
@@ -44,11 +46,14 @@ class Remover:
         self._reporter = reporter
         self._gatherer = gatherer
         self._wake = wake
+        self._courtesy = courtesy
         self._removals = asyncio.Semaphore(64)  # removals wait for nothing but each other (promise P3)
 
     async def remove(self, uid: str, removal: Remove) -> None:
         """Delete the binding with the key `uid`. Raise a `ClusterError` if the binding may still exist."""
         binding = removal.binding
+        if not await self._courtesy.is_our_turn(uid, binding):
+            return
         async with self._removals:
             try:
                 removed_by_us = await self._cluster.delete_binding(binding.namespace, binding.name, binding.uid)

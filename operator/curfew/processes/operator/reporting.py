@@ -16,11 +16,20 @@ from curfew.core.bindings import Binding
 from curfew.core.facts import STARTING, ClockState, EnforcementState, Facts, LocksState
 from curfew.core.keys import Key, PolicyKey
 from curfew.core.lifecycle import Event
-from curfew.core.notices import Notice, about_clock, about_enforcement, about_locks, about_log, about_sweeper
+from curfew.core.notices import (
+    Notice,
+    about_clock,
+    about_enforcement,
+    about_leader,
+    about_locks,
+    about_log,
+    about_sweeper,
+)
 from curfew.core.reasons import Reason
 from curfew.core.response_times import response_times
 from curfew.core.seals import Seals
 from curfew.core.sweeping import SweeperState, Sweeps
+from curfew.core.trail_state import TrailReason
 from curfew.ports import Attestation, ClosedRequest, ClusterError
 from curfew.processes.operator.known import Store
 from curfew.processes.operator.survey import take_survey
@@ -39,6 +48,7 @@ class Reporting:
         self._recorder = recorder
         self._telemetry = telemetry
         self._attested: Attestation | None = None
+        self._unread: str | None = None
 
     def notice(self, notice: Notice) -> None:
         """Make a Kubernetes Event for the people who watch them."""
@@ -110,7 +120,8 @@ class Reporting:
 
     def trail_changed(self, *, ok: bool, reason: str, message: str) -> None:
         """Report that records do, or do not, become durable."""
-        self._telemetry.trail_healthy(reason if not ok else "", ok=ok)
+        if reason != TrailReason.NOT_LEADING:
+            self._telemetry.trail_healthy(reason if not ok else "", ok=ok)
         if ok:
             log.info("the trail takes records", reason=reason)
         elif reason in STARTING:
@@ -119,6 +130,21 @@ class Reporting:
             log.error(
                 "the trail takes no records: nothing is granted; revocations continue", reason=reason, problem=message
             )
+
+    def won(self, me: str, before: str, at: datetime, namespace: str) -> None:
+        """Report that this replica leads from now on. `before` led before it; empty: nobody, or it said goodbye."""
+        self._telemetry.set_leader(leads=True)
+        log.info("this replica leads", replica=me, before=before)
+        self._recorder.post(about_leader(me, before, at, namespace))
+
+    def regained(self) -> None:
+        """Report that this replica can show again that it leads."""
+        log.info("this replica leads again: the Lease is renewed")
+
+    def lost(self, now: str) -> None:
+        """Report that this replica leads no more. `now` leads; empty: nobody, as far as is known."""
+        self._telemetry.set_leader(leads=False)
+        log.info("this replica leads no more", leader=now)
 
     def attested(self, attestation: Attestation, namespace: str) -> None:
         """Report whether the bucket was proved to be write-once. If it was not, make one Event for each change."""
@@ -206,6 +232,13 @@ class Reporting:
     def durable(self, records: Sequence[Record]) -> None:
         """Log the records that became durable, by event."""
         log.debug("records are durable", events=[record.event for record in records])
+
+    def reads_along(self, problem: str | None) -> None:
+        """Report whether this replica, which does not lead, could take over the log."""
+        self._telemetry.trail_healthy(TrailReason.NOT_LEADING if problem else "", ok=problem is None)
+        if problem != self._unread and problem is not None:
+            log.info("this replica could not take over the log now", problem=problem)
+        self._unread = problem
 
     def survey(self, store: Store, now: datetime, seals: Seals | None) -> None:
         """Set the metrics that describe the whole state: phases, access past its end, records that wait for the trail.

@@ -1,6 +1,7 @@
 """The operator's parts and how they are put together: the only place in the operator that chooses adapters."""
 
 import functools
+import os
 import socket
 from dataclasses import dataclass
 from datetime import timedelta
@@ -13,9 +14,11 @@ from curfew.adapters.objectstore import open_store
 from curfew.adapters.signing import open_signers
 from curfew.adapters.telemetry import Telemetry
 from curfew.adapters.variables import Variables
+from curfew.api.names import LEADER_LEASE
 from curfew.processes.operator.anchoring import Anchoring
 from curfew.processes.operator.cleanup import Cleanup
 from curfew.processes.operator.counting import Counting
+from curfew.processes.operator.election import Election
 from curfew.processes.operator.enforcement import Enforcement
 from curfew.processes.operator.guards import Guards
 from curfew.processes.operator.keeping import Keeping
@@ -34,6 +37,9 @@ from curfew.processes.operator.timekeeping import Timekeeping
 from curfew.settings.operator import Settings
 from curfew.trail import People, PunctualStore, UsedNames
 
+POD_NAME = "POD_NAME"
+"""The variable with the name of the pod. It names this replica in the Lease and in the log."""
+
 NAME_TIMEOUT = timedelta(seconds=5)
 """How long the store may take to report whether a name was used. The request waits for that."""
 
@@ -47,6 +53,7 @@ class Parts:
 
     settings: Settings
     cluster: KubeCluster
+    election: Election
     telemetry: Telemetry
     clock: SystemClock
     known: Store
@@ -91,19 +98,29 @@ def wire(settings: Settings, cluster: KubeCluster, telemetry: Telemetry) -> Part
         forwarder = Forwarder(open_sink(settings.audit.forward), clock, settings.audit.log, telemetry)
     # The parts form a circle: the observer adds to the queue, and the queue calls the reconciler.
     guards = Guards(settings.audit.log, lambda: trail, clock)
+    # A pod's name belongs to one pod for ever, and its processes follow each other. So does the name of a host without pods.
+    log, me = settings.audit.log, os.environ.get(POD_NAME) or socket.gethostname()
     observer = Observer(
-        known, reporting, anchoring, forwarder, guards, namespace=namespace, add=lambda key: queue.add(key)
+        known,
+        reporting,
+        anchoring,
+        forwarder,
+        guards,
+        namespace=namespace,
+        me=me,
+        clock=clock,
+        add=lambda key: queue.add(key),
     )
+    election = Election(cluster.leases, clock, observer, namespace=namespace, name=LEADER_LEASE, me=me)
     store = open_store(settings.audit.url, retention=settings.audit.retention)
-    log, writer = settings.audit.log, socket.gethostname()
     trail = Trail(
         store,
         clock,
         signer,
         log,
-        writer,
+        me,
         observer=observer,
-        remember=functools.partial(Recall, log, writer),
+        remember=functools.partial(Recall, log, me),
         previous=previous,
         heartbeat=settings.audit.heartbeat,
         window=settings.limits.max_grant + FOLD,
@@ -111,6 +128,7 @@ def wire(settings: Settings, cluster: KubeCluster, telemetry: Telemetry) -> Part
         attest_every=settings.audit.attest_every,
         people=People(open_store(settings.audit.people), clock) if settings.audit.people else None,
         keep_for=settings.audit.keep_for,
+        leads=lambda: election.leads,
     )
     enforcement = Enforcement(
         cluster.prober(namespace, settings.enforcement.service_account),
@@ -155,11 +173,13 @@ def wire(settings: Settings, cluster: KubeCluster, telemetry: Telemetry) -> Part
         closed=cleanup.closed,
         ends_wait=lambda: queue.ends_wait,
         others_wait=lambda: queue.waiting > 0,
+        leading=election,
     )
     queue = WorkQueue(reconciler.reconcile, clock, place=reconciler.place, on_error=reporting.failed, due=known.end_of)
     return Parts(
         settings=settings,
         cluster=cluster,
+        election=election,
         telemetry=telemetry,
         clock=clock,
         known=known,

@@ -1,0 +1,83 @@
+"""When a replica that does not lead may end an access: after the leader had its chance, and not by a clock that is wrong.
+
+Any replica may end any access, because a DELETE with a UID succeeds once. The pause only keeps the replicas from sending
+every DELETE several times.
+"""
+
+import asyncio
+import random
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Final, Protocol
+
+from curfew.core.bindings import Binding
+from curfew.core.facts import ClockState
+from curfew.processes.operator.known import Store
+
+LEAST_SECONDS: Final = 0.1
+MOST_SECONDS: Final = 0.35
+"""How long a standby leaves an end to the leader: at least, and at most. By lot, so that not all standbys come together."""
+
+AGAIN: Final = timedelta(seconds=1)
+"""How soon the replica in office looks again at what it left alone because it could not show that it leads."""
+
+CLOCK_SECONDS: Final = 1.0
+"""How soon to look again, if our clock is wrong and another replica leads."""
+
+
+class Leading(Protocol):
+    """Whether this replica leads."""
+
+    @property
+    def leads(self) -> bool:
+        """Whether this replica leads at this moment."""
+        ...
+
+    @property
+    def is_in_office(self) -> bool:
+        """Whether this replica has won, and no other is known to have won since. It may be unable to show it now."""
+        ...
+
+    @property
+    def is_held(self) -> bool:
+        """Whether any replica leads, as far as is known."""
+        ...
+
+
+class Alone:
+    """The only process of its kind: it always leads."""
+
+    leads = True
+    is_in_office = True
+    is_held = True
+
+
+class Courtesy:
+    """Lets the leader end an access first."""
+
+    def __init__(
+        self,
+        store: Store,
+        leading: Leading,
+        clock_state: Callable[[], ClockState],
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        """`jitter` returns a number from 0 to 1."""
+        self._store = store
+        self._leading = leading
+        self._clock_state = clock_state
+        self._jitter = jitter
+
+    async def is_our_turn(self, key: str, binding: Binding) -> bool:
+        """Wait for the turn of this replica, and return whether the binding with this key is still to be removed.
+
+        The leader does not wait, and nobody waits if nobody leads (promise P3).
+        """
+        if not self._leading.leads and self._leading.is_held:
+            await asyncio.sleep(LEAST_SECONDS + (MOST_SECONDS - LEAST_SECONDS) * self._jitter())
+            # A fast clock must not cut access short that another clock keeps.
+            while not self._clock_state().ok and not self._leading.leads and self._leading.is_held:  # noqa: ASYNC110
+                await asyncio.sleep(CLOCK_SECONDS)
+            known = self._store.binding(key)
+            return known is not None and known.uid == binding.uid
+        return True
