@@ -12,8 +12,8 @@ WORDS = {
     Event.TIME_OUT: "`status.decideBy` passed before enough people agreed. A later approval changes nothing.",
     Event.CANCEL: "The requester (or who submitted it) withdrew it.",
     Event.FAIL: "What was approved cannot be granted: its terms changed, or the binding was refused.",
-    Event.EXPIRE: "The window is over, and the binding was read back as gone.",
-    Event.REVOKE: "It was ended early, and the binding was read back as gone.",
+    Event.EXPIRE: "The window is over, and the binding is gone.",
+    Event.REVOKE: "It was ended early, and the binding is gone.",
 }
 
 REASONS = {

@@ -21,8 +21,8 @@ class Event(StrEnum):
     TIME_OUT = "time-out"  # nobody decided in time
     CANCEL = "cancel"
     FAIL = "fail"  # what was approved cannot be granted
-    EXPIRE = "expire"  # the window is over and the binding was read back as gone
-    REVOKE = "revoke"  # ended early, and the binding was read back as gone
+    EXPIRE = "expire"  # the window is over and the binding is gone
+    REVOKE = "revoke"  # ended early, and the binding is gone
 
 
 State = Phase | None

@@ -100,18 +100,16 @@ async def play(stage: Stage, operator: OperatorProcess) -> Minute:
     for walk in walks:
         if walk.course.phase is not None:
             await walk.asked.closed()
-        minute.courses[walk.course.name] = await _told(walk.asked)
+        minute.courses[walk.course.name] = await _told(walk.asked, *walk.course.events.split())
     minute.metrics = await asyncio.to_thread(operator.metrics)
     await _approve_too_late(minute, late.result())
     minute.namespace_events = await place.events()
     return minute
 
 
-async def _told(asked: Asked) -> Told:
-    place = asked.place
-    return Told(
-        asked, place.sights.bindings_of(asked.uid), await place.events(asked.uid), asked.status, asked.is_closed
-    )
+async def _told(asked: Asked, *reasons: str) -> Told:
+    bindings, status, is_closed = asked.place.sights.bindings_of(asked.uid), asked.status, asked.is_closed
+    return Told(asked, bindings, await asked.events(*reasons), status, is_closed)
 
 
 async def _bare_kubectl(minute: Minute, place: Place) -> None:

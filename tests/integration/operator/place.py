@@ -3,8 +3,9 @@
 import asyncio
 import itertools
 import json
-from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypeVar
 
 from curfew.api.times import parse_time
@@ -134,6 +135,17 @@ class Place:
         found = [item for item in items if not uid or item.get("regarding", {}).get("uid") == uid]
         return sorted(found, key=lambda item: str(item["eventTime"]))
 
+    async def events_with(self, reasons: Sequence[str], uid: str = "", seconds: float = SOON) -> list[Body]:
+        """Return the Events about an object, or all, once these reasons are among them: an Event waits for everything else."""
+        deadline = now() + timedelta(seconds=seconds)
+        while True:
+            found = await self.events(uid)
+            missing = Counter(reasons) - Counter(event["reason"] for event in found)
+            if not missing:
+                return found
+            assert now() < deadline, f"{self.namespace} {uid}: no Event {', '.join(missing)} within {seconds:g} s"
+            await asyncio.sleep(AGAIN_SECONDS)
+
     def offers(self) -> list[Body]:
         """Return what can be asked for here."""
         return [self.policy(name, **spec) for name, spec in POLICIES.items()]
@@ -241,6 +253,10 @@ class Asked:
             return next((c["message"] for c in conditions if (c["type"], c["reason"]) == (type_, reason)), None)
 
         return await self.until(found, f"condition {type_} with reason {reason}", seconds)
+
+    async def events(self, *reasons: str, seconds: float = SOON) -> list[Body]:
+        """Return the Events about it once these are among them: an Event waits for everything else."""
+        return await self.place.events_with(reasons, self.uid, seconds)
 
     async def until(self, told: Callable[[], T | None], what: str, seconds: float = SOON) -> T:
         """Return what `told` returns once that is neither None nor False."""

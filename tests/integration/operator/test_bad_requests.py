@@ -134,7 +134,7 @@ async def test_curfew_judges_it_again(
     assert (bad.status["phase"], bad.status["endReason"]) == ("Failed", reason)
     for condition in ("Ready", "Approved"):
         assert (bad.condition(condition)["reason"], bad.condition(condition)["message"]) == (reason, sentence)
-    (event,) = await place.events(bad.uid)
+    (event,) = await bad.events("Rejected")
     assert event["note"] == f"request {bad.name} of alice@example.com can never be granted as written: {sentence}"
     assert sentence in await place.kubectl("get", "accessrequest", bad.name, user="alice")
 
@@ -183,7 +183,7 @@ async def test_a_namespace_that_does_not_take_part_is_told_what_would_change_tha
     message = asked.condition("Approved")["message"]
     assert message.startswith(f"Curfew may not bind ClusterRole view in namespace {place.namespace}")
     assert "values roles and namespaces" in message
-    assert [event["reason"] for event in await place.events(asked.uid)] == ["Rejected"]
+    assert [event["reason"] for event in await asked.events("Rejected")] == ["Rejected"]
     assert place.sights.bindings_of(asked.uid) == []
 
 

@@ -63,7 +63,7 @@ async def test_a_request_is_granted_expires_is_closed_and_goes(
         "grant.expired",
         "request.closed",
     ]
-    assert [event["reason"] for event in await place.events(asked.uid) if event["type"] == "Warning"] == []
+    assert [event["reason"] for event in await asked.events("Expired") if event["type"] == "Warning"] == []
 
 
 async def test_what_was_never_granted_goes_too_and_what_is_open_stays(operator: OperatorProcess, place: Place) -> None:
