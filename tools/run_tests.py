@@ -21,7 +21,7 @@ from tools.servers.npm import NodeMissing, azurite
 
 TESTS: Final = Path(__file__).parents[1] / "tests"
 
-WITHOUT_SERVERS: Final = ("unit", "property", "corpus")
+WITHOUT_SERVERS: Final = ("unit", "property", "corpus", "simulation")
 ON_SERVERS: Final = ("contract", "docs", "integration", "attacks")
 
 UNSTAMPED: Final = (

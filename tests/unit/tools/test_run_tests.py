@@ -73,4 +73,4 @@ def test_a_soak_runs_what_make_test_runs_and_more() -> None:
 
 
 def test_make_quick_needs_no_servers() -> None:
-    assert [list(part.names) for part in parts("quick", 2)] == [["unit", "property", "corpus"]]
+    assert [list(part.names) for part in parts("quick", 2)] == [["unit", "property", "corpus", "simulation"]]
