@@ -107,6 +107,7 @@ class ToldEnd:
     detail: str
     ended_at: datetime | None
     active: Observation | None
+    ids: frozenset[str]  # of its records
 
 
 @dataclass(frozen=True, slots=True)

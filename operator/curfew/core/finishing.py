@@ -10,6 +10,7 @@ from curfew.api.access_request import Phase
 from curfew.core import conditions, lifecycle, wording
 from curfew.core.facts import Facts, RecordedEnd
 from curfew.core.lifecycle import Event
+from curfew.core.outbox import clear_outbox
 from curfew.core.reasons import Reason
 from curfew.core.steps import Forget, Step
 from curfew.core.transition import transition
@@ -26,7 +27,7 @@ def finish(facts: Facts) -> Step | None:
         return None
     if facts.is_gone:
         return Step(act=Forget()) if facts.story_closed else Step(wake_at=facts.now + _GONE_RECHECK)
-    return transition(
+    return clear_outbox(facts) or transition(
         facts, told.event, reason=told.reason, detail=told.detail, ended_at=told.ended_at, active=told.active
     )
 

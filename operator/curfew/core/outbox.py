@@ -141,7 +141,8 @@ def ids_to_look_up(facts: Facts) -> frozenset[str]:
     uid = facts.request.metadata.uid
     created = {record_id(uid, "request.created")} if counted_key(facts.request) is not None else set()
     closed = {record_id(uid, "request.closed")} if facts.story_closed else set()
-    return frozenset(created | closed)
+    told = facts.told_end.ids if facts.told_end is not None else frozenset[str]()
+    return told | created | closed
 
 
 def is_counted(facts: Facts) -> bool:

@@ -44,9 +44,14 @@ def transition(
     """
     change = Change(facts, event, reason, detail, ended_at, terms, binding, counted, active)
     # If the log shows the story as closed, it holds the whole story, whatever is in the outbox.
-    is_whole = facts.story_closed and facts.told_end is None
+    told_end = facts.told_end
+    is_whole = facts.story_closed
+    if told_end is not None:
+        is_whole = told_end.ids <= facts.durable and not change.reviews and not undurable(facts)
     outbox = () if is_whole else with_new(facts, (*_records(change), *more))
-    told_end = facts.told_end or ToldEnd(facts.now, event, reason, detail, ended_at, active)
+    if told_end is None:
+        ids = frozenset(record.id for record in outbox)
+        told_end = ToldEnd(facts.now, event, reason, detail, ended_at, active, ids)
     if outbox and _comes_first(change, told_end):
         return Step(submit=outbox, told_end=told_end, wake_at=told_end.at + RECORDS_FIRST)
     waiting = undurable(facts)

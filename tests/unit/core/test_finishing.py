@@ -107,6 +107,24 @@ async def test_a_decision_between_the_records_and_the_status_is_recorded_too() -
     assert stage.cluster.status("inc-4711")["outbox"] == []
 
 
+async def test_what_somebody_puts_into_the_outbox_meanwhile_is_recorded() -> None:
+    """The patch that shows the end would take it out without a word (promise P11)."""
+    stage = Stage()
+    uid = await active(stage)
+    with slow_log():
+        await stage.pass_time(hours=1)
+        body = stage.cluster._objects["AccessRequest", "payments", "inc-4711"]
+        body["status"]["outbox"] = [{"record": "{}", "seal": "00" * 32}]
+        stage.cluster._write(("AccessRequest", "payments", "inc-4711"), body)
+        stage.trail.flush()
+    stage.trail.flush()
+    await look(stage)
+
+    assert stage.phase() == "Expired"
+    assert stage.events(uid)[-3:] == ["grant.expired", "request.closed", "request.outbox_altered"]
+    assert stage.cluster.status("inc-4711")["outbox"] == []
+
+
 @pytest.mark.parametrize("is_durable", [True, False])
 async def test_a_request_that_is_deleted_after_its_end_was_told_ends_once(is_durable: bool) -> None:
     stage = Stage()

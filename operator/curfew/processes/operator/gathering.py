@@ -128,7 +128,7 @@ class Gatherer:
         elif policy is not None:
             role = self._store.roles.whole(policy)
         rights = read.rights if read is not None and Read.RIGHTS in fresh else None
-        seen = self._store.roles.of(request, role)
+        seen = self._store.roles.of(request)
         role_changing_since = changing_since(request, seen, memory.role_changing_since, now)
         if role_changing_since != memory.role_changing_since:
             self._store.memories.role_changing(uid, role_changing_since)

@@ -123,14 +123,10 @@ class KnownRoles:
         seen = self.offered_by(policy)
         return self.see_unreadable(_offered_by(policy), uid) if seen is not None and seen.uid == uid else frozenset()
 
-    def of(self, request: AccessRequest, read: Role | None = None) -> RoleSeen | None:
-        """Return the role that a request has pinned, as last seen, or None. `read` is the role if it was read just now."""
-        terms, key = request.status.terms, _pinned_by(request)
-        if terms is None or key is None:
-            return None
-        if read is not None and (read.kind, read.name) == (terms.role.kind, terms.role.name):
-            return read.seen
-        return self._seen.get(key)
+    def of(self, request: AccessRequest) -> RoleSeen | None:
+        """Return the role that a request has pinned, as last seen, or None."""
+        key = _pinned_by(request)
+        return self._seen.get(key) if key is not None else None
 
 
 def _pinned_by(request: AccessRequest) -> RoleKey | None:
