@@ -35,7 +35,7 @@ class FakeLeases:
         there = self.stored.get((namespace, name))
         if there is None:
             raise NotFound(name)
-        if there.version != lease.version:
+        if (there.version, there.uid) != (lease.version, lease.uid):
             raise Conflict(name)
         return self._store(namespace, name, lease)
 
@@ -47,7 +47,8 @@ class FakeLeases:
 
     def _store(self, namespace: str, name: str, lease: Lease) -> Lease:
         self.version += 1
-        self.stored[namespace, name] = stored = replace(lease, version=str(self.version))
+        stored = replace(lease, version=str(self.version), uid=lease.uid or f"uid-{self.version}")
+        self.stored[namespace, name] = stored
         if self.loses_answers:
             raise Unavailable("the answer was lost")
         return stored

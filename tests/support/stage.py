@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -198,6 +199,15 @@ class Told:
         self.removals.append((binding.name, at, reason))
 
 
+@dataclass
+class Standing:
+    """Whether the process leads: a test changes it."""
+
+    leads: bool = True
+    is_in_office: bool = True
+    is_held: bool = True
+
+
 class Stage:
     """One cluster, one log, one clock; and the operator's process, which can be started anew at any time."""
 
@@ -209,6 +219,7 @@ class Stage:
         self.queue: WorkQueue | None = None  # for tests of the order of turns
         self.told = Told()
         self.names = FakeNames()
+        self.leading = Standing()
         self.closed: list[ClosedRequest] = []
         self.failures = FailurePlan()
         self.enforcement = EnforcementState(ok=True, reason="Enforced", message="", since=NOON)
@@ -245,6 +256,7 @@ class Stage:
             max_grant=self.max_grant,
             wake=lambda key: self.dirty.add(key),
             closed=self.closed.append,
+            leading=self.leading,
             ends_wait=lambda: self.queue is not None and self.queue.ends_wait,
             others_wait=lambda: self.queue is not None and self.queue.waiting > 0,
         )
@@ -252,6 +264,17 @@ class Stage:
         self.wakes: dict[Key, datetime] = {}
         self.is_listed = False
         self.cluster.watchers = [self._see]
+
+    def stand_by(self) -> None:
+        """Start the process as one that does not lead, and that nobody leads: it does not wait for its turn."""
+        self.leading.leads = self.leading.is_in_office = self.leading.is_held = False
+        self.restart()
+        self.trail.is_open, self.trail.reason = False, "NotLeading"
+
+    def take_over(self) -> None:
+        """Start the process as the one that leads."""
+        self.leading.leads = self.leading.is_in_office = self.leading.is_held = True
+        self.restart()
 
     def a_cluster(self) -> FakeCluster:
         """Return the API server."""

@@ -118,7 +118,7 @@ async def test_the_second_leads_at_once_when_the_first_gives_up() -> None:
 
 async def test_a_lease_without_a_holder_is_taken_at_once() -> None:
     leases = FakeLeases()
-    leases.stored[PLACE] = Lease("", timedelta(0), version="7")  # as the chart makes it
+    leases.stored[PLACE] = Lease("", timedelta(0), version="7", uid="u")  # as the chart makes it
     async with replicas(leases, "a") as (a,):
         assert a.election.leads
 
@@ -224,7 +224,7 @@ async def test_a_lease_that_somebody_deletes_is_made_again() -> None:
 
 async def test_a_lease_that_states_ten_years_is_taken_after_a_minute() -> None:
     leases = FakeLeases()
-    leases.stored[PLACE] = Lease("a stranger", timedelta(days=3650), version="7")
+    leases.stored[PLACE] = Lease("a stranger", timedelta(days=3650), version="7", uid="u")
     async with replicas(leases, "a") as (a,):
         assert 59 < await when(lambda: a.election.leads, within=100) < 62
 

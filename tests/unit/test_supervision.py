@@ -129,3 +129,75 @@ async def test_insisting_goes_on_after_trouble_and_after_a_defect(monkeypatch: p
         async with asyncio.timeout(10):
             assert await insist("list what there is", act) == "done"
     assert [line["event"] for line in logs] == ["cannot do it yet", "task failed"]
+
+
+class Elected:
+    """A leadership that a test gives and takes."""
+
+    def __init__(self) -> None:
+        self.wins = asyncio.Event()
+        self.lost = asyncio.Event()
+        self.told: list[str] = []
+
+    async def won(self) -> asyncio.Event:
+        """Return when the test says so."""
+        await self.wins.wait()
+        return self.lost
+
+    def began(self) -> None:
+        """Note it."""
+        self.told.append("began")
+
+    def ended(self) -> None:
+        """Note it."""
+        self.told.append("ended")
+
+
+async def test_tasks_of_the_leader_run_while_it_leads_and_the_process_goes_on() -> None:
+    supervisor, elected = Supervisor(), Elected()
+    running: set[str] = set()
+    changed = asyncio.Event()
+
+    def task(name: str, runs: Runs) -> Task:
+        async def run() -> None:
+            running.add(name)
+            changed.set()
+            try:
+                await asyncio.Event().wait()
+            finally:
+                running.discard(name)
+                elected.told.append(f"{name} stopped")
+                changed.set()
+
+        return Task(name, run, runs, is_vital=True)
+
+    async def until(*names: str) -> None:
+        while running != set(names):
+            changed.clear()
+            await changed.wait()
+
+    tasks = [task("watch", Runs.EVERYWHERE), task("trail", Runs.ON_THE_LEADER), task("reading", Runs.STANDING_BY)]
+    async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+        group.create_task(supervisor.run(tasks, _nothing, elected))
+        await until("watch", "reading")
+        for _ in range(2):
+            elected.told.clear()
+            elected.wins.set()
+            await until("watch", "trail")
+            assert elected.told == ["reading stopped", "began"]
+            elected.wins.clear()
+            lost, elected.lost = elected.lost, asyncio.Event()
+            lost.set()
+            await until("watch", "reading")
+            assert elected.told[2:] == ["trail stopped", "ended"]
+        supervisor.stop.set()
+
+
+async def test_a_vital_task_of_the_leader_that_fails_stops_the_process() -> None:
+    elected = Elected()
+    elected.wins.set()
+    failing = Task("trail", _defect, Runs.ON_THE_LEADER, is_vital=True)
+    async with asyncio.timeout(10):
+        with pytest.raises(KeyError, match="detail"):
+            await Supervisor().run([failing], _nothing, elected)
+    assert elected.told == ["began", "ended"]

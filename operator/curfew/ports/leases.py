@@ -14,7 +14,8 @@ class Lease:
     acquired: datetime | None = None  # when this holder began to lead; None if that cannot be read
     renewed: datetime | None = None  # when the holder wrote it last; None if that cannot be read
     transitions: int = 0  # how often the holder changed
-    version: str = ""  # what `replace` compares; empty for a Lease that is not stored
+    version: str = ""  # what `replace_lease` compares; empty for a Lease that is not stored
+    uid: str = ""  # the same
 
 
 class Leases(Protocol):
@@ -31,6 +32,6 @@ class Leases(Protocol):
     async def replace_lease(self, namespace: str, name: str, lease: Lease) -> Lease:
         """Write a Lease in place of exactly its `version` and return it as stored.
 
-        Raise `Conflict` if another version is stored, `NotFound` if there is none.
+        Raise `Conflict` if another version is stored, `NotFound` or `Conflict` if there is none.
         """
         ...

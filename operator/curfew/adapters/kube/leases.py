@@ -40,7 +40,8 @@ class KubeLeases:
 
     async def replace_lease(self, namespace: str, name: str, lease: Lease) -> Lease:
         """Write a Lease in place of exactly its `version` and return it as stored."""
-        body = _manifest(namespace, name, lease, {"resourceVersion": lease.version})
+        # Without the UID, a PUT would make a Lease that was deleted, whatever the version.
+        body = _manifest(namespace, name, lease, {"resourceVersion": lease.version, "uid": lease.uid})
         try:
             return _read(await self._call("replace_lease", "PUT", namespace, name, body))
         except Absent as error:
@@ -88,6 +89,7 @@ def _read(body: Mapping[str, Any]) -> Lease:
         renewed=_time(spec.get("renewTime")),
         transitions=transitions if isinstance(transitions, int) else 0,
         version=str(body["metadata"]["resourceVersion"]),
+        uid=str(body["metadata"]["uid"]),
     )
 
 

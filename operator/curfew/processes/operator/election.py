@@ -182,7 +182,7 @@ class Election:
                 stored = await self._leases.create_lease(*self._place, wanted)
             else:
                 changes = seen.transitions + (seen.holder != self._me)
-                wanted = replace(wanted, transitions=changes, version=seen.version)
+                wanted = replace(wanted, transitions=changes, version=seen.version, uid=seen.uid)
                 stored = await self._leases.replace_lease(*self._place, wanted)
         except (AlreadyExists, Conflict, NotFound):
             return  # another was faster

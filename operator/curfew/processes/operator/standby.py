@@ -21,6 +21,12 @@ MOST_SECONDS: Final = 0.35
 AGAIN: Final = timedelta(seconds=1)
 """How soon the replica in office looks again at what it left alone because it could not show that it leads."""
 
+WORKS_SECONDS: Final = 0.15
+"""For how long after an end that another replica was faster with, that replica counts as at work."""
+
+PATIENCE_SECONDS: Final = 1.0
+"""How long an end is left to a replica that is at work, at most: it may have hundreds to send."""
+
 CLOCK_SECONDS: Final = 1.0
 """How soon to look again, if our clock is wrong and another replica leads."""
 
@@ -67,17 +73,26 @@ class Courtesy:
         self._leading = leading
         self._clock_state = clock_state
         self._jitter = jitter
+        self._others_worked_at = float("-inf")  # when an end was last left to another replica, and was done
 
     async def is_our_turn(self, key: str, binding: Binding) -> bool:
         """Wait for the turn of this replica, and return whether the binding with this key is still to be removed.
 
         The leader does not wait, and nobody waits if nobody leads (promise P3).
         """
-        if not self._leading.leads and self._leading.is_held:
-            await asyncio.sleep(LEAST_SECONDS + (MOST_SECONDS - LEAST_SECONDS) * self._jitter())
-            # A fast clock must not cut access short that another clock keeps.
-            while not self._clock_state().ok and not self._leading.leads and self._leading.is_held:  # noqa: ASYNC110
-                await asyncio.sleep(CLOCK_SECONDS)
+        loop = asyncio.get_running_loop()
+        began, pause = loop.time(), LEAST_SECONDS + (MOST_SECONDS - LEAST_SECONDS) * self._jitter()
+        while not self._leading.leads and self._leading.is_held:
+            await asyncio.sleep(pause)
             known = self._store.binding(key)
-            return known is not None and known.uid == binding.uid
+            if known is None or known.uid != binding.uid:
+                self._others_worked_at = loop.time()
+                return False
+            if self._clock_state().ok:
+                are_at_work = loop.time() - self._others_worked_at < WORKS_SECONDS
+                if not are_at_work or loop.time() - began >= PATIENCE_SECONDS:
+                    return True
+                pause = LEAST_SECONDS
+            else:
+                pause = CLOCK_SECONDS  # a fast clock must not cut access short that another clock keeps
         return True

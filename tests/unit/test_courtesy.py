@@ -1,0 +1,120 @@
+"""Who waits before an end is sent: a replica that does not lead, while another one does."""
+
+import asyncio
+import functools
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from curfew.core.facts import ClockState
+from curfew.processes.operator.known import Store
+from curfew.processes.operator.standby import Alone, Courtesy
+from tests.support.builders import NOON
+from tests.support.stage import Standing
+
+pytestmark = pytest.mark.looptime(start=0)
+
+AGREES = ClockState(ok=True, reason="ClockAgrees", message="", since=NOON)
+
+
+def a_binding(number: str = "1") -> dict[str, Any]:
+    return {
+        "metadata": {
+            "name": f"curfew-r{number}",
+            "namespace": "payments",
+            "uid": f"b{number}",
+            "resourceVersion": "1",
+            "creationTimestamp": "2026-11-23T12:00:00Z",
+            "labels": {"curfew.dev/request-uid": f"r{number}"},
+            "annotations": {},
+        },
+        "subjects": [],
+    }
+
+
+@pytest.mark.parametrize(
+    ("standing", "least", "most"),
+    [
+        (Standing(), 0.0, 0.0),
+        (Standing(leads=False, is_in_office=False), 0.1, 0.35),
+        (Standing(leads=False, is_in_office=False, is_held=False), 0.0, 0.0),
+    ],
+    ids=["the leader", "a standby", "nobody leads"],
+)
+async def test_how_long_an_end_waits(standing: Standing, least: float, most: float) -> None:
+    store = Store()
+    store.see_binding(a_binding())
+    binding = store.binding("r1")
+    assert binding is not None
+    for lot, expected in ((0.0, least), (1.0, most)):
+        courtesy = Courtesy(store, standing, lambda: AGREES, functools.partial(float, lot))
+        began = asyncio.get_running_loop().time()
+        assert await courtesy.is_our_turn("r1", binding)
+        assert asyncio.get_running_loop().time() - began == pytest.approx(expected)
+
+
+async def test_what_the_leader_has_ended_meanwhile_is_not_ended_again() -> None:
+    store = Store()
+    store.see_binding(a_binding())
+    binding = store.binding("r1")
+    assert binding is not None
+    courtesy = Courtesy(store, Standing(leads=False, is_in_office=False), lambda: AGREES)
+    asking = asyncio.create_task(courtesy.is_our_turn("r1", binding))
+    await asyncio.sleep(0.05)
+    store.see_binding_deleted(a_binding())
+    assert not await asking
+
+
+async def test_a_leader_that_is_at_work_is_left_its_ends_for_a_second_at_most() -> None:
+    store = Store()
+    store.see_binding(a_binding())
+    store.see_binding(a_binding("2"))
+    first, second = store.binding("r1"), store.binding("r2")
+    assert first is not None
+    assert second is not None
+    courtesy = Courtesy(store, Standing(leads=False, is_in_office=False), lambda: AGREES, lambda: 0.0)
+    loop = asyncio.get_running_loop()
+
+    async def leader_works() -> None:
+        while True:
+            store.see_binding(a_binding("3"))
+            third = store.binding("r3")
+            assert third is not None
+            asking = asyncio.create_task(courtesy.is_our_turn("r3", third))
+            await asyncio.sleep(0.05)
+            store.lose_binding(third)
+            assert not await asking
+
+    working = asyncio.create_task(leader_works())
+    await asyncio.sleep(0.2)
+    began = loop.time()
+    assert await courtesy.is_our_turn("r1", first)
+    assert 0.99 < loop.time() - began < 1.2
+    working.cancel()
+    await asyncio.sleep(1)
+    began = loop.time()
+    assert await courtesy.is_our_turn("r2", second)
+    assert loop.time() - began == pytest.approx(0.1)
+
+
+async def test_a_clock_that_is_wrong_ends_nothing_while_another_replica_leads() -> None:
+    store, standing, clock = Store(), Standing(leads=False, is_in_office=False), [replace(AGREES, ok=False)]
+    store.see_binding(a_binding())
+    binding = store.binding("r1")
+    assert binding is not None
+    asking = asyncio.create_task(Courtesy(store, standing, lambda: clock[0]).is_our_turn("r1", binding))
+    await asyncio.sleep(30)
+    assert not asking.done()
+    standing.is_held = False
+    async with asyncio.timeout(2):
+        assert await asking
+
+
+async def test_a_process_that_is_alone_never_waits() -> None:
+    store = Store()
+    store.see_binding(a_binding())
+    binding = store.binding("r1")
+    assert binding is not None
+    assert await Courtesy(store, Alone(), lambda: replace(AGREES, ok=False)).is_our_turn("r1", binding)
+    assert asyncio.get_running_loop().time() == 0
