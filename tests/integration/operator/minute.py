@@ -149,7 +149,7 @@ async def _without_policy(minute: Minute, place: Place) -> None:
     asked = await place.ask(place.people.carol, "debugg")
     minute.first_words["policy"] = await asked.said("Ready", "PolicyNotFound")
     await asked.closed(A_MINUTE)
-    minute.request_without_policy = await _told(asked)
+    minute.request_without_policy = await _told(asked, "Rejected")
 
 
 async def _without_role(minute: Minute, place: Place) -> None:
@@ -169,7 +169,7 @@ async def _without_role(minute: Minute, place: Place) -> None:
     asked = await place.ask(place.people.carol, "ghost")
     minute.first_words["role"] = await asked.said("Ready", "RoleNotFound")
     await asked.closed(A_MINUTE)
-    minute.request_without_role = await _told(asked)
+    minute.request_without_role = await _told(asked, "Rejected")
     rules = [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list"]}]
     role = {
         "apiVersion": "rbac.authorization.k8s.io/v1",

@@ -5,7 +5,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.support.builders import ALICE, BOB, a_decision, a_role
+from curfew.api.times import parse_time
+from tests.support.builders import ALICE, BOB, CAROL, a_decision, a_role
 from tests.support.stage import FakeTrail, Stage, active, pending
 from tests.support.world import FailurePlan
 
@@ -88,6 +89,34 @@ async def test_the_end_that_was_told_is_the_end(restarts: bool) -> None:
     assert (stage.phase(), stage.cluster.status("inc-4711")["endReason"]) == ("Failed", "TermsChanged")
     assert stage.cluster.bindings_made == []
     assert stage.events(uid)[-3:] == ["review.submitted", "grant.activation_failed", "request.closed"]
+
+
+@pytest.mark.parametrize("removed_by", [CAROL, None])
+async def test_a_process_that_dies_before_the_status_leaves_the_end_in_the_log(removed_by: str | None) -> None:
+    """The next one starts after the window, and shows what happened then (promise P10)."""
+    stage = Stage()
+    uid = await active(stage)
+    with slow_log():
+        if removed_by is not None:
+            stage.cluster.decide("inc-4711", a_decision(removed_by, "Revoke"))
+        else:
+            stage.cluster.delete("RoleBinding", f"curfew-{uid}")
+        await stage.settle()
+    stage.trail.flush()
+    ended_at = stage.clock.now()
+    told = stage.events(uid)
+    assert (stage.phase(), told[-1]) == ("Active", "request.closed")
+
+    stage.clock.advance(hours=2)
+    stage.restart()
+    await stage.settle()
+
+    reason = "RevokedByApprover" if removed_by is not None else "BindingRemoved"
+    status = stage.cluster.status("inc-4711")
+    assert (status["phase"], status["endReason"]) == ("Revoked", reason)
+    assert parse_time(status["endedAt"]) == ended_at
+    assert status["outbox"] == []
+    assert (stage.events(uid), len(stage.closed)) == (told, 1)
 
 
 async def test_a_decision_between_the_records_and_the_status_is_recorded_too() -> None:
