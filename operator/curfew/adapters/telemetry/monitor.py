@@ -57,7 +57,7 @@ class MonitorTelemetry(LogMetrics):
             "events_dropped",
             "Kubernetes Events that were not posted.",
             "reason",
-            ("QueueFull", "Refused", "Unavailable"),
+            ("QueueFull", "Refused", "Superseded", "Unavailable"),
         )
         self._waiting = self._gauge("activity_waiting_bytes", "Bytes of audit events that arrived and are not done.")
         self._feed = self._histogram(
@@ -176,7 +176,7 @@ class MonitorTelemetry(LogMetrics):
         self._detection_losses = {**unreadable, "": dropped}
 
     def event_dropped(self, reason: str) -> None:
-        """Count an Event that was not posted: QueueFull, Refused or Unavailable."""
+        """Count an Event that was not posted: QueueFull, Refused, Superseded or Unavailable."""
         self._events_dropped.labels(reason).inc()
 
     def set_waiting(self, size: int) -> None:

@@ -120,7 +120,7 @@ class Telemetry(LogMetrics):
             "events_dropped",
             "Kubernetes Events that Curfew gave up writing.",
             "reason",
-            ("QueueFull", "Refused", "Unavailable"),
+            ("QueueFull", "Refused", "Superseded", "Unavailable"),
         )
         self._errors = self._counter_of(
             "reconcile_errors", "Failed passes over a request; each is repeated.", "kind", ("Unavailable", "Unreadable")
@@ -267,7 +267,7 @@ class Telemetry(LogMetrics):
         self._sweeper_overdue.set(int(overdue))
 
     def events_dropped(self, reason: str) -> None:
-        """Count a dropped Kubernetes Event: QueueFull, Refused or Unavailable."""
+        """Count a dropped Kubernetes Event: QueueFull, Refused, Superseded or Unavailable."""
         self._dropped.labels(reason).inc()
 
     def reconcile_error(self, kind: str) -> None:
