@@ -10,27 +10,29 @@ def plain(value: Any) -> Any:
     """Return a value without times, tuples and dataclasses; fields that are None or empty tuples are left out."""
     if isinstance(value, datetime):
         return told_time(value)
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        told = {}
-        for name in _names_of(type(value)):
-            part = getattr(value, name)
-            # Most parts are texts, and every record of a log passes here.
-            if type(part) is str:
-                told[name] = part
-            elif part is not None and part != ():
-                told[name] = plain(part)
-        return told
     if isinstance(value, tuple):
         return [plain(part) for part in value]
-    return value
+    kind: Any = type(value)
+    if (names := _names_of(kind)) is None:
+        return value
+    told = {}
+    for name in names:
+        part = getattr(value, name)
+        # Most parts are texts, and every record of a log passes here.
+        if type(part) is str:
+            told[name] = part
+        elif part is not None and part != ():
+            told[name] = plain(part)
+    return told
 
 
 def told_time(at: datetime) -> str:
     """Return an instant (aware) in UTC, to the microsecond if it is not on a second."""
-    text = at.astimezone(UTC).isoformat(timespec="microseconds" if at.microsecond else "seconds")
-    return text.replace("+00:00", "Z")
+    in_utc = at if at.tzinfo is UTC else at.astimezone(UTC)
+    return f"{in_utc.isoformat(timespec='microseconds' if at.microsecond else 'seconds')[:-6]}Z"  # without +00:00
 
 
 @functools.cache
-def _names_of(kind: type[Any]) -> tuple[str, ...]:
-    return tuple(field.name for field in dataclasses.fields(kind))
+def _names_of(kind: type[Any]) -> tuple[str, ...] | None:
+    """Return the names of a dataclass's fields, or None for another type."""
+    return tuple(field.name for field in dataclasses.fields(kind)) if dataclasses.is_dataclass(kind) else None

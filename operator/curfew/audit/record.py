@@ -5,6 +5,7 @@ values are strings, integers, booleans, lists and objects; unknown values are le
 """
 
 import dataclasses
+import functools
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -189,6 +190,7 @@ def identity(body: Mapping[str, Any]) -> tuple[str, str, str]:
     return id_, event, subject
 
 
+@functools.lru_cache(maxsize=1024)  # each step of a story looks for the same few records
 def record_id(subject: str, event: str, qualifier: str = "") -> str:
     """Return the id of a record: the same event has the same id each time, so that a retry appends nothing twice."""
     parts = (SCHEMA, subject, event, qualifier)
