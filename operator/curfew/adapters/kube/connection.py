@@ -5,7 +5,6 @@ It is sent to the API server only, never to the target of a redirect.
 """
 
 import asyncio
-import copy
 import math
 import os
 from collections.abc import Awaitable, Callable, Iterator, Mapping
@@ -14,14 +13,14 @@ from contextvars import ContextVar
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
 import yaml
 from aiohttp import hdrs
-from kubernetes.aio.client import ApiClient, Configuration
-from kubernetes.aio.config import ConfigException, load_kube_config
 
+from curfew.adapters.kube.access import Access
 from curfew.adapters.kube.failures import NoCluster
 from curfew.ports import Clock
 
@@ -100,17 +99,14 @@ class Token:
 class Connection:
     """How to reach one API server: makes sessions that are authenticated and verified."""
 
-    def __init__(self, configuration: Configuration, token: Token) -> None:
-        """Take the configuration for `kubernetes.aio`, and the token."""
-        self.server: str = configuration.host
+    def __init__(self, access: Access, token: Token) -> None:
+        """Take the way to the API server, and the token. The certificates are read now, so that a bad one is found now."""
+        self.server = access.host
         server = urlsplit(self.server)
         self._origin = (server.scheme, server.hostname, server.port or (443 if server.scheme == "https" else 80))
-        self._configuration = configuration
+        self._access = access
         self._token = token
-        # Python 3.13 refuses certificates without an authority key identifier; some clusters have them. Chain and name
-        # are verified all the same.
-        configuration.disable_strict_ssl_verification = True
-        self._tls = ApiClient(configuration).rest_client.ssl_context  # read now, so that a bad certificate is found now
+        self._tls = access.tls()
         self._clock: Clock | None = None
         self._compare: CompareClocks = _nobody
 
@@ -122,17 +118,13 @@ class Connection:
             middlewares=(self._authenticated,),
             trust_env=False,  # looking for proxies in the environment takes more than half of a call's CPU
             headers={hdrs.USER_AGENT: agent},
-            proxy=self._configuration.proxy,
+            proxy=self._access.proxy,
             read_bufsize=_READ_BUFFER,
         )
 
     def bearing(self, token: Token) -> "Connection":
         """Return another connection to the same API server, with this token as the only credential."""
-        configuration = copy.deepcopy(self._configuration)
-        configuration.cert_file = configuration.key_file = None  # a certificate would take precedence
-        configuration.username = configuration.password = ""
-        configuration.api_key = {}
-        return Connection(configuration, token)
+        return Connection(self._access.anonymous(), token)  # a certificate would take precedence
 
     def compare_clocks(self, clock: Clock, told: CompareClocks) -> None:
         """For each answer from now on, call `told` with the times of request and answer by `clock`, and its Date."""
@@ -149,8 +141,8 @@ class Connection:
             if sent:
                 raise aiohttp.ServerDisconnectedError(f"connection closed while waiting for the answer to {sent[0]}")
             sent.append(request.method)
-        if self._configuration.tls_server_name:
-            request.server_hostname = self._configuration.tls_server_name
+        if self._access.server_name:
+            request.server_hostname = self._access.server_name
         token = await self._token.current()
         if token:
             request.headers[hdrs.AUTHORIZATION] = token
@@ -204,23 +196,26 @@ async def find_cluster(
 async def _from_pod(environ: Mapping[str, str], service_account: Path) -> Connection:
     """Return the connection that Kubernetes gave this pod."""
     host, port = environ["KUBERNETES_SERVICE_HOST"], environ.get("KUBERNETES_SERVICE_PORT", "443")
-    configuration = Configuration(host=f"https://{f'[{host}]' if ':' in host else host}:{port}")
-    configuration.ssl_ca_cert = str(service_account / "ca.crt")
+    access = Access(f"https://{f'[{host}]' if ':' in host else host}:{port}", ca_file=str(service_account / "ca.crt"))
 
     async def read() -> str:
         return _bearer(service_account / "token")
 
     with _usable(f"the service account in {service_account}"):
-        return Connection(configuration, Token(await read(), read, _FILE_TOKEN_AGE))
+        return Connection(access, Token(await read(), read, _FILE_TOKEN_AGE))
 
 
 async def _from_kubeconfig(paths: str) -> Connection:
     """Return the connection in the current context of a kubeconfig. Several files are separated as in KUBECONFIG."""
+    # The official client is imported only for a kubeconfig: it takes 17 MB and a third of a second, and a pod needs none of it.
+    from kubernetes.aio.client import Configuration
+    from kubernetes.aio.config import ConfigException, load_kube_config
+
     _check_there_is_one(paths)
 
-    async def load() -> Configuration:
+    async def load() -> Any:
         configuration = Configuration()
-        with _usable(f"the kubeconfig {paths}"):
+        with _usable(f"the kubeconfig {paths}", ConfigException):
             await load_kube_config(paths, client_configuration=configuration, persist_config=False)
         return configuration
 
@@ -230,7 +225,7 @@ async def _from_kubeconfig(paths: str) -> Connection:
 
     configuration = await load()
     with _usable(f"the kubeconfig {paths}"):
-        return Connection(configuration, Token(_header(configuration), read, math.inf))
+        return Connection(_access(configuration), Token(_header(configuration), read, math.inf))
 
 
 def _check_there_is_one(paths: str) -> None:
@@ -240,16 +235,31 @@ def _check_there_is_one(paths: str) -> None:
 
 
 @contextmanager
-def _usable(source: str) -> Iterator[None]:
-    """Turn every error in reading a source into `NoCluster`."""
+def _usable(source: str, *errors: type[Exception]) -> Iterator[None]:
+    """Turn every error in reading a source, and these as well, into `NoCluster`."""
+    # A kubeconfig of an unexpected shape ends in any of these.
+    expected: tuple[type[Exception], ...] = (OSError, yaml.YAMLError, AttributeError, KeyError, TypeError, ValueError)
     try:
         yield
-    # A kubeconfig of an unexpected shape ends in any of these.
-    except (ConfigException, OSError, yaml.YAMLError, AttributeError, KeyError, TypeError, ValueError) as error:
+    except (*expected, *errors) as error:
         raise NoCluster(f"{source} cannot be used: {error}") from error
 
 
-def _header(configuration: Configuration) -> str:
+def _access(configuration: Any) -> Access:
+    """Return what the official client found in a kubeconfig."""
+    return Access(
+        configuration.host,
+        ca_file=configuration.ssl_ca_cert,
+        ca_data=configuration.ca_cert_data,
+        cert_file=configuration.cert_file,
+        key_file=configuration.key_file,
+        is_verified=configuration.verify_ssl,
+        server_name=configuration.tls_server_name,
+        proxy=configuration.proxy,
+    )
+
+
+def _header(configuration: Any) -> str:
     """Return the Authorization header for a kubeconfig, or an empty text if it needs none."""
     # A file's last newline is not part of its token.
     return str(configuration.api_key.get("BearerToken") or "").strip()
