@@ -147,7 +147,7 @@ spec:
 {{- /* "true" if what is installed is of a chart with one operator, which knew no Lease. Without a cluster to ask, it is not. */}}
 {{- define "curfew.ranAlone" -}}
 {{- $deployment := lookup "apps/v1" "Deployment" .Release.Namespace "curfew" }}
-{{- if and $deployment (not (lookup "coordination.k8s.io/v1" "Lease" .Release.Namespace "curfew")) -}}
+{{- if and $deployment (not (lookup "rbac.authorization.k8s.io/v1" "Role" .Release.Namespace "curfew-lease")) -}}
 true
 {{- end }}
 {{- end }}

@@ -2,7 +2,8 @@
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+import tarfile
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -16,13 +17,8 @@ from tools.servers.build import binary
 from tools.servers.cluster import run_command
 from tools.servers.ports import LOOPBACK
 
-ONE_REPLICA: Final = Path(__file__).parent / "one-replica.tgz"
-"""The chart as it was with one replica and the strategy Recreate, as Helm takes it:
-
-    git archive --prefix=curfew/ f10d428:charts/curfew | gzip -n9
-
-A package and not a look into the history, because a clone may be shallow.
-"""
+PREVIOUS: Final = Path(__file__).parent / "previous"
+"""The chart and the operator of the version before, packed; its README has the commands."""
 
 OURS: Final = "app.kubernetes.io/name=curfew"
 KINDS: Final = (
@@ -33,6 +29,8 @@ KINDS: Final = (
     *("mutatingadmissionpolicies", "mutatingadmissionpolicybindings"),
 )
 """Everything that a chart of ours makes, but the definitions."""
+
+READY_SECONDS: Final = 60.0
 
 Objects = dict[str, dict[str, Any]]
 
@@ -45,7 +43,7 @@ class Release:
         self.cluster = cluster
         self._helm = binary(helm)
         self._folder = folder
-        self._store = ""
+        self._previous = ""
 
     def helm(self, *arguments: str) -> Done:
         """Run this Helm as the admin; fail with its words if it fails."""
@@ -53,10 +51,13 @@ class Release:
         command = [str(self._helm), *arguments, "--namespace", SYSTEM]
         return run_command(command, environ, stdin=None, check=True, timeout=120)
 
-    def install(self, chart: Path, store: str) -> None:
-        """Install a chart with the trail in a store, for all namespaces with the label."""
+    def install_previous(self, store: str) -> None:
+        """Install the version before with the trail in a store, for all namespaces with the label."""
+        with tarfile.open(PREVIOUS / "operator.tar.xz") as packed:
+            packed.extractall(self._folder, filter="data")
+        self._previous = str(self._folder / "operator")
         values = f"config.audit.url={store},config.audit.retention=1d,roles={{view}},optIn.enabled=true"
-        self.helm("install", "curfew", str(chart), "--create-namespace", "--set", values)
+        self.helm("install", "curfew", str(PREVIOUS / "chart.tgz"), "--create-namespace", "--set", values)
         definitions = [f"crd/{kind}.curfew.dev" for kind in ("accessrequests", "accesspolicies", "accesslocks")]
         self.cluster.kubectl("wait", "--for=jsonpath={.status.conditions}", *definitions)
         self.cluster.kubectl("wait", "--for=condition=Established", *definitions)
@@ -76,14 +77,15 @@ class Release:
         return {f"{each['kind']} {each['metadata']['name']}": _as_written(each) for each in items}
 
     @contextmanager
-    def operators(self, *pods: str) -> Iterator[Sequence[OperatorProcess]]:
+    def operators(self, *pods: str, previous: bool = False) -> Iterator[Sequence[OperatorProcess]]:
         """Run an operator for each pod, with the settings, the key and the rights that it would have; end them well."""
-        running = [self._operator(pod) for pod in pods]
+        code = {"PYTHONPATH": self._previous} if previous else {}
+        running = [self._operator(pod, code) for pod in pods]
         try:
             for operator in running:
                 operator.start()
             for operator in running:
-                operator.await_listed(60)
+                operator.await_ready(READY_SECONDS)
             yield running
         except BaseException:
             for operator in running:
@@ -92,7 +94,7 @@ class Release:
         for operator in running:
             operator.stop()
 
-    def _operator(self, pod: str) -> OperatorProcess:
+    def _operator(self, pod: str, code: Mapping[str, str]) -> OperatorProcess:
         folder = self._folder / pod
         folder.mkdir(parents=True, exist_ok=True)
         settings = self.cluster.settings()
@@ -102,7 +104,7 @@ class Release:
             kubeconfig=self.cluster.operator_kubeconfig(folder / "kubeconfig"),
             signing_key=key,
             store=settings["audit"]["url"],
-            environ={**self.cluster.environment.s3.env(), "POD_NAME": pod},
+            environ={**self.cluster.environment.s3.env(), "POD_NAME": pod, **code},
         )
         settings["audit"]["keyFile"] = "key.pem"
         settings["server"] = {"host": LOOPBACK, "port": operator.port}

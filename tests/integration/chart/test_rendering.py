@@ -37,7 +37,6 @@ def test_the_defaults_are_whole() -> None:
         "Deployment": 1,
         "Service": 1,
         "CronJob": 1,
-        "Lease": 1,
         "PodDisruptionBudget": 1,
         "PriorityClass": 1,
         "FlowSchema": 1,

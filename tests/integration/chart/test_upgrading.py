@@ -1,4 +1,7 @@
-"""From one operator to two and back, with grants that are active: by Helm 3, which patches, and by Helm 4, which applies."""
+"""From one operator to two and back, with grants that are active: by Helm 3, which patches, and by Helm 4, which applies.
+
+The operator of before is the code of before.
+"""
 
 from asyncio import to_thread
 from collections.abc import Callable, Iterator
@@ -7,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.chart.releases import ONE_REPLICA, Objects, Release
+from tests.integration.chart.releases import Objects, Release
 from tests.integration.installed import Installed
 from tests.integration.operator.place import Asked, Place, now
 from tests.integration.operator.stage import a_stage
 from tools.servers.environment import Environment
 
 ADDED = {
-    *("Lease curfew", "Role curfew-lease", "RoleBinding curfew-lease", "PodDisruptionBudget curfew"),
+    *("Role curfew-lease", "RoleBinding curfew-lease", "PodDisruptionBudget curfew"),
     *("PriorityClass curfew", "FlowSchema curfew-ends", "PriorityLevelConfiguration curfew-ends"),
 }
 """What there is with two operators and not with one."""
@@ -61,11 +64,10 @@ async def test_from_one_operator_to_two_and_back(
         assert gone >= end
         record_property(f"{what}, removed after", f"{(gone - end).total_seconds() * 1000:.0f} ms")
 
-    release.install(ONE_REPLICA, store)
+    release.install_previous(store)
     before = release.objects()
     async with a_stage(apart, tmp_path) as stage:
-        with release.operators("curfew-old") as (old,):
-            old.await_ready(LONG)
+        with release.operators("curfew-old", previous=True):
             place = await stage.place(opted_in=False)
             apart.kubectl("label", "namespace", place.namespace, "curfew.dev/grants=enabled")
             stays, _ = await granted(place, timedelta(hours=1))
@@ -73,18 +75,21 @@ async def test_from_one_operator_to_two_and_back(
             await to_thread(release.upgrade)  # whoever watches goes on
             first_time = await to_thread(release.objects)
             await ends("a grant of before the upgrade", *first)
-        with release.operators("curfew-a") as (a,):
-            a.await_ready(LONG)
+        with release.operators("curfew-a", "curfew-b"):
             await to_thread(release.upgrade)
             between = await to_thread(release.objects)
             second = await granted(place, SHORT)
             await to_thread(release.helm, "rollback", "curfew", "1")
             after = await to_thread(release.objects)
             await ends("a grant of before the rollback", *second)
-        with release.operators("curfew-again") as _:
+        with release.operators("curfew-again", previous=True):
             assert (await stays.binding_now()).is_ok
             (await stays.decide(place.people.bob, "Revoke")).done()
-            await stays.unbound(LONG)
+            third = await place.active(place.people.alice)
+            (await third.decide(place.people.bob, "Revoke")).done()
+            for asked in (stays, first[0], second[0], third):
+                await asked.unbound(LONG)
+                await asked.closed(LONG)
     release.helm("uninstall", "curfew")
 
     assert deployed(before) == deployed(after) == (1, RECREATE)
