@@ -131,6 +131,8 @@ class Playing:
         await self.replicas.start(second)
         begins = now() + ASKING
         told.ending = await self.ask(ENDS, notBefore=format_time(begins))
+        for asked in told.ending:
+            await asked.answered(SOON)
         await self.goodbye(first, second)
         await self.replicas.start(first)
         await self.stand_still(second, first)
