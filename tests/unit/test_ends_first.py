@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import pytest
 
+from curfew.adapters.kube import cluster
 from curfew.api.times import format_time
 from curfew.core.keys import Key
 from curfew.processes.operator.ends import LONGEST_HOLD, SENT_AT_ONCE
@@ -191,3 +192,8 @@ async def test_grants_that_begin_together_are_announced_together_and_made_before
 
 def _last(calls: Sequence[str], call: str) -> int:
     return max(n for n, one in enumerate(calls) if one == call)
+
+
+def test_each_end_that_holds_nothing_up_has_a_connection() -> None:
+    """The API server's adapter keeps as many for ends alone."""
+    assert cluster._REVOKING_CONNECTIONS == SENT_AT_ONCE
