@@ -1,5 +1,6 @@
 """What the operator recalls of its log: open stories, policies, and who was refused lately."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
@@ -11,7 +12,7 @@ from curfew.audit.segment import Head, seal
 from curfew.core.counting import OWN_RECORDS, TallyKey
 from curfew.core.enforcement_records import lost
 from curfew.core.facts import EnforcementState
-from curfew.processes.operator.recall import Recall
+from curfew.processes.operator.recall import GATHER_SECONDS, Recall
 from tests.support.stores import MemoryStore
 from tests.support.trail import LOG, SIGNER, START, a_record, a_story, a_trail, running, settle
 
@@ -128,3 +129,22 @@ def test_the_last_record_of_the_guards_is_remembered() -> None:
     teacher.teach([told, a_record(1)])
 
     assert teacher.memory.last_of_guards == told
+
+
+@pytest.mark.looptime
+@pytest.mark.parametrize(("is_crowded", "segments"), [(True, 1), (False, 10)])
+async def test_records_of_many_turns_come_together(is_crowded: bool, segments: int) -> None:
+    """While turns wait, a segment waits a moment for what they are about to record; otherwise for nothing."""
+    store = MemoryStore()
+    trail = a_trail(store)
+    async with running(trail):
+        await settle()
+        before = len(store.objects)
+        trail.gather_if(lambda: is_crowded)
+        for number in range(10):
+            trail.submit([a_record(number)])
+            await asyncio.sleep(GATHER_SECONDS / 20)
+        await asyncio.sleep(GATHER_SECONDS)
+        await settle()
+
+    assert len(store.objects) - before == segments

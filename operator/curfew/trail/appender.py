@@ -201,6 +201,9 @@ class Appender(Generic[M]):
         self._opening.forget()
         self._keeper.start_over(is_standing_by=True)
 
+    async def gather(self) -> None:
+        """Wait a moment for more records before a segment is written. This class does not wait."""
+
     async def run(self) -> None:
         """Write, until `close` is called or the task is cancelled. Open first if that was not done."""
         if self._head is None:
@@ -247,9 +250,8 @@ class Appender(Generic[M]):
             self._observer.durable(known)
 
     def _leader_changed(self, found: Recovered[M]) -> Record:
-        return records.leader_changed(
-            self._log, found.head, at=self._clock.now(), writer=self._writer, before=found.writer
-        )
+        at, me = self._clock.now(), self._writer
+        return records.leader_changed(self._log, found.head, at=at, writer=me, before=found.writer)
 
     async def _attest_once_begun(self) -> None:
         await self._is_begun.wait()
@@ -269,6 +271,7 @@ class Appender(Generic[M]):
         written_at = loop.time()
         while True:
             await self._wait_for_work(until=written_at + self._heartbeat)
+            await self.gather()
             if self._is_closing and not self._queue:
                 return
             try:

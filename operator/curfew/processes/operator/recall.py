@@ -1,7 +1,8 @@
 """What the operator remembers from its log besides receipts: open stories and policies, and recent refusals."""
 
+import asyncio
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from curfew.audit.receipt import Receipt
@@ -15,6 +16,9 @@ from curfew.processes.operator.open_stories import CLOSED, INTENDED, Carrier, Op
 from curfew.trail import Appender
 from curfew.trail.keys import Keys
 from curfew.trail.memory import REMEMBERED, Memory
+
+GATHER_SECONDS = 0.025
+"""How long a segment waits for more records while many turns are about to make some."""
 
 MOST_ENDS = 8192
 """How many ends of stories are known in full: those of a burst, whose statuses did not show them when a process died."""
@@ -126,6 +130,16 @@ class Trail(Appender[Recall]):
     """The operator's log: an appender, and what is remembered from the log. Nothing is remembered until it is open."""
 
     _seals: Seals | None = None
+    _is_crowded: Callable[[], bool] = staticmethod(lambda: False)
+
+    def gather_if(self, is_crowded: Callable[[], bool]) -> None:
+        """From now on, gather records before each segment if `is_crowded` returns True: many turns are about to make some."""
+        self._is_crowded = is_crowded
+
+    async def gather(self) -> None:
+        """Let the records of many turns come together: a segment costs as much as several of their calls."""
+        if self._is_crowded():
+            await asyncio.sleep(GATHER_SECONDS)
 
     async def prepare(self, keys: Keys) -> None:
         """Make the seals: the records in a status can be read before the log is read."""

@@ -34,6 +34,7 @@ from curfew.processes.operator.revisions import Revisions
 from curfew.processes.operator.roles import RoleWatch
 from curfew.processes.operator.sweeper_watch import SweeperWatch
 from curfew.processes.operator.timekeeping import Timekeeping
+from curfew.processes.operator.turns import AT_ONCE
 from curfew.settings.operator import Settings
 from curfew.trail import People, PunctualStore, UsedNames
 
@@ -175,6 +176,7 @@ def wire(settings: Settings, cluster: KubeCluster, telemetry: Telemetry) -> Part
         others_wait=lambda: queue.waiting > 0,
         leading=election,
     )
+    trail.gather_if(lambda: queue.waiting >= AT_ONCE)
     queue = WorkQueue(reconciler.reconcile, clock, place=reconciler.place, on_error=reporting.failed, due=known.end_of)
     return Parts(
         settings=settings,
