@@ -12,10 +12,12 @@ from typing import Final
 import pytest
 
 from curfew.api.times import parse_time
+from curfew.evidence.history.breach import JudgedPromise
 from tests.integration.installed import Installed
 from tests.integration.operator import courses
 from tests.integration.operator.courses import Walk
 from tests.integration.operator.evidence import Evidence
+from tests.integration.operator.monitors import judged
 from tests.integration.operator.place import SOON, Place
 from tests.integration.operator.stage import a_stage
 from tests.integration.operator.watching import Sight
@@ -211,6 +213,19 @@ def lost_with_the_object(walk: Walk) -> set[str]:
     """Return the events that stood in the status of a request, and nowhere else yet, when somebody deleted it."""
     last = seen_changes(walk)[-1].body["status"]
     return {json.loads(entry["record"])["unmapped"]["curfew"]["event"] for entry in last.get("outbox", ())}
+
+
+def test_the_api_servers_own_log_shows_no_breach(
+    seen: Seen, cluster: Installed, record_property: Callable[[str, object], None]
+) -> None:
+    """What `curfew audit check` looks at, for this namespace: other tests have operators and logs of their own."""
+    assert seen.evidence is not None
+    judgement = judged(cluster.environment.control_plane.audit_log, seen.evidence, seen.place.namespace)
+
+    assert judgement.bindings == sum(walk.course.is_granted for walk in seen.walks)
+    assert [one.sentence for promise in JudgedPromise for one in judgement.breaches[promise] if promise != "P1"] == []
+    assert [one.sentence for promise in JudgedPromise for one in judgement.unclear[promise]] == []
+    record_property("lateness by the API server's log, kills included", judgement.lateness.latest)
 
 
 def test_no_access_without_a_record(seen: Seen) -> None:
