@@ -6,7 +6,7 @@ import io
 import sys
 import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -26,6 +26,7 @@ MOST_FILES: Final = 1_000
 _GZIP: Final = b"\x1f\x8b"
 _WANTED: Final = (b'"rolebindings"', b'"accessrequests"')
 _AT: Final = b'"stageTimestamp":"'
+_MINUTE: Final = len("2026-11-23T12:00")
 _NONE = "it is no event of audit.k8s.io/v1"
 
 Timed = tuple[datetime, CallFact | None]
@@ -42,26 +43,34 @@ def read_api_logs(paths: Sequence[str], counts: ReadingCounts, stack: ExitStack)
 
 
 def read_events(source: str, file: ReadsLines, counts: ReadingCounts) -> Iterator[Timed]:
-    """Yield when each event was written, and the fact in it; None if a history has no use for it."""
+    """Yield when events were written, and the fact in each. Of those without a fact, one a minute, and the last."""
+    minute = last = b""
     for number, line in bounded_lines(file):
         counts.lines += 1
         if line is None:
             counts.refuse(source, number, "it is too long")
             continue
         try:
-            timed = _read(line)
+            if any(word in line for word in _WANTED):
+                timed = _read(line)
+            else:
+                last = _glance(line)
+                if last[:_MINUTE] == minute:
+                    continue
+                minute, timed = last[:_MINUTE], (_time(last), None)
         except (EventRefused, GivenRefused) as error:
             counts.refuse(source, number, str(error))
             continue
         if timed is not None:
             counts.facts += timed[1] is not None
             yield timed
+    if last:
+        with suppress(GivenRefused):
+            yield _time(last), None
 
 
 def _read(line: bytes) -> Timed | None:
     """Return an event, or None for one that shows nothing yet. Raise `EventRefused` or `GivenRefused`."""
-    if not any(word in line for word in _WANTED):
-        return _glance(line), None
     event = parse_document(line, LEVELS)
     if not isinstance(event, dict):
         raise GivenRefused(_NONE)
@@ -71,13 +80,17 @@ def _read(line: bytes) -> Timed | None:
     return call.at, fact_of(call)
 
 
-def _glance(line: bytes) -> datetime:
+def _glance(line: bytes) -> bytes:
     """Return when an event was written that a history has no use for, without reading all of it."""
     place = line.find(_AT)
     if not line.startswith(b"{") or not line.endswith(b"}") or place < 0:
         raise GivenRefused(_NONE)
     begin = place + len(_AT)
-    return instant(line[begin : line.find(b'"', begin, begin + 40)].decode(errors="replace"), "stageTimestamp")
+    return line[begin : line.find(b'"', begin, begin + 40)]
+
+
+def _time(text: bytes) -> datetime:
+    return instant(text.decode(errors="replace"), "stageTimestamp")
 
 
 def _events(path: str, file: ReadsLines, counts: ReadingCounts) -> Iterator[Timed]:

@@ -34,6 +34,14 @@ class _Slot:
     told: list[tuple[str, datetime]] = field(default_factory=list)  # decisions that the trail told first
     begun: list[datetime] = field(default_factory=list)  # requests that the trail told first
     gone_at: list[datetime] = field(default_factory=list)
+    calls: set[str] = field(default_factory=set)  # those that were taken: an event may come twice
+
+    def takes(self, call: str) -> bool:
+        """Note a call, and return whether it is a new one."""
+        if call in self.calls or len(self.calls) >= MOST:
+            return False
+        self.calls.add(call)
+        return True
 
     @property
     def is_empty(self) -> bool:
@@ -56,22 +64,26 @@ class NamedRequests:
         """Take that a call made a request. Curfew's own test of its policies is left out."""
         if is_self_test(fact.namespace, fact.name, fact.by):
             return
-        self.made += 1
         slot = self._slot(fact.namespace, fact.name)
+        if not slot.takes(fact.call):
+            return
+        self.made += 1
         match = next((at for at in slot.begun if self._is_same(fact, at)), None)
         if match is not None:
             slot.begun.remove(match)
-        elif len(slot.made) < MOST and all(fact.call != known.call for known in slot.made):
+        elif len(slot.made) < MOST:
             slot.made.append(fact)
 
     def decide(self, fact: DecisionTaken) -> None:
         """Take that a call decided."""
-        self.decided += 1
         slot = self._slot(fact.namespace, fact.name)
+        if not slot.takes(fact.call):
+            return
+        self.decided += 1
         match = next((one for one in slot.told if one[0] in ("", fact.decision)), None)
         if match is not None:
             slot.told.remove(match)
-        elif len(slot.decided) < MOST and all(fact.call != known.call for known in slot.decided):
+        elif len(slot.decided) < MOST:
             slot.decided.append(fact)
 
     def drop(self, fact: RequestGone) -> None:
