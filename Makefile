@@ -11,7 +11,7 @@ KEEP ?=
 # s3, or file where the S3 server cannot be had.
 STORE ?=
 
-.PHONY: help venv demo quick test soak bench up down check generate runtime clean
+.PHONY: help venv demo quick test soak chaos bench up down check generate runtime clean
 
 help: ## List the commands
 	@echo "Curfew: just-in-time access for Kubernetes. Commands:"
@@ -29,6 +29,9 @@ test: venv ## Run all tests, in about 18 minutes on two cores; the last line cou
 
 soak: venv ## Run all tests with all cases, of which make test tries a random tenth, in about an hour (ARGS="-k word" for some)
 	@$(BIN)/python -m tools.run_tests --soak $(ARGS)
+
+chaos: venv ## Kill, stop, cut off and starve all servers under load for 10 min, and judge what was left (ARGS="--seed 7", --help for more)
+	@$(BIN)/python -m tests.chaos $(ARGS)
 
 bench: venv ## Measure, and show which bounds are met; 15 min (ARGS="append verify" for some, --help for more)
 	@$(BIN)/python -m bench $(ARGS)

@@ -164,6 +164,16 @@ class ControlPlane(Cluster):
         finally:
             server.stop(APISERVER_PATIENCE_SECONDS)
 
+    def kill_etcd(self) -> None:
+        """End etcd without warning, as a power cut would. The API server tries to reach it again and again."""
+        if self._etcd is not None:
+            self._etcd.kill()
+
+    def start_etcd(self) -> None:
+        """Start etcd again at its address, with the same data."""
+        if self._etcd is not None and not self._etcd.is_running:
+            self._etcd = self._start_etcd()
+
     def edit_in_etcd(self, key: str, change: Callable[[Any], Any]) -> None:
         """Change what etcd holds under a key of custom resources, past the API server and all that it checks."""
         found = self._ask_etcd("range", {"key": _base64(key.encode())})

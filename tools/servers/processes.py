@@ -77,6 +77,14 @@ class Server:
         self._signal(signal.SIGKILL)
         self._process.wait()
 
+    def pause(self) -> None:
+        """Keep the process from doing anything, as a machine that stands still would."""
+        self._signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """Let a paused process go on."""
+        self._signal(signal.SIGCONT)
+
     def _signal(self, number: signal.Signals) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, number)

@@ -53,6 +53,13 @@ _newest: dict[tuple[str, str], tuple[Listing, Evidence]] = {}  # by place and ke
 
 
 def read_evidence(client: Any, operator: OperatorProcess) -> Evidence:
+    """Return what an operator's bucket holds, and note for the test that runs what was read. See `fetch_evidence`."""
+    evidence = fetch_evidence(client, operator)
+    was_read(evidence.records)
+    return evidence
+
+
+def fetch_evidence(client: Any, operator: OperatorProcess) -> Evidence:
     """Return what an operator's bucket holds; a log that does not verify raises. `client` is a botocore S3 client.
 
     Who waits for a record asks again and again. So what was read before is read and verified again only if the bucket's
@@ -68,7 +75,6 @@ def read_evidence(client: Any, operator: OperatorProcess) -> Evidence:
         bodies = {key: _body(client, bucket, key, etag) for key, etag in listing}
         evidence = _verified(operator, {key.removeprefix(f"{folder}/"): body for key, body in bodies.items()})
         _newest[asked] = listing, evidence
-    was_read(evidence.records)
     return evidence
 
 
