@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from bench import append, intake, monitored, receipt, search, session, start, verify
 from bench.figures import Figure, as_json, as_table, machine
+from bench.lives import table
 from bench.plan import RECORDS, SECONDS, Plan
 from bench.process import Failed
 from curfew.ports import StoreError
@@ -26,6 +27,7 @@ BENCHES: Mapping[str, tuple[str, Bench]] = {
     "session": (session.ABOUT, session.measure),
     "intake": (intake.ABOUT, intake.measure),
     "monitored": (monitored.ABOUT, monitored.measure),
+    "lives": (table.ABOUT, table.measured),
 }
 """What there is to measure, how long it takes at the default sizes on two cores, and how it is done."""
 

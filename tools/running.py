@@ -40,6 +40,7 @@ class CurfewProcess:
         self.kubeconfig = folder / f"{command}.kubeconfig"
         self.config = folder / f"{command}.yaml"
         self.log = folder / f"{command}.log"
+        self.program: tuple[str, ...] = ("-m", "curfew")  # what Python runs
         self.settings: Settings = {**settings, "server": {"host": LOOPBACK, "port": 0}}
         self._environ = environ
         self._server: Server | None = None
@@ -112,7 +113,7 @@ class CurfewProcess:
         self._port = free_port()
         self.settings["server"]["port"] = self._port
         write_private(self.config, yaml.safe_dump(self.settings).encode())
-        command: list[str | Path] = [sys.executable, "-m", "curfew", self.command, "--config", self.config]
+        command: list[str | Path] = [sys.executable, *self.program, self.command, "--config", self.config]
         server = Server(
             f"curfew {self.command}",
             [*command, "--kubeconfig", self.kubeconfig],

@@ -18,10 +18,14 @@ FIGURES = {
     "session": 3,
     "intake": 6,
     "monitored": 7,
+    "lives": 18,
 }
 
-TRIED = [name for name in BENCHES if name != "monitored" or soaks()]
-"""One takes three minutes, as no grant is shorter than one; tests/integration/monitor/test_apart.py holds what it shows."""
+TRIED = [name for name in BENCHES if name not in ("monitored", "lives") or soaks()]
+"""One takes three minutes, as no grant is shorter than one; tests/integration/monitor/test_apart.py holds what it shows.
+
+Another starts servers of its own; test_lives.py tries it in small.
+"""
 
 
 def test_what_each_bench_yields_is_known() -> None:
