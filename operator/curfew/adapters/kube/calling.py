@@ -68,7 +68,7 @@ async def ask(
         data=None if body is None else encoded(body),
         timeout=aiohttp.ClientTimeout(total=deadline, sock_connect=_CONNECT_DEADLINE),
     ) as response:
-        raw = await _read(response, most)
+        raw = await read_answer(response, most)
     if response.status >= 300:
         raise ErrorResponse(response.status, raw)
     answer = orjson.loads(raw)
@@ -88,7 +88,7 @@ async def ask_for_lines(session: aiohttp.ClientSession, url: str, deadline: floa
         timeout=aiohttp.ClientTimeout(total=deadline, sock_connect=_CONNECT_DEADLINE),
     ) as response:
         if response.status >= 300:
-            raise ErrorResponse(response.status, await _read(response, ANSWER_BYTES))
+            raise ErrorResponse(response.status, await read_answer(response, ANSWER_BYTES))
         read = 0
         async for line in response.content:
             read += len(line)
@@ -106,7 +106,7 @@ def encoded(body: Json | Sequence[Json]) -> bytes:
     return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
 
 
-async def _read(response: aiohttp.ClientResponse, most: int) -> bytes:
+async def read_answer(response: aiohttp.ClientResponse, most: int) -> bytes:
     """Return the whole answer; if it has more than `most` bytes, raise `TooLarge` and leave the rest unread."""
     read = bytearray()
     async for part in response.content.iter_any():

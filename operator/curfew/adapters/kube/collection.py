@@ -8,9 +8,10 @@ from urllib.parse import urlencode
 import aiohttp
 import orjson
 
-from curfew.adapters.kube.calling import CallObserver, observed
+from curfew.adapters.kube.calling import ANSWER_BYTES, CallObserver, observed, read_answer
 from curfew.adapters.kube.connection import Connection
 from curfew.adapters.kube.failures import FAILURES, ErrorResponse, cluster_error
+from curfew.ports import TooLarge
 
 _DEADLINE = 30.0  # seconds for one page
 _SERVER_TIMEOUT = 290  # seconds that one watch lasts
@@ -31,22 +32,40 @@ class CollectionReader:
     """Reads collections of one API server."""
 
     def __init__(
-        self, connection: Connection, observe: CallObserver, *, call: str, page: int, accepts: Accepts = Accepts()
+        self,
+        connection: Connection,
+        observe: CallObserver,
+        *,
+        call: str,
+        page: int,
+        page_bytes: int = ANSWER_BYTES,
+        accepts: Accepts = Accepts(),
     ) -> None:
-        """`call` is the name under which calls are observed, `page` the most objects of one page."""
+        """`call` is the name under which calls are observed, `page` the most objects of one page.
+
+        A page of more than `page_bytes` is asked for again with fewer objects.
+        """
         self._connection = connection
         self._observe = observe
         self._call = call
         self._page = page
+        self._page_bytes = page_bytes
         self._accepts = accepts
 
     async def pages(self, path: str, what: str, selector: str = "") -> AsyncIterator[dict[str, Any]]:
         """Yield all objects of a collection, or those with certain labels, page by page. `what` is for errors."""
-        query = {"limit": str(self._page)} | ({"labelSelector": selector} if selector else {})
+        limit = self._page
+        query = {"labelSelector": selector} if selector else {}
         async with self._connection.session() as session:
             while True:
-                reading = self._read_page(session, path, query)
-                page = await observed(self._observe, self._call, f"list {what}", reading)
+                reading = self._read_page(session, path, query | {"limit": str(limit)})
+                try:
+                    page = await observed(self._observe, self._call, f"list {what}", reading)
+                except TooLarge:
+                    if limit == 1:
+                        raise
+                    limit = max(1, limit // 8)
+                    continue
                 yield page
                 query["continue"] = (page.get("metadata") or {}).get("continue") or ""
                 if not query["continue"]:
@@ -88,7 +107,7 @@ class CollectionReader:
         timeout = aiohttp.ClientTimeout(total=_DEADLINE, sock_connect=5.0)
         headers = {"Accept": self._accepts.page}
         async with session.get(self._url(path, query), headers=headers, timeout=timeout) as response:
-            raw = await response.read()
+            raw = await read_answer(response, self._page_bytes)
         if response.status >= 300:
             raise ErrorResponse(response.status, raw)
         page: dict[str, Any] = orjson.loads(raw)

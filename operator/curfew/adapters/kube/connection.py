@@ -7,6 +7,7 @@ It is sent to the API server only, never to the target of a redirect.
 import asyncio
 import math
 import os
+from asyncio import sslproto
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
@@ -34,6 +35,11 @@ _KEEP_ALIVE = 60.0  # seconds; the API server closes after 90, and a handshake a
 _FILE_TOKEN_AGE = 10.0  # seconds; kubelet renews an hour's token when a fifth of it is left
 _RENEW_PAUSE = 1.0  # seconds between two attempts to replace a refused token
 _READ_BUFFER = 2**21  # bytes; a line of a watch is a whole object
+
+TLS_BUFFER = 2**16
+"""Bytes that asyncio reads at once from a TLS connection. Its own 256 KiB, for each of the 60 in a burst, are 15 MB."""
+
+sslproto.SSLProtocol.max_size = TLS_BUFFER
 
 _sent: ContextVar[list[str] | None] = ContextVar("sent", default=None)
 

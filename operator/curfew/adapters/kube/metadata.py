@@ -1,7 +1,7 @@
 """Listing and watching only the metadata of objects whose contents are not needed until they are asked for.
 
 Anybody who may write Roles in a namespace can make them as large as the API server accepts. So their contents are not
-sent to us, and the metadata is read in small pages.
+sent to us, and the metadata is read in pages of few bytes.
 """
 
 from collections.abc import AsyncIterator
@@ -12,7 +12,8 @@ from curfew.adapters.kube.collection import Accepts, CollectionReader
 from curfew.adapters.kube.connection import Connection
 from curfew.ports import ObjectSeen
 
-_PAGE = 16  # objects; the metadata of one has at most the size of an object, 1.5 MiB
+_PAGE = 250  # objects; the metadata of most has a kilobyte or two
+_PAGE_BYTES = 2**22  # twice the most that the metadata of one object can have
 _ACCEPT = "application/json;as=PartialObjectMetadata{};v=v1;g=meta.k8s.io"
 
 
@@ -21,7 +22,9 @@ class MetadataReader:
 
     def __init__(self, connection: Connection, observe: CallObserver) -> None:
         accepts = Accepts(page=_ACCEPT.format("List"), object=_ACCEPT.format(""))
-        self._reader = CollectionReader(connection, observe, call="list_metadata", page=_PAGE, accepts=accepts)
+        self._reader = CollectionReader(
+            connection, observe, call="list_metadata", page=_PAGE, page_bytes=_PAGE_BYTES, accepts=accepts
+        )
 
     async def list(self, path: str) -> tuple[list[ObjectSeen], str]:
         """Return all objects of a collection, and the version at which they were listed."""
