@@ -25,11 +25,14 @@ def finish(facts: Facts) -> Step | None:
     told = facts.told_end
     if told is None or facts.request.status.phase in lifecycle.FINAL:
         return None
-    if facts.is_gone:
-        return Step(act=Forget()) if facts.story_closed else Step(wake_at=facts.now + _GONE_RECHECK)
-    return clear_outbox(facts) or transition(
+    if facts.is_gone and facts.story_closed:
+        return Step(act=Forget())
+    step = transition(
         facts, told.event, reason=told.reason, detail=told.detail, ended_at=told.ended_at, active=told.active
     )
+    if facts.is_gone:  # there is no status to hold the records: they are handed over until the log has them
+        return Step(submit=step.records, wake_at=facts.now + _GONE_RECHECK)
+    return clear_outbox(facts) or step
 
 
 def finish_recorded(facts: Facts) -> Step | None:
