@@ -95,7 +95,7 @@ class Remover:
         """Record a binding that must be removed and cannot be, once it has resisted for a while. Removal is still tried."""
         now = self._clock.now()
         since = self._store.memories.stuck(uid, now)
-        if now - since < REMOVAL_PATIENCE:
+        if now - since < REMOVAL_PATIENCE or not self._courtesy.is_in_office:
             return
         request = self._store.request(uid)
         told = stories.of_binding(removal.binding)

@@ -21,7 +21,7 @@ MOST_SECONDS: Final = 0.35
 AGAIN: Final = timedelta(seconds=1)
 """How soon the replica in office looks again at what it left alone because it could not show that it leads."""
 
-WORKS_SECONDS: Final = 0.15
+WORKS_SECONDS: Final = 0.1
 """For how long after an end that another replica was faster with, that replica counts as at work."""
 
 PATIENCE_SECONDS: Final = 1.0
@@ -75,6 +75,11 @@ class Courtesy:
         self._jitter = jitter
         self._others_worked_at = float("-inf")  # when an end was last left to another replica, and was done
 
+    @property
+    def is_in_office(self) -> bool:
+        """Whether this replica is the one to tell of what cannot be ended."""
+        return self._leading.is_in_office
+
     async def is_our_turn(self, key: str, binding: Binding) -> bool:
         """Wait for the turn of this replica, and return whether the binding with this key is still to be removed.
 
@@ -82,7 +87,7 @@ class Courtesy:
         """
         loop = asyncio.get_running_loop()
         began, pause = loop.time(), LEAST_SECONDS + (MOST_SECONDS - LEAST_SECONDS) * self._jitter()
-        while not self._leading.leads and self._leading.is_held:
+        while not self._leading.is_in_office and self._leading.is_held:
             await asyncio.sleep(pause)
             known = self._store.binding(key)
             if known is None or known.uid != binding.uid:
@@ -92,7 +97,7 @@ class Courtesy:
                 are_at_work = loop.time() - self._others_worked_at < WORKS_SECONDS
                 if not are_at_work or loop.time() - began >= PATIENCE_SECONDS:
                     return True
-                pause = LEAST_SECONDS
+                pause = LEAST_SECONDS / 2
             else:
                 pause = CLOCK_SECONDS  # a fast clock must not cut access short that another clock keeps
         return True
