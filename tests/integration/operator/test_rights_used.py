@@ -92,8 +92,12 @@ async def live(operator: OperatorProcess, place: Place, read_log: Callable[[Oper
     await closed_story(deleted, operator, read_log)
     async with locked(place, {"person": "nobody"}) as (name, _):
         await shown(people.admin, name, lambda status: "conditions" in status)
-    for asked in active:
+    removed, *others = active
+    # What Curfew did not remove itself, it reads back.
+    await place.kubectl("delete", "rolebinding", f"curfew-{removed.uid}", user="admin")
+    for asked in others:
         (await asked.decide(people.bob, "Revoke")).done()
+    for asked in active:
         await asked.closed()
         await place.sights.requests.gone(asked.uid, SOON)
     operator.await_so(lambda: operator.metric("curfew_audit_anchored_records") > 0, "put up a checkpoint", SOON)
