@@ -143,3 +143,26 @@ async def test_a_role_that_can_be_read_again_can_be_held_again(watched: tuple[St
     stage.cluster.decide("inc-2", a_decision())
     await stage.settle()
     assert (stage.phase(), stage.phase("inc-2")) == ("Revoked", "Active")
+
+
+async def test_a_role_that_changed_and_was_not_read_yet_is_read_for_a_request(watched: tuple[Stage, Source]) -> None:
+    """A request is pinned to what the role is, and not to what it was."""
+    stage, _ = watched
+    key = ("ClusterRole", "", NAME)
+    await asyncio.sleep(1)
+    await stage.settle()
+    (policy,) = stage.store.policies.all()
+    assert stage.store.roles.whole(policy) is not None
+
+    version = stage.cluster.all("ClusterRole")[0]["metadata"]["resourceVersion"]
+    stage.store.roles.note_change(key, str(int(version) + 1))
+    assert stage.store.roles.whole(policy) is None
+    await stage.reconciler.gatherer._roles.read(policy)
+    assert stage.store.roles.whole(policy) is None, "an older version was read"
+
+    stage.cluster.watchers = []
+    stage.cluster.apply(a_role(rules=[{"apiGroups": [""], "resources": ["pods"], "verbs": ["list"]}]))
+    await stage.reconciler.gatherer._roles.read(policy)
+    whole = stage.store.roles.whole(policy)
+    assert whole is not None
+    assert whole.rules[0]["verbs"] == ["list"]

@@ -23,6 +23,7 @@ class KnownRoles:
         self._versions = versions
         self._seen: dict[RoleKey, RoleSeen] = {}
         self._contents = RoleContents()
+        self._behind: dict[RoleKey, int] = {}  # roles that changed and were not read since, with the version to be read
         self._pinned: defaultdict[RoleKey, set[RequestKey]] = defaultdict(set)
         self._offered: defaultdict[RoleKey, set[PolicyKey]] = defaultdict(set)
 
@@ -62,16 +63,25 @@ class KnownRoles:
 
         Return nothing if its rules have not changed.
         """
+        key = _key_of_body(body)
+        if int(body["metadata"]["resourceVersion"]) >= self._behind.get(key, 0):
+            self._behind.pop(key, None)
         if not self._versions.is_news("role", body):
             return frozenset()
         role = read_role(body)
         self._contents.keep(role)
-        return self._see(_key_of_body(body), role.seen)
+        return self._see(key, role.seen)
+
+    def note_change(self, key: RoleKey, version: str) -> None:
+        """Note that there is a version of a role that was not read yet: until it is read, nobody relies on the one before."""
+        if key in self._seen or self.matters(key):
+            self._behind[key] = int(version)
 
     def see_deleted(self, body: Mapping[str, Any]) -> frozenset[Key]:
         """Note that a Role or ClusterRole is gone and return the requests and policies that had pinned or offered it."""
         key = _key_of_body(body)
         known = self._seen.get(key)
+        self._behind.pop(key, None)
         if known is not None or self.matters(key):
             self._versions.bury(str(body["metadata"]["uid"]))
         if known is None or known.uid != body["metadata"]["uid"]:
@@ -83,6 +93,7 @@ class KnownRoles:
 
     def see_unreadable(self, key: RoleKey, uid: str) -> frozenset[Key]:
         """Note that a role's contents cannot be known and return the requests and policies that had pinned or offered it."""
+        self._behind.pop(key, None)
         return self._see(key, RoleSeen(uid, "", permanent=(UNRECOGNISED,)))
 
     def _see(self, key: RoleKey, seen: RoleSeen) -> frozenset[Key]:
@@ -103,7 +114,7 @@ class KnownRoles:
         """Return the role that a policy offers with its rules, as last seen; None if they are not known or it is gone."""
         ref, seen = policy.spec.role_ref, self.offered_by(policy)
         rules = self._contents.of(seen.rules_digest) if seen is not None and seen.uid else None
-        if seen is None or rules is None:
+        if seen is None or rules is None or _offered_by(policy) in self._behind:
             return None
         return Role(str(ref.kind), ref.name, seen.uid, rules, seen.is_aggregated)
 

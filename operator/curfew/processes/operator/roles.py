@@ -76,7 +76,9 @@ class RoleWatch:
             return
         if seen.type == "DELETED":
             self._lose(key, seen.uid)
-        elif self._roles.matters(key):
+            return
+        self._roles.note_change(key, seen.version)
+        if self._roles.matters(key):
             async with self._reading:
                 await self._read(key, seen.uid)
 
