@@ -37,7 +37,7 @@ def a_binding(number: str = "1") -> dict[str, Any]:
     ("standing", "least", "most"),
     [
         (Standing(), 0.0, 0.0),
-        (Standing(leads=False, is_in_office=False), 0.1, 0.35),
+        (Standing(leads=False, is_in_office=False), 0.1, 0.25),
         (Standing(leads=False, is_in_office=False, is_held=False), 0.0, 0.0),
     ],
     ids=["the leader", "a standby", "nobody leads"],

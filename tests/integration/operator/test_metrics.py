@@ -358,6 +358,12 @@ def errors(story: Story) -> None:
     assert total(story.after, "curfew_reconcile_errors_total") == told
 
 
+@figure("curfew_leader")
+def leader(story: Story) -> None:
+    """It is alone, so it leads."""
+    assert series(story.after, "curfew_leader") == {(): 1}
+
+
 @figure("curfew_queue_depth")
 def queue(story: Story) -> None:
     """Nothing waits in the end; `tests/unit/test_queue.py` has a thousand wait."""

@@ -15,7 +15,7 @@ from curfew.core.facts import ClockState
 from curfew.processes.operator.known import Store
 
 LEAST_SECONDS: Final = 0.1
-MOST_SECONDS: Final = 0.35
+MOST_SECONDS: Final = 0.25
 """How long a standby leaves an end to the leader: at least, and at most. By lot, so that not all standbys come together."""
 
 AGAIN: Final = timedelta(seconds=1)
