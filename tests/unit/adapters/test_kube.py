@@ -281,6 +281,50 @@ async def test_a_delete_is_never_sent_twice(server: ApiServer, cluster: KubeClus
     assert len(server.asked) == 2
 
 
+async def test_a_removal_without_an_answer_is_not_followed_by_another_on_a_connection_as_old(
+    server: ApiServer, cluster: KubeCluster
+) -> None:
+    """A load balancer keeps connections to an API server that has died: all that are there are dead (promise P1)."""
+    everybody_is_there, connected = asyncio.Barrier(8), set[object]()
+
+    async def together(request: web.Request) -> web.StreamResponse:
+        connected.add(request.transport)
+        await everybody_is_there.wait()
+        return status(404, "NotFound", "no", name="curfew-1")
+
+    async def dead(request: web.Request) -> web.StreamResponse:
+        assert request.transport is not None
+        if request.transport not in connected:
+            return web.json_response({"kind": "Status", "status": "Success"})
+        request.transport.close()
+        return web.Response()
+
+    server.scripted = [together] * 8
+    await asyncio.gather(*(cluster.delete_binding("payments", "curfew-1", "u0") for _ in range(8)))
+    assert len(connected) == 8
+    server.scripted = [dead] * 8
+    with pytest.raises(Unavailable):
+        await cluster.delete_binding("payments", "curfew-1", "u1")
+    assert await cluster.delete_binding("payments", "curfew-1", "u1") is True
+
+
+async def test_a_removal_that_the_api_server_refuses_costs_no_connection(
+    server: ApiServer, cluster: KubeCluster
+) -> None:
+    """An answer shows that the connection is alive."""
+    seen: list[object] = []
+
+    async def busy(request: web.Request) -> web.StreamResponse:
+        seen.append(request.transport)
+        return status(429, "TooManyRequests", "later")
+
+    server.scripted = [busy, busy]
+    for _ in range(2):
+        with pytest.raises(Unavailable):
+            await cluster.delete_binding("payments", "curfew-1", "u1")
+    assert len(set(seen)) == 1
+
+
 async def test_no_revocation_waits_behind_other_calls(
     server: ApiServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -30,13 +30,14 @@ from curfew.adapters.kube.calling import (
     path_to,
     without_foreign_annotations,
 )
-from curfew.adapters.kube.connection import CompareClocks, Connection, find_cluster, sent_at_most_once
+from curfew.adapters.kube.connection import CompareClocks, Connection, find_cluster
 from curfew.adapters.kube.failures import Absent
 from curfew.adapters.kube.finished import FinishedReader
 from curfew.adapters.kube.leases import KubeLeases
 from curfew.adapters.kube.locks import LockReader
 from curfew.adapters.kube.metadata import MetadataReader
 from curfew.adapters.kube.probing import KubeProber
+from curfew.adapters.kube.revoking import RevokingSessions
 from curfew.api import names
 from curfew.api.times import parse_time
 from curfew.core.terms import ROLE_BYTES
@@ -65,7 +66,7 @@ class KubeCluster:
         self._connection = connection
         self._observe = observe
         self._session = connection.session(_CONNECTIONS)
-        self._revoking = connection.session(_REVOKING_CONNECTIONS)
+        self._revoking = RevokingSessions(lambda: connection.session(_REVOKING_CONNECTIONS))
         self._probers: list[KubeProber] = []
         self._metadata = MetadataReader(connection, observe)
         self.finished = FinishedReader(connection, observe)
@@ -107,8 +108,8 @@ class KubeCluster:
 
     async def close(self) -> None:
         """Close all connections. Calls under way fail with `Unavailable`."""
-        ours: list[KubeProber | KubeLeases | aiohttp.ClientSession] = [*self._probers, self.leases]
-        for each in (*ours, self._session, self._revoking):
+        ours: list[KubeProber | KubeLeases | RevokingSessions] = [*self._probers, self.leases, self._revoking]
+        for each in (*ours, self._session):
             await each.close()
 
     async def missing_kinds(self) -> list[str]:
@@ -197,14 +198,14 @@ class KubeCluster:
             "propagationPolicy": "Background",
         }
         try:
-            with sent_at_most_once():
+            async with self._revoking.session() as session:
                 answer = await self._call(
                     "delete_binding",
                     "DELETE",
                     path_to(RBAC, namespace, "rolebindings", name),
                     options,
                     what=f"delete RoleBinding {namespace}/{name}",
-                    session=self._revoking,
+                    session=session,
                     deadline=_DELETE_DEADLINE,
                 )
         except (Absent, Conflict):
