@@ -6,15 +6,17 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 
 from curfew.adapters.kube import KubeCluster
 from curfew.adapters.kube.access import Access
 from curfew.adapters.kube.connection import TLS_BUFFER
 from curfew.ports import TooLarge
-from tests.support.kube import ApiServer, kubeconfig
+from tests.support.kube import ApiServer, always, kubeconfig
 
 pytestmark = pytest.mark.usefixtures("no_system_certificates")
 
+OURS = "/apis/curfew.dev/v1alpha1/namespaces/payments/{}"
 ROLES = "/apis/rbac.authorization.k8s.io/v1/namespaces/payments/roles"
 
 
@@ -45,6 +47,19 @@ async def test_one_object_that_is_too_large_is_an_error(
 
     with pytest.raises(TooLarge, match="cannot list the metadata of roles: the answer is larger than"):
         await cluster.list_roles("Role")
+
+
+async def test_what_says_who_wrote_a_field_is_kept_only_of_a_policy(server: ApiServer, cluster: KubeCluster) -> None:
+    for path, kind in (
+        (OURS.format("accessrequests"), "AccessRequest"),
+        (OURS.format("accesspolicies"), "AccessPolicy"),
+    ):
+        server.put(path, "one", metadata={"managedFields": [{"manager": "kubectl"}]})
+        listed = {"kind": f"{kind}List", "items": list(server.objects[path].values())}
+        server.scripted.append(always(web.json_response(listed)))
+        found = await (cluster.list_requests() if kind == "AccessRequest" else cluster.list_policies())
+
+        assert ("managedFields" in found[0]["metadata"]) is (kind == "AccessPolicy")
 
 
 async def test_a_tls_connection_has_a_small_buffer() -> None:

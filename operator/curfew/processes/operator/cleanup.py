@@ -38,7 +38,7 @@ MUCH_LATER: Final = timedelta(hours=1)
 TOMORROW: Final = timedelta(days=1)
 """The same for a request that must stay because of its own state or its policy's."""
 
-MOST_KNOWN: Final = 10_000
+MOST_KNOWN: Final = 4_000
 """How many requests are remembered: those that are due first. When the others are due, all are listed again."""
 
 
