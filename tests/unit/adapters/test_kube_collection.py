@@ -36,7 +36,7 @@ async def test_a_page_that_is_too_large_is_asked_for_again_with_fewer_objects(
     listed, _ = await cluster.list_roles("Role")
 
     assert [one.name for one in listed] == [f"role-{number:02}" for number in range(20)]
-    assert [int(asked.query["limit"]) for asked in server.asked][:3] == [250, 31, 3]
+    assert [int(asked.query["limit"]) for asked in server.asked][:3] == [100, 12, 1]
 
 
 async def test_one_object_that_is_too_large_is_an_error(

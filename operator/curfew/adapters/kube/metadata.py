@@ -12,7 +12,7 @@ from curfew.adapters.kube.collection import Accepts, CollectionReader
 from curfew.adapters.kube.connection import Connection
 from curfew.ports import ObjectSeen
 
-_PAGE = 250  # objects; the metadata of most has a kilobyte or two
+_PAGE = 100  # objects; the metadata of most has a kilobyte or two
 _PAGE_BYTES = 2**22  # twice the most that the metadata of one object can have
 _ACCEPT = "application/json;as=PartialObjectMetadata{};v=v1;g=meta.k8s.io"
 
