@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -133,10 +133,14 @@ async def observed(observe: CallObserver, call: str, what: str, answering: Await
     return answer
 
 
-def without_foreign_annotations(item: dict[str, Any]) -> dict[str, Any]:
-    """Return an object without annotations that are not ours: nothing here reads them, and they may be large."""
-    annotations = item["metadata"].get("annotations")
-    if annotations:
-        ours = {key: value for key, value in annotations.items() if key.startswith(f"{names.GROUP}/")}
-        item["metadata"]["annotations"] = ours
-    return item
+def items_of(page: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the objects in a page of a list, without what nothing here reads: somebody may have made it large."""
+    # The items of built-in kinds do not have their kind in them; their list does.
+    about = {"apiVersion": page.get("apiVersion", ""), "kind": str(page.get("kind", "")).removesuffix("List")}
+    for item in page.get("items") or ():
+        meta = item["metadata"]
+        if about["kind"] != "AccessPolicy":  # only of a policy it matters who wrote which field
+            meta.pop("managedFields", None)  # half of an object, and a list has a thousand at once
+        if annotations := meta.get("annotations"):
+            meta["annotations"] = {key: one for key, one in annotations.items() if key.startswith(f"{names.GROUP}/")}
+        yield about | item

@@ -26,10 +26,10 @@ from curfew.adapters.kube.calling import (
     RBAC,
     CallObserver,
     ask,
+    items_of,
     nobody,
     observed,
     path_to,
-    without_foreign_annotations,
 )
 from curfew.adapters.kube.connection import CompareClocks, Connection, find_cluster
 from curfew.adapters.kube.failures import Absent
@@ -375,12 +375,8 @@ class KubeCluster:
                 what=f"list {path.rpartition('/')[2]}",
                 deadline=_LIST_DEADLINE,
             )
-            # The items of built-in kinds do not have their kind in them; their list does.
-            about = {"apiVersion": page.get("apiVersion", ""), "kind": str(page.get("kind", "")).removesuffix("List")}
-            for item in page.get("items") or ():
-                if about["kind"] != "AccessPolicy":  # only of a policy it matters who wrote which field
-                    item["metadata"].pop("managedFields", None)  # half of an object, and a list has a thousand at once
-                yield about | without_foreign_annotations(item)
+            for item in items_of(page):
+                yield item
             query["continue"] = (page.get("metadata") or {}).get("continue") or ""
             if not query["continue"]:
                 return
