@@ -49,7 +49,7 @@ class Release:
         """Run this Helm as the admin; fail with its words if it fails."""
         environ = {**os.environ, **self.cluster.environment.cluster.environ()}
         command = [str(self._helm), *arguments, "--namespace", SYSTEM]
-        return run_command(command, environ, stdin=None, check=True, timeout=120)
+        return run_command(command, environ, stdin=None, check=True, timeout=600)
 
     def install_previous(self, store: str) -> None:
         """Install the version before with the trail in a store, for all namespaces with the label."""
@@ -75,6 +75,12 @@ class Release:
         definitions = json.loads(self.cluster.kubectl("get", "crds", "--output=json").stdout)["items"]
         items += [each for each in definitions if each["spec"]["group"] == "curfew.dev"]
         return {f"{each['kind']} {each['metadata']['name']}": _as_written(each) for each in items}
+
+    def way_of_writing(self) -> set[str]:
+        """Return how this Helm has written the Deployment: by Update or by Apply."""
+        asked = ("get", "deployment", "curfew", "--namespace", SYSTEM, "--show-managed-fields", "--output=json")
+        fields = json.loads(self.cluster.kubectl(*asked).stdout)["metadata"]["managedFields"]
+        return {each["operation"] for each in fields if each["manager"].startswith("helm")}
 
     @contextmanager
     def operators(self, *pods: str, previous: bool = False) -> Iterator[Sequence[OperatorProcess]]:

@@ -51,9 +51,9 @@ async def granted(place: Place, lasts: timedelta) -> tuple[Asked, datetime]:
     return asked, asked.time("expiresAt")
 
 
-@pytest.mark.parametrize("helm", ["helm3", "helm"])
+@pytest.mark.parametrize(("helm", "writes"), [("helm3", "Update"), ("helm", "Apply")], ids=["Helm 3", "Helm 4"])
 async def test_from_one_operator_to_two_and_back(
-    apart: Installed, helm: str, tmp_path: Path, record_property: Callable[[str, object], None]
+    apart: Installed, helm: str, writes: str, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
     """Grants stay, and end on time; the objects are those of each chart, and nothing is left behind."""
     release = Release(apart, helm, tmp_path)
@@ -90,6 +90,7 @@ async def test_from_one_operator_to_two_and_back(
             for asked in (stays, first[0], second[0], third):
                 await asked.unbound(LONG)
                 await asked.closed(LONG)
+    assert writes in release.way_of_writing()
     release.helm("uninstall", "curfew")
 
     assert deployed(before) == deployed(after) == (1, RECREATE)
