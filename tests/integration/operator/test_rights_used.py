@@ -48,9 +48,11 @@ GIVEN: Final[dict[str, set[Right]]] = {
 
 def used(use: Use) -> Iterator[Right]:
     """Yield the rights that a call shows to be used: by itself, and those that the API server asked for on its way."""
-    group, resource, verb, _ = use.right
+    group, resource, verb, name = use.right
     yield use.right
     yield (group, resource, verb, "")
+    if verb == "update" and use.code == HTTPStatus.CREATED:  # a PUT to a name that was free
+        yield (group, resource, "create", name)
     if use.user != PROBE or verb != "create":
         return
     # Admission lets nobody ask for another who may not ask on behalf.
