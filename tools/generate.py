@@ -1,5 +1,5 @@
 """Write the files that are made from the code: the CustomResourceDefinitions, for kubectl and for the
-chart, and the pages about the life of a request and about risks.
+chart, and the pages about the life of a request, about risks and about performance.
 
 With --check nothing is written; the exit code says whether they are as the code would have them.
 """
@@ -14,6 +14,8 @@ from typing import Any
 
 import yaml
 
+from bench.lives.page import performance_page, performance_picture
+from bench.lives.results import read_runs
 from curfew.api.crds import crds
 from tools.lifecycle_page import lifecycle_page
 from tools.risks_page import risks_page
@@ -56,6 +58,9 @@ def generated() -> dict[Path, str]:
         files[CHECKOUT / "charts" / "curfew" / "templates" / "crds" / name] = CHART_HEADER + _as_template(render(kept))
     files[CHECKOUT / "docs" / "lifecycle.md"] = lifecycle_page()
     files[CHECKOUT / "docs" / "api" / "risks.md"] = risks_page()
+    if runs := read_runs(CHECKOUT / "docs" / "performance" / "results.json"):
+        files[CHECKOUT / "docs" / "performance.md"] = performance_page(runs)
+        files[CHECKOUT / "docs" / "performance" / "table.svg"] = performance_picture(runs)
     return files
 
 

@@ -9,13 +9,19 @@ from typing import Final
 from bench.figures import as_table, machine
 from bench.lives.measuring import CONTENDERS, Choice, Seen, measure
 from bench.lives.profile import as_profile
+from bench.lives.results import add_run, as_run
 from bench.lives.rows import BURST, FULL, ROWS
 from bench.lives.table import SUBJECT, table
 from bench.plan import SECONDS
 from bench.process import Failed
+from curfew.adapters.clock import SystemClock
+from tools.installation import CHECKOUT
 from tools.servers.errors import ServersError
 
 FAILED: Final = 3
+
+RESULTS: Final = CHECKOUT / "docs" / "performance" / "results.json"
+"""The kept runs."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -31,6 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return FAILED
     print(as_table(list(table(seen))))
     print(_calls(seen))
+    if chosen.save:
+        add_run(RESULTS, as_run(seen, SystemClock().now()))
     if chosen.profile:
         print(as_profile(chosen.profile.read_text()))
     return 0
@@ -46,7 +54,12 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--profile", type=_absolute, metavar="FILE", help="write the operator's stacks there, and show what took most"
     )
+    parser.add_argument(
+        "--save", action="store_true", help="keep the run for docs/performance.md; then `make generate`"
+    )
     chosen = parser.parse_args(arguments)
+    if chosen.save and (chosen.rows or chosen.alone or chosen.profile or chosen.no_fsync):
+        parser.error("only a run of the whole table, with the floor and nothing that disturbs it, can be kept")
     for row in chosen.rows:
         if row not in ROWS:
             parser.error(f"there is no row {row}; there is {', '.join(ROWS)}")

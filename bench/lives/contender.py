@@ -1,7 +1,6 @@
 """What can be measured: an operator that gives access on approval and takes it back at its end.
 
-To measure another one, write a class like `bench.lives.floor.Floor`, which has some thirty lines, and name it in
-`bench.lives.contenders`.
+To measure another one, write a class like `bench.lives.floor.Floor`, and name it in `bench.lives.measuring.CONTENDERS`.
 """
 
 from collections.abc import Mapping, Sequence
