@@ -104,6 +104,9 @@ class FaultMaker:
     @asynccontextmanager
     async def _stopped(self, replica: Replica) -> AsyncIterator[None]:
         async with replica.busy:
+            # A process that is still loading Python ends by SIGTERM itself, without the operator's own way of stopping.
+            if not replica.is_known:
+                replica.kill()
             replica.is_known = False
             try:
                 await asyncio.to_thread(replica.operator.stop)

@@ -12,6 +12,7 @@ from typing import Final
 import aiohttp
 
 from curfew.api.times import format_time
+from tests.integration.operator.evidence import Evidence
 from tests.integration.operator.people import GROUP, Answer, Body, Person
 from tests.integration.operator.place import FINAL, Asked, Place, now
 
@@ -154,6 +155,15 @@ class ChaosLoad:
     def open(self) -> list[Asked]:
         """Return the requests whose stories do not show as over."""
         return [one for one in self.asked if not self._is_over(one)]
+
+    def untold(self, evidence: Evidence) -> list[Asked]:
+        """Return the requests whose stories the log does not tell to their one end."""
+        return [one for one in self.asked if not self._is_told(one, evidence.story(one.uid))]
+
+    def _is_told(self, asked: Asked, told: list[str]) -> bool:
+        if not told:  # nobody saw it before it was deleted, or it is counted among many refusals
+            return asked.uid in self.gone or "countedIn" in asked.status
+        return told.count("request.closed") == 1
 
     def _is_over(self, asked: Asked) -> bool:
         history = self.place.sights.requests.history[asked.uid]

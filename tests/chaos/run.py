@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from curfew.evidence.history.terms import JudgingTerms
 from tests.chaos.disk import SmallDisk
@@ -92,7 +92,9 @@ async def play(
                 group.create_task(faults.play(plan.schedule))
                 group.create_task(load.run(plan.seconds))
             problems = await _come_to_rest(load, replicas)
+        await _told(load, replicas, s3.client())
         for replica in replicas:
+            await asyncio.to_thread(replica.operator.await_listed)
             try:
                 await asyncio.to_thread(replica.operator.stop)
             except AssertionError as error:
@@ -102,11 +104,8 @@ async def play(
         terms = JudgingTerms(late=plan.late, clocks=timedelta(seconds=clocks + 1), outages=tuple(reach.unreachable))
         logs = sorted(cluster.environment.control_plane.audit_log.parent.glob("audit*.log"))
         found = await asyncio.to_thread(verdict, logs, evidence, stage.sights, place.namespace, terms)
-    for asked in load.asked:
-        told = evidence.story(asked.uid)
-        is_counted = "countedIn" in asked.status  # among many refusals, in a record of their own
-        if told.count("request.closed") != 1 and not ((asked.uid in load.gone or is_counted) and not told):
-            problems.append(f"{asked}: its story in the log is {' '.join(told) or 'empty'}")
+    for asked in load.untold(evidence):
+        problems.append(f"{asked}: its story in the log is {' '.join(evidence.story(asked.uid)) or 'empty'}")
     found.problems += [*problems, *faults.failures]
     away = sum((one.until - one.since for one in reach.unreachable), timedelta(0))
     return ChaosResult(found, load, faults, away)
@@ -134,6 +133,16 @@ async def _come_to_rest(load: ChaosLoad, replicas: list[Replica]) -> list[str]:
         if binding["metadata"]["namespace"] == load.place.namespace
     ]
     return [*problems, *(f"RoleBinding {binding['metadata']['name']} is still there" for binding in left)]
+
+
+async def _told(load: ChaosLoad, replicas: list[Replica], client: Any) -> None:
+    """Return when the log tells the end of each story, or too late: that of a deleted request is nowhere else to be seen."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(QUIET_SECONDS):
+            while load.untold(  # noqa: ASYNC110  a bucket tells nobody
+                await asyncio.to_thread(fetch_evidence, client, replicas[0].operator)
+            ):
+                await asyncio.sleep(1)
 
 
 @asynccontextmanager
