@@ -2,7 +2,7 @@
 
 import sys
 
-from tests.chaos.command import main
+from tools.signals import run
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(run("tests.chaos.command"))

@@ -22,7 +22,7 @@ from tools.servers.errors import ServersError
 from tools.servers.folders import OwnFolder, cache_folder
 
 
-def main(arguments: Sequence[str]) -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Play, show what was found, and return 0 if nothing was, 1 if something was, 3 if the servers cannot be had."""
     asked = _parser().parse_args(arguments)
     only = frozenset(FaultKind[name] for name in asked.only)
