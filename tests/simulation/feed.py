@@ -1,0 +1,127 @@
+"""The watches of one replica in the place of Kopf: each kind in its order, the kinds in no order among them.
+
+It calls the handlers that `watching.register` has made for Kopf.
+"""
+
+import asyncio
+import random
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Final, cast
+
+import kopf
+
+from curfew.api import names
+from curfew.ports import ClusterError
+from curfew.processes.operator.known import is_closed
+from tests.simulation.clients import ClusterClient
+from tests.simulation.line import SimulatedLine
+from tests.simulation.schedule import TroubleComes
+from tests.simulation.servers import ModelApiServer
+
+LISTS: Final = {"AccessRequest": "list_requests", "AccessPolicy": "list_policies", "RoleBinding": "list_bindings"}
+PLURALS: Final = {"AccessRequest": "accessrequests", "AccessPolicy": "accesspolicies", "RoleBinding": "rolebindings"}
+
+Change = tuple[float, str | None, Mapping[str, Any]]  # when it happened, what, and the object
+Handler = Callable[..., Awaitable[None]]
+
+
+class ModelWatches:
+    """Lists and watches the three kinds that Kopf watches, until cancelled."""
+
+    def __init__(
+        self,
+        registry: kopf.OperatorRegistry,
+        client: ClusterClient,
+        api: ModelApiServer,
+        line: SimulatedLine,
+        troubles: Sequence[TroubleComes],
+        lot: random.Random,
+    ) -> None:
+        self._handlers: dict[str, Handler] = {}
+        for handler in registry._watching.get_all_handlers():
+            self._handlers[str(handler.selector.any_name) if handler.selector else ""] = cast(Handler, handler.fn)
+        self._client = client
+        self._api = api
+        self._line = line
+        self._troubles = troubles
+        self._lot = lot
+
+    async def run(self) -> None:
+        """Watch for ever."""
+        async with asyncio.TaskGroup() as group:
+            for kind in LISTS:
+                group.create_task(self._follow(kind))
+
+    async def _follow(self, kind: str) -> None:
+        while True:
+            changes: asyncio.Queue[Change] = asyncio.Queue()
+            loop = asyncio.get_running_loop()
+            stop = self._api.watch(kind, lambda verb, body: _put(changes, (loop.time(), verb, body)))  # noqa: B023
+            try:
+                for body in await self._client.call(LISTS[kind]):
+                    await self._show(kind, None, body)
+                await self._deliver(kind, changes)
+            except ClusterError:
+                await asyncio.sleep(self._lot.uniform(0.05, 2.0))
+            finally:
+                stop()
+
+    async def _deliver(self, kind: str, changes: "asyncio.Queue[Change]") -> None:
+        """Show changes in their order, each when it has come; return when the watch has to begin anew."""
+        loop = asyncio.get_running_loop()
+        gaps = [one for one in self._of("gap", kind) if one.at + one.lasts > loop.time()]
+        repeats = [one for one in self._of("repeat", kind) if one.at > loop.time()]
+        shown: deque[tuple[str | None, Mapping[str, Any]]] = deque(maxlen=3)
+        known: set[str] = set()
+        while True:
+            until = min([one.at + one.lasts for one in gaps] + [one.at for one in repeats], default=None)
+            try:
+                async with asyncio.timeout_at(until):
+                    at, verb, body = await changes.get()
+            except TimeoutError:
+                now = loop.time()
+                if any(one.at + one.lasts <= now for one in gaps):
+                    return  # 410: it is listed anew
+                repeats = [one for one in repeats if one.at > now]
+                for verb_, body_ in tuple(shown):
+                    await self._show(kind, verb_, body_)
+                continue
+            if any(one.at <= at < one.at + one.lasts for one in gaps):
+                continue
+            comes = at + self._lag(kind, at) + self._lot.uniform(0.001, 0.02)
+            await asyncio.sleep(max(0.0, comes - loop.time()))
+            while self._line.is_cut(loop.time()):  # noqa: ASYNC110  it is a matter of time
+                await asyncio.sleep(0.25)
+            verb = as_selected(kind, verb, body, known)
+            if verb is not None:
+                shown.append((verb, body))
+                await self._show(kind, verb, body)
+
+    async def _show(self, kind: str, verb: str | None, body: Mapping[str, Any]) -> None:
+        await self._handlers[PLURALS[kind]](event={"type": verb, "object": body})
+
+    def _of(self, trouble: str, kind: str) -> list[TroubleComes]:
+        return [one for one in self._troubles if one.kind == trouble and one.what == kind]
+
+    def _lag(self, kind: str, at: float) -> float:
+        return max((one.by for one in self._of("lag", kind) if one.at <= at < one.at + one.lasts), default=0.0)
+
+
+def _put(changes: "asyncio.Queue[Change]", change: Change) -> None:
+    changes.put_nowait(change)
+
+
+def as_selected(kind: str, verb: str | None, body: Mapping[str, Any], known: set[str]) -> str | None:
+    """Return what a watch with our label selector shows: an object that leaves the selection is shown as deleted, once."""
+    if kind == "RoleBinding" and names.LABEL_REQUEST_UID not in (body["metadata"].get("labels") or {}):
+        return None
+    if kind != "AccessRequest":
+        return verb
+    uid = body["metadata"]["uid"]
+    if uid in known:
+        return None
+    if is_closed(body):
+        known.add(uid)
+        return "DELETED"
+    return verb
