@@ -50,11 +50,11 @@ class TestWatch(WatchContract):
         @asynccontextmanager
         async def watching() -> AsyncIterator[NextChange]:
             changes: asyncio.Queue[tuple[str | None, Mapping[str, Any]]] = asyncio.Queue()
-            left: set[str] = set()
+            known: dict[str, Mapping[str, Any]] = {}
 
             def shown(verb: str, body: Mapping[str, Any]) -> None:
-                if (type_ := as_selected("AccessRequest", verb, body, left)) is not None:
-                    changes.put_nowait((type_, body))
+                if (change := as_selected("AccessRequest", verb, body, known)) is not None:
+                    changes.put_nowait(change)
 
             stop = api.watch("AccessRequest", shown)
             try:

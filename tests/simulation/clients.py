@@ -22,8 +22,16 @@ from tests.simulation.line import SimulatedLine
 from tests.simulation.servers import ModelApiServer
 from tests.support.leases import FakeLeases
 
-SECONDS: Final = {"delete_binding": 3.0, "read_lease": 2.0, "create_lease": 2.0, "replace_lease": 2.0}
-"""How long some calls wait for their answers: what adapters/kube sets. All others wait for ten seconds."""
+SECONDS: Final = {
+    "list_requests": 30.0,
+    "list_policies": 30.0,
+    "list_bindings": 30.0,
+    "delete_binding": 3.0,
+    "read_lease": 2.0,
+    "create_lease": 2.0,
+    "replace_lease": 2.0,
+}
+"""How long some calls wait for their answers: what adapters/kube sets. All others wait for five seconds."""
 
 WATCH_SECONDS: Final = 290.0
 
@@ -46,7 +54,7 @@ class ClusterClient:
     async def call(self, name: str, *arguments: Any) -> Any:
         """Make one call."""
         sent = self._clock.now()
-        answer = await self._line.call(name, lambda: self._arrive(name, arguments), SECONDS.get(name, 10.0))
+        answer = await self._line.call(name, lambda: self._arrive(name, arguments), SECONDS.get(name, 5.0))
         self._compared(sent, self._clock.now(), format_datetime(self._now.now().replace(microsecond=0), usegmt=True))
         return answer
 

@@ -59,21 +59,22 @@ class ModelWatches:
             loop = asyncio.get_running_loop()
             stop = self._api.watch(kind, lambda verb, body: _put(changes, (loop.time(), verb, body)))  # noqa: B023
             try:
+                known = {}
                 for body in await self._client.call(LISTS[kind]):
+                    known[body["metadata"]["uid"]] = body
                     await self._show(kind, None, body)
-                await self._deliver(kind, changes)
+                await self._deliver(kind, changes, known)
             except ClusterError:
                 await asyncio.sleep(self._lot.uniform(0.05, 2.0))
             finally:
                 stop()
 
-    async def _deliver(self, kind: str, changes: "asyncio.Queue[Change]") -> None:
+    async def _deliver(self, kind: str, changes: "asyncio.Queue[Change]", known: dict[str, Mapping[str, Any]]) -> None:
         """Show changes in their order, each when it has come; return when the watch has to begin anew."""
         loop = asyncio.get_running_loop()
         gaps = [one for one in self._of("gap", kind) if one.at + one.lasts > loop.time()]
         repeats = [one for one in self._of("repeat", kind) if one.at > loop.time()]
         shown: deque[tuple[str | None, Mapping[str, Any]]] = deque(maxlen=3)
-        known: set[str] = set()
         while True:
             until = min([one.at + one.lasts for one in gaps] + [one.at for one in repeats], default=None)
             try:
@@ -93,10 +94,10 @@ class ModelWatches:
             await asyncio.sleep(max(0.0, comes - loop.time()))
             while self._line.is_cut(loop.time()):  # noqa: ASYNC110  it is a matter of time
                 await asyncio.sleep(0.25)
-            verb = as_selected(kind, verb, body, known)
-            if verb is not None:
-                shown.append((verb, body))
-                await self._show(kind, verb, body)
+            selected = as_selected(kind, verb, body, known)
+            if selected is not None:
+                shown.append(selected)
+                await self._show(kind, *selected)
 
     async def _show(self, kind: str, verb: str | None, body: Mapping[str, Any]) -> None:
         await self._handlers[PLURALS[kind]](event={"type": verb, "object": body})
@@ -112,16 +113,22 @@ def _put(changes: "asyncio.Queue[Change]", change: Change) -> None:
     changes.put_nowait(change)
 
 
-def as_selected(kind: str, verb: str | None, body: Mapping[str, Any], known: set[str]) -> str | None:
-    """Return what a watch with our label selector shows: an object that leaves the selection is shown as deleted, once."""
-    if kind == "RoleBinding" and names.LABEL_REQUEST_UID not in (body["metadata"].get("labels") or {}):
+def as_selected(
+    kind: str, verb: str | None, body: Mapping[str, Any], shown: dict[str, Mapping[str, Any]]
+) -> tuple[str | None, Mapping[str, Any]] | None:
+    """Return what a watch with our label selector shows, or None. `shown` holds what it has shown of each object.
+
+    An object that leaves the selection is shown as deleted, as it was before, in its new version.
+    """
+    meta = body["metadata"]
+    if kind == "RoleBinding" and names.LABEL_REQUEST_UID not in (meta.get("labels") or {}):
         return None
     if kind != "AccessRequest":
-        return verb
-    uid = body["metadata"]["uid"]
-    if uid in known:
+        return verb, body
+    if not is_closed(body):
+        shown[meta["uid"]] = body
+        return verb, body
+    before = shown.pop(meta["uid"], None)
+    if before is None:
         return None
-    if is_closed(body):
-        known.add(uid)
-        return "DELETED"
-    return verb
+    return "DELETED", {**before, "metadata": {**before["metadata"], "resourceVersion": meta["resourceVersion"]}}

@@ -33,8 +33,11 @@ STARTING = 6.0
 """How long a replica needs after a trouble to be of use again: connections, lists, a failed call tried again."""
 
 
-WAITING = 10.0
+WAITING = 30.0
 """How long a call waits for an answer that will not come, in seconds."""
+
+
+ABOUT_A_REQUEST = ("create_binding", "delete_binding", "patch_request_status", "label_closed", "get_role")
 
 
 def is_settled(world: "SimulatedWorld") -> bool:
@@ -136,7 +139,7 @@ def _outages(schedule: SimulatedSchedule) -> list[UnreachableTime]:
 
 def _span(trouble: TroubleComes) -> tuple[float, float]:
     if trouble.kind in ("lose", "lose answer", "late"):
-        # Nobody knows when the next such call comes; only that of a removal delays one.
-        return trouble.at, 100_000.0 if trouble.what == "delete_binding" else trouble.at
+        # Nobody knows when the next such call comes. The end of a request waits for its answer, so that is no use for P1.
+        return trouble.at, 100_000.0 if trouble.what in ABOUT_A_REQUEST else trouble.at
     unanswered = WAITING if trouble.kind == "cut" else 0.0
     return trouble.at, trouble.at + trouble.lasts + trouble.by + unanswered + STARTING

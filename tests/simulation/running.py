@@ -119,6 +119,7 @@ def run(schedule: SimulatedSchedule, counter: CallCounter | None = None) -> Simu
     loop = looptime.new_event_loop(start=0.0, noop_cycles=1)
     try:
         loop.set_task_factory(make_task)
+        loop.set_exception_handler(lambda *_: None)  # the dead do not look at the answers to their calls
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(
                 app, "gc", SimpleNamespace(collect=lambda: 0, freeze=lambda: None, set_threshold=lambda *_: None)
