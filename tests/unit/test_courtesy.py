@@ -3,11 +3,17 @@
 import asyncio
 import functools
 from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
+from curfew.api import names
+from curfew.api.times import format_time
+from curfew.core.bindings import Binding
 from curfew.core.facts import ClockState
+from curfew.core.reasons import Reason
+from curfew.core.steps import Remove
 from curfew.processes.operator.known import Store
 from curfew.processes.operator.standby import Alone, Courtesy
 from tests.support.builders import NOON
@@ -15,6 +21,7 @@ from tests.support.stage import Standing
 
 pytestmark = pytest.mark.looptime(start=0)
 
+END = NOON + timedelta(hours=1)
 AGREES = ClockState(ok=True, reason="ClockAgrees", message="", since=NOON)
 
 
@@ -27,10 +34,15 @@ def a_binding(number: str = "1") -> dict[str, Any]:
             "resourceVersion": "1",
             "creationTimestamp": "2026-11-23T12:00:00Z",
             "labels": {"curfew.dev/request-uid": f"r{number}"},
-            "annotations": {},
+            "annotations": {names.ANNOTATION_EXPIRES_AT: format_time(END)},
         },
         "subjects": [],
     }
+
+
+def over(binding: Binding, reason: Reason = Reason.DURATION_ELAPSED) -> Remove:
+    """Return the removal of a binding."""
+    return Remove(binding, reason, "")
 
 
 @pytest.mark.parametrize(
@@ -48,9 +60,9 @@ async def test_how_long_an_end_waits(standing: Standing, least: float, most: flo
     binding = store.binding("r1")
     assert binding is not None
     for lot, expected in ((0.0, least), (1.0, most)):
-        courtesy = Courtesy(store, standing, lambda: AGREES, functools.partial(float, lot))
+        courtesy = Courtesy(store, standing, lambda: AGREES, jitter=functools.partial(float, lot))
         began = asyncio.get_running_loop().time()
-        assert await courtesy.is_our_turn("r1", binding)
+        assert await courtesy.is_our_turn("r1", over(binding))
         assert asyncio.get_running_loop().time() - began == pytest.approx(expected)
 
 
@@ -60,7 +72,7 @@ async def test_what_the_leader_has_ended_meanwhile_is_not_ended_again() -> None:
     binding = store.binding("r1")
     assert binding is not None
     courtesy = Courtesy(store, Standing(leads=False, is_in_office=False), lambda: AGREES)
-    asking = asyncio.create_task(courtesy.is_our_turn("r1", binding))
+    asking = asyncio.create_task(courtesy.is_our_turn("r1", over(binding)))
     await asyncio.sleep(0.05)
     store.see_binding_deleted(a_binding())
     assert not await asking
@@ -73,7 +85,7 @@ async def test_a_leader_that_is_at_work_is_left_its_ends_for_a_second_at_most() 
     first, second = store.binding("r1"), store.binding("r2")
     assert first is not None
     assert second is not None
-    courtesy = Courtesy(store, Standing(leads=False, is_in_office=False), lambda: AGREES, lambda: 0.0)
+    courtesy = Courtesy(store, Standing(leads=False, is_in_office=False), lambda: AGREES, jitter=lambda: 0.0)
     loop = asyncio.get_running_loop()
 
     async def leader_works(first: int) -> None:
@@ -82,7 +94,7 @@ async def test_a_leader_that_is_at_work_is_left_its_ends_for_a_second_at_most() 
             store.see_binding(a_binding(str(number)))
             other = store.binding(f"r{number}")
             assert other is not None
-            asking = asyncio.create_task(courtesy.is_our_turn(f"r{number}", other))
+            asking = asyncio.create_task(courtesy.is_our_turn(f"r{number}", over(other)))
             await asyncio.sleep(0.05)
             store.lose_binding(other)
             assert not await asking
@@ -90,13 +102,13 @@ async def test_a_leader_that_is_at_work_is_left_its_ends_for_a_second_at_most() 
     working = [asyncio.create_task(leader_works(first)) for first in (200, 400, 600)]
     await asyncio.sleep(0.2)
     began = loop.time()
-    assert await courtesy.is_our_turn("r1", first)
+    assert await courtesy.is_our_turn("r1", over(first))
     assert 0.95 < loop.time() - began < 1.2
     for each in working:
         each.cancel()
     await asyncio.sleep(1)
     began = loop.time()
-    assert await courtesy.is_our_turn("r2", second)
+    assert await courtesy.is_our_turn("r2", over(second))
     assert loop.time() - began == pytest.approx(0.1)
 
 
@@ -105,7 +117,7 @@ async def test_a_clock_that_is_wrong_ends_nothing_while_another_replica_leads() 
     store.see_binding(a_binding())
     binding = store.binding("r1")
     assert binding is not None
-    asking = asyncio.create_task(Courtesy(store, standing, lambda: clock[0]).is_our_turn("r1", binding))
+    asking = asyncio.create_task(Courtesy(store, standing, lambda: clock[0]).is_our_turn("r1", over(binding)))
     await asyncio.sleep(30)
     assert not asking.done()
     standing.is_held = False
@@ -113,10 +125,38 @@ async def test_a_clock_that_is_wrong_ends_nothing_while_another_replica_leads() 
         assert await asking
 
 
+async def test_a_clock_that_is_wrong_holds_up_no_end_that_has_passed_for_the_api_server_too() -> None:
+    """The leader may stand still, and its Lease runs out only after seconds."""
+    store, passed = Store(), set[datetime]()
+    store.see_binding(a_binding())
+    binding = store.binding("r1")
+    assert binding is not None
+    standing, wrong = Standing(leads=False, is_in_office=False), replace(AGREES, ok=False)
+    asking = asyncio.create_task(
+        Courtesy(store, standing, lambda: wrong, passed.__contains__).is_our_turn("r1", over(binding))
+    )
+    await asyncio.sleep(10)
+    assert not asking.done()
+    passed.add(END)
+    async with asyncio.timeout(0.5):
+        assert await asking
+
+
+async def test_a_clock_that_is_wrong_holds_up_no_end_that_somebody_decided() -> None:
+    store, standing = Store(), Standing(leads=False, is_in_office=False)
+    store.see_binding(a_binding())
+    binding = store.binding("r1")
+    assert binding is not None
+    async with asyncio.timeout(0.5):
+        assert await Courtesy(store, standing, lambda: replace(AGREES, ok=False)).is_our_turn(
+            "r1", over(binding, Reason.REVOKED_BY_APPROVER)
+        )
+
+
 async def test_a_process_that_is_alone_never_waits() -> None:
     store = Store()
     store.see_binding(a_binding())
     binding = store.binding("r1")
     assert binding is not None
-    assert await Courtesy(store, Alone(), lambda: replace(AGREES, ok=False)).is_our_turn("r1", binding)
+    assert await Courtesy(store, Alone(), lambda: replace(AGREES, ok=False)).is_our_turn("r1", over(binding))
     assert asyncio.get_running_loop().time() == 0

@@ -44,6 +44,17 @@ def test_before_the_first_answer_nothing_is_known() -> None:
     assert (state.ok, state.is_starting) == (False, True)
 
 
+@pytest.mark.parametrize("ahead", [12.0, 0.0, -12.0])
+def test_whether_an_instant_has_passed_is_known_by_the_api_servers_clock_and_never_too_early(ahead: float) -> None:
+    answers = Answers(ahead)
+    assert not answers.keeping.is_past(NOON - timedelta(hours=1))  # nothing was compared yet
+    for _ in range(5):
+        answers.come()
+    theirs = answers.clock.now() - answers.ahead
+    assert not answers.keeping.is_past(theirs + timedelta(milliseconds=20))
+    assert answers.keeping.is_past(theirs - timedelta(seconds=1.2))
+
+
 @pytest.mark.parametrize(
     ("ahead", "reason", "ok"),
     [

@@ -59,6 +59,7 @@ class Reconciler:
         counting: Counting,
         enforcement: Callable[[], EnforcementState],
         clock_state: Callable[[], ClockState],
+        is_past: Callable[[datetime], bool] = lambda _: False,
         max_grant: timedelta,
         wake: Callable[[Key], None],
         closed: Callable[[ClosedRequest], None] = lambda _: None,
@@ -70,6 +71,7 @@ class Reconciler:
 
         `closed` is called with each request that was labelled closed. `ends_wait` and `others_wait` return whether ends of
         access, or other turns, wait: then a turn does not do everything at once. Without `leading`, this process always leads.
+        `is_past` returns whether an instant has passed on the API server's clock.
         """
         self._store = store
         self._cluster = cluster
@@ -96,7 +98,7 @@ class Reconciler:
             max_grant=max_grant,
             leading=self._leading,
         )
-        courtesy = Courtesy(store, self._leading, clock_state)
+        courtesy = Courtesy(store, self._leading, clock_state, is_past)
         self._remover = Remover(store, cluster, trail, clock, reporter, self.gatherer, wake=wake, courtesy=courtesy)
         self._closing = Closing(store, cluster, trail, clock, reporter, counting=counting, closed=closed)
         self.deleted = DeletedRequests(store, cluster, trail, clock, reporter, self._remover)

@@ -52,7 +52,7 @@ class Remover:
     async def remove(self, uid: str, removal: Remove) -> None:
         """Delete the binding with the key `uid`. Raise a `ClusterError` if the binding may still exist."""
         binding = removal.binding
-        if not await self._courtesy.is_our_turn(uid, binding):
+        if not await self._courtesy.is_our_turn(uid, removal):
             return
         async with self._removals:
             try:

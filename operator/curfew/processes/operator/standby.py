@@ -7,11 +7,12 @@ every DELETE several times.
 import asyncio
 import random
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final, Protocol
 
-from curfew.core.bindings import Binding
 from curfew.core.facts import ClockState
+from curfew.core.reasons import Reason
+from curfew.core.steps import Remove
 from curfew.processes.operator.known import Store
 
 LEAST_SECONDS: Final = 0.1
@@ -27,7 +28,7 @@ WORKS_SECONDS: Final = 0.1
 PATIENCE_SECONDS: Final = 1.0
 """How long an end is left to a replica that is at work, at most: it may have hundreds to send."""
 
-CLOCK_SECONDS: Final = 1.0
+CLOCK_SECONDS: Final = 0.25
 """How soon to look again, if our clock is wrong and another replica leads."""
 
 
@@ -66,12 +67,14 @@ class Courtesy:
         store: Store,
         leading: Leading,
         clock_state: Callable[[], ClockState],
+        is_past: Callable[[datetime], bool] = lambda _: False,
         jitter: Callable[[], float] = random.random,
     ) -> None:
-        """`jitter` returns a number from 0 to 1."""
+        """`is_past` returns whether an instant has passed on the API server's clock. `jitter` returns a number from 0 to 1."""
         self._store = store
         self._leading = leading
         self._clock_state = clock_state
+        self._is_past = is_past
         self._jitter = jitter
         self._others_worked_at = float("-inf")  # when an end was last left to another replica, and was done
 
@@ -80,7 +83,7 @@ class Courtesy:
         """Whether this replica is the one to tell of what cannot be ended."""
         return self._leading.is_in_office
 
-    async def is_our_turn(self, key: str, binding: Binding) -> bool:
+    async def is_our_turn(self, key: str, removal: Remove) -> bool:
         """Wait for the turn of this replica, and return whether the binding with this key is still to be removed.
 
         The leader does not wait, and nobody waits if nobody leads (promise P3).
@@ -90,10 +93,10 @@ class Courtesy:
         while not self._leading.is_in_office and self._leading.is_held:
             await asyncio.sleep(pause)
             known = self._store.binding(key)
-            if known is None or known.uid != binding.uid:
+            if known is None or known.uid != removal.binding.uid:
                 self._others_worked_at = loop.time()
                 return False
-            if self._clock_state().ok:
+            if self._is_sure(removal):
                 are_at_work = loop.time() - self._others_worked_at < WORKS_SECONDS
                 if not are_at_work or loop.time() - began >= PATIENCE_SECONDS:
                     return True
@@ -101,3 +104,9 @@ class Courtesy:
             else:
                 pause = CLOCK_SECONDS  # a fast clock must not cut access short that another clock keeps
         return True
+
+    def _is_sure(self, removal: Remove) -> bool:
+        """Whether an access is over even if our clock is wrong: then its end has to have passed for the API server too."""
+        end = removal.binding.expires_at
+        is_by_our_clock = removal.reason is Reason.DURATION_ELAPSED
+        return not is_by_our_clock or self._clock_state().ok or (end is not None and self._is_past(end))

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from curfew.core.facts import ClockState
-from curfew.core.skew import Bounds, bound, judge, narrow, read_date
+from curfew.core.skew import RESOLUTION, Bounds, bound, judge, narrow, read_date
 from curfew.ports import Clock
 
 _KEPT: Final = 60  # answers
@@ -33,6 +33,10 @@ class Timekeeping:
     def skew(self) -> timedelta:
         """How far the clock is at least ahead of the API server's. Below zero, it is behind."""
         return self._skew
+
+    def is_past(self, instant: datetime) -> bool:
+        """Whether an instant has passed on the API server's clock, as far as its answers show: a second late at most."""
+        return bool(self._answers) and instant + RESOLUTION <= self._clock.now() - self._skew
 
     def answered(self, sent: datetime, received: datetime, date: str | None) -> None:
         """Note the date of an answer of the API server. This is called for every answer and costs almost nothing."""

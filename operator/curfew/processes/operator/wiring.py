@@ -169,6 +169,7 @@ def wire(settings: Settings, cluster: KubeCluster, telemetry: Telemetry) -> Part
         counting=counting,
         enforcement=lambda: enforcement.state,
         clock_state=lambda: timekeeping.state,
+        is_past=timekeeping.is_past,
         max_grant=settings.limits.max_grant,
         wake=lambda key: queue.add(key),
         closed=cleanup.closed,
