@@ -6,7 +6,7 @@ from datetime import datetime
 from curfew.api.times import format_time
 from curfew.audit.wording import duration
 from curfew.evidence.history.breach import Breach, JudgedPromise
-from curfew.evidence.history.lives import lives
+from curfew.evidence.history.lives import BindingLife, lives
 from curfew.evidence.history.terms import HistorySources, JudgingTerms
 from curfew.evidence.history.trace import ACTIVATED, ANNOUNCED, Trace
 
@@ -25,6 +25,8 @@ def check_announced(trace: Trace, terms: JudgingTerms, sources: HistorySources) 
         )
     found = list(lives(trace))
     for life in found[1:]:
+        if _was_ended_at_once(trace, life, terms):
+            continue
         yield _breach(
             trace, life.since, f"was made again by {life.by} at {format_time(life.since)}; it was announced once"
         )
@@ -48,6 +50,12 @@ def check_announced(trace: Trace, terms: JudgingTerms, sources: HistorySources) 
                 watched.since,
                 f"carries the receipt of record {watched.announced_in}; record {announced.index} announces it",
             )
+
+
+def _was_ended_at_once(trace: Trace, life: BindingLife, terms: JudgingTerms) -> bool:
+    """Whether a call that was long under way made a binding again, and it was removed at once and recorded as no grant."""
+    is_short = life.until is not None and life.until - life.since <= terms.late
+    return is_short and trace.first("grant.orphan_removed") is not None
 
 
 def _received(trace: Trace, since: datetime) -> datetime:

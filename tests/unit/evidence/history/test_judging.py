@@ -172,6 +172,19 @@ def test_an_end_that_only_the_trail_tells_is_not_clear() -> None:
     assert judgement.number(P1, is_certain=False) == 1
 
 
+@pytest.mark.parametrize("is_told", [True, False])
+def test_a_late_call_that_makes_a_binding_again_is_no_breach_if_it_is_ended_at_once_and_told(*, is_told: bool) -> None:
+    story = LivedStory(1, "revoked", NOON)
+    facts = facts_of(story)
+    bound_twice(facts, story.uid)
+    if is_told:
+        story.facts.clear()
+        story.tell("grant.orphan_removed", NOON + timedelta(minutes=3, seconds=10))
+        facts += story.facts
+
+    assert judged(in_order(facts)).number(P2) == (0 if is_told else 1)
+
+
 def test_what_is_over_is_forgotten() -> None:
     """Memory grows with what is open, not with the logs."""
     history = MergedHistory(JudgingTerms())
