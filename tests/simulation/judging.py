@@ -37,9 +37,6 @@ WAITING = 30.0
 """How long a call waits for an answer that will not come, in seconds."""
 
 
-ABOUT_A_REQUEST = ("create_binding", "delete_binding", "patch_request_status", "label_closed", "get_role")
-
-
 def is_settled(world: "SimulatedWorld") -> bool:
     """Whether nothing is left to do."""
     return not list(_unfinished(world))
@@ -139,7 +136,7 @@ def _outages(schedule: SimulatedSchedule) -> list[UnreachableTime]:
 
 def _span(trouble: TroubleComes) -> tuple[float, float]:
     if trouble.kind in ("lose", "lose answer", "late"):
-        # Nobody knows when the next such call comes. The end of a request waits for its answer, so that is no use for P1.
-        return trouble.at, 100_000.0 if trouble.what in ABOUT_A_REQUEST else trouble.at
+        # An end waits for the answer of no call but its own, and nobody knows when the next such call comes.
+        return trouble.at, 100_000.0 if trouble.what == "delete_binding" else trouble.at
     unanswered = WAITING if trouble.kind == "cut" else 0.0
     return trouble.at, trouble.at + trouble.lasts + trouble.by + unanswered + STARTING

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from curfew.core.keys import Key, RequestKey
-from curfew.processes.operator.queue import RESOLUTION, WorkQueue
+from curfew.processes.operator.queue import PATIENCE, RESOLUTION, WorkQueue
 from curfew.processes.operator.turns import AT_ONCE, EACH, Place
 from tests.support.builders import NOON
 from tests.support.world import FakeClock
@@ -87,6 +87,37 @@ async def test_keys_do_not_wait_for_each_other() -> None:
     await asyncio.sleep(0.1)
 
     assert {key for key, _ in worker.turns} == {"slow", "other"}
+    await queue.close()
+
+
+async def test_an_end_waits_half_a_second_for_a_turn_of_its_own_key_that_gets_no_answer() -> None:
+    """The call may be lost, and its time limit is longer than an end may be late (promise P1)."""
+    worker, key, end = Worker(), RequestKey("a"), NOON + timedelta(seconds=2)
+    queue = WorkQueue(worker, LoopClock(), place=worker.place, on_error=worker.failed, due=lambda _: end)
+    worker.takes = 10.0
+    queue.add(key)
+    await asyncio.sleep(1)
+    worker.places[key] = Place("alice", until=end)
+    queue.add(key)  # its binding was seen
+    await asyncio.sleep(0.5)
+    worker.places[key], worker.takes = Place(None), 0.01
+    await asyncio.sleep(5)
+
+    assert worker.turns == [("a", 0.0), ("a", pytest.approx(2 + PATIENCE))]
+    assert worker.errors == []
+    await queue.close()
+
+
+async def test_a_turn_that_ends_access_is_not_broken_off_by_news() -> None:
+    worker, key = Worker(), RequestKey("a")
+    queue = WorkQueue(worker, LoopClock(), place=worker.place, on_error=worker.failed, due=lambda _: NOON)
+    worker.places[key], worker.takes = Place(None), 3.0
+    queue.add(key)
+    await asyncio.sleep(1)
+    queue.add(key)
+    await asyncio.sleep(9)
+
+    assert worker.turns == [("a", 0.0), ("a", 3.0)]
     await queue.close()
 
 

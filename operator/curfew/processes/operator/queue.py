@@ -24,6 +24,9 @@ from curfew.processes.operator.turns import Line, Place, Turns
 RESOLUTION = 0.5
 """Longest sleep between two looks at the wall clock, in seconds."""
 
+PATIENCE = 0.5
+"""How long the end of an access waits for a turn of the same key that is under way, in seconds."""
+
 STALE = 64
 """How many deadlines that no longer count may be kept, in addition to two for each key."""
 
@@ -39,7 +42,10 @@ class Handler(Protocol):
 @dataclass(slots=True)
 class _Entry:
     task: asyncio.Task[None] | None = None
+    is_end: bool = False  # whether the turn that is under way began to end access
     is_dirty: bool = False
+    hurry: asyncio.TimerHandle | None = None  # breaks the turn off
+    is_broken_off: bool = False
     failures: int = 0
     wake_at: datetime | None = None
 
@@ -61,7 +67,7 @@ class WorkQueue:
         first_delay: float = 0.05,
         last_delay: float = 2.0,
     ) -> None:
-        """`due` is called after a failure: it returns the instant after which a key cannot wait any longer, or None."""
+        """`due` returns the instant after which a key cannot wait any longer, or None if it has no access to end."""
         self._handler = handler
         self._clock = clock
         self._place = place
@@ -115,6 +121,7 @@ class WorkQueue:
             entry = self._entries.setdefault(key, _Entry())
             if entry.task is not None:
                 entry.is_dirty = True
+                self._look_at_end(key, entry)
                 continue
             place = self._place(key)
             if place.line is None:
@@ -125,6 +132,24 @@ class WorkQueue:
             if place.until is not None and (entry.wake_at is None or place.until < entry.wake_at):
                 self.wake_at(key, place.until)
         self._begin_those_whose_turn_it_is()
+
+    def _look_at_end(self, key: Key, entry: _Entry) -> None:
+        """Break a turn off if it keeps the end of its own access waiting: its call may get no answer (promise P1).
+
+        That is what a crash does as well, at any moment, so the next turn goes on from there (promise P10).
+        """
+        if entry.is_end or entry.hurry is not None or self._due(key) is None:
+            return
+        place = self._place(key)
+        if place.line is None:
+            entry.hurry = asyncio.get_running_loop().call_later(PATIENCE, self._break_off, entry)
+        elif place.until is not None and (entry.wake_at is None or place.until < entry.wake_at):
+            self.wake_at(key, place.until)
+
+    def _break_off(self, entry: _Entry) -> None:
+        if entry.task is not None:
+            entry.is_broken_off = True
+            entry.task.cancel()
 
     def wake_at(self, key: Key, instant: datetime) -> None:
         """Give a key its turn at an instant. A later call for the same key replaces the instant."""
@@ -169,16 +194,21 @@ class WorkQueue:
             self._is_calm.clear()
 
     def _begin(self, key: Key, entry: _Entry, line: Line | None) -> None:
-        entry.is_dirty = False
+        entry.is_dirty = entry.is_broken_off = False
+        entry.is_end = line is None
         is_first_try = line is None and entry.failures == 0  # an end that fails again and again holds up nobody
         if is_first_try:
             self._ends.begin()
         entry.task = asyncio.get_running_loop().create_task(self._work(key, entry, line, is_end=is_first_try))
 
     async def _work(self, key: Key, entry: _Entry, line: Line | None, *, is_end: bool) -> None:
+        wake_at: datetime | None = None
         try:
             wake_at = await self._handler(key)
             entry.failures = 0
+        except asyncio.CancelledError:
+            if not entry.is_broken_off or self._is_closed:
+                raise
         except Exception as error:  # noqa: BLE001  one key's trouble must not stop the others
             delay = self._delay(entry)
             self._on_error(key, error, delay)
@@ -187,6 +217,9 @@ class WorkQueue:
                 wake_at = min(wake_at, due)  # a failure must not make an end late (promise P1)
         finally:
             entry.task = None
+            if entry.hurry is not None:
+                entry.hurry.cancel()
+                entry.hurry = None
             if is_end:
                 self._ends.end()
             if line is not None:
