@@ -844,6 +844,7 @@ def test_help_begins_with_what_people_type_first() -> None:
         "verify",
         "search",
         "session",
+        "check",
         "index",
         "prove",
         "check-proof",

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from curfew.audit.record import record_id
 from curfew.core.activity import attribution, derived, recent, remains, streams, tally, unannounced
 from curfew.core.activity.call import Call, CallStage
 from curfew.core.risk import words_of
@@ -22,6 +23,7 @@ def feed(monitor: AMonitor, calls: range, make: Callable[[int], Call]) -> int:
         for found in monitor.attribution.attribute(make(number)):
             monitor.tally().learn(found.record)
     words_of.cache_clear()  # bounded, and shared by all tests
+    record_id.cache_clear()
     gc.collect()
     return tracemalloc.get_traced_memory()[0]
 
