@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from curfew.api.names import binding_name, granted_by
+from curfew.api.names import GROUP, binding_name, granted_by
 from curfew.audit.record import Record
 from curfew.core.activity import call_records, classify, records, rules
 from curfew.core.activity.call import Call, CallStage
@@ -168,7 +168,7 @@ class Attribution:
             if was_allowed and not _is_explained(call):
                 if rules.would_allow(session, call):
                     yield session, How.UNEXPLAINED
-            elif session.was_open(call.received_at):  # a weak tie needs a sure window
+            elif session.was_open(call.received_at) and not _is_about_a_request(call):  # a weak tie needs a sure window
                 if not was_allowed:
                     yield session, How.PERSON
                 elif rules.would_allow(session, call):
@@ -285,3 +285,11 @@ def _deleted(call: Call, effect: Effect) -> ObjectKey | None:
     if effect is not Effect.CHANGED or call_records.is_selected(call) or call_records.may_remain(call):
         return None
     return deleted(call.verb, call.group, call.resource, call.subresource, call.namespace, call.name)
+
+
+def _is_about_a_request(call: Call) -> bool:
+    """Whether a call asks for access, or looks at a request: that is no use of access, and the trail tells of it.
+
+    Access can begin within milliseconds of the call that asks for it.
+    """
+    return (call.group, call.resource) == (GROUP, "accessrequests")

@@ -160,6 +160,15 @@ def test_a_call_that_admission_refused_belongs_to_the_binding_that_had_allowed_i
     assert monitor.tally().denied == 1
 
 
+def test_asking_for_access_is_no_use_of_it() -> None:
+    """The request may be granted before the call that made it has an audit event."""
+    everything = [{"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}]
+    monitor = AMonitor(trail=[announced(rules=everything)])
+    asked = a_call("create", "accessrequests.curfew.dev/inc-4711", reason=STANDING)
+    assert hows(monitor, a_call("create", "pods/web-1", reason=STANDING)) == [(UID, How.STANDING)]
+    assert hows(monitor, asked) == []
+
+
 def test_what_other_access_allowed_is_a_candidate_if_the_grant_would_have_allowed_it_too() -> None:
     monitor = AMonitor()
 
