@@ -22,7 +22,6 @@ from tools.servers.pki import write_private
 LONGEST: Final = 1 << 24
 """Bytes of one line of a watch."""
 
-BUSY: Final = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.CONFLICT)
 JSON_PATCH: Final = "application/json-patch+json"
 
 
@@ -55,7 +54,8 @@ class ApiClient:
                 read = await answer.read()
                 if answer.status < HTTPStatus.BAD_REQUEST or answer.status == ignore:
                     return read
-                if answer.status not in BUSY or method == "POST":
+                was_beaten = answer.status == HTTPStatus.CONFLICT and method != "POST"  # by a POST: it is there already
+                if answer.status != HTTPStatus.TOO_MANY_REQUESTS and not was_beaten:
                     raise Failed(f"{method} {path} was answered with {answer.status}: {read.decode()[:1000]}")
                 pause = answer.headers.get("Retry-After", "0")
             await asyncio.sleep(float(pause))

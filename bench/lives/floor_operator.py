@@ -30,16 +30,18 @@ class FloorOperator:
         self._namespace = namespace
         self._bindings = f"/apis/{RBAC}/v1/namespaces/{namespace}/rolebindings"
         self._clock = SystemClock()
-        self._lives: dict[str, asyncio.Task[None]] = {}
+        self._known: set[str] = set()
 
     async def run(self) -> None:
-        """Watch until it is stopped."""
+        """Watch until it is stopped. A call that fails ends it."""
         requests = f"/apis/{GROUP}/v1alpha1/namespaces/{self._namespace}/accessrequests"
-        async for event, body in self._client.watch(requests):
-            if event == "BOOKMARK":
-                print("watching", flush=True)
-            elif body["status"].get("decisions") and body["metadata"]["uid"] not in self._lives:
-                self._lives[body["metadata"]["uid"]] = asyncio.create_task(self._live(body["metadata"], body["spec"]))
+        async with asyncio.TaskGroup() as lives:
+            async for event, body in self._client.watch(requests):
+                if event == "BOOKMARK":
+                    print("watching", flush=True)
+                elif body["status"].get("decisions") and body["metadata"]["uid"] not in self._known:
+                    self._known.add(body["metadata"]["uid"])
+                    lives.create_task(self._live(body["metadata"], body["spec"]))
 
     async def _live(self, meta: dict[str, Any], spec: dict[str, Any]) -> None:
         await self._until(spec.get("notBefore"))
