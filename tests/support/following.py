@@ -1,4 +1,4 @@
-"""The two sides of a log file as processes of their own: one writes it and rotates it, one follows it into another file."""
+"""The two sides of a log file as processes of their own: one writes it and rotates it, one follows it into a folder."""
 
 import asyncio
 import os
@@ -34,24 +34,33 @@ def open_log(path: Path) -> int:
     return os.open(path, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600)
 
 
-class Appended:
-    """A sink that appends what it takes to a file, and fails when the observer was told of a loss."""
+class Placed:
+    """A sink that puts each batch into a file of its own, whole or not at all. It fails if the observer was told of a loss."""
 
-    def __init__(self, path: Path, observer: Counted) -> None:
-        self._file = os.open(path, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600)
+    def __init__(self, folder: Path, observer: Counted) -> None:
+        self._folder = folder
+        self._new = folder.with_suffix(".new")
+        self._number = len(batches(folder))
         self._observer = observer
 
     async def take(self, batch: Batch) -> None:
         assert not self._observer.refusals
-        os.write(self._file, batch.body)
+        self._new.write_bytes(batch.body)
+        self._new.rename(self._folder / f"{self._number:08}")
+        self._number += 1
         await asyncio.sleep(0)
+
+
+def batches(folder: Path) -> list[Path]:
+    """Return the files of the batches that were taken, in their order."""
+    return sorted(folder.iterdir())
 
 
 def follow(path: Path, position: Path, taken: Path) -> None:
     """Follow a file for ever."""
     observer = Counted()
     settings = FollowSettings(path, "api-1", Form.KUBERNETES, position, Begin.BEGINNING, 1000, look_seconds=0.01)
-    asyncio.run(FileFollower(settings, Appended(taken, observer), observer).run())
+    asyncio.run(FileFollower(settings, Placed(taken, observer), observer).run())
 
 
 if __name__ == "__main__":

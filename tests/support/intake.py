@@ -121,7 +121,7 @@ class Keys:
         return tls
 
 
-async def until(holds: Callable[[], object], seconds: float = 10.0) -> None:
+async def until(holds: Callable[[], object], seconds: float = 60.0) -> None:
     """Wait until something holds, or fail."""
     async with asyncio.timeout(seconds):
         while not holds():  # noqa: ASYNC110  what is waited for happens in a process, a thread or the kernel
