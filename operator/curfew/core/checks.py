@@ -98,7 +98,9 @@ def an_approver_is_locked(facts: Facts) -> Violation | None:
 
 
 JUST_ASKED = timedelta(seconds=5)
-"""How long after a request's creation its right is not checked again: an API server may learn of a binding late."""
+"""How long after a request's creation its right is not checked again: an API server may learn of a binding late.
+
+For as long, a yes about one request of a person counts for the others under the same policy (decision 0098)."""
 
 
 def needs_right_by_name(facts: Facts) -> bool:
