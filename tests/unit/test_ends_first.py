@@ -13,7 +13,7 @@ from curfew.api.times import format_time
 from curfew.core.keys import Key
 from curfew.processes.operator.ends import LONGEST_HOLD, SENT_AT_ONCE
 from curfew.processes.operator.queue import WorkQueue
-from curfew.processes.operator.turns import AT_ONCE
+from curfew.processes.operator.turns import AT_ONCE, SHOWS_ONCE_IN
 from tests.support.builders import CAROL, NOON, a_decision, a_policy, a_request
 from tests.support.stage import Stage
 from tests.support.world import FailurePlan, FakeClock, FakeCluster
@@ -175,7 +175,7 @@ async def test_ends_that_are_not_answered_hold_others_up_for_a_bounded_time(stag
 async def test_grants_that_begin_together_are_announced_together_and_made_before_their_statuses_are_written(
     stage: QueuedStage,
 ) -> None:
-    """Few segments hold all announcements; nobody's access waits for somebody else's status."""
+    """Few segments hold all announcements; statuses have no more than their share while others wait for access."""
     begin = NOON + timedelta(minutes=10)
     await stage.approved(MANY, notBefore=format_time(begin))
     stage.clock.set(begin)
@@ -185,7 +185,7 @@ async def test_grants_that_begin_together_are_announced_together_and_made_before
         calls = await stage.until("patch status Active", MANY)
 
     before_the_last = calls[: _last(calls, "create binding")]
-    assert before_the_last.count("patch status Active") == 0
+    assert before_the_last.count("patch status Active") <= MANY // SHOWS_ONCE_IN
     assert before_the_last.count("append") <= 1 + MANY // AT_ONCE
     assert stage.errors == []
 

@@ -91,6 +91,11 @@ class WorkQueue:
         return self._turns.waiting
 
     @property
+    def is_busy(self) -> bool:
+        """Whether a turn that has given access should come back later to show it, because others wait or are under way."""
+        return self._turns.waiting > 0 or self._turns.is_busy
+
+    @property
     def known(self) -> int:
         """How many keys wait, are worked on, or have a deadline."""
         return len(self._entries)
@@ -128,7 +133,7 @@ class WorkQueue:
                 self._turns.leave(key)
                 self._begin(key, entry, None)
                 continue
-            self._turns.join(key, place.line)
+            self._turns.join(key, place.line, only_shows=place.only_shows)
             if place.until is not None and (entry.wake_at is None or place.until < entry.wake_at):
                 self.wake_at(key, place.until)
         self._begin_those_whose_turn_it_is()

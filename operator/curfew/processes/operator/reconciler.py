@@ -144,7 +144,10 @@ class Reconciler:
             return Place(None)  # nothing is left to do
         if binding is not None and self._has_to_end(request, binding):
             return Place(None)
-        return Place(request.spec.submitted_by, until=binding.expires_at if binding is not None else None)
+        # With a binding or a phase after it, the access is given or over: the status, the records and the label are left.
+        only_shows = binding is not None or request.status.phase not in (None, Phase.PENDING, Phase.APPROVED)
+        until = binding.expires_at if binding is not None else None
+        return Place(request.spec.submitted_by, until, only_shows=only_shows)
 
     def _has_to_end(self, request: AccessRequest, binding: Binding) -> bool:
         if ending.is_over(binding, self._clock.now()) is not None:
