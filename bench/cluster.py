@@ -22,6 +22,10 @@ from tools.servers.audit import AuditFeed
 from tools.servers.pki import write_private
 
 REQUESTS: Final = f"/apis/curfew.dev/v1alpha1/namespaces/{NAMESPACE}/accessrequests"
+REVIEWS: Final = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+PODS: Final = f"/api/v1/namespaces/{NAMESPACE}/pods"
+MAY_LIST: Final = {"spec": {"resourceAttributes": {"namespace": NAMESPACE, "verb": "list", "resource": "pods"}}}
+
 SOON: Final = 30.0
 PAUSE: Final = 0.02
 
@@ -94,6 +98,15 @@ class WatchedCluster:
         }
         patch = [{"op": "add", "path": "/status/decisions/-", "value": value}]
         self.bob.ask("PATCH", f"{REQUESTS}/{name}/status", patch, "application/json-patch+json")
+
+    def read(self) -> None:
+        """Have alice list pods once she may: the API server's authorizer learns of a binding a moment after it is stored."""
+        deadline = time.monotonic() + SOON
+        while not self.alice.ask("POST", REVIEWS, MAY_LIST)["status"]["allowed"]:
+            if time.monotonic() > deadline:
+                raise Failed(f"after {SOON:.0f} s, alice may still not list pods")
+            time.sleep(PAUSE)
+        self.alice.ask("GET", PODS)
 
     def until(self, name: str, is_so: Callable[[Mapping[str, Any]], bool]) -> Mapping[str, Any]:
         """Return the status of a request when something is so of it, or raise `Failed`."""

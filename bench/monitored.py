@@ -67,7 +67,7 @@ def _answers(cluster: WatchedCluster, number: int) -> Figure:
         name = cluster.asked()
         cluster.decide(name, "Approve")
         cluster.until(name, lambda status: status.get("phase") == "Active")
-        cluster.alice.ask("GET", "/api/v1/namespaces/payments/pods")
+        cluster.read()
         cluster.decide(name, "Revoke")
         status = cluster.until(name, lambda status: status.get("activity", {}).get("final") is True)
         if status["activity"]["changes"] != "No" or status["activity"]["reads"] < 1:

@@ -1,9 +1,10 @@
 """Sessions on a real API server: somebody gets access, uses it, and it ends."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
+from tests.integration.operator.people import Person
 from tests.integration.operator.place import Asked, Place
 
 CORE: Final = "/api/v1/namespaces"
@@ -26,11 +27,14 @@ class Sessions:
         """Return where the objects of the namespace are."""
         return f"{CORE}/{self.place.namespace}"
 
-    async def begin(self, policy: str = "editing", **spec: Any) -> "Session":
-        """Give alice access, and return when she has it."""
-        asked = await self.place.ask(self.alice, policy, **spec)
+    async def begin(
+        self, policy: str = "editing", *, by: Person | None = None, right: Sequence[str] = ("list", "pods"), **spec: Any
+    ) -> "Session":
+        """Give somebody access, alice if nobody is named; return when it can be used, by a `right` that the role has."""
+        asked = await self.place.ask(by or self.alice, policy, **spec)
         await asked.phase("Active")
         await asked.bound()
+        await asked.usable(*right)
         return Session(self, asked)
 
     async def metrics(self) -> str:
@@ -44,7 +48,7 @@ class Sessions:
 
 
 class Session:
-    """Alice's access."""
+    """Somebody's access."""
 
     def __init__(self, sessions: Sessions, asked: Asked) -> None:
         """Take the request."""

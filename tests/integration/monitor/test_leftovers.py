@@ -65,7 +65,7 @@ async def cutting(sessions: Sessions) -> Session:
     approval = {"mode": "Automatic"}
     policy = sessions.place.policy(CUTTING, role=ROLE, approval=approval, allowPermanence=True, onEnd="DeletePods")
     await asyncio.to_thread(sessions.place.cluster.apply, DEBUG, policy)
-    return await sessions.begin(CUTTING)
+    return await sessions.begin(CUTTING, right=("create", "pods", "exec"))
 
 
 def pods(cluster: Installed, sessions: Sessions) -> dict[str, str]:

@@ -23,6 +23,7 @@ SOON: Final = 30.0
 """Seconds within which what is no matter of a minute has to happen, also on a machine that is busy."""
 
 AGAIN_SECONDS: Final = 0.1
+REVIEWS: Final = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
 
 FINAL: Final = frozenset({"Denied", "TimedOut", "Cancelled", "Expired", "Revoked", "Failed"})
 
@@ -270,6 +271,23 @@ class Asked:
         return await self.place.sights.bindings.until(
             lambda: self.place.sights.binding(self.uid), f"the binding of {self}", seconds
         )
+
+    async def usable(self, verb: str = "list", resource: str = "pods", subresource: str = "") -> None:
+        """Return when the API server allows a call by its binding: the authorizer learns of one a moment after it is stored."""
+        where = {"namespace": self.place.namespace, "verb": verb, "resource": resource, "subresource": subresource}
+        review = {
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": "SubjectAccessReview",
+            "spec": {"user": self.body["spec"]["requester"], "resourceAttributes": where},
+        }
+        binding = f'RoleBinding "curfew-{self.uid}/{self.place.namespace}"'
+        deadline = now() + timedelta(seconds=SOON)
+        while True:
+            said = (await self.place.people.admin.post(REVIEWS, review)).done()["status"]
+            if binding in said.get("reason", ""):
+                return
+            assert now() < deadline, f"{self}: its binding allows nothing within {SOON:g} s: {said}"
+            await asyncio.sleep(AGAIN_SECONDS)
 
     async def unbound(self, seconds: float = SOON, *, uid: str = "") -> datetime:
         """Return when its binding, or one that claims to be for another UID, was seen to be deleted."""
