@@ -15,9 +15,13 @@ from curfew.adapters.kube import KubeCluster
 from curfew.core.facts import EnforcementState
 from curfew.processes.operator.enforcement import Enforcement
 from tests.integration.installed import SYSTEM, Installed
+from tests.support.api import MERGE, succeed
 from tests.support.pausing import a_moment
 
 PROBE = f"system:serviceaccount:{SYSTEM}:curfew-probe"
+ADMISSION = "admissionregistration.k8s.io/v1"
+POLICY = "ValidatingAdmissionPolicy"
+BINDING = "ValidatingAdmissionPolicyBinding"
 SECONDS = 30.0  # the API server learns of a change to its policies a moment later, on a busy machine many moments
 
 
@@ -40,15 +44,25 @@ class Probing:
         """Probe until all is in force."""
         return await self.until(lambda state: state.ok)
 
+    async def until_missing(self, *policies: str) -> EnforcementState:
+        """Probe until these are not in force, and all others are."""
+        return await self.until(lambda _: self.missing() == set(policies))
+
     def missing(self) -> set[str]:
         """Return the policies that were last found not to be in force."""
         return {policy for policy, ok in self.policies.items() if not ok}
 
 
+@pytest.fixture(scope="module")
+def kubeconfig(cluster: Installed, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a kubeconfig with the operator's rights."""
+    return cluster.operator_kubeconfig(tmp_path_factory.mktemp("operator") / "kubeconfig")
+
+
 @pytest.fixture
-async def probing(cluster: Installed, tmp_path: Path) -> AsyncIterator[Probing]:
+async def probing(kubeconfig: Path) -> AsyncIterator[Probing]:
     """Return the probe, of which nothing is known yet."""
-    async with KubeCluster.connect(cluster.operator_kubeconfig(tmp_path / "kubeconfig")) as api:
+    async with KubeCluster.connect(kubeconfig) as api:
         states: list[EnforcementState] = []
         policies: dict[str, bool] = {}
         enforcement = Enforcement(
@@ -68,33 +82,34 @@ class Vandal:
 
     def __init__(self, cluster: Installed) -> None:
         """Do nothing yet."""
-        self._cluster = cluster
+        self._api = cluster.api
         self._saved: list[dict[str, Any]] = []
 
     def take(self, kind: str, name: str) -> None:
         """Delete an object."""
-        self._save(kind, name)
-        self._cluster.kubectl("delete", kind, name)
+        succeed(self._api.ask("DELETE", self._saved_path(kind, name)))
 
     def only_warn(self, name: str) -> None:
         """Have a policy warn and refuse nothing."""
-        self._save("validatingadmissionpolicybinding", name)
-        patch = json.dumps({"spec": {"validationActions": ["Warn"]}})
-        self._cluster.kubectl("patch", "validatingadmissionpolicybinding", name, "--type=merge", f"--patch={patch}")
+        warns = {"spec": {"validationActions": ["Warn"]}}
+        succeed(self._api.ask("PATCH", self._saved_path(BINDING, name), warns, content_type=MERGE))
 
     def restore(self) -> None:
         """Put everything back as helm had it, so that helm finds its own work again."""
-        if self._saved:
-            items = json.dumps({"apiVersion": "v1", "kind": "List", "items": self._saved})
-            self._cluster.kubectl("delete", "--ignore-not-found", "--filename=-", stdin=items)
-            self._cluster.kubectl("apply", "--server-side", "--field-manager=helm", "--filename=-", stdin=items)
-            self._saved.clear()
+        for saved in self._saved:
+            gone = self._api.ask("DELETE", self._api.path_of(saved))
+            assert gone.returncode == 0 or "not found" in gone.stderr, gone.stderr
+            self._api.apply(saved, manager="helm")
+        self._saved.clear()
 
-    def _save(self, kind: str, name: str) -> None:
-        saved = json.loads(self._cluster.kubectl("get", kind, name, "--output=json").stdout)
+    def _saved_path(self, kind: str, name: str) -> str:
+        """Return where an object is, of which a copy is kept."""
+        path = self._api.path_of({"apiVersion": ADMISSION, "kind": kind, "metadata": {"name": name}})
+        saved = json.loads(succeed(self._api.ask("GET", path)))
         meta = saved["metadata"]
         kept = {key: meta[key] for key in ("name", "labels", "annotations") if key in meta}
         self._saved.append({**{key: saved[key] for key in ("apiVersion", "kind", "spec")}, "metadata": kept})
+        return path
 
 
 @pytest.fixture

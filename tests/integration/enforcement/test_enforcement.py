@@ -1,17 +1,20 @@
 """An admission policy that somebody takes out of force is missed, by its name, and found again when it is back."""
 
 import json
+import random
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
 from curfew.core.probes import CANARY_POLICY, CANARY_REQUEST, UNTRIED, attempts
-from tests.integration.enforcement.conftest import Probing, Vandal
+from tests.integration.enforcement.conftest import BINDING, POLICY, Probing, Vandal
 from tests.integration.installed import CHART, SYSTEM, Installed
+from tests.support.api import succeed
+from tests.support.scale import seed, soaks
 from tools.servers.errors import CommandFailed
 
 POLICIES = tuple(attempt.policy for attempt in attempts(SYSTEM, "curfew-probe"))
-BINDING = "validatingadmissionpolicybinding"
 
 
 def read(cluster: Installed, kind: str, name: str) -> dict[str, Any]:
@@ -30,33 +33,41 @@ async def test_all_is_in_force_after_the_installation(cluster: Installed, probin
     assert probing.states[-1] == state
 
 
-@pytest.mark.parametrize("policy", POLICIES)
-async def test_a_policy_whose_binding_is_deleted_is_missed(probing: Probing, vandal: Vandal, policy: str) -> None:
-    """It alone; put back, all is in force again."""
+def tried(way: str) -> Sequence[str]:
+    """Return the policies that somebody takes out of force in one of two ways: each in one of them, in a soak in both."""
+    order = random.Random(f"{seed()} vandals").sample(POLICIES, len(POLICIES))  # noqa: S311  to be had again, not secret
+    half = len(order) // 2
+    return POLICIES if soaks() else order[:half] if way == "deleted" else order[half:]
+
+
+async def test_each_policy_whose_binding_is_deleted_is_missed(probing: Probing, vandal: Vandal) -> None:
+    """It alone; put back, it is in force again."""
     await probing.until_enforced()
-    vandal.take(BINDING, policy)
+    for policy in tried("deleted"):
+        vandal.restore()
+        vandal.take(BINDING, policy)
 
-    state = await probing.until(lambda state: not state.ok)
+        state = await probing.until_missing(policy)
 
-    assert state.reason == "NotEnforced"
-    assert probing.missing() == {policy}
-    assert f"not in force: {policy} (" in state.message
-    assert f"restore ValidatingAdmissionPolicyBinding {policy} with validationActions [Deny]" in state.message
+        assert state.reason == "NotEnforced"
+        assert f"not in force: {policy} (" in state.message
+        assert f"restore ValidatingAdmissionPolicyBinding {policy} with validationActions [Deny]" in state.message
 
     vandal.restore()
     await probing.until_enforced()
 
 
-@pytest.mark.parametrize("policy", POLICIES)
-async def test_a_policy_that_only_warns_is_missed(probing: Probing, vandal: Vandal, policy: str) -> None:
+async def test_each_policy_that_only_warns_is_missed(probing: Probing, vandal: Vandal) -> None:
     """A warning stops nobody."""
     await probing.until_enforced()
-    vandal.only_warn(policy)
+    for policy in tried("warns"):
+        vandal.restore()
+        vandal.only_warn(policy)
 
-    state = await probing.until(lambda state: not state.ok)
+        state = await probing.until_missing(policy)
 
-    assert probing.missing() == {policy}
-    assert "was not refused" in state.message
+        assert state.reason == "NotEnforced"
+        assert "was not refused" in state.message
 
     vandal.restore()
     await probing.until_enforced()
@@ -65,11 +76,9 @@ async def test_a_policy_that_only_warns_is_missed(probing: Probing, vandal: Vand
 async def test_a_policy_that_is_deleted_is_missed(probing: Probing, vandal: Vandal) -> None:
     """A binding alone refuses nothing."""
     await probing.until_enforced()
-    vandal.take("validatingadmissionpolicy", "curfew-request-decision")
+    vandal.take(POLICY, "curfew-request-decision")
 
-    await probing.until(lambda state: not state.ok)
-
-    assert probing.missing() == {"curfew-request-decision"}
+    await probing.until_missing("curfew-request-decision")
 
 
 def upgrade(cluster: Installed) -> None:
@@ -77,25 +86,14 @@ def upgrade(cluster: Installed) -> None:
     cluster.environment.helm("upgrade", "curfew", str(CHART), "--namespace", SYSTEM, "--reuse-values")
 
 
-async def test_helm_puts_back_what_was_deleted(cluster: Installed, probing: Probing, vandal: Vandal) -> None:
-    """What the message says first."""
-    await probing.until_enforced()
-    vandal.take(BINDING, "curfew-managed-bindings")
-    await probing.until(lambda state: not state.ok)
-
-    upgrade(cluster)
-
-    await probing.until_enforced()
-    assert [state.reason for state in probing.states] == ["Enforced", "NotEnforced", "Enforced"]
-
-
-async def test_helm_cannot_put_back_what_only_warns_until_it_is_deleted(
+async def test_helm_puts_back_what_was_deleted_and_what_only_warns_once_it_is_deleted(
     cluster: Installed, probing: Probing, vandal: Vandal
 ) -> None:
-    """What the message says then: helm would add Deny to Warn, which the API server refuses."""
+    """As the message says. Before that, helm would add Deny to Warn, which the API server refuses."""
     await probing.until_enforced()
     vandal.only_warn("curfew-managed-bindings")
-    state = await probing.until(lambda state: not state.ok)
+    state = await probing.until_missing("curfew-managed-bindings")
+    assert "delete ValidatingAdmissionPolicyBinding curfew-managed-bindings first" in state.message
     with pytest.raises(CommandFailed, match="must not contain both Deny and Warn"):
         upgrade(cluster)
 
@@ -103,7 +101,7 @@ async def test_helm_cannot_put_back_what_only_warns_until_it_is_deleted(
     upgrade(cluster)
 
     await probing.until_enforced()
-    assert "delete ValidatingAdmissionPolicyBinding curfew-managed-bindings first" in state.message
+    assert [state.reason for state in probing.states] == ["Enforced", "NotEnforced", "Enforced"]
 
 
 async def test_attempts_that_are_let_through_change_nothing(
@@ -113,7 +111,7 @@ async def test_attempts_that_are_let_through_change_nothing(
     await probing.until_enforced()
     for policy in POLICIES:
         vandal.take(BINDING, policy)
-    await probing.until(lambda _: probing.missing() == set(POLICIES))
+    await probing.until_missing(*POLICIES)
     kinds = "accessrequests,accesspolicies,rolebindings"
     listing = ("get", kinds, "--namespace", SYSTEM, "--output=json", "--sort-by=metadata.name")
     before = json.loads(cluster.kubectl(*listing).stdout)["items"]
@@ -144,11 +142,14 @@ async def test_without_its_service_account_nothing_is_known_and_so_nothing_is_in
 ) -> None:
     """Unknown means no (promise P8). Only what Curfew itself may try is known still."""
     await probing.until_enforced()
-    cluster.kubectl("delete", "serviceaccount", "curfew-probe", "--namespace", SYSTEM)
+    path = f"/api/v1/namespaces/{SYSTEM}/serviceaccounts/curfew-probe"
+    account = json.loads(succeed(cluster.api.ask("GET", path)))
+    account["metadata"] = {key: account["metadata"][key] for key in ("name", "namespace", "labels", "annotations")}
+    succeed(cluster.api.ask("DELETE", path))
     try:
         state = await probing.until(lambda _: len(probing.missing()) == 9)
         assert 'serviceaccounts "curfew-probe" not found' in state.message
         assert "helm upgrade curfew" in state.message
     finally:
-        upgrade(cluster)
+        cluster.api.apply(account, manager="helm")
     await probing.until_enforced()

@@ -22,7 +22,7 @@ from curfew.api.times import format_time
 from curfew.audit.record import Record
 from curfew.cli import main
 from curfew.core.detectors.records import ToldAlert, told
-from tests.integration.enforcement.conftest import Vandal
+from tests.integration.enforcement.conftest import BINDING, Vandal
 from tests.integration.installed import SYSTEM, Installed
 from tests.integration.monitor.acting import polled
 from tests.integration.monitor.sessions import Sessions
@@ -317,8 +317,7 @@ async def test_a_person_resolves_an_alert_and_silences_others(
     silences = await polled(lambda: _of(watcher, "alert.silenced", name), "the silence", WITHIN)
     assert silences[0].block["actor"] == place.people.bob.name
     before = len(await watcher.events("RefusedDecision", place.namespace))
-    await asyncio.sleep(1.0)  # a record is learnt from the bucket, a moment after it is there
-    await refused_self_approval(watcher)
+    await refused_self_approval(watcher)  # its record comes after the silence's, and both are learnt in their order
     await polled(lambda: watcher.number("RefusedDecision", silenced=True), "a silenced alert", WITHIN)
     assert len(await watcher.events("RefusedDecision", place.namespace)) == before
 
@@ -336,7 +335,7 @@ async def test_a_guard_that_is_taken_away_is_told(watcher: Watcher, cluster: Ins
     """The Event is in Curfew's own namespace, for it is about no other."""
     vandal = Vandal(cluster)
     try:
-        await asyncio.to_thread(vandal.take, "validatingadmissionpolicybinding", "curfew-policy-status")
+        await asyncio.to_thread(vandal.take, BINDING, "curfew-policy-status")
         alert = await watcher.alert("GuardsOutOfForce", SYSTEM, "curfew-policy-status")
         assert "curfew-policy-status" in alert.message
     finally:
