@@ -26,7 +26,7 @@ from tests.integration.monitor.ground import everything
 from tests.integration.monitor.outages import play_down, play_late
 from tests.integration.monitor.playing import Players, Seen, tokens
 from tests.integration.monitor.script import Script
-from tests.integration.monitor.scripts import DOWN, LATE, SCRIPTS, TWO_GRANTS, WHOLE
+from tests.integration.monitor.scripts import DOWN, LATE, READ_BACK, SCRIPTS, TWO_GRANTS, WHOLE
 from tests.integration.monitor.test_read_back import laid
 from tests.integration.operator.evidence import Evidence, read_evidence
 from tests.integration.operator.stage import a_stage
@@ -211,7 +211,7 @@ def test_the_detectors_see_through_accounts_of_others_and_notice_what_was_not_us
     assert found["UnusedGrant"] & without_a_call
 
 
-@of_each
+@pytest.mark.parametrize("script", READ_BACK, ids=lambda script: script.title)
 def test_an_auditor_finds_the_same_answer_in_the_logs(
     script: Script, played: Played, operator: OperatorProcess, monitor: MonitorProcess, copied: Path
 ) -> None:
