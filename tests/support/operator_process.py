@@ -253,6 +253,12 @@ class OperatorProcess:
         (kib,) = (line.split()[1] for line in status.splitlines() if line.startswith("VmHWM:"))
         return int(kib) * 1024
 
+    def computed(self) -> timedelta:
+        """Return how much CPU time the event loop of the latest process has taken so far, to a hundredth of a second."""
+        after_name = Path(f"/proc/{self.pid}/task/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        user, system = (int(field) for field in after_name[11:13])
+        return timedelta(seconds=(user + system) / os.sysconf("SC_CLK_TCK"))
+
     def metrics(self) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
         """Return all metrics, by name and labels."""
         return {

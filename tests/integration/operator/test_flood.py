@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import yaml
 
@@ -16,28 +16,36 @@ from tests.support.operator_process import OperatorProcess, dead
 from tests.support.pausing import a_moment
 from tests.support.scale import soaks
 
-FLOOD: Final = 3000 if soaks() else 500
+FLOOD: Final = 3000 if soaks() else 200
 """How many requests there are."""
 
 AT_A_TIME: Final = 6
 """How many requests are under way at a time: the API server is to be slow for nobody because of the test itself."""
 
-BEFORE_OTHERS: Final = 200
+BEFORE_OTHERS: Final = 200 if soaks() else 80
 """How many requests of the flood may be answered while somebody else's waits. In one line for all it would be nearly all."""
 
 ENDS_WITHIN: Final = timedelta(seconds=2)
 """From a decision that was seen to the end of the access, on a machine that does all of this at once."""
 
-ANSWER_SECONDS: Final = 1.0
-"""How long `/healthz` may take: what a kubelet waits by default."""
+ANSWERED_AFTER: Final = timedelta(seconds=0.5)
+"""How much the event loop may compute before it answers `/healthz`: a kubelet waits a second, also for its turn on a core."""
 
 CHECKOUT: Final = Path(__file__).parents[3]
 
 Measured = Callable[[str, timedelta], None]
 
 
+class Answered(NamedTuple):
+    """What came before an answer."""
+
+    work: timedelta
+    """What the event loop computed: it does not depend on what else the machine has to do."""
+    wait: timedelta
+
+
 async def flood(place: Place, number: int) -> None:
-    """Have alice ask, a dozen requests at a time."""
+    """Have alice ask, some requests at a time."""
     numbers = iter(range(number))
 
     async def ask() -> None:
@@ -48,15 +56,15 @@ async def flood(place: Place, number: int) -> None:
 
 
 @asynccontextmanager
-async def asked_all_the_time(operator: OperatorProcess) -> AsyncIterator[list[float]]:
-    """Ask `/healthz` ten times a second, and keep how long each answer took, in seconds."""
-    answers: list[float] = []
+async def asked_all_the_time(operator: OperatorProcess) -> AsyncIterator[list[Answered]]:
+    """Ask `/healthz` ten times a second, and keep what came before each answer."""
+    answers: list[Answered] = []
 
     async def ask() -> None:
         while True:
-            started = time.monotonic()
+            started, before = time.monotonic(), operator.computed()
             await asyncio.to_thread(operator.healthz)
-            answers.append(time.monotonic() - started)
+            answers.append(Answered(operator.computed() - before, timedelta(seconds=time.monotonic() - started)))
             await asyncio.sleep(0.1)
 
     asking = asyncio.create_task(ask())
@@ -96,7 +104,7 @@ async def all_answered(place: Place, number: int) -> None:
 async def test_a_flood_of_one_person_is_that_persons_alone(
     operator: OperatorProcess, place: Place, measured: Measured, record_property: Callable[[str, object], None]
 ) -> None:
-    """Others are granted and their ends are on time; each of a thousand requests gets its answer (promises P1, P3, P11)."""
+    """Others are granted and their ends are on time; each of hundreds of requests gets its answer (promises P1, P3, P11)."""
     await place.apply(place.policy("debug", limits={"pendingPerRequester": 3}))
     took, ends, before = [], [], []
     began = now()
@@ -114,11 +122,12 @@ async def test_a_flood_of_one_person_is_that_persons_alone(
         await all_answered(place, FLOOD)
     measured("longest way to a grant of somebody else", max(took))
     measured("longest way to the end of somebody else's access", max(ends))
-    measured("longest answer of /healthz", timedelta(seconds=max(answers)))
+    measured("longest wait for an answer of /healthz", max(answer.wait for answer in answers))
+    measured("most that the event loop computed before such an answer", max(answer.work for answer in answers))
     record_property("peak of memory", f"{operator.peak_memory() // 2**20} MiB")
     assert max(before) < BEFORE_OTHERS
     assert max(ends) < place.sights.pulse.within(ENDS_WITHIN, began, now())
-    assert max(answers) < ANSWER_SECONDS
+    assert max(answer.work for answer in answers) < ANSWERED_AFTER
 
 
 async def test_a_restart_serves_others_before_it_is_through_with_the_flood(
