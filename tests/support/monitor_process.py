@@ -43,7 +43,7 @@ class MonitorProcess(OperatorProcess):
             environ=environ,
             log=f"{operator.log_id}-activity",
         )
-        del self._settings["finished"]
+        del self._settings["finished"], self._settings["enforcement"]
         self._settings |= {
             "trail": {"url": operator.store, "log": operator.log_id},
             "intake": {

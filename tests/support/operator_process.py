@@ -61,6 +61,7 @@ class OperatorProcess:
         retention: str = "1d",
         attest_every: str = "15m",
         keep_for: str = "720h",
+        enforcement_every: str = "30s",
     ) -> None:
         """Write the settings; start nothing yet.
 
@@ -91,6 +92,7 @@ class OperatorProcess:
                 "heartbeat": heartbeat,
             },
             "finished": {"keepFor": keep_for},
+            "enforcement": {"every": enforcement_every},
             "server": {"host": LOOPBACK, "port": self.port},
             "log": {"level": "info", "format": "json"},
         }

@@ -1,6 +1,7 @@
 """The records that an admission policy is not in force, and that all of them are again."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -24,6 +25,8 @@ def told(log: str, state: EnforcementState, last: Record | None, *, at: datetime
         return restored(log, state, last, at=at) if last is not None and is_lost else None
     if last is not None and is_lost and _policies(last) == list(state.policies):
         return None
+    if last is not None and is_lost:  # perhaps by another process: something has been wrong since then
+        state = replace(state, since=min(state.since, _since(last)))
     return lost(log, state, at=at)
 
 

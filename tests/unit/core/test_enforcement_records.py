@@ -1,5 +1,6 @@
 """That a guard is not in force is told once, until another one is lost too or all are back."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 from curfew.audit.record import Record
@@ -54,6 +55,14 @@ def test_another_guard_is_told() -> None:
     again = record(off("a", "b"), lost)
     assert again.id != lost.id
     assert again.block["detail"]["policies"] == ["a", "b"]
+
+
+def test_since_when_something_is_wrong_outlives_the_process_that_saw_it() -> None:
+    another = replace(off("b"), since=LATER)
+
+    again = record(another, record(off("a", "b")))
+    assert again.block["detail"]["since"] == "2026-11-23T12:00:00Z"
+    assert record(ENFORCED, again).block["detail"]["seconds"] == 95
 
 
 def test_nothing_is_told_of_a_start_or_of_an_order_that_was_never_disturbed() -> None:
