@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from curfew.api.times import format_time
 from tests.integration.installed import SYSTEM, Installed
 from tests.integration.operator.evidence import Evidence
 from tests.integration.operator.place import SOON, Asked, Place, now
@@ -42,8 +43,9 @@ async def test_a_request_is_granted_expires_is_closed_and_goes(
     measured: Callable[[str, timedelta], None],
 ) -> None:
     """The whole of its life, and what is left of it: the log, which holds all of the story and no word of the deletion."""
-    asked = await place.active(place.people.alice, duration="1m")
-    await asked.phase("Expired", seconds=90)
+    end = now().replace(microsecond=0) + timedelta(seconds=8)
+    asked = await place.active(place.people.alice, notAfter=format_time(end))
+    await asked.phase("Expired", seconds=8 + SOON)
     await asked.closed()
     kept = await gone(asked)
 
