@@ -3,6 +3,8 @@
 import os
 import subprocess
 from collections.abc import Mapping
+from copy import deepcopy
+from functools import cache
 from typing import Any
 
 import yaml
@@ -21,10 +23,20 @@ def template(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def rendered(*arguments: str) -> list[dict[str, Any]]:
-    """Return the manifests of the chart."""
+    """Return the manifests of the chart. What needs no file of values is rendered once, and copied for whoever asks."""
+    if "--values" in arguments:
+        return anew(*arguments)
+    return deepcopy(_kept(*arguments))
+
+
+def anew(*arguments: str) -> list[dict[str, Any]]:
+    """Return the manifests of the chart as it is rendered now, with keys of its own."""
     done = template(*arguments)
     assert done.returncode == 0, done.stderr
     return [manifest for manifest in yaml.load_all(done.stdout, yaml.CSafeLoader) if manifest]
+
+
+_kept = cache(anew)
 
 
 def one(manifests: list[dict[str, Any]], kind: str, name: str = "curfew") -> dict[str, Any]:

@@ -2,8 +2,10 @@
 
 import base64
 import json
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
+from typing import Final
 
 import pytest
 import yaml
@@ -258,12 +260,71 @@ def test_settings_that_change_restart_the_pod() -> None:
     assert checksum() != checksum("--set", "config.log.level=debug")
 
 
+WRONG: Final = {
+    "no place for the trail": ("config.audit.url=", "/config/audit/url"),
+    "a place that cannot be": ("config.audit.url=http://bucket", "/config/audit/url"),
+    "worm maybe": ("config.audit.worm=maybe", "value must be one of 'required', 'advisory'"),
+    "a retention of less than a day": ("config.audit.retention=9h", "/config/audit/retention"),
+    "a proof now and then": ("config.audit.attestEvery=2h", "/config/audit/attestEvery"),
+    "a log with a blank": ("config.audit.log=Main Log", "/config/audit/log"),
+    "a heartbeat that is no duration": ("config.audit.heartbeat=often", "/config/audit/heartbeat"),
+    "a signer nobody can check": ("config.audit.signer.uri=hv:x", "missing property 'publicKey'"),
+    "no collector": ("config.audit.forward.url=collector:4318", "/config/audit/forward/url"),
+    "a secret in its address": ("config.audit.forward.url=https://me:x@c/", "/config/audit/forward/url"),
+    "sent nowhere": ("config.audit.forward.stdout=false", "/config/audit/forward/stdout"),
+    "a misspelt setting": ("config.audit.kyeFile=/k", "additional properties 'kyeFile' not allowed"),
+    "grants of more than a month": ("config.limits.maxGrant=745h", "/config/limits/maxGrant"),
+    "grants of a month and a minute": ("config.limits.maxGrant=744h1m", "/config/limits/maxGrant"),
+    "grants of no time": ("config.limits.maxGrant=0h", "/config/limits/maxGrant"),
+    "days, which Go does not know": ("config.finished.keepFor=30d", "/config/finished/keepFor"),
+    "kept for less than no time": ("config.finished.keepFor=-1h", "/config/finished/keepFor"),
+    "kept for more than ten years": ("config.finished.keepFor=87601h", "/config/finished/keepFor"),
+    "kept for 30 of something": ("config.finished.keepFor=30", "/config/finished/keepFor"),
+    "credentials in an address": ("config.audit.url=s3://key@bucket", "/config/audit/url"),
+    "grants of no duration": ("config.limits.maxGrant=soon", "/config/limits/maxGrant"),
+    "a look now and then": ("config.enforcement.every=6m", "/config/enforcement/every"),
+    "a look now and then, in seconds": ("config.enforcement.every=301s", "/config/enforcement/every"),
+    "another namespace": ("config.enforcement.namespace=x", "additional properties 'namespace'"),
+    "a port that is a word": ("config.server.port=http", "/config/server/port"),
+    "a loud log": ("config.log.level=loud", "value must be one of 'debug'"),
+    "roles that are no list": ("roles=view", "/roles"),
+    "all roles": ("roles={*}", "/roles/0"),
+    "namespaces by name only": ("namespaces={payments}", "/namespaces/0"),
+    "a namespace without a name": ("namespaces[0].roles={x}", "missing property 'name'"),
+    "stamping perhaps": ("stampIdentity=perhaps", "/stampIdentity"),
+    "a value that is not ours": ("replicaCount=2", "additional properties 'replicaCount' not allowed"),
+}
+"""Values that the schema does not allow, and how each is named, by what is wrong with it."""
+
+
+def rounds(wrong: Mapping[str, tuple[str, str]]) -> list[dict[str, tuple[str, str]]]:
+    """Return what can be wrong at once: in each round, a section has one value of a name, and lists are of one form."""
+    made: list[dict[str, tuple[str, str]]] = []
+    taken: list[set[str]] = []
+    for what, (value, complaint) in wrong.items():
+        name = value.partition("=")[0].partition("[")[0]
+        number = next((number for number, names in enumerate(taken) if name not in names), len(taken))
+        if number == len(taken):
+            made.append({})
+            taken.append(set())
+        made[number][what] = (value, complaint)
+        taken[number].add(name)
+    return made
+
+
+@pytest.mark.parametrize("wrong", rounds(WRONG))
+def test_wrong_values_are_named(wrong: Mapping[str, tuple[str, str]]) -> None:
+    """Before anything is installed, each with its path, if there are several."""
+    done = template(*(part for value, _ in wrong.values() for part in ("--set", value)))
+
+    assert done.returncode != 0
+    for what, (_, complaint) in wrong.items():
+        assert (f"at '{complaint}'" if complaint.startswith("/") else complaint) in done.stderr, what
+
+
 @pytest.mark.parametrize(
     ("value", "complaint"),
     [
-        pytest.param("config.audit.url=", "/config/audit/url", id="no place for the trail"),
-        pytest.param("config.audit.url=http://bucket", "/config/audit/url", id="a place that cannot be"),
-        pytest.param("config.audit.worm=maybe", "value must be one of 'required', 'advisory'", id="worm maybe"),
         pytest.param(
             "config.audit.url=file:///var/lib/curfew",
             "config.audit.worm is required, and config.audit.url is file:///var/lib/curfew: a folder is never write-once, so "
@@ -271,72 +332,35 @@ def test_settings_that_change_restart_the_pod() -> None:
             "a trial, accept the folder (--set config.audit.worm=advisory).",
             id="a place that can never be write-once, where that is required",
         ),
-        pytest.param("config.audit.retention=9h", "/config/audit/retention", id="a retention of less than a day"),
-        pytest.param("config.audit.attestEvery=2h", "/config/audit/attestEvery", id="a proof now and then"),
-        pytest.param("config.audit.log=Main Log", "/config/audit/log", id="a log with a blank"),
-        pytest.param("config.audit.heartbeat=often", "/config/audit/heartbeat", id="a heartbeat that is no duration"),
         pytest.param("config.audit.keyFile=null", "/config/audit", id="no key at all"),
-        pytest.param("config.audit.signer.uri=hv:x", "missing property 'publicKey'", id="a signer nobody can check"),
-        pytest.param("config.audit.forward.url=collector:4318", "/config/audit/forward/url", id="no collector"),
-        pytest.param(
-            "config.audit.forward.url=https://me:x@c/", "/config/audit/forward/url", id="a secret in its address"
-        ),
-        pytest.param("config.audit.forward.stdout=false", "/config/audit/forward/stdout", id="sent nowhere"),
         pytest.param(
             "audit.forwardSecret=x", "set the collector's address in config.audit.forward.url", id="headers for nobody"
         ),
-        pytest.param("config.audit.kyeFile=/k", "additional properties 'kyeFile' not allowed", id="a misspelt setting"),
-        pytest.param("config.limits.maxGrant=745h", "/config/limits/maxGrant", id="grants of more than a month"),
-        pytest.param("config.limits.maxGrant=744h1m", "/config/limits/maxGrant", id="grants of a month and a minute"),
-        pytest.param("config.limits.maxGrant=0h", "/config/limits/maxGrant", id="grants of no time"),
-        pytest.param("config.finished.keepFor=30d", "/config/finished/keepFor", id="days, which Go does not know"),
-        pytest.param("config.finished.keepFor=-1h", "/config/finished/keepFor", id="kept for less than no time"),
-        pytest.param("config.finished.keepFor=87601h", "/config/finished/keepFor", id="kept for more than ten years"),
-        pytest.param("config.finished.keepFor=30", "/config/finished/keepFor", id="kept for 30 of something"),
-        pytest.param("config.audit.url=s3://key@bucket", "/config/audit/url", id="credentials in an address"),
-        pytest.param("config.limits.maxGrant=soon", "/config/limits/maxGrant", id="grants of no duration"),
-        pytest.param("config.enforcement.every=6m", "/config/enforcement/every", id="a look now and then"),
-        pytest.param(
-            "config.enforcement.every=301s", "/config/enforcement/every", id="a look now and then, in seconds"
-        ),
-        pytest.param("config.enforcement.namespace=x", "additional properties 'namespace'", id="another namespace"),
-        pytest.param("config.server.port=http", "/config/server/port", id="a port that is a word"),
-        pytest.param("config.log.level=loud", "value must be one of 'debug'", id="a loud log"),
-        pytest.param("roles=view", "/roles", id="roles that are no list"),
-        pytest.param("roles={*}", "/roles/0", id="all roles"),
-        pytest.param("namespaces={payments}", "/namespaces/0", id="namespaces by name only"),
-        pytest.param("namespaces[0].roles={x}", "missing property 'name'", id="a namespace without a name"),
-        pytest.param("stampIdentity=perhaps", "/stampIdentity", id="stamping perhaps"),
         pytest.param(
             "stampIdentity=true", "does not serve MutatingAdmissionPolicy v1", id="stamping where it cannot be"
-        ),
-        pytest.param(
-            "replicaCount=2", "additional properties 'replicaCount' not allowed", id="a value that is not ours"
         ),
     ],
 )
 def test_a_wrong_value_is_named(value: str, complaint: str) -> None:
-    """Before anything is installed, with the path of the value."""
+    """What only a template can know, or what is missing."""
     done = template("--set", value)
 
     assert done.returncode != 0
     assert complaint in done.stderr
 
 
-@pytest.mark.parametrize("longest", ["744h", "743h59m", "168h", "99h", "24h", "8h", "1h30m", "45m", "1m"])
-def test_the_longest_grant_can_be(longest: str) -> None:
-    """Whole hours and minutes."""
-    assert template("--set", f"config.limits.maxGrant={longest}").returncode == 0
-
-
-@pytest.mark.parametrize("keep_for", ["720h", "87600h", "168h", "90m", "10s"])
-def test_the_operator_may_delete_where_it_may_grant(keep_for: str) -> None:
-    """And it is told after how long."""
-    manifests = rendered("--set", f"config.finished.keepFor={keep_for}")
+@pytest.mark.parametrize(
+    ("longest", "keep_for"),
+    [("744h", "87600h"), ("743h59m", "720h"), ("99h", "168h"), ("1h30m", "90m"), ("1m", "10s")],
+)
+def test_whole_hours_and_minutes_can_be(longest: str, keep_for: str) -> None:
+    """The operator may delete where it may grant, and is told after how long."""
+    manifests = rendered("--set", f"config.limits.maxGrant={longest},config.finished.keepFor={keep_for}")
 
     assert DELETES in one(manifests, "ClusterRole", "curfew-granter")["rules"]
     assert DELETES not in one(manifests, "ClusterRole", "curfew")["rules"]
-    assert yaml.safe_load(one(manifests, "ConfigMap")["data"]["config.yaml"])["finished"] == {"keepFor": keep_for}
+    settings = yaml.safe_load(one(manifests, "ConfigMap")["data"]["config.yaml"])
+    assert (settings["limits"], settings["finished"]) == ({"maxGrant": longest}, {"keepFor": keep_for})
 
 
 @pytest.mark.parametrize("nothing", ["--set=config.finished.keepFor=0", "--set-string=config.finished.keepFor=0h"])
