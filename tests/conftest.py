@@ -37,7 +37,7 @@ def pytest_configure(config: pytest.Config) -> None:
     worker = getattr(config, "workerinput", None)
     if worker is not None:
         number = int(worker["workerid"].removeprefix("gw"))
-        os.environ[ports.SHARE_VARIABLE] = f"{number}/{worker['workercount']}"
+        os.environ[ports.SHARE_VARIABLE] = ports.share(number, worker["workercount"])
 
 
 def pytest_report_header() -> str:

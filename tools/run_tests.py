@@ -1,19 +1,25 @@
 """`make test`, `make quick` and `make soak`: run tests in several processes, and end with one line of counts.
 
-What keeps people apart is run once more on a control plane as before Kubernetes 1.36, where nothing fills in who asks.
+What keeps people apart is run once more on a control plane as before Kubernetes 1.36, where nothing fills in who asks:
+by one process beside the others in `make test`, and after them in `make soak`, which runs much more of it.
 """
 
 import argparse
+import multiprocessing
 import os
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import pytest
 
+from tests.support.scale import SOAK_VARIABLE, seed
+from tools.servers import ports
 from tools.servers.build import build
 from tools.servers.environment import NEEDED, chosen_cluster
 from tools.servers.errors import ServersError
@@ -27,10 +33,9 @@ ON_SERVERS: Final = ("contract", "docs", "integration", "attacks")
 UNSTAMPED: Final = (
     "integration/admission/test_creating.py",
     "integration/operator/test_lifecycle.py",
-    "integration/operator/test_rules.py",
     "attacks",
 )
-"""What `make test` runs once more without stamping."""
+"""What `make test` runs once more without stamping: who asks, who decides, and a life from its request to its end."""
 
 UNSTAMPED_IN_FULL: Final = ("contract", "integration", "attacks")
 """What `make soak` runs once more without stamping."""
@@ -55,17 +60,21 @@ class Part:
     names: Sequence[str]
     processes: int
     options: Sequence[str] = ()
+    is_beside: bool = False
+    """Whether it is run while the first part is."""
 
 
 def parts(kind: str, cores: int, *, ours: bool = True) -> list[Part]:
     """Return what is run: `quick`, `test` or `soak`. Only a control plane of ours can be had without stamping."""
     if kind == "quick":
         return [Part("Without servers", WITHOUT_SERVERS, cores)]
-    # Tests on servers mostly wait: for the end of a minute, for a process to start. Tests without servers use that time.
-    waiting = max(1, min(cores * 2, MOST_CONTROL_PLANES))
-    again = UNSTAMPED_IN_FULL if kind == "soak" else UNSTAMPED
-    all_tests = Part("All tests", (*WITHOUT_SERVERS, *ON_SERVERS), waiting)
-    unstamped = Part("Once more without stamping", again, waiting, ["--without-stamping"])
+    # Tests on servers often wait: for the end of a minute, for a process to start. Other tests use that time.
+    waiting = max(2, min(cores * 2, MOST_CONTROL_PLANES))
+    soaks = kind == "soak"
+    again = UNSTAMPED_IN_FULL if soaks else UNSTAMPED
+    beside = ours and not soaks
+    all_tests = Part("All tests", (*WITHOUT_SERVERS, *ON_SERVERS), waiting - beside)
+    unstamped = Part("Once more without stamping", again, waiting if soaks else 1, ["--without-stamping"], beside)
     return [all_tests, *([unstamped] if ours else [])]
 
 
@@ -92,6 +101,12 @@ class Counts:
         elif report.skipped:
             self.skipped += 1
 
+    def add(self, other: "Counts") -> None:
+        """Count what another has counted too."""
+        self.passed += other.passed
+        self.failed += other.failed
+        self.skipped += other.skipped
+
     def __str__(self) -> str:
         """Return the counts as CI reads them."""
         return f"{self.passed} passed, {self.failed} failed, {self.skipped} skipped"
@@ -113,26 +128,62 @@ def main(arguments: list[str]) -> int:
     # Some machines set it. Hundreds of processes would then compile all that they import.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     if known.kind == "soak":
-        os.environ["CURFEW_SOAK"] = "1"
+        os.environ[SOAK_VARIABLE] = "1"
         more = [f"--timeout={SOAK_SECONDS}", *more]
-    counts, statuses = Counts(), []
+    print(f"CURFEW_SEED={seed()}", flush=True)  # all parts draw by it
+    counts = Counts()
     try:
         if known.kind != "quick":
             # Here and not in a fixture, so that whoever waits sees how it goes.
             build([*NEEDED[chosen_cluster()], *ONLY_FOR_TESTS])
             with_azurite()
         cores = len(os.sched_getaffinity(0))
-        for part in parts(known.kind, cores, ours=chosen_cluster() == "local"):
-            begun = time.monotonic()
-            print(f"\n{part.title}, in {part.processes} processes:", flush=True)
-            spread = ["--numprocesses", str(part.processes)]
-            statuses.append(run([*spread, "--durations=25", *part.options, *more], part.names, counts))
-            print(f"{part.title}: {time.monotonic() - begun:.0f} s", flush=True)
+        statuses = run_all(parts(known.kind, cores, ours=chosen_cluster() == "local"), more, counts)
     except ServersError as error:
         print(error, file=sys.stderr)
         return 1
     print(f"{counts} in {time.monotonic() - started:.0f} s", flush=True)
     return max(statuses) or (0 if counts.passed else 1)
+
+
+def run_all(all_parts: Sequence[Part], more: Sequence[str], counts: Counts) -> list[int]:
+    """Run all parts, with more arguments for pytest, and return the exit status of each."""
+    after = [part for part in all_parts if not part.is_beside]
+    beside = [part for part in all_parts if part.is_beside]
+    if not beside:
+        return [run_part(part, more, counts) for part in after]
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as other:
+        begun = [other.submit(run_beside, part, more, ports.share(1, 2)) for part in beside]
+        os.environ[ports.SHARE_VARIABLE] = ports.share(0, 2)
+        statuses = [run_part(part, more, counts) for part in after]
+        for each in begun:
+            status, counted, shown = each.result()
+            print(shown, flush=True)
+            counts.add(counted)
+            statuses.append(status)
+    return statuses
+
+
+def run_part(part: Part, more: Sequence[str], counts: Counts) -> int:
+    """Run a part in processes of its own, and return pytest's exit status."""
+    begun = time.monotonic()
+    print(f"\n{part.title}, in {part.processes} processes:", flush=True)
+    spread = ["--numprocesses", str(part.processes), "--durations=25"]
+    status = run([*spread, *part.options, *more], part.names, counts)
+    print(f"{part.title}: {time.monotonic() - begun:.0f} s", flush=True)
+    return status
+
+
+def run_beside(part: Part, more: Sequence[str], share_of_ports: str) -> tuple[int, Counts, str]:
+    """Run a part in a process that is there for it alone; return what it shows as well, which is shown when all is done."""
+    os.environ[ports.SHARE_VARIABLE] = share_of_ports
+    counts = Counts()
+    with tempfile.TemporaryFile() as shown:
+        for stream in (sys.stdout, sys.stderr):
+            os.dup2(shown.fileno(), stream.fileno())
+        status = run_part(part, more, counts)
+        shown.seek(0)
+        return status, counts, shown.read().decode(errors="replace")
 
 
 def _parser() -> argparse.ArgumentParser:

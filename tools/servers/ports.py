@@ -37,6 +37,12 @@ def free_port() -> int:
     raise OSError(f"no free port in {RANGE.start} to {RANGE.stop}")
 
 
+def share(number: int, of: int) -> str:
+    """Return what to set the variable to for one of so many that share what this process has."""
+    ours, _, all_ = os.environ.get(SHARE_VARIABLE, "0/1").partition("/")
+    return f"{int(ours) * of + number}/{int(all_) * of}"
+
+
 def _share() -> range:
     number, _, of = os.environ.get(SHARE_VARIABLE, "0/1").partition("/")
     return RANGE[len(RANGE) * int(number) // int(of) : len(RANGE) * (int(number) + 1) // int(of)]

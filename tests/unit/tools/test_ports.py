@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-from tools.servers.ports import LOOPBACK, RANGE, SHARE_VARIABLE, free_port, give_back, is_free
+from tools.servers.ports import LOOPBACK, RANGE, SHARE_VARIABLE, free_port, give_back, is_free, share
 
 
 def test_a_port_is_given_out_once() -> None:
@@ -38,3 +38,12 @@ def test_processes_that_share_the_range_are_given_different_ports(monkeypatch: p
 
     assert max(given[0]) < min(given[1])
     assert max(given[1]) < min(given[2])
+
+
+def test_a_share_is_shared_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The processes of one run of pytest, beside those of another."""
+    monkeypatch.delenv(SHARE_VARIABLE, raising=False)
+    assert [share(number, 2) for number in range(2)] == ["0/2", "1/2"]
+
+    monkeypatch.setenv(SHARE_VARIABLE, "1/2")
+    assert [share(number, 3) for number in range(3)] == ["3/6", "4/6", "5/6"]

@@ -1,10 +1,12 @@
 """The last line of `make test` counts what pytest reported."""
 
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
 
-from tools.run_tests import TESTS, UNSTAMPED, Counts, parts, run
+from tools.run_tests import TESTS, UNSTAMPED, Counts, Part, parts, run, run_beside
 
 OUTCOMES = """
 import pytest
@@ -62,8 +64,23 @@ def test_everything_is_run_by_make_test() -> None:
 
     folders = {path.relative_to(TESTS).parts[0] for path in TESTS.rglob("test_*.py")}
     assert set(all_tests.names) == folders
-    assert (all_tests.processes, unstamped.processes) == (4, 4)
+    assert (all_tests.processes, unstamped.processes) == (3, 1)
+    assert (all_tests.is_beside, unstamped.is_beside) == (False, True)
     assert (unstamped.names, unstamped.options) == (UNSTAMPED, ["--without-stamping"])
+
+
+def test_what_is_run_beside_is_counted_and_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """In a process of its own, with ports of its own."""
+    (tmp_path / "test_outcomes.py").write_text(OUTCOMES)
+    part = Part("Those", [str(tmp_path / "test_outcomes.py")], 1, is_beside=True)
+    with ProcessPoolExecutor(1, get_context("spawn")) as other:
+        status, counts, shown = other.submit(run_beside, part, alone(tmp_path), "1/2").result()
+
+    counts.add(counts)
+    assert (status, str(counts)) == (1, "4 passed, 4 failed, 2 skipped")
+    assert "Those, in 1 processes:" in shown
+    assert "RuntimeError" in shown
+    assert capsys.readouterr() == ("", "")
 
 
 def test_a_soak_runs_what_make_test_runs_and_more() -> None:
