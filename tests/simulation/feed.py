@@ -1,12 +1,12 @@
 """The watches of one replica in the place of Kopf: each kind in its order, the kinds in no order among them.
 
-It calls the handlers that `watching.register` has made for Kopf.
+It calls the handlers that Kopf would call.
 """
 
 import asyncio
 import random
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, cast
 
 import kopf
@@ -14,6 +14,7 @@ import kopf
 from curfew.api import names
 from curfew.ports import ClusterError
 from curfew.processes.operator.known import is_closed
+from curfew.processes.operator.watching import Handlers
 from tests.simulation.clients import ClusterClient
 from tests.simulation.line import SimulatedLine
 from tests.simulation.schedule import TroubleComes
@@ -23,7 +24,6 @@ LISTS: Final = {"AccessRequest": "list_requests", "AccessPolicy": "list_policies
 PLURALS: Final = {"AccessRequest": "accessrequests", "AccessPolicy": "accesspolicies", "RoleBinding": "rolebindings"}
 
 Change = tuple[float, str | None, Mapping[str, Any]]  # when it happened, what, and the object
-Handler = Callable[..., Awaitable[None]]
 
 
 class ModelWatches:
@@ -31,16 +31,14 @@ class ModelWatches:
 
     def __init__(
         self,
-        registry: kopf.OperatorRegistry,
+        handlers: Handlers,
         client: ClusterClient,
         api: ModelApiServer,
         line: SimulatedLine,
         troubles: Sequence[TroubleComes],
         lot: random.Random,
     ) -> None:
-        self._handlers: dict[str, Handler] = {}
-        for handler in registry._watching.get_all_handlers():
-            self._handlers[str(handler.selector.any_name) if handler.selector else ""] = cast(Handler, handler.fn)
+        self._handlers = {plural: handler for (_, _, plural), handler in handlers.items()}
         self._client = client
         self._api = api
         self._line = line
@@ -62,7 +60,7 @@ class ModelWatches:
                 known = {}
                 for body in await self._client.call(LISTS[kind]):
                     known[body["metadata"]["uid"]] = body
-                    await self._show(kind, None, body)
+                    self._show(kind, None, body)
                 await self._deliver(kind, changes, known)
             except ClusterError:
                 await asyncio.sleep(self._lot.uniform(0.05, 2.0))
@@ -86,7 +84,7 @@ class ModelWatches:
                     return  # 410: it is listed anew
                 repeats = [one for one in repeats if one.at > now]
                 for verb_, body_ in tuple(shown):
-                    await self._show(kind, verb_, body_)
+                    self._show(kind, verb_, body_)
                 continue
             if any(one.at <= at < one.at + one.lasts for one in gaps):
                 continue
@@ -97,10 +95,10 @@ class ModelWatches:
             selected = as_selected(kind, verb, body, known)
             if selected is not None:
                 shown.append(selected)
-                await self._show(kind, *selected)
+                self._show(kind, *selected)
 
-    async def _show(self, kind: str, verb: str | None, body: Mapping[str, Any]) -> None:
-        await self._handlers[PLURALS[kind]](event={"type": verb, "object": body})
+    def _show(self, kind: str, verb: str | None, body: Mapping[str, Any]) -> None:
+        self._handlers[PLURALS[kind]](cast(kopf.RawEvent, {"type": verb, "object": body}))
 
     def _of(self, trouble: str, kind: str) -> list[TroubleComes]:
         return [one for one in self._troubles if one.kind == trouble and one.what == kind]

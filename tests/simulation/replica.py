@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, cast
 
-import kopf
 import pytest
 
 from curfew.adapters.clock import SystemClock
@@ -51,9 +50,8 @@ class SimulatedOperator(Operator):
 
     async def _run_kopf(self) -> None:
         parts = self._parts
-        registry = kopf.OperatorRegistry()
-        watching.register(registry, parts.known, parts.queue.add, parts.reporting.unreadable)
-        watches = asyncio.create_task(self._watches(registry).run())
+        handlers = watching.make_handlers(parts.known, parts.queue.add, parts.reporting.unreadable)
+        watches = asyncio.create_task(self._watches(handlers).run())
         ends = [asyncio.create_task(event.wait()) for event in (self._supervisor.stop, self._watch_anew)]
         try:
             await asyncio.wait([watches, *ends], return_when=asyncio.FIRST_COMPLETED)
@@ -104,8 +102,8 @@ class SimulatedReplica:
         client = ClusterClient(pod, self._api, self._leases, cluster_line, WorldClock())
         store = StoreClient(self._store, bucket_line)
 
-        def watches(registry: kopf.OperatorRegistry) -> ModelWatches:
-            return ModelWatches(registry, client, self._api, cluster_line, self._troubles, self._lot)
+        def watches(handlers: watching.Handlers) -> ModelWatches:
+            return ModelWatches(handlers, client, self._api, cluster_line, self._troubles, self._lot)
 
         async def main() -> None:
             with _wired_to(store, pod):

@@ -159,7 +159,8 @@ class Operator:
         registry = kopf.OperatorRegistry()
         settings = kopf.OperatorSettings()
         watching.configure(settings)
-        watching.register(registry, parts.known, parts.queue.add, parts.reporting.unreadable)
+        handlers = watching.make_handlers(parts.known, parts.queue.add, parts.reporting.unreadable)
+        watching.register(registry, handlers)
 
         @kopf.on.login(registry=registry)
         async def login(**_: object) -> kopf.AiohttpSession:
@@ -171,7 +172,8 @@ class Operator:
         for task in waiting:
             task.add_done_callback(lambda _: end.set())
         try:
-            tasks = await kopf.spawn_tasks(registry=registry, settings=settings, clusterwide=True, stop_flag=end)
+            with watching.handing_over(handlers):
+                tasks = await kopf.spawn_tasks(registry=registry, settings=settings, clusterwide=True, stop_flag=end)
             await kopf.run_tasks(tasks, ignored=_AllTasks())
         finally:
             for task in waiting:
