@@ -16,6 +16,8 @@ WITHOUT_STAMPING = ("test_without_stamping.py",)
 SAME_ON_BOTH = ("test_bucket.py", "test_statuses.py")
 ABOUT_WHO_ASKS = ("server-side apply", "impersonation", "who asks", "marks on a new request", "people")
 """The families that are made in full also where nothing fills in who asks; of the others a tenth."""
+TYPED_ABOUT_WHO_ASKS = ("in carol's name", "in another's name", "--as somebody else")
+SHARED = (HERE / "test_attacks.py", HERE / "test_with_kubectl.py")
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -34,7 +36,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for place, item in zip(ours, sorted((items[place] for place in ours), key=_has_no_operator), strict=True):
         items[place] = item
     if config.getoption("--without-stamping"):
-        again = [item for item in items if item.path == HERE / "test_attacks.py" and not _is_about_who_asks(item)]
+        again = [item for item in items if item.path in SHARED and not _is_about_who_asks(item)]
         out = {item.nodeid for item in again} - set(drawn([item.nodeid for item in again], "unstamped attacks"))
         config.hook.pytest_deselected(items=[item for item in again if item.nodeid in out])
         items[:] = [item for item in items if item.nodeid not in out]
@@ -68,4 +70,9 @@ def _has_no_operator(item: pytest.Item) -> bool:
 
 
 def _is_about_who_asks(item: pytest.Item) -> bool:
-    return item.name.startswith(tuple(f"test_attack[{family}:" for family in ABOUT_WHO_ASKS)) or "[" not in item.name
+    families = tuple(f"test_attack[{family}:" for family in ABOUT_WHO_ASKS)
+    return (
+        "[" not in item.name
+        or item.name.startswith(families)
+        or any(words in item.name for words in TYPED_ABOUT_WHO_ASKS)
+    )
