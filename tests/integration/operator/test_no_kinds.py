@@ -32,15 +32,19 @@ class Definitions:
             }
             for kind in kept["items"]
         ]
+        self._are_there = True
 
     def delete(self) -> None:
         """Take them away, with all objects of these kinds."""
+        self._are_there = False
         self._cluster.kubectl("delete", "crd", *KINDS)
 
     def put_back(self) -> None:
-        """Put them back, and return when all of the chart is in force again."""
-        self._cluster.apply(*self._manifests)
-        self._cluster.await_in_force()
+        """Put them back if they are away, and return when all of the chart is in force again."""
+        if not self._are_there:
+            self._cluster.apply(*self._manifests)
+            self._cluster.await_in_force()
+            self._are_there = True
 
 
 @pytest.fixture
@@ -51,32 +55,6 @@ def definitions(cluster: Installed) -> Iterator[Definitions]:
     made.put_back()
 
 
-async def test_missing_kinds_are_named_and_noticed_when_they_come(
-    cluster: Installed,
-    definitions: Definitions,
-    new_operator: Callable[..., OperatorProcess],
-    certificates: Path,
-) -> None:
-    """The log says what to do; when it is done, the operator is ready by itself and grants."""
-    definitions.delete()
-    operator = new_operator()
-    operator.start()
-    try:
-        await asyncio.to_thread(operator.await_said, SENTENCE)
-        status, said = await asyncio.to_thread(operator.readyz)
-        assert status == 503
-        assert said["parts"]["cluster"] == "not everything is listed yet"
-
-        await asyncio.to_thread(definitions.put_back)
-
-        await asyncio.to_thread(operator.await_ready)
-        async with a_stage(cluster, certificates) as stage:
-            place = await stage.place()
-            await (await place.ask(place.people.alice, "automatic")).phase("Active")
-    finally:
-        operator.kill()
-
-
 async def test_kinds_that_are_deleted_end_what_was_granted_and_the_operator_comes_back_with_them(
     cluster: Installed,
     definitions: Definitions,
@@ -84,7 +62,10 @@ async def test_kinds_that_are_deleted_end_what_was_granted_and_the_operator_come
     certificates: Path,
     read_log: Callable[[OperatorProcess], Evidence],
 ) -> None:
-    """All requests are deleted with them. The process ends, and is started as Kubernetes would; then it grants again."""
+    """All requests are deleted with them. The process ends, and is started as Kubernetes would: its log says what to do.
+
+    When that is done, it is ready by itself and grants again.
+    """
     operator = new_operator()
     operator.start()
     try:
@@ -98,6 +79,7 @@ async def test_kinds_that_are_deleted_end_what_was_granted_and_the_operator_come
             await asyncio.to_thread(operator.await_exit)
             await asyncio.to_thread(operator.start)
             await asyncio.to_thread(operator.await_said, SENTENCE)
+            status, said = await asyncio.to_thread(operator.readyz)
             await asyncio.to_thread(definitions.put_back)
             await asyncio.to_thread(operator.await_ready)
 
@@ -108,5 +90,6 @@ async def test_kinds_that_are_deleted_end_what_was_granted_and_the_operator_come
                     await a_moment()
     finally:
         operator.kill()
+    assert (status, said["parts"]["cluster"]) == (503, "not everything is listed yet")
     assert {"grant.revoked", "grant.binding_removed"} & set(told)
     assert told[-1] == "request.closed"
