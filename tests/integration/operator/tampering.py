@@ -1,7 +1,6 @@
 """What an administrator can do to bindings: write one that looks like a grant, and take the admission policy away."""
 
 import asyncio
-import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
@@ -30,18 +29,19 @@ def a_binding(place: Place, name: str, uid: str = "", **annotations: str) -> Bod
 @asynccontextmanager
 async def unguarded(place: Place) -> AsyncIterator[None]:
     """Take the admission policy for our bindings out of force, as an administrator could, and put it back."""
-    kind = "validatingadmissionpolicybinding"
-    guard = json.loads(await place.kubectl("get", kind, MANAGED_BINDINGS, "--output=json", user="admin"))
+    admin = place.people.admin
+    where = f"/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings/{MANAGED_BINDINGS}"
+    guard = (await admin.get(where)).done()
     guard["metadata"] = {"name": MANAGED_BINDINGS, "labels": guard["metadata"]["labels"]}
     probe = a_binding(place, "probe", "00000000-0000-0000-0000-000000000000")
 
     async def until_a_probe_is(refused: bool) -> None:
         path = f"{RBAC}/namespaces/{place.namespace}/rolebindings?dryRun=All"
         async with asyncio.timeout(SOON):
-            while (await place.people.admin.post(path, probe)).is_ok is refused:
+            while (await admin.post(path, probe)).is_ok is refused:
                 await a_moment()
 
-    await place.kubectl("delete", kind, MANAGED_BINDINGS, user="admin")
+    (await admin.delete(where)).done()
     try:
         await until_a_probe_is(refused=False)
         yield
