@@ -111,7 +111,8 @@ async def test_nobody_has_more_requests_or_grants_than_the_policy_allows(
     assert f"({first.name})" in second.condition("Active")["message"]
 
     (await first.decide(people.alice, "Cancel")).done()
-    await second.phase("Active")
+    await second.bound()
+    await first.unbound()
     made, gone = place.sights.bindings_of(second.uid)[0], place.sights.bindings_of(first.uid)[-1]
     assert gone.type == "DELETED"
     assert gone.at < made.at
