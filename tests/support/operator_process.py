@@ -263,11 +263,7 @@ class OperatorProcess:
 
     def metrics(self) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
         """Return all metrics, by name and labels."""
-        return {
-            (sample.name, frozenset(sample.labels.items())): sample.value
-            for family in text_string_to_metric_families(self.metrics_page())
-            for sample in family.samples
-        }
+        return _samples(self.metrics_page())
 
     def metrics_page(self) -> str:
         """Return what Prometheus would read."""
@@ -275,9 +271,9 @@ class OperatorProcess:
 
     def metric(self, name: str, **labels: str) -> float:
         """Return the sum of a metric over all series with these labels."""
-        return sum(
-            value for (known, set_), value in self.metrics().items() if known == name and labels.items() <= set(set_)
-        )
+        # Who waits for a metric asks again and again, and to parse the whole page takes ten milliseconds.
+        lines = (line for line in self.metrics_page().splitlines() if line.startswith((f"{name} ", f"{name}{{")))
+        return sum(value for (_, set_), value in _samples("\n".join(lines)).items() if labels.items() <= set(set_))
 
     def said(self, *, life: bool = True) -> str:
         """Return the log: of the latest process (`life`), or of all."""
@@ -306,6 +302,14 @@ class OperatorProcess:
             connection.request("GET", path)
             response = connection.getresponse()
             return response.status, response.read()
+
+
+def _samples(page: str) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
+    return {
+        (sample.name, frozenset(sample.labels.items())): sample.value
+        for family in text_string_to_metric_families(page)
+        for sample in family.samples
+    }
 
 
 def _first_word(said: bytes) -> datetime | None:
