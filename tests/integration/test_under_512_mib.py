@@ -24,6 +24,7 @@ from curfew.audit.segment import MAX_BYTES, MAX_RECORDS, partition
 from curfew.cli import main
 from tests.support.logs import BEGIN, ALog, a_log, a_record, opened
 from tests.support.peak import LIMIT, measured
+from tests.support.scale import drawn
 from tools import verify_independently
 
 MIB = 1 << 20
@@ -240,28 +241,48 @@ def a_device_for_the_second(handed: Handed) -> Arguments:
     return second(handed)
 
 
-READ_BY_AN_AUDITOR: list[tuple[Callable[[Handed], Arguments], int, str]] = [
+Hostile = tuple[Callable[[Handed], Arguments], int, str]
+
+UNPACKS_TO_MUCH: list[Hostile] = [
     (sixteen_million_lines, 1, "it states that it unpacks to 33554444 bytes"),
     (two_million_lines, 1, f"a segment has at most {MAX_RECORDS:,}"),
+]
+LARGE_SEGMENTS: list[Hostile] = [
     (a_segment_of_twenty_gigabytes, 1, "is larger than any segment"),
-    (a_device, 3, "is not a regular file"),
-    (a_pipe, 3, "is not a regular file"),
     (hundreds_for_one_place, 1, "claims the place of segment 1"),
     (twenty_like_segments, 1, "to 99999999999 are missing"),
+]
+NO_FILES: list[Hostile] = [
+    (a_device, 3, "is not a regular file"),
+    (a_pipe, 3, "is not a regular file"),
+]
+WITHOUT_AN_END: list[Hostile] = [
     (a_key_without_an_end, 3, "is larger than"),
     (an_anchor_without_an_end, 3, "is larger than"),
     (a_saved_state_without_an_end, 3, "is larger than"),
     (a_proof_without_an_end, 3, "is larger than"),
     (a_log_that_is_a_file_without_an_end, 3, "is larger than"),
+]
+BUNDLES: list[Hostile] = [
     (an_entry_of_five_gigabytes, 1, "is in the bundle, but not in the manifest"),
     (a_list_of_a_million_files, 3, "it lists more than"),
     (a_list_that_ends_in_a_comment, 3, "cannot be read"),
+]
+MANIFESTS: list[Hostile] = [
     (a_manifest_nested_deeply, 3, "cannot be read"),
     (a_manifest_of_millions_of_values, 3, "cannot be read"),
+]
+FOR_THE_SECOND: list[Hostile] = [
     (millions_of_lines_for_the_second, 1, "holds too many records"),
     (five_mebibytes_for_the_second, 1, "is too large"),
     (a_device_for_the_second, 3, ""),
 ]
+READ_BY_AN_AUDITOR = [
+    row
+    for kind in (UNPACKS_TO_MUCH, LARGE_SEGMENTS, NO_FILES, WITHOUT_AN_END, BUNDLES, MANIFESTS, FOR_THE_SECOND)
+    for row in drawn(kind, kind[0][0].__name__)
+]
+"""Each kind of what may fill the memory; outside of `make soak`, one of each kind."""
 
 
 @pytest.mark.parametrize(
@@ -337,18 +358,16 @@ def ten_thousand_small_ones(day: Handed) -> None:
         day.path(stray(TODAY, number % 100, variant=number))
 
 
-@pytest.mark.parametrize(
-    "put",
-    [
-        twenty_large_ones,
-        large_ones_under_days_to_come,
-        large_ones_after_the_last,
-        large_ones_in_each_place,
-        one_without_an_end,
-        ones_that_unpack_to_much,
-        ten_thousand_small_ones,
-    ],
+LARGE_ONES = (
+    twenty_large_ones,
+    large_ones_under_days_to_come,
+    large_ones_after_the_last,
+    large_ones_in_each_place,
+    one_without_an_end,
 )
+
+
+@pytest.mark.parametrize("put", [*drawn(LARGE_ONES, "large"), ones_that_unpack_to_much, ten_thousand_small_ones])
 def test_a_start_takes_little_memory_whatever_lies_about(
     day: Handed, put: Callable[[Handed], None], record_property: Noted
 ) -> None:
