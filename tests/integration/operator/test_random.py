@@ -25,15 +25,15 @@ from tests.integration.operator.people import GROUP, RBAC, Answer, Body, Person
 from tests.integration.operator.place import FINAL, Asked, Place
 from tests.integration.operator.stage import a_stage
 from tests.support.operator_process import OperatorProcess
-from tests.support.scale import seed, times
+from tests.support.scale import seed, soaks
 
-STEPS: Final = int(os.environ.get("CURFEW_RANDOM_STEPS") or times(2000))
-"""2,000 in `make soak`, a tenth of them otherwise."""
+STEPS: Final = int(os.environ.get("CURFEW_RANDOM_STEPS") or (2000 if soaks() else 120))
+"""2,000 in `make soak`; CURFEW_RANDOM_STEPS sets another number."""
 
 SEED: Final = seed()
 """Set CURFEW_SEED to the number that a failure names to have the same people again."""
 
-CRASHES: Final = 3
+CRASHES: Final = 3 if soaks() else 1
 ON_TIME: Final = timedelta(seconds=1)
 AFTER_RESTART: Final = timedelta(seconds=3)
 SETTLED: Final = 90.0
