@@ -1,7 +1,6 @@
 """What was approved is what is held: a role that is edited during a grant (promise P5); and glass that is broken."""
 
 import asyncio
-import json
 import uuid
 from collections.abc import Callable
 from datetime import timedelta
@@ -10,6 +9,7 @@ from typing import Any
 from curfew.api.times import format_time
 from tests.integration.installed import OPERATOR
 from tests.integration.operator.evidence import Evidence
+from tests.integration.operator.people import RBAC
 from tests.integration.operator.place import SOON, Place, now
 from tests.support.operator_process import OperatorProcess
 from tests.support.pausing import a_moment
@@ -37,7 +37,7 @@ async def test_a_role_that_is_edited_before_the_grant_grants_nothing(
     """The difference is named where people look."""
     name = f"p-{uuid.uuid4().hex[:6]}"
     await place.apply(a_role("get"), place.policy(name, role=ROLE))
-    start = format_time((now() + timedelta(seconds=4)).replace(microsecond=0))
+    start = format_time((now() + timedelta(seconds=8)).replace(microsecond=0))
     asked = await place.pending(place.people.alice, name, notBefore=start)
     (await asked.decide(place.people.bob)).done()
     await asked.phase("Approved")
@@ -130,8 +130,7 @@ async def test_an_aggregated_role_that_is_emptied_and_filled_again_ends_nothing(
     del whole["rules"]
 
     async def rules() -> list[Any]:
-        got = await place.kubectl("get", "clusterrole", ROLE, "--output=json", user="admin")
-        return list(json.loads(got).get("rules") or ())
+        return list((await place.people.admin.get(f"{RBAC}/clusterroles/{ROLE}")).done().get("rules") or ())
 
     async def filled() -> None:
         async with asyncio.timeout(SOON):
@@ -144,7 +143,8 @@ async def test_an_aggregated_role_that_is_emptied_and_filled_again_ends_nothing(
     (await asked.decide(place.people.bob)).done()
     await asked.phase("Active")
     for _ in range(3):
-        await place.kubectl("patch", "clusterrole", ROLE, "--type=merge", '--patch={"rules":null}', user="admin")
+        emptied = [{"op": "replace", "path": "/rules", "value": None}]
+        (await place.people.admin.patch(f"{RBAC}/clusterroles/{ROLE}", emptied)).done()
         await filled()
     part["rules"] = a_role("get")["rules"]
     await place.apply(part)  # this change stays
@@ -154,7 +154,7 @@ async def test_an_aggregated_role_that_is_emptied_and_filled_again_ends_nothing(
     settled = asked.time("endedAt") - asked.time("grantedAt")
     assert settled > timedelta(seconds=2), "it ended before its rules had settled"
     await place.apply(a_role("get"))
-    await place.kubectl("delete", "clusterrole", label, user="admin")
+    (await place.people.admin.delete(f"{RBAC}/clusterroles/{label}")).done()
 
 
 async def test_the_glass_is_broken_at_once_and_reviewed_afterwards(
