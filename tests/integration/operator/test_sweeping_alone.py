@@ -14,12 +14,13 @@ from tests.integration.installed import SYSTEM, Installed
 from tests.integration.operator.place import Asked, Place, now
 from tests.integration.operator.stage import Stage
 from tests.support.operator_process import CURFEW, OperatorProcess
+from tests.support.scale import soaks
 from tools.servers.processes import clean_environ
 
-GRANTS: Final = 5
+GRANTS: Final = 5 if soaks() else 3
 """In each of two namespaces."""
 
-FIRST_END: Final = timedelta(seconds=12)
+FIRST_END: Final = timedelta(seconds=10)
 APART: Final = timedelta(seconds=1)
 """Between two ends."""
 
