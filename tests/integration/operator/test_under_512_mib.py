@@ -18,6 +18,7 @@ from curfew.audit.segment import partition
 from tests.integration.operator.people import RBAC, Body
 from tests.integration.operator.place import Place, now
 from tests.support.operator_process import OperatorProcess
+from tests.support.scale import soaks
 
 MIB: Final = 2**20
 
@@ -42,11 +43,11 @@ def a_large_role(namespace: str, name: str) -> Body:
 
 
 @asynccontextmanager
-async def seventy_large_roles(place: Place, _: OperatorProcess) -> AsyncIterator[Through]:
+async def many_large_roles(place: Place, _: OperatorProcess) -> AsyncIterator[Through]:
     """Made by somebody who may in a namespace that takes no part."""
     admin, outside = place.people.admin, await asyncio.to_thread(place.cluster.make_namespace, opted_in=False)
     try:
-        for number in range(70):
+        for number in range(70 if soaks() else 35):
             (await admin.post(f"{RBAC}/namespaces/{outside}/roles", a_large_role(outside, f"large-{number}"))).done()
         yield is_ready
     finally:
@@ -111,7 +112,7 @@ async def objects_like_segments(place: Place, operator: OperatorProcess) -> Asyn
     await asyncio.to_thread(operator.await_ready)
     operator.kill()
     s3, (_, _, bucket, prefix) = place.cluster.environment.s3.client(), operator.store.split("/")
-    for number in range(6):
+    for number in range(6 if soaks() else 3):
         folder = partition(operator.log_id, (now() + timedelta(days=number % 3)).date())
         key = f"{prefix}/{folder}{10**11 + number:012d}-{number:016x}.jsonl.zst"
         await asyncio.to_thread(s3.put_object, Bucket=bucket, Key=key, Body=bytes(79 * MIB))
@@ -124,7 +125,7 @@ async def objects_like_segments(place: Place, operator: OperatorProcess) -> Asyn
 @pytest.mark.parametrize(
     ("fill", "most"),
     [
-        pytest.param(seventy_large_roles, 200, id="seventy_large_roles"),
+        pytest.param(many_large_roles, 200, id="many_large_roles"),
         pytest.param(two_hundred_large_requests, 200, id="two_hundred_large_requests"),
         pytest.param(two_thousand_idle_connections, 200, id="two_thousand_idle_connections"),
         pytest.param(objects_like_segments, 256, id="objects_like_segments"),
