@@ -18,6 +18,7 @@ from curfew.core.activity.formats.forms import Form
 from curfew.ports import Batch, IntakeError, IntakeRefusal, IntakeUnavailable, Overloaded
 from tests.support.api import Api
 from tests.support.intake import Counted, until
+from tests.support.scale import soaks
 from tools.servers.audit import SOURCE, AuditFeed
 from tools.servers.environment import Environment
 from tools.servers.pki import PEOPLE
@@ -109,7 +110,7 @@ async def ask(api: Api, *names: str) -> None:
 
 async def test_each_call_arrives(api: Api, feed: AuditFeed, observer: Counted) -> None:
     sink = Sent()
-    names = {f"each-{number}" for number in range(500)}
+    names = {f"each-{number}" for number in range(500 if soaks() else 100)}
     async with listening(feed, sink, observer):
         await ask(api, *names)
         await until(lambda: names <= sink.names(), SECONDS)
@@ -183,7 +184,7 @@ async def test_the_log_file_is_followed_through_its_rotation_and_holds_what_was_
 ) -> None:
     log = environment.control_plane.audit_log
     sent, written = Sent(), Sent()
-    names = [f"rotated-{number}" for number in range(4000)]
+    names = [f"rotated-{number}-{'x' * 2000}" for number in range(800)]  # each is written down twice: three megabytes
     settings = FollowSettings(log, SOURCE, Form.KUBERNETES, log.with_name("position"), Begin.END)
     follower = asyncio.create_task(FileFollower(settings, written, observer).run())
     before = set(log.parent.glob("audit-*.log"))
