@@ -139,7 +139,7 @@ def work() -> float:
     return used.ru_utime + used.ru_stime
 
 
-@pytest.mark.parametrize("way", [*drawn([by_pip, by_pipx], "ways"), by_uv, oldest])
+@pytest.mark.parametrize("way", [*drawn([by_pip, by_pipx, by_uv], "ways"), oldest])
 async def test_it_is_soon_installed_and_audits_a_bucket(
     way: Callable[[Tools], Got], tools: Tools, log: str, tmp_path: Path
 ) -> None:
