@@ -115,7 +115,10 @@ def _definition(
     kind = model.__name__
     schema = structural_schema(model)
     for path, of_path in rules.items():
-        at(schema, path)["x-kubernetes-validations"] = [rule.to_json() for rule in of_path]
+        field = at(schema, path)
+        # A time that people write has a narrower rule than any time; what stands on a time of ours comes on top.
+        general = field.get("x-kubernetes-validations", []) if path.startswith("status.") else []
+        field["x-kubernetes-validations"] = [*general, *(rule.to_json() for rule in of_path)]
     version: dict[str, Any] = {
         "name": VERSION,
         "served": True,

@@ -94,21 +94,18 @@ def time_of_ours(name: str) -> tuple[Rule, ...]:
 
 
 def phase_changes() -> str:
-    """Return the expression that makes changes of a status follow the table of phases, once it has a phase."""
+    """Return the expression, on the phase, that makes its changes follow the table of phases."""
     steps = [
-        f"(oldSelf.phase == '{phase}' && self.phase in {_list(following)})"
+        f"(oldSelf == '{phase}' && self in {_list(following)})"
         for phase, following in PHASE_CHANGES.items()
         if phase is not None and following
     ]
-    return f"!has(oldSelf.phase) || (has(self.phase) && (self.phase == oldSelf.phase || {' || '.join(steps)}))"
+    return f"self == oldSelf || {' || '.join(steps)}"
 
 
 def first_phase() -> str:
-    """Return the expression, on the whole object, that makes a status follow the table when it gets its first phase."""
-    return (
-        "!has(self.status) || !has(self.status.phase) || (has(oldSelf.status) && has(oldSelf.status.phase)) || "
-        f"self.status.phase in {_list(PHASE_CHANGES[None])}"
-    )
+    """Return the expression, on the status, that makes it follow the table when it gets its first phase."""
+    return f"has(oldSelf.phase) || !has(self.phase) || self.phase in {_list(PHASE_CHANGES[None])}"
 
 
 def _list(phases: Iterable[Phase]) -> str:
@@ -116,17 +113,13 @@ def _list(phases: Iterable[Phase]) -> str:
     return f"[{quoted}]"
 
 
-def _never_removed(field: str) -> str:
-    return f"(!has(oldSelf.{field}) || has(self.{field}))"
+def _never_removed(*fields: str) -> str:
+    return " && ".join(f"(has(self.{field}) || !has(oldSelf.{field}))" for field in fields)
 
 
-def _never_changed(field: str) -> str:
-    return f"(!has(oldSelf.{field}) || (has(self.{field}) && self.{field} == oldSelf.{field}))"
-
-
-LASTING: Final = ("decideBy", "decidedAt", "startsAt", "endReason", "grant")
-FIXED: Final = ("grantedAt", "endedAt")
-COUNTED: Final = ("countedIn", "countedWithOthers")
+LASTING: Final = ("expiresAt", "decideBy", "decidedAt", "startsAt", "grantedAt", "endedAt", "endReason", "grant")
+FIXED: Final = ("grantedAt", "endedAt", "countedIn", "countedWithOthers")
+PINNED: Final = "terms are pinned once and never changed"
 
 POLICY_RULES: Final[Mapping[str, tuple[Rule, ...]]] = {
     "": (NAME_IS_SHORT,),
@@ -186,9 +179,8 @@ POLICY_RULES: Final[Mapping[str, tuple[Rule, ...]]] = {
 REQUEST_RULES: Final[Mapping[str, tuple[Rule, ...]]] = {
     "": (
         NAME_IS_SHORT,
-        # A rule on status itself is not evaluated when status is added or removed.
+        # A rule on status itself is not evaluated when status is added or removed. Its default puts an empty one there.
         Rule("!has(oldSelf.status) || has(self.status)", "status cannot be removed"),
-        Rule(first_phase(), "a request begins as Pending or Failed", ".status.phase"),
     ),
     # On spec as a whole: rules on optional fields are not evaluated when the field is added or removed.
     "spec": (
@@ -210,41 +202,39 @@ REQUEST_RULES: Final[Mapping[str, tuple[Rule, ...]]] = {
     "status.decisions[].by": identity("by"),
     "status.decisions[].stage": shows_as_written("stage"),
     "status.decisions[].reason": shows_as_written("reason", lines=True),
+    # Each look at a field of status costs the API server a map of all its fields, at every write of a request. So rules about
+    # one field stand on the field. They are not evaluated when it is added or removed, which is said of status as a whole.
     "status": (
-        Rule(phase_changes(), "phase cannot be rewound", ".phase"),
-        Rule("!has(self.phase) || self.phase != 'Active' || has(self.expiresAt)", "Active needs expiresAt", ".phase"),
-        Rule(
-            "!has(oldSelf.expiresAt) || (has(self.expiresAt) && self.expiresAt <= oldSelf.expiresAt)",
-            "expiresAt can never be extended or removed",
-            ".expiresAt",
-        ),
-        Rule(
-            "!has(oldSelf.decisions) || (has(self.decisions) && "
-            "oldSelf.decisions.all(o, self.decisions.exists(n, n == o)))",
-            "decisions are append-only",
-            ".decisions",
-        ),
-        Rule(
-            "!has(oldSelf.reviews) || (has(self.reviews) && oldSelf.reviews.all(o, self.reviews.exists(n, "
-            "n.by == o.by && n.decision == o.decision && n.seenAt == o.seenAt)))",
-            "a review keeps its place and its time",
-            ".reviews",
-        ),
-        Rule(_never_changed("terms"), "terms are pinned once and never changed", ".terms"),
-        Rule(" && ".join(map(_never_removed, LASTING)), f"{', '.join(LASTING)} cannot be removed"),
-        Rule(" && ".join(map(_never_changed, FIXED)), f"{' and '.join(FIXED)} cannot be changed or removed"),
+        Rule(first_phase(), "a request begins as Pending or Failed", ".phase"),
+        Rule(_never_removed("phase"), "phase cannot be rewound", ".phase"),
+        Rule("has(self.expiresAt) || !has(self.phase) || self.phase != 'Active'", "Active needs expiresAt", ".phase"),
+        Rule(_never_removed("decisions"), "decisions are append-only", ".decisions"),
+        Rule(_never_removed("reviews"), "a review keeps its place and its time", ".reviews"),
+        Rule(_never_removed("terms"), PINNED, ".terms"),
+        Rule(_never_removed(*LASTING), f"{', '.join(LASTING)} cannot be removed"),
         Rule(
             "!has(self.countedIn) || (has(self.phase) && self.phase == 'Failed' && !has(self.terms))",
             "only a request that was refused is counted",
             ".countedIn",
         ),
         Rule(
-            " && ".join(map(_never_changed, COUNTED)) + " && (has(oldSelf.countedIn) || !has(self.countedIn) || "
-            "!has(oldSelf.phase))",
+            f"has(self.countedIn) ? (has(oldSelf.countedIn) ? {_never_removed('countedWithOthers')} : !has(oldSelf.phase)) "
+            ": !has(oldSelf.countedIn)",
             "a request is counted when it is refused, or never",
             ".countedIn",
         ),
     ),
+    "status.phase": (Rule(phase_changes(), "phase cannot be rewound"),),
+    "status.decisions": (Rule("oldSelf.all(o, self.exists(n, n == o))", "decisions are append-only"),),
+    "status.reviews": (
+        Rule(
+            "oldSelf.all(o, self.exists(n, n.by == o.by && n.decision == o.decision && n.seenAt == o.seenAt))",
+            "a review keeps its place and its time",
+        ),
+    ),
+    "status.terms": (Rule("self == oldSelf", PINNED),),
+    "status.expiresAt": (Rule("self <= oldSelf", "expiresAt can never be extended"),),
+    **{f"status.{field}": (Rule("self == oldSelf", f"{field} cannot be changed"),) for field in FIXED},
 }
 """The rules of an AccessRequest, by the path of the field that they check."""
 

@@ -25,6 +25,13 @@ def with_status(world: World, **fields: object) -> str:
     return name
 
 
+def refused(world: World) -> str:
+    """Have a request that is refused and counted with others, and return its name."""
+    name = world.asked()
+    world.status(name, phase="Failed", countedIn="2026-01-01T00:00:00Z", countedWithOthers=True)
+    return name
+
+
 ATTEMPTS = [
     Attempt(
         "phase back to Pending", lambda w: w.write_status(w.active(), {"phase": "Pending"}), "phase cannot be rewound"
@@ -39,27 +46,27 @@ ATTEMPTS = [
         lambda w: w.write_status(w.active(), {"expiresAt": "2029-12-31T23:30:00-01:00"}),
         "never be extended",
     ),
-    Attempt("expiry removed", lambda w: w.write_status(w.active(), {"expiresAt": None}), "never be extended"),
+    Attempt("expiry removed", lambda w: w.write_status(w.active(), {"expiresAt": None}), "cannot be removed"),
     Attempt("expiry earlier", lambda w: w.write_status(w.active(), {"expiresAt": "2029-01-01T00:00:00Z"})),
     Attempt(
         "active without an end", lambda w: w.write_status(w.pending(), {"phase": "Active"}), "Active needs expiresAt"
     ),
     # The schema's default puts an empty one in its place.
-    Attempt("status removed", lambda w: w.write_status(w.active(), None), "expiresAt can never be extended or removed"),
+    Attempt("status removed", lambda w: w.write_status(w.active(), None), "cannot be removed"),
     Attempt(
         "time of the grant removed",
         lambda w: w.write_status(w.active(), {"grantedAt": None}),
-        "cannot be changed or removed",
+        "cannot be removed",
     ),
     Attempt(
         "time of the grant changed",
         lambda w: w.write_status(w.active(), {"grantedAt": "2029-01-01T00:00:01Z"}),
-        "cannot be changed or removed",
+        "grantedAt cannot be changed",
     ),
     Attempt(
         "time of the end removed",
         lambda w: w.write_status(with_status(w, phase="Denied", endedAt="2026-01-01T00:00:00Z"), {"endedAt": None}),
-        "cannot be changed or removed",
+        "cannot be removed",
     ),
     Attempt(
         "start removed",
@@ -102,6 +109,36 @@ ATTEMPTS = [
         "a review removed",
         lambda w: w.write_status(with_status(w, reviews=[REVIEW]), {"reviews": []}),
         "keeps its place and its time",
+    ),
+    Attempt(
+        "all reviews removed",
+        lambda w: w.write_status(with_status(w, reviews=[REVIEW]), {"reviews": None}),
+        "keeps its place and its time",
+    ),
+    Attempt(
+        "the hour of a refusal changed",
+        lambda w: w.write_status(refused(w), {"countedIn": "2026-01-01T01:00:00Z"}),
+        "countedIn cannot be changed",
+    ),
+    Attempt(
+        "the hour of a refusal removed",
+        lambda w: w.write_status(refused(w), {"countedIn": None}),
+        "counted when it is refused, or never",
+    ),
+    Attempt(
+        "whom a refusal is counted with changed",
+        lambda w: w.write_status(refused(w), {"countedWithOthers": False}),
+        "countedWithOthers cannot be changed",
+    ),
+    Attempt(
+        "whom a refusal is counted with removed",
+        lambda w: w.write_status(refused(w), {"countedWithOthers": None}),
+        "counted when it is refused, or never",
+    ),
+    Attempt(
+        "a refusal counted afterwards",
+        lambda w: w.write_status(with_status(w, phase="Failed"), {"countedIn": "2026-01-01T00:00:00Z"}),
+        "counted when it is refused, or never",
     ),
     Attempt(
         "records in the outbox, and out again",
