@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 import yaml
+from click.testing import CliRunner
 
+from curfew.cli import main
 from tests.support.operator_process import CURFEW
-from tools.servers.cluster import Done, run_command
+from tools.servers.cluster import run_command
 
 GOOD: Mapping[str, Any] = {"audit": {"url": "file:///nowhere", "keyFile": "key.pem"}}
 
@@ -21,17 +23,6 @@ NOWHERE: Mapping[str, Any] = {
     "contexts": [{"name": "nowhere", "context": {"cluster": "nowhere", "user": "nobody"}}],
     "users": [{"name": "nobody", "user": {"token": "none"}}],
 }
-
-
-def start(folder: Path, settings: object, *, key: str = "") -> Done:
-    """Try to start an operator, and return what it said."""
-    config = folder / "config.yaml"
-    config.write_text(settings if isinstance(settings, str) else yaml.safe_dump(settings))
-    (folder / "key.pem").write_text(key)
-    kubeconfig = folder / "kubeconfig"
-    kubeconfig.write_text(yaml.safe_dump(NOWHERE))
-    command = [*CURFEW, "operator", "--config", str(config), "--kubeconfig", str(kubeconfig)]
-    return run_command(command, os.environ, stdin=None, check=False, timeout=30)
 
 
 @pytest.mark.parametrize(
@@ -49,33 +40,54 @@ def start(folder: Path, settings: object, *, key: str = "") -> Done:
         pytest.param(
             {"audit": {"url": "file:///x", "keyFile": "no.pem"}}, ["no.pem, which does not exist"], id="no key"
         ),
-        pytest.param(GOOD, ["audit.keyFile", "cannot be used: it is not an unencrypted private key"], id="bad key"),
     ],
 )
 def test_settings_that_cannot_be_used_are_refused(tmp_path: Path, settings: object, sentences: list[str]) -> None:
     """All that is wrong is said at once, each with its place in the file, and nothing else."""
-    done = start(tmp_path, settings, key="rubbish")
+    config = tmp_path / "config.yaml"
+    config.write_text(settings if isinstance(settings, str) else yaml.safe_dump(settings))
+    (tmp_path / "key.pem").touch()
 
-    assert done.returncode == 2
+    done = CliRunner().invoke(main, ["operator", "--config", str(config)], prog_name="curfew")
+
+    assert (done.exit_code, done.stdout) == (2, "")
     for sentence in sentences:
         assert sentence in done.stderr
-    assert "Traceback" not in done.stderr
+    assert len(done.stderr.splitlines()) == len(sentences)
 
 
 def test_settings_that_are_not_there_are_refused(tmp_path: Path) -> None:
     """The file is named."""
-    command = [*CURFEW, "operator", "--config", str(tmp_path / "none.yaml")]
-    done = run_command(command, os.environ, stdin=None, check=False, timeout=30)
+    done = CliRunner().invoke(main, ["operator", "--config", str(tmp_path / "none.yaml")], prog_name="curfew")
 
-    assert (done.returncode, done.stderr) == (2, f"{tmp_path}/none.yaml: cannot be read: No such file or directory.\n")
+    assert (done.exit_code, done.stderr) == (2, f"{tmp_path}/none.yaml: cannot be read: No such file or directory.\n")
+
+
+def started(folder: Path, *, key: str, kubeconfig: Path) -> tuple[int, str]:
+    """Start an operator as a process with good settings, and return how it ended and what it said."""
+    (folder / "config.yaml").write_text(yaml.safe_dump(GOOD))
+    (folder / "key.pem").write_text(key)
+    command = [*CURFEW, "operator", "--config", str(folder / "config.yaml"), "--kubeconfig", str(kubeconfig)]
+    done = run_command(command, os.environ, stdin=None, check=False, timeout=60)
+    return done.returncode, done.stderr
+
+
+def test_a_key_that_is_none_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "kubeconfig").write_text(yaml.safe_dump(NOWHERE))
+
+    code, said = started(tmp_path, key="rubbish", kubeconfig=tmp_path / "kubeconfig")
+
+    assert code == 2
+    assert "audit.keyFile" in said
+    assert "cannot be used: it is not an unencrypted private key" in said
+    assert "Traceback" not in said
 
 
 def test_a_kubeconfig_that_is_not_there_is_named(tmp_path: Path) -> None:
     """Who cannot say where the API server is gets no further."""
     missing = tmp_path / "none"
-    (tmp_path / "config.yaml").write_text(yaml.safe_dump(GOOD))
-    (tmp_path / "key.pem").touch()
-    command = [*CURFEW, "operator", "--config", str(tmp_path / "config.yaml"), "--kubeconfig", str(missing)]
-    done = run_command(command, os.environ, stdin=None, check=False, timeout=30)
 
-    assert (done.returncode, done.stderr) == (2, f"Curfew cannot start: there is no kubeconfig {missing}\n")
+    assert started(tmp_path, key="", kubeconfig=missing) == (
+        2,
+        f"Curfew cannot start: there is no kubeconfig {missing}\n",
+    )
