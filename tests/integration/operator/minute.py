@@ -20,7 +20,7 @@ from tests.support.operator_process import OperatorProcess
 LATE_BEGINS: Final = 8.0
 """Seconds into the minute at which a request is made that will be approved too late."""
 
-PROBE_PAUSE: Final = 0.03
+PROBE_PAUSE: Final = 0.1
 
 MISSING_ROLE: Final = "payments-debug"
 """A role that the operator may bind, and that does not exist until somebody makes it."""

@@ -45,10 +45,12 @@ FULL_MIX: Final = {
 
 MIX: Final = FULL_MIX if soaks() else {course: -(-count // 3) for course, count in FULL_MIX.items()}
 
-BEGIN_WITHIN: Final = 30.0
+BEGIN_WITHIN: Final = 30.0 if soaks() else 8.0
 """Seconds in which all requests are made."""
-KILLS: Final = {(2.0, 60.0): 10, (60.0, 95.0): 5} if soaks() else {(2.0, 60.0): 4, (60.0, 95.0): 2}
-"""How often the operator is killed between which seconds: in the busy minute, and while what it granted comes to its end."""
+START_IN: Final = timedelta(seconds=15 if soaks() else 5)
+"""What those wait that are approved before they may begin."""
+KILLS: Final = {(2.0, 60.0): 10, (60.0, 95.0): 5} if soaks() else {(2.0, 20.0): 3, (58.0, 76.0): 2}
+"""How often the operator is killed between which seconds: while people decide, and while what it granted comes to its end."""
 PACE: Final = 4.0
 """Seconds that people take at most between two steps."""
 
@@ -92,7 +94,7 @@ def seen(
 async def busy_minute(place: Place, operator: OperatorProcess, chance: random.Random) -> Seen:
     """Let people ask and decide while the operator dies and comes back, and wait for the end of all stories."""
     walks = [
-        Walk(course, place, random.Random(chance.random()), PACE, timedelta(seconds=15))  # noqa: S311  the same
+        Walk(course, place, random.Random(chance.random()), PACE, START_IN)  # noqa: S311  the same
         for course, count in MIX.items()
         for _ in range(count)
     ]
