@@ -1,10 +1,9 @@
 """Requests and policies that are no good: each is answered in the words of whoever has to do something about it."""
 
-from typing import Any
+import asyncio
+from collections.abc import Sequence
+from typing import Any, Final
 
-import pytest
-
-from tests.integration.installed import Installed
 from tests.integration.operator.minute import MISSING_ROLE, Minute
 from tests.integration.operator.place import POLICIES, Place
 from tests.integration.operator.stage import Stage
@@ -56,87 +55,86 @@ def test_a_request_for_a_role_that_does_not_exist_fails_with_a_sentence(minute: 
     assert told.asked.condition("Ready")["message"] == sentence
 
 
-NEVER_GRANTED = [
-    pytest.param(
+NEVER_GRANTED: Final[Sequence[tuple[str, dict[str, Any], str, str]]] = (
+    (
         "debug",
         {"notBefore": "2099-06-01T00:00:00Z"},
         "StartTooFarAway",
-        "spec.notBefore is more than 168h away, the maxLeadTime of AccessPolicy {policy}; "
-        "apply the request again nearer to its start",
-        id="too far away",
+        (
+            "spec.notBefore is more than 168h away, the maxLeadTime of AccessPolicy {policy}; "
+            "apply the request again nearer to its start"
+        ),
     ),
-    pytest.param(
+    (
         "debug",
         {"notAfter": "2026-01-01T00:00:00Z"},
         "WindowElapsed",
         "spec.notAfter, 2026-01-01T00:00:00Z, has passed: no time is left for the grant; apply a new AccessRequest",
-        id="over",
     ),
-    pytest.param(
+    (
         "debug",
         {"duration": "5h"},
         "DurationTooLong",
         "spec.duration asks for 5h; AccessPolicy {policy} allows at most 4h",
-        id="too long",
     ),
-    pytest.param(
+    (
         "debug",
         {"reason": "because"},
         "ReasonTooShort",
         "spec.reason has 7 visible characters; AccessPolicy {policy} requires at least 10",
-        id="no reason",
     ),
-    pytest.param(
+    (
         "ticketed",
         {},
         "TicketMissing",
         "spec.ticket is missing; AccessPolicy {policy} requires a ticket of the form INC-[0-9]+",
-        id="no ticket",
     ),
-    pytest.param(
+    (
         "ticketed",
         {"ticket": "CHG-12"},
         "TicketMalformed",
         "spec.ticket CHG-12 is not of the form INC-[0-9]+ that AccessPolicy {policy} requires",
-        id="bad ticket",
     ),
-]
+)
+"""A policy, what is asked for, the reason why that is never granted, and the sentence."""
 
 
-@pytest.mark.parametrize(("policy", "spec", "reason", "sentence"), NEVER_GRANTED)
-async def test_what_admission_can_judge_is_refused_at_apply(
-    place: Place, policy: str, spec: dict[str, Any], reason: str, sentence: str
-) -> None:
-    """With the sentence; nothing is stored, so the name stays free for the request that is right."""
-    request = place.request(place.people.alice, policy, **spec)
+async def test_what_admission_can_judge_is_refused_at_apply(place: Place) -> None:
+    """With the sentence, as kubectl shows it; nothing is stored, so the name stays free for the request that is right."""
+    alice = place.people.alice
+    for policy, spec, reason, sentence in NEVER_GRANTED:
+        refused = await alice.post(place.path, place.request(alice, policy, name=reason.lower(), **spec))
 
+        assert "ValidatingAdmissionPolicy 'curfew-request-terms'" in refused.message, reason
+        assert f"denied request: {sentence.format(policy=policy)}" in refused.message
+        assert (await alice.get(f"{place.path}/{reason.lower()}")).status == 404
+
+    policy, spec, _, sentence = NEVER_GRANTED[0]
+    request = place.request(alice, policy, **spec)
     said = await place.kubectl("apply", "--filename=-", user="alice", stdin=request, check=False)
-
-    assert "ValidatingAdmissionPolicy 'curfew-request-terms'" in said
     assert f"denied request: {sentence.format(policy=policy)}" in said
-    name = request["metadata"]["name"]
-    assert "NotFound" in await place.kubectl("get", "accessrequest", name, user="alice", check=False)
 
 
-@pytest.mark.parametrize(("policy", "spec", "reason", "sentence"), NEVER_GRANTED)
-async def test_curfew_judges_it_again(
-    operator: OperatorProcess, place: Place, policy: str, spec: dict[str, Any], reason: str, sentence: str
-) -> None:
+async def test_curfew_judges_it_again(operator: OperatorProcess, place: Place) -> None:
     """A request that came before its policy is answered in the condition and in an Event, and holds nobody up."""
-    late = f"{policy}-{reason.lower()}"
-    bad = await place.ask(place.people.alice, late, **spec)
-    await place.apply(place.policy(late, **POLICIES[policy]))
-    good = await place.ask(place.people.alice, "automatic")
+    alice = place.people.alice
+    asked = [await place.ask(alice, f"{policy}-{reason.lower()}", **spec) for policy, spec, reason, _ in NEVER_GRANTED]
+    await place.apply(
+        *(place.policy(f"{policy}-{reason.lower()}", **POLICIES[policy]) for policy, _, reason, _ in NEVER_GRANTED)
+    )
+    good = await place.ask(alice, "automatic")
     await good.phase("Active")
-    await bad.closed()
+    await asyncio.gather(*(bad.closed() for bad in asked))
+    listed = await place.kubectl("get", "accessrequests", user="alice")
 
-    sentence = sentence.format(policy=late)
-    assert (bad.status["phase"], bad.status["endReason"]) == ("Failed", reason)
-    for condition in ("Ready", "Approved"):
-        assert (bad.condition(condition)["reason"], bad.condition(condition)["message"]) == (reason, sentence)
-    (event,) = await bad.events("Rejected")
-    assert event["note"] == f"request {bad.name} of alice@example.com can never be granted as written: {sentence}"
-    assert sentence in await place.kubectl("get", "accessrequest", bad.name, user="alice")
+    for bad, (policy, _, reason, words) in zip(asked, NEVER_GRANTED, strict=True):
+        sentence = words.format(policy=f"{policy}-{reason.lower()}")
+        assert (bad.status["phase"], bad.status["endReason"]) == ("Failed", reason)
+        for condition in ("Ready", "Approved"):
+            assert (bad.condition(condition)["reason"], bad.condition(condition)["message"]) == (reason, sentence)
+        (event,) = await bad.events("Rejected")
+        assert event["note"] == f"request {bad.name} of alice@example.com can never be granted as written: {sentence}"
+        assert sentence in listed
 
 
 async def test_a_person_deletes_only_what_they_asked_for(place: Place) -> None:
@@ -151,24 +149,19 @@ async def test_a_person_deletes_only_what_they_asked_for(place: Place) -> None:
     await asked.delete(people.alice)
 
 
-@pytest.mark.parametrize(
-    ("spec", "sentence"),
-    [
-        pytest.param({"duration": ""}, "duration must be a duration in whole hours, minutes and seconds", id="empty"),
-        pytest.param({"duration": "745h"}, "duration must be between 1m and 744h", id="over a month"),
-        pytest.param({"duration": "30s"}, "duration must be between 1m and 744h", id="too short"),
-        pytest.param({"duration": "soon"}, "duration must be a duration in whole hours", id="no duration"),
-    ],
-)
-async def test_a_duration_that_is_none_is_refused_by_the_api_server(
-    cluster: Installed, place: Place, spec: dict[str, Any], sentence: str
-) -> None:
-    """The answer to kubectl says what would be right; nothing is stored."""
-    said = await place.kubectl(
-        "apply", "--filename=-", user="alice", stdin=place.request(place.people.alice, **spec), check=False
-    )
+async def test_a_duration_that_is_none_is_refused_by_the_api_server(place: Place) -> None:
+    """The answer says what would be right; nothing is stored."""
+    alice = place.people.alice
+    for duration, sentence in (
+        ("", "duration must be a duration in whole hours, minutes and seconds"),
+        ("745h", "duration must be between 1m and 744h"),
+        ("30s", "duration must be between 1m and 744h"),
+        ("soon", "duration must be a duration in whole hours"),
+    ):
+        refused = await alice.post(place.path, place.request(alice, name="none", duration=duration))
 
-    assert sentence in said
+        assert sentence in refused.message, duration
+        assert (await alice.get(f"{place.path}/none")).status == 404
 
 
 async def test_a_namespace_that_does_not_take_part_is_told_what_would_change_that(
