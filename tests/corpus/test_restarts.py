@@ -17,7 +17,7 @@ from curfew.core.detectors.alert import WhichLog
 from curfew.core.detectors.silences import AlertSilence, silence_ended, silenced
 from tests.corpus.generating import Corpus, generate
 from tests.corpus.monitoring import Arrival, Delay, Monitor, arrivals, before, out_of_step, settings, soon, with_outages
-from tests.support.scale import seed, soaks
+from tests.support.scale import drawn, seed, soaks
 from tests.support.watching import ACTIVITY
 
 KILLS = 200 if soaks() else 8
@@ -74,7 +74,7 @@ def small() -> Corpus:
     return with_silences(generate(seed=1, people=20))
 
 
-@pytest.fixture(scope="module", params=["out of step", "the bucket was away"])
+@pytest.fixture(scope="module", params=drawn(["out of step", "the bucket was away"], "arrivals"))
 def company(request: pytest.FixtureRequest, small: Corpus) -> Run:
     """Return a company whose records arrive in one of two ways."""
     delays: dict[str, Callable[[], Delay]] = {

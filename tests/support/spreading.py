@@ -66,7 +66,7 @@ FIRST: Final = (
     "integration/monitor/test_leftovers.py",
     "integration/test_under_512_mib.py",
     "integration/chart/test_upgrading.py",
-    "integration/chart/test_opting_in.py",
+    "integration/chart/test_apart.py",
     "integration/chart/test_installing.py",
     "integration/bench/test_benches.py",
     "property/test_world.py::test_a_planted_bug_is_found",

@@ -4,7 +4,7 @@ import itertools
 import json
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -193,6 +193,22 @@ class World:
             content_type=f"application/{type_}-patch+json",
             **query,
         )
+
+    def mark(
+        self,
+        user: str,
+        kind: str,
+        name: str,
+        marks: Mapping[str, str | None],
+        where: str = "labels",
+        groups: Sequence[str] = (),
+    ) -> Done:
+        """Label or annotate an object as kubectl does; None takes a mark away."""
+        return self.patch(kind, name, "merge", {"metadata": {where: marks}}, user, groups)
+
+    def delete(self, user: str, kind: str, name: str, cascade: str = "Background") -> Done:
+        """Delete an object as kubectl does, and do not wait for it."""
+        return self.cluster.api.ask("DELETE", self.path(kind, name), user=user, propagationPolicy=cascade)
 
     def path(self, kind: str, name: str) -> str:
         """Return where an object of the namespace is in the API."""

@@ -9,22 +9,17 @@ from tools.servers.pki import ADMIN
 CLOSED = {"metadata": {"labels": {"curfew.dev/closed": "true"}}}
 
 
-def relabel(world: World, name: str, label: str, user: str) -> None:
-    """Label a request, which must succeed."""
-    succeed(world.kubectl(user, "label", "accessrequest", name, label, groups=MASTERS if user == OPERATOR else ()))
-
-
 def closed(world: World) -> str:
     """Have a finished request that the operator has labelled closed, and return its name."""
     name = world.finished()
-    relabel(world, name, "curfew.dev/closed=true", OPERATOR)
+    succeed(world.mark(OPERATOR, "accessrequest", name, {"curfew.dev/closed": "true"}, groups=MASTERS))
     return name
 
 
 def labelled(world: World) -> str:
     """Have a request with a label of alice's own, and return its name."""
     name = world.pending()
-    relabel(world, name, "team=pay", ALICE)
+    succeed(world.mark(ALICE, "accessrequest", name, {"team": "pay"}))
     return name
 
 
@@ -55,8 +50,8 @@ ATTEMPTS = [
         ),
         "finalizers and ownerReferences stay as they are",
     ),
-    Attempt("a label by a user", lambda w: w.kubectl(ALICE, "label", "accessrequest", w.pending(), "team=pay")),
-    Attempt("a label taken away by a user", lambda w: w.kubectl(ALICE, "label", "accessrequest", labelled(w), "team-")),
+    Attempt("a label by a user", lambda w: w.mark(ALICE, "accessrequest", w.pending(), {"team": "pay"})),
+    Attempt("a label taken away by a user", lambda w: w.mark(ALICE, "accessrequest", labelled(w), {"team": None})),
     Attempt(
         "hidden from the operator by a user", lambda w: w.merge(w.active(), CLOSED, ALICE), "written by Curfew alone"
     ),
@@ -67,30 +62,28 @@ ATTEMPTS = [
     ),
     Attempt(
         "hidden from the operator by replacing it",
-        lambda w: w.kubectl(ALICE, "label", "accessrequest", w.active(), "curfew.dev/closed=", "--overwrite"),
+        lambda w: w.mark(ALICE, "accessrequest", w.active(), {"curfew.dev/closed": ""}),
         "written by Curfew alone",
     ),
     Attempt(
         "opened again by a user",
-        lambda w: w.kubectl(ALICE, "label", "accessrequest", closed(w), "curfew.dev/closed-"),
+        lambda w: w.mark(ALICE, "accessrequest", closed(w), {"curfew.dev/closed": None}),
         "written by Curfew alone",
     ),
     Attempt(
         "the label's value changed by a user",
-        lambda w: w.kubectl(ALICE, "label", "accessrequest", closed(w), "curfew.dev/closed=no", "--overwrite"),
+        lambda w: w.mark(ALICE, "accessrequest", closed(w), {"curfew.dev/closed": "no"}),
         "written by Curfew alone",
     ),
-    Attempt(
-        "a label beside ours by a user", lambda w: w.kubectl(ALICE, "label", "accessrequest", closed(w), "team=pay")
-    ),
+    Attempt("a label beside ours by a user", lambda w: w.mark(ALICE, "accessrequest", closed(w), {"team": "pay"})),
     Attempt(
         "an annotation of ours by a user",
-        lambda w: w.kubectl(ALICE, "annotate", "accessrequest", w.pending(), "curfew.dev/anything=x"),
+        lambda w: w.mark(ALICE, "accessrequest", w.pending(), {"curfew.dev/anything": "x"}, "annotations"),
         "written by Curfew alone",
     ),
     Attempt(
         "an annotation by a user",
-        lambda w: w.kubectl(ALICE, "annotate", "accessrequest", w.pending(), "note=see ticket"),
+        lambda w: w.mark(ALICE, "accessrequest", w.pending(), {"note": "see ticket"}, "annotations"),
     ),
     Attempt(
         "closed by the operator once it is over",
@@ -138,29 +131,29 @@ ATTEMPTS = [
     ),
     Attempt(
         "deleted by the operator while it is active",
-        lambda w: w.kubectl(OPERATOR, "delete", "accessrequest", w.active()),
+        lambda w: w.delete(OPERATOR, "accessrequest", w.active()),
         "the operator deletes a request only if it is in a final phase, closed",
     ),
     Attempt(
         "deleted by the operator, finished and not closed",
-        lambda w: w.kubectl(OPERATOR, "delete", "accessrequest", w.finished()),
+        lambda w: w.delete(OPERATOR, "accessrequest", w.finished()),
         "the operator deletes a request only if it is in a final phase, closed",
     ),
     Attempt(
         "deleted by the operator, finished and closed",
-        lambda w: w.kubectl(OPERATOR, "delete", "accessrequest", closed(w)),
+        lambda w: w.delete(OPERATOR, "accessrequest", closed(w)),
     ),
     Attempt(
         "orphaning delete",
-        lambda w: w.kubectl(ALICE, "delete", "accessrequest", w.pending(), "--cascade=orphan"),
+        lambda w: w.delete(ALICE, "accessrequest", w.pending(), "Orphan"),
         "may not be deleted with --cascade=orphan",
     ),
     Attempt(
         "orphaning delete by a cluster admin",
-        lambda w: w.kubectl(ADMIN, "delete", "accessrequest", w.active(), "--cascade=orphan"),
+        lambda w: w.delete(ADMIN, "accessrequest", w.active(), "Orphan"),
         "may not be deleted with --cascade=orphan",
     ),
-    Attempt("delete", lambda w: w.kubectl(ALICE, "delete", "accessrequest", w.pending())),
+    Attempt("delete", lambda w: w.delete(ALICE, "accessrequest", w.pending())),
     Attempt(
         # The collector removes the finalizer with which it waits; it looks for new kinds every 30 s.
         "delete in the foreground",
@@ -182,7 +175,7 @@ ATTEMPTS = [
         ),
         "only status.decisions may be changed by users",
     ),
-    Attempt("a GitOps controller labels it", lambda w: w.kubectl(GIT, "label", "accessrequest", w.pending(), "app=x")),
+    Attempt("a GitOps controller labels it", lambda w: w.mark(GIT, "accessrequest", w.pending(), {"app": "x"})),
 ]
 
 

@@ -49,7 +49,7 @@ OFFERS = [
     ),
     Attempt(
         "nothing new: a label on somebody else's",
-        lambda w: w.kubectl(DAVE, "label", "accesspolicy", offered(w, ADMIN, roleRef=ROLE), "team=pay"),
+        lambda w: w.mark(DAVE, "accesspolicy", offered(w, ADMIN, roleRef=ROLE), {"team": "pay"}),
     ),
     Attempt(
         "nothing any more: deleted in the foreground",

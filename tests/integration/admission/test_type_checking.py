@@ -1,10 +1,12 @@
 """The API server finds nothing to complain of in the admission policies themselves."""
 
 import json
+from typing import Any
 
 import pytest
 
 from tests.integration.installed import SYSTEM, Installed
+from tests.support.api import succeed, until
 
 POLICIES = (
     "curfew-alert-response",
@@ -29,34 +31,40 @@ BRING_FORWARD = ("curfew-decision-reason", "curfew-request-terms")
 """They only refuse earlier what Curfew refuses anyway, so they fail open."""
 
 
+def found(cluster: Installed, kind: str, name: str = "") -> Any:
+    """Return an object of this kind, or their list."""
+    root = "/apis/admissionregistration.k8s.io/v1"
+    return json.loads(succeed(cluster.api.ask("GET", f"{root}/{kind}/{name}".rstrip("/"))))
+
+
 def test_these_are_all_policies(cluster: Installed) -> None:
     """None is forgotten below."""
-    listed = cluster.kubectl(
-        "get", "validatingadmissionpolicies", "--selector=app.kubernetes.io/name=curfew", "--output=name"
-    )
+    listed = [each["metadata"] for each in found(cluster, "validatingadmissionpolicies")["items"]]
 
-    assert sorted(line.rpartition("/")[2] for line in listed.stdout.split()) == sorted(POLICIES)
+    ours = [each["name"] for each in listed if each.get("labels", {}).get("app.kubernetes.io/name") == "curfew"]
+    assert sorted(ours) == sorted(POLICIES)
 
 
 @pytest.mark.parametrize("name", POLICIES)
 def test_no_expression_is_doubtful(cluster: Installed, name: str) -> None:
     """Type checking, once it has looked at what is there now, has no warning."""
-    found = json.loads(cluster.kubectl("get", "validatingadmissionpolicy", name, "--output=json").stdout)
-    generation = found["metadata"]["generation"]
-    cluster.kubectl(
-        "wait", f"--for=jsonpath={{.status.observedGeneration}}={generation}", f"validatingadmissionpolicy/{name}"
-    )
+    policy: Any = None
 
-    checked = json.loads(cluster.kubectl("get", "validatingadmissionpolicy", name, "--output=json").stdout)
+    def is_checked() -> bool:
+        nonlocal policy
+        policy = found(cluster, "validatingadmissionpolicies", name)
+        return bool(policy.get("status", {}).get("observedGeneration") == policy["metadata"]["generation"])
 
-    assert checked["status"]["typeChecking"].get("expressionWarnings", []) == []
+    until(is_checked, "the types of its policies")
+
+    assert policy["status"]["typeChecking"].get("expressionWarnings", []) == []
 
 
 @pytest.mark.parametrize("name", POLICIES)
 def test_every_policy_is_enforced_everywhere(cluster: Installed, name: str) -> None:
     """It denies and leaves a trace in the API server's audit log, in every namespace, and fails closed."""
-    binding = json.loads(cluster.kubectl("get", "validatingadmissionpolicybinding", name, "--output=json").stdout)
-    policy = json.loads(cluster.kubectl("get", "validatingadmissionpolicy", name, "--output=json").stdout)
+    binding = found(cluster, "validatingadmissionpolicybindings", name)
+    policy = found(cluster, "validatingadmissionpolicies", name)
 
     assert binding["spec"]["policyName"] == name
     assert sorted(binding["spec"]["validationActions"]) == ["Audit", "Deny"]

@@ -1,4 +1,4 @@
-"""The chart on a real API server: installed, upgraded, taken away and put back."""
+"""The chart on a real API server: installed and upgraded."""
 
 import json
 from collections.abc import Iterator
@@ -6,13 +6,10 @@ from collections.abc import Iterator
 import pytest
 
 from tests.integration.chart.helm import one, rendered
-from tests.integration.installed import BUCKET, CHART, SYSTEM, Done, Installed
-from tools.policy_probes import until_it_says
-from tools.servers.control_plane import ControlPlane
+from tests.integration.installed import BUCKET, CHART, SYSTEM, Installed
 from tools.servers.errors import CommandFailed
 from tools.servers.pki import ADMIN
 
-KEY = ("get", "secret", "curfew-signing-key", "--namespace", SYSTEM, "--output=jsonpath={.data.key\\.pem}")
 MADE_ONCE = ("curfew-signing-key", "curfew-monitor-signing-key", "curfew-monitor-tls", "curfew-monitor-token")
 
 
@@ -103,94 +100,3 @@ def test_requests_are_listed_with_their_columns(cluster: Installed, namespace: s
     assert header.split() == columns.split()
     assert line.split()[:3] == ["shown", ADMIN, "p"]
     assert "accessrequest.curfew.dev/shown" in cluster.kubectl("get", "curfew", "--namespace", namespace).stdout
-
-
-@pytest.fixture(scope="module")
-def older(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
-    """Return a control plane of its own that cannot fill in who asks, as before Kubernetes 1.36."""
-    with ControlPlane(tmp_path_factory.mktemp("older"), mutating_admission=False) as running:
-        yield running
-
-
-def install(older: ControlPlane, *arguments: str) -> str:
-    """Install the chart there and return what helm says to people."""
-    done = older.helm("install", "curfew", str(CHART), "--namespace", SYSTEM, "--create-namespace", *BUCKET, *arguments)
-    return done.stdout
-
-
-def installed(older: ControlPlane) -> None:
-    """Install the chart there unless it is."""
-    if "curfew" not in older.helm("list", "--namespace", SYSTEM, "--short").stdout:
-        install(older)
-    older.kubectl("wait", "--for=condition=Established", "crd/accessrequests.curfew.dev", user=ADMIN)
-
-
-def test_an_older_cluster_is_told_what_to_write(older: ControlPlane) -> None:
-    """Nothing is filled in, which is said at installation, and what is missing is named; by hand it works."""
-    notes = install(older)
-    asked = {
-        "apiVersion": "curfew.dev/v1alpha1",
-        "kind": "AccessRequest",
-        "metadata": {"name": "a", "namespace": "default"},
-        "spec": {"policyName": "p", "duration": "1h", "reason": "by hand"},
-    }
-    by_hand = {**asked, "spec": {**asked["spec"], "requester": ADMIN, "submittedBy": ADMIN}}  # type: ignore[dict-item]  # a mapping, see above
-    older.kubectl("wait", "--for=condition=Established", "crd/accessrequests.curfew.dev", user=ADMIN)
-
-    def create(manifest: object) -> Done:
-        dry = ("create", "--filename=-", "--dry-run=server")
-        return older.kubectl(*dry, user=ADMIN, stdin=json.dumps(manifest), check=False)
-
-    # Admission knows a new kind a moment later than the API server serves it.
-    until_it_says(lambda: create(by_hand), "created (server dry run)")
-    refusal = create(asked).stderr
-
-    assert "set spec.requester and spec.submittedBy" in notes
-    assert "spec.requester: Required value" in refusal
-    assert "spec.submittedBy: Required value" in refusal
-
-
-def test_an_older_cluster_refuses_who_writes_another_name(older: ControlPlane) -> None:
-    """Where nothing is filled in, what is written by hand is checked."""
-    installed(older)
-    forged = {
-        "apiVersion": "curfew.dev/v1alpha1",
-        "kind": "AccessRequest",
-        "metadata": {"name": "forged", "namespace": "default"},
-        "spec": {
-            "policyName": "p",
-            "duration": "1h",
-            "reason": "by hand",
-            "requester": ADMIN,
-            "submittedBy": "alice@example.com",
-        },
-    }
-    create = ("create", "--filename=-", "--dry-run=server")
-
-    until_it_says(
-        lambda: older.kubectl(*create, user=ADMIN, stdin=json.dumps(forged), check=False),
-        "spec.submittedBy must be admin",
-    )
-
-
-def test_what_is_taken_away_leaves_requests_and_key_behind(older: ControlPlane) -> None:
-    """Uninstalled by mistake, it is installed again and nothing is lost."""
-    installed(older)
-    request = {
-        "apiVersion": "curfew.dev/v1alpha1",
-        "kind": "AccessRequest",
-        "metadata": {"name": "kept", "namespace": "default"},
-        "spec": {"policyName": "p", "requester": ADMIN, "submittedBy": ADMIN, "duration": "1h", "reason": "to be kept"},
-    }
-    older.kubectl("create", "--filename=-", user=ADMIN, stdin=json.dumps(request))
-    key = older.kubectl(*KEY, user=ADMIN).stdout
-
-    older.helm("uninstall", "curfew", "--namespace", SYSTEM)
-    left = older.kubectl(
-        "get", "validatingadmissionpolicies,deployments", "--all-namespaces", "--output=name", user=ADMIN
-    )
-    install(older)
-
-    assert left.stdout == ""
-    assert older.kubectl("get", "accessrequest", "kept", user=ADMIN).returncode == 0
-    assert older.kubectl(*KEY, user=ADMIN).stdout == key

@@ -14,6 +14,7 @@ from tests.integration.chart.releases import Objects, Release
 from tests.integration.installed import Installed
 from tests.integration.operator.place import Asked, Place, now
 from tests.integration.operator.stage import a_stage
+from tests.support.scale import drawn
 from tools.servers.environment import Environment
 
 ADDED = {
@@ -21,6 +22,9 @@ ADDED = {
     *("PriorityClass curfew", "FlowSchema curfew-ends", "PriorityLevelConfiguration curfew-ends"),
 }
 """What there is with two operators and not with one."""
+
+HELMS = [pytest.param("helm3", "Update", id="Helm 3"), pytest.param("helm", "Apply", id="Helm 4")]
+"""One of them outside of `make soak`: what differs is how an upgrade is written, and the story is the same."""
 
 RECREATE = {"type": "Recreate"}
 ROLLING = {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}}
@@ -51,7 +55,7 @@ async def granted(place: Place, lasts: timedelta) -> tuple[Asked, datetime]:
     return asked, asked.time("expiresAt")
 
 
-@pytest.mark.parametrize(("helm", "writes"), [("helm3", "Update"), ("helm", "Apply")], ids=["Helm 3", "Helm 4"])
+@pytest.mark.parametrize(("helm", "writes"), drawn(HELMS, "Helm"))
 async def test_from_one_operator_to_two_and_back(
     apart: Installed, helm: str, writes: str, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:

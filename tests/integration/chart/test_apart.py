@@ -1,4 +1,6 @@
-"""Which namespaces take part, by list and by label, and a release that moves, on a control plane of their own."""
+"""The chart on a control plane of its own, as before Kubernetes 1.36: installed, taken away and put back; then which namespaces
+take part, by list and by label; and at last a release that moves.
+"""
 
 import json
 from collections.abc import Iterator
@@ -11,6 +13,7 @@ from tools.policy_probes import until_it_says
 from tools.servers.control_plane import ControlPlane
 from tools.servers.pki import ADMIN
 
+KEY = ("get", "secret", "curfew-signing-key", "--namespace", SYSTEM, "--output=jsonpath={.data.key\\.pem}")
 LABEL = "curfew.dev/grants=enabled"
 LISTED, GONE, LABELLED, BARE = "listed", "gone", "labelled", "bare"
 VALUES = (*BUCKET, "--set", f"roles={{view}},namespaces[0].name={LISTED},namespaces[1].name={GONE}")
@@ -19,16 +22,106 @@ CREATED = "created (server dry run)"
 
 
 @pytest.fixture(scope="module")
-def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
-    """Return a control plane with four namespaces, and the chart, which lists two of them and lets others opt in."""
-    with ControlPlane(tmp_path_factory.mktemp("own")) as running:
-        for name in (LISTED, GONE, LABELLED, BARE):
-            running.kubectl("create", "namespace", name, user=ADMIN)
-        running.kubectl("label", "namespace", LABELLED, LABEL, user=ADMIN)
-        running.helm("install", "curfew", str(CHART), "--namespace", SYSTEM, "--create-namespace", *VALUES, *BY_LABEL)
-        running.kubectl("wait", "--for=condition=Established", "crd/accessrequests.curfew.dev", user=ADMIN)
-        until_it_says(lambda: grant(running, BARE), "does not take part")
+def older(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    """Return a control plane that cannot fill in who asks."""
+    with ControlPlane(tmp_path_factory.mktemp("older"), mutating_admission=False) as running:
         yield running
+
+
+def install(older: ControlPlane, *arguments: str) -> str:
+    """Install the chart there and return what helm says to people."""
+    done = older.helm("install", "curfew", str(CHART), "--namespace", SYSTEM, "--create-namespace", *BUCKET, *arguments)
+    return done.stdout
+
+
+def installed(older: ControlPlane) -> None:
+    """Install the chart there unless it is."""
+    if "curfew" not in older.helm("list", "--namespace", SYSTEM, "--short").stdout:
+        install(older)
+    older.kubectl("wait", "--for=condition=Established", "crd/accessrequests.curfew.dev", user=ADMIN)
+
+
+def test_an_older_cluster_is_told_what_to_write(older: ControlPlane) -> None:
+    """Nothing is filled in, which is said at installation, and what is missing is named; by hand it works."""
+    notes = install(older)
+    asked = {
+        "apiVersion": "curfew.dev/v1alpha1",
+        "kind": "AccessRequest",
+        "metadata": {"name": "a", "namespace": "default"},
+        "spec": {"policyName": "p", "duration": "1h", "reason": "by hand"},
+    }
+    by_hand = {**asked, "spec": {**asked["spec"], "requester": ADMIN, "submittedBy": ADMIN}}  # type: ignore[dict-item]  # a mapping, see above
+    older.kubectl("wait", "--for=condition=Established", "crd/accessrequests.curfew.dev", user=ADMIN)
+
+    def create(manifest: object) -> Done:
+        dry = ("create", "--filename=-", "--dry-run=server")
+        return older.kubectl(*dry, user=ADMIN, stdin=json.dumps(manifest), check=False)
+
+    # Admission knows a new kind a moment later than the API server serves it.
+    until_it_says(lambda: create(by_hand), "created (server dry run)")
+    refusal = create(asked).stderr
+
+    assert "set spec.requester and spec.submittedBy" in notes
+    assert "spec.requester: Required value" in refusal
+    assert "spec.submittedBy: Required value" in refusal
+
+
+def test_an_older_cluster_refuses_who_writes_another_name(older: ControlPlane) -> None:
+    """Where nothing is filled in, what is written by hand is checked."""
+    installed(older)
+    forged = {
+        "apiVersion": "curfew.dev/v1alpha1",
+        "kind": "AccessRequest",
+        "metadata": {"name": "forged", "namespace": "default"},
+        "spec": {
+            "policyName": "p",
+            "duration": "1h",
+            "reason": "by hand",
+            "requester": ADMIN,
+            "submittedBy": "alice@example.com",
+        },
+    }
+    create = ("create", "--filename=-", "--dry-run=server")
+
+    until_it_says(
+        lambda: older.kubectl(*create, user=ADMIN, stdin=json.dumps(forged), check=False),
+        "spec.submittedBy must be admin",
+    )
+
+
+def test_what_is_taken_away_leaves_requests_and_key_behind(older: ControlPlane) -> None:
+    """Uninstalled by mistake, it is installed again and nothing is lost."""
+    installed(older)
+    request = {
+        "apiVersion": "curfew.dev/v1alpha1",
+        "kind": "AccessRequest",
+        "metadata": {"name": "kept", "namespace": "default"},
+        "spec": {"policyName": "p", "requester": ADMIN, "submittedBy": ADMIN, "duration": "1h", "reason": "to be kept"},
+    }
+    older.kubectl("create", "--filename=-", user=ADMIN, stdin=json.dumps(request))
+    key = older.kubectl(*KEY, user=ADMIN).stdout
+
+    older.helm("uninstall", "curfew", "--namespace", SYSTEM)
+    left = older.kubectl(
+        "get", "validatingadmissionpolicies,deployments", "--all-namespaces", "--output=name", user=ADMIN
+    )
+    install(older)
+
+    assert left.stdout == ""
+    assert older.kubectl("get", "accessrequest", "kept", user=ADMIN).returncode == 0
+    assert older.kubectl(*KEY, user=ADMIN).stdout == key
+
+
+@pytest.fixture(scope="module")
+def own(older: ControlPlane) -> ControlPlane:
+    """Return the control plane with four namespaces, and the chart, which lists two of them and lets others opt in."""
+    for name in (LISTED, GONE, LABELLED, BARE):
+        older.kubectl("create", "namespace", name, user=ADMIN)
+    older.kubectl("label", "namespace", LABELLED, LABEL, user=ADMIN)
+    installed(older)
+    older.helm("upgrade", "curfew", str(CHART), "--namespace", SYSTEM, *VALUES, *BY_LABEL)
+    until_it_says(lambda: grant(older, BARE), "does not take part")
+    return older
 
 
 def grant(own: ControlPlane, namespace: str, role: str = "view", operator: str = OPERATOR) -> Done:
