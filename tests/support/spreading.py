@@ -30,6 +30,7 @@ FIRST: Final = (
     "minute",
     "integration/operator/test_finished.py",
     "integration/operator/test_kill.py",
+    "integration/operator/test_replicas.py",
     "integration/operator/test_outages.py",
     "docs",
     "attacks",

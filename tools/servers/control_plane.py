@@ -197,7 +197,8 @@ class ControlPlane(Cluster):
 
     def restore_etcd(self, backup: Path) -> None:
         """Put a copy in the place of etcd's data, with all servers stopped as the Kubernetes documentation asks for."""
-        stop_all([self._controller_manager, self._apiserver, self._etcd])
+        self.stop_apiserver()  # it waits longer for its watches to end than anybody needs
+        stop_all([self._controller_manager, self._etcd])
         shutil.rmtree(self._etcd_data)
         shutil.copytree(backup, self._etcd_data)
         self._etcd = self._start_etcd()
