@@ -18,9 +18,10 @@ from curfew.ports import ObjectExists, StoreError
 from curfew.processes.operator.election import Election
 from curfew.processes.operator.known import Store
 from curfew.processes.operator.queue import WorkQueue
-from curfew.processes.operator.recall import Trail
+from curfew.processes.operator.recall import Recall, Trail
 from curfew.processes.operator.standby import Courtesy
 from curfew.trail.appender import Appender
+from curfew.trail.memory import Memory
 from curfew.trail.placing import Placer
 
 Bug = Callable[[pytest.MonkeyPatch], None]
@@ -32,8 +33,9 @@ def standbys_judge_by_the_log(patch: pytest.MonkeyPatch) -> None:
 
 
 def deletions_are_no_news(patch: pytest.MonkeyPatch) -> None:
-    """Unobserved state: that a request was deleted is not noted."""
+    """Unobserved state: that a request was deleted is not noted. The log's own rule, which covers for that, is left out too."""
     patch.setattr(Store, "see_request_deleted", lambda self, body: None)
+    patch.setattr(Recall, "is_settled", Memory.is_settled)
 
 
 def announcements_are_forgotten(patch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,14 @@ Told = Mapping[str, Any]
 ENDS = ("grant.expired", "grant.revoked", "grant.binding_removed")
 """The events that end a grant. Each states that the binding was read back as gone."""
 
+AFTER_CLOSED = frozenset(
+    {
+        *("review.submitted", "review.refused", "review.overdue"),
+        *("grant.orphan_removed", "grant.removal_failed", "grant.drifted", "request.outbox_altered"),
+    }
+)
+"""The events that may follow the end of a story: somebody keeps what is left, or etcd was restored."""
+
 _BARE = "duration"  # a story that was read from a binding alone lacks this field
 
 

@@ -149,11 +149,11 @@ class Appender(Generic[M]):
         return self._memory
 
     def submit(self, records: Iterable[Record]) -> None:
-        """Hand records over. Records that are durable or on their way are ignored. Never waits.
+        """Hand records over. Records that are settled in the log or on their way are ignored. Never waits.
 
         Raise `NotCanonical` for a record that cannot be written, or is too large to be read back.
         """
-        self._queue.add(records, self._memory.receipt)
+        self._queue.add(records, self._memory.is_settled)
         if self._queue:
             self._work.set()
 
@@ -234,7 +234,7 @@ class Appender(Generic[M]):
     def _take_over(self, recovered: Recovered[M]) -> None:
         """Continue from the log as it was read back."""
         self._head, self._memory, self._samples = recovered.head, recovered.memory, recovered.samples
-        known = self._queue.drop_durable(self._memory.receipt)
+        settled = self._queue.drop_settled(self._memory.is_settled)
         outage = self._keeper.opened()
         if outage is not None:
             self._tell_of(outage)
@@ -246,7 +246,7 @@ class Appender(Generic[M]):
             if self._is_elected and recovered.writer != self._writer:
                 # Before anything else: from now on, the names that the writer before this one knows are taken.
                 self._put_first(self._leader_changed(recovered))
-        if known:
+        if known := [record for record in settled if self._memory.receipt(record.id) is not None]:
             self._observer.durable(known)
 
     def _leader_changed(self, found: Recovered[M]) -> Record:
@@ -370,7 +370,7 @@ class Appender(Generic[M]):
             # Records that were on their way and are not in this segment go first into the next one.
             self._memory.abandon()
             self._queue.give_back()
-            self._queue.drop_durable(self._memory.receipt)
+            self._queue.drop_settled(self._memory.is_settled)
         self._queue.in_flight = {}
         self._is_begun.set()
         outage = self._keeper.succeeded()

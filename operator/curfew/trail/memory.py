@@ -91,6 +91,10 @@ class Memory:
         found = self._find(id_)
         return found[0] if found is not None else None
 
+    def is_settled(self, record: Record) -> bool:
+        """Whether there is no need to write a record: the log holds it."""
+        return self.receipt(record.id) is not None
+
     def is_own(self, id_: str) -> bool:
         """Whether this process appended the record."""
         found = self._find(id_)

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from curfew.audit.canonical import NotCanonical
-from curfew.audit.receipt import Receipt
 from curfew.audit.record import Record
 from curfew.audit.segment import MAX_BYTES, MAX_RECORDS
 
@@ -40,13 +39,13 @@ class RecordQueue:
         """Whether any record waits that is not in flight."""
         return bool(self._waiting)
 
-    def add(self, records: Iterable[Record], receipt: Callable[[str], Receipt | None]) -> None:
-        """Add records to those that wait. Records with a receipt, and records already here, are ignored.
+    def add(self, records: Iterable[Record], is_settled: Callable[[Record], bool]) -> None:
+        """Add records to those that wait. Records that are settled in the log, and records already here, are ignored.
 
         Raise `NotCanonical` for a record that cannot be written, or is too large to be read back.
         """
         for record in records:
-            if record.id in self._waiting or record.id in self.in_flight or receipt(record.id) is not None:
+            if record.id in self._waiting or record.id in self.in_flight or is_settled(record):
                 continue
             line = record.line()
             if len(line) > LARGEST_RECORD:
@@ -83,9 +82,9 @@ class RecordQueue:
         """Remove a record that need not be written any more, if it waits."""
         self._waiting.pop(id_, None)
 
-    def drop_durable(self, receipt: Callable[[str], Receipt | None]) -> list[Record]:
-        """Remove the waiting records that have a receipt, and return them."""
-        known = [entry.record for id_, entry in self._waiting.items() if receipt(id_) is not None]
-        for record in known:
+    def drop_settled(self, is_settled: Callable[[Record], bool]) -> list[Record]:
+        """Remove the waiting records that are settled in the log, and return them."""
+        settled = [entry.record for entry in self._waiting.values() if is_settled(entry.record)]
+        for record in settled:
             del self._waiting[record.id]
-        return known
+        return settled

@@ -6,10 +6,11 @@ from contextlib import asynccontextmanager, suppress
 
 import pytest
 
+from curfew.audit.record import Record, make_record
 from curfew.core.trail_state import TrailReason
 from curfew.processes.operator.recall import Trail
 from tests.support.stores import MemoryStore
-from tests.support.trail import Observer, a_record, a_trail, log_of, records, segments, settle, until
+from tests.support.trail import START, Observer, a_record, a_story, a_trail, log_of, records, segments, settle, until
 
 pytestmark = pytest.mark.looptime(start=0)
 
@@ -183,6 +184,53 @@ async def test_a_put_that_lands_before_the_new_leader_s_is_taken_in() -> None:
             await written(second, 3)
         task.cancel()
     assert [record.id for record in log_of(store.objects)].count(a_record(2).id) == 1
+
+
+def of_story(*events: str) -> list[Record]:
+    """Return records of one request's story."""
+    return [make_record(event, at=START, actor="curfew", message=event, story=a_story()) for event in events]
+
+
+GOES_ON = ("request.deleted", "review.denied", "grant.intended")
+
+
+async def test_a_story_that_another_writer_has_closed_does_not_go_on() -> None:
+    """The request was deleted, and the new leader found that before it had read the log to its end (promise P10)."""
+    store = MemoryStore()
+    first, second = Writer(store, "a"), Writer(store, "b")
+    async with first.leading() as trail:
+        trail.submit(of_story("request.created", "request.closed"))
+        await until(first.observer, lambda: trail.receipt(of_story("request.closed")[0].id) is not None)
+    second.trail.submit(of_story(*GOES_ON, "review.refused"))
+    async with second.leading() as trail:
+        await until(second.observer, lambda: trail.receipt(of_story("review.refused")[0].id) is not None)
+        trail.submit(of_story(*GOES_ON))
+        await written(second, 1)
+    told = [record.event for record in log_of(store.objects) if record.subject == a_story().uid]
+    assert told == ["request.created", "request.closed", "review.refused", "review.submitted"]
+
+
+async def test_a_story_that_a_late_segment_closes_does_not_go_on() -> None:
+    """The segment of the leader before lands while the new one is writing (promise P10)."""
+    store = Counted()
+    first, second = Writer(store, "a"), Writer(store, "b")
+    async with first.leading() as trail:
+        await written(first, 1)
+        store.held = late = asyncio.Event()
+        trail.submit(of_story("request.closed"))
+        await store.waiting.wait()
+        first.leads = False
+        second.leads = True
+        second.trail.begin()
+        await second.trail.open()  # up to record 1
+        second.trail.submit(of_story(*GOES_ON))
+        late.set()
+        await asyncio.sleep(1)
+        store.held = None
+        task = asyncio.create_task(second.trail.run())
+        await written(second, 3)
+        task.cancel()
+    assert {record.event for record in log_of(store.objects)}.isdisjoint(GOES_ON)
 
 
 async def test_nothing_is_kept_from_an_earlier_leadership() -> None:

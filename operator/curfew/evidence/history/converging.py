@@ -4,17 +4,10 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from curfew.api.times import format_time
+from curfew.audit.stories import AFTER_CLOSED
 from curfew.evidence.history.breach import Breach, JudgedPromise
 from curfew.evidence.history.terms import HistorySources, JudgingTerms
 from curfew.evidence.history.trace import ACTIVATED, CLOSED, OUTCOMES, Trace
-
-AFTER_THE_END = frozenset(
-    {
-        *("review.submitted", "review.refused", "review.overdue"),
-        *("grant.orphan_removed", "grant.removal_failed", "grant.drifted", "request.outbox_altered"),
-    }
-)
-"""What may still be told of a request whose story is closed: somebody keeps what is left, or etcd was restored."""
 
 
 def check_converged(trace: Trace, terms: JudgingTerms, sources: HistorySources) -> Iterator[Breach]:
@@ -22,7 +15,7 @@ def check_converged(trace: Trace, terms: JudgingTerms, sources: HistorySources) 
     closed = trace.first(CLOSED)
     if closed is not None:
         for step in trace.steps:
-            if step.index > closed.index and step.event not in AFTER_THE_END and step.event != CLOSED:
+            if step.index > closed.index and step.event not in AFTER_CLOSED and step.event != CLOSED:
                 what = f"goes on with record {step.index} ({step.event}) after record {closed.index}, which closes it"
                 yield _breach(trace, step.at, what)
         return

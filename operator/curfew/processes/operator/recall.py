@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from curfew.audit.receipt import Receipt
 from curfew.audit.record import Record, RecordRefused, Story, record_id
 from curfew.audit.segment import Head
+from curfew.audit.stories import AFTER_CLOSED
 from curfew.core.enforcement_records import LOST, RESTORED
 from curfew.core.facts import RecordedEnd
 from curfew.core.refused_or_withdrawn import RefusedOrWithdrawn
@@ -97,6 +98,15 @@ class Recall(Memory):
         if found is None and (index := self.open.index(id_)) is not None:
             return self.receipt_at(index)
         return found
+
+    def is_settled(self, record: Record) -> bool:
+        """Whether there is no need to write a record: the log holds it, or shows its story as closed without it.
+
+        A process may have handed the record over before it learnt that another process had closed the story (promise P10).
+        """
+        return super().is_settled(record) or (
+            record.event not in AFTER_CLOSED and self.receipt(record_id(record.subject, CLOSED)) is not None
+        )
 
     def recorded_end(self, uid: str) -> RecordedEnd | None:
         """Return how the story of a request ended, or None if it is not known."""
