@@ -34,6 +34,9 @@ REVISION_SECONDS = 2.0
 TOLD_WITHIN = timedelta(seconds=30)
 """How long a replica that does not lead remembers that the API server's state went back, to record it if it takes over."""
 
+WATCH_AGAIN_SECONDS = 1.0
+"""How soon everything is listed and watched again after a defect ended the watching."""
+
 SURVEY_SECONDS = 5.0
 """How often the metrics that describe the whole state are set."""
 
@@ -52,9 +55,7 @@ class Operator:
 
     async def run(self) -> None:
         """Run until asked to stop, or until a task ends that must not end."""
-        loop = asyncio.get_running_loop()
-        for signal_ in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(signal_, self._supervisor.stop.set)
+        self._heed_signals()
         server = self._parts.settings.server
         async with WebServer(
             server.host, server.port, alive=self._is_alive, ready=self._ready, metrics=self._parts.telemetry.render
@@ -62,6 +63,12 @@ class Operator:
             log.info("serving health and metrics", port=web.port)
             await self._supervisor.run(self._tasks(), self._wind_up, self._office)
         log.info("stopped")
+
+    def _heed_signals(self) -> None:
+        """Stop when the process is asked to. Kopf takes this over while it runs."""
+        loop = asyncio.get_running_loop()
+        for signal_ in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(signal_, self._supervisor.stop.set)
 
     def _tasks(self) -> list[Task]:
         parts = self._parts
@@ -139,20 +146,34 @@ class Operator:
         gc.freeze()
         gc.set_threshold(2000, 50, 1000)
         log.info("everything is listed", requests=len(tuple(self._parts.known.requests())))
-        while await self._watch_until_set_back():
-            log.info("watching anew")
-        self._supervisor.stop.set()  # Kopf takes over the signals to the process, and stops watching
+        while not self._supervisor.stop.is_set():
+            self._watch_anew.clear()
+            try:
+                await self._watch_once()
+            except Exception:  # a defect of Kopf or aiohttp must end nothing that ends access (promises P1 and P11)
+                log.exception("watching failed", again_in=WATCH_AGAIN_SECONDS)
+                if not self._supervisor.stop.is_set():
+                    await self._begin_watching_again()
+                continue
+            if not self._watch_anew.is_set():
+                self._supervisor.stop.set()  # Kopf took over the signals to the process, and was asked to stop
+            else:
+                log.info("watching anew")
 
-    async def _watch_until_set_back(self) -> bool:
-        """Watch until asked to stop, or until the API server's state went back. Return whether it went back."""
-        self._watch_anew.clear()
+    async def _begin_watching_again(self) -> None:
+        """After a defect ended the watching, list what was not seen meanwhile."""
+        self._heed_signals()
+        await asyncio.sleep(WATCH_AGAIN_SECONDS)
+        await insist("list what there is", self._parts.lister.relist)
+
+    async def _watch_once(self) -> None:
+        """Watch until asked to stop, or until the API server's state went back."""
         async with asyncio.TaskGroup() as group:
             roles = group.create_task(repeat("roles", self._parts.roles.run), name="roles")
             try:
                 await self._run_kopf()
             finally:
                 roles.cancel()
-        return self._watch_anew.is_set() and not self._supervisor.stop.is_set()
 
     async def _run_kopf(self) -> None:
         parts = self._parts
