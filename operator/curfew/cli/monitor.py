@@ -1,6 +1,5 @@
 """`curfew monitor`: runs the monitor until it is asked to stop."""
 
-import asyncio
 import sys
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from curfew.ports import ClusterError, StoreError
 from curfew.processes.monitor import app
 from curfew.settings.loading import SettingsRefused
 from curfew.settings.monitor import load_monitor_settings
+from curfew.tasks.running import run_process
 
 
 @click.command("monitor")
@@ -44,7 +44,7 @@ def monitor(config: Path, kubeconfig: Path | None) -> None:
     try:
         settings = load_monitor_settings(config)
         configure_logs(settings.log.level, settings.log.format)
-        asyncio.run(app.monitor(settings, kubeconfig))
+        run_process(app.monitor(settings, kubeconfig))
     except SettingsRefused as refused:
         for problem in refused.problems:
             click.echo(problem, err=True)

@@ -1,6 +1,5 @@
 """`curfew operator`: runs the operator until it is asked to stop."""
 
-import asyncio
 import sys
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from curfew.ports import ClusterError, StoreError
 from curfew.processes.operator.app import operate
 from curfew.settings.loading import SettingsRefused
 from curfew.settings.operator import load_settings
+from curfew.tasks.running import run_process
 
 
 @click.command("operator")
@@ -39,7 +39,7 @@ def operator(config: Path, kubeconfig: Path | None) -> None:
     try:
         settings = load_settings(config)
         configure_logs(settings.log.level, settings.log.format)
-        asyncio.run(operate(settings, kubeconfig))
+        run_process(operate(settings, kubeconfig))
     except SettingsRefused as refused:
         for problem in refused.problems:
             click.echo(problem, err=True)
