@@ -9,12 +9,11 @@ from datetime import timedelta
 from typing import Any
 
 from curfew.audit.checkpoint import Ed25519Signer
-from curfew.audit.findings import Verified
+from curfew.audit.findings import LogRefused, Verified
 from curfew.audit.places import in_order
 from curfew.audit.record import Record
-from curfew.audit.rotation import successor
-from curfew.audit.segment import Head, follow, origin, prefix
-from curfew.audit.verify import verify
+from curfew.audit.segment import Segment, origin, prefix
+from curfew.audit.walk import Walk
 from curfew.trail.recovery import records_of
 from tests.integration.emitting import was_read
 from tests.integration.operator.place import AGAIN_SECONDS, SOON, Asked, now
@@ -105,13 +104,15 @@ def _verified(operator: OperatorProcess, objects: Mapping[str, bytes]) -> Eviden
     name = origin(operator.log_id)
     verifier = Ed25519Signer.from_pem(name, operator.signing_key.encode()).verifier
     ordered = in_order(operator.log_id, objects)
-    verified = verify(operator.log_id, ((one, objects[one]) for one in ordered), verifier)
-    head, records = Head.genesis(operator.log_id), list[Record]()
-    verifier = verified.keys[0].verifier
+    segments: list[Segment] = []
+    walk = Walk(operator.log_id, verifier, accepted=segments.append)
     for one in ordered:
-        segment, head = follow(head, one, objects[one], verifier)
-        verifier = successor(segment, verifier)
-        records += records_of(segment)
+        walk.take(one, objects[one])
+    examined = walk.finish()
+    if examined.findings:
+        raise LogRefused(examined)
+    verified, verifier = examined.verified, walk.verifier
+    records = [record for segment in segments for record in records_of(segment)]
     by_request: dict[str, list[Record]] = {}
     for record in records:
         by_request.setdefault(record.subject, []).append(record)
