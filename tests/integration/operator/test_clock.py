@@ -5,12 +5,11 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from tests.integration.installed import SYSTEM
-from tests.integration.operator.place import Place
+from tests.integration.operator.place import SOON, Place
 from tests.support.operator_process import OperatorProcess
 from tests.support.pausing import a_moment
 
 TEN_MINUTES = timedelta(minutes=10)
-SOON = 10.0
 
 
 async def test_a_clock_that_is_ten_minutes_off_grants_nothing(
@@ -22,7 +21,7 @@ async def test_a_clock_that_is_ten_minutes_off_grants_nothing(
     operator.start()
     try:
         await asyncio.to_thread(operator.await_listed)
-        asked = await place.pending(place.people.alice, "automatic", duration="5m")
+        asked = await place.ask(place.people.alice, "automatic", duration="5m")
         await asked.said("Active", "ClockWrong")
 
         message = asked.condition("Active")["message"]
@@ -47,7 +46,7 @@ async def test_a_clock_that_is_ten_minutes_off_grants_nothing(
         operator.set_clock(TEN_MINUTES)
         await asyncio.to_thread(operator.restart)
         await asked.phase("Expired")
-        other = await place.pending(place.people.carol, "automatic")
+        other = await place.ask(place.people.carol, "automatic")
         await other.said("Active", "ClockWrong")
         assert "s ahead of the API server's" in other.condition("Active")["message"]
         assert (await other.binding_now()).status == 404
