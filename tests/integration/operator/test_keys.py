@@ -1,22 +1,25 @@
 """The operator's signing key is exchanged, and its checkpoints are put up for others to keep: real process, bucket and API."""
 
+import asyncio
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner, Result
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from curfew.api.names import CHECKPOINT_CONFIG_MAP, CHECKPOINT_KEY
 from curfew.audit.checkpoint import Ed25519Signer, open_note
 from curfew.audit.segment import origin
-from tests.integration.installed import CHART, SYSTEM, Done, Installed
+from curfew.cli import main
+from tests.integration.installed import CHART, SYSTEM, Installed
 from tests.integration.operator.evidence import Evidence
 from tests.integration.operator.place import Place
-from tests.support.operator_process import CURFEW, OperatorProcess
-from tools.servers.cluster import run_command
-from tools.servers.processes import clean_environ
+from tests.support.operator_process import OperatorProcess
+
+Audit = Callable[..., Awaitable[Result]]
 
 LOG = "keys"
 """A log of its own: on the one ConfigMap of the cluster, no other operator's checkpoint is taken for one of it."""
@@ -41,13 +44,13 @@ def operator(new_operator: Callable[..., OperatorProcess]) -> Iterator[OperatorP
 
 
 @pytest.fixture
-def audit(cluster: Installed, operator: OperatorProcess) -> Callable[..., Done]:
-    """Return what runs `curfew audit` on the operator's bucket, as a process of its own."""
+def audit(cluster: Installed, operator: OperatorProcess) -> Audit:
+    """Return what runs `curfew audit` on the operator's bucket."""
 
-    def run(command: str, *arguments: str) -> Done:
-        typed = [*CURFEW, "audit", command, operator.store, "--log", LOG, *arguments]
-        environ = {**clean_environ(), **cluster.environment.s3.env()}
-        return run_command(typed, environ, stdin=None, check=False, timeout=60)
+    async def run(command: str, *arguments: str) -> Result:
+        typed = ["audit", command, operator.store, "--log", LOG, *arguments]
+        runner = CliRunner(env=cluster.environment.s3.env())
+        return await asyncio.to_thread(runner.invoke, main, typed, prog_name="curfew")
 
     return run
 
@@ -55,7 +58,7 @@ def audit(cluster: Installed, operator: OperatorProcess) -> Callable[..., Done]:
 async def test_a_key_is_exchanged_and_the_log_goes_on(
     operator: OperatorProcess,
     place: Place,
-    audit: Callable[..., Done],
+    audit: Audit,
     read_log: Callable[[OperatorProcess], Evidence],
 ) -> None:
     """With a grant under each key; the new one alone is refused before, and verifies all afterwards."""
@@ -86,11 +89,11 @@ async def test_a_key_is_exchanged_and_the_log_goes_on(
     assert [record.event for record in evidence.records].count("audit.key_rotated") == 1
     assert evidence.twice == []
     for key in (old, new):
-        verified = audit("verify", "--key", public(key))
-        assert verified.returncode == 0, verified.stderr
-    stranger = audit("verify", "--key", public(a_key()))
-    assert stranger.returncode == 1
-    told = audit("key")
+        verified = await audit("verify", "--key", public(key))
+        assert verified.exit_code == 0, verified.stderr
+    stranger = await audit("verify", "--key", public(a_key()))
+    assert stranger.exit_code == 1
+    told = await audit("key")
     assert [line.split()[0] for line in told.stdout.splitlines()] == [public(old), public(new)]
 
 
@@ -98,7 +101,7 @@ async def test_the_newest_checkpoint_is_an_anchor_on_a_config_map(
     cluster: Installed,
     operator: OperatorProcess,
     place: Place,
-    audit: Callable[..., Done],
+    audit: Audit,
     read_log: Callable[[OperatorProcess], Evidence],
     tmp_path: Path,
 ) -> None:
@@ -119,8 +122,8 @@ async def test_the_newest_checkpoint_is_an_anchor_on_a_config_map(
     checkpoint = open_note(note, verifier)
     assert checkpoint.size >= size
     (tmp_path / "anchor.json").write_text(shown)
-    anchored = audit("verify", "--key", str(verifier), "--anchor", str(tmp_path / "anchor.json"))
-    assert anchored.returncode == 0, anchored.stderr
+    anchored = await audit("verify", "--key", str(verifier), "--anchor", str(tmp_path / "anchor.json"))
+    assert anchored.exit_code == 0, anchored.stderr
     assert "cut off" not in anchored.stdout.split("Note:")[0]
     evidence = read_log(operator)
     assert evidence.verified.records >= checkpoint.size > 3
