@@ -15,6 +15,7 @@ from tests.integration.operator.evidence import Evidence
 from tests.integration.operator.place import Asked, Place, rule
 from tests.integration.operator.thief import bearing, patch_status
 from tests.support.operator_process import OperatorProcess, dead
+from tests.support.scale import drawn
 
 ReadLog = Callable[[OperatorProcess], Evidence]
 
@@ -24,7 +25,7 @@ DECIDERS: Final = 24
 ETCD_LIMIT: Final = 1536 * 1024
 
 
-@pytest.mark.parametrize("letter", ["&", "\U0001f525"])
+@pytest.mark.parametrize("letter", drawn(("&", "\U0001f525"), "the longest of everything"))
 async def test_the_longest_of_everything_is_written_ended_and_told(
     cluster: Installed,
     operator: OperatorProcess,
