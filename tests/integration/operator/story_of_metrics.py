@@ -240,7 +240,7 @@ async def _fill_two_stages(story: Story) -> None:
 
 async def _end_late(story: Story) -> None:
     """The process stands still when the end comes."""
-    asked = await _active(story, notAfter=format_time(now().replace(microsecond=0) + timedelta(seconds=8)))
+    asked = await _active(story, notAfter=format_time(now().replace(microsecond=0) + timedelta(seconds=10)))
     end = asked.time("expiresAt")
     await asyncio.sleep((end - now()).total_seconds() - 0.5)
     with story.operator.paused():

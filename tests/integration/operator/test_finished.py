@@ -43,9 +43,9 @@ async def test_a_request_is_granted_expires_is_closed_and_goes(
     measured: Callable[[str, timedelta], None],
 ) -> None:
     """The whole of its life, and what is left of it: the log, which holds all of the story and no word of the deletion."""
-    end = now().replace(microsecond=0) + timedelta(seconds=8)
+    end = now().replace(microsecond=0) + timedelta(seconds=10)
     asked = await place.active(place.people.alice, notAfter=format_time(end))
-    await asked.phase("Expired", seconds=8 + SOON)
+    await asked.phase("Expired", seconds=10 + SOON)
     await asked.closed()
     kept = await gone(asked)
 
