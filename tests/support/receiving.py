@@ -50,14 +50,14 @@ class HttpReceiver:
         self._news.set()
         return web.Response(status=answer.status, headers=answer.headers, body=answer.body)
 
-    async def until(self, is_so: Callable[[], bool], seconds: float = 20.0) -> None:
+    async def until(self, is_so: Callable[[], bool], seconds: float = 60.0) -> None:
         """Return when something is so, looked at after each message."""
         async with asyncio.timeout(seconds):
             while not is_so():
                 self._news.clear()
                 await self._news.wait()
 
-    async def message(self, word: str, seconds: float = 20.0) -> dict[str, Any]:
+    async def message(self, word: str, seconds: float = 60.0) -> dict[str, Any]:
         """Return the first message with a word in its title or text, as soon as it has come."""
         await self.until(lambda: any(word in json.dumps(one) for one in self.got), seconds)
         return next(one for one in self.got if word in json.dumps(one))
@@ -166,7 +166,7 @@ class MailReceiver:
         finally:
             self._news.set()
 
-    async def mails(self, number: int, seconds: float = 20.0) -> Sequence[Mail]:
+    async def mails(self, number: int, seconds: float = 60.0) -> Sequence[Mail]:
         """Return the mails as soon as there are so many."""
         async with asyncio.timeout(seconds):
             while len(self.got) < number:

@@ -238,15 +238,12 @@ async def test_a_collector_that_is_slow_keeps_nobody_waiting() -> None:
     async with collector.listening() as url, forwarding(HttpCollector(url, "cloudevents"), counts) as forwarder:
         forwarder.appended(0, lines(1, 1))
         await collector.asked.wait()
-        started = asyncio.get_running_loop().time()
         for number in range(2, 200):
             forwarder.appended(number, lines(number, number))
-        took = asyncio.get_running_loop().time() - started
         assert (counts.sent, forwarder.waiting) == (0, 199)
         collector.held.set()
         await counts.until(lambda: counts.sent == 199)
 
-    assert took < 1
     assert len(collector.bodies) == 2
 
 

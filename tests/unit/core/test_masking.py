@@ -52,10 +52,10 @@ def test_values_that_are_named_like_a_secret_are_masked(text: str, masked: str) 
 def test_a_long_text_takes_no_quadratic_time(part: str) -> None:
     text = part * 10_000
 
-    began = time.perf_counter()
+    began = time.process_time()
     mask(text)
 
-    assert time.perf_counter() - began < 2  # seconds; quadratic time would be minutes
+    assert time.process_time() - began < 2  # seconds; quadratic time would be minutes
 
 
 @given(st.lists(st.sampled_from(PARTS), max_size=12).map("".join))

@@ -66,7 +66,7 @@ intake: {{files: [{{path: "{tmp_path}/audit.log", source: one}}]}}
     ):
         parts = wire(load_monitor_settings(tmp_path / "settings.yaml"), cluster, telemetry)
         running_monitor = asyncio.create_task(Monitor(replace(parts, responses=cast("Responses", broken))).run())
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await broken.has_failed.wait()
             state, metrics = await shown(port)
             os.kill(os.getpid(), signal.SIGTERM)

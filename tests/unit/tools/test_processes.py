@@ -127,6 +127,6 @@ def test_a_server_does_not_outlive_a_parent_that_is_killed(tmp_path: Path) -> No
     parent.send_signal(signal.SIGKILL)
     parent.wait()
 
-    assert select.select([ended], [], [], 10)[0]
+    assert select.select([ended], [], [], 60)[0]
     os.close(ended)
     parent.stdout.close()

