@@ -33,7 +33,7 @@ soak: venv ## Run all tests with all cases, of which make test tries a random te
 chaos: venv ## Kill, stop, cut off and starve all servers under load for 10 min, and judge what was left (ARGS="--seed 7", --help for more)
 	@$(BIN)/python -m tests.chaos $(ARGS)
 
-bench: venv ## Measure, and show which bounds are met; 20 min (ARGS="append verify" for some, --help for more)
+bench: venv ## Measure, and show which bounds are met; 25 min (ARGS="append verify" for some, --help for more)
 	@$(BIN)/python -m bench $(ARGS)
 
 check: venv ## Check style, types, layers, and that generated files are fresh

@@ -28,6 +28,7 @@ BENCHES: Mapping[str, tuple[str, Bench]] = {
     "intake": (intake.ABOUT, intake.measure),
     "monitored": (monitored.ABOUT, monitored.measure),
     "lives": (table.ABOUT, table.measured),
+    "age": (table.ABOUT_AGE, table.aged),
 }
 """What there is to measure, how long it takes at the default sizes on two cores, and how it is done."""
 

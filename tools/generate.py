@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 
 from bench.lives.page import performance_page, performance_picture
-from bench.lives.results import read_runs
+from bench.lives.results import AGES, RESULTS, read_runs
 from curfew.api.crds import crds
 from tools.lifecycle_page import lifecycle_page
 from tools.risks_page import risks_page
@@ -58,8 +58,8 @@ def generated() -> dict[Path, str]:
         files[CHECKOUT / "charts" / "curfew" / "templates" / "crds" / name] = CHART_HEADER + _as_template(render(kept))
     files[CHECKOUT / "docs" / "lifecycle.md"] = lifecycle_page()
     files[CHECKOUT / "docs" / "api" / "risks.md"] = risks_page()
-    if runs := read_runs(CHECKOUT / "docs" / "performance" / "results.json"):
-        files[CHECKOUT / "docs" / "performance.md"] = performance_page(runs)
+    if runs := read_runs(RESULTS):
+        files[CHECKOUT / "docs" / "performance.md"] = performance_page(runs, read_runs(AGES))
         files[CHECKOUT / "docs" / "performance" / "table.svg"] = performance_picture(runs)
     return files
 

@@ -3,7 +3,7 @@
 import asyncio
 import base64
 import ssl
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from pathlib import Path
@@ -23,6 +23,7 @@ LONGEST: Final = 1 << 24
 """Bytes of one line of a watch."""
 
 JSON_PATCH: Final = "application/json-patch+json"
+MERGE_PATCH: Final = "application/merge-patch+json"
 
 
 class ApiClient:
@@ -41,7 +42,7 @@ class ApiClient:
         *,
         kind: str = "application/json",
         person: str = "",
-        ignore: HTTPStatus | None = None,
+        ignore: Collection[HTTPStatus] = (),
     ) -> bytes:
         """Make a call, in the name of a person if one is named, and return the answer, or raise `Failed`.
 
@@ -52,7 +53,7 @@ class ApiClient:
         while True:
             async with self._session.request(method, self._server + path, data=data, headers=headers) as answer:
                 read = await answer.read()
-                if answer.status < HTTPStatus.BAD_REQUEST or answer.status == ignore:
+                if answer.status < HTTPStatus.BAD_REQUEST or answer.status in ignore:
                     return read
                 was_beaten = answer.status == HTTPStatus.CONFLICT and method != "POST"  # by a POST: it is there already
                 if answer.status != HTTPStatus.TOO_MANY_REQUESTS and not was_beaten:

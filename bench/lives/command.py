@@ -7,26 +7,26 @@ from pathlib import Path
 from typing import Final
 
 from bench.figures import as_table, machine
+from bench.lives import age_command
 from bench.lives.measuring import CONTENDERS, Choice, Seen, measure
 from bench.lives.profile import as_profile
-from bench.lives.results import add_run, as_run
+from bench.lives.results import RESULTS, add_run, as_run
 from bench.lives.rows import BURST, FULL, ROWS
 from bench.lives.table import SUBJECT, table
 from bench.plan import SECONDS
 from bench.process import Failed
 from curfew.adapters.clock import SystemClock
-from tools.installation import CHECKOUT
 from tools.servers.errors import ServersError
 
 FAILED: Final = 3
 
-RESULTS: Final = CHECKOUT / "docs" / "performance" / "results.json"
-"""The kept runs."""
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure what was chosen and return the exit code."""
-    chosen = _parse(arguments)
+    given = sys.argv[1:] if arguments is None else arguments
+    if given[:1] == ["age"]:
+        return age_command.main(given[1:])
+    chosen = _parse(given)
     who = [SUBJECT] if chosen.alone else list(CONTENDERS)
     choice = Choice(chosen.seconds, who, chosen.rows or FULL, chosen.many, not chosen.no_fsync, samples=chosen.profile)
     _tell(f"Measuring on {machine()}:")
@@ -44,8 +44,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m bench.lives", description=__doc__)
+def _parse(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.lives", description=__doc__, epilog="`python -m bench.lives age` measures an old cluster."
+    )
     parser.add_argument("rows", nargs="*", metavar="ROW", help=f"some of: {', '.join(ROWS)}")
     parser.add_argument("--alone", action="store_true", help="without the floor")
     parser.add_argument("--seconds", type=float, default=SECONDS, help="how long a rate is kept up (%(default)s)")

@@ -85,16 +85,17 @@ class Floor:
 def _definition() -> Body:
     """Return the definition of AccessRequest without the rules in its schema, in another group."""
     crd = yaml.safe_load((CHECKOUT / "crds" / "accessrequests.curfew.dev.yaml").read_text())
-    bare: dict[str, Any] = _without_rules(crd)
+    bare: dict[str, Any] = without_rules(crd)
     bare["metadata"]["name"] = f"accessrequests.{GROUP}"
     names = {name: value for name, value in bare["spec"]["names"].items() if name not in ("shortNames", "categories")}
     bare["spec"] |= {"group": GROUP, "names": names}
     return bare
 
 
-def _without_rules(schema: Any) -> Any:
+def without_rules(schema: Any) -> Any:
+    """Return a schema, or what contains one, without the rules in it."""
     if isinstance(schema, list):
-        return [_without_rules(one) for one in schema]
+        return [without_rules(one) for one in schema]
     if not isinstance(schema, dict):
         return copy.copy(schema)
-    return {name: _without_rules(value) for name, value in schema.items() if name != "x-kubernetes-validations"}
+    return {name: without_rules(value) for name, value in schema.items() if name != "x-kubernetes-validations"}

@@ -3,16 +3,17 @@
 import asyncio
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
+from bench.lives.apart import measure_apart
 from bench.lives.client import open_client
 from bench.lives.contender import Contender
 from bench.lives.crowd import Crowd
 from bench.lives.floor import Floor
-from bench.lives.rows import BURST, FULL, Trial
+from bench.lives.rows import APART, BURST, FULL, Trial
 from bench.lives.servers import BenchServers, bench_servers
 from bench.lives.subject import Curfew
 from bench.process import Failed
@@ -65,17 +66,20 @@ def measure(choice: Choice, tell: Callable[[str], object]) -> Mapping[str, Seen]
                     raise Failed("; ".join(map(str, failures.exceptions))) from failures
             finally:
                 contender.stop()
+            if isinstance(contender, Curfew) and APART in choice.rows:
+                tell("measuring admission policies and rules apart")
+                more = asyncio.run(measure_apart(servers, contender, _apiserver(servers)))
+                seen[name] = replace(seen[name], values={**seen[name].values, **more})
     return seen
 
 
 async def _measure(servers: BenchServers, contender: Contender, choice: Choice) -> Seen:
-    pid = next(server.pid for server in servers.cluster.servers if server.name == "kube-apiserver")
     async with (
         open_client(servers.cluster, servers.folder, "admin") as admin,
         open_client(servers.cluster, servers.folder, contender.approver) as approver,
     ):
         crowd = Crowd(contender, admin, approver)
-        trial = Trial(crowd, pid, servers.cluster.audit_log, choice.seconds, choice.many)
+        trial = Trial(crowd, _apiserver(servers), servers.cluster.audit_log, choice.seconds, choice.many)
         trial.margin = timedelta(seconds=choice.margin)
         if isinstance(contender, Curfew):
             trial.warmed_up = contender.forget_samples
@@ -98,3 +102,7 @@ async def _measure(servers: BenchServers, contender: Contender, choice: Choice) 
 async def _run(trial: Trial, is_looking: asyncio.Event, choice: Choice) -> None:
     await is_looking.wait()
     await trial.run(choice.rows)
+
+
+def _apiserver(servers: BenchServers) -> int:
+    return next(server.pid for server in servers.cluster.servers if server.name == "kube-apiserver")

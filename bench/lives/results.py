@@ -10,12 +10,20 @@ from typing import Any, Final
 from bench.figures import machine
 from bench.lives.measuring import Seen
 from curfew.api.times import format_time
+from tools.installation import CHECKOUT
 from tools.servers.build import binary
 
 KEPT: Final = 3
 """How many runs are kept: the newest."""
 
 SERVERS: Final = ("kube-apiserver", "etcd", "versitygw")
+
+FOLDER: Final = CHECKOUT / "docs" / "performance"
+RESULTS: Final = FOLDER / "results.json"
+"""The kept runs of the table."""
+
+AGES: Final = FOLDER / "ages.json"
+"""The kept runs in an old cluster."""
 
 Run = Mapping[str, Any]
 

@@ -24,9 +24,9 @@ SECURE: Final = 2.0
 AT_REST: Final = 0.04
 """The share of a core below which nothing goes on."""
 
-SLOWLY, EVEN, AT_ONCE, WAVE = "slow", "even", "burst", "wave"
-ROWS: Final = (SLOWLY, EVEN, AT_ONCE, WAVE)
-FULL: Final = (EVEN, AT_ONCE, WAVE)
+SLOWLY, EVEN, AT_ONCE, WAVE, APART = "slow", "even", "burst", "wave", "apart"
+ROWS: Final = (SLOWLY, EVEN, AT_ONCE, WAVE, APART)
+FULL: Final = (EVEN, AT_ONCE, WAVE, APART)
 """All of the table: the first row is in the second."""
 
 

@@ -38,6 +38,13 @@ class Curfew:
 
     def start(self) -> None:
         """Install the chart and a policy; return when the operator grants."""
+        self.install()
+        self.run()
+        kubectl = self._servers.installation.kubectl
+        kubectl("wait", "-n", self.namespace, "--for=condition=Ready", "accesspolicy/debug", "--timeout=30s")
+
+    def install(self) -> None:
+        """Install the chart and a policy, and start no operator."""
         install = self._servers.installation
         self._servers.create_namespace(self.namespace)
         install.install(
@@ -48,11 +55,14 @@ class Curfew:
         policy["spec"]["limits"] = MANY
         self._servers.apply(policy)
         self._process = an_operator(install, self._servers.folder, self._servers.environ)
+
+    def run(self) -> None:
+        """Start the operator, and return when it takes records."""
+        assert self._process is not None
         if self.samples is not None:
             self._process.program = ("-m", "bench.lives.sampling", str(self.samples))
         self._process.start()
         self._process.await_part("trail", "takes records")
-        install.kubectl("wait", "-n", self.namespace, "--for=condition=Ready", "accesspolicy/debug", "--timeout=30s")
 
     def stop(self) -> None:
         """End the operator."""

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from bench.figures import Bound, Figure, amount, at_least, at_most
+from bench.lives.age import measure_age
 from bench.lives.measuring import Choice, Seen, measure
 from bench.plan import Plan
 
 ABOUT = "give and end access on real servers, beside the least that any operator must do; 6 minutes"
+ABOUT_AGE = "start where 50,000 requests are over and 1,000 grants are active, on real servers; 5 minutes"
 
 FLOOR: Final = "floor"
 SUBJECT: Final = "curfew"
@@ -51,8 +53,18 @@ TABLE: Final = (
     Row("calls", "API calls in a request's life", "", limit=9),
     Row("processor_ms", "operator's processor time for a life", "ms", limit=5),
     Row("server_ms", "API server's processor time for a life", "ms"),
+    Row("policies_ms", "of it for admission policies, measured apart", "ms"),
+    Row("rules_ms", "of it for the rules of the schema, measured apart", "ms"),
     Row("memory_mb", "memory after {memory_requests:.0f} requests", "MB", limit=150),
 )
+
+AGE: Final = (
+    Row("first_end_s", "start to first end, among {finished:,.0f} finished and {active:,.0f} active", "s", limit=10),
+    Row("idle_percent", "processor time with them while nothing happens", "%", limit=1),
+    Row("aged_mb", "memory with them", "MB", limit=150),
+    Row("aged_peak_mb", "memory with them, the most since the start", "MB"),
+)
+"""What is measured of an operator that starts in an old cluster."""
 
 
 def table(seen: Mapping[str, Seen]) -> Iterator[Figure]:
@@ -76,6 +88,19 @@ def measured(plan: Plan) -> Iterator[Figure]:
     with plan.progress("giving and ending access") as progress:
         seen = measure(Choice(plan.seconds), progress.tick)
     yield from table(seen)
+
+
+def age_figures(values: Mapping[str, float]) -> Iterator[Figure]:
+    """Yield the figures of an operator in an old cluster."""
+    for row in AGE:
+        yield Figure("age", row.what.format(**values), values[row.name], row.unit, "", row.bound(None))
+
+
+def aged(plan: Plan) -> Iterator[Figure]:
+    """Measure them."""
+    with plan.progress("starting in an old cluster") as progress:
+        values = measure_age(plan.records // 20, max(1, plan.records // 1000), progress.tick)
+    yield from age_figures(values)
 
 
 def _against(value: float, floor: float | None, row: Row) -> str:

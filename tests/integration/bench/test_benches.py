@@ -18,13 +18,14 @@ FIGURES = {
     "session": 3,
     "intake": 6,
     "monitored": 7,
-    "lives": 18,
+    "lives": 20,
+    "age": 4,
 }
 
-TRIED = [name for name in BENCHES if name not in ("monitored", "lives") or soaks()]
+TRIED = [name for name in BENCHES if name not in ("monitored", "lives", "age") or soaks()]
 """One takes three minutes, as no grant is shorter than one; tests/integration/monitor/test_apart.py holds what it shows.
 
-Another starts servers of its own; test_lives.py tries it in small.
+Two start servers of their own; test_lives.py tries the first in small.
 """
 
 

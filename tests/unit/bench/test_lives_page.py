@@ -1,7 +1,6 @@
 """The page and the picture are made from the kept runs."""
 
 import xml.etree.ElementTree as ET
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ SVG = "{http://www.w3.org/2000/svg}"
 MEDIANS = (16.0, 20.0, 18.0)
 
 
-def a_run(slow: float) -> Mapping[str, Any]:
+def a_run(slow: float) -> dict[str, Any]:
     """Return a run in which Curfew needed so many milliseconds, and the floor 10."""
     return {
         "at": datetime(2026, 11, 30, 15, tzinfo=UTC).isoformat(),
@@ -45,6 +44,17 @@ def test_the_page_has_each_run_and_the_median_ratio() -> None:
     assert "| approval to access at 5/s, p50 | 16 ms | 20 ms | 18 ms | 10 ms | 1.80 x | ≤ 1.6 x |" in page
     assert "1.00 create rolebindings" in page
     assert "50/s" not in page, "what was not measured has no line"
+
+
+def test_the_page_has_what_was_seen_in_an_old_cluster() -> None:
+    values = {"finished": 50000.0, "active": 1000.0, "first_end_s": 2.5, "idle_percent": 0.4, "aged_mb": 140.0}
+    run = a_run(16) | {"contenders": {"curfew": {"values": values | {"aged_peak_mb": 150.0}, "calls": {}}}}
+
+    page = performance_page([a_run(16)], [run, run])
+
+    line = "| start to first end, among 50,000 finished and 1,000 active | 2.5 s | 2.5 s | ≤ 10 s |"
+    assert line in page
+    assert "## In an old cluster" not in performance_page([a_run(16)])
 
 
 def test_the_picture_shows_the_median_beside_what_is_to_be_reached() -> None:
