@@ -16,7 +16,7 @@ from curfew.core.rechecks import ACTIVATION_WINDOW
 from curfew.core.steps import Create, Patch, Step
 from curfew.core.transition import obstacle_notices, transition
 from curfew.core.unrecorded import may_go_unrecorded
-from curfew.core.waiting import place_by, places_taken, waits_for
+from curfew.core.waiting import AHEAD, has_to_start_later, place_by, places_taken, waits_for
 from curfew.core.window import window
 
 RIGHTS_PAUSE = timedelta(seconds=0.5)
@@ -86,7 +86,7 @@ def grant(facts: Facts) -> Step | None:
     if any(review.effect == Reason.LOCKED for _, review in reviews.new_reviews(facts)):
         return _note_reviews(facts)  # the announcement does not tell what became of a decision
     if (waits := waits_for(facts)) is not None:
-        return _wait_approved(facts, waits)
+        return _announce_ahead(facts) or _wait_approved(facts, waits)
     if (step := _judge(facts, checks.ANNOUNCEMENT)) is not None:
         return step
     # The end is computed once, here. The announcement and the binding carry it from now on.
@@ -95,6 +95,24 @@ def grant(facts: Facts) -> Step | None:
     announced = announcing.announced(facts, *window(request, facts.now))
     # Earlier records come before the announcement in the log. What the binding needs is read while it is written.
     return Step(submit=(*undurable(facts), *announced), reads=_unread(facts))
+
+
+def _announce_ahead(facts: Facts) -> Step | None:
+    """Announce a grant that waits for nothing but its start, if that is near: then many can begin at one instant.
+
+    The announcement names the start, and nothing is granted before it. All rules are checked again then.
+    """
+    starts = facts.request.spec.not_before
+    is_near = starts is not None and facts.now < starts <= facts.now + AHEAD
+    is_ready = facts.request.status.phase is Phase.APPROVED and facts.obstacle is None and places_taken(facts) is None
+    if starts is None or not is_near or not is_ready or facts.handed_over is not None:
+        return None
+    if checks.first_violation(checks.ANNOUNCEMENT, facts) is not None:
+        return None  # what was changed may be changed back until then
+    announced = announcing.announced(facts, *window(facts.request, starts))
+    # The right to ask is asked now, because a yes counts for some seconds. The role is read at the start.
+    reads = frozenset({Read.RIGHTS} if checks.needs_right_by_name(facts) else ()) - facts.fresh
+    return Step(submit=(*undurable(facts), *announced), reads=reads, wake_at=starts)
 
 
 def _announce_in_status(facts: Facts) -> Step:
@@ -152,6 +170,8 @@ def _bind(facts: Facts, intent: Intent) -> Step | None:
     """
     if facts.refusal is not None and facts.refusal.again_at is not None and facts.refusal.again_at > facts.now:
         return Step(wake_at=facts.refusal.again_at)
+    if has_to_start_later(facts):
+        return None  # it was announced ahead
     waits = waits_for(facts)
     can_grant = facts.enforcement.ok and facts.clock.ok and facts.locks.ok and places_taken(facts) is None
     if waits is not None and not can_grant:

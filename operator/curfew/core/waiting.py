@@ -3,12 +3,15 @@
 First what keeps every grant waiting, then its own start, then a place under `limits.activePerRequester`.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from curfew.core import conditions
 from curfew.core.facts import Facts
 from curfew.core.reasons import Reason
 from curfew.core.unrecorded import may_go_unrecorded
+
+AHEAD = timedelta(seconds=3)
+"""How long before its start a grant is announced: long enough to announce hundreds that begin at one instant."""
 
 _NAMED = 3  # how many of the requests that hold the places are named to people
 
@@ -17,8 +20,7 @@ def waits_for(facts: Facts) -> conditions.Observation | None:
     """Return what condition Active shows while the request waits, or None if nothing keeps its grant waiting."""
     if facts.obstacle is not None and not may_go_unrecorded(facts):
         return _not_active(facts.obstacle.reason, f"the grant waits: {facts.obstacle.message}")
-    starts = facts.request.spec.not_before
-    if starts is not None and starts > facts.now:
+    if has_to_start_later(facts):
         return _not_active("WaitingForStart", "the grant waits for its start")
     taken = places_taken(facts)
     if taken is not None:
@@ -26,6 +28,12 @@ def waits_for(facts: Facts) -> conditions.Observation | None:
             str(Reason.LIMIT_REACHED), f"the grant waits until another grant ends or is cancelled: {taken}"
         )
     return None
+
+
+def has_to_start_later(facts: Facts) -> bool:
+    """Whether the start that was asked for has not come."""
+    starts = facts.request.spec.not_before
+    return starts is not None and starts > facts.now
 
 
 def places_taken(facts: Facts) -> str | None:
@@ -55,7 +63,7 @@ def place_by(facts: Facts) -> datetime:
 def waking_times(facts: Facts) -> list[datetime]:
     """Return the instants at which time alone changes what the request waits for."""
     starts = facts.request.spec.not_before
-    instants = [starts] if starts is not None else []
+    instants = [starts - AHEAD, starts] if starts is not None else []
     if places_taken(facts) is not None:
         ends = [holder.expires_at for holder in facts.rivals.holders if holder.expires_at is not None]
         instants += [*ends, place_by(facts)]
