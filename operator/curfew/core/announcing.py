@@ -8,12 +8,19 @@ from curfew.api.access_policy import Mode, OnEnd
 from curfew.api.access_request import DecisionKind, Phase
 from curfew.api.times import format_time
 from curfew.audit.receipt import Receipt
-from curfew.audit.record import CURFEW, Record, RecordRefused, Story, make_record
+from curfew.audit.record import CURFEW, Record, RecordRefused, Story, make_record, record_id
 from curfew.core import wording
 from curfew.core.facts import Facts, Intent
-from curfew.core.reviews import NewReviews, new_reviews, submitted
+from curfew.core.reviews import NewReviews, new_reviews, submitted, unseen
 from curfew.core.stories import story
 from curfew.core.unrecorded import INTENDED
+
+_APPROVED = {
+    Mode.REVIEW: "review.approved",
+    Mode.AUTOMATIC: "review.auto_approved",
+    Mode.BREAK_GLASS: "review.break_glass_invoked",
+}
+"""The record that a request is approved."""
 
 
 def announced(facts: Facts, starts_at: datetime, expires_at: datetime) -> tuple[Record, ...]:
@@ -46,6 +53,16 @@ def intended(facts: Facts, starts_at: datetime, expires_at: datetime, **detail: 
     )
 
 
+def ids_before(facts: Facts) -> frozenset[str]:
+    """Return the ids of the records that came with the announcement, if it is durable: the next change need not tell them."""
+    request = facts.request
+    if facts.intent is None or request.status.phase not in (Phase.PENDING, Phase.APPROVED):
+        return frozenset()
+    uid, mode = request.metadata.uid, request.status.terms.mode if request.status.terms is not None else Mode.REVIEW
+    decided = (record_id(uid, "review.submitted", f"{one.by}/{one.decision}") for one in unseen(request))
+    return frozenset((record_id(uid, _APPROVED[mode]), *decided))
+
+
 def read_intent(
     record: Record, *, receipt: Receipt | None = None, is_own: bool = False, is_sealed: bool = False
 ) -> Intent | None:
@@ -64,16 +81,13 @@ def approved(facts: Facts, new: NewReviews) -> Record:
     request = facts.request
     mode = request.status.terms.mode if request.status.terms is not None else Mode.REVIEW
     by = [decision.by for decision in request.status.decisions if decision.decision is DecisionKind.APPROVE]
-    event, how = {
-        Mode.REVIEW: ("review.approved", f"is approved by {', '.join(by)}"),
-        Mode.AUTOMATIC: ("review.auto_approved", "is approved: its policy grants without review"),
-        Mode.BREAK_GLASS: (
-            "review.break_glass_invoked",
-            "breaks the glass: granted at once, to be reviewed afterwards",
-        ),
+    how = {
+        Mode.REVIEW: f"is approved by {', '.join(by)}",
+        Mode.AUTOMATIC: "is approved: its policy grants without review",
+        Mode.BREAK_GLASS: "breaks the glass: granted at once, to be reviewed afterwards",
     }[mode]
     return make_record(
-        event,
+        _APPROVED[mode],
         at=facts.now,
         actor=CURFEW,
         message=f"request {request.metadata.name} of {request.spec.requester} {how}",

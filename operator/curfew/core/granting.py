@@ -87,6 +87,8 @@ def grant(facts: Facts) -> Step | None:
         return _note_reviews(facts)  # the announcement does not tell what became of a decision
     if (waits := waits_for(facts)) is not None:
         return _announce_ahead(facts) or _wait_approved(facts, waits)
+    if facts.handed_over is not None:
+        return None  # it is on its way to the log, and everything is judged again before the binding is made
     if (step := _judge(facts, checks.ANNOUNCEMENT)) is not None:
         return step
     # The end is computed once, here. The announcement and the binding carry it from now on.

@@ -5,7 +5,7 @@ from typing import Any
 from curfew.api.access_request import DecisionKind, Phase
 from curfew.api.times import format_time
 from curfew.audit.record import Record, record_id
-from curfew.core import conditions, lifecycle, outbox_size, reviews, stories, wording
+from curfew.core import announcing, conditions, lifecycle, outbox_size, reviews, stories, wording
 from curfew.core.approval import owes_review
 from curfew.core.counting import counted_key
 from curfew.core.facts import Facts
@@ -37,6 +37,8 @@ def make_room(facts: Facts) -> Step | None:
     if status.phase is None or (status.phase in lifecycle.FINAL and status.review_by is None):
         return None
     new, waiting = reviews.new_reviews(facts), undurable(facts)
+    if len(new) <= 1 and not waiting:
+        return None  # there is room for one decision: it is told with what it changes
     told = reviews.submitted(facts, new)
     some = new[: outbox_size.to_tell_first(told, waiting)]
     if not some:
@@ -142,7 +144,7 @@ def ids_to_look_up(facts: Facts) -> frozenset[str]:
     created = {record_id(uid, "request.created")} if counted_key(facts.request) is not None else set()
     closed = {record_id(uid, "request.closed")} if facts.story_closed else set()
     told = facts.told_end.ids if facts.told_end is not None else frozenset[str]()
-    return told | created | closed
+    return told | created | closed | announcing.ids_before(facts)
 
 
 def is_counted(facts: Facts) -> bool:

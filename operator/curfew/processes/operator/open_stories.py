@@ -3,11 +3,13 @@
 Memory: about 4 KiB for each open story of ordinary size and 1 KiB for each policy and each lock.
 """
 
-import json
+import functools
 from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+
+import orjson
 
 from curfew.audit.carried import PART_BYTES, STORIES_OPEN, CarriedStory, Part, Told, cut, make_part, size_of
 from curfew.audit.receipt import Receipt
@@ -152,7 +154,7 @@ class OpenStories:
     def intent(self, uid: str) -> Record | None:
         """Return the announcement of the grant to a request whose story is open, or None."""
         story = self._stories.get(uid)
-        return _parse(story.intent) if story is not None and story.intent is not None else None
+        return _parse_once(story.intent) if story is not None and story.intent is not None else None
 
     def stories(self) -> Mapping[str, Record]:
         """Return the last milestone of each open story, as of now."""
@@ -291,4 +293,9 @@ def _line(record: Record) -> bytes:
 
 
 def _parse(line: bytes) -> Record:
-    return Record.parse(json.loads(line))
+    return Record.parse(orjson.loads(line))
+
+
+@functools.lru_cache(maxsize=64)  # for as many turns as are under way: each looks several times
+def _parse_once(line: bytes) -> Record:
+    return _parse(line)

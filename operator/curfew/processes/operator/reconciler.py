@@ -231,10 +231,10 @@ class Reconciler:
         if isinstance(step.act, Patch) and step.act.event is Event.ACCEPT:
             self._store.accepting(facts.request)
         if step.submit:
+            self._trail.submit(step.submit)  # raises for what cannot be written: then nothing is on its way
             for record in step.submit:
                 if record.event == "grant.intended":
                     self._store.memories.handed_over(facts.request.metadata.uid, Story.of(record))
-            self._trail.submit(step.submit)
         if step.told_end is not None:
             self._store.memories.told_end(facts.request.metadata.uid, step.told_end)
         self._counting.learn(step.records)
