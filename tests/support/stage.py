@@ -258,7 +258,8 @@ class Stage:
             closed=self.closed.append,
             leading=self.leading,
             ends_wait=lambda: self.queue is not None and self.queue.ends_wait,
-            others_wait=lambda: self.queue is not None and self.queue.is_busy,
+            others_wait=lambda: self.queue is not None and self.queue.waiting > 0,
+            is_busy=lambda: self.queue is not None and self.queue.is_busy,
         )
         self.dirty: set[Key] = set()
         self.wakes: dict[Key, datetime] = {}

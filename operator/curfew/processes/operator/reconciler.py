@@ -65,12 +65,14 @@ class Reconciler:
         closed: Callable[[ClosedRequest], None] = lambda _: None,
         ends_wait: Callable[[], bool] = lambda: False,
         others_wait: Callable[[], bool] = lambda: False,
+        is_busy: Callable[[], bool] = lambda: False,
         leading: Leading | None = None,
     ) -> None:
         """`wake` gives a request or a policy a turn, by its key: something that it may wait for is over or has changed.
 
         `closed` is called with each request that was labelled closed. `ends_wait` and `others_wait` return whether ends of
-        access, or other turns, wait: then a turn does not do everything at once. Without `leading`, this process always leads.
+        access, or other turns, wait, and `is_busy` whether any wait or many are under way: then a turn does not do
+        everything at once. Without `leading`, this process always leads.
         `is_past` returns whether an instant has passed on the API server's clock.
         """
         self._store = store
@@ -82,6 +84,7 @@ class Reconciler:
         self._wake = wake
         self._ends_wait = ends_wait
         self._others_wait = others_wait
+        self._is_busy = is_busy
         self._leading = leading or Alone()
         roles, self._rights = RoleReader(cluster, store.roles, wake), RightsReader(cluster, clock)
         self.gatherer = Gatherer(
@@ -188,7 +191,7 @@ class Reconciler:
             reads = await self._act(uid, facts, step)
             if isinstance(step.act, Remove) or self._ends_wait():
                 return self._clock.now()
-            if isinstance(step.act, Create) and not reads and self._others_wait():
+            if isinstance(step.act, Create) and not reads and self._is_busy():
                 return self._clock.now()  # access for others comes before the status of this one
         raise RuntimeError(f"request {uid} did not come to rest in {ROUNDS} steps")
 

@@ -174,7 +174,8 @@ def wire(settings: Settings, cluster: KubeCluster, telemetry: Telemetry) -> Part
         wake=lambda key: queue.add(key),
         closed=cleanup.closed,
         ends_wait=lambda: queue.ends_wait,
-        others_wait=lambda: queue.is_busy,
+        others_wait=lambda: queue.waiting > 0,
+        is_busy=lambda: queue.is_busy,
         leading=election,
     )
     trail.gather_if(lambda: queue.waiting >= AT_ONCE)
