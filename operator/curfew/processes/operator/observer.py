@@ -1,10 +1,12 @@
 """What the parts report to each other: who must learn of a durable record, a change of health or a passed self-test."""
 
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from curfew.adapters.forwarding import Forwarder
-from curfew.api.access_request import Phase
+from curfew.api.access_request import AccessRequest, Phase
 from curfew.audit.record import Record
+from curfew.core.conditions import RECORDED
 from curfew.core.facts import ClockState, EnforcementState, LocksState
 from curfew.core.keys import Key, LockKey, PolicyKey, RequestKey
 from curfew.core.lock_records import is_about_lock
@@ -15,6 +17,9 @@ from curfew.processes.operator.guards import Guards
 from curfew.processes.operator.known import Store
 from curfew.processes.operator.reporting import Reporting
 from curfew.trail import Discrepancy, Health
+
+UNAWAITED: Final = frozenset({"request.created", "request.accepted", "grant.activated"})
+"""Records that nothing waits for if all is well: they leave the status with its next change."""
 
 
 class Observer:
@@ -53,8 +58,10 @@ class Observer:
     def durable(self, records: Sequence[Record]) -> None:
         """Records became durable: their requests and policies can go on."""
         self._reporting.durable(records)
+        waited_for = {record.subject for record in records if record.event not in UNAWAITED}
         for uid in {record.subject for record in records}:
-            if self._known.request(uid) is not None:
+            request = self._known.request(uid)
+            if request is not None and (uid in waited_for or not self._is_at_rest(request)):
                 self._add(RequestKey(uid))
         for record in records:
             if is_about_lock(record):
@@ -62,6 +69,14 @@ class Observer:
         for place in {place_of(record) for record in records}:
             if place is not None:
                 self._add(place)
+
+    def _is_at_rest(self, request: AccessRequest) -> bool:
+        """Whether a request waits for people or for its end, and not for its records."""
+        status, memory = request.status, self._known.memories.of(request.metadata.uid)
+        is_told = any(one.type == RECORDED and str(one.status) == "True" for one in status.conditions)
+        has_room = len(status.outbox) <= len(UNAWAITED)
+        is_over = memory.is_gone or memory.told_end is not None
+        return status.phase in (Phase.PENDING, Phase.ACTIVE) and is_told and has_room and not is_over
 
     def health_changed(self, health: Health) -> None:
         """Records now become durable, or do not, or the reason has changed."""
