@@ -3,35 +3,15 @@
 A subcommand's module is loaded only when the subcommand is called, so that the command starts fast.
 """
 
-import sys
-from pathlib import Path
-from typing import Any
-
 import click
 
-from curfew.cli.lazy import LazyGroup, Subcommand
-
-INTERRUPTED = 130
-"""Exit code after Ctrl-C, as in shells: 128 plus the number of the signal."""
-
-
-class _Commands(LazyGroup):
-    def main(self, *args: Any, **kwargs: Any) -> Any:
-        # As a plugin of kubectl, the program is called kubectl-curfew, and people type its name with a space.
-        if not kwargs.get("prog_name"):
-            kwargs["prog_name"] = "kubectl curfew" if Path(sys.argv[0]).stem == "kubectl-curfew" else "curfew"
-        return super().main(*args, **kwargs)
-
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except KeyboardInterrupt:
-            click.echo("Stopped.", err=True)
-            ctx.exit(INTERRUPTED)
+from curfew.cli.lazy import Subcommand
+from curfew.cli.program import Program
 
 
 @click.group(
-    cls=_Commands,
+    cls=Program,
+    called="curfew",
     package=__name__,
     subcommands=(
         Subcommand("audit", "Verify, search and export the log of all access."),

@@ -7,10 +7,11 @@ kubectl as it is.
 import contextlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import IO, Any, Final
 
@@ -28,6 +29,7 @@ ANSWER_BYTES: Final = 64 * 1024 * 1024
 """Most bytes that are read from one call: tens of thousands of objects."""
 
 _COMPLAINT_BYTES: Final = 64 * 1024
+_LOG_LINE: Final = r"[EWI]\d{4} \d\d:\d\d:\d\d\.\d+ "  # kubectl's own log, which is for its developers
 _SHOWN: Final = 2000  # characters of kubectl's complaint that are shown
 
 
@@ -53,6 +55,8 @@ class Kubectl:
 
     context: str = ""
     kubeconfig: str = ""
+    more: tuple[str, ...] = ()
+    """Other options for each call, such as `--as=bob@example.com`."""
     seconds: float = SECONDS
     answer_bytes: int = ANSWER_BYTES
 
@@ -61,18 +65,8 @@ class Kubectl:
 
         Raise `KubectlMissing`, `KubectlRefused`, or `KubectlFailed` for an answer that came too late or was too large.
         """
-        program = find_kubectl(os.environ)
-        words = [program, *self._where(), *arguments]
-        try:
-            process = subprocess.Popen(  # noqa: S603  the person's own kubectl, without a shell
-                words,
-                stdin=subprocess.PIPE if stdin else None,  # without input, a sign-in plugin may ask the person
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-            )
-        except (OSError, ValueError) as error:
-            raise KubectlMissing(f"{program} cannot be run: {error}. {_NEXT_STEP}") from None
-        with process:
+        words = [find_kubectl(os.environ), *self._where(), *arguments]
+        with _started(words, has_input=bool(stdin)) as process:
             answer, complaint = _converse(process, stdin.encode(), self.seconds, self.answer_bytes)
         what = printable(f"kubectl {arguments[0] if arguments else ''}".strip())
         if answer.is_late:
@@ -85,18 +79,55 @@ class Kubectl:
                 f"{what} answered with more than {self.answer_bytes // 2**20} MiB; ask for less at once."
             )
         if process.returncode != 0:
-            words_of_kubectl = printable(complaint.text().strip())[:_SHOWN] or f"exit code {process.returncode}"
-            raise KubectlRefused(f"{what} failed: {words_of_kubectl}", words_of_kubectl)
+            raise _refused(what, complaint.text(), process.returncode)
         return answer.text()
 
     def read(self, arguments: Sequence[str]) -> Any:
         """Run kubectl with `arguments` and `-o json`, and return the JSON that it wrote. Raise as `run` does."""
         return _parsed(self.run([*arguments, "--output=json"]))
 
-    def create(self, manifest: Mapping[str, Any], *, dry_run: bool = False) -> Any:
+    def read_all(self, arguments: Sequence[str], *, stdin: str = "") -> list[Any]:
+        """Run kubectl with `arguments`, and return the JSON documents that it wrote, one or more. Raise as `run` does."""
+        left = self.run([*arguments, "--output=json"], stdin=stdin).strip()
+        found = []
+        while left:
+            try:
+                document, end = json.JSONDecoder().raw_decode(left)
+            except (ValueError, RecursionError):
+                raise KubectlFailed(_NO_JSON) from None
+            found.append(document)
+            left = left[end:].strip()
+        return found
+
+    def follow(self, arguments: Sequence[str], *, seconds: float | None = None) -> Generator[Any, None, None]:
+        """Run `kubectl get --watch` with `arguments`, and yield each JSON document as it comes, until the API server ends it.
+
+        After `seconds`, if given, it just ends. kubectl is ended when the iterator is. Raise as `run` does.
+        """
+        words = [find_kubectl(os.environ), *self._where(), *arguments, "--watch", "--output=json"]
+        with _started(words) as process:
+            timer = threading.Timer(seconds, process.kill) if seconds is not None else None
+            complaint = _Output(_pipe(process.stderr), _COMPLAINT_BYTES, lambda: None)
+            is_over = False
+            try:
+                if timer is not None:
+                    timer.start()
+                yield from _documents(_pipe(process.stdout), self.answer_bytes)
+                is_over = True
+            finally:
+                if timer is not None:
+                    timer.cancel()
+                if not is_over:
+                    process.kill()
+            is_killed = process.wait() < 0  # by the timer
+            complaint.join()
+        if process.returncode != 0 and not is_killed:
+            raise _refused("kubectl get --watch", complaint.text(), process.returncode)
+
+    def create(self, manifest: Mapping[str, Any], *, dry_run: bool = False, options: Sequence[str] = ()) -> Any:
         """Create an object and return it as the API server has it. Raise as `run` does."""
         checking = ["--dry-run=server"] if dry_run else []
-        arguments = ["create", "--filename=-", *checking, "--output=json"]
+        arguments = ["create", "--filename=-", *checking, *options, "--output=json"]
         return _parsed(self.run(arguments, stdin=json.dumps(manifest)))
 
     def who_am_i(self) -> str:
@@ -109,14 +140,14 @@ class Kubectl:
 
     def _where(self) -> list[str]:
         context = [f"--context={self.context}"] if self.context else []
-        return [*context, *([f"--kubeconfig={self.kubeconfig}"] if self.kubeconfig else [])]
+        return [*context, *([f"--kubeconfig={self.kubeconfig}"] if self.kubeconfig else []), *self.more]
 
 
 def _parsed(text: str) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
-        raise KubectlFailed("kubectl did not answer with JSON; check that KUBECTL_PATH names kubectl") from None
+        raise KubectlFailed(_NO_JSON) from None
 
 
 def find_kubectl(environment: Mapping[str, str]) -> str:
@@ -144,6 +175,47 @@ def kubectl_options(command: Callable[..., Any]) -> Callable[..., Any]:
 _NEXT_STEP = (
     f"Install kubectl, or set {PATH_VARIABLE} to the program; https://kubernetes.io/docs/tasks/tools/ shows how."
 )
+
+
+_NO_JSON = "kubectl did not answer with JSON; check that KUBECTL_PATH names kubectl"
+
+
+def _started(words: Sequence[str], *, has_input: bool = False) -> "subprocess.Popen[bytes]":
+    try:
+        return subprocess.Popen(  # noqa: S603  the person's own kubectl, without a shell
+            words,
+            stdin=subprocess.PIPE if has_input else None,  # without input, a sign-in plugin may ask the person
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+    except (OSError, ValueError) as error:
+        raise KubectlMissing(f"{words[0]} cannot be run: {error}. {_NEXT_STEP}") from None
+
+
+def _refused(what: str, complaint: str, code: int) -> KubectlRefused:
+    lines = [line for line in complaint.strip().splitlines() if not re.match(_LOG_LINE, line)]
+    words = printable("\n".join(lines) or complaint.strip())[:_SHOWN] or f"exit code {code}"
+    return KubectlRefused(f"{what} failed: {words}", words)
+
+
+def _pipe(pipe: IO[bytes] | None) -> IO[bytes]:
+    if pipe is None:
+        raise AssertionError("it was asked for")
+    return pipe
+
+
+def _documents(pipe: IO[bytes], most: int) -> Iterator[Any]:
+    """Yield JSON documents as kubectl writes them one after the other: indented, so a line `}` is the end of one."""
+    lines: list[bytes] = []
+    size = 0
+    for line in pipe:
+        lines.append(line)
+        size += len(line)
+        if size > most:
+            raise KubectlFailed(f"kubectl wrote more than {most // 2**20} MiB about one object")
+        if line.rstrip() == b"}":
+            yield _parsed(b"".join(lines).decode("utf-8", errors="replace"))
+            lines, size = [], 0
 
 
 class _Output:
@@ -180,10 +252,8 @@ class _Output:
 
 def _converse(process: "subprocess.Popen[bytes]", stdin: bytes, seconds: float, limit: int) -> tuple[_Output, _Output]:
     """Hand kubectl its input and read its output. It is ended if it takes too long or writes too much."""
-    if process.stdout is None or process.stderr is None:
-        raise AssertionError("both are pipes")
-    answer = _Output(process.stdout, limit, process.kill)
-    complaint = _Output(process.stderr, _COMPLAINT_BYTES, lambda: None)
+    answer = _Output(_pipe(process.stdout), limit, process.kill)
+    complaint = _Output(_pipe(process.stderr), _COMPLAINT_BYTES, lambda: None)
     if process.stdin is not None:
         threading.Thread(target=_write, args=(process.stdin, stdin), daemon=True).start()
     try:

@@ -1,6 +1,5 @@
 """Groups that load a subcommand only when it is called, so that the command starts fast."""
 
-import difflib
 import importlib
 import keyword
 from collections.abc import Sequence
@@ -19,12 +18,14 @@ class Subcommand:
 
     name: str
     help: str
-    module: str = ""  # if the name is one that Python uses: the name of the module and of the variable
+    module: str = ""  # if they have another name: `module`, `folder.module`, or `module:variable`
 
     def load(self, package: str) -> click.Command:
         """Return the command."""
-        name = self.module or self.name.replace("-", "_") + ("_" if keyword.iskeyword(self.name) else "")
-        command: click.Command = getattr(importlib.import_module(f"{package}.{name}"), name)
+        named = self.module or self.name.replace("-", "_") + ("_" if keyword.iskeyword(self.name) else "")
+        module, _, variable = named.partition(":")
+        variable = variable or module.rpartition(".")[2]
+        command: click.Command = getattr(importlib.import_module(f"{package}.{module}"), variable)
         return command
 
 
@@ -52,6 +53,8 @@ class LazyGroup(click.Group):
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
+            import difflib  # only here: it would be a tenth of the time that the command takes to start
+
             close = difflib.get_close_matches(args[0], self._subcommands, n=1)
             if not close:
                 raise

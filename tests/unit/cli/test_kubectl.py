@@ -115,3 +115,29 @@ def test_the_caller_is_whom_the_api_server_knows(script: Script) -> None:
     script("echo '{}'")
     with pytest.raises(KubectlFailed, match="did not say who you are"):
         Kubectl().who_am_i()
+
+
+def test_what_kubectl_logs_for_its_developers_is_left_out(script: Script) -> None:
+    script('echo \'E1130 17:59:08.793585 2697 memcache.go:381] "x"\' >&2; echo "Error: no" >&2; exit 1')
+
+    with pytest.raises(KubectlRefused) as refused:
+        Kubectl().run(["get"])
+    assert refused.value.complaint == "Error: no"
+
+
+def test_documents_are_yielded_as_they_come_and_kubectl_ends_with_the_iterator(script: Script) -> None:
+    script('printf \'{\n "a": 1\n}\n{\n "a": 2\n}\n\'; exec sleep 60')
+    begun = time.monotonic()
+    followed = Kubectl().follow(["get", "x"])
+
+    assert [next(followed), next(followed)] == [{"a": 1}, {"a": 2}]
+    followed.close()
+    assert list(Kubectl().follow(["get", "x"], seconds=0.2)) == [{"a": 1}, {"a": 2}]
+    assert time.monotonic() - begun < 60
+
+
+def test_a_watch_that_is_refused_is_an_error(script: Script) -> None:
+    script("echo 'you may not' >&2; exit 1")
+
+    with pytest.raises(KubectlRefused, match="you may not"):
+        list(Kubectl().follow(["get", "x"]))

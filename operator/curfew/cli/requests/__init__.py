@@ -1,0 +1,1 @@
+"""The commands about requests: `kubectl curfew request, list, show, approve` and others. They run the user's own kubectl."""
