@@ -69,6 +69,18 @@ def test_auditing_loads_no_cluster_client() -> None:
     subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, timeout=120)  # noqa: S603  our own interpreter
 
 
+def test_the_operator_loads_no_client_that_it_does_not_use() -> None:
+    """Kopf would import the official client, which a pod does not need. A kubeconfig still does."""
+    script = (
+        "import sys, curfew.cli.operator\n"
+        "assert 'kopf' in sys.modules\n"
+        "heavy = {name for name in sys.modules if name.startswith(('kubernetes', 'pykube', 'requests'))}\n"
+        "assert not heavy, heavy\n"
+        "import kubernetes.aio.config\n"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, timeout=30)  # noqa: S603  our own interpreter
+
+
 def test_it_is_a_module_as_well() -> None:
     ended = subprocess.run(
         [sys.executable, "-m", "curfew", "--version"], check=True, capture_output=True, text=True, timeout=30

@@ -3,11 +3,15 @@
 obstore by itself knows no profiles, no single sign-on and no programs that print credentials.
 """
 
+import gzip
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+
+import orjson
 
 from curfew.adapters.objectstore.current import Current
 
@@ -17,6 +21,9 @@ if TYPE_CHECKING:
 _ASK_EACH_TIME: Final = datetime(2000, 1, 1, tzinfo=UTC)
 REGION = "us-east-1"
 _SUFFIX: Final = "amazonaws.com"
+
+_SERVICES: Final = ("s3", "sts", "sso", "portal.sso", "oidc", "signin")
+"""The services that are asked: the store, and those that give credentials."""
 
 
 class NoAwsCredentials(Exception):
@@ -69,7 +76,33 @@ def _renew(session: Any) -> Any:
 
     if session is not None and isinstance(session.get_credentials(), RefreshableCredentials):
         return session
-    return botocore.session.Session()
+    renewed = botocore.session.Session()
+    renewed.get_component("data_loader").file_loader = _Descriptions()
+    return renewed
+
+
+class _Descriptions:
+    """Reads botocore's descriptions of AWS, and keeps of them what is used here.
+
+    botocore itself takes 12 MB for those of S3: most of that are the addresses of several hundred services.
+    """
+
+    _READ: Final[Mapping[str, Callable[[bytes], bytes]]] = {".json": bytes, ".json.gz": gzip.decompress}
+
+    def exists(self, path: str) -> bool:
+        """Whether there is such a file, of either kind."""
+        return any(Path(path + kind).is_file() for kind in self._READ)
+
+    def load_file(self, path: str) -> dict[str, Any] | None:
+        """Return what the file describes, or None if there is no such file."""
+        for kind, read in self._READ.items():
+            if Path(path + kind).is_file():
+                told: dict[str, Any] = orjson.loads(read(Path(path + kind).read_bytes()))
+                for partition in told["partitions"] if Path(path).name == "endpoints" else ():
+                    services = partition["services"]
+                    partition["services"] = {name: services[name] for name in _SERVICES if name in services}
+                return told
+        return None
 
 
 def ca_file(environ: Mapping[str, str] = os.environ) -> str | None:

@@ -8,7 +8,6 @@ from collections.abc import Collection, Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
 
-import kopf
 import structlog
 
 from curfew.adapters.kube import KubeCluster
@@ -17,6 +16,7 @@ from curfew.adapters.web import WebServer
 from curfew.audit.record import Record
 from curfew.ports import ClusterError
 from curfew.processes.operator import watching
+from curfew.processes.operator.kopf_alone import kopf
 from curfew.processes.operator.office import Office
 from curfew.processes.operator.revisions import Course, cluster_set_back
 from curfew.processes.operator.wiring import Parts, wire

@@ -10,13 +10,12 @@ from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-import kopf
 import structlog
-from kopf._core.reactor import processing
 
 from curfew.api import names
 from curfew.core.keys import Key, RequestKey
 from curfew.processes.operator.known import Store, is_closed
+from curfew.processes.operator.kopf_alone import kopf, processing
 from curfew.processes.operator.unreadable import Unreadable
 
 log = structlog.get_logger("curfew")
