@@ -4,6 +4,7 @@ The tables are ranges of the Unicode Character Database, version 16. The regular
 the API server uses.
 """
 
+import functools
 import unicodedata
 from typing import Final
 
@@ -99,6 +100,7 @@ def visible(text: str) -> int:
     return len(" ".join(seen.split()))
 
 
+@functools.lru_cache(maxsize=1024)  # a text has few different characters
 def _is_seen(char: str) -> bool:
     category, point = unicodedata.category(char), ord(char)
     is_unseen = any(first <= point <= last for table in (IGNORABLE, BLANK) for first, last in table)

@@ -21,7 +21,7 @@ class Receipt:
             raise ValueError(f"a log has a name without slashes: {self.log!r}")
         if not 0 <= self.index < self.size:
             raise ValueError(f"index {self.index} is not in a log of {self.size} records")
-        if len(self.root) != 64 or set(self.root) - set("0123456789abcdef"):
+        if _ROOT.fullmatch(self.root) is None:
             raise ValueError(f"the root is not 64 hex digits: {self.root!r}")
 
     def to_json(self) -> dict[str, Any]:
@@ -48,6 +48,8 @@ class Receipt:
             raise ValueError(f"a receipt has the form log/index/size/root: {text!r}")
         return cls(match["log"], int(match["index"]), int(match["size"]), match["root"])
 
+
+_ROOT = re.compile("[0-9a-f]{64}")
 
 # Numbers have one form, and no more digits than JSON can express exactly.
 _NUMBER = "0|[1-9][0-9]{0,15}"
