@@ -1,6 +1,7 @@
 """moto's S3 server: it stamps locks on objects, and lets everybody take them off again. For telling proof from show."""
 
 import secrets
+from functools import cached_property
 from types import TracebackType
 from typing import Any, Self
 
@@ -45,8 +46,8 @@ class MotoServer:
             "AWS_ALLOW_HTTP": "true",
         }
 
-    def client(self) -> Any:
-        """Return a botocore client of it."""
+    @cached_property
+    def _client(self) -> Any:
         return botocore.session.Session().create_client(
             "s3",
             region_name=REGION,
@@ -55,6 +56,10 @@ class MotoServer:
             aws_secret_access_key=self._secret,
             config=Config(proxies={}, s3={"addressing_style": "path"}, retries={"total_max_attempts": 1}),
         )
+
+    def client(self) -> Any:
+        """Return the botocore client of it."""
+        return self._client
 
     def make_bucket(self, name: str, **setup: Any) -> str:
         """Make a bucket and return its name, as `make_bucket` does."""

@@ -30,6 +30,7 @@ class S3Server:
         self._secret_key = secrets.token_urlsafe(30)
         self._port = 0
         self._server: Server | None = None
+        self._client: Any = None
 
     @property
     def url(self) -> str:
@@ -69,6 +70,7 @@ class S3Server:
         """Take the keys away: from now on, others are good."""
         self._access_key = f"curfew{secrets.token_hex(6)}"
         self._secret_key = secrets.token_urlsafe(30)
+        self._client = None
         self.restart()
 
     def kill(self) -> None:
@@ -92,7 +94,12 @@ class S3Server:
         give_back(self._port)
 
     def client(self) -> Any:
-        """Return a botocore S3 client with the server's own keys."""
+        """Return the botocore S3 client with the server's own keys; threads may share it, and making one takes long."""
+        if self._client is None:
+            self._client = self._connect()
+        return self._client
+
+    def _connect(self) -> Any:
         # Slow to import, and only tests that look into the bucket need it.
         import botocore.session
         from botocore.config import Config

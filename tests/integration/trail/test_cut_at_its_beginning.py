@@ -15,6 +15,7 @@ import pytest
 from click.testing import CliRunner, Result
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from curfew.adapters.objectstore import open_store
 from curfew.audit.beginning import EVENT, Beginning, stated_in, statement
 from curfew.audit.checkpoint import Ed25519Signer
 from curfew.audit.receipt import Receipt
@@ -142,21 +143,37 @@ def about(number: int, at: datetime) -> Record:
     return a_record(number, at=at, story=story)
 
 
-@pytest.fixture
-async def log(s3: S3Server, open_bucket: Callable[..., ObjectStore], tmp_path: Path) -> Log:
+@pytest.fixture(scope="module")
+def written(s3: S3Server) -> Log:
     """Return a log of ten days in 2025, which stated more than a year later that the first five may be removed."""
-    store = open_bucket(object_lock=False)
-    bucket = store.url.removeprefix("s3://")
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in s3.env().items():
+            patch.setenv(name, value)
+        return asyncio.run(ten_days(open_store(f"s3://{s3.make_bucket('ten-days', object_lock=False)}")))
 
-    def remove(name: str) -> None:
-        s3.client().delete_object(Bucket=bucket, Key=name)
 
-    log = Log(store, remove, {}, [])
+async def ten_days(store: ObjectStore) -> Log:
+    """Write it."""
+    log = Log(store, lambda name: None, {}, [])
     for day in range(DAYS):
         at = BEGUN + timedelta(days=day)
         await log.write(at, 2 * day, 2 * day + 1, signers=signers_on(day))
     await log.write(STATED, 100, is_stated=True)
     return log
+
+
+@pytest.fixture
+def log(s3: S3Server, open_bucket: Callable[..., ObjectStore], written: Log) -> Log:
+    """Return a copy of it that can be cut."""
+    store, client = open_bucket(object_lock=False), s3.client()
+    old, new = (one.url.removeprefix("s3://") for one in (written.store, store))
+    for key in (found["Key"] for found in client.list_objects_v2(Bucket=old)["Contents"]):
+        client.put_object(Bucket=new, Key=key, Body=client.get_object(Bucket=old, Key=key)["Body"].read())
+
+    def remove(name: str) -> None:
+        client.delete_object(Bucket=new, Key=name)
+
+    return Log(store, remove, dict(written.receipts), list(written.told))
 
 
 @pytest.fixture(autouse=True)

@@ -8,13 +8,17 @@ from typing import IO, Self
 import pytest
 
 from curfew.adapters.objectstore import open_store
+from tests.support.scale import drawn
 from tests.support.trail import LOG, a_record, log_of, records, segments, told_once
 from tools.servers.s3 import S3Server
 
 CHECKOUT = Path(__file__).parents[3]
 
 
-@pytest.fixture(params=["folder", "bucket"])
+STORES = ["folder", "bucket"]
+
+
+@pytest.fixture(params=STORES)
 def url(request: pytest.FixtureRequest, tmp_path: Path, bucket_name: str) -> str:
     """Return the address of an empty store."""
     if request.param == "folder":
@@ -98,6 +102,7 @@ async def test_two_processes_write_one_chain(url: str) -> None:
     assert "audit.writer_changed" in {record.event for record in log_of(objects)}, "they did not write at the same time"
 
 
+@pytest.mark.parametrize("url", drawn(STORES, "killed"), indirect=True)
 async def test_a_process_that_is_killed_again_and_again_loses_nothing_and_doubles_nothing(url: str) -> None:
     with Process(url, "curfew-1", 1, 300) as rival:
         rival.await_ready()

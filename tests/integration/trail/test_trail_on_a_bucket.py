@@ -52,40 +52,40 @@ def ids(told: Iterable[Record]) -> list[str]:
 
 
 async def test_a_locked_bucket_makes_a_healthy_trail(store: ObjectStore) -> None:
-    observer = Observer()
+    observer, told = Observer(), records(1, 2000)
     trail = a_trail(store, observer, clock=SystemClock())
     async with running(trail):
         await until(observer, lambda: trail.health.ok, within=30)
-        trail.submit(records(1, 2000))
-        await until(observer, lambda: all_durable(trail, records(1, 2000)), within=30)
+        trail.submit(told)
+        await until(observer, lambda: all_durable(trail, told), within=30)
 
-    assert told_once(await objects(store)) == ids(records(1, 2000))
+    assert told_once(await objects(store)) == ids(told)
 
 
 @pytest.mark.parametrize("how", ["stop", "kill"])
 async def test_a_server_that_goes_away_and_comes_back_costs_no_record(
     store: ObjectStore, s3: S3Server, how: str
 ) -> None:
-    observer = Observer()
+    observer, told = Observer(), records(1, 300)
     trail = a_trail(store, observer, clock=SystemClock())
     try:
         async with running(trail):
             await until(observer, lambda: trail.health.ok, within=30)
-            writing = asyncio.create_task(submit_one_by_one(trail, records(1, 300)))
-            await until(observer, lambda: all_durable(trail, records(1, 50)), within=30)
+            writing = asyncio.create_task(submit_one_by_one(trail, told))
+            await until(observer, lambda: all_durable(trail, told[:50]), within=30)
             await asyncio.to_thread(s3.kill if how == "kill" else s3.stop)
             await until(observer, lambda: not trail.health.ok, within=30)
             assert "cannot be reached (connection refused)" in trail.health.message
             await writing
             await asyncio.to_thread(s3.start)
-            await until(observer, lambda: all_durable(trail, records(1, 300)), within=30)
+            await until(observer, lambda: all_durable(trail, told), within=30)
             assert trail.health.ok
             await trail.close()
     finally:
         s3.start()
 
     stored = await objects(store)
-    assert told_once(stored) == ids(records(1, 300))
+    assert told_once(stored) == ids(told)
     events = [record.event for record in log_of(stored)]
     assert (events.count("audit.sink_failed"), events.count("audit.sink_recovered")) == (1, 1)
 
@@ -118,6 +118,7 @@ async def test_lives_that_end_without_warning_leave_one_whole_log(store: ObjectS
 
 async def test_two_writers_on_one_bucket_write_one_chain(store: ObjectStore, bucket_name: str) -> None:
     observers = [Observer(), Observer()]
+    own, both = (records(1, 60), records(100, 160)), records(200, 230)
     trails = [
         a_trail(
             open_store(f"s3://{bucket_name}/curfew/trail"),
@@ -131,15 +132,14 @@ async def test_two_writers_on_one_bucket_write_one_chain(store: ObjectStore, buc
     await asyncio.gather(*(trail.open() for trail in trails))
     async with running(trails[0]), running(trails[1]):
         await asyncio.gather(
-            submit_one_by_one(trails[0], [*records(1, 60), *records(200, 230)]),
-            submit_one_by_one(trails[1], [*records(100, 160), *records(200, 230)]),
+            submit_one_by_one(trails[0], [*own[0], *both]),
+            submit_one_by_one(trails[1], [*own[1], *both]),
         )
-        await until(observers[0], lambda: all_durable(trails[0], [*records(1, 60), *records(200, 230)]), within=30)
-        await until(observers[1], lambda: all_durable(trails[1], [*records(100, 160), *records(200, 230)]), within=30)
+        await until(observers[0], lambda: all_durable(trails[0], [*own[0], *both]), within=30)
+        await until(observers[1], lambda: all_durable(trails[1], [*own[1], *both]), within=30)
 
-    expected = [*records(1, 60), *records(100, 160), *records(200, 230)]
     stored = await objects(store)
-    assert sorted(told_once(stored)) == sorted(ids(expected))
+    assert sorted(told_once(stored)) == sorted(ids([*own[0], *own[1], *both]))
     was_read(log_of(stored))
 
 
