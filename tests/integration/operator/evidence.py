@@ -2,11 +2,12 @@
 
 import asyncio
 import json
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
+from threading import Lock
+from typing import Any, Final
 
 from curfew.audit.checkpoint import Ed25519Signer
 from curfew.audit.findings import LogRefused, Verified
@@ -45,10 +46,43 @@ class Evidence:
         return [id_ for id_, count in Counter(record.id for record in self.records).items() if count > 1]
 
 
-Listing = tuple[tuple[str, str], ...]
+Listing = list[tuple[str, str]]
 
-_bodies: dict[tuple[str, str, str], bytes] = {}  # by bucket, key and ETag: what is written once need not be read twice
-_newest: dict[tuple[str, str], tuple[Listing, Evidence]] = {}  # by place and key: what a listing leads to
+
+class _Log:
+    """What was read of a log. More of it is added as it grows, and nothing is read or verified twice."""
+
+    def __init__(self, operator: OperatorProcess) -> None:
+        """Trust the operator's key, or those that it leads to."""
+        self.listing: Listing = []  # names and ETags of what was taken, in order
+        self._log = operator.log_id
+        verifier = Ed25519Signer.from_pem(origin(self._log), operator.signing_key.encode()).verifier
+        self._walk = Walk(self._log, verifier, accepted=self._accept)
+        self._objects: dict[str, bytes] = {}
+        self._records: list[Record] = []
+        self._by_request: defaultdict[str, list[Record]] = defaultdict(list)
+
+    def take(self, listing: Listing, read: Callable[[str], bytes]) -> Evidence:
+        """Take what a listing has beyond the last one, and return everything; a log that does not verify raises."""
+        for name, _ in listing[len(self.listing) :]:
+            self._objects[name] = read(name)
+            self._walk.take(name, self._objects[name])
+        self.listing = listing
+        examined = self._walk.finish()
+        if examined.findings:
+            raise LogRefused(examined)
+        by_request = {uid: tuple(story) for uid, story in self._by_request.items()}
+        key = str(self._walk.verifier)
+        return Evidence(examined.verified, tuple(self._records), dict(self._objects), key, by_request)
+
+    def _accept(self, segment: Segment) -> None:
+        for record in records_of(segment):
+            self._records.append(record)
+            self._by_request[record.subject].append(record)
+
+
+_known: dict[tuple[str, str], tuple[_Log, Evidence]] = {}  # by place and key: what was read last
+_reading: Final = Lock()
 
 
 def read_evidence(client: Any, operator: OperatorProcess) -> Evidence:
@@ -61,19 +95,31 @@ def read_evidence(client: Any, operator: OperatorProcess) -> Evidence:
 def fetch_evidence(client: Any, operator: OperatorProcess) -> Evidence:
     """Return what an operator's bucket holds; a log that does not verify raises. `client` is a botocore S3 client.
 
-    Who waits for a record asks again and again. So what was read before is read and verified again only if the bucket's
-    listing is another one.
+    Who waits for a record asks again and again. So only what is new in the bucket's listing is read and verified; if anything
+    else is another than before, all of it is.
     """
     bucket, _, folder = operator.store.removeprefix("s3://").partition("/")
-    place = f"{folder}/{prefix(operator.log_id)}"
-    asked = f"{bucket}/{place}", operator.signing_key
-    pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=place)
-    listing = tuple((found["Key"], found["ETag"]) for page in pages for found in page.get("Contents", ()))
-    known, evidence = _newest.get(asked, ((), None))
-    if evidence is None or known != listing:
-        bodies = {key: _body(client, bucket, key, etag) for key, etag in listing}
-        evidence = _verified(operator, {key.removeprefix(f"{folder}/"): body for key, body in bodies.items()})
-        _newest[asked] = listing, evidence
+    asked = f"{bucket}/{folder}/{prefix(operator.log_id)}", operator.signing_key
+    pages = client.get_paginator("list_objects_v2").paginate(
+        Bucket=bucket, Prefix=f"{folder}/{prefix(operator.log_id)}"
+    )
+    found = {
+        item["Key"].removeprefix(f"{folder}/"): item["ETag"] for page in pages for item in page.get("Contents", ())
+    }
+    listing = [(name, found[name]) for name in in_order(operator.log_id, found)]
+
+    def read(name: str) -> bytes:
+        content: bytes = client.get_object(Bucket=bucket, Key=f"{folder}/{name}")["Body"].read()
+        return content
+
+    with _reading:
+        log, evidence = _known.pop(asked, (None, None))  # what raises is not known
+        if log is None or evidence is None or log.listing != listing[: len(log.listing)]:
+            log = _Log(operator)
+            evidence = log.take(listing, read)
+        elif log.listing != listing:
+            evidence = log.take(listing, read)
+        _known[asked] = log, evidence
     return evidence
 
 
@@ -92,30 +138,3 @@ def _waiting(asked: Asked, records: Iterable[Record]) -> list[str]:
     known = {record.id for record in records}
     told = [Record.parse(json.loads(entry["record"])) for entry in asked.status.get("outbox", ())]
     return [record.event for record in told if record.id not in known]
-
-
-def _body(client: Any, bucket: str, key: str, etag: str) -> bytes:
-    if (bucket, key, etag) not in _bodies:
-        _bodies[bucket, key, etag] = client.get_object(Bucket=bucket, Key=key)["Body"].read()
-    return _bodies[bucket, key, etag]
-
-
-def _verified(operator: OperatorProcess, objects: Mapping[str, bytes]) -> Evidence:
-    name = origin(operator.log_id)
-    verifier = Ed25519Signer.from_pem(name, operator.signing_key.encode()).verifier
-    ordered = in_order(operator.log_id, objects)
-    segments: list[Segment] = []
-    walk = Walk(operator.log_id, verifier, accepted=segments.append)
-    for one in ordered:
-        walk.take(one, objects[one])
-    examined = walk.finish()
-    if examined.findings:
-        raise LogRefused(examined)
-    verified, verifier = examined.verified, walk.verifier
-    records = [record for segment in segments for record in records_of(segment)]
-    by_request: dict[str, list[Record]] = {}
-    for record in records:
-        by_request.setdefault(record.subject, []).append(record)
-    return Evidence(
-        verified, tuple(records), objects, str(verifier), {uid: tuple(story) for uid, story in by_request.items()}
-    )
