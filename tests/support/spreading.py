@@ -17,6 +17,10 @@ TOGETHER: Final = {
     "attacks": ("attacks/",),
     # The ninety days of the company are made once.
     "corpus": ("corpus/test_corpus.py", "corpus/test_shapes.py"),
+    # These two have servers of their own. All others share a control plane that sends its audit events, and many a monitor.
+    "scripted": ("integration/monitor/test_scripted_sessions.py",),
+    "followed": ("integration/monitor/test_followed_file.py",),
+    "monitor": ("integration/monitor/",),
     # The busy minute is played once.
     "minute": ("integration/operator/test_lifecycle.py", "integration/operator/test_bad_requests.py"),
 }
@@ -34,15 +38,11 @@ FIRST: Final = (
     "integration/operator/test_outages.py",
     "docs",
     "attacks",
-    "integration/monitor/test_scripted_sessions.py",
+    "scripted",
+    "monitor",
     "integration/operator/test_metrics.py",
     "corpus",
-    "integration/monitor/test_prometheus.py",
-    "integration/monitor/test_alerts.py",
-    "integration/monitor/test_notifications.py",
-    "integration/monitor/test_in_trouble.py",
-    "integration/monitor/test_followed_file.py",
-    "integration/monitor/test_facts.py",
+    "followed",
     "integration/operator/test_locks.py",
     "corpus/test_restarts.py",
     "integration/operator/test_enforcement.py",
@@ -64,7 +64,6 @@ FIRST: Final = (
     "integration/trail/test_processes.py",
     "integration/trail/test_other_dialects.py",
     "integration/trail/test_attestation.py",
-    "integration/monitor/test_leftovers.py",
     "integration/test_under_512_mib.py",
     "integration/chart/test_upgrading.py",
     "integration/chart/test_apart.py",

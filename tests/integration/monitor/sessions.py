@@ -20,7 +20,12 @@ class Sessions:
         """Offer the role edit beside view."""
         self.place = place
         self.alice = place.people.alice
-        place.cluster.apply(place.policy("editing", role="edit", approval={"mode": "Automatic"}, allowPermanence=True))
+        self.offer("editing")
+
+    def offer(self, policy: str) -> None:
+        """Offer the role edit by a policy of this name."""
+        automatic = self.place.policy(policy, role="edit", approval={"mode": "Automatic"}, allowPermanence=True)
+        self.place.cluster.apply(automatic)
 
     @property
     def path(self) -> str:

@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 import yaml
@@ -17,6 +17,9 @@ from tests.support.monitor_process import MonitorProcess
 from tests.support.operator_process import OperatorProcess
 
 ReadLog = Callable[[OperatorProcess], Evidence]
+
+POLICY: Final = "read-back"
+"""No other test has a policy of this name, so what is advised follows from this test's sessions alone."""
 
 
 @pytest.fixture
@@ -53,8 +56,9 @@ async def test_an_auditor_finds_the_answers_that_the_requests_show(
     cache: None,
 ) -> None:
     answers: dict[str, Any] = {}
+    await asyncio.to_thread(sessions.offer, POLICY)
     for change in (False, True):
-        session = await sessions.begin()
+        session = await sessions.begin(POLICY)
         (await sessions.alice.get(f"{sessions.path}/pods")).done()
         if change:
             (await sessions.alice.post(f"{sessions.path}/configmaps", sessions.config_map("made"))).done()
@@ -74,7 +78,7 @@ async def test_an_auditor_finds_the_answers_that_the_requests_show(
     story = await audit(monitor, "search", folder, "--request", next(iter(answers)), "-o", "jsonl")
     logs = [json.loads(line)["log"] for line in story.splitlines()]
     assert set(logs) == {operator.log_id, monitor.log_id}
-    role = yaml.safe_load(await audit(monitor, "advise", folder, "editing"))
+    role = yaml.safe_load(await audit(monitor, "advise", folder, POLICY))
     assert role["rules"] == [
         {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["create"]},
         {"apiGroups": [""], "resources": ["pods"], "verbs": ["list"]},

@@ -1,15 +1,14 @@
 """Every right that the chart gives to the monitor is used, and no other is missed, but for the call that must be refused."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Final
-
-import pytest
 
 from curfew.core.activity.canary_calls import REFUSED
 from tests.integration.admission.test_rights import AT_HOME_OF_THE_MONITOR, EVERYWHERE, IN_KUBE_SYSTEM, Right
 from tests.integration.installed import MONITOR, Installed
 from tests.integration.monitor.sessions import Sessions
 from tests.integration.uses import Use, uses
+from tests.support.monitor_process import MonitorProcess
 
 GIVEN: Final[set[Right]] = {*EVERYWHERE[MONITOR], *AT_HOME_OF_THE_MONITOR, *IN_KUBE_SYSTEM}
 
@@ -23,8 +22,9 @@ def used(use: Use) -> set[Right]:
     return {use.right, (group, resource, verb, "")}
 
 
-@pytest.mark.usefixtures("monitor")
-async def test_every_right_is_used_and_no_other_is_missed(cluster: Installed, sessions: Sessions) -> None:
+async def test_every_right_is_used_and_no_other_is_missed(
+    cluster: Installed, sessions: Sessions, monitor: MonitorProcess
+) -> None:
     since = datetime.now(UTC)
     admin, name = sessions.place.people.admin, f"of-{sessions.place.namespace}"
     bindings = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings"
@@ -35,7 +35,7 @@ async def test_every_right_is_used_and_no_other_is_missed(cluster: Installed, se
     await session.end()
     await session.final()
 
-    seen = list(uses(cluster.environment.control_plane, since - timedelta(minutes=5), [MONITOR]))
+    seen = list(uses(cluster.environment.control_plane, monitor.lives[0].started, [MONITOR]))
     known = {right for use in seen if use.is_ours for right in used(use)}
     assert GIVEN - known == set()
     assert METRICS in known

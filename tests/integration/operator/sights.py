@@ -16,16 +16,22 @@ LABELLED: Final = "labelSelector=curfew.dev%2Frequest-uid"
 class Sights:
     """What the tests look at: requests, policies and our bindings, and how slow the machine is meanwhile."""
 
-    def __init__(self, admin: Person) -> None:
-        """Begin nothing yet."""
+    def __init__(self, admin: Person, *, has_pulse: bool = True) -> None:
+        """Begin nothing yet. The pulse is four writes a second: without `has_pulse`, who needs it begins it."""
         self.requests = Watch(admin, REQUESTS)
         self.policies = Watch(admin, POLICIES)
         self.bindings = Watch(admin, BINDINGS, LABELLED)
         self.pulse = Pulse(admin)
+        self._all: tuple[Watch | Pulse, ...] = (
+            self.requests,
+            self.policies,
+            self.bindings,
+            *([self.pulse] if has_pulse else []),
+        )
 
     async def __aenter__(self) -> Self:
         """Watch all of them."""
-        for watch in (self.requests, self.policies, self.bindings, self.pulse):
+        for watch in self._all:
             await watch.__aenter__()
         return self
 
@@ -33,7 +39,7 @@ class Sights:
         self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
     ) -> None:
         """Stop."""
-        for watch in (self.requests, self.policies, self.bindings, self.pulse):
+        for watch in self._all:
             await watch.__aexit__(kind, error, at)
 
     def bindings_of(self, uid: str) -> list[Sight]:
