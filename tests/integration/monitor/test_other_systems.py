@@ -11,20 +11,20 @@ from pathlib import Path
 from typing import Final
 
 import pytest
+from click.testing import CliRunner, Result
 
 from curfew.audit.record import Record
-from tests.integration.installed import Done, Installed
+from curfew.cli import main
+from tests.integration.installed import Installed
 from tests.integration.monitor.sessions import Session, Sessions
 from tests.integration.operator.evidence import Evidence
 from tests.support.foreign import UID
 from tests.support.monitor_process import MonitorProcess
-from tests.support.operator_process import CURFEW, OperatorProcess
+from tests.support.operator_process import OperatorProcess
 from tools.servers.audit import AuditFeed
-from tools.servers.cluster import run_command
-from tools.servers.processes import clean_environ
 
 ReadLog = Callable[[OperatorProcess], Evidence]
-Audit = Callable[..., Awaitable[Done]]
+Audit = Callable[..., Awaitable[Result]]
 
 TOP: Final = Path(__file__).parents[3]
 MAPPING: Final = TOP / "examples" / "correlation" / "postgresql.yaml"
@@ -32,7 +32,6 @@ RECORDED: Final = TOP / "tests" / "recorded" / "postgresql" / "statements.jsonl"
 """What PostgreSQL wrote when alice, bob, a role for the grant `UID` and others used it; two seconds of its log."""
 
 TICKET: Final = "INC-4711"
-SECONDS: Final = 120.0
 
 _TIME: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9:]{8}(?:\.[0-9]{3})? UTC")
 
@@ -53,13 +52,14 @@ def monitor(new_monitor: Callable[..., MonitorProcess]) -> Iterator[MonitorProce
 
 
 @pytest.fixture
-def audit(cluster: Installed, tmp_path: Path) -> Audit:
-    """Return what runs `curfew audit`, as a process of its own."""
-    environ = {**clean_environ(), **cluster.environment.s3.env(), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+def audit(cluster: Installed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Audit:
+    """Return what runs `curfew audit`."""
+    for name, value in {**cluster.environment.s3.env(), "XDG_CACHE_HOME": str(tmp_path / "cache")}.items():
+        monkeypatch.setenv(name, value)
 
-    async def run(*typed: object) -> Done:
-        command = [*CURFEW, "audit", *map(str, typed)]
-        return await asyncio.to_thread(run_command, command, environ, stdin=None, check=False, timeout=SECONDS)
+    async def run(*typed: object) -> Result:
+        command = ["audit", *map(str, typed)]
+        return await asyncio.to_thread(CliRunner().invoke, main, command, prog_name="curfew")
 
     return run
 
@@ -68,7 +68,7 @@ def audit(cluster: Installed, tmp_path: Path) -> Audit:
 def send(audit: Audit, feed: AuditFeed, monitor: MonitorProcess) -> Audit:
     """Return what sends a file to the monitor."""
 
-    async def run(file: Path, mapping: object = MAPPING, token: Path = feed.lines_token) -> Done:
+    async def run(file: Path, mapping: object = MAPPING, token: Path = feed.lines_token) -> Result:
         to = ("--to", feed.url, "--token-file", token, "--ca", feed.ca)
         return await audit("import", file, "--mapping", mapping, *to)
 
@@ -126,7 +126,7 @@ async def test_lines_of_a_database_are_told_beside_the_calls_of_the_cluster(
     await session.end()
     answer = await session.final()
 
-    assert (sent.returncode, sent.stderr) == (0, "")
+    assert (sent.exit_code, sent.stderr) == (0, "")
     alice, uid = sessions.alice.name, session.asked.uid
     expected = [
         *((alice, done, "Attributed", "Grant") for done in ("insert", "select", "ALTER", "update", "delete", "delete")),
@@ -140,7 +140,7 @@ async def test_lines_of_a_database_are_told_beside_the_calls_of_the_cluster(
     assert (answer["changes"], answer["reads"], answer["writes"]) == ("No", 1, 0)
 
     story = await audit("search", operator.store, "--request", uid)
-    assert story.returncode == 0, story.stderr
+    assert story.exit_code == 0, story.stderr
     tied = f"(tied to request {session.asked.name} by"
     for line in (
         f"{alice} listed pods/* in {sessions.place.namespace}",
@@ -168,7 +168,7 @@ async def test_a_file_that_is_sent_twice_is_recorded_once(
     second = await send(log.file, mapping="postgresql")  # now the monitor reads each line, and leaves out the same
 
     after = read_log(monitor)
-    assert (first.returncode, second.returncode) == (0, 0)
+    assert (first.exit_code, second.exit_code) == (0, 0)
     assert len(before) == len({one.block["detail"]["line"] for one in before}) > 0
     assert [one.id for one in told(after, session)] == [one.id for one in before]
     assert after.twice == []
@@ -189,7 +189,7 @@ async def test_the_lines_of_others_are_in_no_log(
         return monitor.metric("curfew_activity_lines_not_taken_total", reason="NoSession")
 
     before = not_tied()
-    assert (await send(log.file)).returncode == 0
+    assert (await send(log.file)).exit_code == 0
 
     others = log.digests("postgres", "nobody")
     theirs = log.digests("alice", "bob", f"curfew-{session.asked.uid}")
@@ -204,7 +204,7 @@ async def test_the_lines_of_others_are_in_no_log(
 async def test_a_mapping_that_the_monitor_does_not_have_is_refused(send: Audit) -> None:
     refused = await send(RECORDED, mapping="oracle")
 
-    assert (refused.returncode, refused.stdout) == (2, "")
+    assert (refused.exit_code, refused.stdout) == (2, "")
     assert refused.stderr.endswith(
         "Error: The monitor refused the lines. It answered 404: There is no mapping of that name. "
         "Name one that is set (intake.mappings). No line was sent before.\n"
@@ -219,7 +219,7 @@ async def test_a_token_that_the_monitor_does_not_know_is_refused(
 
     refused = await send(RECORDED, mapping="postgresql", token=tmp_path / "token")
 
-    assert (refused.returncode, refused.stdout) == (2, "")
+    assert (refused.exit_code, refused.stdout) == (2, "")
     assert (
         "The monitor refused the lines. It answered 401: Nobody is known by that certificate or token."
         in refused.stderr
