@@ -5,6 +5,7 @@ import json
 import os
 import shlex
 import ssl
+import threading
 import time
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import Callable, Mapping
@@ -50,7 +51,9 @@ class Desk:
         self.folder = folder
         self.feed = feed
         self.node = node
-        self._audit_log = audit_log
+        self._audit_log = audit_log.open("rb")
+        self._written: list[Event] = []
+        self._reading = threading.Lock()
         self._free = asyncio.Semaphore(AT_ONCE)
 
     async def start(self, kubeconfig: Path, *arguments: str, has_input: bool = False) -> Process:
@@ -74,9 +77,15 @@ class Desk:
 
     def events(self, about: Callable[[Event], bool]) -> list[Event]:
         """Return what the API server has written down of certain calls, in its order."""
-        lines = self._audit_log.read_bytes().splitlines(keepends=True)
-        events = (json.loads(line) for line in lines if line.endswith(b"\n"))
-        return [event for event in events if about(event)]
+        with self._reading:
+            while (line := self._audit_log.readline()).endswith(b"\n"):
+                self._written.append(json.loads(line))
+            self._audit_log.seek(-len(line), os.SEEK_CUR)  # half a line is read again when it is whole
+            return [event for event in self._written if about(event)]
+
+    def close(self) -> None:
+        """Read no more of it."""
+        self._audit_log.close()
 
     async def event(self, what: str, about: Callable[[Event], bool]) -> Event:
         """Return such a call when the API server has written it down."""

@@ -34,12 +34,13 @@ class Seen:
     took: timedelta  # from then until the first final answer was seen
     first: Mapping[str, Any]  # the first final answer
     others: list["Seen"] = field(default_factory=list)  # other grants to the same person
+    answer: Mapping[str, Any] = field(default_factory=dict)  # the answer on the request when all had been played
 
-    @property
-    def answer(self) -> Mapping[str, Any]:
-        """Return the answer on the request as last seen."""
-        told: Mapping[str, Any] = self.asked.status.get("activity", {})
-        return told
+    def look(self) -> None:
+        """Keep the answer that is there now. When the namespace goes, what was left behind in it goes as well."""
+        self.answer = self.asked.status.get("activity", {})
+        for other in self.others:
+            other.look()
 
 
 def token_of(name: str) -> str:

@@ -82,6 +82,7 @@ class Script:
 
 
 def _fit(parts: Sequence[str], reasons: Sequence[str]) -> bool:
+    reasons = [reason for reason in reasons if not reason.startswith("nor in ")]  # goes on with the one before it
     return all(any(part in reason for reason in reasons) for part in parts) and all(
         any(part in reason for part in parts) for reason in reasons
     )
