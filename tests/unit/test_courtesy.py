@@ -78,6 +78,26 @@ async def test_what_the_leader_has_ended_meanwhile_is_not_ended_again() -> None:
     assert not await asking
 
 
+async def test_an_end_of_another_that_waits_as_well_shows_that_the_leader_is_at_work() -> None:
+    """By lot, the first of many that looks may be one of the last that the leader ends."""
+    store, lots = Store(), iter((0.0, 1.0))
+    store.see_binding(a_binding())
+    store.see_binding(a_binding("2"))
+    first, second = store.binding("r1"), store.binding("r2")
+    assert first is not None
+    assert second is not None
+    courtesy = Courtesy(store, Standing(leads=False, is_in_office=False), lambda: AGREES, jitter=lambda: next(lots))
+    looks_first = asyncio.create_task(courtesy.is_our_turn("r1", over(first)))
+    looks_last = asyncio.create_task(courtesy.is_our_turn("r2", over(second)))
+    await asyncio.sleep(0.05)
+    store.lose_binding(second)
+    await asyncio.sleep(0.1)
+    assert not looks_first.done()
+    store.lose_binding(first)
+    assert not await looks_first
+    assert not await looks_last
+
+
 async def test_a_leader_that_is_at_work_is_left_its_ends_for_a_second_at_most() -> None:
     store = Store()
     store.see_binding(a_binding())

@@ -25,6 +25,9 @@ AGAIN: Final = timedelta(seconds=1)
 WORKS_SECONDS: Final = 0.1
 """For how long after an end that another replica was faster with, that replica counts as at work."""
 
+COUNT_SECONDS: Final = 0.01
+"""How often to look whether another replica has ended any of the accesses that wait here, at most: there may be hundreds."""
+
 PATIENCE_SECONDS: Final = 1.0
 """How long an end is left to a replica that is at work, at most: it may have hundreds to send."""
 
@@ -76,7 +79,9 @@ class Courtesy:
         self._clock_state = clock_state
         self._is_past = is_past
         self._jitter = jitter
-        self._others_worked_at = float("-inf")  # when an end was last left to another replica, and was done
+        self._waiting: dict[str, str] = {}  # the UIDs of the bindings whose ends are left to another replica, by key
+        self._looked_at = float("-inf")
+        self._others_worked_at = float("-inf")  # when one of them was last seen to be gone
 
     @property
     def is_in_office(self) -> bool:
@@ -88,22 +93,44 @@ class Courtesy:
 
         The leader does not wait, and nobody waits if nobody leads (promise P3).
         """
+        if self._leading.is_in_office or not self._leading.is_held:
+            return True
+        self._waiting[key] = removal.binding.uid
+        try:
+            return await self._wait(key, removal)
+        finally:
+            self._waiting.pop(key, None)
+
+    async def _wait(self, key: str, removal: Remove) -> bool:
         loop = asyncio.get_running_loop()
         began, pause = loop.time(), LEAST_SECONDS + (MOST_SECONDS - LEAST_SECONDS) * self._jitter()
         while not self._leading.is_in_office and self._leading.is_held:
             await asyncio.sleep(pause)
-            known = self._store.binding(key)
-            if known is None or known.uid != removal.binding.uid:
+            if self._is_gone(key, removal.binding.uid):
                 self._others_worked_at = loop.time()
                 return False
             if self._is_sure(removal):
-                are_at_work = loop.time() - self._others_worked_at < WORKS_SECONDS
-                if not are_at_work or loop.time() - began >= PATIENCE_SECONDS:
+                if not self._are_others_at_work(loop.time()) or loop.time() - began >= PATIENCE_SECONDS:
                     return True
                 pause = LEAST_SECONDS / 2
             else:
                 pause = CLOCK_SECONDS  # a fast clock must not cut access short that another clock keeps
         return True
+
+    def _is_gone(self, key: str, uid: str) -> bool:
+        known = self._store.binding(key)
+        return known is None or known.uid != uid
+
+    def _are_others_at_work(self, now: float) -> bool:
+        """Whether another replica has ended one of the accesses that wait here a moment ago."""
+        if now - self._looked_at >= COUNT_SECONDS:
+            self._looked_at = now
+            gone = [key for key, uid in self._waiting.items() if self._is_gone(key, uid)]
+            for key in gone:
+                del self._waiting[key]  # each is news once
+            if gone:
+                self._others_worked_at = now
+        return now - self._others_worked_at < WORKS_SECONDS
 
     def _is_sure(self, removal: Remove) -> bool:
         """Whether an access is over even if our clock is wrong: then its end has to have passed for the API server too."""
