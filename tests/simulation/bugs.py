@@ -159,7 +159,7 @@ BUGS: Final[tuple[Bug, ...]] = (
 )
 
 FOUND_BY: Final[Mapping[str, int]] = {
-    "standbys_judge_by_the_log": 25,
+    "standbys_judge_by_the_log": 10,
     "deletions_are_no_news": 28,
     "announcements_are_forgotten": 2,
     "ends_are_computed_again": 1,
