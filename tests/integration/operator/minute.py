@@ -17,8 +17,8 @@ from tests.integration.operator.stage import Stage
 from tests.integration.operator.watching import Sight
 from tests.support.operator_process import OperatorProcess
 
-LATE_BEGINS: Final = 8.0
-"""Seconds into the minute at which a request is made that will be approved too late."""
+LATE_AFTER: Final = 12.0
+"""Seconds from the last grant to a request that will be approved too late: its minute ends so long after all others."""
 
 PROBE_PAUSE: Final = 0.1
 
@@ -88,13 +88,12 @@ async def play(stage: Stage, operator: OperatorProcess) -> Minute:
     """Play it, with an operator that runs, and that runs again afterwards."""
     place, quiet = await stage.place(), await stage.place()
     minute = Minute(operator, place)
-    began = asyncio.get_running_loop().time()
     walks = [Walk(course, place) for course in COURSES]
     async with asyncio.TaskGroup() as group:
         group.create_task(_bare_kubectl(minute, quiet))
         group.create_task(_without_policy(minute, place))
         group.create_task(_without_role(minute, place))
-        late = group.create_task(_asked_at(place, began + LATE_BEGINS))
+        late = group.create_task(_asked_last(place, quiet))
         for walk in walks:
             group.create_task(walk.take())
     for walk in walks:
@@ -188,18 +187,25 @@ async def _without_role(minute: Minute, place: Place) -> None:
         await place.kubectl("delete", "clusterrole", MISSING_ROLE, user="admin")
 
 
-async def _asked_at(place: Place, instant: float) -> Asked:
-    """Ask when it is time: the time-out of this one has to come after everything else."""
-    await asyncio.sleep(max(0.0, instant - asyncio.get_running_loop().time()))
+async def _asked_last(place: Place, quiet: Place) -> Asked:
+    """Ask some time after all grants were made: the time-out of this one has to come after everything else."""
+    here, expected = {place.namespace, quiet.namespace}, 1 + sum(course.is_granted for course in COURSES)
+
+    def all_made() -> bool:
+        made = (history[0].body["metadata"]["namespace"] for history in place.sights.bindings.history.values())
+        return sum(namespace in here for namespace in made) == expected
+
+    await place.sights.bindings.until(all_made, "all grants", A_MINUTE)
+    await asyncio.sleep(LATE_AFTER)
     return await place.pending(place.people.carol, "hurried", reason=REASON)
 
 
 async def _approve_too_late(minute: Minute, asked: Asked) -> None:
     """Stop the operator before the time is up, approve after it, and start the operator again."""
-    assert asked.status["phase"] == "Pending", "the minute took so long that this can no longer be shown"
     began = now()
     await asyncio.to_thread(minute.operator.stop)
     minute.stopped_in = now() - began
+    assert asked.status["phase"] == "Pending", "the minute took so long that this can no longer be shown"
     await asyncio.sleep(max(0.0, (asked.time("decideBy") - now()).total_seconds()))
     (await asked.decide(asked.place.people.bob)).done()
     minute.late_approved = now()
