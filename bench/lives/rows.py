@@ -19,7 +19,7 @@ BURST: Final = 500
 WARM: Final = 20
 PEOPLE: Final = 100
 SECURE: Final = 2.0
-"""How many times longer than the first requests took, others are given: what begins and ends is asked for beforehand."""
+"""How many times longer than those before them took, requests are given: what begins and ends is asked for beforehand."""
 
 AT_REST: Final = 0.04
 """The share of a core below which nothing goes on."""
@@ -47,21 +47,23 @@ class Trial:
     def __post_init__(self) -> None:
         """Nothing is known of its pace."""
         self._lives = 0
+        self._quiet = self.crowd.clock.now()  # from then on, nothing ends that was asked for before
         self._asking = self._granting = 0.0  # seconds for a request
 
     async def run(self, rows: Collection[str]) -> None:
         """Put it through some rows, each request to its end, and note what they took altogether."""
         since = self._mark()
-        await self._warm_up()
+        await self._warm_up("cold")
+        await self._warm_up("warm")
         self.warmed_up()
         if SLOWLY in rows:
             await self._slowly()
-        if EVEN in rows:
-            await self._even()
         if AT_ONCE in rows:
             await self._burst()
-            self.values["memory_mb"] = held_by(self.crowd.contender.pids()) / 1e6
-            self.values["memory_requests"] = self._lives
+        if EVEN in rows:
+            await self._even()
+        self.values["memory_mb"] = held_by(self.crowd.contender.pids()) / 1e6
+        self.values["memory_requests"] = self._lives
         if WAVE in rows:
             await self._wave()
         await self.crowd.until_went(list(self.crowd.lives.values()))
@@ -81,14 +83,18 @@ class Trial:
         self._note("alone_late", "ms", [_ms(life.went, life.order.ends) for life in lives])
 
     async def _even(self) -> None:
-        """Approve at an even pace, slowly and fast. Ends come at an even pace too, first alone and then beside approvals."""
+        """Approve at an even pace, slowly and fast. Ends come at an even pace too, first alone and then beside approvals.
+
+        With nothing else to do, half of the time is enough.
+        """
         number, many = round(SLOW * self.seconds), round(FAST * self.seconds)
         apart, span = timedelta(seconds=1 / SLOW), timedelta(seconds=self.seconds)
-        begin = self._after(2 * number + many, number)
-        alone = begin + span + self.margin
-        loaded = alone + span + self.margin
-        at_last = loaded + span + self.margin + self._backlog(many)
-        slow = await self._asked("slow", [alone + apart * n for n in range(number)])
+        few, short = number // 2, span / 2
+        begin = max(self._after(few + number + many, number), self._quiet + self.margin)
+        alone = begin + short + self.margin
+        loaded = alone + short + self.margin
+        at_last = loaded + span + self.margin + self._backlog(many, span)
+        slow = await self._asked("slow", [alone + apart * n for n in range(few)])
         beside = await self._asked("beside", [loaded + apart * n for n in range(number)])
         fast = await self._asked("fast", [at_last + span * n / many for n in range(many)])
         await self.crowd.approve_all(beside)
@@ -106,12 +112,14 @@ class Trial:
 
     async def _burst(self) -> None:
         """Approve many as fast as it goes."""
-        end = self._after(self.many, self.many)
+        self._quiet = end = self._after(self.many, self.many)
         lives = await self._asked("burst", [end] * self.many)
         await self.crowd.approve_all(lives)
         await self.crowd.until_came(lives)
         first = min(life.approved for life in lives if life.approved is not None)
-        self.values["burst_per_s"] = self.many / (max(map(_came, lives)) - first).total_seconds()
+        took = (max(map(_came, lives)) - first).total_seconds()
+        self.values["burst_per_s"] = self.many / took
+        self._granting = took / self.many
 
     async def _wave(self) -> None:
         """Let many begin at one instant, and end at another."""
@@ -133,13 +141,13 @@ class Trial:
         self._lives += len(orders)
         began = self.crowd.clock.now()
         lives = await self.crowd.ask(orders)
-        took = (self.crowd.clock.now() - began).total_seconds() / len(orders)
-        self._asking = max(self._asking, took)
+        self._asking = (self.crowd.clock.now() - began).total_seconds() / len(orders)
         return lives
 
-    async def _warm_up(self) -> None:
+    async def _warm_up(self, batch: str) -> None:
         """Have a few requests granted, for connections to be there, and see how long they take."""
-        lives = await self._asked("warm", [self.crowd.clock.now() + 5 * self.margin] * WARM)
+        self._quiet = self.crowd.clock.now() + 5 * self.margin
+        lives = await self._asked(batch, [self._quiet] * WARM)
         began = self.crowd.clock.now()
         await self.crowd.approve_all(lives)
         await self.crowd.until_came(lives)
@@ -150,9 +158,9 @@ class Trial:
         secure = SECURE * (asked * self._asking + granted * self._granting)
         return (self.crowd.clock.now() + self.margin + timedelta(seconds=secure)).replace(microsecond=0)
 
-    def _backlog(self, granted: int) -> timedelta:
-        """Return how long it takes at most to grant so many."""
-        return timedelta(seconds=SECURE * granted * self._granting)
+    def _backlog(self, granted: int, since: timedelta = timedelta()) -> timedelta:
+        """Return how long it takes at most to grant so many, some time after it has begun."""
+        return SECURE * max(timedelta(seconds=granted * self._granting) - since, timedelta())
 
     # --- what was seen ----------------------------------------------------------------------------------------------------
 
