@@ -6,8 +6,10 @@ from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any, cast
 
+import kopf
 import pytest
 
+from curfew.processes.operator import watching
 from curfew.processes.operator.app import Operator
 
 pytestmark = pytest.mark.looptime(start=0)
@@ -50,3 +52,10 @@ async def test_when_asked_to_stop_a_defect_is_only_logged() -> None:
     operator._supervisor.stop.set()
     await operator._watch()
     assert operator.told == ["kinds", "list"]
+
+
+def test_a_watch_that_failed_does_not_end_the_process_later() -> None:
+    """Kopf sends itself SIGKILL some time after it failed, unless it is told not to."""
+    settings = kopf.OperatorSettings()
+    watching.configure(settings)
+    assert settings.process.ultimate_exiting_timeout is None

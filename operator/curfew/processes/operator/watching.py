@@ -122,7 +122,8 @@ def configure(settings: kopf.OperatorSettings) -> None:
     settings.persistence.diffbase_storage = NoDiffBase()
     settings.persistence.progress_storage = NoProgress()
     settings.persistence.consistency_timeout = 0
-    settings.process.ultimate_exiting_timeout = 25
+    # Kopf would end the process by SIGKILL so long after it failed, even if it was started again since.
+    settings.process.ultimate_exiting_timeout = None
 
 
 class Backoffs:
