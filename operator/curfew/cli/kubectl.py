@@ -205,7 +205,7 @@ def _pipe(pipe: IO[bytes] | None) -> IO[bytes]:
 
 
 def _documents(pipe: IO[bytes], most: int) -> Iterator[Any]:
-    """Yield JSON documents as kubectl writes them one after the other: indented, so a line `}` is the end of one."""
+    """Yield JSON documents as kubectl writes them one after the other: indented, so a line `}` ends one, or each in a line."""
     lines: list[bytes] = []
     size = 0
     for line in pipe:
@@ -213,7 +213,8 @@ def _documents(pipe: IO[bytes], most: int) -> Iterator[Any]:
         size += len(line)
         if size > most:
             raise KubectlFailed(f"kubectl wrote more than {most // 2**20} MiB about one object")
-        if line.rstrip() == b"}":
+        end = line.rstrip()
+        if end == b"}" or (len(lines) == 1 and end.startswith(b"{") and end.endswith(b"}")):
             yield _parsed(b"".join(lines).decode("utf-8", errors="replace"))
             lines, size = [], 0
 

@@ -27,12 +27,15 @@ NAME: Final = "kubectl curfew"
         Subcommand("deny", "Deny a request.", "requests.deciding:deny"),
         Subcommand("cancel", "Withdraw your own request, or give your access back.", "requests.deciding:cancel"),
         Subcommand("revoke", "End somebody's access early.", "requests.deciding:revoke"),
+        Subcommand("explain", "Explain what you may ask for, a policy, or a request.", "requests.explain"),
+        Subcommand("watch", "Print a line for each change, until Ctrl-C.", "requests.watch"),
         Subcommand("alerts", "Show what looks wrong; resolve and silence alerts."),
         Subcommand("lock", "Stop a person, or everything, at once."),
         Subcommand("unlock", "Lift a lock."),
         Subcommand("locks", "List what is locked, by whom and why."),
         Subcommand("audit", "Verify, search and export the log of all access."),
         Subcommand("stats", "Show how long requests wait, and for what."),
+        Subcommand("completion", "Print the completion for a shell.", "requests.completion"),
     ),
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -56,3 +59,10 @@ def plugin() -> None:
 def run() -> NoReturn:
     """Run the plugin, and end the process with its exit code."""
     run_and_exit(plugin)
+
+
+def complete() -> NoReturn:
+    """Run as `kubectl_complete-curfew`, which kubectl starts for `kubectl curfew <TAB>`."""
+    from curfew.cli.requests.completion import answer_kubectl  # only here: nothing else completes
+
+    run_and_exit(lambda: answer_kubectl(plugin))

@@ -24,6 +24,7 @@ class Program(LazyGroup):
     def main(self, *args: Any, **kwargs: Any) -> Any:
         """Run it under the name that people type."""
         kwargs["prog_name"] = kwargs.get("prog_name") or self._called
+        kwargs["complete_var"] = kwargs.get("complete_var") or f"_{self._called.upper().replace(' ', '_')}_COMPLETE"
         return super().main(*args, **kwargs)
 
     def invoke(self, ctx: click.Context) -> Any:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Final
@@ -19,16 +20,21 @@ PROGRAMS: Final = Path(sys.executable).parent
 ASKING: Final = ("--reason", REASON, "--for", "10m")
 
 
+def hear_ctrl_c() -> None:
+    """Take Ctrl-C as a terminal would have it: what a shell starts in the background is deaf to it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 async def process(place: Place, program: str, *args: str) -> asyncio.subprocess.Process:
-    """Start a program as somebody with the kubeconfig of the cluster, and with the plugin on PATH."""
+    """Start a program with the kubeconfig of the cluster, and with the plugin on PATH."""
     cluster = place.cluster.environment.cluster
     path = os.pathsep.join([str(PROGRAMS), *map(str, cluster.program_folders()), os.environ["PATH"]])
     return await asyncio.create_subprocess_exec(
         program,
         *args,
-        f"--namespace={place.namespace}",
         env={**os.environ, **cluster.environ(), "PATH": path},
         stdin=asyncio.subprocess.DEVNULL,
+        preexec_fn=hear_ctrl_c,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
@@ -38,7 +44,16 @@ async def test_alice_asks_and_waits_two_people_approve_and_she_gives_it_back(pla
     typed = Plugin(place)
     # As kubectl runs a plugin: found on PATH, and told where kubectl is.
     asking = await process(
-        place, "kubectl", "curfew", "request", "staged", *ASKING, "--name=inc-1", "--wait", "--user=alice"
+        place,
+        "kubectl",
+        "curfew",
+        "request",
+        "staged",
+        *ASKING,
+        "--name=inc-1",
+        "--wait",
+        "--user=alice",
+        f"--namespace={place.namespace}",
     )
     try:
         async with asyncio.timeout(SOON):
@@ -130,3 +145,43 @@ async def test_badly_asked(place: Place) -> None:
     assert (await typed("alice", "list")).done() == "No requests. To ask for access: kubectl curfew request\n"
     assert '"nothing" not found' in (await typed("alice", "show", "nothing")).refused()
     assert (await typed("alice", "list", "--context=nowhere")).refused().startswith("Error: ")
+
+
+async def test_explained_watched_and_completed(place: Place) -> None:
+    typed = Plugin(place)
+    watching = await process(place, "kubectl", "curfew", "watch", "--user=bob", "-n", place.namespace)
+    assert watching.stdout is not None
+    try:
+        await place.apply(place.policy("powerful", role="edit"))
+        refused = await place.ask(place.people.alice, "powerful")
+        pending = await place.pending(place.people.alice, "staged")
+        lines = ""
+        while "Pending: waits for 2 approvals (owners, security)" not in lines:
+            lines += (line := (await asyncio.wait_for(watching.stdout.readline(), SOON)).decode())
+            assert line, lines
+        assert f"{place.namespace}/{pending.name}  alice@example.com asks for staged for 1m: {REASON}" in lines
+    finally:
+        watching.send_signal(signal.SIGINT)
+        try:
+            _, errors = await asyncio.wait_for(watching.communicate(), SOON)
+        except TimeoutError:
+            watching.kill()
+            raise
+    assert (watching.returncode, errors) == (130, b"Stopped.\n")
+    await refused.phase("Failed")
+
+    why = (await typed("alice", "explain", refused.name)).done()
+    assert "ClusterRole edit" in why.partition("Why: ")[2]
+    assert "Next: tell the owner of the policy: it offers a role with which access could be made permanent" in why
+    offered = (await typed("alice", "explain")).done().splitlines()
+    assert [line.split()[:2] for line in offered[1:3]] == [["automatic", "yes"], ["debug", "yes"]]
+    assert "Nothing here is open to you" in (await typed("bob", "explain")).done()
+    for_admin = (await typed("admin", "explain", "staged")).done()
+    assert "owners: bob@example.com" in for_admin
+    assert "security: dave@example.com" in for_admin
+    assert "Allows     read " in for_admin
+    assert "not you; you may not read RoleBindings here" in (await typed("alice", "explain", pending.name)).done()
+
+    asked = await process(place, "kubectl", "__complete", "curfew", "show", "--user=bob", "-n", place.namespace, "")
+    told, _ = await asyncio.wait_for(asked.communicate(), SOON)
+    assert {pending.name, refused.name} <= set(told.decode().split())

@@ -18,7 +18,7 @@ from curfew.cli.plugin import plugin
 from curfew.cli.requests import deciding
 from tests.support.builders import ALICE, BOB, a_decision, a_policy, a_request, a_role
 
-FIRST_TYPED: Final = ("request", "list", "show", "approve", "deny", "cancel", "revoke")
+FIRST_TYPED: Final = ("request", "list", "show", "approve", "deny", "cancel", "revoke", "explain", "watch")
 
 ALLOWED: Final = {"click", "curfew"}
 """What the plugin may import at its start, beside the standard library."""
@@ -52,6 +52,7 @@ case "$*" in
 *"get accessrequests.curfew.dev inc-1"*) cat {given}/request ;;
 *"get accessrequests.curfew.dev --"*|*"get accessrequests.curfew.dev") cat {given}/requests ;;
 *"get accesspolicies.curfew.dev"*) cat {given}/policies ;;
+*"bindings."*) cat {given}/bindings ;;
 *"get clusterroles"*) cat {given}/role ;;
 *) echo 'Error from server (NotFound): it is not there' >&2; exit 1 ;;
 esac
@@ -468,9 +469,131 @@ def test_the_page_names_each_command_and_exit_code() -> None:
     page = (Path(__file__).parents[3] / "docs" / "plugin.md").read_text()
     first, last = page.split("\n## Commands\n")[1].split("\n### ")[0], page.split("\n## Exit codes\n")[1]
 
-    told = re.findall(
-        r"`([a-z]+)(?: [A-Z]+)?`", "".join(line.split("|")[1] for line in first.splitlines() if line.startswith("| `"))
-    )
+    rows = "".join(line.split("|")[1] for line in first.splitlines() if line.startswith("| `"))
+    told = list(dict.fromkeys(re.findall(r"`([a-z]+)(?: [A-Z]+)?`", rows)))
     assert told == plugin.list_commands(click.Context(plugin))
     codes = re.findall(r"^ *(?:Exit code )?(\d+): ", str(plugin.help), re.MULTILINE)
     assert codes == re.findall(r"^\| (\d+) \|", last, re.MULTILINE)
+
+
+# --- explaining, watching, completing
+
+
+def answers(*allowed: bool) -> str:
+    return "".join(json.dumps({"status": {"allowed": one}}, indent=4) + "\n" for one in allowed)
+
+
+def test_the_policies_that_are_open_come_first(cluster: Cluster) -> None:
+    ready = {"status": {"conditions": [{"type": "Ready", "status": "True"}], "risk": ["ReadsSecrets"]}}
+    closed, open_ = a_policy("closed"), a_policy("open", approval={"stages": [{"name": "owners", "count": 2}]})
+    cluster.answer("policies", {"items": [closed | ready, open_ | ready, a_policy("unready")]})
+    cluster.answer("may", answers(False, True, True))
+    lines = curfew("explain", "-n", "payments").output.splitlines()
+
+    assert [line.split()[:2] for line in lines[1:4]] == [["open", "yes"], ["closed", "no"], ["unready", "not"]]
+    assert "2 of owners" in lines[1]
+    assert "ReadsSecrets" in lines[1]
+    assert lines[4] == "Next: kubectl curfew explain open -n payments"
+
+
+def test_a_policy_is_explained_with_who_can_approve(cluster: Cluster) -> None:
+    cluster.answer("policies", a_policy(ticket={"required": True, "pattern": "INC-[0-9]+"}, reason={"minLength": 10}))
+    cluster.answer("may", answers(True))
+    rule = {"verbs": ["approve"], "apiGroups": ["curfew.dev"], "resources": ["accesspolicies"]}
+    binding = {
+        "kind": "RoleBinding",
+        "roleRef": {"kind": "Role", "name": "own"},
+        "subjects": [{"kind": "User", "name": f"p{number:02}"} for number in range(20)],
+    }
+    cluster.answer("bindings", {"items": [binding, {"kind": "Role", "metadata": {"name": "own"}, "rules": [rule]}]})
+    output = curfew("explain", "policy/debug").output
+
+    for told in (
+        "For you    yes, you may ask for it",
+        "Allows     get and list pods, pods/log",
+        "Needs      a reason of at least 10 characters",
+        "a ticket of the form INC-[0-9]+",
+        "1 approval, within 1h",
+        "Approvers  p00, p01, p02",
+        "p11 and 8 more (and you may)",
+        'Next: kubectl curfew request debug -n payments --for 30m --ticket … --reason "…"',
+    ):
+        assert told in output
+
+
+def test_without_the_right_to_read_bindings_it_says_what_it_knows(cluster: Cluster) -> None:
+    cluster.answer("policies", a_policy(approval={"groups": ["sre", "dba"]}))
+    cluster.answer("may", answers(False))
+    output = curfew("explain", "debug").output
+
+    assert (
+        "Approvers  not you; you may not read RoleBindings here, so others cannot be named (only members of sre or dba)"
+        in output
+    )
+    assert "Next: ask the owner of the namespace for the verb request on it." in output
+
+
+def test_a_request_is_explained(cluster: Cluster) -> None:
+    cluster.answer("policies", a_policy())
+    cluster.answer("may", answers(True))
+    assert "Approvers  you, unless you made the request; you may not read" in curfew("explain", "request/inc-1").output
+
+    words = "spec.ticket is missing"
+    refused = cluster.request("Failed", endReason="TicketMissing", conditions=[{"type": "Stalled", "message": words}])
+    cluster.hold(refused)
+    output = curfew("explain", "areq/inc-1").output
+    assert "Why:  spec.ticket is missing" in output
+    assert "Next: ask again with a --ticket" in output
+
+
+def test_a_watch_prints_each_change_once(cluster: Cluster) -> None:
+    over, pending = cluster.request("Denied", uid="u-0"), cluster.request()
+    over["metadata"]["name"] = "old"
+    active = cluster.request("Active", decisions=[a_decision()])
+    events = [("ADDED", over), ("ADDED", pending), ("MODIFIED", pending), ("MODIFIED", active), ("DELETED", active)]
+    events += [("BOOKMARK", {}), ("DELETED", over)]
+    told = [json.dumps({"type": kind, "object": body}) + "\n" for kind, body in events]  # as kubectl writes events
+    cluster.answer("watched", "".join(told))
+    lines = curfew("watch", "--timeout", "0.2").output.splitlines()
+
+    assert [re.sub(r"^\d\d:\d\d:\d\d UTC  ", "", line) for line in lines][:5] == [
+        f"payments/inc-1  {ALICE} asks for debug for 1h: payment workers crash-loop",
+        "payments/inc-1  Pending: waits for 1 approval",
+        f"payments/inc-1  {BOB} approved it",
+        f"payments/inc-1  Active: {ALICE} has ClusterRole payments-debug",
+        "payments/inc-1  was deleted",
+    ]
+
+
+def completed(cluster: Cluster, *words: str) -> list[str]:
+    program = Path(sys.executable).parent / "kubectl_complete-curfew"
+    done = subprocess.run([program, *words], check=True, capture_output=True, text=True, timeout=60)  # noqa: S603  our own
+    return done.stdout.splitlines()
+
+
+def test_kubectl_completes_commands_and_names(cluster: Cluster) -> None:
+    assert completed(cluster, "sh") == ["show\tShow the request NAME: who asks for what,...", ":4"]
+    assert completed(cluster, "approve", "-n", "payments", "--user=bob", "i") == ["inc-1", ":4"]
+    assert cluster.asked == ["--user=bob get accessrequests.curfew.dev --namespace=payments --output=name"]
+    assert completed(cluster, "list", "--mi") == ["--mine\tOnly your own requests.", ":4"]
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_each_shell_has_its_script(shell: str) -> None:
+    script = curfew("completion", shell).output
+
+    assert "_KUBECTL_CURFEW_COMPLETE=" in script
+    assert "kubectl-curfew" in script
+
+
+def test_a_real_bash_completes(cluster: Cluster, tmp_path: Path) -> None:
+    (tmp_path / "script").write_text(curfew("completion", "bash").output)
+    typing = (
+        f". {tmp_path}/script; COMP_WORDS=(kubectl-curfew ex); COMP_CWORD=1; "
+        "_kubectl_curfew_completion kubectl-curfew; echo ${COMPREPLY[@]}"
+    )
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    done = subprocess.run(  # noqa: S603  our own script
+        ["/bin/bash", "-c", typing], capture_output=True, text=True, timeout=60, env={**os.environ, "PATH": path}
+    )
+    assert done.stdout == "explain\n", done.stderr

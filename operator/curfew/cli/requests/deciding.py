@@ -11,6 +11,7 @@ from curfew.adapters.clock import SystemClock
 from curfew.audit.wording import printable
 from curfew.cli.kubectl import KubectlFailed, KubectlRefused
 from curfew.cli.requests.access import REQUESTS, ClusterAccess, cluster_options, failed
+from curfew.cli.requests.names import request_names
 from curfew.cli.requests.output import is_interactive, labelled, say
 from curfew.cli.requests.telling import tell_request, tell_rules
 from curfew.core.guidance.approvers import APPROVE, question
@@ -41,7 +42,7 @@ def _options(*, needs_reason: bool) -> Callable[[Callable[..., Any]], Callable[.
             made
         )
         made = click.option("--reason", default="", metavar="TEXT", help=text)(made)
-        return click.argument("name")(made)
+        return click.argument("name", shell_complete=request_names)(made)
 
     return add
 

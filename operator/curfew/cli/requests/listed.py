@@ -5,6 +5,7 @@ import click
 from curfew.adapters.clock import SystemClock
 from curfew.cli.kubectl import KubectlFailed
 from curfew.cli.requests.access import REQUESTS, ClusterAccess, cluster_options, failed, object_name
+from curfew.cli.requests.names import policy_names
 from curfew.cli.requests.output import say, table
 from curfew.core.guidance.objects import FINAL_PHASES, ShownRequest, parts, read_request
 from curfew.core.guidance.waiting import due, in_order, waits_for
@@ -16,7 +17,7 @@ OUTPUTS = click.Choice(["json", "yaml", "kyaml", "name"])
 
 
 @click.command("list")
-@click.argument("policy", required=False)
+@click.argument("policy", required=False, shell_complete=policy_names)
 @click.option("--mine", is_flag=True, help="Only your own requests.")
 @click.option("--open", "only_open", is_flag=True, help="Only those that are not over.")
 @click.option("--all", "everything", is_flag=True, help=f"All finished requests, and not only the last {SHOWN}.")

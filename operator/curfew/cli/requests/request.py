@@ -13,6 +13,7 @@ from curfew.api.time_text import format_duration, format_time, parse_duration
 from curfew.audit.wording import printable
 from curfew.cli.kubectl import KubectlFailed
 from curfew.cli.requests.access import POLICIES, ClusterAccess, cluster_options, failed, object_name
+from curfew.cli.requests.names import policy_names
 from curfew.cli.requests.output import is_interactive, say
 from curfew.cli.requests.waiting import wait_for
 from curfew.core.guidance.next_steps import command
@@ -39,7 +40,7 @@ class _Asked:
 
 
 @click.command("request")
-@click.argument("policy", required=False)
+@click.argument("policy", required=False, shell_complete=policy_names)
 @click.option(
     "--role", default="", metavar="ROLE", help="Find the policy that offers this role, or check that POLICY does."
 )
@@ -114,7 +115,7 @@ def _chosen(access: ClusterAccess, policy: str, role: str) -> str:
     if policy and not role:
         return object_name(policy)
     if not policy and not role and not is_interactive():
-        raise click.UsageError("POLICY is missing; kubectl get accesspolicies lists them")
+        raise click.UsageError("POLICY is missing; kubectl curfew explain lists them")
     offered = [read_policy(item) for item in parts(access.kubectl.read(["get", POLICIES, *access.within()]), "items")]
     fitting = [one for one in offered if not role or one.role.name == role]
     if policy:
@@ -191,4 +192,4 @@ def _manifest(asked: _Asked, caller: str, now: datetime) -> dict[str, Any]:
 
 
 def _policies_if_missing(error: KubectlFailed) -> list[str]:
-    return ["To see what you may ask for: kubectl get accesspolicies"] if "no such policy" in str(error) else []
+    return ["To see what you may ask for: kubectl curfew explain"] if "no such policy" in str(error) else []

@@ -6,6 +6,7 @@ from curfew.adapters.clock import SystemClock
 from curfew.cli.kubectl import KubectlFailed
 from curfew.cli.requests.access import REQUESTS, ClusterAccess, cluster_options, failed, object_name
 from curfew.cli.requests.listed import OUTPUTS
+from curfew.cli.requests.names import request_names
 from curfew.cli.requests.output import labelled, say
 from curfew.cli.requests.telling import tell_request
 from curfew.core.guidance.changes import why_over
@@ -15,7 +16,7 @@ from curfew.core.guidance.times import both_ways
 
 
 @click.command("show")
-@click.argument("name")
+@click.argument("name", shell_complete=request_names)
 @click.option("-o", "--output", type=OUTPUTS, help="As kubectl writes the object, for programs.")
 @cluster_options()
 def show(name: str, output: str | None, access: ClusterAccess) -> None:

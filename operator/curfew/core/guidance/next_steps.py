@@ -5,7 +5,7 @@ import shlex
 from collections.abc import Mapping
 from typing import Final
 
-from curfew.core.guidance.objects import ShownRequest
+from curfew.core.guidance.objects import ShownPolicy, ShownRequest
 
 AGAIN: Final = "ask again with kubectl curfew request"
 
@@ -56,6 +56,13 @@ _NO_RIGHT = r'cannot (\S+) resource "([^"]+)".*?(?: in the namespace "([^"]*)"|a
 def command(verb: str, request: ShownRequest) -> str:
     """Return the command that does something with a request, to paste into a shell."""
     return f"kubectl curfew {verb} {shlex.quote(request.name)} -n {shlex.quote(request.namespace)}"
+
+
+def request_command(policy: ShownPolicy) -> str:
+    """Return the command that asks for what a policy offers."""
+    ticket = " --ticket …" if policy.ticket_required else ""
+    name, namespace = shlex.quote(policy.name), shlex.quote(policy.namespace)
+    return f'kubectl curfew request {name} -n {namespace} --for 30m{ticket} --reason "…"'
 
 
 def next_step(request: ShownRequest) -> str:
