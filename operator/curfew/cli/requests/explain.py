@@ -132,7 +132,7 @@ def _agreeing(policy: ShownPolicy) -> str:
     if policy.mode == "BreakGlass":
         return "nobody has to agree before; a review afterwards"
     return ", ".join(
-        f"{stage.count} of {stage.name}" if stage.name else f"{stage.count} approval" for stage in policy.stages
+        f"{stage.needed} of {stage.name}" if stage.name else f"{stage.needed} approval" for stage in policy.stages
     )
 
 

