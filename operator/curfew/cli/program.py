@@ -31,7 +31,7 @@ class Program(LazyGroup):
         """Run the command; Ctrl-C ends it with one line."""
         try:
             return super().invoke(ctx)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, click.Abort):  # the second is Ctrl-C while something is asked
             click.echo("Stopped.", err=True)
             ctx.exit(INTERRUPTED)
 

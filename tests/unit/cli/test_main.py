@@ -95,10 +95,13 @@ def test_an_unknown_command_is_a_wrong_command() -> None:
     assert "No such command 'revok'" in result.stderr
 
 
-def test_ctrl_c_ends_it_in_one_line_with_the_shells_exit_code(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("error", [KeyboardInterrupt, click.Abort])
+def test_ctrl_c_ends_it_in_one_line_with_the_shells_exit_code(
+    monkeypatch: pytest.MonkeyPatch, error: type[BaseException]
+) -> None:
     @click.command("audit")
     def interrupted() -> None:
-        raise KeyboardInterrupt
+        raise error
 
     monkeypatch.setattr(lazy.Subcommand, "load", lambda self, package: interrupted)
 

@@ -16,6 +16,7 @@ from click.testing import CliRunner, Result
 
 from curfew.cli.plugin import plugin
 from curfew.cli.requests import deciding
+from curfew.cli.requests.output import table
 from tests.support.builders import ALICE, BOB, a_decision, a_policy, a_request, a_role
 
 FIRST_TYPED: Final = ("request", "list", "show", "approve", "deny", "cancel", "revoke", "explain", "watch")
@@ -227,6 +228,18 @@ def test_a_story_is_shown_with_the_next_step(cluster: Cluster) -> None:
 def test_a_name_that_no_object_has_never_reaches_kubectl(cluster: Cluster, name: str) -> None:
     assert curfew("show", "--", name).exit_code == 2
     assert cluster.asked == []
+
+
+def test_on_a_terminal_the_widest_columns_are_cut(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "30")
+    table(["NAME", "WHY"], [["inc-1", "x" * 100], ["inc-2", "short"]])
+
+    lines = capsys.readouterr().out.splitlines()
+    assert [len(line) for line in lines] == [10, 30, 12]
+    assert lines[1].endswith("x…")
 
 
 # --- deciding

@@ -158,7 +158,7 @@ def _complete(access: ClusterAccess, policy: str, typed: _Asked) -> _Asked:
         form = f" ({printable(offer.ticket_pattern)})" if offer.ticket_pattern else ""
         fields["ticket"] = str(click.prompt(f"Ticket{form}", err=True))
     if not has_length:
-        most = f" (at most {printable(offer.max_duration)})" if offer is not None else ""
+        most = f" (at most {printable(offer.max_duration)})" if offer is not None and offer.max_duration else ""
         fields["length"] = str(click.prompt(f"For how long{most}", default="30m", err=True))
         _length("--for", fields["length"])
     return _Asked(**fields)

@@ -87,6 +87,8 @@ def why_refused(complaint: str) -> str:
         return found[1]
     if "doesn't have a resource type" in told or "no matches for kind" in told:
         return f"{told} Curfew is not installed in this cluster: check --context, or install the chart"
+    if told.endswith("not found") and "accessrequests" in told:
+        return f"{told}; kubectl curfew list shows the requests of a namespace, and -n names another"
     if told.endswith("(Forbidden): unknown"):
         return f"{told}: you may not even look at this cluster; with --as, you may not act as that person"
     if found := re.search(_NO_RIGHT, told, re.DOTALL):

@@ -176,6 +176,10 @@ def test_a_name_in_a_command_cannot_be_another_command() -> None:
             'accessrequests.curfew.dev is forbidden: User "x" cannot list resource "accessrequests" in the namespace "shop"',
             "you have no right to list accessrequests in namespace shop; examples/role.yaml",
         ),
+        (
+            'Error from server (NotFound): accessrequests.curfew.dev "x" not found',
+            "kubectl curfew list shows the requests",
+        ),
         ("Error from server (Forbidden): unknown", "with --as, you may not act as that person"),
         ("something else", "something else"),
     ],
