@@ -49,10 +49,9 @@ def forget(name: str, people: str | None, yes: bool) -> None:
     if person is None:
         click.echo(printable(f"{name} is not known at {store.url}: it was never recorded, or was erased."), err=True)
         sys.exit(NOT_GONE)
-    if not yes:
-        click.confirm(
-            f"{printable(name)} will be {person.pseudonym} for ever, to everybody. Erase the name?", abort=True
-        )
+    asked = f"{printable(name)} will be {person.pseudonym} for ever, to everybody. Erase the name?"
+    if not yes and not click.confirm(asked):
+        raise click.ClickException("nothing was erased")
     with unreadable():
         kept_by = asyncio.run(_erase(store, person))
     for reason in kept_by:
