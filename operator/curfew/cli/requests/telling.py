@@ -10,7 +10,6 @@ from curfew.core.guidance import rules as rule_words
 from curfew.core.guidance.objects import ShownRequest
 from curfew.core.guidance.times import both_ways
 from curfew.core.guidance.waiting import due, waits_for
-from curfew.core.risk_table import MEANINGS
 
 
 def tell_request(request: ShownRequest, now: datetime) -> None:
@@ -56,6 +55,8 @@ def _if_granted_now(request: ShownRequest, now: datetime) -> datetime | None:
 
 def risks_in_words(words: Iterable[str]) -> list[str]:
     """Return each risk with its reason. A word that this version does not know is shown as it is."""
+    from curfew.core.risk_table import MEANINGS  # only here: it is large, and help needs none of it
+
     return [f"{word}: {MEANINGS[word].why}" if word in MEANINGS else word for word in words]
 
 
