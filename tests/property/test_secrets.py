@@ -171,7 +171,7 @@ def test_a_secret_that_is_read_is_written_nowhere(mark: str, failing: int) -> No
             reporting.failed(RequestKey("uid"), error, timedelta(seconds=1))
         reporting.unreadable(unreadable(mark))
         reporting.trail_changed(ok=False, reason="StoreUnavailable", message=buckets_answer(mark))
-        reporting.survey(stage.store, stage.clock.now(), stage.trail.seals)
+        reporting.survey(stage.store, stage.clock.now(), stage.trail.seals, stage.trail.is_told)
         reporting.durable(stage.log)
 
     statuses = [body.get("status") for kind in ("AccessRequest", "AccessPolicy") for body in stage.cluster.all(kind)]

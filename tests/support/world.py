@@ -366,7 +366,9 @@ def _keep_history(old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
     before, after = old.get("phase"), new.get("phase")
     if before != after and (after is None or Phase(after) not in PHASE_CHANGES[Phase(before) if before else None]):
         raise Invalid(f"phase cannot be rewound: {before} to {after}")
-    if "expiresAt" in old and new.get("expiresAt", "9") > old["expiresAt"]:
-        raise Invalid("expiresAt can never be extended or removed")
+    if "expiresAt" in old and "expiresAt" not in new:
+        raise Invalid("expiresAt cannot be removed")
+    if "expiresAt" in old and new["expiresAt"] > old["expiresAt"]:
+        raise Invalid("expiresAt can never be extended")
     if old.get("decisions", []) != new.get("decisions", [])[: len(old.get("decisions", []))]:
         raise Invalid("decisions are append-only")

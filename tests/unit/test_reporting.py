@@ -11,6 +11,7 @@ from curfew.adapters.events import Recorder
 from curfew.adapters.telemetry import Telemetry
 from curfew.api.access_policy import Mode
 from curfew.api.access_request import Phase
+from curfew.audit.record import Record
 from curfew.core.counting import TallyKey
 from curfew.core.facts import Facts
 from curfew.core.lifecycle import Event
@@ -66,6 +67,11 @@ def later(attestation: Attestation, minutes: int) -> Attestation:
     """Return the same, found later."""
     at = attestation.at + timedelta(minutes=minutes)
     return Attestation(at, attestation.evidence, attestation.sufficient, attestation.findings)
+
+
+def is_in_no_log(record: Record) -> bool:
+    """Return that the log does not hold a record."""
+    return False
 
 
 def test_a_store_that_is_proved_is_no_news_for_people(
@@ -180,11 +186,15 @@ def test_the_oldest_record_that_waits_is_the_first_of_an_outbox_and_ours(
     forged["status"] = {"outbox": [{"record": "{}", "seal": "0" * 64}]}
     store.see_request(forged)
 
-    reporting.survey(store, NOON + timedelta(minutes=10), seals)
+    reporting.survey(store, NOON + timedelta(minutes=10), seals, is_in_no_log)
     assert figure(telemetry, "outbox_records") == 5
     assert figure(telemetry, "outbox_oldest_seconds") == 7 * 60
 
-    reporting.survey(Store(), NOON + timedelta(minutes=10), None)
+    reporting.survey(store, NOON + timedelta(minutes=10), seals, lambda _: True)
+    assert figure(telemetry, "outbox_records") == 1  # only what is forged is in no log
+    assert figure(telemetry, "outbox_oldest_seconds") == 0
+
+    reporting.survey(Store(), NOON + timedelta(minutes=10), None, is_in_no_log)
     assert figure(telemetry, "outbox_oldest_seconds") == 0
 
 
@@ -205,13 +215,13 @@ def test_the_oldest_request_that_waits_for_people_is_shown_by_policy(
             body["status"] = {"phase": phase, "terms": TERMS}
         store.see_request(body)
 
-    reporting.survey(store, NOON + timedelta(minutes=10), None)
+    reporting.survey(store, NOON + timedelta(minutes=10), None, is_in_no_log)
     assert figure(telemetry, "pending_oldest_seconds", **DEBUG) == 600
     assert figure(telemetry, "requests", **DEBUG, phase="Pending") == 2
     assert figure(telemetry, "requests", namespace="other", policy="other", phase="New") == 1
     assert figure(telemetry, "requests", namespace="payments", policy="nonsense", phase="New") is None
 
-    reporting.survey(Store(), NOON + timedelta(minutes=10), None)
+    reporting.survey(Store(), NOON + timedelta(minutes=10), None, is_in_no_log)
     assert figure(telemetry, "pending_oldest_seconds", **DEBUG) is None
 
 
@@ -221,7 +231,7 @@ def test_what_people_do_under_a_policy_is_counted_from_nothing(reporting: Report
     store.policies.see(of_uid(a_policy(approval={"mode": "Review", "stages": stages}), "uid-debug"))
     store.policies.see(of_uid(a_policy("automatic", approval={"mode": "Automatic"}), "uid-automatic"))
 
-    reporting.survey(store, NOON, None)
+    reporting.survey(store, NOON, None, is_in_no_log)
     assert figure(telemetry, "time_to_first_review_seconds_count", **DEBUG) == 0
     assert figure(telemetry, "time_to_decision_seconds_count", **DEBUG) == 0
     assert figure(telemetry, "time_to_stage_seconds_count", **DEBUG, stage="security") == 0

@@ -9,6 +9,7 @@ from typing import Any, cast
 import kopf
 import pytest
 
+from curfew.ports import ClusterError
 from curfew.processes.operator import watching
 from curfew.processes.operator.app import Operator
 
@@ -19,20 +20,24 @@ class FailingOperator(Operator):
     """An operator whose watches fail, as often as is asked for."""
 
     def __init__(self, failures: int) -> None:
-        async def done(what: str, result: Any = None) -> Any:
+        async def done(what: str) -> None:
             self.told.append(what)
-            return result
 
         self.told: list[str] = []
+        self.missing: list[str] = []  # once everything was listed
         self.failures = failures
         parts = SimpleNamespace(
             clock=SimpleNamespace(now=lambda: datetime.now(UTC)),
-            cluster=SimpleNamespace(missing_kinds=functools.partial(done, "kinds", [])),
+            cluster=SimpleNamespace(missing_kinds=self._missing_kinds),
             lister=SimpleNamespace(relist=functools.partial(done, "list")),
             known=SimpleNamespace(requests=list),
             roles=SimpleNamespace(run=asyncio.Event().wait),
         )
         super().__init__(cast(Any, parts))
+
+    async def _missing_kinds(self) -> list[str]:
+        self.told.append("kinds")
+        return self.missing if "list" in self.told else []
 
     async def _run_kopf(self) -> None:
         self.told.append("watch")
@@ -44,7 +49,15 @@ class FailingOperator(Operator):
 async def test_after_a_defect_everything_is_listed_and_watched_again() -> None:
     operator = FailingOperator(failures=2)
     await operator._watch()
-    assert operator.told == ["kinds", "list", "watch", "list", "watch", "list", "watch"]
+    assert operator.told == ["kinds", "list", "watch"] * 3
+
+
+async def test_when_the_kinds_are_gone_the_process_ends_to_begin_anew() -> None:
+    operator = FailingOperator(failures=1)
+    operator.missing = ["accessrequests.curfew.dev"]
+    with pytest.raises(ClusterError, match=r"does not know accessrequests\.curfew\.dev"):
+        await operator._watch()
+    assert operator.told == ["kinds", "list", "watch", "kinds"]
 
 
 async def test_when_asked_to_stop_a_defect_is_only_logged() -> None:

@@ -137,7 +137,7 @@ PATCHES = [
         "a merge patch removes the deadline",
         pending,
         lambda s: merge_status(s, BOB, {"decideBy": None, **also([], OWN)}),
-        schema("decideBy, decidedAt, startsAt, endReason, grant cannot be removed"),
+        schema("startsAt, grantedAt, endedAt, endReason, grant cannot be removed"),
         lambda s: merge_status(s, BOB, also([], OWN)),
     ),
     Attack(
@@ -281,7 +281,7 @@ REPLACEMENTS = [
         lambda s: replace_status(
             s, BOB, s.changed(lambda r: r.update(status={"phase": "Pending", "decisions": [OWN]}))
         ),
-        schema("decideBy, decidedAt, startsAt, endReason, grant cannot be removed"),
+        schema("startsAt, grantedAt, endedAt, endReason, grant cannot be removed"),
         put_decision,
     ),
     Attack(

@@ -261,7 +261,7 @@ CHANGING = [
         "a later end is written into the status",
         lambda stage: stage.in_phase("Active"),
         lambda s: merge_status(s, THIEF, {"expiresAt": "2031-01-01T00:00:00Z"}),
-        Refusal(422, ("expiresAt can never be extended or removed",)),
+        Refusal(422, ("expiresAt can never be extended",)),
         lambda s: merge_status(s, THIEF, {"expiresAt": "2029-06-01T00:00:00Z"}),
     ),
 ]

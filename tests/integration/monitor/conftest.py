@@ -16,6 +16,7 @@ from tests.integration.installed import SYSTEM, Installed
 from tests.integration.monitor.sessions import Sessions
 from tests.integration.operator.evidence import Evidence, read_evidence
 from tests.integration.operator.stage import a_stage
+from tests.integration.operator.story_of_metrics import await_nothing_is_collected
 from tests.support.api import MERGE, succeed
 from tests.support.monitor_process import MonitorProcess
 from tests.support.operator_process import OperatorProcess
@@ -153,6 +154,7 @@ def operator(
     if "cluster" not in vars(request.module):
         request.getfixturevalue("pair").stop()
     _forget_the_last_log(cluster)
+    await_nothing_is_collected(cluster)
     process = _started(_new_operator(cluster, tmp_path_factory))
     try:
         yield process

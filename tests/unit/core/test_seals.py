@@ -13,7 +13,7 @@ from curfew.audit.event_type import OcsfClass
 from curfew.audit.events import EVENTS
 from curfew.audit.record import CURFEW, Entity, Record, Story, make_record
 from curfew.core.seals import OUTBOX_ROOM, SEALED, SealRefused, Seals
-from curfew.processes.operator.survey import take_survey
+from curfew.processes.operator.survey import Survey, take_survey
 from tests.support.builders import ALICE, BOB, CAROL, DAVE, NOON, a_decision, a_policy, a_role
 from tests.support.ocsf import validate
 from tests.support.stage import Stage, active, pending
@@ -191,6 +191,11 @@ async def test_no_entry_outlives_the_key_that_sealed_it(is_durable: bool) -> Non
     assert stage.events(uid) == ["request.created", "request.accepted"]
 
 
+def survey(stage: Stage) -> Survey:
+    """Return what the metrics show."""
+    return take_survey(stage.store, stage.clock.now(), stage.trail.seals, stage.trail.is_told)
+
+
 async def test_what_is_in_the_log_leaves_a_status_with_the_next_change() -> None:
     """And until then the condition is true of it."""
     stage = Stage()
@@ -198,7 +203,12 @@ async def test_what_is_in_the_log_leaves_a_status_with_the_next_change() -> None
     version = stage.cluster.all("AccessRequest")[0]["metadata"]["resourceVersion"]
     assert stage.events(uid) == ["request.created", "request.accepted"]
     assert (stage.condition("Recorded")["status"], stage.condition("Recorded")["reason"]) == ("True", "Sealed")
-    assert take_survey(stage.store, stage.clock.now(), stage.trail.seals).outbox == 0
+    assert survey(stage).outbox == 0
+    stage.store.memories.settled(uid, "")  # nobody has looked at this version since the records became durable
+    assert survey(stage).outbox == 0
+    stage.trail.is_open = False
+    assert survey(stage).outbox == 2
+    stage.trail.is_open = True
 
     stage.look_at_all_requests()
     await stage.settle()

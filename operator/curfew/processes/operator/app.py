@@ -161,9 +161,13 @@ class Operator:
                 log.info("watching anew")
 
     async def _begin_watching_again(self) -> None:
-        """After a defect ended the watching, list what was not seen meanwhile."""
+        """After a defect ended the watching, list what was not seen meanwhile.
+
+        Raise `ClusterError` if a kind is gone: the process is started anew, and is not ready until its log's advice is heeded.
+        """
         self._heed_signals()
         await asyncio.sleep(WATCH_AGAIN_SECONDS)
+        _refuse(await insist("look for the custom resources", self._parts.cluster.missing_kinds))
         await insist("list what there is", self._parts.lister.relist)
 
     async def _watch_once(self) -> None:
@@ -201,11 +205,7 @@ class Operator:
                 task.cancel()
 
     async def _find_kinds(self) -> None:
-        missing = await self._parts.cluster.missing_kinds()
-        if missing:
-            raise ClusterError(
-                f"the API server does not know {' and '.join(missing)}; install Curfew's chart, or apply the files in crds/"
-            )
+        _refuse(await self._parts.cluster.missing_kinds())
 
     async def _keep_relisting(self) -> None:
         """List everything at intervals, and at once if the API server's state may have gone back (promise P1)."""
@@ -251,7 +251,7 @@ class Operator:
         parts = self._parts
         while True:
             self._pulse = parts.clock.now()
-            parts.reporting.survey(parts.known, self._pulse, parts.trail.seals)
+            parts.reporting.survey(parts.known, self._pulse, parts.trail.seals, parts.trail.is_told)
             parts.telemetry.set_leader(leads=parts.election.leads)
             if not parts.election.is_in_office:
                 parts.reporting.reads_along(parts.trail.unread)
@@ -299,6 +299,14 @@ class Operator:
 
     def _synced(self) -> str:
         return "everything is listed and watched" if self._parts.known.is_synced else "not everything is listed yet"
+
+
+def _refuse(missing: Collection[str]) -> None:
+    """Raise `ClusterError` if kinds are missing."""
+    if missing:
+        raise ClusterError(
+            f"the API server does not know {' and '.join(missing)}; install Curfew's chart, or apply the files in crds/"
+        )
 
 
 class _AllTasks(Collection[asyncio.Task[object]]):

@@ -1,6 +1,6 @@
 """Reports what happened: Events for people, metrics for machines, one log line each. Never the audit trail (promise P11)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 import structlog
@@ -240,16 +240,16 @@ class Reporting:
             log.info("this replica could not take over the log now", problem=problem)
         self._unread = problem
 
-    def survey(self, store: Store, now: datetime, seals: Seals | None) -> None:
+    def survey(self, store: Store, now: datetime, seals: Seals | None, is_told: Callable[[Record], bool]) -> None:
         """Set the metrics that describe the whole state: phases, access past its end, records that wait for the trail.
 
-        `seals` shows which records in a status are ours; None while the seals are not known.
+        The arguments are those of `take_survey`.
         """
         for policy in store.policies.all():
             if policy.spec.approval.mode is Mode.REVIEW:
                 stages = [stage.name for stage in policy.spec.approval.stages]
                 self._telemetry.expect(policy.metadata.namespace, policy.metadata.name, stages)
-        found = take_survey(store, now, seals)
+        found = take_survey(store, now, seals, is_told)
         self._telemetry.set_phases(found.phases)
         self._telemetry.set_pending(found.pending)
         self._telemetry.set_locks(store.locks.in_force(now), known=store.locks.state.ok)

@@ -1,11 +1,12 @@
 """The numbers that describe the whole state, counted in one pass: it is taken every few seconds, of 50,000 requests too."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from curfew.api.access_request import Phase
+from curfew.audit.record import Record
 from curfew.core.response_times import waits_since
 from curfew.core.seals import Seals
 from curfew.processes.operator.known import Store
@@ -25,8 +26,11 @@ class Survey:
     oldest: float  # seconds since the oldest of these
 
 
-def take_survey(store: Store, now: datetime, seals: Seals | None) -> Survey:
-    """Count. `seals` shows which records in a status are ours; None while the seals are not known."""
+def take_survey(store: Store, now: datetime, seals: Seals | None, is_told: Callable[[Record], bool]) -> Survey:
+    """Count. `seals` shows which records in a status are ours; None while the seals are not known.
+
+    `is_told` returns whether the log holds a record: it leaves the status only with the next change.
+    """
     policies = {(policy.metadata.namespace, policy.metadata.name) for policy in store.policies.all()}
     phases: Counter[tuple[tuple[str, str], Phase | None]] = Counter()
     since: dict[tuple[str, str], datetime] = {}
@@ -45,10 +49,10 @@ def take_survey(store: Store, now: datetime, seals: Seals | None) -> Survey:
         elif phase is Phase.ACTIVE and status.expires_at is not None and status.expires_at < now:
             late += 1
         if status.outbox and store.memories.of(metadata.uid).settled_version != metadata.resource_version:
-            outbox += len(status.outbox)
-            if seals is not None:  # the first is the oldest
-                opened = seals.open(request.metadata.uid, status.outbox[:1])
-                oldest = min([oldest, *(record.at for record in opened.records)])
+            records = seals.open(metadata.uid, status.outbox).records if seals is not None else ()
+            waiting = [record.at for record in records if not is_told(record)]
+            outbox += len(status.outbox) - len(records) + len(waiting)
+            oldest = min([oldest, *waiting])
     past = sum(1 for b in store.bindings().values() if b.expires_at is None or b.expires_at < now)
     return Survey(
         phases={(*policy, str(phase or "New")): number for (policy, phase), number in phases.items()},
