@@ -87,7 +87,7 @@ def grant(facts: Facts) -> Step | None:
         return _note_reviews(facts)  # the announcement does not tell what became of a decision
     if (waits := waits_for(facts)) is not None:
         return _announce_ahead(facts) or _wait_approved(facts, waits)
-    if facts.handed_over is not None:
+    if facts.handed_over is not None and not may_go_unrecorded(facts):
         return None  # it is on its way to the log, and everything is judged again before the binding is made
     if (step := _judge(facts, checks.ANNOUNCEMENT)) is not None:
         return step
@@ -118,8 +118,14 @@ def _announce_ahead(facts: Facts) -> Step | None:
 
 
 def _announce_in_status(facts: Facts) -> Step:
-    """Announce a broken glass in the request's status, sealed, because the log cannot be written (decision 0071)."""
-    intended = announcing.intended(facts, *window(facts.request, facts.now))
+    """Announce a broken glass in the request's status, sealed, because the log cannot be written (decision 0071).
+
+    An announcement that is on its way to the log already has fixed the window: that is the one which the log will hold.
+    """
+    told = facts.handed_over
+    starts, ends = (told.starts_at, told.expires_at) if told is not None else (None, None)
+    fixed = (starts, ends) if starts is not None and ends is not None else window(facts.request, facts.now)
+    intended = announcing.intended(facts, *fixed)
     if facts.request.status.phase is not Phase.PENDING:
         return Step(act=Patch({}, outbox=with_new(facts, (intended,))))
     message = f"the glass was broken, and the grant does not wait for the log: {facts.trail.message}"

@@ -4,9 +4,11 @@ from typing import Any
 
 import pytest
 
+from curfew.api.times import parse_time
+from curfew.audit.record import Story
 from curfew.core.facts import EnforcementState
-from tests.support.builders import ALICE, NOON, a_decision, a_policy
-from tests.support.stage import Stage, active, pending
+from tests.support.builders import ALICE, NOON, a_decision, a_policy, a_request
+from tests.support.stage import FakeTrail, Stage, active, pending
 
 GRANT: dict[str, Any] = {"approval": {"mode": "BreakGlass", "whenNotRecorded": "Grant"}}
 
@@ -51,6 +53,29 @@ async def test_its_records_are_first_in_the_log_later_and_in_order() -> None:
     ]
     assert stage.phase() == "Active"
     assert stage.condition("Recorded")["status"] == "True"
+
+
+async def test_a_glass_that_shows_that_the_log_is_away_does_not_wait_for_it() -> None:
+    """Nobody knew when it was announced. The log gets that announcement later, and the binding keeps to its window."""
+    stage = Stage(policy=a_policy(**GRANT))
+    stage.cluster.apply(a_request())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(FakeTrail, "flush", lambda trail: set())
+        await stage.settle()
+    assert (stage.phase(), stage.bindings()) == ("Pending", [])
+    stage.clock.advance(seconds=3)
+    stage.trail.ok = False
+    stage.look_at_all_requests()
+    await stage.settle()
+
+    (before,) = stage.bindings()
+    assert (stage.phase(), before["metadata"]["annotations"]["curfew.dev/receipt"]) == ("Active", "not-recorded")
+
+    await log_is_back(stage)
+    assert (stage.phase(), stage.bindings()) == ("Active", [before])
+    assert stage.events().count("grant.intended") == 1
+    told = Story.of(next(record for record in stage.log if record.event == "grant.intended"))
+    assert (told.starts_at, told.expires_at) == (NOON, parse_time(stage.cluster.status("inc-4711")["expiresAt"]))
 
 
 @pytest.mark.parametrize("how", ["time", "Cancel"])
