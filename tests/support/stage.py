@@ -151,6 +151,13 @@ class FakeTrail:
             place_of(record) or RequestKey(record.subject) for record in records if not is_about_lock(record)
         }
 
+    def takes_in(self, *records: Record) -> None:
+        """Take in what another process has appended. What was queued here and is not in the log is left out of it."""
+        for record in records:
+            self._index[record.id] = len(self.log)
+            self.log.append(record)
+        self._queued.clear()
+
     def _fold(self) -> dict[str, Record]:
         stories: dict[str, Record] = {}
         for record in self.log:

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from curfew.audit.carried import cut
-from curfew.audit.record import Record
+from curfew.audit.record import Record, make_record
 from curfew.audit.segment import Head, seal
 from curfew.core.counting import OWN_RECORDS, TallyKey
 from curfew.core.enforcement_records import lost
@@ -62,6 +62,17 @@ def test_the_last_milestone_is_the_one_that_is_shown() -> None:
 
     assert teacher.memory.open.stories()["uid-0001"] == cut(activated)
     assert teacher.memory.open.intent("uid-0001") == cut(intended)
+
+
+def test_what_a_closed_story_takes_no_more_waits_for_nothing() -> None:
+    """It would stay in a status for a day, and the request with it."""
+    teacher, story = Teacher(), a_story()
+    closed = make_record("request.closed", at=START, actor="curfew", message="it is over", story=story)
+    teacher.teach([a_record(1, event="request.accepted"), closed])
+
+    assert teacher.memory.is_told(a_record(2, event="review.denied"))
+    assert not teacher.memory.is_told(a_record(3, event="review.refused"))
+    assert not teacher.memory.is_told(a_record(4, event="review.denied", story=a_story("another")))
 
 
 def test_a_policy_is_remembered_as_it_was_told_last_until_it_is_deleted() -> None:

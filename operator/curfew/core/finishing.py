@@ -4,6 +4,7 @@ The log may hold the end while the status does not show it. So nothing else beco
 end that it told, and another process finds that end in the log.
 """
 
+from dataclasses import replace
 from datetime import timedelta
 
 from curfew.api.access_request import Phase
@@ -21,12 +22,16 @@ _IN_THE_LOG = "the log holds its end"
 
 
 def finish(facts: Facts) -> Step | None:
-    """Show the end that this process told the log, and no other."""
+    """Show the end that this process told the log, and no other but one that the log holds instead (decision 0102)."""
     told = facts.told_end
     if told is None or facts.request.status.phase in lifecycle.FINAL:
         return None
     if facts.is_gone and facts.story_closed:
         return Step(act=Forget())
+    if facts.story_closed and not told.ids <= facts.durable:  # another process was first: the log takes no other end
+        recorded = finish_recorded(replace(facts, told_end=None))
+        if recorded is not None:
+            return recorded
     step = transition(
         facts, told.event, reason=told.reason, detail=told.detail, ended_at=told.ended_at, active=told.active
     )

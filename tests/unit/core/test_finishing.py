@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 
 from curfew.api.times import parse_time
-from tests.support.builders import ALICE, BOB, CAROL, a_decision, a_role
+from curfew.audit.record import CURFEW, Story, make_record
+from tests.support.builders import ALICE, BOB, CAROL, NOON, a_decision, a_role
 from tests.support.stage import FakeTrail, Stage, active, pending
 from tests.support.world import FailurePlan
 
@@ -89,6 +91,28 @@ async def test_the_end_that_was_told_is_the_end(restarts: bool) -> None:
     assert (stage.phase(), stage.cluster.status("inc-4711")["endReason"]) == ("Failed", "TermsChanged")
     assert stage.cluster.bindings_made == []
     assert stage.events(uid)[-3:] == ["review.submitted", "grant.activation_failed", "request.closed"]
+
+
+async def test_an_end_that_another_process_told_first_is_the_end() -> None:
+    """Its segment came late. The log takes no other end, so no status shows one (decision 0102)."""
+    stage = Stage()
+    uid = await pending(stage)
+    with slow_log():
+        stage.cluster.decide("inc-4711", a_decision(BOB, "Deny"))
+        await stage.settle()
+        assert stage.phase() == "Pending"
+        told = replace(Story.of(stage.log[-1]), ended_at=stage.clock.now(), end_reason="CancelledByRequester")
+        stage.trail.takes_in(
+            make_record("request.cancelled", at=NOON, actor=ALICE, message="alice cancelled it", story=told),
+            make_record(
+                "request.closed", at=NOON, actor=CURFEW, message="it is over", story=told, detail={"phase": "Cancelled"}
+            ),
+        )
+        await look(stage)
+
+    assert (stage.phase(), stage.cluster.status("inc-4711")["endReason"]) == ("Cancelled", "CancelledByRequester")
+    assert stage.cluster.status("inc-4711")["outbox"] == []
+    assert (stage.events(uid)[-1], stage.store.request(uid)) == ("request.closed", None)
 
 
 @pytest.mark.parametrize("removed_by", [CAROL, None])

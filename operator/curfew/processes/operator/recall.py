@@ -116,11 +116,12 @@ class Recall(Memory):
         """Whether the log holds a record that is to be written once, as far as can be known.
 
         A record old enough to be forgotten counts as written, unless its story is open and all its records are known.
-        A record that was not written keeps waiting, and nothing is forgotten during a time without a segment.
+        A record that was not written keeps waiting, and nothing is forgotten during a time without a segment. A record that
+        a closed story takes no more waits for nothing.
         """
         before = self.forgotten_before
         is_forgettable = before is not None and record.at < before + SKEW and not self.open.knows_all(record.subject)
-        return is_forgettable or self.receipt(record.id) is not None
+        return is_forgettable or self.is_settled(record)
 
     def is_over(self, uid: str, created: datetime) -> bool:
         """Whether the log shows the story of a request created at `created`, by the API server's clock, as closed.
