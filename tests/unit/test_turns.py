@@ -3,7 +3,7 @@
 from itertools import count
 
 from curfew.core.keys import RequestKey
-from curfew.processes.operator.turns import AT_ONCE, SHOWS_BELOW, SHOWS_ONCE_IN, Line, Turns
+from curfew.processes.operator.turns import AT_ONCE, EACH, SHOWS_BELOW, SHOWS_ONCE_IN, Line, Turns
 
 
 def waiting(turns: Turns, number: int, *, only_shows: bool) -> None:
@@ -59,6 +59,22 @@ def test_what_only_shows_something_has_its_share_while_others_wait() -> None:
         later += some
 
     assert shows(later) == 10
+
+
+def test_a_flood_of_one_person_leaves_a_turn_to_what_others_wait_to_see() -> None:
+    """Whoever floods delays only what they wait to see themselves."""
+    turns = Turns()
+    for n in range(2 * EACH):
+        turns.join(RequestKey(f"flood-{n}"), "mallory@example.com")
+    assert len(begin_all(turns)) == EACH
+    waiting(turns, 3, only_shows=True)
+
+    assert shows(begin_all(turns)) == 1
+    turns.end("shows-0@example.com")
+    assert begin_all(turns) == ["shows-1@example.com"]
+    turns.end("mallory@example.com")
+    turns.end("shows-1@example.com")
+    assert begin_all(turns) == ["mallory@example.com", "shows-2@example.com"]
 
 
 def test_who_leaves_a_line_leaves_nothing_behind() -> None:

@@ -17,8 +17,8 @@ AT_ONCE = 32
 EACH = 8
 """How many turns one person may have at a time, so that there is always a turn left for somebody else."""
 
-SHOWS_BELOW = 8
-"""A key that only shows what is done has its turn if fewer turns than that are under way. More would not be faster."""
+SHOWS_BELOW = EACH + 1
+"""A key that only shows what is done has its turn if fewer turns are under way: one person alone cannot take them all."""
 
 SHOWS_ONCE_IN = 16
 """One of so many turns goes to such a key in any case: nobody waits for ever to see what is done."""
