@@ -11,7 +11,7 @@ import pytest
 
 from curfew.ports import ClusterError
 from curfew.processes.operator import watching
-from curfew.processes.operator.app import Operator
+from curfew.processes.operator.app import WATCH_TRIES, WATCHED_WELL_SECONDS, Operator
 
 pytestmark = pytest.mark.looptime(start=0)
 
@@ -19,13 +19,14 @@ pytestmark = pytest.mark.looptime(start=0)
 class FailingOperator(Operator):
     """An operator whose watches fail, as often as is asked for."""
 
-    def __init__(self, failures: int) -> None:
+    def __init__(self, failures: int, after: float = 0) -> None:
         async def done(what: str) -> None:
             self.told.append(what)
 
         self.told: list[str] = []
         self.missing: list[str] = []  # once everything was listed
         self.failures = failures
+        self.after = after  # seconds
         parts = SimpleNamespace(
             clock=SimpleNamespace(now=lambda: datetime.now(UTC)),
             cluster=SimpleNamespace(missing_kinds=self._missing_kinds),
@@ -43,13 +44,28 @@ class FailingOperator(Operator):
         self.told.append("watch")
         if self.failures > 0:
             self.failures -= 1
+            await asyncio.sleep(self.after)
             raise RuntimeError("Connection closed.")
+        self._supervisor.stop.set()
 
 
 async def test_after_a_defect_everything_is_listed_and_watched_again() -> None:
     operator = FailingOperator(failures=2)
     await operator._watch()
     assert operator.told == ["kinds", "list", "watch"] * 3
+
+
+async def test_a_defect_that_lasts_ends_the_process() -> None:
+    operator = FailingOperator(failures=100)
+    with pytest.raises(ExceptionGroup):
+        await operator._watch()
+    assert operator.told.count("watch") == WATCH_TRIES
+
+
+async def test_defects_far_apart_do_not_end_it() -> None:
+    operator = FailingOperator(failures=3 * WATCH_TRIES, after=WATCHED_WELL_SECONDS)
+    await operator._watch()
+    assert operator.told.count("watch") == 3 * WATCH_TRIES + 1
 
 
 async def test_when_the_kinds_are_gone_the_process_ends_to_begin_anew() -> None:

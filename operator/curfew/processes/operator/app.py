@@ -37,6 +37,12 @@ TOLD_WITHIN = timedelta(seconds=30)
 WATCH_AGAIN_SECONDS = 1.0
 """How soon everything is listed and watched again after a defect ended the watching."""
 
+WATCH_TRIES = 5
+"""How often in a row that is tried before the process ends, and everybody sees it."""
+
+WATCHED_WELL_SECONDS = 60.0
+"""How long the watching has to last to count as mended."""
+
 SURVEY_SECONDS = 5.0
 """How often the metrics that describe the whole state are set."""
 
@@ -65,7 +71,7 @@ class Operator:
         log.info("stopped")
 
     def _heed_signals(self) -> None:
-        """Stop when the process is asked to. Kopf takes this over while it runs."""
+        """Stop when the process is asked to."""
         loop = asyncio.get_running_loop()
         for signal_ in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(signal_, self._supervisor.stop.set)
@@ -146,26 +152,27 @@ class Operator:
         gc.freeze()
         gc.set_threshold(2000, 50, 1000)
         log.info("everything is listed", requests=len(tuple(self._parts.known.requests())))
+        loop, failures = asyncio.get_running_loop(), 0
         while not self._supervisor.stop.is_set():
             self._watch_anew.clear()
+            began = loop.time()
             try:
                 await self._watch_once()
-            except Exception:  # a defect of Kopf or aiohttp must end nothing that ends access (promises P1 and P11)
+            except Exception:  # a passing defect of Kopf or aiohttp must not end what ends access (promises P1 and P11)
+                failures = failures + 1 if loop.time() - began < WATCHED_WELL_SECONDS else 1
+                if failures == WATCH_TRIES:
+                    raise
                 log.exception("watching failed", again_in=WATCH_AGAIN_SECONDS)
                 if not self._supervisor.stop.is_set():
                     await self._begin_watching_again()
-                continue
-            if not self._watch_anew.is_set():
-                self._supervisor.stop.set()  # Kopf took over the signals to the process, and was asked to stop
             else:
-                log.info("watching anew")
+                log.info("watching ended", again=not self._supervisor.stop.is_set())
 
     async def _begin_watching_again(self) -> None:
         """After a defect ended the watching, list what was not seen meanwhile.
 
         Raise `ClusterError` if a kind is gone: the process is started anew, and is not ready until its log's advice is heeded.
         """
-        self._heed_signals()
         await asyncio.sleep(WATCH_AGAIN_SECONDS)
         _refuse(await insist("look for the custom resources", self._parts.cluster.missing_kinds))
         await insist("list what there is", self._parts.lister.relist)
@@ -178,6 +185,8 @@ class Operator:
                 await self._run_kopf()
             finally:
                 roles.cancel()
+        if not self._supervisor.stop.is_set() and not self._watch_anew.is_set():
+            raise RuntimeError("Kopf has ended by itself")
 
     async def _run_kopf(self) -> None:
         parts = self._parts
@@ -199,6 +208,7 @@ class Operator:
         try:
             with watching.handing_over(handlers):
                 tasks = await kopf.spawn_tasks(registry=registry, settings=settings, clusterwide=True, stop_flag=end)
+            self._heed_signals()  # Kopf has just taken them over, and would lose them once it winds down
             await kopf.run_tasks(tasks, ignored=_AllTasks())
         finally:
             for task in waiting:
