@@ -87,14 +87,35 @@ async def test_kopf_starts_its_watches_with_our_way(monkeypatch: pytest.MonkeyPa
     handlers = {(REQUESTS.group, REQUESTS.version, REQUESTS.plural): seen.append}
     end, registry, settings = asyncio.Event(), kopf.OperatorRegistry(), kopf.OperatorSettings()
     watching.configure(settings)
-    with watching.handing_over(handlers):
-        tasks = await kopf.spawn_tasks(registry=registry, settings=settings, clusterwide=True, stop_flag=end)
+    tasks = await watching.start(registry, settings, handlers, end)
     end.set()
     await kopf.run_tasks(tasks)
 
     await taken[0](resource=REQUESTS, raw_event={"type": "ADDED", "object": {}})
     assert seen == [{"type": "ADDED", "object": {}}]
     assert processing.process_resource_event is process_resource_event  # as it was
+
+
+async def test_kopf_starts_for_a_user_without_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a pod the user is a number that /etc/passwd does not have, and no variable names it."""
+    for name in ("POD_ID", "LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+
+    def nobody(uid: int) -> NoReturn:
+        raise KeyError(f"getpwuid(): uid not found: {uid}")
+
+    async def orchestrator(**_: Any) -> None:
+        """Watch nothing."""
+
+    monkeypatch.setattr("pwd.getpwuid", nobody)
+    monkeypatch.setattr(orchestration, "orchestrator", orchestrator)
+    end, settings = asyncio.Event(), kopf.OperatorSettings()
+    watching.configure(settings)
+
+    tasks = await watching.start(kopf.OperatorRegistry(), settings, {}, end)
+
+    end.set()
+    await kopf.run_tasks(tasks)
 
 
 def _body() -> dict[str, Any]:

@@ -206,8 +206,7 @@ class Operator:
         for task in waiting:
             task.add_done_callback(lambda _: end.set())
         try:
-            with watching.handing_over(handlers):
-                tasks = await kopf.spawn_tasks(registry=registry, settings=settings, clusterwide=True, stop_flag=end)
+            tasks = await watching.start(registry, settings, handlers, end)
             self._heed_signals()  # Kopf has just taken them over, and would lose them once it winds down
             await kopf.run_tasks(tasks, ignored=_AllTasks())
         finally:

@@ -22,6 +22,7 @@ def _absent(name: str) -> Iterator[None]:
 
 with _absent("kubernetes"):
     import kopf as kopf
+    from kopf._core.engines.peering import Identity as Identity
     from kopf._core.reactor import processing as processing
 
-__all__ = ["kopf", "processing"]
+__all__ = ["Identity", "kopf", "processing"]

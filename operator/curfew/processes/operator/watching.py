@@ -4,9 +4,10 @@ Kopf is only the watcher: no annotations, no finalizers, no daemons, no retries 
 handler is left out (`handing_over`).
 """
 
+import asyncio
 import itertools
 import random
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Coroutine, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,7 +16,7 @@ import structlog
 from curfew.api import names
 from curfew.core.keys import Key, RequestKey
 from curfew.processes.operator.known import Store, is_closed
-from curfew.processes.operator.kopf_alone import kopf, processing
+from curfew.processes.operator.kopf_alone import Identity, kopf, processing
 from curfew.processes.operator.unreadable import Unreadable
 
 log = structlog.get_logger("curfew")
@@ -100,6 +101,18 @@ def handing_over(handlers: Handlers) -> Iterator[None]:
         yield
     finally:
         module[name] = before
+
+
+async def start(
+    registry: kopf.OperatorRegistry, settings: kopf.OperatorSettings, handlers: Handlers, end: asyncio.Event
+) -> Collection[asyncio.Task[Any]]:
+    """Start Kopf, which hands what it sees to our handlers, and return its tasks. They wind down when `end` is set."""
+    # Kopf would make itself a name from the user's, and end where the user is a number that has no name, as in most pods.
+    me = Identity("curfew")
+    with handing_over(handlers):
+        return await kopf.spawn_tasks(
+            registry=registry, settings=settings, identity=me, clusterwide=True, stop_flag=end
+        )
 
 
 def configure(settings: kopf.OperatorSettings) -> None:
