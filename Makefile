@@ -10,8 +10,11 @@ PYTHON ?=
 KEEP ?=
 # s3, or file where the S3 server cannot be had.
 STORE ?=
+# The image to build on, if not the public one, and the archive to write, if not in dist/.
+BASE ?=
+TO ?=
 
-.PHONY: help venv demo quick test soak chaos bench up down check generate runtime clean
+.PHONY: help venv demo quick test soak chaos bench up down check generate image runtime clean
 
 help: ## List the commands
 	@echo "Curfew: just-in-time access for Kubernetes. Commands:"
@@ -51,6 +54,9 @@ down: runtime ## Stop them
 
 generate: venv ## Write the files that are made from the code
 	$(BIN)/python -m tools.generate
+
+image: venv ## Build the container image as an OCI archive in dist/, the same each time (BASE=IMAGE, TO=FILE)
+	@$(BIN)/python -m tools.image build $(if $(BASE),--base $(BASE)) $(if $(TO),--to $(TO))
 
 venv: ## Make the Python environment .venv, if it is not there or is old
 	@tools/venv.sh $(PYTHON)
