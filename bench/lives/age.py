@@ -28,8 +28,11 @@ AT_ONCE: Final = 24
 IDLE_SECONDS: Final = 30.0
 """How long it is looked at when nothing happens."""
 
-AT_REST: Final = 0.1
-"""The share of a core below which it has come to rest after its start."""
+AT_REST: Final = 0.03
+"""The share of a core below which it is at rest. After its start it reads the names of the finished requests, page by page."""
+
+RESTED_SECONDS: Final = 10.0
+"""How long that has to hold: it looks at everything every few seconds."""
 
 LIFE: Final = timedelta(hours=1)
 DUE: Final = timedelta(seconds=2)
@@ -124,8 +127,8 @@ async def _at_rest(contender: Curfew) -> Mapping[str, float]:
     (pid,) = contender.pids()
     while True:
         before = taken_by(pid)
-        await asyncio.sleep(1)
-        if taken_by(pid) - before < AT_REST:
+        await asyncio.sleep(RESTED_SECONDS)
+        if taken_by(pid) - before < AT_REST * RESTED_SECONDS:
             break
     before = taken_by(pid)
     await asyncio.sleep(IDLE_SECONDS)

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from curfew.api.access_lock import AccessLock
@@ -20,6 +19,7 @@ from curfew.core.unrecorded import sealed_announcement
 from curfew.ports import Clock, Cluster, StoreError
 from curfew.processes.operator.counting import Counting
 from curfew.processes.operator.known import Store
+from curfew.processes.operator.outboxes import open_outbox
 from curfew.processes.operator.ports import Names, TrailPort
 from curfew.processes.operator.rights import RightsReader
 from curfew.processes.operator.roles import RoleReader
@@ -132,7 +132,7 @@ class Gatherer:
         role_changing_since = changing_since(request, seen, memory.role_changing_since, now)
         if role_changing_since != memory.role_changing_since:
             self._store.memories.role_changing(uid, role_changing_since)
-        outbox = self._open_outbox(request)
+        outbox = open_outbox(request, self._store.memories, self._trail.seals, self._trail.is_told)
         is_new = request.status.phase is None
         return Facts(
             now=now,
@@ -173,22 +173,6 @@ class Gatherer:
         """Return a lock that covers the request or its binding, or None."""
         found = self._store.locks.over_request(request, now)
         return found if found is not None or binding is None else self._store.locks.over_binding(binding, now)
-
-    def _open_outbox(self, request: AccessRequest) -> Outbox | None:
-        """Return what is in the outbox of a request and not in the log; None while the seals are not known.
-
-        Somebody can put back an old record with its seal when the log has already forgotten its receipt (promise P7).
-        """
-        if (seals := self._trail.seals) is None:
-            return None
-        meta = request.metadata
-        if not request.status.outbox or self._store.memories.of(meta.uid).settled_version == meta.resource_version:
-            return Outbox()
-        found = seals.open(meta.uid, request.status.outbox)
-        waiting = tuple(one for one in found.records if not self._trail.is_told(one))
-        if not waiting and found.strange is None and not found.is_older:
-            self._store.memories.settled(meta.uid, meta.resource_version)
-        return replace(found, records=waiting)
 
     async def _read_binding(self, uid: str, namespace: str) -> None:
         """Read the binding of a request back from the API server, because the watch may lag."""

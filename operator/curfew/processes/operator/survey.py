@@ -10,6 +10,7 @@ from curfew.audit.record import Record
 from curfew.core.response_times import waits_since
 from curfew.core.seals import Seals
 from curfew.processes.operator.known import Store
+from curfew.processes.operator.outboxes import open_outbox
 
 NOWHERE = ("", "")
 """Instead of namespace and name of a policy that never was: people may name any."""
@@ -48,11 +49,12 @@ def take_survey(store: Store, now: datetime, seals: Seals | None, is_told: Calla
                 since[policy] = asked_at
         elif phase is Phase.ACTIVE and status.expires_at is not None and status.expires_at < now:
             late += 1
-        if status.outbox and store.memories.of(metadata.uid).settled_version != metadata.resource_version:
-            records = seals.open(metadata.uid, status.outbox).records if seals is not None else ()
-            waiting = [record.at for record in records if not is_told(record)]
-            outbox += len(status.outbox) - len(records) + len(waiting)
-            oldest = min([oldest, *waiting])
+        found = open_outbox(request, store.memories, seals, is_told)
+        if found is None:
+            outbox += len(status.outbox)
+        else:
+            outbox += len(found.records) + (found.strange.entries if found.strange is not None else 0)
+            oldest = min([oldest, *(record.at for record in found.records)])
     past = sum(1 for b in store.bindings().values() if b.expires_at is None or b.expires_at < now)
     return Survey(
         phases={(*policy, str(phase or "New")): number for (policy, phase), number in phases.items()},
