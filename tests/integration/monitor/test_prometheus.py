@@ -76,7 +76,7 @@ async def play(sessions: Sessions, prometheus: Prometheus) -> None:
     await until(lambda: len(prometheus.query(counted)) == 2, "the policies are known")
     session = await sessions.begin()
     (await sessions.alice.post(f"{sessions.path}/configmaps", sessions.config_map("changed"))).done()
-    staged = await place.pending(place.people.carol, "staged")
+    staged = await place.pending(place.people.carol, "staged", duration="1h")  # it lasts longer than the look
     (await staged.decide(place.people.bob, stage="owners")).done()
     denied = await place.pending(place.people.carol)
     (await denied.decide(place.people.bob, "Deny")).done()

@@ -205,10 +205,10 @@ async def test_what_is_in_the_log_leaves_a_status_with_the_next_change() -> None
     assert (stage.condition("Recorded")["status"], stage.condition("Recorded")["reason"]) == ("True", "Sealed")
     assert survey(stage).outbox == 0
     stage.store.memories.settled(uid, "")  # nobody has looked at this version since the records became durable
-    assert survey(stage).outbox == 0
     stage.trail.is_open = False
     assert survey(stage).outbox == 2
     stage.trail.is_open = True
+    assert survey(stage).outbox == 0
 
     stage.look_at_all_requests()
     await stage.settle()
