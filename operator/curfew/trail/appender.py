@@ -153,7 +153,7 @@ class Appender(Generic[M]):
 
         Raise `NotCanonical` for a record that cannot be written, or is too large to be read back.
         """
-        self._queue.add(records, self._memory.is_settled)
+        self._queue.add(records, lambda record: self._memory.is_settled(record, self._queue))
         if self._queue:
             self._work.set()
 
@@ -370,7 +370,7 @@ class Appender(Generic[M]):
             # Records that were on their way and are not in this segment go first into the next one.
             self._memory.abandon()
             self._queue.give_back()
-            self._queue.drop_settled(self._memory.is_settled)
+        self._queue.drop_settled(self._memory.is_settled)
         self._queue.in_flight = {}
         self._is_begun.set()
         outage = self._keeper.succeeded()

@@ -7,7 +7,7 @@ segment, and may have the log carry forward what a start needs to know.
 import hashlib
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -91,8 +91,8 @@ class Memory:
         found = self._find(id_)
         return found[0] if found is not None else None
 
-    def is_settled(self, record: Record) -> bool:
-        """Whether there is no need to write a record: the log holds it."""
+    def is_settled(self, record: Record, on_the_way: Container[str] = ()) -> bool:
+        """Whether there is no need to write a record: the log holds it. `on_the_way` has the ids of what is being written."""
         return self.receipt(record.id) is not None
 
     def is_own(self, id_: str) -> bool:

@@ -35,6 +35,10 @@ class RecordQueue:
         self._carried: frozenset[str] = frozenset()  # the ids of the records in flight that nobody handed over
         self.in_flight: dict[str, Entry] = {}
 
+    def __contains__(self, id_: object) -> bool:
+        """Whether a record is on its way: it waits, or is in flight."""
+        return id_ in self._waiting or id_ in self.in_flight
+
     def __bool__(self) -> bool:
         """Whether any record waits that is not in flight."""
         return bool(self._waiting)
@@ -45,7 +49,7 @@ class RecordQueue:
         Raise `NotCanonical` for a record that cannot be written, or is too large to be read back.
         """
         for record in records:
-            if record.id in self._waiting or record.id in self.in_flight or is_settled(record):
+            if record.id in self or is_settled(record):
                 continue
             line = record.line()
             if len(line) > LARGEST_RECORD:

@@ -210,6 +210,23 @@ async def test_a_story_that_another_writer_has_closed_does_not_go_on() -> None:
     assert told == ["request.created", "request.closed", "review.refused", "review.submitted"]
 
 
+async def test_a_story_that_is_being_closed_does_not_go_on() -> None:
+    """The leader has handed over one end, and finds another one in the status (promise P10)."""
+    store = Counted()
+    writer = Writer(store, "a")
+    async with writer.leading() as trail:
+        await written(writer, 1)
+        store.held = late = asyncio.Event()
+        trail.submit(of_story("grant.expired", "request.closed"))
+        trail.submit(of_story("grant.revoked"))
+        await store.waiting.wait()
+        trail.submit(of_story("grant.revoked", "request.closed"))
+        late.set()
+        await written(writer, 2)
+    told = [record.event for record in log_of(store.objects) if record.subject == a_story().uid]
+    assert told == ["review.submitted", "grant.expired", "request.closed", "review.submitted"]
+
+
 async def test_a_story_that_a_late_segment_closes_does_not_go_on() -> None:
     """The segment of the leader before lands while the new one is writing (promise P10)."""
     store = Counted()

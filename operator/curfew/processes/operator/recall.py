@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from curfew.audit.receipt import Receipt
@@ -99,14 +99,17 @@ class Recall(Memory):
             return self.receipt_at(index)
         return found
 
-    def is_settled(self, record: Record) -> bool:
-        """Whether there is no need to write a record: the log holds it, or shows its story as closed without it.
+    def is_settled(self, record: Record, on_the_way: Container[str] = ()) -> bool:
+        """Whether there is no need to write a record: the log holds it, or its story is closed without it, or is being closed.
 
-        A process may have handed the record over before it learnt that another process had closed the story (promise P10).
+        A process may have handed the record over before it learnt that another process had closed the story, or may find
+        another end in a status while it closes the story itself (promise P10).
         """
-        return super().is_settled(record) or (
-            record.event not in AFTER_CLOSED and self.receipt(record_id(record.subject, CLOSED)) is not None
-        )
+        if super().is_settled(record):
+            return True
+        closing = record_id(record.subject, CLOSED)
+        is_closed = closing in on_the_way or self.receipt(closing) is not None
+        return is_closed and record.event not in AFTER_CLOSED and record.id != closing
 
     def recorded_end(self, uid: str) -> RecordedEnd | None:
         """Return how the story of a request ended, or None if it is not known."""
