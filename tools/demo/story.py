@@ -92,12 +92,12 @@ class Story:
             self.an_edited_copy,
             *([activity.while_it_lasts, activity.bob_only_reads] if is_monitored else []),
             self._waiting.where_requests_wait,
+            self._locks.one_command_stops_him,
             self.the_end,
             self.access_is_gone,
             self.how_exact,
             self.the_whole_record,
             *([activity.what_was_done] if is_monitored else []),
-            self._locks.one_command_stops_her,
         ]
         for step in steps:
             step()
