@@ -86,7 +86,8 @@ async def play(
         load = ChaosLoad(place, chance, plan.rate, plan.longest)
         await load.first()
         faults = FaultMaker(cluster.environment, replicas, proxy, disk)
-        path = f"/api/v1/namespaces/{place.namespace}"
+        # The API server reads each kind over a connection to etcd of its own, and each comes back in its own time.
+        path = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{place.namespace}/rolebindings/none"
         async with Reachability(place.people.admin, path, replicas) as reach, _swept(cluster, folder):
             async with asyncio.TaskGroup() as group:
                 group.create_task(faults.play(plan.schedule))

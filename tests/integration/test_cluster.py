@@ -18,7 +18,8 @@ from curfew.core.notices import Notice, Regarding
 from curfew.ports import AlreadyExists, Forbidden, Held, Invalid, NotFound, Unavailable
 from curfew.processes.sweep import sweep_bindings
 from tests.integration.installed import Installed
-from tests.support.cluster_contract import Bench, ClusterContract, mine, this_second
+from tests.support.cluster_contract import SOON, Bench, ClusterContract, mine, this_second
+from tools.servers.environment import Environment
 
 
 @pytest.fixture
@@ -62,7 +63,7 @@ async def test_the_words_of_an_admission_policy_arrive(bench: Bench) -> None:
     del manifest["metadata"]["annotations"][names.ANNOTATION_RECEIPT]
 
     with pytest.raises(Forbidden, match="no grant without the receipt of its record"):
-        await bench.cluster.create_binding(manifest)
+        await bench.cluster.create_binding(manifest, SOON)
 
 
 async def test_a_namespace_that_does_not_take_part_gets_nothing(cluster: Installed, api: KubeCluster) -> None:
@@ -70,12 +71,46 @@ async def test_a_namespace_that_does_not_take_part_gets_nothing(cluster: Install
     bench = bench_in(cluster, api, outside)
 
     with pytest.raises(Forbidden, match="cannot create resource"):
-        await api.create_binding(bench.binding(await bench.requested()))
+        await api.create_binding(bench.binding(await bench.requested()), SOON)
     with pytest.raises((Forbidden, NotFound)):
         await api.create_binding(
-            bench.binding(await bench.requested()) | {"metadata": {"name": "x", "namespace": "no"}}
+            bench.binding(await bench.requested()) | {"metadata": {"name": "x", "namespace": "no"}}, SOON
         )
     cluster.drop_namespace(outside)
+
+
+async def test_a_binding_is_not_stored_after_its_time(tmp_path: Path) -> None:
+    """While etcd is away, the API server would keep it for half a minute, also for a caller that is gone."""
+    with Environment(tmp_path, choice="local", bucket_server=False) as own:
+        servers = own.control_plane
+        async with KubeCluster.connect(own.cluster.kubeconfig) as admin:
+            await admin.create_binding(a_binding("known"), SOON)
+            await asyncio.to_thread(servers.kill_etcd)
+            with pytest.raises(Unavailable):
+                await admin.create_binding(a_binding("late"), timedelta(seconds=0.5))
+            await asyncio.to_thread(servers.start_etcd)
+            while not await is_stored(admin, "next"):
+                pass  # each try waits for etcd itself
+
+            assert await admin.get_binding("default", "late") is None
+
+
+async def is_stored(api: KubeCluster, name: str) -> bool:
+    """Try to store a binding, and return whether it is there."""
+    try:
+        await api.create_binding(a_binding(name), SOON)
+    except AlreadyExists:
+        return True  # an answer was lost
+    except Unavailable:
+        return False
+    return True
+
+
+def a_binding(name: str) -> dict[str, Any]:
+    """Return a binding without our label."""
+    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "view"}
+    meta = {"name": name, "namespace": "default"}
+    return {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": meta, "roleRef": role}
 
 
 async def test_what_a_finalizer_holds_is_not_taken_for_gone(cluster: Installed, namespace: str) -> None:
@@ -84,7 +119,7 @@ async def test_what_a_finalizer_holds_is_not_taken_for_gone(cluster: Installed, 
     meta = {"name": "held", "namespace": namespace, "finalizers": ["example.com/hold"]}
     binding = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": meta, "roleRef": role}
     async with KubeCluster.connect(cluster.environment.cluster.kubeconfig) as admin:
-        uid = (await admin.create_binding(binding))["metadata"]["uid"]
+        uid = (await admin.create_binding(binding, SOON))["metadata"]["uid"]
         for _ in range(2):
             with pytest.raises(Held, match=r"still grants, because finalizers keep it \(example.com/hold\)"):
                 await admin.delete_binding(namespace, "held", uid)
@@ -154,7 +189,7 @@ async def test_the_sweeper_needs_no_more_rights_than_it_has(cluster: Installed, 
     over["metadata"]["annotations"][names.ANNOTATION_STARTS_AT] = format_time(end - timedelta(minutes=1))
     over["metadata"]["annotations"][names.ANNOTATION_EXPIRES_AT] = format_time(end)
     for manifest in (over, running):
-        await bench.cluster.create_binding(manifest)
+        await bench.cluster.create_binding(manifest, SOON)
     await asyncio.sleep((end - datetime.now(UTC)).total_seconds())
 
     said: list[str] = []

@@ -416,7 +416,8 @@ def announced_is_enough(patch: pytest.MonkeyPatch) -> None:
             act=steps.Create(
                 bindings.write_binding(
                     facts.request, starts_at=intent.starts_at, expires_at=intent.expires_at, receipt=intent.receipt
-                )
+                ),
+                intent.expires_at,
             )
         )
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from curfew.api import names
@@ -44,12 +44,12 @@ class ModelApiServer(FakeCluster):
         self._watching.setdefault(kind, []).append(watcher)
         return lambda: self._watching[kind].remove(watcher)
 
-    async def create_binding(self, manifest: Mapping[str, Any]) -> dict[str, Any]:
+    async def create_binding(self, manifest: Mapping[str, Any], within: timedelta) -> dict[str, Any]:
         """Create a binding, if it is not over before it begins (`curfew-operator-containment`)."""
         ends = parse_time(manifest["metadata"]["annotations"][names.ANNOTATION_EXPIRES_AT])
         if ends <= self._clock.now().replace(microsecond=0):
             raise Forbidden("ValidatingAdmissionPolicy 'curfew-operator-containment' denied request: it is over")
-        created = await super().create_binding(manifest)
+        created = await super().create_binding(manifest, within)
         self._collect_if_orphaned(created)
         return created
 

@@ -14,6 +14,9 @@ from curfew.ports import AlreadyExists, ClosedRequest, ClosedRequests, Cluster, 
 PERSON = "admin"
 """Who asks: somebody who may apply whatever the tests need."""
 
+SOON = timedelta(seconds=30)
+"""How long the API server may take for what is not about that."""
+
 ROLE = "view"
 """A ClusterRole that is there and may be granted."""
 
@@ -198,9 +201,9 @@ class ClusterContract:
     async def test_a_binding_is_created_once(self, bench: Bench) -> None:
         manifest = bench.binding(await bench.requested())
 
-        stored = await bench.cluster.create_binding(manifest)
+        stored = await bench.cluster.create_binding(manifest, SOON)
         with pytest.raises(AlreadyExists):
-            await bench.cluster.create_binding(manifest)
+            await bench.cluster.create_binding(manifest, SOON)
 
         meta = stored["metadata"]
         assert meta["uid"]
@@ -213,7 +216,7 @@ class ClusterContract:
 
     async def test_only_our_bindings_are_listed_and_they_say_what_they_are(self, bench: Bench) -> None:
         request = await bench.requested()
-        stored = await bench.cluster.create_binding(bench.binding(request))
+        stored = await bench.cluster.create_binding(bench.binding(request), SOON)
         standing = bench.binding(request)
         standing["metadata"] = {"name": "standing", "namespace": bench.namespace}
         bench.apply(standing)
@@ -226,7 +229,7 @@ class ClusterContract:
         }
 
     async def test_a_binding_is_deleted_once_and_only_by_its_uid(self, bench: Bench) -> None:
-        meta = (await bench.cluster.create_binding(bench.binding(await bench.requested())))["metadata"]
+        meta = (await bench.cluster.create_binding(bench.binding(await bench.requested()), SOON))["metadata"]
 
         name, other = meta["name"], "00000000-0000-0000-0000-000000000000"
         assert await bench.cluster.delete_binding(bench.namespace, name, other) is False

@@ -191,7 +191,7 @@ class FakeCluster:
         self._call("may bind")
         return self.may_bind_roles
 
-    async def create_binding(self, manifest: Mapping[str, Any]) -> dict[str, Any]:
+    async def create_binding(self, manifest: Mapping[str, Any], within: timedelta) -> dict[str, Any]:
         """Create a binding."""
         self._call("create binding")
         key = _key(manifest)

@@ -42,9 +42,9 @@ class SlowCluster(FakeCluster):
             await asyncio.sleep(self.takes)
             return removed
 
-    async def create_binding(self, manifest: Mapping[str, Any]) -> dict[str, Any]:
+    async def create_binding(self, manifest: Mapping[str, Any], within: timedelta) -> dict[str, Any]:
         """Create a binding."""
-        made = await super().create_binding(manifest)
+        made = await super().create_binding(manifest, within)
         await asyncio.sleep(ANSWER)
         return made
 

@@ -981,10 +981,10 @@ async def test_what_races_the_binding_ends_it(what: str, when: str, monkeypatch:
         else:
             stage.cluster.decide("inc-4711", a_decision(ALICE if what == "Cancel" else CAROL, what))
 
-    async def create(manifest: Any) -> Any:
+    async def create(manifest: Any, within: Any) -> Any:
         if when == "before":
             race()
-        made = await create_binding(manifest)
+        made = await create_binding(manifest, within)
         if when == "after":
             race()
         return made

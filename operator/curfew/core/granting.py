@@ -153,12 +153,13 @@ def _judge(facts: Facts, rules: Sequence[checks.Check]) -> Step | None:
 
 def _interrupted(facts: Facts, intent: Intent) -> Step | None:
     """Give up a grant that was announced and can no longer be made, or read whether its binding is there. None: go on."""
-    if intent.expires_at <= facts.now:
+    is_over = intent.expires_at <= facts.now
+    if (is_over or not intent.is_own) and Read.BINDING not in facts.was_read:
+        return Step(reads=frozenset({Read.BINDING}))  # a try without an answer may have made it
+    if is_over:
         return transition(
             facts, Event.FAIL, reason=Reason.WINDOW_ELAPSED, detail="its window was over before the grant could be made"
         )
-    if not intent.is_own and Read.BINDING not in facts.was_read:
-        return Step(reads=frozenset({Read.BINDING}))
     is_lost = intent.receipt is None and not intent.is_sealed
     if is_lost or (not intent.is_own and intent.starts_at + ACTIVATION_WINDOW <= facts.now):
         return transition(
@@ -195,7 +196,7 @@ def _bind(facts: Facts, intent: Intent) -> Step | None:
     manifest = bindings.write_binding(
         facts.request, starts_at=intent.starts_at, expires_at=intent.expires_at, receipt=intent.receipt
     )
-    return Step(act=Create(manifest))
+    return Step(act=Create(manifest, intent.expires_at))
 
 
 def refused(problem: str, *, may_pass: bool, since: datetime, now: datetime) -> Refusal:

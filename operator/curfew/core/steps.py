@@ -27,6 +27,7 @@ class Create:
     """Make the binding. This is only planned with a receipt in the manifest (promise P2)."""
 
     manifest: Mapping[str, Any]
+    ends: datetime  # when it will have to be removed: it must not be stored later than that
 
 
 @dataclass(frozen=True, slots=True)

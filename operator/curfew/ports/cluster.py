@@ -13,7 +13,7 @@ ClusterError
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from curfew.core.probes import Attempt, Canary
@@ -108,8 +108,8 @@ class Cluster(LockStatuses, Protocol):
         """Whether RBAC lets Curfew itself make a RoleBinding to that role in that namespace."""
         ...
 
-    async def create_binding(self, manifest: Json) -> dict[str, Any]:
-        """Create a RoleBinding and return it as stored."""
+    async def create_binding(self, manifest: Json, within: timedelta) -> dict[str, Any]:
+        """Create a RoleBinding and return it as stored. The API server itself gives up after `within`, or earlier."""
         ...
 
     async def delete_binding(self, namespace: str, name: str, uid: str) -> bool:

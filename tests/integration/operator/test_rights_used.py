@@ -73,7 +73,7 @@ async def _something_to_sweep(cluster: Installed, namespace: str, tmp_path: Path
         marks[names.ANNOTATION_STARTS_AT] = format_time(bench.now - timedelta(hours=2))
         end = datetime.now(UTC) + timedelta(seconds=2)
         marks[names.ANNOTATION_EXPIRES_AT] = format_time(end)
-        await api.create_binding(manifest)
+        await api.create_binding(manifest, timedelta(seconds=SOON))
         await asyncio.sleep((end - datetime.now(UTC)).total_seconds())
 
 

@@ -21,6 +21,7 @@ from curfew.adapters.kube import cluster as calls
 from curfew.adapters.kube import connection as connections
 from curfew.api import names
 from curfew.ports import AlreadyExists, ClusterError, Conflict, Forbidden, Invalid, NotFound, Unavailable
+from tests.support.cluster_contract import SOON
 from tests.support.kube import ApiServer, always, kubeconfig, running, status
 
 pytestmark = pytest.mark.usefixtures("no_system_certificates")
@@ -104,12 +105,24 @@ async def test_a_kind_that_is_not_served_is_not_taken_for_an_object_that_is_gone
 
 async def test_a_binding_is_created_as_written(server: ApiServer, cluster: KubeCluster) -> None:
     manifest = {"metadata": {"namespace": "payments", "name": "curfew-1"}, "subjects": [{"kind": "User", "name": "ä"}]}
-    stored = await cluster.create_binding(manifest)
+    stored = await cluster.create_binding(manifest, SOON)
     assert stored["metadata"]["uid"]
     assert server.asked[0].body == manifest
     assert server.asked[0].headers["User-Agent"].startswith("curfew/")
     with pytest.raises(AlreadyExists, match="already exists"):
-        await cluster.create_binding(manifest)
+        await cluster.create_binding(manifest, SOON)
+
+
+@pytest.mark.parametrize(
+    ("within", "asked"), [(3600.0, "4000ms"), (2.5, "2500ms"), (0.0001, "1ms")], ids=["long", "short", "hardly any"]
+)
+async def test_the_api_server_gives_a_binding_up_before_its_end(
+    server: ApiServer, cluster: KubeCluster, within: float, asked: str
+) -> None:
+    """Zero would mean its own limit, which is longer than we wait."""
+    manifest = {"metadata": {"namespace": "payments", "name": "curfew-1"}}
+    await cluster.create_binding(manifest, datetime.timedelta(seconds=within))
+    assert server.asked[0].query == {"timeout": asked}
 
 
 async def test_only_the_binding_with_that_uid_is_deleted(server: ApiServer, cluster: KubeCluster) -> None:
@@ -217,7 +230,7 @@ async def test_each_refusal_has_its_kind_and_keeps_the_servers_words(
 ) -> None:
     server.scripted = [always(answer)]
     with pytest.raises(kind) as caught:
-        await cluster.create_binding({"metadata": {"namespace": "payments", "name": "curfew-1"}})
+        await cluster.create_binding({"metadata": {"namespace": "payments", "name": "curfew-1"}}, SOON)
     assert said in str(caught.value)
     if kind is Unavailable:
         assert str(caught.value).startswith("cannot create RoleBinding payments/curfew-1: ")

@@ -1,6 +1,7 @@
 """Between the announcement of a grant and its binding time may pass: what was approved is still what is granted, told once."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -129,9 +130,9 @@ async def test_a_binding_whose_answer_was_lost_is_told_as_the_grant_that_it_is(m
     monkeypatch.undo()
     create_binding = stage.cluster.create_binding
 
-    async def lose_the_answer(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    async def lose_the_answer(manifest: Mapping[str, Any], within: timedelta) -> dict[str, Any]:
         stage.cluster.watchers = []
-        await create_binding(manifest)
+        await create_binding(manifest, within)
         stage.cluster.watchers = [stage._see]
         stage.cluster.apply(a_role(rules=SECRETS))
         raise Unavailable("the answer was lost")
@@ -143,6 +144,50 @@ async def test_a_binding_whose_answer_was_lost_is_told_as_the_grant_that_it_is(m
     assert stage.bindings() == []
     assert "grant.activated" in stage.events(uid)
     assert "grant.activation_failed" not in stage.events(uid)
+
+
+async def test_a_binding_whose_answer_is_lost_until_it_is_over_is_ended_and_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nobody may wait for a watch to show it: it is looked for before the grant is given up (promises P1 and P7)."""
+    stage = Stage()
+    uid = await announce(stage, monkeypatch, a_decision())
+    monkeypatch.undo()
+    create_binding = stage.cluster.create_binding
+
+    async def lose_the_answer(manifest: Mapping[str, Any], within: timedelta) -> dict[str, Any]:
+        await create_binding(manifest, within)
+        stage.clock.advance(hours=1)
+        raise Unavailable("the answer was lost")
+
+    stage.cluster.watchers = []  # and no watch shows it
+    monkeypatch.setattr(stage.cluster, "create_binding", lose_the_answer)
+    await look(stage)
+
+    assert stage.bindings() == []
+    assert (stage.phase(), stage.cluster.status("inc-4711")["endReason"]) == ("Expired", "DurationElapsed")
+    assert stage.events(uid)[-3:] == ["grant.activated", "grant.expired", "request.closed"]
+
+
+@pytest.mark.parametrize("left", [timedelta(hours=1), timedelta(seconds=2)])
+async def test_the_api_server_may_try_to_store_a_binding_until_it_is_over(
+    left: timedelta, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it stores later than that would be access without an end to come (promise P1)."""
+    stage = Stage()
+    await announce(stage, monkeypatch, a_decision())
+    monkeypatch.undo()
+    stage.clock.advance(seconds=(timedelta(hours=1) - left).total_seconds())
+    create_binding, asked = stage.cluster.create_binding, []
+
+    async def note(manifest: Mapping[str, Any], within: timedelta) -> dict[str, Any]:
+        asked.append(within)
+        return await create_binding(manifest, within)
+
+    monkeypatch.setattr(stage.cluster, "create_binding", note)
+    await look(stage)
+
+    assert asked == [left]
 
 
 async def test_an_announced_grant_waits_while_our_rules_are_not_in_force(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -232,8 +277,8 @@ async def test_an_approval_that_counted_is_not_told_as_refused(what: str, monkey
     monkeypatch.undo()
     create_binding = stage.cluster.create_binding
 
-    async def meanwhile(manifest: Mapping[str, Any]) -> dict[str, Any]:
-        made = await create_binding(manifest)
+    async def meanwhile(manifest: Mapping[str, Any], within: timedelta) -> dict[str, Any]:
+        made = await create_binding(manifest, within)
         if what == "time":
             stage.clock.advance(minutes=59, seconds=59)
         else:

@@ -1,6 +1,7 @@
 """An end is told as what it was: access that goes on has not ended, and who ended it is named."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -158,8 +159,8 @@ async def test_a_no_that_ends_a_grant_is_told_of_whoever_said_it(
     await stage.settle()
     create_binding, patch_status = stage.cluster.create_binding, stage.cluster.patch_request_status
 
-    async def deny_meanwhile(manifest: Mapping[str, Any]) -> dict[str, Any]:
-        made = await create_binding(manifest)
+    async def deny_meanwhile(manifest: Mapping[str, Any], within: timedelta) -> dict[str, Any]:
+        made = await create_binding(manifest, within)
         stage.cluster.decide("inc-4711", a_decision(CAROL, "Deny"))
         return made
 

@@ -8,6 +8,7 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Self
@@ -45,6 +46,7 @@ from curfew.core.terms import ROLE_BYTES
 from curfew.ports import Clock, ClosedRequest, Conflict, Held, Json, NotFound, ObjectSeen
 
 _DEADLINE = 5.0  # seconds for one call
+_CREATE_DEADLINE = 4.0  # the API server's own for a binding: it answers before we give up
 _DELETE_DEADLINE = 3.0  # a revocation is tried again instead of waiting longer
 _LIST_DEADLINE = 30.0  # seconds for one page
 _PAGE = 50  # objects; the largest request, with annotations as large as the API server accepts, has 300 KiB
@@ -175,17 +177,16 @@ class KubeCluster:
         """Yield each change since a version, until the API server ends the watch. `Conflict`: it is no longer kept."""
         return self._metadata.watch(path_to(RBAC, "", _ROLES[kind]), version)
 
-    async def create_binding(self, manifest: Json) -> dict[str, Any]:
-        """Create a RoleBinding and return it as stored."""
-        metadata = manifest["metadata"]
-        namespace, name = metadata["namespace"], metadata["name"]
-        return await self._call(
-            "create_binding",
-            "POST",
-            path_to(RBAC, namespace, "rolebindings"),
-            manifest,
-            what=f"create RoleBinding {namespace}/{name}",
-        )
+    async def create_binding(self, manifest: Json, within: timedelta) -> dict[str, Any]:
+        """Create a RoleBinding and return it as stored. The API server itself gives up after `within`, or earlier.
+
+        It would try for half a minute, also for a caller that is gone, and could store what has to be over by then.
+        """
+        namespace, name = manifest["metadata"]["namespace"], manifest["metadata"]["name"]
+        milliseconds = max(1, int(min(within.total_seconds(), _CREATE_DEADLINE) * 1000))  # 0 would be no limit
+        path = f"{path_to(RBAC, namespace, 'rolebindings')}?timeout={milliseconds}ms"
+        what = f"create RoleBinding {namespace}/{name}"
+        return await self._call("create_binding", "POST", path, manifest, what=what)
 
     async def delete_binding(self, namespace: str, name: str, uid: str) -> bool:
         """Delete the RoleBinding with that UID. True: this call removed it. False: it was gone or is another one.

@@ -266,10 +266,11 @@ class Reconciler:
         return reads
 
     async def _create(self, uid: str, facts: Facts, create: Create) -> frozenset[Read]:
-        if not self._leading.leads:  # nothing may come between this question and the POST
+        within = create.ends - self._clock.now()
+        if within <= timedelta(0) or not self._leading.leads:  # nothing may come between this question and the POST
             return frozenset()
         try:
-            self._store.see_binding(await self._cluster.create_binding(create.manifest))
+            self._store.see_binding(await self._cluster.create_binding(create.manifest, within))
         except AlreadyExists:
             # This is not success yet: the binding is read back and compared.
             return frozenset({Read.BINDING})
