@@ -1,5 +1,5 @@
 """Write the files that are made from the code: the CustomResourceDefinitions, for kubectl and for the
-chart, and the pages about the life of a request, about risks and about performance.
+chart, the reference, and the pages about the life of a request, about risks and about performance.
 
 With --check nothing is written; the exit code says whether they are as the code would have them.
 """
@@ -18,6 +18,7 @@ from bench.lives.page import performance_page, performance_picture
 from bench.lives.results import AGES, RESULTS, read_runs
 from curfew.api.crds import crds
 from tools.lifecycle_page import lifecycle_page
+from tools.reference_pages import reference_pages
 from tools.risks_page import risks_page
 
 CHECKOUT = Path(__file__).parent.parent
@@ -58,6 +59,7 @@ def generated() -> dict[Path, str]:
         files[CHECKOUT / "charts" / "curfew" / "templates" / "crds" / name] = CHART_HEADER + _as_template(render(kept))
     files[CHECKOUT / "docs" / "lifecycle.md"] = lifecycle_page()
     files[CHECKOUT / "docs" / "api" / "risks.md"] = risks_page()
+    files |= {CHECKOUT / "docs" / "reference" / name: text for name, text in reference_pages().items()}
     if runs := read_runs(RESULTS):
         files[CHECKOUT / "docs" / "performance.md"] = performance_page(runs, read_runs(AGES))
         files[CHECKOUT / "docs" / "performance" / "table.svg"] = performance_picture(runs)

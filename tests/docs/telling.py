@@ -5,15 +5,15 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
 
-CHECKOUT: Final = Path(__file__).parents[2]
+from tests.docs.pages import CHECKOUT, pages, type_page
 
-PATIENCE_SECONDS: Final = 300.0
+PATIENCE_SECONDS: Final = 500.0
 """After which a demo that says nothing more is ended, so that the tests go on."""
 
 
@@ -24,6 +24,8 @@ class Told:
     output: str
     seconds: int
     typed: dict[str, "subprocess.CompletedProcess[str]"]
+    pages: Mapping[Path, Mapping[str, "subprocess.CompletedProcess[str]"]]
+    """What was typed of each page."""
     status: int
     left: list[str]
 
@@ -33,10 +35,11 @@ def tell() -> Told:
     with demo("--keep") as process:
         output = listen(process, "--follow")
         typed = {command: type_(output, command) for command in next_commands(output)}
+        told = {page: type_page(page, env_file(output)) for page in pages()}
         process.send_signal(signal.SIGINT)
         process.communicate()
     took = re.search(r"(\d+) s\n", output[output.rfind("All ") :])
-    return Told(output, int(took[1]) if took else 0, typed, process.returncode, left_of(output))
+    return Told(output, int(took[1]) if took else 0, typed, told, process.returncode, left_of(output))
 
 
 def _hear_ctrl_c() -> None:

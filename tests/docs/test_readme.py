@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.docs.telling import CHECKOUT, Told
+from tests.docs.pages import CHECKOUT
+from tests.docs.telling import Told
 
 README = CHECKOUT / "README.md"
 PAGES = sorted([README, *(CHECKOUT / "docs").rglob("*.md")])
@@ -20,22 +21,6 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", README.read_text(), re.MULTILINE | re.DOTALL)
 
 
-def commands() -> list[str]:
-    """Return what the README says to type, without what is said about it. A line that is indented belongs to the one before."""
-    found: list[str] = []
-    for line in "".join(blocks("sh")).splitlines():
-        if line.startswith(" "):
-            found[-1] += f"\n{line}"
-        else:
-            found.append(re.sub(r"\s+# .*", "", line))
-    return found
-
-
-def of_make(command: str) -> bool:
-    """Tell whether a command is one of make's, which run the demo and these tests."""
-    return command.startswith("make ")
-
-
 def squeezed(text: str) -> str:
     """Return a text with single spaces."""
     return " ".join(text.split())
@@ -46,26 +31,22 @@ def masked(text: str) -> str:
     return re.sub(r"[0-9]+", "#", squeezed(text))
 
 
-def test_there_is_something_to_type() -> None:
+def test_it_is_short_and_there_is_something_to_type() -> None:
     """A typo in a fence would make the tests below say yes to nothing."""
-    assert len(commands()) >= 10
+    assert len(README.read_text().splitlines()) < 120
+    assert blocks("sh")
     assert blocks("console")
     assert blocks("yaml")
 
 
-@pytest.mark.parametrize("command", [command for command in commands() if of_make(command)])
+@pytest.mark.parametrize("command", "".join(blocks("sh")).splitlines())
 def test_make_knows_its_commands(command: str) -> None:
+    """The demo runs all else that is to be typed, or a page that the README leads to."""
+    assert command.startswith("make ")
     asked = [*command.split(), "--dry-run"]
     done = subprocess.run(asked, cwd=CHECKOUT, capture_output=True, text=True, check=False)  # noqa: S603  it is our README
 
     assert done.returncode == 0, done.stderr
-
-
-@pytest.mark.integration
-@pytest.mark.parametrize("command", [command for command in commands() if not of_make(command)])
-def test_the_demo_runs_each_command(told: Told, command: str) -> None:
-    """To the letter; and the demo has checked what came of it."""
-    assert f"$ {squeezed(command)}" in squeezed(told.output)
 
 
 @pytest.mark.integration

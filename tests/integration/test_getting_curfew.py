@@ -103,7 +103,7 @@ async def log(s3: S3Server, monkeypatch: pytest.MonkeyPatch, request: pytest.Fix
 
 
 def by_pip(tools: Tools) -> Got:
-    """Install as the README says, then add the extras."""
+    """Install as the page says, then add the extras."""
     tools.run(sys.executable, "-m", "venv", tools.folder / "pip")
     bin_ = tools.folder / "pip/bin"
     tools.run(bin_ / "pip", "install", ".")
@@ -158,8 +158,8 @@ async def test_it_is_soon_installed_and_audits_a_bucket(
     there.run(got.python, "-c", "import curfew.processes.operator.app")  # the operator finds all it needs
 
 
-def test_the_readme_names_these_ways() -> None:
-    blocks = re.findall(r"^```shell\n(.*?)^```", (CHECKOUT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+def test_the_page_names_these_ways() -> None:
+    blocks = re.findall(r"^```shell\n(.*?)^```", (CHECKOUT / "docs/install.md").read_text(), re.MULTILINE | re.DOTALL)
     (ways,) = (block for block in blocks if block.startswith("pipx"))
     typed = [line.partition("#")[0].strip() for line in ways.splitlines()]
     assert typed == ["pipx install .", "uv tool install .", "pip install .", "pip install '.[kms,parquet]'"]

@@ -375,7 +375,10 @@ class Story:
         tell.show(lines)
         self._figures = lines
         tell.expect(self._ended.before.sent < expires_at + WITHIN, f"alice still had access {_ms(late)} after its end")
-        tell.expect(late < WITHIN, f"alice's access ended {_ms(late)} after its time; expected: 1 s at most")
+        # How long a busy machine let her wait between two calls is not the access's fault.
+        tell.expect(
+            late < WITHIN + self._every(), f"alice's access ended {_ms(late)} after its time; expected: 1 s at most"
+        )
         tell.expect(late > -WITHIN, f"alice's access ended {_ms(-late)} before its time; expected: 1 s at most")
 
     def _as_the_api_server_wrote(self, expires_at: datetime) -> list[str]:

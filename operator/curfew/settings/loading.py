@@ -51,7 +51,7 @@ def load(path: Path, model: type[Model]) -> Model:
     try:
         settings = model.model_validate(data, context={"folder": path.parent})
     except ValidationError as error:
-        known = dict(_leaves(model))
+        known = dict(leaves(model))
         problems += (_sentence(path, lines, detail, known) for detail in error.errors())
         raise SettingsRefused(tuple(problems)) from error
     if problems:
@@ -107,14 +107,14 @@ def _meant(key: str, known: Mapping[str, Any]) -> str:
     return f"the settings are: {', '.join(prefix + name for name in here)}."
 
 
-def _leaves(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, Any]]:
+def leaves(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, Any]]:
     """Yield each setting's dotted name and field."""
     for field in model.model_fields.values():
         name = f"{prefix}{field.alias}"
         kinds = (field.annotation, *get_args(field.annotation))
         section = next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)), None)
         if section is not None:
-            yield from _leaves(section, f"{name}.")
+            yield from leaves(section, f"{name}.")
         else:
             yield name, field
 
