@@ -1,5 +1,6 @@
 """A control plane whose API server sends its audit events, with an operator and a monitor."""
 
+import asyncio
 import base64
 import itertools
 import json
@@ -188,8 +189,13 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-async def sessions(cluster: Installed, certificates: Path, operator: OperatorProcess) -> AsyncIterator[Sessions]:
-    """Return a place in which alice can have sessions."""
+async def sessions(
+    request: pytest.FixtureRequest, cluster: Installed, certificates: Path, operator: OperatorProcess
+) -> AsyncIterator[Sessions]:
+    """Return a place in which alice can have sessions; a test with a monitor begins when that receives everything."""
+    if "monitor" in request.fixturenames:
+        # The test before may have killed it: then nothing is known of a session that begins before its first test calls.
+        await asyncio.to_thread(request.getfixturevalue("monitor").await_covered)
     async with a_stage(cluster, certificates, has_pulse=False) as stage:
         yield Sessions(await stage.place())
 

@@ -137,7 +137,7 @@ async def test_lines_of_a_database_are_told_beside_the_calls_of_the_cluster(
     ]
     assert statements(told(read_log(monitor), session)) == expected
     # What was done in the database changes nothing in the cluster, and who sends it takes no part in the coverage.
-    assert (answer["changes"], answer["reads"], answer["writes"]) == ("No", 1, 0)
+    assert (answer["changes"], answer["reasons"], answer["reads"], answer["writes"]) == ("No", [], 1, 0)
 
     story = await audit("search", operator.store, "--request", uid)
     assert story.exit_code == 0, story.stderr

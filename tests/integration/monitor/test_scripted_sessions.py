@@ -242,7 +242,7 @@ def test_of_two_grants_at_once_each_call_belongs_to_the_one_that_rbac_names(play
     seen = played.of(TWO_GRANTS)
     (other,) = (one.answer for one in seen.others)
 
-    assert (other["changes"], other["final"]) == ("No", True)
+    assert (other["changes"], other["reasons"], other["final"]) == ("No", [], True)
     assert seen.answer["reads"] + other["reads"] == 4
     assert (seen.answer["standing"], other["standing"]) == (other["reads"], seen.answer["reads"])
 

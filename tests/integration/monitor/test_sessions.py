@@ -25,7 +25,7 @@ async def test_a_session_that_only_reads_has_changed_nothing(
     answer = await session.final()
     took = datetime.now(UTC) - ended
     record_property("final after the end", f"{took.total_seconds():.2f} s")
-    assert answer["changes"] == "No"
+    assert (answer["changes"], answer["reasons"]) == ("No", [])
     assert (answer["reads"], answer["writes"]) == (3, 0)
 
 
@@ -47,7 +47,7 @@ async def test_a_refused_change_is_none(sessions: Sessions) -> None:
     await session.end()
 
     answer = await session.final()
-    assert answer["changes"] == "No"
+    assert (answer["changes"], answer["reasons"]) == ("No", [])
     assert answer["denied"] == 1
 
 
@@ -56,7 +56,7 @@ async def test_no_use_at_all_is_no_change(sessions: Sessions) -> None:
     await session.end()
 
     answer = await session.final()
-    assert answer["changes"] == "No"
+    assert (answer["changes"], answer["reasons"]) == ("No", [])
     assert (answer["reads"], answer["writes"], answer["denied"]) == (0, 0, 0)
 
 
