@@ -98,6 +98,25 @@ async def test_an_end_of_another_that_waits_as_well_shows_that_the_leader_is_at_
     assert not await looks_last
 
 
+async def test_an_end_of_another_is_news_once() -> None:
+    """Seen again when its own turn comes, it would show a leader at work that has died since."""
+    store, lots = Store(), iter((0.0, 0.5))
+    store.see_binding(a_binding())
+    store.see_binding(a_binding("2"))
+    first, second = store.binding("r1"), store.binding("r2")
+    assert first is not None
+    assert second is not None
+    courtesy = Courtesy(store, Standing(leads=False, is_in_office=False), lambda: AGREES, jitter=lambda: next(lots))
+    began = asyncio.get_running_loop().time()
+    looks_at_both = asyncio.create_task(courtesy.is_our_turn("r1", over(first)))
+    looks_later = asyncio.create_task(courtesy.is_our_turn("r2", over(second)))
+    await asyncio.sleep(0.05)
+    store.lose_binding(second)
+    assert await looks_at_both
+    assert asyncio.get_running_loop().time() - began < 0.26
+    assert not await looks_later
+
+
 async def test_a_leader_that_is_at_work_is_left_its_ends_for_a_second_at_most() -> None:
     store = Store()
     store.see_binding(a_binding())

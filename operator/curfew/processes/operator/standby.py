@@ -107,7 +107,8 @@ class Courtesy:
         while not self._leading.is_in_office and self._leading.is_held:
             await asyncio.sleep(pause)
             if self._is_gone(key, removal.binding.uid):
-                self._others_worked_at = loop.time()
+                if key in self._waiting:  # nobody has noticed it before: each is news once
+                    self._others_worked_at = loop.time()
                 return False
             if self._is_sure(removal):
                 if not self._are_others_at_work(loop.time()) or loop.time() - began >= PATIENCE_SECONDS:
@@ -127,7 +128,7 @@ class Courtesy:
             self._looked_at = now
             gone = [key for key, uid in self._waiting.items() if self._is_gone(key, uid)]
             for key in gone:
-                del self._waiting[key]  # each is news once
+                del self._waiting[key]
             if gone:
                 self._others_worked_at = now
         return now - self._others_worked_at < WORKS_SECONDS
