@@ -264,6 +264,22 @@ async def test_silence_is_unavailable(server: ApiServer, cluster: KubeCluster, m
     over.set()
 
 
+async def test_a_list_of_bindings_without_an_answer_is_given_up_soon(
+    cluster: KubeCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a start, nothing ends before it is there. Pages of requests are larger, and may take longer."""
+    deadlines: list[float] = []
+
+    async def ask(*arguments: Any) -> dict[str, Any]:
+        deadlines.append(arguments[5])
+        return {"items": []}
+
+    monkeypatch.setattr(calls, "ask", ask)
+    await cluster.list_bindings()
+    await cluster.list_requests()
+    assert deadlines == [calls._DEADLINE, calls._LIST_DEADLINE]
+
+
 async def test_nobody_there_is_unavailable(tmp_path: Path, unused_tcp_port: int) -> None:
     path = kubeconfig(tmp_path / "kubeconfig", f"http://127.0.0.1:{unused_tcp_port}")
     async with KubeCluster.connect(path) as cluster:

@@ -146,7 +146,7 @@ class KubeCluster:
 
     async def list_bindings(self) -> list[dict[str, Any]]:
         """Return all RoleBindings that carry our label, in all namespaces."""
-        return await self._list("list_bindings", f"{RBAC}/rolebindings", names.LABEL_REQUEST_UID)
+        return await self._list("list_bindings", f"{RBAC}/rolebindings", names.LABEL_REQUEST_UID, _DEADLINE)
 
     async def get_request(self, namespace: str, name: str) -> dict[str, Any] | None:
         """Return one AccessRequest, or None if there is none."""
@@ -358,24 +358,23 @@ class KubeCluster:
         except Absent:
             return None
 
-    async def _list(self, call: str, path: str, selector: str) -> list[dict[str, Any]]:
+    async def _list(
+        self, call: str, path: str, selector: str, deadline: float = _LIST_DEADLINE
+    ) -> list[dict[str, Any]]:
         """Return all objects, page by page; start again if the pages became too old in between."""
         try:
-            return [item async for item in self._each(call, path, selector)]
+            return [item async for item in self._each(call, path, selector, deadline)]
         except Conflict:
-            return [item async for item in self._each(call, path, selector)]
+            return [item async for item in self._each(call, path, selector, deadline)]
 
-    async def _each(self, call: str, path: str, selector: str) -> AsyncIterator[dict[str, Any]]:
+    async def _each(
+        self, call: str, path: str, selector: str, deadline: float = _LIST_DEADLINE
+    ) -> AsyncIterator[dict[str, Any]]:
         """Yield all objects in one series of pages."""
         query = {"limit": str(_PAGE)} | ({"labelSelector": selector} if selector else {})
         while True:
-            page = await self._call(
-                call,
-                "GET",
-                f"{path}?{urlencode(query)}",
-                what=f"list {path.rpartition('/')[2]}",
-                deadline=_LIST_DEADLINE,
-            )
+            what = f"list {path.rpartition('/')[2]}"
+            page = await self._call(call, "GET", f"{path}?{urlencode(query)}", what=what, deadline=deadline)
             for item in items_of(page):
                 yield item
             query["continue"] = (page.get("metadata") or {}).get("continue") or ""
