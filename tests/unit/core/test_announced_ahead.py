@@ -115,6 +115,25 @@ async def test_a_start_in_between_goes_on() -> None:
     assert stage.events(uid).count("grant.intended") == 1
 
 
+async def test_it_keeps_its_place_when_another_process_takes_over_in_between() -> None:
+    """Whoever leads now finds in the log that the place is taken."""
+    stage = Stage(policy=a_policy(limits={"activePerRequester": 1}))
+    await approved(stage)
+    await until(stage, AHEAD / 2)
+    stage.restart()
+    await stage.settle()
+
+    stage.cluster.apply(a_request("inc-4712"))
+    await stage.settle()
+    stage.cluster.decide("inc-4712", a_decision())
+    await stage.settle()
+    assert stage.bindings() == []
+    await until(stage, timedelta())
+
+    assert (stage.phase(), stage.phase("inc-4712")) == ("Active", "Approved")
+    assert stage.condition("Active", "inc-4712")["reason"] == "LimitReached"
+
+
 @pytest.mark.parametrize("why", ["not enforced", "no place", "role"])
 async def test_it_is_not_announced_ahead_if_anything_else_is_in_its_way(why: str) -> None:
     """What is in its way may be gone at its start, and then it begins in the ordinary way."""

@@ -162,7 +162,7 @@ class Gatherer:
             intent=self._intent(uid, outbox),
             outbox=outbox,
             refusal=memory.refusal,
-            rivals=self._store.rivals(request),
+            rivals=self._store.rivals(request, lambda other: self._trail.intent(other) is not None),
             withdrawn=self._counting.withdrawn(request, now) if is_new else 0,
             counting=self._counting.key_for(request, now) if is_new else None,
             max_grant=self._max_grant,

@@ -5,7 +5,7 @@ decides.
 """
 
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -200,13 +200,16 @@ class Store:
         """Return the open requests that name a policy."""
         return frozenset(map(RequestKey, self._by_policy.get(key, ())))
 
-    def rivals(self, request: AccessRequest) -> Rivals:
-        """Return what other requests the same person has under the same policy. Changes still being written count as done."""
+    def rivals(self, request: AccessRequest, is_announced: Callable[[str], bool] = lambda _: False) -> Rivals:
+        """Return what other requests the same person has under the same policy. Changes still being written count as done.
+
+        `is_announced` returns whether the log announces a grant, by the UID of its request: a leader before us may have.
+        """
         holders, pending = [], 0
         for other, memory in self._other_claims(request):
             if other.status.phase is Phase.ACTIVE:
                 holders.append(Holder(other.metadata.name, other.status.expires_at))
-            elif memory.handed_over is not None:
+            elif memory.handed_over is not None or is_announced(other.metadata.uid):
                 holders.append(Holder(other.metadata.name, None))
             else:
                 pending += 1
