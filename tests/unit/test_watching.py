@@ -15,7 +15,7 @@ from kopf._core.reactor.inventory import ResourceMemories
 from kopf._core.reactor.processing import process_resource_event
 
 from curfew.core.keys import Key, RequestKey
-from curfew.processes.operator import watching
+from curfew.processes.operator import kopf_alone, watching
 from curfew.processes.operator.known import Store
 from tests.support.builders import a_request
 
@@ -94,6 +94,12 @@ async def test_kopf_starts_its_watches_with_our_way(monkeypatch: pytest.MonkeyPa
     await taken[0](resource=REQUESTS, raw_event={"type": "ADDED", "object": {}})
     assert seen == [{"type": "ADDED", "object": {}}]
     assert processing.process_resource_event is process_resource_event  # as it was
+
+
+def test_a_version_of_kopf_with_other_inner_modules_does_what_it_likes() -> None:
+    """It calls the handlers by itself: more slowly, and nothing ends."""
+    assert vars(kopf_alone.inner("kopf._core.reactor.processing"))["process_resource_event"] is process_resource_event
+    assert "process_resource_event" not in vars(kopf_alone.inner("kopf._core.of_another_version"))
 
 
 async def test_kopf_starts_for_a_user_without_a_name(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,8 +1,10 @@
 """Kopf, without the official client of Kubernetes, which it imports where it is installed: 10 MB, for two names of classes."""
 
+import importlib
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import ModuleType
 from typing import Any
 
 
@@ -20,9 +22,18 @@ def _absent(name: str) -> Iterator[None]:
         del modules[name]
 
 
+def inner(name: str) -> ModuleType:
+    """Return one of Kopf's own modules; an empty one if this version of Kopf has it no more, so that it does what it likes."""
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError:
+        return ModuleType(name)
+
+
 with _absent("kubernetes"):
     import kopf as kopf
-    from kopf._core.engines.peering import Identity as Identity
-    from kopf._core.reactor import processing as processing
 
-__all__ = ["Identity", "kopf", "processing"]
+    processing = inner("kopf._core.reactor.processing")
+    Identity: Any = getattr(inner("kopf._core.engines.peering"), "Identity", str)
+
+__all__ = ["Identity", "inner", "kopf", "processing"]
