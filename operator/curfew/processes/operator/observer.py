@@ -21,6 +21,9 @@ from curfew.trail import Discrepancy, Health
 UNAWAITED: Final = frozenset({"request.created", "request.accepted", "grant.activated"})
 """Records that nothing waits for if all is well: they leave the status with its next change."""
 
+AT_REST: Final = 3
+"""How many records the outbox of a request at rest holds at most. More show that the log was away: they leave at once."""
+
 
 class Observer:
     """Reports what happens, and gives a turn to each request and policy that it matters to."""
@@ -74,7 +77,7 @@ class Observer:
         """Whether a request waits for people or for its end, and not for its records."""
         status, memory = request.status, self._known.memories.of(request.metadata.uid)
         is_told = any(one.type == RECORDED and str(one.status) == "True" for one in status.conditions)
-        has_room = len(status.outbox) <= len(UNAWAITED)
+        has_room = len(status.outbox) <= AT_REST
         is_over = memory.is_gone or memory.told_end is not None
         return status.phase in (Phase.PENDING, Phase.ACTIVE) and is_told and has_room and not is_over
 

@@ -15,11 +15,11 @@ from curfew.audit.carried import PART_BYTES, STORIES_OPEN, CarriedStory, Part, T
 from curfew.audit.receipt import Receipt
 from curfew.audit.record import Record, RecordRefused
 from curfew.core.lock_records import CHANGED, CREATED, LIFTED
+from curfew.core.unrecorded import INTENDED
 from curfew.trail.lineage import Lineage
 
-OPENS = frozenset({"request.created", "request.accepted", "grant.intended", "grant.activated"})
+OPENS = frozenset({"request.created", "request.accepted", INTENDED, "grant.activated"})
 """The events whose records are a story's milestones."""
-INTENDED = "grant.intended"
 CLOSED = "request.closed"
 POLICY_TOLD = frozenset({"policy.created", "policy.updated", "policy.weakened"})
 """The events that show that a policy exists."""

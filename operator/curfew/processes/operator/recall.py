@@ -13,7 +13,8 @@ from curfew.core.enforcement_records import LOST, RESTORED
 from curfew.core.facts import RecordedEnd
 from curfew.core.refused_or_withdrawn import RefusedOrWithdrawn
 from curfew.core.seals import Seals, statement
-from curfew.processes.operator.open_stories import CLOSED, INTENDED, Carrier, OpenStories
+from curfew.core.unrecorded import INTENDED
+from curfew.processes.operator.open_stories import CLOSED, Carrier, OpenStories
 from curfew.trail import Appender
 from curfew.trail.keys import Keys
 from curfew.trail.memory import REMEMBERED, Memory

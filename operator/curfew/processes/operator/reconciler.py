@@ -18,6 +18,7 @@ from curfew.core.lifecycle import FINAL, Event
 from curfew.core.notices import Notice
 from curfew.core.outbox import is_counted
 from curfew.core.steps import Close, Create, Forget, Patch, Remove, Step
+from curfew.core.unrecorded import INTENDED
 from curfew.ports import AlreadyExists, Clock, ClosedRequest, Cluster, Conflict, Forbidden, Invalid, NotFound
 from curfew.processes.operator.closing import Closing
 from curfew.processes.operator.counting import Counting
@@ -236,7 +237,7 @@ class Reconciler:
         if step.submit:
             self._trail.submit(step.submit)  # raises for what cannot be written: then nothing is on its way
             for record in step.submit:
-                if record.event == "grant.intended":
+                if record.event == INTENDED:
                     self._store.memories.handed_over(facts.request.metadata.uid, Story.of(record))
         if step.told_end is not None:
             self._store.memories.told_end(facts.request.metadata.uid, step.told_end)
