@@ -14,7 +14,7 @@ STORE ?=
 BASE ?=
 TO ?=
 
-.PHONY: help venv demo quick test soak chaos bench up down check generate image runtime clean
+.PHONY: help venv demo quick test soak chaos bench up down check docs generate image runtime clean
 
 help: ## List the commands
 	@echo "Curfew: just-in-time access for Kubernetes. Commands:"
@@ -51,6 +51,9 @@ up: runtime ## Start a Kubernetes control plane and an S3 server in the backgrou
 
 down: runtime ## Stop them
 	@$(BIN)/python -m tools.servers down
+
+docs: venv ## Build the documentation as a site in dist/docs, with no dead link
+	@$(BIN)/python -m tools.site
 
 generate: venv ## Write the files that are made from the code
 	$(BIN)/python -m tools.generate
