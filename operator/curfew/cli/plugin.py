@@ -35,6 +35,7 @@ NAME: Final = "kubectl curfew"
         Subcommand("locks", "List what is locked, by whom and why."),
         Subcommand("audit", "Verify, search and export the log of all access."),
         Subcommand("stats", "Show how long requests wait, and for what."),
+        Subcommand("ui", "Show all this on a page in your browser."),
         Subcommand("completion", "Print the completion for a shell.", "requests.completion"),
     ),
     context_settings={"help_option_names": ["-h", "--help"]},

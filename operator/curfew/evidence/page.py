@@ -12,10 +12,10 @@ LONGEST, LONGEST_NAME = 400, 80
 """How many characters are shown of what a person wrote, and of a name. The CSV file and the proofs hold the whole text."""
 
 
-def environment() -> Environment:
-    """Return the environment of all templates."""
+def environment(package: str = "curfew.evidence") -> Environment:
+    """Return the environment of the templates in a package."""
     made = Environment(
-        loader=PackageLoader("curfew.evidence"),
+        loader=PackageLoader(package),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -98,7 +98,7 @@ def session(
                 "If it is elsewhere or has another name, give --activity-at or --activity-log."
             )
         most = _ALL if has_calls else CALLS_SHOWN
-        read = asyncio.run(_read(both, name, people, most, has_index=not no_index))
+        read = asyncio.run(read_session(both, name, people, most, has_index=not no_index))
     if output == "json":
         click.echo(to_json(read.told, both, has_calls=has_calls))
     else:
@@ -116,12 +116,14 @@ class NotOneGrant(click.ClickException):
 
 
 @dataclass(frozen=True, slots=True)
-class _Read:
+class ReadSession:
+    """A session, and what it was read from."""
+
     told: ToldSession
     basis: SessionBasis
 
 
-async def _read(both: BothLogs, name: str, people: str | None, most: int, *, has_index: bool) -> _Read:
+async def read_session(both: BothLogs, name: str, people: str | None, most: int, *, has_index: bool) -> ReadSession:
     """Return what both logs hold about one session. Raise `NotVerified` if one of them does not verify."""
     assert both.activity is not None  # noqa: S101  the caller has looked
     known, now = await known_people(people), SystemClock().now()
@@ -160,7 +162,7 @@ async def _read(both: BothLogs, name: str, people: str | None, most: int, *, has
         version=version("curfew"),
         notes=notes,
     )
-    return _Read(told_of(recounted, story, seen), basis)
+    return ReadSession(told_of(recounted, story, seen), basis)
 
 
 def told_of(recounted: Recounted, story: Story, seen: SeenSession) -> ToldSession:

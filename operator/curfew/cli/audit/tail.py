@@ -107,7 +107,7 @@ def tail(
         query = dataclasses.replace(query, also={person.name: pseudonym for pseudonym, person in known.items()})
         show = _in_form(output, known)
         hidden = _SelfTest(show) if output == "table" and not _asks(query) else None
-        is_good = asyncio.run(_tail(store, log, verifier, count, query, hidden or show, is_followed=is_followed))
+        is_good = asyncio.run(show_newest(store, log, verifier, count, query, hidden or show, is_followed=is_followed))
     if hidden is not None and hidden.number:
         records = counted(hidden.number, "record")
         click.echo(f"{records} of Curfew's self-test not shown; --request {SELF_TEST_REQUEST} shows them.", err=True)
@@ -165,7 +165,7 @@ def _answers(query: Query, segment: Segment) -> list[tuple[int, bytes]]:
     return [(index, line) for index, line in numbered if (record := read_record(line)) is not None and matches(record)]
 
 
-async def _tail(
+async def show_newest(
     store: ObjectStore,
     log: str,
     verifier: Verifier | None,
@@ -175,6 +175,7 @@ async def _tail(
     *,
     is_followed: bool,
 ) -> bool:
+    """Show the newest records that a query asks for. Return whether all segments that were read are good."""
     names = [name for name in await list_log(store, log, note=note) if place(log, name) >= 0]
     try:
         claim = await find_claim(store, log, names)

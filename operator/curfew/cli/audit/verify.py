@@ -105,11 +105,11 @@ def verify(
     given = [one for anchor in anchors for one in read_anchors(anchor, log)]
     if since is not None:
         _refuse_older(given, since)
-    asked = _Asked(given_key(key, key_file, log), given, since, jobs or processors())
+    asked = Comparison(given_key(key, key_file, log), given, since, jobs or processors())
     store = open_location(location)
     try:
         with unreadable():
-            report, witness = asyncio.run(_verify(store, log, asked))
+            report, witness = asyncio.run(verify_log(store, log, asked))
     except KeyboardInterrupt:
         click.echo("Interrupted: it is not known whether the log verifies.", err=True)
         sys.exit(INTERRUPTED)
@@ -120,16 +120,16 @@ def verify(
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
+class Comparison:
     """What to compare the log with, and how."""
 
     key: Verifier | None
     anchors: Sequence[Kept]
     since: Witness | None
-    jobs: int
+    jobs: int  # processes
 
 
-async def _verify(store: ObjectStore, log: str, asked: _Asked) -> tuple[Report, Witness | None]:
+async def verify_log(store: ObjectStore, log: str, asked: Comparison) -> tuple[Report, Witness | None]:
     """Return the report, and the state to save if the log is whole."""
     since = asked.since
     names = await list_log(store, log, may_be_empty=bool(asked.anchors or since), note=note)

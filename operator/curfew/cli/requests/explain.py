@@ -14,6 +14,7 @@ from curfew.core.guidance.approvers import APPROVE, Bound, approvers, bound, que
 from curfew.core.guidance.changes import why_over
 from curfew.core.guidance.next_steps import next_step, request_command
 from curfew.core.guidance.objects import ShownPolicy, ShownRequest, parts, read_policy
+from curfew.core.guidance.policies import agreeing, needs
 
 _MOST_APPROVERS = 12  # names in one line
 
@@ -55,7 +56,7 @@ def _explain_all(access: ClusterAccess) -> None:
             "yes" if may and one.ready.is_true else "no" if not may else "not now",
             str(one.role),
             one.max_duration,
-            _agreeing(one),
+            agreeing(one),
             ", ".join(one.risk) or "-",
             one.description or "-",
         )
@@ -96,7 +97,7 @@ def _explain_policy(access: ClusterAccess, policy: ShownPolicy) -> None:
     found = access.rules(policy.role, policy.namespace)
     tell_rules(found[1] if found is not None else None)
     labelled("Risk", *(risks_in_words(policy.risk) or ["none that Curfew knows"]))
-    labelled("Needs", *_needs(policy))
+    labelled("Needs", *needs(policy))
     _tell_approvers(access, policy)
     say(
         f"Next: {request_command(policy)}"
@@ -114,34 +115,21 @@ def _explain_request(access: ClusterAccess, request: ShownRequest) -> None:
     say(f"Next: {next_step(request)}")
 
 
-def _needs(policy: ShownPolicy) -> list[str]:
-    needs = [f"a reason of at least {policy.reason_length} characters"] if policy.reason_length > 1 else ["a reason"]
-    if policy.ticket_required:
-        needs.append(f"a ticket of the form {policy.ticket_pattern}" if policy.ticket_pattern else "a ticket")
-    return (
-        [*needs, f"{_agreeing(policy)}, within {policy.decide_within}"]
-        if policy.mode == "Review"
-        else [*needs, _agreeing(policy)]
-    )
-
-
-def _agreeing(policy: ShownPolicy) -> str:
-    """Return how many people must agree."""
-    if policy.mode == "Automatic":
-        return "nobody has to agree"
-    if policy.mode == "BreakGlass":
-        return "nobody has to agree before; a review afterwards"
-    return ", ".join(
-        f"{stage.needed} of {stage.name}" if stage.name else f"{stage.needed} approval" for stage in policy.stages
-    )
-
-
 def _tell_approvers(access: ClusterAccess, policy: ShownPolicy, without: Sequence[str] = ()) -> None:
-    """Print who can approve, for each stage: the caller, and everybody whom the bindings name."""
+    labelled("Approvers", *approver_lines(access, policy, without))
+
+
+def approver_lines(
+    access: ClusterAccess, policy: ShownPolicy, without: Sequence[str] = (), *, may_read: bool = True
+) -> list[str]:
+    """Return who can approve, a line for each stage: the caller, and everybody whom the bindings name.
+
+    The bindings are not asked for if the caller is known not to be allowed to read them. Raise `KubectlFailed`.
+    """
     if policy.mode == "Automatic":
-        return
+        return []
     mine = access.may([question(policy.namespace, policy.name, APPROVE, stage.name) for stage in policy.stages])
-    everybody = _bound(access, policy.namespace)
+    everybody = _bound(access, policy.namespace) if may_read else None
     lines = []
     for stage, may in zip(policy.stages, mine, strict=True):
         label = f"{stage.name}: " if stage.name else ""
@@ -153,7 +141,7 @@ def _tell_approvers(access: ClusterAccess, policy: ShownPolicy, without: Sequenc
             who = _named([one for one in approvers(everybody, policy.name, stage.name) if one not in without])
             who += " (and you may)" if may and not without else ""
         lines.append(f"{label}{who}{groups}")
-    labelled("Approvers", *lines)
+    return lines
 
 
 def _named(names: Sequence[str]) -> str:
