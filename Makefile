@@ -14,12 +14,12 @@ STORE ?=
 BASE ?=
 TO ?=
 
-.PHONY: help venv demo quick test soak chaos bench up down check docs generate image runtime clean
+.PHONY: help venv demo quick test soak chaos bench up down cluster cluster-down check docs generate image runtime clean
 
 help: ## List the commands
 	@echo "Curfew: just-in-time access for Kubernetes. Commands:"
-	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/    make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-20s%s\n", $$1, $$2}'
-	@echo "The first time, the servers are built: about 10 minutes on two cores. Nothing needs containers or root."
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/    make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-24s%s\n", $$1, $$2}'
+	@echo "The first time, the servers are built: about 10 minutes on two cores. Only cluster needs root, and only cluster and image containers."
 
 demo: runtime ## Show the whole story on real servers, in under 90 s (KEEP=1: it stays up)
 	@$(BIN)/python -m tools.demo $(if $(filter-out 0 no false,$(KEEP)),--keep) $(if $(STORE),--store=$(STORE))
@@ -51,6 +51,12 @@ up: runtime ## Start a Kubernetes control plane and an S3 server in the backgrou
 
 down: runtime ## Stop them
 	@$(BIN)/python -m tools.servers down
+
+cluster: runtime ## Start Curfew in real pods: as root on Linux, or by kind with Docker (BASE=IMAGE; docs/cluster.md)
+	@$(BIN)/python -m tools.cluster up $(if $(BASE),--base $(BASE))
+
+cluster-down: runtime ## Stop it, and remove what a killed one has left
+	@$(BIN)/python -m tools.cluster down
 
 docs: venv ## Build the documentation as a site in dist/docs, with no dead link
 	@$(BIN)/python -m tools.site

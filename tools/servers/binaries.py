@@ -37,10 +37,10 @@ KUBERNETES_VERSION_FLAGS = (
 )
 
 
-def _kubernetes(name: str, expected: str) -> Binary:
+def _kubernetes(name: str, expected: str, folder: str = "kubernetes") -> Binary:
     return Binary(
         name=name,
-        folder="kubernetes",
+        folder=folder,
         module="k8s.io/kubernetes",
         package=f"k8s.io/kubernetes/cmd/{name}",
         expected=expected,
@@ -72,8 +72,21 @@ def _prometheus(name: str, expected: str) -> Binary:
     )
 
 
+def _containerd(name: str, expected: str) -> Binary:
+    return Binary(
+        name=name,
+        folder="containerd",
+        module="github.com/containerd/containerd/v2",
+        package=f"github.com/containerd/containerd/v2/cmd/{name}",
+        expected=expected,
+        version_flags=("-X github.com/containerd/containerd/v2/version.Version={version}",),
+        # Without filesystems that no node here is on.
+        tags=("no_btrfs", "no_devmapper", "no_zfs"),
+    )
+
+
 # The small ones first: whoever watches sees that it works before the long wait.
-BINARIES: tuple[Binary, ...] = (
+SERVERS: tuple[Binary, ...] = (
     Binary(
         name="etcd",
         folder="etcd",
@@ -105,6 +118,18 @@ BINARIES: tuple[Binary, ...] = (
     _prometheus("prometheus", "about 1 min 45 s"),
     _prometheus("promtool", "about 45 s"),
 )
+
+# What a node with real pods has, in modules of their own: who runs no pods never fetches or builds them.
+NODE: tuple[Binary, ...] = (
+    _containerd("containerd", "about 1 min 30 s"),
+    _containerd("containerd-shim-runc-v2", "about 30 s"),
+    _containerd("ctr", "about 15 s"),
+    _kubernetes("kube-scheduler", "about 1 min", "node"),
+    _kubernetes("kube-proxy", "about 15 s", "node"),
+    _kubernetes("kubelet", "about 1 min", "node"),
+)
+
+BINARIES: tuple[Binary, ...] = (*SERVERS, *NODE)
 
 BY_NAME: Mapping[str, Binary] = {binary.name: binary for binary in BINARIES}
 

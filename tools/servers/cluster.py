@@ -11,6 +11,7 @@ from tools.servers import kubeconfig
 from tools.servers.build import binary
 from tools.servers.errors import CommandFailed, ServersError
 from tools.servers.pki import ADMIN, PEOPLE
+from tools.servers.ports import LOOPBACK
 
 COMMAND_SECONDS = 120.0
 
@@ -30,6 +31,11 @@ class Cluster(ABC):
     @abstractmethod
     def server(self) -> str:
         """Return the API server's URL."""
+
+    @property
+    def host(self) -> str:
+        """Return the address at which servers of this machine are reached from the cluster; known once it is started."""
+        return LOOPBACK
 
     @property
     @abstractmethod

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import IO
 
 from tools.servers import keeper
-from tools.servers.binaries import BY_NAME
+from tools.servers.binaries import BY_NAME, SERVERS
 from tools.servers.build import build
 from tools.servers.environment import NEEDED, chosen_cluster
 from tools.servers.errors import ServersError
@@ -31,7 +31,9 @@ def main(arguments: list[str] | None = None) -> int:
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     build_parser = commands.add_parser("build", help="build the servers and programs that are missing")
-    build_parser.add_argument("names", nargs="*", metavar="NAME", help=f"all, or some of: {', '.join(BY_NAME)}")
+    build_parser.add_argument(
+        "names", nargs="*", metavar="NAME", help=f"some of {', '.join(BY_NAME)} (all but a node's)"
+    )
     commands.add_parser("up", help="start everything in the background")
     commands.add_parser("down", help="stop everything")
     commands.add_parser("status", help="show what is up (exit status 1 if nothing is)")
@@ -64,13 +66,19 @@ def build_command(names: list[str]) -> int:
     """Build what is missing and say where everything is."""
     if unknown := [name for name in names if name not in BY_NAME]:
         raise ServersError(f"There is no {' or '.join(unknown)} to build; there are {', '.join(BY_NAME)}.")
-    for name, path in build(names or list(BY_NAME)).items():
+    for name, path in build(names or [server.name for server in SERVERS]).items():
         print(f"{name}: {path}")
     return 0
 
 
 def up_command() -> int:
-    """Start everything in the background, unless it is up."""
+    """Start everything in the background, unless it is up, and say what is there."""
+    print(summary(bring_up()))
+    return 0
+
+
+def bring_up() -> keeper.State:
+    """Start everything in the background, unless it is up, and return what is there."""
     choice = chosen_cluster()
     lock = keeper.try_lock()
     if lock is None:
@@ -87,8 +95,7 @@ def up_command() -> int:
     state = keeper.read_state()
     if state is None:
         raise ServersError("It was up, and was stopped right away by another command.")
-    print(summary(state))
-    return 0
+    return state
 
 
 def down_command() -> int:
@@ -152,7 +159,7 @@ def summary(state: keeper.State) -> str:
     """Return what is up, in words, with what to do next."""
     names = ", ".join(f"{server['name']} ({server['pid']})" for server in state["servers"])
     environ = state["environ"]
-    own = state["cluster"] == "local"
+    own = state["cluster"] in ("local", "pods")
     example = "--context alice" if own else f"--as {PEOPLE['alice']}"
     people = f"contexts admin, {', '.join(PEOPLE)}" if own else "people by --as"
     return "\n".join(
@@ -173,12 +180,12 @@ def summary(state: keeper.State) -> str:
     )
 
 
-def _already_up() -> int:
+def _already_up() -> keeper.State:
     state = keeper.read_state()
     if state is None or state["status"] != keeper.READY:
         raise ServersError("It is just being started or stopped by another command; try again in a moment.")
-    print(f"It is already up.\n{summary(state)}")
-    return 0
+    print("It is already up.")
+    return state
 
 
 def _start_keeper(lock: IO[str]) -> None:

@@ -52,6 +52,10 @@ ETCD_SECONDS = 10.0
 class ControlPlane(Cluster):
     """A control plane of its own, with a certificate for each person and an audit log."""
 
+    controllers: Sequence[str] = CONTROLLERS
+    service_network = SERVICE_NETWORK
+    service_address = SERVICE_ADDRESS
+
     def __init__(
         self,
         folder: Path,
@@ -78,7 +82,7 @@ class ControlPlane(Cluster):
     @property
     def server(self) -> str:
         """Return the API server's URL; it stays the same when the API server is stopped and started."""
-        return f"https://{LOOPBACK}:{self._port}"
+        return f"https://{self.host}:{self._port}"
 
     @property
     def ca(self) -> Path:
@@ -109,9 +113,13 @@ class ControlPlane(Cluster):
             authority = self._write_keys()
             self._apiserver = on_free_ports(lambda: self._start_first_apiserver(authority))
             self._controller_manager = on_free_ports(lambda: self._start_first_controller_manager(authority))
+            self._start_others(authority)
         except BaseException:
             self.stop()
             raise
+
+    def _start_others(self, authority: Authority) -> None:
+        """Start what more a cluster has: here nothing."""
 
     def stop(self) -> None:
         """Stop all servers, in the order that lets each say goodbye to the next."""
@@ -219,7 +227,8 @@ class ControlPlane(Cluster):
         private, public = key_pair()
         write_private(self._pki / "service-accounts.key", private)
         write_private(self._pki / "service-accounts.pub", public)
-        hosts = [LOOPBACK, "localhost", SERVICE_ADDRESS, "kubernetes", "kubernetes.default", "kubernetes.default.svc"]
+        names = ["localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc"]
+        hosts = [LOOPBACK, *{self.host} - {LOOPBACK}, self.service_address, *names]
         self._write_identity("apiserver", authority.server("kube-apiserver", hosts))
         return authority
 
@@ -280,12 +289,13 @@ class ControlPlane(Cluster):
         command: list[str | Path] = [
             self._binaries["kube-apiserver"],
             f"--etcd-servers={etcd or self._etcd_url}",
-            f"--bind-address={LOOPBACK}",
+            f"--bind-address={self.host}",
             f"--secure-port={port}",
             # Without it the server looks for the machine's address, and there may be none but loopback.
-            f"--advertise-address={LOOPBACK}",
-            "--endpoint-reconciler-type=none",
-            f"--service-cluster-ip-range={SERVICE_NETWORK}",
+            f"--advertise-address={self.host}",
+            # Loopback is no endpoint that a Service may have.
+            f"--endpoint-reconciler-type={'none' if self.host == LOOPBACK else 'lease'}",
+            f"--service-cluster-ip-range={self.service_network}",
             "--authorization-mode=Node,RBAC",
             f"--cert-dir={self._pki}",
             f"--client-ca-file={self.ca}",
@@ -300,7 +310,7 @@ class ControlPlane(Cluster):
             *self._apiserver_args,
             *more,
         ]
-        return self._launch(name, command, lambda: answers(port, "/readyz", self._tls))
+        return self._launch(name, command, lambda: answers(port, "/readyz", self._tls, self.host))
 
     def _start_first_controller_manager(self, authority: Authority) -> Server:
         self._controller_manager_port = self._new_port()
@@ -332,21 +342,21 @@ class ControlPlane(Cluster):
             "--leader-elect=false",
             f"--service-account-private-key-file={self._pki / 'service-accounts.key'}",
             f"--root-ca-file={self.ca}",
-            f"--controllers={','.join(CONTROLLERS)}",
+            f"--controllers={','.join(self.controllers)}",
             "--profiling=false",
         ]
 
         def works() -> bool:
             # Its health says only that it listens; the first thing it makes says that the controllers run.
             return answers(port, "/healthz", self._tls) and answers(
-                self._port, "/api/v1/namespaces/default/serviceaccounts/default", self._tls
+                self._port, "/api/v1/namespaces/default/serviceaccounts/default", self._tls, self.host
             )
 
         return self._launch("kube-controller-manager", command, works)
 
     def _launch(self, name: str, command: Sequence[str | Path], is_ready: Callable[[], bool]) -> Server:
         # Servers that live for minutes: collecting garbage less often saves a tenth of their processor time.
-        environ = clean_environ() | {"GOGC": "400"}
+        environ = clean_environ(self.host) | {"GOGC": "400"}
         server = Server(name, command, log=self.folder / f"{name}.log", environ=environ)
         try:
             server.await_ready(is_ready)

@@ -8,6 +8,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from tools.cluster.pods import PodCluster
+from tools.servers.binaries import NODE
 from tools.servers.build import build
 from tools.servers.cluster import COMMAND_SECONDS, Cluster
 from tools.servers.control_plane import ControlPlane
@@ -18,8 +20,11 @@ from tools.servers.pki import ADMIN
 from tools.servers.processes import Server
 from tools.servers.s3 import S3Server
 
+OUR_OWN = ("etcd", "versitygw", "kubectl", "helm", "kube-apiserver", "kube-controller-manager")
+
 NEEDED: Mapping[str, Sequence[str]] = {
-    "local": ("etcd", "versitygw", "kubectl", "helm", "kube-apiserver", "kube-controller-manager"),
+    "local": OUR_OWN,
+    "pods": (*OUR_OWN, *(binary.name for binary in NODE)),
     "existing": ("versitygw", "kubectl", "helm"),
     "kind": ("versitygw", "kubectl", "helm"),
 }
@@ -27,7 +32,7 @@ NEEDED: Mapping[str, Sequence[str]] = {
 
 
 def chosen_cluster(environ: Mapping[str, str] = os.environ) -> str:
-    """Return what CLUSTER says: local, existing or kind."""
+    """Return what CLUSTER says: local, pods, existing or kind."""
     choice = environ.get("CLUSTER") or "local"
     if choice not in NEEDED:
         raise ServersError(f"CLUSTER is {choice!r}; it can be {', '.join(NEEDED)}, or unset for local.")
@@ -58,8 +63,9 @@ class Environment:
         self.s3 = S3Server(self.folder / "s3")
         cluster_folder = self.folder / "cluster"
         self.cluster: Cluster
-        if self.choice == "local":
-            self.cluster = ControlPlane(
+        if self.choice in ("local", "pods"):
+            kind = ControlPlane if self.choice == "local" else PodCluster
+            self.cluster = kind(
                 cluster_folder,
                 durable=durable,
                 mutating_admission=mutating_admission,
@@ -113,9 +119,10 @@ class Environment:
         """Build what is missing and return when all of it is ready; leave nothing running when that fails."""
         try:
             build([name for name in NEEDED[self.choice] if self._bucket_server or name != "versitygw"])
-            if self._bucket_server:
-                self.s3.start()
             self.cluster.start()
+            if self._bucket_server:
+                self.s3.host = self.cluster.host
+                self.s3.start()
         except BaseException as error:
             # An interrupted start is nobody's riddle; a failed one is, and its logs are in the folder.
             self._take_down(remove=not isinstance(error, Exception))

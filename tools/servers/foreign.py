@@ -100,6 +100,13 @@ class KindCluster(ExistingCluster):
         self._name = f"curfew-{secrets.token_hex(3)}"
         self._made = False
 
+    @property
+    def host(self) -> str:
+        """Return this machine's address in the containers' network."""
+        asked = ["docker", "network", "inspect", "kind", "--format={{range .IPAM.Config}}{{.Gateway}} {{end}}"]
+        gateways = run_command(asked, os.environ, stdin=None, check=True, timeout=30).stdout.split()
+        return next(gateway for gateway in gateways if ":" not in gateway)
+
     def start(self) -> None:
         """Return when kind has made the cluster and it has answered."""
         require_kind()

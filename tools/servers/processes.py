@@ -113,12 +113,12 @@ def stop_all(servers: Sequence[Server | None]) -> None:
                 stack.callback(server.stop)
 
 
-def answers(port: int, path: str, tls: ssl.SSLContext | None = None) -> bool:
-    """Tell whether a loopback server answers 200 there."""
+def answers(port: int, path: str, tls: ssl.SSLContext | None = None, host: str = LOOPBACK) -> bool:
+    """Tell whether a server answers 200 there."""
     connection = (
-        http.client.HTTPSConnection(LOOPBACK, port, timeout=5, context=tls)
+        http.client.HTTPSConnection(host, port, timeout=5, context=tls)
         if tls
-        else http.client.HTTPConnection(LOOPBACK, port, timeout=5)
+        else http.client.HTTPConnection(host, port, timeout=5)
     )
     with contextlib.closing(connection):
         try:
@@ -128,8 +128,9 @@ def answers(port: int, path: str, tls: ssl.SSLContext | None = None) -> bool:
             return False
 
 
-def clean_environ() -> dict[str, str]:
-    """Return our environment without what would change a server behind our back."""
+def clean_environ(*direct: str) -> dict[str, str]:
+    """Return our environment without what would change a server behind our back. No proxy leads to `direct`."""
     # etcd takes every option from ETCD_...; a proxy must never stand between servers on loopback.
     own = {name: value for name, value in os.environ.items() if not name.startswith(("ETCD_", "VGW_"))}
-    return {**own, "NO_PROXY": "127.0.0.1,localhost", "no_proxy": "127.0.0.1,localhost"}
+    unproxied = ",".join([LOOPBACK, "localhost", *direct])
+    return {**own, "NO_PROXY": unproxied, "no_proxy": unproxied}

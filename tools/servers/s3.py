@@ -1,4 +1,4 @@
-"""An S3 server with Object Lock on loopback, its data in a folder."""
+"""An S3 server with Object Lock, its data in a folder. It is on loopback, unless pods have to reach it."""
 
 import os
 import secrets
@@ -25,6 +25,7 @@ class S3Server:
         """Start nothing yet. With an authority, the server speaks TLS, and `ca` is what its clients have to trust."""
         self.folder = folder
         self.ca = folder / "ca.crt"
+        self.host = LOOPBACK
         self._authority = authority
         self._access_key = f"curfew{secrets.token_hex(6)}"
         self._secret_key = secrets.token_urlsafe(30)
@@ -35,7 +36,7 @@ class S3Server:
     @property
     def url(self) -> str:
         """Return the server's URL; it stays the same when the server is stopped and started."""
-        return f"{'https' if self._authority else 'http'}://{LOOPBACK}:{self._port}"
+        return f"{'https' if self._authority else 'http'}://{self.host}:{self._port}"
 
     @property
     def servers(self) -> list[Server]:
@@ -156,7 +157,7 @@ class S3Server:
         trusted: ssl.SSLContext | None = None
         if self._authority is not None:
             self.ca.write_bytes(self._authority.certificate)
-            identity = self._authority.server("s3", [LOOPBACK])
+            identity = self._authority.server("s3", [self.host])
             certificate, key = self.folder / "s3.crt", self.folder / "s3.key"
             write_private(certificate, identity.certificate)
             write_private(key, identity.key)
@@ -167,7 +168,7 @@ class S3Server:
             [
                 binary("versitygw"),
                 *tls,
-                f"--port={LOOPBACK}:{self._port}",
+                f"--port={self.host}:{self._port}",
                 f"--region={REGION}",
                 f"--health={HEALTH}",
                 "--keep-alive",
@@ -180,7 +181,7 @@ class S3Server:
             environ={**clean_environ(), "ROOT_ACCESS_KEY": self._access_key, "ROOT_SECRET_KEY": self._secret_key},
         )
         try:
-            server.await_ready(lambda: answers(self._port, HEALTH, trusted))
+            server.await_ready(lambda: answers(self._port, HEALTH, trusted, self.host))
         except BaseException:
             server.stop()
             raise

@@ -1,0 +1,3 @@
+module curfew.dev/tools/pause
+
+go 1.26.0
