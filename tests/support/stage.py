@@ -8,6 +8,7 @@ from typing import Any
 
 from curfew.audit.receipt import Receipt
 from curfew.audit.record import Record, Story, record_id
+from curfew.audit.stories import AFTER_CLOSED
 from curfew.core import locks
 from curfew.core.bindings import Binding
 from curfew.core.facts import ClockState, EnforcementState, Facts, RecordedEnd, TrailState
@@ -62,9 +63,9 @@ class FakeTrail:
         return self._refused_or_withdrawn if self.is_open else RefusedOrWithdrawn()
 
     def submit(self, records: Iterable[Record]) -> None:
-        """Queue what is not durable yet."""
+        """Queue what is not durable yet, and what a closed story still takes."""
         for record in records:
-            if self.receipt(record.id) is None:
+            if not self.is_told(record):
                 self._queued.setdefault(record.id, record)
 
     def receipt(self, id_: str) -> Receipt | None:
@@ -73,8 +74,9 @@ class FakeTrail:
         return None if index is None else Receipt(log="test", index=index, size=len(self.log), root="00" * 32)
 
     def is_told(self, record: Record) -> bool:
-        """Whether it is in the log."""
-        return self.receipt(record.id) is not None
+        """Whether it is in the log, or its story is closed without it."""
+        is_closed = self.receipt(record_id(record.subject, "request.closed")) is not None
+        return self.receipt(record.id) is not None or (is_closed and record.event not in AFTER_CLOSED)
 
     def intent(self, uid: str) -> Record | None:
         """Return the announcement of an open request."""

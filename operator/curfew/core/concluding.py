@@ -4,13 +4,12 @@ from typing import Literal
 
 from curfew.api.access_request import Phase
 from curfew.audit.record import record_id
-from curfew.audit.stories import ENDS
 from curfew.core import bindings, conditions, ending, lifecycle, role_changes, stories, wording
 from curfew.core.facts import Facts, Read
 from curfew.core.finishing import finish_recorded
 from curfew.core.lifecycle import Event
 from curfew.core.notices import about_request
-from curfew.core.outbox import altered, conditions_of, has_room, missing, undurable, with_new
+from curfew.core.outbox import altered, conditions_of, has_room, missing, with_new
 from curfew.core.reasons import Reason
 from curfew.core.steps import Close, Forget, Patch, Remove, Step
 from curfew.core.transition import transition
@@ -39,9 +38,7 @@ def close_restored(facts: Facts) -> Step | None:
     if status.phase in lifecycle.FINAL:
         # Shortly after an ordinary end the records are still known, and the story closes in the ordinary way.
         is_long_ago = record_id(request.metadata.uid, "request.closed") not in facts.durable
-        # A binding that had expired was removed before the log was read; the log may hold another end of that grant.
-        has_second_end = any(record.event in ENDS for record in undurable(facts))
-        if not (is_long_ago or has_second_end or status.end_reason == Reason.STORY_CLOSED):
+        if not (is_long_ago or status.end_reason == Reason.STORY_CLOSED):
             return None
         return Step(act=Patch({}, outbox=()) if status.outbox else Close())  # the log also holds what is in the outbox
     if (step := finish_recorded(facts)) is not None:
