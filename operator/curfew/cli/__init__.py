@@ -17,6 +17,7 @@ from curfew.cli.program import Program
         Subcommand("audit", "Verify, search and export the log of all access."),
         Subcommand("alerts", "Show what looks wrong; resolve and silence alerts."),
         Subcommand("stats", "Show how long requests wait, and for what."),
+        Subcommand("doctor", "Find out what is wrong, and who can go around Curfew.", "doctor.command:doctor"),
         Subcommand("lock", "Stop a person, or everything, at once."),
         Subcommand("unlock", "Lift a lock."),
         Subcommand("locks", "List what is locked, by whom and why."),

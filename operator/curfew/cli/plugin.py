@@ -36,6 +36,7 @@ NAME: Final = "kubectl curfew"
         Subcommand("audit", "Verify, search and export the log of all access."),
         Subcommand("stats", "Show how long requests wait, and for what."),
         Subcommand("ui", "Show all this on a page in your browser."),
+        Subcommand("doctor", "Find out what is wrong, and who can go around Curfew.", "doctor.command:doctor"),
         Subcommand("completion", "Print the completion for a shell.", "requests.completion"),
     ),
     context_settings={"help_option_names": ["-h", "--help"]},

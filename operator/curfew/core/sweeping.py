@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 
-from curfew.api.times import format_time, parse_time
+from curfew.api.time_text import format_time, parse_time
 
 MISSED: Final = 3
 """How many intervals may pass without a success."""

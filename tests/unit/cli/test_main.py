@@ -21,6 +21,7 @@ def test_help_names_all_commands_in_a_sensible_order() -> None:
         "audit",
         "alerts",
         "stats",
+        "doctor",
         "lock",
         "unlock",
         "locks",

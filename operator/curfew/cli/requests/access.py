@@ -91,8 +91,13 @@ def object_name(text: str) -> str:
     return name
 
 
-def cluster_options(*, many: bool = False) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Give a command the options of kubectl, and hand it a `ClusterAccess` as `access`. `many` adds --all-namespaces."""
+def cluster_options(
+    *, many: bool = False, home: str = "Default: that of the context."
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Give a command the options of kubectl, and hand it a `ClusterAccess` as `access`.
+
+    `many` adds --all-namespaces; `home` is what the help says of --namespace.
+    """
 
     def add(command: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(command)
@@ -116,7 +121,7 @@ def cluster_options(*, many: bool = False) -> Callable[[Callable[..., Any]], Cal
             "namespace",
             default="",
             metavar="NAMESPACE",
-            help="Default: that of the context.",
+            help=home,
         )(made)
 
     return add

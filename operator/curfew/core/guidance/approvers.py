@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from curfew.api.names import GROUP
 from curfew.core.guidance.objects import Json, parts
+from curfew.core.rbac_rules import allows
 
 RESOURCE: Final = "accesspolicies"
 APPROVE: Final = "approve"
@@ -38,23 +39,12 @@ def approvers(found: Iterable[Bound], policy: str, stage: str) -> tuple[str, ...
     who = [
         subject
         for one in found
-        if any(_allows(rule, resource, policy) for rule in one.rules)
+        if any(allows(rule, APPROVE, GROUP, resource, {policy}) for rule in one.rules)
         for subject in one.subjects
         # The API server lets only people decide.
         if not subject.startswith("system:") and not subject.startswith("group system:serviceaccounts")
     ]
     return tuple(sorted(dict.fromkeys(who)))
-
-
-def _allows(rule: Json, resource: str, name: str) -> bool:
-    names = _texts(rule, "resourceNames")
-    subresource = f"*/{resource.partition('/')[2]}" if "/" in resource else "*"
-    return (
-        bool({"*", APPROVE} & _texts(rule, "verbs"))
-        and bool({"*", GROUP} & _texts(rule, "apiGroups"))
-        and bool({"*", resource, subresource} & _texts(rule, "resources"))
-        and (not names or name in names)
-    )
 
 
 def _subjects(binding: object) -> Iterator[str]:
@@ -82,8 +72,3 @@ def _at(body: object, *path: str) -> str:
     for name in path:
         body = body.get(name) if isinstance(body, Mapping) else None
     return body if isinstance(body, str) else ""
-
-
-def _texts(rule: Json, key: str) -> set[str]:
-    value = rule.get(key)
-    return {one for one in value if isinstance(one, str)} if isinstance(value, list | tuple) else set()

@@ -1,0 +1,1 @@
+"""What `curfew doctor` finds: a small judge for each subject, which takes what was read and returns findings."""
