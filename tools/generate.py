@@ -1,5 +1,5 @@
 """Write the files that are made from the code: the CustomResourceDefinitions, for kubectl and for the
-chart, the reference, and the pages about the life of a request, about risks and about performance.
+chart, the reference, the compliance mapping, and the pages about the life of a request, about risks and about performance.
 
 With --check nothing is written; the exit code says whether they are as the code would have them.
 """
@@ -17,6 +17,7 @@ import yaml
 from bench.lives.page import performance_page, performance_picture
 from bench.lives.results import AGES, RESULTS, read_runs
 from curfew.api.crds import crds
+from tools.compliance_page import compliance_page
 from tools.lifecycle_page import lifecycle_page
 from tools.reference_pages import reference_pages
 from tools.risks_page import risks_page
@@ -59,6 +60,7 @@ def generated() -> dict[Path, str]:
         files[CHECKOUT / "charts" / "curfew" / "templates" / "crds" / name] = CHART_HEADER + _as_template(render(kept))
     files[CHECKOUT / "docs" / "lifecycle.md"] = lifecycle_page()
     files[CHECKOUT / "docs" / "api" / "risks.md"] = risks_page()
+    files[CHECKOUT / "docs" / "compliance.md"] = compliance_page()
     files |= {CHECKOUT / "docs" / "reference" / name: text for name, text in reference_pages().items()}
     if runs := read_runs(RESULTS):
         files[CHECKOUT / "docs" / "performance.md"] = performance_page(runs, read_runs(AGES))
