@@ -4,6 +4,9 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
 {{- end }}
 
 {{- define "curfew.selector" -}}
@@ -155,16 +158,101 @@ true
 {{- define "curfew.podSecurity" -}}
 runAsNonRoot: true
 {{- /* Not there at all: the values of an older chart. A key that is not there was set to null. */}}
-{{- $ids := dict "runAsUser" 65532 "runAsGroup" 65532 "fsGroup" 65532 }}
+{{- $asked := dict "runAsUser" 65532 "runAsGroup" 65532 "fsGroup" 65532 }}
 {{- if hasKey .Values "podSecurityContext" }}
-{{- $ids = .Values.podSecurityContext | default dict }}
+{{- $asked = .Values.podSecurityContext | default dict }}
 {{- end }}
 {{- range $key := list "runAsUser" "runAsGroup" "fsGroup" }}
-{{- with get $ids $key }}
+{{- with get $asked $key }}
 {{ $key }}: {{ int64 . }}
 {{- end }}
 {{- end }}
-seccompProfile: {type: RuntimeDefault}
+{{- with $asked.supplementalGroups }}
+supplementalGroups:
+{{- range . }}
+- {{ int64 . }}
+{{- end }}
+{{- end }}
+{{- range $key := list "fsGroupChangePolicy" "seLinuxOptions" "appArmorProfile" }}
+{{- with get $asked $key }}
+{{ $key }}: {{ toJson . }}
+{{- end }}
+{{- end }}
+seccompProfile: {{ $asked.seccompProfile | default (dict "type" "RuntimeDefault") | toJson }}
+{{- end }}
+
+{{- /* Labels and annotations of a pod: its component, and what the values add (labels, annotations) or change (checksum). */}}
+{{- define "curfew.podMetadata" -}}
+{{- $own := dict "app.kubernetes.io/component" .component -}}
+labels: {{- mergeOverwrite (include "curfew.labels" .root | fromYaml) (.labels | default dict) $own | toYaml | nindent 2 }}
+{{- if or .checksum .annotations }}
+annotations:
+  {{- with .checksum }}
+  # Settings are read at start.
+  checksum/config: {{ . }}
+  {{- end }}
+  {{- with .annotations }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+{{- end }}
+{{- end }}
+
+{{- /* What the pods have in common. Takes the root and the name of the service account. */}}
+{{- define "curfew.podSpec" -}}
+serviceAccountName: {{ .account | quote }}
+automountServiceAccountToken: true
+{{- with .root.Values.imagePullSecrets }}
+imagePullSecrets: {{- toYaml . | nindent 0 }}
+{{- end }}
+priorityClassName: {{ .root.Values.priorityClassName | default "curfew" | quote }}
+{{- if include "curfew.ownUsers" .root }}
+hostUsers: false
+{{- end }}
+securityContext: {{- include "curfew.podSecurity" .root | nindent 2 }}
+{{- range $key := list "nodeSelector" "tolerations" "affinity" }}
+{{- with get $.root.Values $key }}
+{{ $key }}: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- /* "true" if pods have users of their own. An older API server would drop the field without a word. */}}
+{{- define "curfew.ownUsers" -}}
+{{- if eq (toString (get .Values "hostUsers")) "false" }}
+{{- if semverCompare "<1.33.0-0" .Capabilities.KubeVersion.Version }}
+{{- fail (printf "hostUsers is false, but Kubernetes %s does not know it: 1.33 and later do. Leave it out." .Capabilities.KubeVersion.Version) }}
+{{- end -}}
+true
+{{- end }}
+{{- end }}
+
+{{- /* What the values add to the container of a Job: workload is their section, at the path `where`. */}}
+{{- define "curfew.jobContainer" -}}
+resources: {{- toYaml (.workload.resources | default dict) | nindent 2 }}
+{{- with include "curfew.extraEnv" (dict "where" .where "own" list "more" .workload.extraEnv) }}
+env: {{- . | nindent 0 }}
+{{- end }}
+{{- with include "curfew.extraVolumeMounts" (dict "where" .where "more" .workload.extraVolumeMounts) }}
+volumeMounts: {{- . | nindent 0 }}
+{{- end }}
+{{- end }}
+
+{{- /* The certificates of a private authority, in a volume of the pod. */}}
+{{- define "curfew.trustVolume" -}}
+{{- $items := list (dict "key" .Values.audit.ca.key "path" "ca.crt") }}
+{{- $named := dict "configMap" (dict "name" .Values.audit.ca.name "items" $items) }}
+{{- if eq .Values.audit.ca.kind "Secret" }}
+{{- $named = dict "secret" (dict "secretName" .Values.audit.ca.name "items" $items) }}
+{{- end }}
+{{- toYaml (list (merge (dict "name" "ca") $named)) }}
+{{- end }}
+
+{{- /* The container's variables for it: for the bucket, the collector and, by the last one, the library of a key service. */}}
+{{- define "curfew.trustVariables" -}}
+{{- if (.Values.audit.ca | default dict).name }}
+- {name: SSL_CERT_FILE, value: /etc/curfew/ca/ca.crt}
+- {name: REQUESTS_CA_BUNDLE, value: /etc/curfew/ca/ca.crt}
+{{- end }}
 {{- end }}
 
 {{- define "curfew.containerSecurity" -}}
@@ -222,6 +310,72 @@ true
 {{- if eq .name $.Release.Namespace }}
 {{- fail (printf "namespaces must not contain %s: Curfew is installed there, and nothing can be granted there." .name) }}
 {{- end }}
+{{- end }}
+{{- end }}
+
+{{- /* Labels and annotations that mean something to Helm or to Curfew: a role could be added to others, a binding look like a grant. */}}
+{{- define "curfew.refuseMeaning" -}}
+{{- $theirs := dict "commonLabels" .Values.commonLabels }}
+{{- range $section, $workload := dict "" .Values "sweeper." .Values.sweeper "monitor." .Values.monitor "hooks." (.Values.hooks | default dict) }}
+{{- range $field := list "podLabels" "podAnnotations" "jobAnnotations" "deploymentAnnotations" }}
+{{- $_ := set $theirs (print $section $field) (get $workload $field) }}
+{{- end }}
+{{- $_ := set $theirs (print $section "serviceAccount.annotations") ((get $workload "serviceAccount" | default dict).annotations) }}
+{{- end }}
+{{- range $where, $marks := $theirs }}
+{{- range $key, $_ := $marks | default dict }}
+{{- $isMeant := regexMatch "^(app[.]kubernetes[.]io|(meta[.])?helm[.]sh|curfew[.]dev)/|^checksum/config$" $key }}
+{{- if or $isMeant (and (eq $where "commonLabels") (regexMatch "(^|[.])(kubernetes|k8s)[.]io/" $key)) }}
+{{- fail (printf "%s must not have the key %s: the chart, Helm, Kubernetes or Curfew gives it a meaning." $where $key) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- /* Variables of the values, beside those that the chart sets (own). `where` is the path of their section. */}}
+{{- define "curfew.extraEnv" -}}
+{{- range .more }}
+{{- if has .name $.own }}
+{{- fail (printf "%sextraEnv must not set %s: the chart does (a private authority is named in audit.ca)." $.where .name) }}
+{{- end }}
+{{- end }}
+{{- with .more }}
+{{- toYaml . }}
+{{- end }}
+{{- end }}
+
+{{- /* Volumes of the values, beside those of the chart (own, as YAML). */}}
+{{- define "curfew.extraVolumes" -}}
+{{- $names := list }}
+{{- range .own | default "[]" | fromYamlArray }}
+{{- $names = append $names .name }}
+{{- end }}
+{{- range .more }}
+{{- if has .name $names }}
+{{- fail (printf "%sextraVolumes must not have the name %s: the chart's own volumes are %s." $.where .name (join ", " $names)) }}
+{{- end }}
+{{- end }}
+{{- with .more }}
+{{- toYaml . }}
+{{- end }}
+{{- end }}
+
+{{- /* Mounts of the values, which must hide none of the chart's (own, as YAML). */}}
+{{- define "curfew.extraVolumeMounts" -}}
+{{- $paths := list "/var/run/secrets/kubernetes.io/serviceaccount" "/run/secrets/kubernetes.io/serviceaccount" }}
+{{- range .own | default "[]" | fromYamlArray }}
+{{- $paths = append $paths (clean .mountPath) }}
+{{- end }}
+{{- range $mount := .more }}
+{{- $path := clean $mount.mountPath }}
+{{- range $own := $paths }}
+{{- if or (eq $path "/") (eq $path $own) (hasPrefix (printf "%s/" $path) $own) (hasPrefix (printf "%s/" $own) $path) }}
+{{- fail (printf "%sextraVolumeMounts must not have the path %s: it would hide what is at %s. Choose another, such as /etc/curfew/extra/%s." $.where $mount.mountPath $own $mount.name) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- with .more }}
+{{- toYaml . }}
 {{- end }}
 {{- end }}
 

@@ -243,35 +243,6 @@ def pods(manifests: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [one(manifests, "Deployment")["spec"]["template"], job["template"]]
 
 
-def test_each_pod_can_be_fitted_to_its_cluster(tmp_path: Path) -> None:
-    """To a mesh that must leave the sweeper alone, and to a quota that wants to see resources."""
-    no_proxy = {"sidecar.istio.io/inject": "false"}
-    volume = {"name": "ca", "configMap": {"name": "ca"}}
-    mount = {"name": "ca", "mountPath": "/ca"}
-    values = {
-        "podLabels": {"team": "iam"},
-        "podAnnotations": {"a": "b"},
-        "extraEnv": [{"name": "HTTPS_PROXY", "value": "http://proxy:3128"}],
-        "extraVolumes": [volume],
-        "extraVolumeMounts": [mount],
-        "priorityClassName": "system-cluster-critical",
-        "sweeper": {"podAnnotations": no_proxy, "podLabels": {"team": "iam"}, "resources": {"limits": {"cpu": "1"}}},
-    }
-    (tmp_path / "values.yaml").write_text(json.dumps(values))
-
-    operator, sweeper = pods(rendered("--values", str(tmp_path / "values.yaml")))
-
-    assert sweeper["metadata"]["annotations"] == no_proxy
-    assert sweeper["spec"]["containers"][0]["resources"]["limits"]["cpu"] == "1"
-    assert operator["metadata"]["annotations"]["a"] == "b"
-    assert operator["spec"]["containers"][0]["env"][1:] == values["extraEnv"]
-    assert volume in operator["spec"]["volumes"]
-    assert mount in operator["spec"]["containers"][0]["volumeMounts"]
-    for pod in (operator, sweeper):
-        assert pod["metadata"]["labels"]["team"] == "iam"
-        assert pod["spec"]["priorityClassName"] == "system-cluster-critical"
-
-
 def test_without_a_cluster_it_is_said_that_nobody_fills_in_who_asks() -> None:
     """`helm template` has no notes, so it is beside the policy that checks."""
     assert "# Rendered without a cluster, so nothing fills in who asks" in template().stdout
