@@ -59,8 +59,8 @@ class Installation:
             self.drop_namespace(namespace)
 
     def uninstall(self) -> None:
-        """Take away what helm takes away; the definitions and the signing key stay."""
-        self.environment.helm("uninstall", "curfew", "--namespace", SYSTEM, "--ignore-not-found")
+        """Take away what helm takes away; the definitions and the signing key stay. No pod runs here, so no hook does."""
+        self.environment.helm("uninstall", "curfew", "--namespace", SYSTEM, "--ignore-not-found", "--no-hooks")
 
     def kubectl(self, *args: str, user: str = ADMIN, stdin: str | None = None, check: bool = True) -> Done:
         """Run kubectl as a person with a certificate of theirs (alice, bob, carol, dave, admin)."""

@@ -16,7 +16,7 @@ from curfew.api import names
 from curfew.api.times import format_time
 from curfew.core.notices import Notice, Regarding
 from curfew.ports import AlreadyExists, Forbidden, Held, Invalid, NotFound, Unavailable
-from curfew.processes.sweep import sweep_bindings
+from curfew.processes.sweep.expired import sweep_bindings
 from tests.integration.installed import Installed
 from tests.support.cluster_contract import SOON, Bench, ClusterContract, mine, this_second
 from tools.servers.environment import Environment

@@ -23,6 +23,11 @@ system:serviceaccount:{{ .Release.Namespace }}:{{ .Values.serviceAccount.name }}
 system:serviceaccount:{{ .Release.Namespace }}:{{ .Values.sweeper.serviceAccount.name }}
 {{- end }}
 
+{{- /* Who ends all grants before the release goes. */}}
+{{- define "curfew.uninstaller" -}}
+system:serviceaccount:{{ .Release.Namespace }}:curfew-uninstall
+{{- end }}
+
 {{- define "curfew.monitor" -}}
 system:serviceaccount:{{ .Release.Namespace }}:{{ .Values.monitor.serviceAccount.name }}
 {{- end }}
@@ -237,6 +242,44 @@ volumeMounts: {{- . | nindent 0 }}
 {{- end }}
 {{- end }}
 
+{{- /* "true" if a Job ends all grants before the release goes. Rendered without a cluster, it could be applied as it is. */}}
+{{- define "curfew.endsGrants" -}}
+{{- $wanted := toString ((.Values.uninstall | default dict).endGrants | default "auto") }}
+{{- if or (eq $wanted "true") (and (eq $wanted "auto") (lookup "v1" "Namespace" "" "kube-system")) }}true{{ end }}
+{{- end }}
+
+{{- define "curfew.beforeUninstall" -}}
+helm.sh/hook: pre-delete
+helm.sh/hook-weight: {{ . | quote }}
+helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
+{{- end }}
+
+{{- define "curfew.whenTested" -}}
+helm.sh/hook: test
+helm.sh/hook-weight: {{ . | quote }}
+helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
+{{- end }}
+
+{{- /* The pod of a hook, which runs a command of Curfew as the hook's own account. */}}
+{{- define "curfew.hookPod" -}}
+{{- $hooks := .root.Values.hooks | default dict }}
+{{- $about := dict "root" .root "component" .component "labels" $hooks.podLabels "annotations" $hooks.podAnnotations -}}
+metadata: {{- include "curfew.podMetadata" $about | nindent 2 }}
+spec:
+  {{- include "curfew.podSpec" (dict "root" .root "account" (printf "curfew-%s" .component)) | nindent 2 }}
+  restartPolicy: Never
+  containers:
+  - name: {{ .component }}
+    image: {{ include "curfew.image" .root | quote }}
+    imagePullPolicy: {{ .root.Values.image.pullPolicy }}
+    command: {{ concat (list "curfew") .command | toJson }}
+    securityContext: {{- include "curfew.containerSecurity" .root | nindent 6 }}
+    {{- include "curfew.jobContainer" (dict "where" "hooks." "workload" $hooks) | nindent 4 }}
+  {{- with include "curfew.extraVolumes" (dict "where" "hooks." "more" $hooks.extraVolumes) }}
+  volumes: {{- . | nindent 2 }}
+  {{- end }}
+{{- end }}
+
 {{- /* The certificates of a private authority, in a volume of the pod. */}}
 {{- define "curfew.trustVolume" -}}
 {{- $items := list (dict "key" .Values.audit.ca.key "path" "ca.crt") }}
@@ -302,9 +345,9 @@ true
 
 {{- /* Values that mean more than they say are refused, before anything is installed. */}}
 {{- define "curfew.refuseConfusion" -}}
-{{- $accounts := list .Values.serviceAccount.name .Values.sweeper.serviceAccount.name .Values.monitor.serviceAccount.name "curfew-probe" "default" }}
+{{- $accounts := list .Values.serviceAccount.name .Values.sweeper.serviceAccount.name .Values.monitor.serviceAccount.name "curfew-probe" "curfew-uninstall" "curfew-test" "default" }}
 {{- if ne (len $accounts) (len (uniq $accounts)) }}
-{{- fail "serviceAccount.name, sweeper.serviceAccount.name and monitor.serviceAccount.name must differ from each other, from curfew-probe and from default: each account must have only its own rights." }}
+{{- fail "serviceAccount.name, sweeper.serviceAccount.name and monitor.serviceAccount.name must differ from each other, from curfew-probe, curfew-uninstall, curfew-test and default: each account must have only its own rights." }}
 {{- end }}
 {{- range .Values.namespaces }}
 {{- if eq .name $.Release.Namespace }}

@@ -9,7 +9,7 @@ import click
 from curfew.adapters.clock import SystemClock
 from curfew.adapters.kube import KubeCluster
 from curfew.ports import ClusterError
-from curfew.processes.sweep import sweep_bindings
+from curfew.processes.sweep.expired import sweep_bindings
 
 
 @click.command("sweep")

@@ -224,6 +224,18 @@ class LockSource(Protocol):
         ...
 
 
+class Locker(Protocol):
+    """Where everything is locked. Each call has a deadline and raises a `ClusterError`."""
+
+    async def lock_everything(self, prefix: str, reason: str, ends_at: str) -> str:
+        """Make an AccessLock on everything, in the caller's own name, and return its name."""
+        ...
+
+    async def is_in_force(self, name: str) -> bool:
+        """Whether Curfew keeps to that AccessLock, as its status shows."""
+        ...
+
+
 class Noticeboard(Protocol):
     """Where the newest checkpoint is put for all to see. Each call has a deadline and raises a `ClusterError`."""
 

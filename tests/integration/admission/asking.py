@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from tests.integration.installed import MASTERS, OPERATOR, SWEEPER, Done, Installed
+from tests.integration.installed import MASTERS, OPERATOR, SWEEPER, SYSTEM, Done, Installed
 from tests.support.api import succeed as succeed
 
 ALICE: Final = "alice@example.com"
@@ -17,7 +17,9 @@ CAROL: Final = "carol@example.com"
 DAVE: Final = "dave@example.com"
 ROOT: Final = "root@example.com"
 GIT: Final = "system:serviceaccount:argocd:argocd-application-controller"
-EVERYBODY: Final = (ALICE, BOB, CAROL, DAVE, GIT, OPERATOR, SWEEPER)
+UNINSTALLER: Final = f"system:serviceaccount:{SYSTEM}:curfew-uninstall"
+"""Who ends all grants before the release goes."""
+EVERYBODY: Final = (ALICE, BOB, CAROL, DAVE, GIT, OPERATOR, SWEEPER, UNINSTALLER)
 RBAC: Final = "rbac.authorization.k8s.io"
 
 KINDS: Final = {

@@ -10,6 +10,7 @@ from tests.integration.admission.asking import (
     BOB,
     DAVE,
     RBAC,
+    UNINSTALLER,
     Attempt,
     Manifest,
     World,
@@ -282,6 +283,17 @@ BY_THE_SWEEPER = [
         "removes a stranger's binding",
         lambda w: w.delete(SWEEPER, "rolebinding", "users"),
         "carry the label",
+    ),
+    Attempt("removes a grant before the release goes", lambda w: w.delete(UNINSTALLER, "rolebinding", w.granted())),
+    Attempt(
+        "removes a stranger's binding before the release goes",
+        lambda w: w.delete(UNINSTALLER, "rolebinding", "users"),
+        "carry the label",
+    ),
+    Attempt(
+        "creates before the release goes",
+        lambda w: w.create(w.binding(), UNINSTALLER),
+        ("the sweeper only removes", "written by Curfew alone"),
     ),
 ]
 

@@ -41,21 +41,22 @@ class Release:
     def __init__(self, cluster: Installed, helm: str, folder: Path) -> None:
         """Install nothing yet."""
         self.cluster = cluster
+        self.folder = folder
         self._helm = binary(helm)
-        self._folder = folder
+        self.folder = folder
         self._previous = ""
 
-    def helm(self, *arguments: str) -> Done:
-        """Run this Helm as the admin; fail with its words if it fails."""
+    def helm(self, *arguments: str, check: bool = True) -> Done:
+        """Run this Helm as the admin; fail with its words if it fails, unless told otherwise."""
         environ = {**os.environ, **self.cluster.environment.cluster.environ()}
         command = [str(self._helm), *arguments, "--namespace", SYSTEM]
-        return run_command(command, environ, stdin=None, check=True, timeout=600)
+        return run_command(command, environ, stdin=None, check=check, timeout=600)
 
     def install_previous(self, store: str) -> None:
         """Install the version before with the trail in a store, for all namespaces with the label."""
         with tarfile.open(PREVIOUS / "operator.tar.xz") as packed:
-            packed.extractall(self._folder, filter="data")
-        self._previous = str(self._folder / "operator")
+            packed.extractall(self.folder, filter="data")
+        self._previous = str(self.folder / "operator")
         values = f"config.audit.url={store},config.audit.retention=1d,roles={{view}},optIn.enabled=true"
         self.helm("install", "curfew", str(PREVIOUS / "chart.tgz"), "--create-namespace", "--set", values)
         definitions = [f"crd/{kind}.curfew.dev" for kind in ("accessrequests", "accesspolicies", "accesslocks")]
@@ -101,7 +102,7 @@ class Release:
             operator.stop()
 
     def _operator(self, pod: str, code: Mapping[str, str]) -> OperatorProcess:
-        folder = self._folder / pod
+        folder = self.folder / pod
         folder.mkdir(parents=True, exist_ok=True)
         settings = self.cluster.settings()
         key = self.cluster.signing_key(folder / "signing.pem").read_text()

@@ -101,7 +101,7 @@ def test_what_is_taken_away_leaves_requests_and_key_behind(older: ControlPlane) 
     older.kubectl("create", "--filename=-", user=ADMIN, stdin=json.dumps(request))
     key = older.kubectl(*KEY, user=ADMIN).stdout
 
-    older.helm("uninstall", "curfew", "--namespace", SYSTEM)
+    older.helm("uninstall", "curfew", "--namespace", SYSTEM, "--no-hooks")
     left = older.kubectl(
         "get", "validatingadmissionpolicies,deployments", "--all-namespaces", "--output=name", user=ADMIN
     )
@@ -223,7 +223,7 @@ def test_a_release_moves_to_another_name_and_namespace(own: ControlPlane) -> Non
     """As docs/operations.md says, with the key that the log was signed with."""
     key = ("get", "secret", "curfew-signing-key", "--output=json")
     before = json.loads(own.kubectl(*key, "--namespace", SYSTEM, user=ADMIN).stdout)
-    own.helm("uninstall", "curfew", "--namespace", SYSTEM)
+    own.helm("uninstall", "curfew", "--namespace", SYSTEM, "--no-hooks")
     own.kubectl("create", "namespace", "access-system", user=ADMIN)
     moved = {**before, "metadata": {"name": "curfew-signing-key", "namespace": "access-system"}}
     own.kubectl("create", "--filename=-", user=ADMIN, stdin=json.dumps(moved))

@@ -54,17 +54,19 @@ def restricted(cluster: Installed) -> Iterator[str]:
     """Return a namespace where only restricted pods may run, with our service accounts in it."""
     name = cluster.make_namespace(opted_in=False)
     cluster.kubectl("label", "namespace", name, "pod-security.kubernetes.io/enforce=restricted")
-    for account in ("curfew", "curfew-sweeper", "curfew-monitor"):
+    for account in ("curfew", "curfew-sweeper", "curfew-monitor", "curfew-uninstall"):
         cluster.kubectl("create", "serviceaccount", account, "--namespace", name)
     yield name
     cluster.drop_namespace(name)
 
 
-@pytest.mark.parametrize("which", ["operator", "sweeper", "monitor"])
+@pytest.mark.parametrize("which", ["operator", "sweeper", "monitor", "uninstall"])
 def test_pods_are_fit_for_restricted_namespaces(cluster: Installed, restricted: str, which: str) -> None:
     """The API server's own pod security admission has nothing to object to."""
-    manifests = rendered("--set", "monitor.enabled=true")
-    if which != "sweeper":
+    manifests = rendered("--set", "monitor.enabled=true,uninstall.endGrants=true")
+    if which == "uninstall":
+        spec = one(manifests, "Job", "curfew-uninstall")["spec"]["template"]["spec"]
+    elif which != "sweeper":
         name = {"operator": "curfew", "monitor": "curfew-monitor"}[which]
         spec = one(manifests, "Deployment", name)["spec"]["template"]["spec"]
     else:

@@ -16,11 +16,20 @@ EXTRAS: dict[str, Any] = {
     "extraVolumeMounts": [{"name": "more", "mountPath": "/etc/curfew/extra"}],
     "resources": {"limits": {"memory": "300Mi"}},
 }
+WORKLOADS = {
+    "curfew": "Deployment",
+    "curfew-monitor": "Deployment",
+    "curfew-sweeper": "CronJob",
+    "curfew-uninstall": "Job",
+    "curfew-test": "Job",
+}
 VALUES: dict[str, Any] = {
     **EXTRAS,
     "deploymentAnnotations": {"workload": "yes"},
     "monitor": {"enabled": True, **EXTRAS, "deploymentAnnotations": {"workload": "yes"}},
     "sweeper": {**EXTRAS, "jobAnnotations": {"workload": "yes"}},
+    "hooks": {**EXTRAS, "jobAnnotations": {"workload": "yes"}},
+    "uninstall": {"endGrants": "true"},
     "commonLabels": {"cost-center": "4711", "shared": "all"},
     "hostUsers": False,
     "priorityClassName": "urgent",
@@ -53,14 +62,14 @@ def manifests(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
 def workloads(manifests: list[dict[str, Any]]) -> dict[str, tuple[dict[str, Any], dict[str, Any]]]:
     """Return each workload of the release, and the template of its pods."""
     found = {}
-    for kind, name in (("Deployment", "curfew"), ("Deployment", "curfew-monitor"), ("CronJob", "curfew-sweeper")):
+    for name, kind in WORKLOADS.items():
         workload = one(manifests, kind, name)
         spec = workload["spec"]["jobTemplate"]["spec"] if kind == "CronJob" else workload["spec"]
         found[name] = workload, spec["template"]
     return found
 
 
-@pytest.mark.parametrize("name", ["curfew", "curfew-monitor", "curfew-sweeper"])
+@pytest.mark.parametrize("name", WORKLOADS)
 def test_each_workload_takes_what_the_values_add(manifests: list[dict[str, Any]], name: str) -> None:
     workload, pod = workloads(manifests)[name]
     (container,) = pod["spec"]["containers"]
@@ -104,10 +113,10 @@ def test_the_network_lets_in_and_out_what_is_named(manifests: list[dict[str, Any
     policies = {one["metadata"]["name"]: one["spec"] for one in manifests if one["kind"] == "NetworkPolicy"}
     out = [each["port"] for rule in policies["curfew-sweeper"]["egress"] for each in rule["ports"]]
 
-    assert policies.keys() == {"curfew", "curfew-monitor", "curfew-sweeper"}
+    assert policies.keys() == WORKLOADS.keys()
     assert all(each["policyTypes"] == ["Ingress", "Egress"] for each in policies.values())
     assert out == [53, 53, 443, 6443, 4318]
-    assert "ingress" not in policies["curfew-sweeper"]
+    assert all("ingress" not in policies[name] for name in ("curfew-sweeper", "curfew-uninstall", "curfew-test"))
     (metrics,) = policies["curfew"]["ingress"]
     assert [each["port"] for each in metrics["ports"]] == ["http"]
     assert metrics["from"][0] == VALUES["networkPolicy"]["metricsFrom"][0]
@@ -213,3 +222,18 @@ def test_users_of_their_own_are_refused_where_they_would_be_dropped() -> None:
 
     assert done.returncode != 0
     assert "hostUsers is false, but Kubernetes v1.32 does not know it: 1.33 and later do" in done.stderr
+
+
+def test_a_job_ends_all_grants_only_where_helm_asks_the_cluster_or_is_told_to() -> None:
+    """What `helm template` prints is applied as it is: there the Job would end all grants at once."""
+    assert "curfew-uninstall" not in {one["metadata"]["name"] for one in rendered()}
+    hooks = [
+        one
+        for one in rendered("--set", "uninstall.endGrants=true", "--namespace", "elsewhere")
+        if one["metadata"].get("annotations", {}).get("helm.sh/hook") == "pre-delete"
+    ]
+
+    assert {one["kind"] for one in hooks} == {"ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Job"}
+    for manifest in hooks:
+        assert manifest["metadata"].get("namespace") in (None, "elsewhere")
+    assert one(hooks, "ClusterRoleBinding", "curfew-uninstall")["subjects"][0]["namespace"] == "elsewhere"

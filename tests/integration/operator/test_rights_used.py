@@ -14,7 +14,7 @@ from curfew.adapters.kube import KubeCluster
 from curfew.api import names
 from curfew.api.times import format_time
 from curfew.core.probes import CANARY_POLICY, CANARY_REQUEST
-from curfew.processes.sweep import sweep_bindings
+from curfew.processes.sweep.expired import sweep_bindings
 from tests.integration.admission.test_rights import EVERYWHERE, RBAC, Right
 from tests.integration.enforcement.conftest import PROBE
 from tests.integration.enforcement.test_rights import AT_HOME, OF_THE_PROBE

@@ -28,6 +28,8 @@ def test_help_names_all_commands_in_a_sensible_order() -> None:
         "operator",
         "monitor",
         "sweep",
+        "end-grants",
+        "self-test",
     ]
 
 

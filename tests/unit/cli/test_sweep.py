@@ -14,7 +14,7 @@ from curfew.adapters.kube import KubeCluster
 from curfew.api.times import format_time
 from curfew.cli.sweep import sweep
 from curfew.ports import Forbidden, Unavailable
-from curfew.processes.sweep import sweep_bindings
+from curfew.processes.sweep.expired import sweep_bindings
 from tests.support.world import FailurePlan, FakeClock, FakeCluster
 
 NOW = datetime(2026, 11, 23, 20, 0, 0, 500_000, tzinfo=UTC)

@@ -19,10 +19,13 @@ _AT_ONCE = 16  # removals under way at any time
 _SECOND = timedelta(seconds=1)
 
 
-async def sweep_bindings(cluster: Cluster, clock: Clock, say: Callable[[str], None], *, dry_run: bool = False) -> int:
+async def sweep_bindings(
+    cluster: Cluster, clock: Clock, say: Callable[[str], None], *, dry_run: bool = False, everything: bool = False
+) -> int:
     """Remove the bindings with an end that has passed or cannot be read, report each, and return how many are left.
 
-    Raise `ClusterError` if the bindings cannot be listed. A binding that cannot be removed does not hold up the others.
+    With `everything`, also those that are not over yet. Raise `ClusterError` if the bindings cannot be listed. A binding
+    that cannot be removed does not hold up the others.
     """
     slots = asyncio.Semaphore(_AT_ONCE)
     done: Counter[str] = Counter()
@@ -32,6 +35,8 @@ async def sweep_bindings(cluster: Cluster, clock: Clock, say: Callable[[str], No
             metadata = binding["metadata"]
             namespace, name, uid = metadata["namespace"], metadata["name"], metadata["uid"]
             why = _why_over(binding, clock.now())
+            if why is None and everything:
+                why = f"would have ended at {binding['metadata']['annotations'][names.ANNOTATION_EXPIRES_AT]}"
             if why is None:
                 done["not over yet"] += 1
                 return
