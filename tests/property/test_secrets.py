@@ -24,6 +24,9 @@ from curfew.adapters.kube.failures import ErrorResponse, cluster_error
 from curfew.adapters.logs import configure_logs
 from curfew.adapters.objectstore.errors import translate
 from curfew.adapters.telemetry import Telemetry
+from curfew.core.doctor.bundle import make_bundle
+from curfew.core.doctor.facts import ClusterFacts, Unread
+from curfew.core.doctor.judging import diagnose
 from curfew.core.keys import RequestKey
 from curfew.core.notices import Notice
 from curfew.ports import ClusterError, Forbidden, StoreUnavailable, Unavailable
@@ -190,3 +193,71 @@ def test_a_secret_that_is_read_is_written_nowhere(mark: str, failing: int) -> No
     events = {record.event for record in stage.log}
     assert {"grant.drifted", "grant.activation_failed", "grant.removal_failed", "policy.deleted"} <= events
     assert all(written.values())
+
+
+def installation(mark: str) -> dict[str, Any]:
+    """Return objects as the doctor reads them, with secrets in all that an installation may hold."""
+    variables = [
+        {"name": "AWS_SECRET_ACCESS_KEY", "value": mark},
+        {"name": "X", "valueFrom": {"secretKeyRef": {"key": mark}}},
+    ]
+    container = {
+        "name": "operator",
+        "image": "curfew:1",
+        "command": ["sh", "-c", mark],
+        "args": [mark],
+        "env": variables,
+    }
+    template = {"spec": {"containers": [container], "volumes": [{"csi": {"volumeAttributes": {"token": mark}}}]}}
+
+    def one(kind: str, name: str, **spec: Any) -> dict[str, Any]:
+        status = {"conditions": [{"type": "Ready", "status": "False", "message": f"Bearer {mark}1"}], "secret": mark}
+        body = {"kind": kind, "metadata": {"name": name, "namespace": "curfew-system"}, "spec": spec, "status": status}
+        return marked(body, mark)
+
+    policy = marked({"kind": "AccessPolicy", **a_policy()}, mark)
+    deployment = one("Deployment", "curfew", replicas=1, template=template)
+    return {
+        "deployments": [deployment],
+        "pods": [one("Pod", "curfew-0", **template["spec"])],
+        "cron_job": [
+            one("CronJob", "curfew-sweeper", schedule="* * * * *", jobTemplate={"spec": {"template": template}})
+        ],
+        "lease": [one("Lease", "curfew", holderIdentity="curfew-0")],
+        "guards": [one("ValidatingAdmissionPolicy", "curfew-locks", validations=[{"expression": mark}])],
+        "policies": [policy],
+        "config_maps": [one("ConfigMap", "curfew")],
+        "settings": {
+            "curfew-system/curfew": {
+                "audit": {
+                    "url": f"s3://key:{mark}@bucket/main?token={mark}",
+                    "forward": {
+                        "url": f"https://collector/x?sig={mark}#{mark}",
+                        "headers": [f"Authorization: Bearer {mark}"],
+                    },
+                    "signer": {"uri": "hv:curfew/1", "credentials": {"deep": [{"x": mark}]}},
+                },
+                "apiToken": mark,
+            }
+        },
+        "metrics": {"curfew-0": f'curfew_build_info{{version="1"}} 1\ncurfew_x{{url="https://a:{mark}@b/"}} 1\n'},
+        "unread": [Unread("metrics", f"Authorization: Bearer {mark} was refused")],
+    }
+
+
+@given(mark=marks)
+def test_a_bundle_of_the_doctors_has_no_secret(mark: str) -> None:
+    """Nor does the report in it, whatever the objects, the settings, the logs and the Events hold."""
+    facts = ClusterFacts(namespace="curfew-system", now=NOON, **installation(mark))
+    proxys, buckets = str(proxys_page(mark)), buckets_answer(mark)
+    log = f"{proxys}\n{buckets}\nAuthorization: Bearer {mark}\npassword={mark}\nhttps://me:{mark}@s3/x?X-Amz-Signature={mark}\n"
+    event = marked(
+        {"metadata": {"name": "e"}, "reason": "ClockOff", "note": f"token={mark}", "regarding": {"name": "curfew"}},
+        mark,
+    )
+    bundle = make_bundle(diagnose(facts), facts, versions={"kubectl": "v1"}, events=[event], logs={"curfew-0": log})
+    text = json.dumps(bundle)
+    assert mark not in text
+    # What support asks for first is still there.
+    for known in ("AWS_SECRET_ACCESS_KEY", "curfew:1", "s3://", "curfew_build_info", "ClockOff", "D002"):
+        assert known in text

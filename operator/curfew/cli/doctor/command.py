@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -15,7 +15,11 @@ from curfew.cli.kubectl import KubectlFailed
 from curfew.cli.requests.access import ClusterAccess, cluster_options, failed
 from curfew.cli.requests.output import say
 from curfew.core.doctor.diagnosis import CODES, Diagnosis, Gravity
+from curfew.core.doctor.facts import ClusterFacts
 from curfew.core.doctor.judging import DoctorReport, NotAReport, ReportDifference, compare, diagnose, exit_code
+
+if TYPE_CHECKING:
+    from curfew.cli.doctor.gathering import Behind
 
 CANNOT_CHECK: Final = 2
 _SECONDS: Final = 60.0  # for one call: all roles and bindings of a large cluster are many
@@ -44,8 +48,15 @@ _FAIL_ON: Final = {
     show_default=True,
     help="From which gravity on a finding gives exit code 1.",
 )
+@click.option(
+    "--bundle",
+    "bundle",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write what support needs to a new file, as JSON without secrets.",
+)
 @cluster_options(home="Curfew's namespace. Default: where its operator is.")
-def doctor(output: str, earlier: Path | None, fail_on: str, access: ClusterAccess) -> None:
+def doctor(output: str, earlier: Path | None, fail_on: str, bundle: Path | None, access: ClusterAccess) -> None:
     """Find out what is wrong with Curfew in this cluster, and who can go around it.
 
     It only reads, with your own kubectl and your own rights. What you may not read is reported as not checked. Each finding
@@ -63,14 +74,18 @@ def doctor(output: str, earlier: Path | None, fail_on: str, access: ClusterAcces
     from curfew.cli.doctor.gathering import ClusterLook  # only here: help needs none of it
 
     before = _read(earlier) if earlier is not None else None
+    look = ClusterLook(replace(access.kubectl, seconds=_SECONDS), access.namespace)
     try:
-        report = diagnose(ClusterLook(replace(access.kubectl, seconds=_SECONDS), access.namespace).gather())
+        facts = look.gather()
+        report = diagnose(facts)
         difference = compare(report, before) if before is not None else None
     except KubectlFailed as error:
         click.echo(f"Error: {failed(error).message}", err=True)
         sys.exit(CANNOT_CHECK)
     except NotAReport as error:
         raise click.UsageError(f"{earlier}: {error}") from None
+    if bundle is not None:
+        _write_bundle(bundle, report, facts, look.behind(facts))
     if output == "json":
         click.echo(json.dumps(_with_difference(report, difference), indent=2, ensure_ascii=False))
     else:
@@ -89,6 +104,24 @@ def _read(path: Path) -> object:
             return json.loads(file.read(_LONGEST_REPORT))
     except (OSError, ValueError, RecursionError) as error:
         raise click.UsageError(f"{path} cannot be read: {error}") from None
+
+
+def _write_bundle(path: Path, report: DoctorReport, facts: ClusterFacts, behind: "Behind") -> None:
+    """Write a bundle to a new file that nobody else may read."""
+    from importlib import metadata  # only here, as the next: a look needs neither
+
+    from curfew.core.doctor.bundle import make_bundle
+
+    versions = {"curfew": metadata.version("curfew"), "kubectl": behind.version}
+    held = make_bundle(report, facts, versions=versions, events=behind.events, logs=behind.logs)
+    try:
+        path.touch(mode=0o600, exist_ok=False)
+        path.write_text(json.dumps(held, indent=2, ensure_ascii=False), encoding="utf-8")
+    except OSError as error:
+        raise click.UsageError(f"{path} cannot be written: {error.strerror}") from None
+    click.echo(
+        f"Wrote {path}. Read it before you send it: it has the names of people, policies and namespaces.", err=True
+    )
 
 
 def _with_difference(report: DoctorReport, difference: ReportDifference | None) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import yaml
 
@@ -15,6 +15,7 @@ from curfew.audit.wording import printable
 from curfew.cli.doctor import ending
 from curfew.cli.kubectl import Kubectl, KubectlFailed, KubectlMissing, KubectlRefused
 from curfew.cli.requests.access import POLICIES, RBAC
+from curfew.core.doctor.bundle import MOST_LINES
 from curfew.core.doctor.facts import COMPONENT, ClusterFacts, Json, Objects, Unread, items, number, text
 from curfew.core.doctor.guards import DEFINITIONS
 from curfew.core.skew import bound
@@ -30,7 +31,16 @@ MOST_PODS: Final = 10
 _OURS: Final = "--selector=app.kubernetes.io/name=curfew"
 _ADMISSION: Final = "admissionregistration.k8s.io"
 _LONGEST_WHY: Final = 300
+_LONGEST_LOG: Final = 2 * 1024 * 1024  # bytes
 _LONGEST_SETTINGS: Final = 1024 * 1024  # characters: what a ConfigMap can hold
+
+
+class Behind(NamedTuple):
+    """What is behind a report: Events and logs, and the versions of kubectl and of the API server."""
+
+    events: Sequence[Json]
+    logs: Mapping[str, str]
+    version: str
 
 
 class ClusterLook:
@@ -72,7 +82,7 @@ class ClusterLook:
         }
         with ThreadPoolExecutor(AT_ONCE) as threads:
             found = dict(zip(reads, threads.map(lambda read: read(), reads.values()), strict=True))
-            pods, secrets = found.pop("pods"), found.pop("secrets")
+            pods, secrets = found["pods"], found.pop("secrets")
             metrics = dict(threads.map(lambda pod: (_name(pod), self._metrics(pod)), _serving(pods)))
         kinds = {_name(pod): text(pod, "metadata", "labels", COMPONENT) for pod in pods or ()}
         answered = {name: told for name, told in metrics.items() if told}
@@ -89,6 +99,20 @@ class ClusterLook:
             unread=tuple(sorted(self._unread, key=lambda one: one.what)),
             **found,
         )
+
+    def behind(self, facts: ClusterFacts) -> Behind:
+        """Read what a bundle has besides: what was told lately. What may not be read is left out."""
+        here = f"--namespace={facts.namespace}"
+        events = self._list("Events", "events.events.k8s.io", here)
+        pods = [_name(pod) for pod in facts.pods or ()][:MOST_PODS]
+        tail = (f"--tail={MOST_LINES}", f"--limit-bytes={_LONGEST_LOG}", "--all-containers")
+        with ThreadPoolExecutor(AT_ONCE) as threads:
+            logs = threads.map(
+                lambda pod: self._try(f"the log of {pod}", lambda: self._kubectl.run(["logs", pod, here, *tail])), pods
+            )
+            told = {pod: log for pod, log in zip(pods, logs, strict=True) if log is not None}
+        version = self._try("the versions", lambda: self._kubectl.run(["version", "--output=yaml"])) or ""
+        return Behind(events or (), told, version)
 
     def _clocks(self) -> tuple[datetime, timedelta]:
         """Return the API server's time, which dates what it is asked to create, and how far ours is certainly ahead of it."""

@@ -44,6 +44,7 @@ class ClusterFacts:
     settings: Mapping[str, Json] = field(default_factory=dict)  # by `namespace/name` of their ConfigMap
     lease: Objects = None  # the one of the operators, or none
     cron_job: Objects = None  # the sweeper's, or none
+    pods: Objects = None  # of Curfew, in its namespace
     guards: Objects = None  # ValidatingAdmissionPolicies and their bindings
     definitions: Objects = None
     cluster_rbac: Objects = None  # ClusterRoles and ClusterRoleBindings
