@@ -53,6 +53,6 @@ def test_a_rule_that_never_fires_is_found(tmp_path: Path) -> None:
     rules = tmp_path / "charts/curfew/monitoring/operator.yaml"
     rules.write_text(rules.read_text().replace("expr: curfew_past_expiry > 0", "expr: curfew_past_expiry > 9"))
 
-    done = promtool("test", "rules", tmp_path / "tests/rules/operator.yaml")
+    done = promtool("test", "rules", "--run=past its end", tmp_path / "tests/rules/operator.yaml")
     assert done.returncode != 0
     assert "CurfewAccessPastItsEnd" in done.stdout + done.stderr

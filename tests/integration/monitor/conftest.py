@@ -196,7 +196,7 @@ async def sessions(
     if "monitor" in request.fixturenames:
         # The test before may have killed it: then nothing is known of a session that begins before its first test calls.
         await asyncio.to_thread(request.getfixturevalue("monitor").await_covered)
-    async with a_stage(cluster, certificates, has_pulse=False) as stage:
+    async with a_stage(cluster, certificates) as stage:
         yield Sessions(await stage.place())
 
 

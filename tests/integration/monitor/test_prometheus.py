@@ -166,7 +166,7 @@ def seen(cluster: Installed, certificates: Path, prometheus: Prometheus) -> Answ
     """Return what was seen."""
 
     async def played() -> Answered:
-        async with a_stage(cluster, certificates, has_pulse=False) as stage:
+        async with a_stage(cluster, certificates) as stage:
             sessions = Sessions(await stage.place())
             await play(sessions, prometheus)
             return await asyncio.to_thread(look, prometheus, sessions.place)

@@ -120,7 +120,7 @@ async def playing(
         Node(cluster.api, folder) as node,
         closing(Desk(environment.cluster, folder, environment.control_plane.audit_log, feed, node)) as desk,
     ):
-        async with a_stage(cluster, folder, has_pulse=False) as stage, _without_certificate(environment) as session:
+        async with a_stage(cluster, folder) as stage, _without_certificate(environment) as session:
             yield Players(stage, desk, session)
 
 

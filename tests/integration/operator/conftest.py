@@ -14,6 +14,7 @@ from tests.integration.installed import SYSTEM, Installed
 from tests.integration.operator.evidence import Evidence, read_evidence
 from tests.integration.operator.minute import Minute, play
 from tests.integration.operator.place import Place
+from tests.integration.operator.pulse import Pulse
 from tests.integration.operator.stage import Stage, a_stage
 from tests.support.operator_process import OperatorProcess
 
@@ -78,10 +79,16 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-async def stage(cluster: Installed, certificates: Path) -> AsyncIterator[Stage]:
-    """Return a stage for one test."""
-    async with a_stage(cluster, certificates) as made:
+async def stage(request: pytest.FixtureRequest, cluster: Installed, certificates: Path) -> AsyncIterator[Stage]:
+    """Return a stage for one test, with a pulse if the test asks for it."""
+    async with a_stage(cluster, certificates, has_pulse="pulse" in request.fixturenames) as made:
         yield made
+
+
+@pytest.fixture
+def pulse(stage: Stage) -> Pulse:
+    """Return what tells how slow the machine is meanwhile."""
+    return stage.sights.pulse
 
 
 @pytest.fixture
@@ -104,7 +111,7 @@ def minute(cluster: Installed, certificates: Path, new_operator: Callable[..., O
     process.start()
 
     async def played() -> Minute:
-        async with a_stage(cluster, certificates) as made:
+        async with a_stage(cluster, certificates, has_pulse=True) as made:
             return await play(made, process)
 
     try:

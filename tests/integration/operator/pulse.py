@@ -63,6 +63,7 @@ class Pulse:
 
         A write while the API server was away is none of them: nobody promises anything for that time.
         """
+        assert self._task is not None, "nothing was written: whoever judges times asks for the pulse"
         took = [timedelta(0)]
         for history in self._watch.history.values():
             for sight in history:

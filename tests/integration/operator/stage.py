@@ -29,7 +29,7 @@ class Stage:
 
 
 @asynccontextmanager
-async def a_stage(cluster: Installed, certificates: Path, *, has_pulse: bool = True) -> AsyncIterator[Stage]:
+async def a_stage(cluster: Installed, certificates: Path, *, has_pulse: bool = False) -> AsyncIterator[Stage]:
     """Return a stage; its namespaces go with it."""
     async with everybody(cluster, certificates) as people, Sights(people.admin, has_pulse=has_pulse) as sights:
         stage = Stage(cluster, people, sights)

@@ -12,6 +12,7 @@ from tests.integration.installed import Installed
 from tests.integration.operator.evidence import Evidence
 from tests.integration.operator.people import Body, Person
 from tests.integration.operator.place import Asked, Place, now
+from tests.integration.operator.pulse import Pulse
 from tests.integration.operator.thief import bearing, patch_status
 from tests.support.operator_process import OperatorProcess
 
@@ -95,7 +96,7 @@ async def test_the_operator_gets_on_while_the_monitor_writes_all_the_time(
 
 
 async def test_access_ends_on_time_whatever_stands_there(
-    cluster: Installed, operator: OperatorProcess, place: Place, read_log: ReadLog
+    cluster: Installed, operator: OperatorProcess, place: Place, pulse: Pulse, read_log: ReadLog
 ) -> None:
     """Written past the API server, as what it checks now may not have been checked when it was stored."""
     end = (now() + timedelta(seconds=15)).replace(microsecond=0)
@@ -116,7 +117,7 @@ async def test_access_ends_on_time_whatever_stands_there(
 
     for what, asked in granted.items():
         gone_at = await asked.unbound()
-        assert gone_at < end + place.sights.pulse.within(timedelta(seconds=1), end, gone_at), what
+        assert gone_at < end + pulse.within(timedelta(seconds=1), end, gone_at), what
     for what, asked in granted.items():
         await asked.closed()
         assert (asked.status["phase"], asked.status["endReason"]) == ("Expired", "DurationElapsed"), what

@@ -14,6 +14,7 @@ from tests.integration.installed import SYSTEM
 from tests.integration.operator.evidence import Evidence
 from tests.integration.operator.people import RBAC
 from tests.integration.operator.place import SOON, Place, now
+from tests.integration.operator.pulse import Pulse
 from tests.support.operator_process import OperatorProcess
 from tests.support.pausing import a_moment
 from tests.support.scale import soaks
@@ -75,6 +76,7 @@ async def until_metric(operator: OperatorProcess, policy: str, value: float) -> 
 async def test_nothing_is_granted_while_a_policy_is_out_of_force(
     operator: OperatorProcess,
     place: Place,
+    pulse: Pulse,
     read_log: Callable[[OperatorProcess], Evidence],
     measured: Callable[[str, timedelta], None],
 ) -> None:
@@ -92,7 +94,7 @@ async def test_nothing_is_granted_while_a_policy_is_out_of_force(
             await until_metric(operator, policy, 0.0)
         noticed = now()
         measured("from the change of two policies until both are noticed", noticed - began)
-        assert noticed - began < place.sights.pulse.within(NOTICED, began, noticed)
+        assert noticed - began < pulse.within(NOTICED, began, noticed)
 
         (await waiting.decide(place.people.bob)).done()
         await waiting.said("Active", "NotEnforced")

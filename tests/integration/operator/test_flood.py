@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 import yaml
 
 from tests.integration.operator.place import SOON, Asked, Place, now
+from tests.integration.operator.pulse import Pulse
 from tests.support.operator_process import OperatorProcess, dead
 from tests.support.pausing import a_moment
 from tests.support.scale import soaks
@@ -102,7 +103,11 @@ async def all_answered(place: Place, number: int) -> None:
 
 
 async def test_a_flood_of_one_person_is_that_persons_alone(
-    operator: OperatorProcess, place: Place, measured: Measured, record_property: Callable[[str, object], None]
+    operator: OperatorProcess,
+    place: Place,
+    pulse: Pulse,
+    measured: Measured,
+    record_property: Callable[[str, object], None],
 ) -> None:
     """Others are granted and their ends are on time; each of hundreds of requests gets its answer (promises P1, P3, P11)."""
     await place.apply(place.policy("debug", limits={"pendingPerRequester": 3}))
@@ -126,7 +131,7 @@ async def test_a_flood_of_one_person_is_that_persons_alone(
     measured("most that the event loop computed before such an answer", max(answer.work for answer in answers))
     record_property("peak of memory", f"{operator.peak_memory() // 2**20} MiB")
     assert max(before) < BEFORE_OTHERS
-    assert max(ends) < place.sights.pulse.within(ENDS_WITHIN, began, now())
+    assert max(ends) < pulse.within(ENDS_WITHIN, began, now())
     assert max(answer.work for answer in answers) < ANSWERED_AFTER
 
 

@@ -83,7 +83,7 @@ def seen(
     print(f"CURFEW_SEED={SEED}")  # noqa: T201  shown where something fails
 
     async def play() -> Seen:
-        async with a_stage(cluster, certificates) as stage:
+        async with a_stage(cluster, certificates, has_pulse=True) as stage:
             return await busy_minute(await stage.place(), operator, random.Random(SEED))  # noqa: S311  a game, not a secret
 
     minute = asyncio.run(play())

@@ -13,6 +13,7 @@ from curfew.api.times import format_time
 from tests.integration.operator.evidence import Evidence, recorded
 from tests.integration.operator.people import GROUP, Answer, Person
 from tests.integration.operator.place import SOON, Asked, Place, now
+from tests.integration.operator.pulse import Pulse
 from tests.integration.operator.stage import Stage
 from tests.support.operator_process import OperatorProcess
 from tests.support.pausing import a_moment
@@ -76,14 +77,14 @@ async def three_grants(stage: Stage, place: Place) -> list[Asked]:
 
 
 async def test_three_grants_end_at_once_and_the_next_is_refused_until_the_lock_is_lifted(
-    operator: OperatorProcess, stage: Stage, place: Place, read_log: ReadLog, measured: Measured
+    operator: OperatorProcess, stage: Stage, place: Place, pulse: Pulse, read_log: ReadLog, measured: Measured
 ) -> None:
     *hers, carols = await three_grants(stage, place)
     waiting = await place.pending(place.people.alice)
     async with locked(place, {"person": place.people.alice.name}) as (name, asked_at):
         gone = await asyncio.gather(*(asked.unbound() for asked in hers))
         measured("from the creation of a lock until the last of three grants is gone", max(gone) - asked_at)
-        assert max(gone) - asked_at < place.sights.pulse.within(AT_ONCE, asked_at, max(gone))
+        assert max(gone) - asked_at < pulse.within(AT_ONCE, asked_at, max(gone))
         await asyncio.gather(*(asked.phase("Revoked") for asked in hers))
         assert {asked.status["endReason"] for asked in hers} == {"Locked"}
         assert carols.status["phase"] == "Active"
@@ -111,7 +112,7 @@ async def test_three_grants_end_at_once_and_the_next_is_refused_until_the_lock_i
 
 
 async def test_it_ends_access_while_the_bucket_is_away(
-    operator: OperatorProcess, stage: Stage, place: Place, read_log: ReadLog, measured: Measured
+    operator: OperatorProcess, stage: Stage, place: Place, pulse: Pulse, read_log: ReadLog, measured: Measured
 ) -> None:
     hers = (await three_grants(stage, place))[:3]
     s3 = place.cluster.environment.s3
@@ -121,7 +122,7 @@ async def test_it_ends_access_while_the_bucket_is_away(
         async with locked(place, {"person": place.people.alice.name}) as (name, asked_at):
             gone = await asyncio.gather(*(asked.unbound() for asked in hers))
             measured("the same while the bucket is away", max(gone) - asked_at)
-            assert max(gone) - asked_at < place.sights.pulse.within(AT_ONCE, asked_at, max(gone))
+            assert max(gone) - asked_at < pulse.within(AT_ONCE, asked_at, max(gone))
             refused = await place.ask(place.people.alice)
             await refused.phase("Failed")
             assert refused.status["endReason"] == "Locked"

@@ -180,7 +180,7 @@ def seen(
     """Play both outages, once, one after the other."""
 
     async def play() -> Seen:
-        async with a_stage(cluster, certificates) as stage:
+        async with a_stage(cluster, certificates, has_pulse=True) as stage:
             place = await stage.place()
             seen = await without_a_bucket(place, operator)
             await without_an_api_server(seen, place, operator)

@@ -261,7 +261,7 @@ def model(cluster: Installed, certificates: Path, operator: OperatorProcess) -> 
     print(f"CURFEW_SEED={SEED}")  # noqa: T201  shown where something fails
 
     async def play() -> Model:
-        async with a_stage(cluster, certificates) as stage:
+        async with a_stage(cluster, certificates, has_pulse=True) as stage:
             model = Model(await stage.place(), operator, random.Random(SEED))  # noqa: S311  to be had again, not secret
             crashes = {model.chance.randrange(STEPS) for _ in range(CRASHES)}
             for number in range(STEPS):

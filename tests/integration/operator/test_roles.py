@@ -11,6 +11,7 @@ from tests.integration.installed import OPERATOR
 from tests.integration.operator.evidence import Evidence
 from tests.integration.operator.people import RBAC
 from tests.integration.operator.place import SOON, Place, now
+from tests.integration.operator.pulse import Pulse
 from tests.support.operator_process import OperatorProcess
 from tests.support.pausing import a_moment
 
@@ -56,7 +57,7 @@ async def test_a_role_that_is_edited_before_the_grant_grants_nothing(
 
 
 async def test_a_role_that_is_edited_during_a_grant_ends_it(
-    operator: OperatorProcess, place: Place, read_log: ReadLog
+    operator: OperatorProcess, place: Place, pulse: Pulse, read_log: ReadLog
 ) -> None:
     """Within two seconds, and recorded with the reason."""
     name = f"p-{uuid.uuid4().hex[:6]}"
@@ -70,7 +71,7 @@ async def test_a_role_that_is_edited_during_a_grant_ends_it(
     ended = await asked.unbound()
     await asked.closed()
 
-    assert ended - edited < place.sights.pulse.within(WITHIN, edited, ended)
+    assert ended - edited < pulse.within(WITHIN, edited, ended)
     assert (asked.status["phase"], asked.status["endReason"]) == ("Revoked", "RoleChanged")
     assert "grant.role_changed" in read_log(operator).story(asked.uid)
 

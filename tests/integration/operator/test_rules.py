@@ -12,6 +12,7 @@ from tests.integration.installed import OPERATOR
 from tests.integration.operator.evidence import Evidence, recorded
 from tests.integration.operator.people import GROUP, RBAC, Body
 from tests.integration.operator.place import SOON, Asked, Place, now
+from tests.integration.operator.pulse import Pulse
 from tests.integration.operator.tampering import a_binding, unguarded
 from tests.support.operator_process import CURFEW, OperatorProcess, dead
 from tests.support.pausing import a_moment
@@ -78,7 +79,7 @@ DRIFTS: Final[tuple[tuple[Body, str, str], ...]] = (
 
 
 async def test_a_drifted_binding_is_removed_and_reported(
-    operator: OperatorProcess, place: Place, read_log: ReadLog
+    operator: OperatorProcess, place: Place, pulse: Pulse, read_log: ReadLog
 ) -> None:
     """Never repaired: whatever somebody made of it, it is gone, and it is said what was found."""
     drifted = [await place.active(place.people.alice, duration="10m") for _ in DRIFTS]
@@ -91,7 +92,7 @@ async def test_a_drifted_binding_is_removed_and_reported(
         changed_at = place.sights.bindings_of(asked.uid)[1].at
         await asked.closed()
 
-        assert gone_at - changed_at < place.sights.pulse.within(ON_TIME, changed_at, gone_at)
+        assert gone_at - changed_at < pulse.within(ON_TIME, changed_at, gone_at)
         assert (asked.status["phase"], asked.status["endReason"]) == ("Revoked", reason), change
         assert words in asked.condition("Active")["message"]
         assert [event["reason"] for event in await asked.events("Revoked") if event["type"] == "Warning"] == ["Revoked"]
