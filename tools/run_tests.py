@@ -1,7 +1,8 @@
 """`make test`, `make quick` and `make soak`: run tests in several processes, and end with one line of counts.
 
 What keeps people apart is run once more on a control plane as before Kubernetes 1.36, where nothing fills in who asks:
-by one process beside the others in `make test`, and after them in `make soak`, which runs much more of it.
+by one process beside the others in `make test`, and after them in `make soak`, which runs much more of it. With `--calm`,
+as in CI, there are no more processes than cores and none beside them: it takes longer, and no test waits for another's work.
 """
 
 import argparse
@@ -64,17 +65,17 @@ class Part:
     """Whether it is run while the first part is."""
 
 
-def parts(kind: str, cores: int, *, ours: bool = True) -> list[Part]:
+def parts(kind: str, cores: int, *, ours: bool = True, calm: bool = False) -> list[Part]:
     """Return what is run: `quick`, `test` or `soak`. Only a control plane of ours can be had without stamping."""
     if kind == "quick":
         return [Part("Without servers", WITHOUT_SERVERS, cores)]
     # Tests on servers often wait: for the end of a minute, for a process to start. Other tests use that time.
-    waiting = max(2, min(cores * 2, MOST_CONTROL_PLANES))
+    waiting = max(2, min(cores if calm else cores * 2, MOST_CONTROL_PLANES))
     soaks = kind == "soak"
     again = UNSTAMPED_IN_FULL if soaks else UNSTAMPED
-    beside = ours and not soaks
-    all_tests = Part("All tests", (*WITHOUT_SERVERS, *ON_SERVERS), waiting - beside)
-    unstamped = Part("Once more without stamping", again, waiting if soaks else 1, ["--without-stamping"], beside)
+    beside = ours and not soaks and not calm
+    all_tests = Part("All tests", (*WITHOUT_SERVERS, *ON_SERVERS), waiting)
+    unstamped = Part("Once more without stamping", again, 1 if beside else waiting, ["--without-stamping"], beside)
     return [all_tests, *([unstamped] if ours else [])]
 
 
@@ -138,7 +139,8 @@ def main(arguments: list[str]) -> int:
             build([*NEEDED[chosen_cluster()], *ONLY_FOR_TESTS])
             with_azurite()
         cores = len(os.sched_getaffinity(0))
-        statuses = run_all(parts(known.kind, cores, ours=chosen_cluster() == "local"), more, counts)
+        chosen = parts(known.kind, cores, ours=chosen_cluster() == "local", calm=known.calm)
+        statuses = run_all(chosen, more, counts)
     except ServersError as error:
         print(error, file=sys.stderr)
         return 1
@@ -191,6 +193,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.set_defaults(kind="test")
     for kind in ("quick", "soak"):
         parser.add_argument(f"--{kind}", dest="kind", action="store_const", const=kind)
+    parser.add_argument("--calm", action="store_true")
     return parser
 
 

@@ -40,7 +40,7 @@ class AzureServer:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         """Stop."""
         if self._server is not None:
-            self._server.stop()
+            self._server.kill()
         give_back(self._port)
 
     def env(self) -> dict[str, str]:

@@ -145,5 +145,7 @@ class Environment:
         with contextlib.ExitStack() as steps:  # in reverse, each even if one before it fails
             if self._own_folder is not None:
                 steps.callback(self._own_folder.close, remove=remove)
-            steps.callback(self.s3.stop)
-            steps.callback(self.cluster.stop)
+            # Asked to stop, servers wait for clients: for ten seconds, when a test or its process has connections open.
+            is_thrown_away = self._own_folder is not None and remove and isinstance(self.cluster, ControlPlane)
+            steps.callback(self.s3.kill if is_thrown_away else self.s3.stop)
+            steps.callback(self.control_plane.kill if is_thrown_away else self.cluster.stop)

@@ -46,7 +46,7 @@ class GcsServer:
             self._door.shutdown()
             self._door.server_close()
         if self._server is not None:
-            self._server.stop()
+            self._server.kill()
         give_back(self._port)
 
     def env(self) -> dict[str, str]:

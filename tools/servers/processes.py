@@ -73,9 +73,10 @@ class Server:
             raise
 
     def kill(self) -> None:
-        """End the process at once, as a power cut would."""
-        self._signal(signal.SIGKILL)
-        self._process.wait()
+        """End the process at once, as a power cut would. Killing twice is harmless."""
+        if self.is_running:
+            self._signal(signal.SIGKILL)
+            self._process.wait()
 
     def pause(self) -> None:
         """Keep the process from doing anything, as a machine that stands still would."""

@@ -64,9 +64,16 @@ def test_everything_is_run_by_make_test() -> None:
 
     folders = {path.relative_to(TESTS).parts[0] for path in TESTS.rglob("test_*.py")}
     assert set(all_tests.names) == folders
-    assert (all_tests.processes, unstamped.processes) == (3, 1)
+    assert (all_tests.processes, unstamped.processes) == (4, 1)
     assert (all_tests.is_beside, unstamped.is_beside) == (False, True)
     assert (unstamped.names, unstamped.options) == (UNSTAMPED, ["--without-stamping"])
+
+
+def test_a_calm_run_is_of_the_same_tests_one_part_after_the_other() -> None:
+    whole, calm = parts("test", 2), parts("test", 2, calm=True)
+
+    assert [(part.names, part.options) for part in calm] == [(part.names, part.options) for part in whole]
+    assert [(part.processes, part.is_beside) for part in calm] == [(2, False), (2, False)]
 
 
 def test_what_is_run_beside_is_counted_and_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
