@@ -14,7 +14,7 @@ STORE ?=
 BASE ?=
 TO ?=
 
-.PHONY: help venv demo quick test soak chaos bench up down cluster cluster-down check docs generate image runtime clean
+.PHONY: help venv demo quick test soak chaos bench up down cluster cluster-down check docs generate image release runtime clean
 
 help: ## List the commands
 	@echo "Curfew: just-in-time access for Kubernetes. Commands:"
@@ -66,6 +66,9 @@ generate: venv ## Write the files that are made from the code
 
 image: venv ## Build the container image as an OCI archive in dist/, the same each time (BASE=IMAGE, TO=FILE)
 	@$(BIN)/python -m tools.image build $(if $(BASE),--base $(BASE)) $(if $(TO),--to $(TO))
+
+release: venv ## Make everything that is published of a version, in dist/ (BASE=IMAGE)
+	@$(BIN)/python -m tools.release $(if $(BASE),--base $(BASE))
 
 venv: ## Make the Python environment .venv, if it is not there or is old
 	@tools/venv.sh $(PYTHON)

@@ -1,0 +1,1 @@
+"""A release: everything that is published, made by one command from one commit."""
