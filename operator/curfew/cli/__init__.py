@@ -25,6 +25,7 @@ from curfew.cli.program import Program
         Subcommand("monitor", "Run the monitor: what was done with the access?"),
         Subcommand("sweep", "Remove every grant that has expired, without the operator."),
         Subcommand("end-grants", "End every grant: what helm uninstall runs first."),
+        Subcommand("policies", "Print the admission policies as files of the API server."),
         Subcommand("self-test", "Look whether Curfew works: what helm test runs."),
     ),
     context_settings={"help_option_names": ["-h", "--help"]},

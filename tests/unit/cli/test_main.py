@@ -29,6 +29,7 @@ def test_help_names_all_commands_in_a_sensible_order() -> None:
         "monitor",
         "sweep",
         "end-grants",
+        "policies",
         "self-test",
     ]
 

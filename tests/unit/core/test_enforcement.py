@@ -17,6 +17,7 @@ LATER = START + timedelta(minutes=5)
     ("refusal", "fault"),
     [
         pytest.param(f"ValidatingAdmissionPolicy '{NAME}' with binding", "", id="in its own name"),
+        pytest.param(f"ValidatingAdmissionPolicy '{NAME}.static.k8s.io' with binding", "", id="from a file"),
         pytest.param(None, f"{ATTEMPT.deed} was not refused", id="not at all"),
         pytest.param("no.\n", f"{ATTEMPT.deed} was refused by something else: no", id="by another"),
         pytest.param(f"'{NAME}x' ", f"{ATTEMPT.deed} was refused by something else: '{NAME}x'", id="by its like"),
@@ -56,3 +57,18 @@ def test_another_fault_is_no_new_beginning() -> None:
 
     assert (after.reason, after.since) == ("NotEnforced", START)
     assert judge_enforcement(["a", "b"], {"a": "", "b": ""}, "", after, now=LATER).since == LATER
+
+
+@pytest.mark.parametrize(
+    ("static", "message"),
+    [
+        ([], "All admission policies are in force."),
+        (["a"], "All admission policies are in force, 1 of 2 from static manifests."),
+        (
+            ["a", "b"],
+            "All admission policies are in force, from static manifests: nobody can take them away through the API.",
+        ),
+    ],
+)
+def test_the_form_of_the_policies_is_said(static: list[str], message: str) -> None:
+    assert judge_enforcement(["a", "b"], {"a": "", "b": ""}, "", None, static=static, now=START).message == message

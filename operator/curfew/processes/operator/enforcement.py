@@ -11,7 +11,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Final
 
-from curfew.core.enforcement import cannot_be_tried, fault_shown, judge_enforcement
+from curfew.core.enforcement import cannot_be_tried, fault_shown, is_static, judge_enforcement
 from curfew.core.facts import EnforcementState
 from curfew.core.probes import Attempt, attempts
 from curfew.ports import Clock, ClusterError, NotFound, Prober, Unavailable
@@ -46,6 +46,7 @@ class Enforcement:
         self._told = told
         self._attempts = attempts(namespace, account)
         self._faults: dict[str, str] = {}  # by policy, what is wrong; empty if the policy is in force
+        self._static: set[str] = set()  # the policies that refused from a file of the API server
         self._silence = ""  # why there is no answer yet
         self._state = self._judge(None)
 
@@ -57,6 +58,7 @@ class Enforcement:
     def start_over(self) -> None:
         """Forget what was found: it is old by the time when this process tries again."""
         self._faults, self._silence = {}, ""
+        self._static.clear()
         self._state = self._judge(None)
 
     async def run(self) -> None:
@@ -81,7 +83,9 @@ class Enforcement:
 
     def _judge(self, before: EnforcementState | None) -> EnforcementState:
         policies = [attempt.policy for attempt in self._attempts]
-        return judge_enforcement(policies, self._faults, self._silence, before, now=self._clock.now())
+        return judge_enforcement(
+            policies, self._faults, self._silence, before, static=self._static, now=self._clock.now()
+        )
 
     async def _try(self, attempt: Attempt) -> None:
         """Note what one attempt shows."""
@@ -94,6 +98,7 @@ class Enforcement:
             self._faults[attempt.policy] = cannot_be_tried(attempt, str(error))
         else:
             self._faults[attempt.policy] = fault_shown(attempt, refusal)
+            (self._static.add if is_static(attempt, refusal) else self._static.discard)(attempt.policy)
 
     async def _refusal(self, attempt: Attempt) -> str | None:
         """Make an attempt. If the object for it did not exist, create the object and make the attempt again."""
