@@ -38,6 +38,12 @@ def test_it_is_short_and_there_is_something_to_type() -> None:
     assert blocks("yaml")
 
 
+def test_it_counts_the_detectors() -> None:
+    pages = {page.stem for page in (CHECKOUT / "docs" / "detectors").glob("*.md")} - {"README", "public-rules"}
+
+    assert f"{len(pages)} detectors" in README.read_text()
+
+
 @pytest.mark.parametrize("command", "".join(blocks("sh")).splitlines())
 def test_make_knows_its_commands(command: str) -> None:
     """The demo runs all else that is to be typed, or a page that the README leads to."""
