@@ -177,7 +177,7 @@ def no_definition(vandal: Vandal) -> None:
 
     def is_served() -> bool:
         found = json.loads(succeed(vandal.api.ask("GET", path)))
-        conditions = found.get("status", {}).get("conditions", [])
+        conditions = found.get("status", {}).get("conditions") or []
         return any((one["type"], one["status"]) == ("Established", "True") for one in conditions)
 
     path = f"{DEFINITIONS}/alertresponses.curfew.dev"
@@ -259,7 +259,7 @@ FAULTS: Final = (
     Fault("no operator ready", ("D401",), lambda v: v.ready("curfew", 0, 2)),
     Fault("nobody leads", ("D402",), led_by_nobody, alone=True),
     Fault("a clock that is off", ("D403",), shows("curfew_clock_ahead_seconds 2.5")),
-    Fault("no sweeper", ("D404",), lambda v: v.take(BATCH)),
+    Fault("no sweeper", ("D404",), lambda v: v.take(BATCH), alone=True),
     Fault("a sweeper suspended", ("D405",), lambda v: v.change(BATCH, {"spec": {"suspend": True}})),
     Fault("a sweeper that fails", ("D405",), lambda v: v.sweep_last(datetime.now(UTC) - timedelta(hours=1))),
     Fault("a grant that is over", ("D102", "D406"), over_and_there, alone=True),

@@ -213,7 +213,7 @@ class Vandal:
         for manifest in manifests:
             named = json.loads(json.dumps(manifest).replace("planted", self._name))
             self.api.apply(named)
-            self.undo.callback(self.api.ask, "DELETE", self.api.path_of(named))
+            self.undo.callback(self.api.ask, "DELETE", self.api.path_of(named), gracePeriodSeconds="0")
 
     def take(self, path: str) -> None:
         """Delete an object, and make it again as Helm."""
