@@ -10,11 +10,12 @@ import click
 from curfew.audit.wording import printable
 from curfew.cli.audit import options
 from curfew.cli.audit.both_logs import Asked, activity_options
+from curfew.cli.audit.group import ReadingCommand
 from curfew.cli.page.scope import EVERYWHERE
 from curfew.cli.requests.access import ClusterAccess, cluster_options
 
 
-@click.command("ui", short_help="Show all this on a page in your browser.")
+@click.command("ui", cls=ReadingCommand, short_help="Show all this on a page in your browser.")
 @click.option("--store", metavar="LOCATION", help="The bucket or folder with Curfew's log: s3://BUCKET/PREFIX.")
 @options.log
 @options.key

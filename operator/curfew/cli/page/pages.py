@@ -17,7 +17,7 @@ from curfew.cli.kubectl import KubectlFailed
 from curfew.cli.page.cluster import PageCluster
 from curfew.cli.page.kept import KeptReading, KeptReadings
 from curfew.cli.page.logs import PageLogs, ShownLog, receipts_in
-from curfew.cli.page.rendering import Renderer
+from curfew.cli.page.rendering import Renderer, Viewer
 from curfew.cli.page.scope import DAYS, PageScope
 from curfew.cli.requests.access import failed
 from curfew.cli.requests.telling import how_long
@@ -87,6 +87,11 @@ class Pages:
             "log": self._log,
             "verify": self._verify,
         }
+
+    @property
+    def viewer(self) -> Viewer:
+        """Who looks."""
+        return self._renderer.viewer
 
     async def html(self, view: str, scope: PageScope) -> str:
         """Return a view. Raise `NoSuchView`, or `Again` with the address to look at instead."""

@@ -46,16 +46,16 @@ class Renderer:
 
     def __init__(self, viewer: Viewer) -> None:
         """`viewer` stands on each view."""
-        self._viewer = viewer
+        self.viewer = viewer
         self._environment = _environment()
         self.files = {name: self._environment.get_template(name).render() for name in FILES}
 
     def render(self, template: str, scope: PageScope, now: datetime, **more: Any) -> str:
         """Return a view as HTML."""
-        where = scope.within or self._viewer.namespace
+        where = scope.within or self.viewer.namespace
         seconds = more.pop("refresh", REFRESH if scope.refreshes else 0)
         return self._environment.get_template(f"{template}.html").render(
-            viewer=self._viewer,
+            viewer=self.viewer,
             scope=scope,
             now=now,
             refresh=seconds,

@@ -32,22 +32,30 @@ def start(
 
     Raise `click.ClickException` if the cluster does not say who looks, an option is wrong, or the port is taken.
     """
+    pages = make_pages(access, asked, anchors, people)
+    try:
+        sock = listen(port)
+    except OSError as error:
+        raise click.ClickException(f"Port {port} cannot be used: {error}. Leave out --port for any free one.") from None
+    asyncio.run(serve(pages, sock, within, lambda address: ready(address, pages.viewer.name)))
+
+
+def make_pages(
+    access: ClusterAccess, asked: Asked | None, anchors: tuple[str, ...] = (), people: str | None = None
+) -> Pages:
+    """Return what the page shows. Raise as `start`."""
     logs = None
     if asked is not None:
         asked.trail()  # what is wrong with it is told before the page is there
         kept = [one for anchor in anchors for one in read_anchors(anchor, asked.log)]
         logs = PageLogs(asked, kept, people)
-    elif anchors or people:
-        raise click.UsageError("--anchor and --people are about a log: give its location with --store.")
+    elif anchors:
+        raise click.UsageError("--anchor is about a log: give its location with --store.")
     cluster = PageCluster(access)
     try:
         viewer = cluster.viewer()
-        sock = listen(port)
     except KubectlFailed as error:
         raise failed(error) from None
-    except OSError as error:
-        raise click.ClickException(f"Port {port} cannot be used: {error}. Leave out --port for any free one.") from None
     # Threads of their own: at Ctrl-C, nobody waits for them.
     threads = ThreadPoolExecutor(4, "kubectl"), ThreadPoolExecutor(2, "logs")
-    pages = Pages(cluster, logs, Renderer(viewer), SystemClock(), threads)
-    asyncio.run(serve(pages, sock, within, lambda address: ready(address, viewer.name)))
+    return Pages(cluster, logs, Renderer(viewer), SystemClock(), threads)

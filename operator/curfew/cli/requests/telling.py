@@ -63,6 +63,8 @@ def risks_in_words(words: Iterable[str]) -> list[str]:
 def tell_rules(rules: Iterable[Mapping[str, Any]] | None) -> None:
     """Print what the rules of a role allow, or that they may not be read."""
     if rules is None:
-        labelled("Allows", "(you may not read the role, or it is gone; Curfew has read it, and found the risk above)")
+        labelled(
+            "Allows", "(you may not read the role, or it is gone; Curfew has read it, and found the risk that is shown)"
+        )
         return
     labelled("Allows", *(list(rule_words.in_words(rules)) or ["nothing: the role has no rules"]))
