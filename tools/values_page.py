@@ -60,7 +60,7 @@ def rows(
             yield from rows(schema, values, comments, (*path, name))
         return
     said = comments.get(path) or str(node.get("description", ""))
-    choices = [one for one in node.get("enum", ()) if str(one) not in said]
+    choices = [one for one in node.get("enum", ()) if str(one).lower() not in said.lower()]
     if choices:
         said = f"{said}: " if said else ""
         said += f"one of {', '.join(f'`{one}`' for one in choices)}"
