@@ -14,7 +14,7 @@ STORE ?=
 BASE ?=
 TO ?=
 
-.PHONY: help venv demo quick test soak chaos bench up down cluster cluster-down check docs generate image release runtime clean
+.PHONY: help venv demo quick test soak chaos bench up down cluster cluster-down pods check docs generate image release runtime clean
 
 help: ## List the commands
 	@echo "Curfew: just-in-time access for Kubernetes. Commands:"
@@ -54,6 +54,9 @@ down: runtime ## Stop them
 
 cluster: runtime ## Start Curfew in real pods: as root on Linux, or by kind with Docker (BASE=IMAGE; docs/cluster.md)
 	@$(BIN)/python -m tools.cluster up $(if $(BASE),--base $(BASE))
+
+pods: venv ## Test Curfew in real pods, in about 15 minutes, as root on Linux (BASE=IMAGE, ARGS="-k word" for some)
+	@BASE=$(BASE) $(BIN)/python -m pytest -q -p no:cacheprovider $(if $(ARGS),$(ARGS),tests/pods)
 
 cluster-down: runtime ## Stop it, and remove what a killed one has left
 	@$(BIN)/python -m tools.cluster down

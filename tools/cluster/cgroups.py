@@ -14,6 +14,12 @@ PATIENCE_SECONDS: Final = 10.0
 POLL_SECONDS: Final = 0.05
 
 
+def may_be_made() -> bool:
+    """Tell whether there are hierarchies in which we may make groups."""
+    hierarchies = list(_hierarchies()) if MOUNT.is_dir() else []
+    return bool(hierarchies) and all(os.access(hierarchy, os.W_OK) for hierarchy in hierarchies)
+
+
 def make(node: str) -> str:
     """Make the groups of a node, one in each hierarchy, and return their path there, as a kubelet wants it."""
     path = f"{NAME}/{node}"

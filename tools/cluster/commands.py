@@ -16,6 +16,7 @@ from tools import bucket
 from tools.cluster import curfew
 from tools.cluster.host import missing, require_host, try_host
 from tools.cluster.image import image_archive, image_name
+from tools.cluster.image import lacks as image_lacks
 from tools.cluster.node import load
 from tools.cluster.pods import NODES, remove_leftovers
 from tools.servers.build import binary
@@ -49,10 +50,18 @@ def main(arguments: list[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     up = commands.add_parser("up", help="start a cluster with real pods in the background, with Curfew in it")
     up.add_argument("--base", help="image to build on (by default the one in the Dockerfile)")
+    check = commands.add_parser("check", help="say whether nodes with real pods can be had here, or what is missing")
+    check.add_argument("--base", help="as for up")
     commands.add_parser("down", help="stop it, and take away what a killed one has left")
     chosen = parser.parse_args(arguments)
     try:
-        return up_command(chosen.base) if chosen.command == "up" else down()
+        match chosen.command:
+            case "up":
+                return up_command(chosen.base)
+            case "check":
+                return check_command(chosen.base)
+            case _:
+                return down()
     except ServersError as error:
         print(error, file=sys.stderr)
         return 1
@@ -93,6 +102,13 @@ def up_command(base: str | None) -> int:
         )
     )
     return 0
+
+
+def check_command(base: str | None) -> int:
+    """Say whether it can be had here."""
+    lacks = missing() or image_lacks(base)
+    print(f"No real pods here: {'; '.join(lacks)}." if lacks else "Real pods can be had here.")
+    return 1 if lacks else 0
 
 
 def down() -> int:

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import IO, Final
 
+from tools.cluster import cgroups
 from tools.servers.errors import ServersError
 from tools.servers.folders import cache_folder
 
@@ -57,9 +58,22 @@ def missing() -> list[str]:
         packages.add(PLUGIN_PACKAGE)
     if packages:
         lacks.append(f"programs are missing (on Debian and Ubuntu: apt install {' '.join(sorted(packages))})")
+    if not packages and os.geteuid() == 0 and (why := _refused()):
+        lacks.append(f"this root may not make namespaces, bridges and control groups ({why})")
     if any(hidden in cache_folder().resolve().parents for hidden in HIDDEN):
         lacks.append(f"the cache {cache_folder()} is below /var or /run, which nodes do not see: set CURFEW_CACHE")
     return lacks
+
+
+def _refused() -> str:
+    """Return why this machine, perhaps a container, does not let us; the try leaves nothing behind."""
+    namespaces = ["unshare", "--mount", "--pid", "--net", "--ipc", "--fork", "--propagation=private"]
+    tried = subprocess.run(
+        [*namespaces, "ip", "link", "add", "x", "type", "bridge"], capture_output=True, text=True, check=False
+    )
+    if tried.returncode != 0:
+        return tried.stderr.strip()
+    return "" if cgroups.may_be_made() else f"{cgroups.MOUNT} cannot be written to"
 
 
 def plugin_folder() -> Path:

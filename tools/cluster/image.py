@@ -12,6 +12,7 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
+from tools.image.builders import BUILDERS
 from tools.image.origin import CHECKOUT, project, public_base
 from tools.servers.errors import ServersError
 from tools.servers.folders import cache_folder
@@ -34,6 +35,18 @@ DEBIAN_PACKAGES: Final = "python3,python3-venv,ca-certificates"
 def image_name() -> str:
     """Return the name under which nodes know the image."""
     return f"localhost/curfew:{project()['version']}"
+
+
+def lacks(base: str | None) -> list[str]:
+    """Return what is missing for the image to be built, in words."""
+    if not any(map(shutil.which, BUILDERS)):
+        return ["no program is there that builds images (on Debian and Ubuntu: apt install buildah)"]
+    try:
+        if not base:
+            _base(only_look=True)
+    except ServersError as error:
+        return [str(error)]
+    return []
 
 
 def image_archive(base: str | None) -> Path:
@@ -68,8 +81,8 @@ def _key(base: str | None) -> str:
     return digest.hexdigest()[:16]
 
 
-def _base() -> str:
-    """Return the public base if its registry answers, and otherwise one of Debian's packages."""
+def _base(*, only_look: bool = False) -> str:
+    """Return the public base if its registry answers, and otherwise one of Debian's packages, made now unless we only look."""
     public = public_base()
     if shutil.which("buildah") is None:  # another builder fetches it by itself
         return public
@@ -82,6 +95,8 @@ def _base() -> str:
             f"The public base {public} cannot be fetched. Give another one that has Python 3.13 with venv: make cluster "
             "BASE=IMAGE. Or let it be made of Debian's packages: apt install debootstrap, and make cluster again."
         )
+    if only_look:
+        return DEBIAN_BASE
     print(
         f"{public} cannot be fetched: making a base of Debian's packages ({DEBIAN}), about 2 minutes, once.", flush=True
     )
