@@ -17,8 +17,8 @@ from tests.integration.operator.people import Person
 from tests.integration.operator.place import Asked, now
 from tests.integration.operator.stage import Stage
 
-FINAL_SECONDS: Final = 60.0
-SETTLED_SECONDS: Final = 20.0
+FINAL_SECONDS: Final = 90.0
+SETTLED_SECONDS: Final = 60.0
 """Within which the answer follows from what came after the end: it is written every ten seconds at most."""
 
 TRIES: Final = 5

@@ -8,7 +8,7 @@ from tests.integration.operator.people import Person
 from tests.integration.operator.place import Asked, Place
 
 CORE: Final = "/api/v1/namespaces"
-FINAL_SECONDS: Final = 45.0
+FINAL_SECONDS: Final = 90.0
 
 Answer = Mapping[str, Any]
 

@@ -121,7 +121,7 @@ class Watcher:
         """Return the record of an alert."""
         return next((one for one in self.read_log(self.monitor).records if one.id == id_), None)
 
-    async def alert(self, detector: str, namespace: str, words: str = "", within: float = WITHIN) -> ToldAlert:
+    async def alert(self, detector: str, namespace: str, words: str = "") -> ToldAlert:
         """Return an alert once it has an Event, a number, a message and a record; all have to be there in time."""
         began = time.monotonic()
         found = ""
@@ -130,8 +130,8 @@ class Watcher:
                 if words in event["note"] and (id_ := re.match(r"alert ([0-9a-f]{32}) ", event["note"])):
                     assert event["type"] == "Warning"
                     found = id_[1]
-            assert time.monotonic() - began < within, (
-                f"{detector}: not everywhere after {within:g} s: {found!r}, counted {self.number(detector):g}"
+            assert time.monotonic() - began < WITHIN, (
+                f"{detector}: not everywhere after {WITHIN:g} s: {found!r}, counted {self.number(detector):g}"
             )
             await asyncio.sleep(0.1)
         took = time.monotonic() - began
@@ -222,7 +222,7 @@ async def test_a_late_removal_is_told_while_the_operator_is_stopped(
     await asyncio.to_thread(operator.await_ready)
     await asked.phase("Expired")
     # The facts have ended it.
-    await polled(lambda: _resolved(watcher, alert.id), "the end of the alert", 20.0)
+    await polled(lambda: _resolved(watcher, alert.id), "the end of the alert", WITHIN)
 
 
 def _resolved(watcher: Watcher, alert: str) -> list[Record]:
@@ -246,7 +246,7 @@ async def test_killed_and_started_again_nothing_is_lost_and_nothing_told_twice(
     monitor.start()
     await asyncio.to_thread(monitor.await_ready)
     # The API server sends the event again for as long as a start takes.
-    alert = await watcher.alert("RefusedDecision", place.namespace, asked.name, within=30.0)
+    alert = await watcher.alert("RefusedDecision", place.namespace, asked.name)
 
     monitor.kill()
     monitor.start()

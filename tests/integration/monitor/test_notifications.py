@@ -141,7 +141,7 @@ async def test_people_are_told_of_a_request_from_its_beginning_to_its_end(
     assert {*active.receivers, *ended.receivers} == {alice.name}
     assert "holds ClusterRole view" in message_from_bytes(active.content, policy=policy.default)["Subject"]
     assert "ended early" in message_from_bytes(ended.content, policy=policy.default)["Subject"]
-    topics = await polled(lambda: told(read_log(monitor), "people"), "the records of the messages", 20)
+    topics = await polled(lambda: told(read_log(monitor), "people"), "the records of the messages", WITHIN)
     assert topics == ["RequestPending", "RequestReviewed", "RequestApproved", "GrantActive", "GrantEnded"]
     assert told(read_log(monitor), "mail") == ["GrantActive", "GrantEnded"]
     assert monitor.metric("curfew_notifications_total", channel="Email", outcome="Sent") == 2
@@ -165,7 +165,7 @@ async def test_what_no_receiver_will_take_is_given_up_and_counted(
         second = await place.pending(place.people.carol)
         await receiver.message(second.body["metadata"]["name"], WITHIN)
 
-    (record,) = await polled(lambda: sent(read_log(monitor), "notification.dropped"), "the record", 20)
+    (record,) = await polled(lambda: sent(read_log(monitor), "notification.dropped"), "the record", WITHIN)
     detail = record.block["detail"]
     assert (detail["event"], detail["route"], detail["count"]) == ("RequestPending", "refusing", 1)
     assert detail["why"] == "The receiver answered 413."
@@ -184,7 +184,7 @@ async def test_through_an_outage_a_flood_of_refusals_and_a_kill_each_message_com
         await receiver.until(lambda: len(receiver.got) == 2, 60)
         assert len(receiver.tried) == 4
         assert receiver.tried[2] - receiver.tried[1] >= 1
-        await polled(lambda: len(by_route(read_log(monitor), "outage")) == 2 or None, "the records", 20)
+        await polled(lambda: len(by_route(read_log(monitor), "outage")) == 2 or None, "the records", WITHIN)
 
     with dead(monitor):
         asked += [await place.pending(by) for by in people]
@@ -192,7 +192,7 @@ async def test_through_an_outage_a_flood_of_refusals_and_a_kill_each_message_com
     async with http_receiver(port=ports["outage"]) as receiver:
         await receiver.until(lambda: len(receiver.got) == 2, 60)
         told = json.dumps(receiver.got)
-        await polled(lambda: len(by_route(read_log(monitor), "outage")) >= 4 or None, "the records", 20)
+        await polled(lambda: len(by_route(read_log(monitor), "outage")) >= 4 or None, "the records", WITHIN)
 
     assert [one.uid in told for one in asked] == [False, False, True, True]
     assert [record.block["detail"]["count"] for record in by_route(read_log(monitor), "outage")] == [1, 1, 1, 1]
@@ -268,7 +268,7 @@ def test_a_mistake_in_the_routes_is_shown_and_changes_nothing(monitor: MonitorPr
     try:
         monitor.await_answer(lambda _, said: "there is no setting" in said["parts"]["notifications"], "refuse it")
         assert monitor.readyz()[0] == 200
-        monitor.await_so(lambda: monitor.metric("curfew_notification_routes_ok") == 0, "count it", 10)
+        monitor.await_so(lambda: monitor.metric("curfew_notification_routes_ok") == 0, "count it", WITHIN)
     finally:
         routes.write_text(good)
     monitor.await_answer(lambda _, said: said["parts"]["notifications"] == "are sent", "take it back")

@@ -22,8 +22,8 @@ GROUP: Final = "/apis/curfew.dev/v1alpha1"
 RBAC: Final = "/apis/rbac.authorization.k8s.io/v1"
 JSON_PATCH: Final = "application/json-patch+json"
 
-CLOSING_SECONDS: Final = 5.0
-"""Within which TLS has said goodbye on all connections, also on a machine that is busy."""
+CLOSING_SECONDS: Final = 40.0
+"""Within which all connections are closed, also on a machine that is busy: asyncio breaks off a goodbye of TLS after 30 s."""
 
 Body = dict[str, Any]
 
@@ -114,7 +114,12 @@ class Person:
         """GET what does not end."""
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=5)
         async with self.session.get(self._server + path, timeout=timeout) as response:
-            yield response
+            try:
+                yield response
+            finally:
+                # Without a goodbye of TLS: the API server answers that only when it has ended the watch.
+                if response.connection is not None and response.connection.transport is not None:
+                    response.connection.transport.abort()
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +164,7 @@ async def everybody(cluster: Installed, folder: Path) -> AsyncIterator[People]:
     server = known["clusters"][0]["cluster"]["server"]
     sockets = Sockets()
     async with AsyncExitStack() as stack:
+        stack.push_async_callback(sockets.closed)
         people = {}
         for user in known["users"]:
             session = aiohttp.ClientSession(
@@ -171,7 +177,6 @@ async def everybody(cluster: Installed, folder: Path) -> AsyncIterator[People]:
             name = PEOPLE.get(user["name"], ADMIN)
             people[user["name"]] = Person(name, server, session)
         yield People(**people)
-    await sockets.closed()
 
 
 def _tls(cluster: Installed, folder: Path, user: Mapping[str, Any]) -> ssl.SSLContext:
