@@ -48,16 +48,23 @@ async def read_head(stream: StreamReader) -> MessageHead:
 
 
 async def body(stream: StreamReader, head: MessageHead, *, until_end: bool = False) -> AsyncIterator[bytes]:
-    """Yield the bytes of a body as they come, with the sizes of its chunks. `until_end`: one without length ends there."""
+    """Yield the bytes of a body as they come, with the sizes of its chunks. `until_end`: one without length ends there.
+
+    Raise `EOFError` if the sender dies between two chunks, or within one.
+    """
     if head.is_chunked:
         while True:
             size = await stream.readline()
+            if not size:
+                raise EOFError(
+                    "the sender died"
+                )  # an end made up here would be no chunk, and aiohttp would wait for more
             yield size
             left = int(size.split(b";")[0] or b"0", 16)
             if left == 0:
                 while (line := await stream.readline()) not in (b"\r\n", b""):
                     yield line
-                yield b"\r\n"
+                yield line
                 return
             yield await stream.readexactly(left + 2)
     elif head.length is not None:

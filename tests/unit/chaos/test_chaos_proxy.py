@@ -11,6 +11,7 @@ from aiohttp import web
 
 from tests.chaos.proxy import ChaosProxy
 from tests.chaos.weather import Weather
+from tests.chaos.wire import MessageHead, body
 from tools.servers.ports import LOOPBACK, free_port, give_back
 
 BIG = bytes(range(256)) * 4096
@@ -54,6 +55,19 @@ def played(story: Callable[[ChaosProxy, list[bytes], aiohttp.ClientSession, str]
             await story(proxy, got, session, f"http://{LOOPBACK}:{proxy.port}")
 
     asyncio.run(play())
+
+
+def test_a_server_that_dies_within_an_answer_is_not_taken_for_its_end() -> None:
+    """The client has to notice: a watch through an end that was made up showed nothing for a minute, and nobody knew."""
+
+    async def read() -> list[bytes]:
+        stream, head = asyncio.StreamReader(), MessageHead(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        stream.feed_data(b"3\r\n{}\n\r\n")
+        stream.feed_eof()
+        return [piece async for piece in body(stream, head)]
+
+    with pytest.raises(EOFError):
+        asyncio.run(read())
 
 
 def test_bodies_of_all_kinds_pass_unchanged() -> None:
