@@ -19,6 +19,7 @@ PAGES = {
     kind: (CHECKOUT / "docs" / "api" / f"{kind.lower()}.md").read_text()
     for kind in ("AccessPolicy", "AccessRequest", "AlertResponse", "AccessLock")
 }
+CRDS = {crd["spec"]["names"]["kind"]: crd for crd in crds()}
 
 
 def leaves(node: Mapping[str, Any], path: str) -> Iterator[str]:
@@ -33,8 +34,7 @@ def leaves(node: Mapping[str, Any], path: str) -> Iterator[str]:
 
 def documented_fields() -> Iterator[tuple[str, str]]:
     """Yield kind and path: of a spec each leaf, of a status each field at the top."""
-    for crd in crds():
-        kind = crd["spec"]["names"]["kind"]
+    for kind, crd in CRDS.items():
         parts = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]
         yield from ((kind, path) for path in leaves(parts["spec"], ".spec"))
         yield from ((kind, f".status.{name}") for name in parts.get("status", {}).get("properties", ()))
@@ -52,8 +52,7 @@ def test_every_field_is_on_its_page(kind: str, path: str) -> None:
 )
 def test_no_page_speaks_of_a_field_that_is_not_there(kind: str, path: str) -> None:
     """What was renamed is renamed on its page."""
-    crd = next(crd for crd in crds() if crd["spec"]["names"]["kind"] == kind)
-    node = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+    node = CRDS[kind]["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
     for name in path.removeprefix(".").split("."):
         node = node["properties"][name.removesuffix("[]")]
         node = node["items"] if name.endswith("[]") else node
