@@ -182,3 +182,4 @@ async def test_no_grant_outlives_its_curfew(apart: Installed, helm: str, tmp_pat
         with release.operators("curfew-d"):
             await alone.closed(LONG)
         release.helm("uninstall", "access", "--no-hooks")
+        apart.kubectl("delete", "accesslocks", "--all")  # it would lock whoever installs next
