@@ -101,6 +101,12 @@ def not_ready(vandal: Vandal) -> None:
     until(lambda: vandal.ground.condition("powerful") == "False", "that the policy is refused")
 
 
+def not_to_be_granted(vandal: Vandal) -> None:
+    """Offer a role that the chart's values do not name."""
+    vandal.put(policy("unbound", "system:node-bootstrapper"))
+    until(lambda: vandal.ground.condition("unbound") == "False", "that the policy is refused")
+
+
 def over_and_there(vandal: Vandal) -> None:
     """Leave a grant past its end, while nobody ends it and nobody refuses it."""
     vandal.pause_operator()
@@ -199,10 +205,13 @@ FAULTS: Final = (
     ),
     Fault("a policy that refuses nothing", ("D105",), shows('curfew_enforced{policy="curfew-locks"} 0.0')),
     Fault("a definition deleted", ("D106",), no_definition),
+    # --- rights -----------------------------------------------------------------------------------------------------
+    Fault("a right less", ("D201",), a_right_less),
+    Fault("a right more", ("D202",), lambda v: v.put(holds("view", "", OPERATOR))),
     Fault(
         "a role that may not be granted",
         ("D203", "D407"),
-        lambda v: v.put(policy("unbound", "system:node-bootstrapper")),
+        not_to_be_granted,
     ),
     Fault(
         "a token for ever",
