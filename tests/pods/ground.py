@@ -73,8 +73,9 @@ class Ground:
         return self.cluster.kubectl(*arguments, user=user, stdin=stdin).stdout
 
     def helm(self, *arguments: str) -> str:
-        """Run helm in Curfew's namespace."""
-        return self.cluster.helm(*arguments, "--namespace", SYSTEM, timeout=PATIENCE_SECONDS * 3).stdout
+        """Run helm in Curfew's namespace, and return all that it says: the output of hooks is among its messages."""
+        done = self.cluster.helm(*arguments, "--namespace", SYSTEM, timeout=PATIENCE_SECONDS * 3)
+        return done.stdout + done.stderr
 
     def get(self, path: str, **query: str) -> Any:
         """Return what is at a path of the API server."""
@@ -248,9 +249,9 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def until(is_so: Callable[[], bool], what: str) -> None:
+def until(is_so: Callable[[], bool], what: str, seconds: float = PATIENCE_SECONDS) -> None:
     """Return when it is so."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + seconds
     while not is_so():
-        assert time.monotonic() < deadline, f"after {PATIENCE_SECONDS:.0f} s there is still not {what}"
+        assert time.monotonic() < deadline, f"after {seconds:.0f} s there is still not {what}"
         time.sleep(PAUSE_SECONDS)
