@@ -14,7 +14,7 @@ STORE ?=
 BASE ?=
 TO ?=
 
-.PHONY: help venv demo quick test soak chaos bench up down cluster cluster-down pods check docs generate image release runtime clean
+.PHONY: help venv demo quick test soak chaos browser bench up down cluster cluster-down pods check docs generate image release runtime clean
 
 help: ## List the commands
 	@echo "Curfew: just-in-time access for Kubernetes. Commands:"
@@ -35,6 +35,9 @@ soak: venv ## Run all tests with all cases, of which make test tries a random te
 
 chaos: venv ## Kill, stop, cut off and starve all servers under load for 10 min, and judge what was left (ARGS="--seed 7", --help for more)
 	@$(BIN)/python -m tests.chaos $(ARGS)
+
+browser: venv ## Look at the page in a real Chromium, with axe-core; needs chromium and npm on PATH (ARGS="-k word" for some)
+	@$(BIN)/python -m pytest tests/browser $(ARGS)
 
 bench: venv ## Measure, and show which bounds are met; 25 min (ARGS="append verify" for some, --help for more)
 	@$(BIN)/python -m bench $(ARGS)

@@ -1,4 +1,4 @@
-"""Azurite, which is an npm package: installed as its lock file says, into the cache, whole or not at all."""
+"""What tests take from npm: installed as a lock file of ours says, into the cache, whole or not at all."""
 
 import hashlib
 import os
@@ -14,11 +14,13 @@ from tools.servers.folders import MODULES, bin_folder
 from tools.servers.toolchain import last_lines
 
 FILES = ("package.json", "package-lock.json")
-MAIN = Path("node_modules", "azurite", "dist", "src", "blob", "main.js")
+AZURITE = Path("azurite", "dist", "src", "blob", "main.js")
+AXE = Path("axe-core", "axe.min.js")
+"""The files that are wanted, below node_modules."""
 
 
 class NodeMissing(ServersError):
-    """There is no Node.js on this machine, without which Azurite cannot run."""
+    """There is no Node.js on this machine, or no npm."""
 
 
 def azurite() -> tuple[str, str]:
@@ -30,20 +32,35 @@ def azurite() -> tuple[str, str]:
             f"Azurite, against which the tests of Azure run, is a Node.js program, and there is no {missing} on PATH. "
             "Install Node.js 18 or newer, with npm, to run them."
         )
-    files = [MODULES / "azurite" / name for name in FILES]
+    return node, str(_installed(npm, "azurite", "azurite", AZURITE, "about 1 min"))
+
+
+def axe() -> Path:
+    """Return the script of axe-core, installed before if it was not. Raise `NodeMissing` where it cannot be had."""
+    npm = shutil.which("npm")
+    if npm is None:
+        raise NodeMissing(
+            "axe-core, which looks at the page, comes from npm, and there is no `npm` on PATH. Install it."
+        )
+    return _installed(npm, "axe", "axe-core", AXE, "some seconds")
+
+
+def _installed(npm: str, module: str, package: str, wanted: Path, time: str) -> Path:
+    """Return a file of a package, which the lock file in the folder `module` names."""
+    files = [MODULES / module / name for name in FILES]
     key = hashlib.sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()[:16]
-    found = re.search(r'"azurite": "([^"]+)"', files[0].read_text())
+    found = re.search(rf'"{package}": "([^"]+)"', files[0].read_text())
     if found is None:
-        raise ServersError(f"{files[0]} does not name a version of azurite.")
-    folder = bin_folder() / f"azurite-{found[1]}-{key}"
-    with locked(folder.name, "azurite"):
+        raise ServersError(f"{files[0]} does not name a version of {package}.")
+    folder = bin_folder() / f"{package}-{found[1]}-{key}"
+    with locked(folder.name, package):
         if not folder.exists():
-            print(f"azurite {found[1]}: to be installed, once, into {folder} (about 1 min).", flush=True)
-            _install(npm, files, folder)
-    return node, str(folder / MAIN)
+            print(f"{package} {found[1]}: to be installed, once, into {folder} ({time}).", flush=True)
+            _install(npm, package, files, folder, wanted)
+    return folder / "node_modules" / wanted
 
 
-def _install(npm: str, files: list[Path], folder: Path) -> None:
+def _install(npm: str, package: str, files: list[Path], folder: Path, wanted: Path) -> None:
     # We hold the lock, so these are of installations that died.
     for dead in folder.parent.glob(f".unfinished-{folder.name}-*"):
         shutil.rmtree(dead, ignore_errors=True)
@@ -60,8 +77,8 @@ def _install(npm: str, files: list[Path], folder: Path) -> None:
             text=True,
             check=False,
         )
-        if done.returncode != 0 or not (unfinished / MAIN).exists():
-            raise ServersError(f"Azurite could not be installed. npm said:\n{last_lines(done.stderr)}")
+        if done.returncode != 0 or not (unfinished / "node_modules" / wanted).exists():
+            raise ServersError(f"{package} could not be installed. npm said:\n{last_lines(done.stderr)}")
         shutil.rmtree(unfinished / ".npm", ignore_errors=True)
         unfinished.rename(folder)
     finally:
