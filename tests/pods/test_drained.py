@@ -1,12 +1,15 @@
-"""Nodes are drained while access is held: first the leader's, then all. No end is late while a replica is left (P2, P7)."""
+"""The leader's node is drained while access is held: another replica leads, and the end is not late (P2, P7)."""
 
 from collections.abc import Callable
 from datetime import timedelta
 
-from tests.pods.ground import ON_TIME, Ground, name_of, now, until
+from tests.pods.ground import ON_TIME, Ground
 from tools.cluster.node import Node
 
 Measured = Callable[[str, timedelta], None]
+
+BEFORE = timedelta(seconds=50)
+"""How long before the end the drain begins."""
 
 
 def drain(ground: Ground, node: Node) -> None:
@@ -19,41 +22,15 @@ def test_the_leaders_node_is_drained(ground: Ground, measured: Measured) -> None
     name = ground.grant()
     node = ground.node_of(ground.leader())
 
-    begun = now()
     try:
-        drain(ground, node)
-        measured("the drain took", now() - begun)
+        # While she looks on: the drain may take until after the end.
+        ended = ground.watch_the_end(name, BEFORE, lambda: drain(ground, node))
         pods = ground.await_replicas()
         assert node.name not in {pod["spec"]["nodeName"] for pod in pods}
-        ended = ground.watch_the_end(name)
     finally:
         ground.kubectl("uncordon", node.name)
 
     measured("access was gone after its end, at most", ended.late)
     assert ended.late < ON_TIME
     assert ground.story_of(name)[-2:] == ["grant.expired", "request.closed"]
-    ground.verify()
-
-
-def test_all_nodes_are_drained_and_access_ends_when_one_is_back(ground: Ground, measured: Measured) -> None:
-    """Nothing can run, not even the sweeper. What is overdue ends as soon as something can."""
-    ground.await_replicas()
-    name = ground.grant()
-
-    try:
-        for node in ground.cluster.nodes:
-            drain(ground, node)
-        assert not [pod for pod in ground.pods() if "nodeName" in pod["spec"]]
-        until(lambda: now() > ground.end_of(name), "the end of the grant")
-        assert ground.may_list_pods()  # nobody is there to end it
-    finally:
-        for node in ground.cluster.nodes:
-            ground.kubectl("uncordon", node.name)
-    back = now()
-    ended = ground.watch_the_end(name)
-
-    measured("access was gone after nodes were back", ended.refused - back)
-    ground.await_replicas()
-    assert "grant.expired" in ground.story_of(name)
-    assert [name_of(pod) for pod in ground.pods()] != []
     ground.verify()
