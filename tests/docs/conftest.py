@@ -1,11 +1,15 @@
-"""The demo, run once for all who want to see what it told."""
+"""The demo, run once for all who want to see what it told, and kept for the pages whose commands are typed in it."""
+
+from collections.abc import Iterator
 
 import pytest
 
-from tests.docs.telling import Told, tell
+from tests.docs.telling import Told
 
 
 @pytest.fixture(scope="session")
-def told() -> Told:
-    """Return what the demo told, with all that was typed after it; it takes a bit over a minute."""
-    return tell()
+def told() -> Iterator[Told]:
+    """Return the demo when it was told; that takes a bit over a minute."""
+    kept = Told()
+    yield kept
+    kept.close()

@@ -6,40 +6,41 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Final
 
-from tests.docs.pages import CHECKOUT, pages, type_page
+from tests.docs.pages import CHECKOUT, type_page
 
 PATIENCE_SECONDS: Final = 500.0
-"""After which a demo that says nothing more is ended, so that the tests go on."""
+"""After which a demo that does not say what is waited for is ended, so that the tests go on."""
 
 
-@dataclass(frozen=True, slots=True)
 class Told:
-    """What the demo told until it stayed up, what was typed then, and what was left when it had ended."""
+    """A demo that was told and stays up, with what it told and what was typed then."""
 
-    output: str
-    seconds: int
-    typed: dict[str, "subprocess.CompletedProcess[str]"]
-    pages: Mapping[Path, Mapping[str, "subprocess.CompletedProcess[str]"]]
-    """What was typed of each page."""
-    status: int
-    left: list[str]
+    def __init__(self) -> None:
+        """Run the whole demo, and type what it says can be typed next."""
+        self._stack = ExitStack()
+        self._process = self._stack.enter_context(demo("--keep"))
+        self.output = listen(self._process, "--follow")
+        took = re.search(r"(\d+) s\n", self.output[self.output.rfind("All ") :])
+        self.seconds = int(took[1]) if took else 0
+        self.typed = {command: type_(self.output, command) for command in next_commands(self.output)}
 
+    def type_page(self, page: Path) -> Mapping[str, "subprocess.CompletedProcess[str]"]:
+        """Type what a page says."""
+        return type_page(page, env_file(self.output))
 
-def tell() -> Told:
-    """Run the whole demo, type what it says can be typed next, and end it."""
-    with demo("--keep") as process:
-        output = listen(process, "--follow")
-        typed = {command: type_(output, command) for command in next_commands(output)}
-        told = {page: type_page(page, env_file(output)) for page in pages()}
-        process.send_signal(signal.SIGINT)
-        process.communicate()
-    took = re.search(r"(\d+) s\n", output[output.rfind("All ") :])
-    return Told(output, int(took[1]) if took else 0, typed, told, process.returncode, left_of(output))
+    def end(self) -> tuple[int, list[str]]:
+        """Press Ctrl-C. Return the exit code, and what was left."""
+        self._process.send_signal(signal.SIGINT)
+        self._process.communicate()
+        return self._process.returncode, left_of(self.output)
+
+    def close(self) -> None:
+        """End it, if nobody has."""
+        self._stack.close()
 
 
 def _hear_ctrl_c() -> None:
@@ -49,7 +50,7 @@ def _hear_ctrl_c() -> None:
 
 @contextmanager
 def demo(*arguments: str) -> Iterator["subprocess.Popen[str]"]:
-    """Start the demo; it is ended with the block, however that ends, and when it takes too long."""
+    """Start the demo; it is ended with the block, however that ends."""
     process = subprocess.Popen(  # noqa: S603  it is our demo
         [sys.executable, "-m", "tools.demo", *arguments],
         cwd=CHECKOUT,
@@ -60,27 +61,27 @@ def demo(*arguments: str) -> Iterator["subprocess.Popen[str]"]:
         start_new_session=True,  # so that a Ctrl-C for the tests is not one for the demo
         preexec_fn=_hear_ctrl_c,
     )
-    watchdog = threading.Timer(PATIENCE_SECONDS, process.terminate)
-    watchdog.start()
-    try:
-        with process:
-            try:
-                yield process
-            finally:
-                if process.poll() is None:
-                    process.terminate()
-                    process.wait()
-    finally:
-        watchdog.cancel()
+    with process:
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                process.terminate()
+                process.wait()
 
 
 def listen(process: "subprocess.Popen[str]", words: str) -> str:
     """Return what was told up to a line with these words, or to the end."""
     heard = []
-    for line in _stream(process):
-        heard.append(line)
-        if words in line:
-            break
+    watchdog = threading.Timer(PATIENCE_SECONDS, process.terminate)
+    watchdog.start()
+    try:
+        for line in _stream(process):
+            heard.append(line)
+            if words in line:
+                break
+    finally:
+        watchdog.cancel()
     return "".join(heard)
 
 

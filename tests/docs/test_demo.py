@@ -37,12 +37,6 @@ def test_what_it_says_to_type_next_can_be_typed(told: Told) -> None:
     assert all(done.returncode == 0 for done in told.typed.values())
 
 
-def test_ctrl_c_ends_what_stays_up(told: Told) -> None:
-    """It was done, so this is no failure; and nothing of it runs or lies about."""
-    assert told.status == 0
-    assert told.left == []
-
-
 @pytest.mark.parametrize("moment", drawn(["To type along", "Curfew's chart", "The operator"], "Ctrl-C"))
 def test_ctrl_c_ends_everything_at_any_moment(moment: str) -> None:
     """Nothing runs or lies about after it. With --keep, because then it prints where its folder is."""

@@ -39,7 +39,7 @@ def test_each_block_is_run_or_says_why_not(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_what_a_page_says_to_type_works(told: Told, page: Path) -> None:
     """Each block, in a shell that stops at the first failure; what is shown below a block is what it printed."""
-    typed = told.pages[page]
+    typed = told.type_page(page)
 
     assert [f"{text}\n=> {done.stdout}" for text, done in typed.items() if done.returncode != 0] == []
     for block in (block for block in blocks(page) if block.is_run):
