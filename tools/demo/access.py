@@ -20,7 +20,7 @@ from tools.servers.processes import Server, answers, clean_environ, on_free_port
 PAUSE_SECONDS: Final = 0.005
 """Between two calls while access is about to begin or end."""
 
-CALL_SECONDS: Final = 5.0
+CALL_SECONDS: Final = 30.0
 
 
 @dataclass(frozen=True, slots=True)
