@@ -365,6 +365,9 @@ true
 {{- end }}
 {{- $_ := set $theirs (print $section "serviceAccount.annotations") ((get $workload "serviceAccount" | default dict).annotations) }}
 {{- end }}
+{{- range $object, $about := .Values.monitoring | default dict }}
+{{- $_ := set $theirs (printf "monitoring.%s.labels" $object) (get $about "labels") }}
+{{- end }}
 {{- range $where, $marks := $theirs }}
 {{- range $key, $_ := $marks | default dict }}
 {{- $isMeant := regexMatch "^(app[.]kubernetes[.]io|(meta[.])?helm[.]sh|curfew[.]dev)/|^checksum/config$" $key }}

@@ -25,9 +25,9 @@ def own(scene: Scene) -> Call:
     return ask(scene, ALICE, scene.stage.request(ALICE))
 
 
-def in_the_name_of(name: str, title: str) -> Attack:
+def in_the_name_of(name: str, title: str, refused: Refusal = NOT_ALICE) -> Attack:
     """Have alice ask for somebody whose name looks like hers, or like nobody's."""
-    return Attack(title, pending, lambda s: ask(s, ALICE, s.stage.request(ALICE, requester=name)), NOT_ALICE, own)
+    return Attack(title, pending, lambda s: ask(s, ALICE, s.stage.request(ALICE, requester=name)), refused, own)
 
 
 def with_metadata(title: str, refused: Refusal, attempt: Manifest, twin: Manifest) -> Attack:
@@ -78,7 +78,7 @@ IDENTITY = [
     in_the_name_of("аlice@example.com", "for a name with a Cyrillic letter"),  # noqa: RUF001
     in_the_name_of("alice@example.com@example.com", "for a name that only begins like one's own"),
     in_the_name_of("alice", "for the first name alone"),
-    in_the_name_of("system:masters", "for the group of cluster admins"),
+    in_the_name_of("system:masters", "for the group of cluster admins", PEOPLE_ONLY),
     in_the_name_of("approvers", "for a group"),
     in_the_name_of("*", "for everybody"),
     in_the_name_of("dave@example.com", "for dave"),
@@ -110,7 +110,7 @@ IDENTITY = [
         "a GitOps controller for itself",
         pending,
         lambda s: ask(s, s.stage.git, s.stage.request(s.stage.git)),
-        no_right("debug"),
+        PEOPLE_ONLY,
         lambda s: ask(s, s.stage.git, s.stage.request(s.stage.git, requester=BOB.name)),
     ),
     Attack(

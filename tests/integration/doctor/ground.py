@@ -88,6 +88,8 @@ class Ground:
             self.cluster.make_namespace(NAMESPACE)
             self.api.apply(policy("debug", "view"))
             until(lambda: self.condition("debug") == "True", "that the policy is ready")
+            # The operator sets what describes the whole state each five seconds, and has just started.
+            until(lambda: "curfew_locks_known 1.0" in self.operator.metrics_page(), "that the locks are known")
             yield
 
     def show_ready(self, name: str, ready: int) -> None:
