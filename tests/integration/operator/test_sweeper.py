@@ -40,6 +40,8 @@ def test_a_sweeper_that_does_not_run_is_reported(
         operator.await_so(lambda: operator.metric("curfew_sweeper_overdue") == 1, "report the sweeper", SOON)
         assert operator.metric("curfew_sweeper_installed") == 1
         assert operator.metric("curfew_sweeper_last_success_timestamp_seconds") == last_success.timestamp()
+        # One that took over from a killed one was ready to do so, and is ready again when it has opened the log.
+        operator.await_ready()
         status, ready = operator.readyz()
         told = f"The sweeper has not succeeded since {format_time(last_success)}."
         assert (status, ready["parts"]["sweeper"].startswith(told)) == (200, True)
