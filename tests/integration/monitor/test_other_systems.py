@@ -5,10 +5,12 @@ import hashlib
 import json
 import re
 import secrets
+import subprocess
+import sys
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import pytest
 from click.testing import CliRunner, Result
@@ -64,13 +66,34 @@ def audit(cluster: Installed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     return run
 
 
-@pytest.fixture
-def send(audit: Audit, feed: AuditFeed, monitor: MonitorProcess) -> Audit:
-    """Return what sends a file to the monitor."""
+class Sent(NamedTuple):
+    """What `curfew audit import` printed, and its exit code."""
 
-    async def run(file: Path, mapping: object = MAPPING, token: Path = feed.lines_token) -> Result:
+    exit_code: int
+    stdout: str
+    stderr: str
+
+
+Send = Callable[..., Awaitable[Sent]]
+
+
+@pytest.fixture
+def send(feed: AuditFeed, monitor: MonitorProcess) -> Send:
+    """Return what sends a file to the monitor, in a process whose connections end with it: it waits for no goodbye of TLS."""
+
+    async def run(file: Path, mapping: object = MAPPING, token: Path = feed.lines_token) -> Sent:
         to = ("--to", feed.url, "--token-file", token, "--ca", feed.ca)
-        return await audit("import", file, "--mapping", mapping, *to)
+        command = map(str, (sys.executable, "-m", "curfew", "audit", "import", file, "--mapping", mapping, *to))
+        done = await asyncio.to_thread(
+            subprocess.run,
+            list(command),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        return Sent(done.returncode, done.stdout, done.stderr)
 
     return run
 
@@ -116,7 +139,7 @@ async def test_lines_of_a_database_are_told_beside_the_calls_of_the_cluster(
     operator: OperatorProcess,
     monitor: MonitorProcess,
     read_log: ReadLog,
-    send: Audit,
+    send: Send,
     audit: Audit,
     tmp_path: Path,
 ) -> None:
@@ -157,7 +180,7 @@ async def test_lines_of_a_database_are_told_beside_the_calls_of_the_cluster(
 
 
 async def test_a_file_that_is_sent_twice_is_recorded_once(
-    sessions: Sessions, monitor: MonitorProcess, read_log: ReadLog, send: Audit, tmp_path: Path
+    sessions: Sessions, monitor: MonitorProcess, read_log: ReadLog, send: Send, tmp_path: Path
 ) -> None:
     session = await sessions.begin(ticket=TICKET)
     log = DatabaseLog(tmp_path, session)
@@ -179,7 +202,7 @@ async def test_the_lines_of_others_are_in_no_log(
     operator: OperatorProcess,
     monitor: MonitorProcess,
     read_log: ReadLog,
-    send: Audit,
+    send: Send,
     tmp_path: Path,
 ) -> None:
     session = await sessions.begin()
@@ -201,7 +224,7 @@ async def test_the_lines_of_others_are_in_no_log(
     assert not_tied() - before == len(others) + 1
 
 
-async def test_a_mapping_that_the_monitor_does_not_have_is_refused(send: Audit) -> None:
+async def test_a_mapping_that_the_monitor_does_not_have_is_refused(send: Send) -> None:
     refused = await send(RECORDED, mapping="oracle")
 
     assert (refused.exit_code, refused.stdout) == (2, "")
@@ -212,7 +235,7 @@ async def test_a_mapping_that_the_monitor_does_not_have_is_refused(send: Audit) 
 
 
 async def test_a_token_that_the_monitor_does_not_know_is_refused(
-    send: Audit, monitor: MonitorProcess, tmp_path: Path
+    send: Send, monitor: MonitorProcess, tmp_path: Path
 ) -> None:
     token = secrets.token_hex(32)
     (tmp_path / "token").write_text(token)
