@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import timedelta
 
-from tests.pods.ground import ALICE, Ground, name_of, now
+from tests.pods.ground import ALICE, Ground, name_of, now, until
 from tools.installation import SYSTEM
 
 ALL_KINDS = (
@@ -34,9 +34,12 @@ def test_grants_end_before_curfew_goes(ground: Ground, measured: Callable[[str, 
 
 
 def test_nothing_is_left_behind_but_what_the_documentation_says(ground: Ground) -> None:
-    left = ground.kubectl("get", ALL_KINDS, "--all-namespaces", OURS, "--output=name")
-    left += ground.kubectl("get", OF_THE_CLUSTER, OURS, "--output=name")
+    """Helm does not wait for pods that are still stopping."""
 
-    assert left.split() == []
+    def left() -> str:
+        rest = ground.kubectl("get", ALL_KINDS, "--all-namespaces", OURS, "--output=name")
+        return rest + ground.kubectl("get", OF_THE_CLUSTER, OURS, "--output=name")
+
+    until(lambda: not left().split(), "that nothing of Curfew's is left")
     kept = ground.get(f"/api/v1/namespaces/{SYSTEM}/secrets")["items"]
     assert {name_of(one) for one in kept} >= {"curfew-bucket", "curfew-signing-key"}

@@ -58,6 +58,8 @@ def cluster(clock: FakeClock) -> FakeCluster:
 def bind(cluster: FakeCluster, name: str, labels: dict[str, str]) -> None:
     end = format_time(NOW + timedelta(hours=1))
     meta: dict[str, Any] = {"namespace": "payments", "name": name, "labels": labels}
+    if name == "curfew-1":
+        meta["ownerReferences"] = [{"kind": "AccessRequest", "name": "inc-1"}]
     meta["annotations"] = {"curfew.dev/expires-at": end}
     subjects = [{"kind": "User", "name": "alice@example.com"}]
     role = {"kind": "ClusterRole", "name": "view"}
@@ -81,7 +83,7 @@ async def test_the_operator_ends_them_and_records_it(cluster: FakeCluster, clock
     assert left(cluster) == ["standing"]
     assert locks.made == [("uninstall-", "Curfew is being uninstalled", format_time(NOW + LOCK_LASTS))]
     assert said == [
-        "To end: payments/curfew-1: alice@example.com as ClusterRole/view until 2026-11-23T21:00:00Z",
+        "To end: payments/inc-1: alice@example.com as ClusterRole/view until 2026-11-23T21:00:00Z",
         "To end: payments/curfew-2: alice@example.com as ClusterRole/view until 2026-11-23T21:00:00Z",
         "AccessLock uninstall-x: nothing is granted until 2026-11-23T20:10:00Z.",
         "The operator ended 2 grants.",

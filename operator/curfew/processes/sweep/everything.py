@@ -118,11 +118,12 @@ async def _until(condition: Callable[[], Awaitable[bool]], seconds: float) -> bo
 
 
 def _grant(binding: dict[str, Any]) -> str:
-    """Return who has which role where, until when."""
+    """Return the request, who has which role, and until when. A binding that no request owns is named itself."""
     meta = binding["metadata"]
+    owners = (one.get("name") for one in meta.get("ownerReferences") or () if one.get("kind") == "AccessRequest")
     end = (meta.get("annotations") or {}).get(names.ANNOTATION_EXPIRES_AT, "a time that it does not state")
     people = ", ".join(str(one.get("name")) for one in binding.get("subjects") or ())
     role = binding.get("roleRef") or {}
     return printable(
-        f"{meta['namespace']}/{meta['name']}: {people} as {role.get('kind')}/{role.get('name')} until {end}"
+        f"{meta['namespace']}/{next(owners, meta['name'])}: {people} as {role.get('kind')}/{role.get('name')} until {end}"
     )
