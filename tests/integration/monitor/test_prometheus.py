@@ -72,8 +72,10 @@ async def play(sessions: Sessions, prometheus: Prometheus) -> None:
     """Let there be something of everything: an access that was used and ended, answers of people, and a request that waits."""
     place = sessions.place
     counted = f'curfew_time_to_stage_seconds_count{{namespace="{place.namespace}"}}'
-    # What nobody could see at 0 has not increased, for Prometheus.
+    # What nobody could see at 0 has not increased, for Prometheus: neither the operator's numbers nor the monitor's.
     await until(lambda: len(prometheus.query(counted)) == 2, "the policies are known")
+    alarms = 'curfew_alerts_total{detector="ManyRequests",silenced="false"}'
+    await until(lambda: prometheus.query(alarms), "the monitor's counters are known")
     session = await sessions.begin()
     (await sessions.alice.post(f"{sessions.path}/configmaps", sessions.config_map("changed"))).done()
     staged = await place.pending(place.people.carol, "staged", duration="1h")  # it lasts longer than the look
