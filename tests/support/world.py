@@ -32,14 +32,20 @@ class FakeClock:
 
     def __init__(self, now: datetime) -> None:
         self._now = now
+        self._passed = timedelta(0)
 
     def now(self) -> datetime:
         """Return the instant that was set."""
         return self._now
 
+    def monotonic(self) -> float:
+        """Return the seconds that have passed. Setting the clock does not change them."""
+        return self._passed.total_seconds()
+
     def advance(self, **by: float) -> None:
-        """Turn the clock forward."""
+        """Let time pass."""
         self._now += timedelta(**by)
+        self._passed += timedelta(**by)
 
     def set(self, now: datetime) -> None:
         """Turn the clock to an instant."""

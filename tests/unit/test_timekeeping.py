@@ -5,6 +5,7 @@ from email.utils import format_datetime
 
 import pytest
 
+from curfew.adapters.clock import LaterClock
 from curfew.core.facts import ClockState
 from curfew.processes.operator.timekeeping import Timekeeping
 from tests.support.builders import NOON, a_decision, a_request
@@ -18,7 +19,8 @@ class Answers:
     def __init__(self, ahead: float = 0.0) -> None:
         self.clock = FakeClock(NOON)
         self.told: list[ClockState] = []
-        self.keeping = Timekeeping(self.clock, self.told.append)
+        self.later = LaterClock(self.clock)
+        self.keeping = Timekeeping(self.clock, self.told.append, self.later.prove)
         self.ahead = timedelta(seconds=ahead)
 
     def come(self, *, took: float = 0.01, date: str | None = None) -> ClockState:
@@ -47,12 +49,45 @@ def test_before_the_first_answer_nothing_is_known() -> None:
 @pytest.mark.parametrize("ahead", [12.0, 0.0, -12.0])
 def test_whether_an_instant_has_passed_is_known_by_the_api_servers_clock_and_never_too_early(ahead: float) -> None:
     answers = Answers(ahead)
-    assert not answers.keeping.is_past(NOON - timedelta(hours=1))  # nothing was compared yet
+    assert not answers.later.is_past(NOON - timedelta(hours=1))  # nothing was compared yet
     for _ in range(5):
         answers.come()
     theirs = answers.clock.now() - answers.ahead
-    assert not answers.keeping.is_past(theirs + timedelta(milliseconds=20))
-    assert answers.keeping.is_past(theirs - timedelta(seconds=1.2))
+    assert not answers.later.is_past(theirs + timedelta(milliseconds=20))
+    assert answers.later.is_past(theirs - timedelta(seconds=0.2))
+
+
+@pytest.mark.parametrize("ahead", [-600.0, -6.9, -0.5])
+def test_the_time_that_ends_access_is_the_api_servers_if_our_clock_is_behind(ahead: float) -> None:
+    answers = Answers(ahead)
+    for _ in range(5):
+        answers.come()
+        theirs = answers.clock.now() - answers.ahead
+        assert theirs - timedelta(seconds=1) <= answers.later.now() <= theirs
+    assert theirs - answers.later.now() < timedelta(seconds=0.2)
+
+
+def test_a_clock_that_was_behind_and_is_set_right_is_not_too_fast_from_then_on() -> None:
+    answers = Answers(-600.0)
+    answers.come()
+    answers.clock.set(answers.clock.now() + timedelta(seconds=600))
+    answers.ahead = timedelta(0)
+    assert answers.later.now() == answers.clock.now()
+    answers.come()
+    assert answers.later.now() == answers.clock.now()
+
+
+def test_a_date_that_was_wrong_counts_until_the_next_answer_contradicts_it() -> None:
+    """Then the time goes on at half pace, until the clocks have caught up: it never goes back, and never stands still."""
+    answers = Answers(-3600.0)
+    answers.come()
+    wrong = answers.later.now()
+    answers.ahead = timedelta(0)
+    answers.come()
+    assert wrong < answers.later.now() < wrong + timedelta(seconds=1)
+    answers.clock.advance(hours=2)
+    answers.come()
+    assert answers.later.now() == answers.clock.now()
 
 
 @pytest.mark.parametrize(

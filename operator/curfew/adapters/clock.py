@@ -1,13 +1,16 @@
 """The time of day, which never goes back: the only reader of the clock.
 
-A wall clock can be set. If it is set forward, this clock follows at once, because an end that has passed has passed. If
-it is set back, this clock does not follow, because that would postpone every end that is waited for (promise P1): from
-then on, time advances at the pace of a clock that nobody can set, until the wall clock has caught up.
+A wrong clock may make access shorter, never longer. A wall clock can be set. If it is set forward, this clock follows at
+once, because an end that has passed has passed. If it is set back, this clock does not follow, because that would postpone
+every end that is waited for (promise P1): from then on, time advances at the pace of a clock that nobody can set, until the
+wall clock has caught up.
 """
 
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+
+from curfew.ports import SteadyClock
 
 Nanoseconds = Callable[[], int]
 """A clock that is read in nanoseconds."""
@@ -55,3 +58,46 @@ class SystemClock:
             self._anchor = (wall, monotonic)
             return wall, wall
         return anchored, wall
+
+
+class LaterClock:
+    """Our clock, or the API server's if its answers prove that it is later: an end that has passed there has passed (P1).
+
+    It never goes back and never stands still: if it is ahead of both, because they were set back or a proof was taken
+    back, it runs at half pace until they have caught up.
+    """
+
+    __slots__ = ("_last", "_own", "_proof")
+
+    def __init__(self, own: SteadyClock) -> None:
+        """Begin without a proof: until there is one, this is our clock."""
+        self._own = own
+        self._proof: tuple[datetime, float] | None = None
+        self._last = (own.now(), own.monotonic())
+
+    def prove(self, at: datetime, monotonic: float) -> None:
+        """Note that the API server's clock showed at least `at` when ours showed `monotonic`. The last proof counts."""
+        self._proof = (at, monotonic)
+
+    def is_past(self, instant: datetime) -> bool:
+        """Whether an instant has passed on the API server's clock, as far as it was proved."""
+        proven = self._proven()
+        return proven is not None and instant <= proven
+
+    def now(self) -> datetime:
+        """Return this instant, aware, in UTC, to the microsecond. It never goes back within one process."""
+        last, monotonic = self._last[0], self._own.monotonic()
+        now = max(self._own.now(), last + timedelta(seconds=monotonic - self._last[1]) / 2, self._proven() or last)
+        self._last = (now, monotonic)
+        return now
+
+    def monotonic(self) -> float:
+        """Return seconds since any moment. Nobody can set them, and they include the time in suspend."""
+        return self._own.monotonic()
+
+    def _proven(self) -> datetime | None:
+        """Return the earliest time that the API server's clock can show now; None as long as nothing was proved."""
+        if self._proof is None:
+            return None
+        at, monotonic = self._proof
+        return at + timedelta(seconds=self._own.monotonic() - monotonic)

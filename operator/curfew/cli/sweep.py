@@ -2,12 +2,14 @@
 
 import asyncio
 import sys
+from datetime import datetime
 from pathlib import Path
 
 import click
 
-from curfew.adapters.clock import SystemClock
+from curfew.adapters.clock import LaterClock, SystemClock
 from curfew.adapters.kube import KubeCluster
+from curfew.core.skew import read_date
 from curfew.ports import ClusterError
 from curfew.processes.sweep.expired import sweep_bindings
 
@@ -23,8 +25,8 @@ def sweep(kubeconfig: Path | None, dry_run: bool) -> None:
     """Remove every grant whose time is over.
 
     Looks at all RoleBindings that Curfew made, and removes those past their end and those that do not state when they
-    end. Needs only the right to list and delete RoleBindings; it works without the operator and without the bucket. Run
-    it as often as you like.
+    end. If the API server's clock is later than this machine's, it counts. Needs only the right to list and delete
+    RoleBindings; it works without the operator and without the bucket. Run it as often as you like.
 
     \b
     Exit code 0: nothing is left that should have ended; with --dry-run, each one is shown.
@@ -37,7 +39,16 @@ async def _sweep(kubeconfig: Path | None, *, dry_run: bool) -> int:
     """Return the exit code of one sweep."""
     try:
         async with KubeCluster.connect(kubeconfig) as cluster:
-            left = await sweep_bindings(cluster, SystemClock(), click.echo, dry_run=dry_run)
+            own = SystemClock()
+            clock = LaterClock(own)
+
+            def answered(_sent: datetime, _received: datetime, date: str | None) -> None:
+                at = read_date(date)
+                if at is not None:
+                    clock.prove(at, clock.monotonic())
+
+            cluster.compare_clocks(own, answered)
+            left = await sweep_bindings(cluster, clock, click.echo, dry_run=dry_run)
     except ClusterError as error:
         click.echo(f"Nothing was swept: {error}", err=True)
         return 1

@@ -17,7 +17,7 @@ NOTICED: Final = timedelta(seconds=1)
 """Beyond this difference, people are told."""
 
 TOO_FAR: Final = timedelta(seconds=5)
-"""Beyond this difference, nothing is granted: ends would be too late, and records would have wrong times."""
+"""Beyond this difference, nothing is granted: one of two machines has a wrong time, and the times in records may be wrong."""
 
 RESOLUTION: Final = timedelta(seconds=1)
 
@@ -94,17 +94,17 @@ def judge(bounds: Bounds | None, before: ClockState | None, *, now: datetime) ->
 
 
 def _said(difference: timedelta) -> tuple[ClockReason, str]:
-    seconds = abs(difference).total_seconds()
-    which = "ahead of" if difference > timedelta(0) else "behind"
-    found = f"Curfew's clock is {seconds:.1f} s {which} the API server's"
+    seconds, is_ahead = abs(difference).total_seconds(), difference > timedelta(0)
+    found = f"Curfew's clock is {seconds:.1f} s {'ahead of' if is_ahead else 'behind'} the API server's"
+    # The later of the two clocks ends access (`adapters.clock.LaterClock`).
+    ends = "access ends early by as much" if is_ahead else "access ends by the API server's clock"
     if abs(difference) > TOO_FAR:
         return ClockReason.WRONG, (
-            f"{found}: nothing is granted until the clocks agree to within {TOO_FAR.seconds} s. Synchronise the "
-            "clocks of both machines (NTP). Access still ends, by Curfew's clock."
+            f"{found}: nothing is granted until the clocks agree to within {TOO_FAR.seconds} s, and {ends}. Synchronise "
+            "the clocks of both machines (NTP)."
         )
     if abs(difference) > NOTICED:
         return ClockReason.OFF, (
-            f"{found}: the ends of access and the times in records are off by the same amount. Synchronise the clocks "
-            f"of both machines (NTP); beyond {TOO_FAR.seconds} s, nothing is granted."
+            f"{found}: {ends}. Synchronise the clocks of both machines (NTP); beyond {TOO_FAR.seconds} s, nothing is granted."
         )
     return ClockReason.AGREES, "The clock agrees with the API server's."

@@ -2,7 +2,10 @@
 
 from datetime import UTC, datetime, timedelta
 
-from curfew.adapters.clock import SystemClock
+from hypothesis import given
+from hypothesis import strategies as st
+
+from curfew.adapters.clock import LaterClock, SystemClock
 
 SECOND = 1_000_000_000
 START = datetime(2026, 11, 23, 20, 0, tzinfo=UTC)
@@ -82,3 +85,38 @@ def test_time_asleep_counts_when_the_wall_was_set_back() -> None:
 
 def test_the_real_one_agrees_with_the_machine() -> None:
     assert abs(SystemClock().now() - datetime.now(UTC)) < timedelta(seconds=5)
+
+
+SECONDS = st.floats(0.001, 3600)
+EVENTS = st.lists(
+    st.one_of(
+        st.tuples(st.just("passes"), SECONDS),
+        st.tuples(st.just("is set"), st.floats(-3600, 3600)),
+        st.tuples(st.just("is proved"), st.floats(-3600, 3600)),
+    ),
+    max_size=30,
+)
+
+
+@given(EVENTS)
+def test_the_later_clock_is_behind_neither_and_never_goes_back_or_stands_still(events: list[tuple[str, float]]) -> None:
+    hands = Hands()
+    own = hands.clock()
+    clock, proof, last = LaterClock(own), None, START
+    for what, seconds in events:
+        if what == "passes":
+            hands.pass_by(seconds)
+        elif what == "is set":
+            hands.set_wall(seconds)
+        else:
+            proof = START + timedelta(seconds=seconds), own.monotonic()
+            clock.prove(*proof)
+        now = clock.now()
+        proven = proof[0] + timedelta(seconds=own.monotonic() - proof[1]) if proof else START
+        assert now >= max(own.now(), proven)
+        assert now > last if what == "passes" else now >= last
+        assert proof is None or clock.is_past(proven)
+        last = now
+    hands.pass_by(3 * 3600 * (len(events) + 1))
+    own_now = own.now()
+    assert clock.now() == max(own_now, proof[0] + timedelta(seconds=own.monotonic() - proof[1]) if proof else own_now)

@@ -6,7 +6,7 @@ import socket
 from dataclasses import dataclass
 from datetime import timedelta
 
-from curfew.adapters.clock import SystemClock
+from curfew.adapters.clock import LaterClock, SystemClock
 from curfew.adapters.events import Recorder
 from curfew.adapters.forwarding import Forwarder, open_sink
 from curfew.adapters.kube import KubeCluster
@@ -56,7 +56,7 @@ class Parts:
     cluster: KubeCluster
     election: Election
     telemetry: Telemetry
-    clock: SystemClock
+    clock: LaterClock
     known: Store
     recorder: Recorder
     reporting: Reporting
@@ -83,7 +83,8 @@ def wire(settings: Settings, cluster: KubeCluster, telemetry: Telemetry) -> Part
 
     Raise `KeyRefused`, `StoreError` or `SettingsRefused` if something that the settings name cannot be used.
     """
-    clock, known = SystemClock(), Store()
+    own, known = SystemClock(), Store()
+    clock = LaterClock(own)
     namespace = settings.enforcement.namespace
     recorder = Recorder(cluster, clock, telemetry.events_dropped, calm=lambda: queue.calm())
     reporting = Reporting(recorder, telemetry)
@@ -112,7 +113,7 @@ def wire(settings: Settings, cluster: KubeCluster, telemetry: Telemetry) -> Part
         clock=clock,
         add=lambda key: queue.add(key),
     )
-    election = Election(cluster.leases, clock, observer, namespace=namespace, name=LEADER_LEASE, me=me)
+    election = Election(cluster.leases, own, observer, namespace=namespace, name=LEADER_LEASE, me=me)
     store = open_store(settings.audit.url, retention=settings.audit.retention)
     trail = Trail(
         store,
@@ -147,8 +148,8 @@ def wire(settings: Settings, cluster: KubeCluster, telemetry: Telemetry) -> Part
         seen=reporting.sweeper_seen,
         overdue=functools.partial(reporting.sweeper_overdue, namespace=namespace),
     )
-    timekeeping = Timekeeping(clock, observer.clock_changed)
-    cluster.compare_clocks(clock, timekeeping.answered)
+    timekeeping = Timekeeping(own, observer.clock_changed, clock.prove)
+    cluster.compare_clocks(own, timekeeping.answered)
     counting = Counting(known, cluster, trail, clock)
     cleanup = Cleanup(
         cluster,
@@ -169,7 +170,7 @@ def wire(settings: Settings, cluster: KubeCluster, telemetry: Telemetry) -> Part
         counting=counting,
         enforcement=lambda: enforcement.state,
         clock_state=lambda: timekeeping.state,
-        is_past=timekeeping.is_past,
+        is_past=clock.is_past,
         max_grant=settings.limits.max_grant,
         wake=lambda key: queue.add(key),
         closed=cleanup.closed,
