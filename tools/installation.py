@@ -10,6 +10,7 @@ from typing import Any, Final
 import yaml
 
 from tools import policy_probes
+from tools.policy_probes import Attempt
 from tools.servers.cluster import Done
 from tools.servers.environment import Environment
 from tools.servers.pki import ADMIN, PEOPLE, write_private
@@ -58,6 +59,21 @@ class Installation:
             self.kubectl("delete", "accessrequests,accesspolicies", "--all", "--namespace", namespace, check=False)
             self.drop_namespace(namespace)
 
+    def attempt(self, attempt: Attempt) -> Done:
+        """Make a call by kubectl, and return what was said, whatever it was. What is deleted leaves orphans."""
+        meta, kind = attempt.manifest["metadata"], str(attempt.manifest["kind"]).lower()
+        dry = ["--dry-run=server"] if attempt.is_dry else []
+        where = [f"--namespace={meta['namespace']}"] if "namespace" in meta else []
+        if attempt.verb == "patch":
+            body = f"--patch={json.dumps(attempt.patch)}"
+            arguments = ["patch", kind, meta["name"], "--type=merge", body, f"--subresource={attempt.subresource}"]
+        elif attempt.verb == "delete":
+            arguments = ["delete", kind, meta["name"], "--cascade=orphan"]
+        else:
+            arguments = [attempt.verb, "--filename=-"]
+        stdin = json.dumps(attempt.manifest)
+        return self.kubectl_as(attempt.user, *arguments, *where, *dry, groups=attempt.groups, stdin=stdin)
+
     def uninstall(self) -> None:
         """Take away what helm takes away; the definitions and the signing key stay. No pod runs here, so no hook does."""
         self.environment.helm("uninstall", "curfew", "--namespace", SYSTEM, "--ignore-not-found", "--no-hooks")
@@ -83,17 +99,21 @@ class Installation:
         """Delete a namespace with all that is in it, without waiting for it."""
         self.kubectl("delete", "namespace", name, "--wait=false", "--ignore-not-found")
 
+    def token(self, account: str, duration_seconds: int = 3600) -> str:
+        """Return a token of a service account in Curfew's namespace."""
+        return self.environment.cluster.token(account, SYSTEM, duration_seconds)
+
     def operator_token(self, duration_seconds: int = 3600) -> str:
         """Return a token of the operator's service account."""
-        return self.environment.cluster.token("curfew", SYSTEM, duration_seconds)
+        return self.token("curfew", duration_seconds)
 
     def sweeper_token(self, duration_seconds: int = 3600) -> str:
         """Return a token of the sweeper's service account."""
-        return self.environment.cluster.token("curfew-sweeper", SYSTEM, duration_seconds)
+        return self.token("curfew-sweeper", duration_seconds)
 
     def monitor_token(self, duration_seconds: int = 3600) -> str:
         """Return a token of the monitor's service account."""
-        return self.environment.cluster.token("curfew-monitor", SYSTEM, duration_seconds)
+        return self.token("curfew-monitor", duration_seconds)
 
     def operator_kubeconfig(self, path: Path, duration_seconds: int = 3600) -> Path:
         """Write a kubeconfig for the operator with a token of its service account: its rights are the chart's."""
@@ -107,13 +127,17 @@ class Installation:
         """Write a kubeconfig for the monitor with a token of its service account."""
         return self.environment.cluster.kubeconfig_for_token(path, self.monitor_token(duration_seconds))
 
+    def read(self, plural: str, name: str) -> dict[str, Any]:
+        """Return an object of Curfew's namespace."""
+        shown = self.kubectl("get", plural, name, "--namespace", SYSTEM, "--output=json")
+        return dict(json.loads(shown.stdout))
+
     def signing_key(self, path: Path, secret: str = SIGNING_KEY) -> Path:
         """Write the key that signs the trail, or the monitor's log, as it is in the chart's Secret."""
-        found = self.kubectl("get", "secret", secret, "--namespace", SYSTEM, "--output=json")
-        return write_private(path, base64.b64decode(json.loads(found.stdout)["data"]["key.pem"]))
+        return write_private(path, base64.b64decode(self.read("secrets", secret)["data"]["key.pem"]))
 
     def settings(self, config_map_name: str = "curfew") -> dict[str, Any]:
         """Return the settings of the operator, or of the monitor, as they are in the chart's ConfigMap."""
-        config_map = self.kubectl("get", "configmap", config_map_name, "--namespace", SYSTEM, "--output=json")
-        settings: dict[str, Any] = yaml.safe_load(json.loads(config_map.stdout)["data"]["config.yaml"])
+        config_map = self.read("configmaps", config_map_name)
+        settings: dict[str, Any] = yaml.safe_load(config_map["data"]["config.yaml"])
         return settings

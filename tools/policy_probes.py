@@ -1,9 +1,10 @@
 """For each admission policy of the chart, an attempt that it alone refuses: nothing else tells that it is in force."""
 
-import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, Protocol
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final, Literal, Protocol
 
 from tools.servers.cluster import Done
 from tools.servers.errors import ServersError
@@ -23,11 +24,25 @@ RBAC: Final = "rbac.authorization.k8s.io"
 Json = Mapping[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One call to the API server: to create, apply, patch or delete this object, in somebody's name."""
+
+    verb: Literal["create", "apply", "patch", "delete"]
+    manifest: Json
+    patch: Json | None = None
+    subresource: str = ""
+    user: str = ADMIN
+    groups: Sequence[str] = ()
+    is_dry: bool = True
+    """Whether nothing is stored."""
+
+
 class Asker(Protocol):
     """Somebody who can ask the API server in anybody's name."""
 
-    def kubectl_as(self, name: str, *args: str, groups: Sequence[str] = (), stdin: str | None = None) -> Done:
-        """Run kubectl as a user, and return what it said, whatever it was."""
+    def attempt(self, attempt: Attempt) -> Done:
+        """Make a call, and return what was said, whatever it was. What is deleted leaves orphans."""
         ...
 
 
@@ -36,23 +51,29 @@ def await_all(asker: Asker, namespace: str, operator: str) -> None:
 
     Makes a few objects in `namespace`, which is the caller's to remove.
     """
-    objects = json.dumps({"apiVersion": "v1", "kind": "List", "items": canaries(namespace)})
     # Admission knows a new kind a moment later than the API server serves it, and each kind at a moment of its own.
-    for kind in ("accesspolicy", "accessrequest"):
-        until_it_says(
-            lambda: asker.kubectl_as(ADMIN, "apply", "--filename=-", stdin=objects), f"{kind}.curfew.dev/canary "
-        )
-    for policy, probe in probes(asker, namespace, operator).items():
-        until_it_says(probe, policy)
+    for canary in canaries(namespace):
+        _until(partial(asker.attempt, Attempt("apply", canary, is_dry=False)), _was_done, "a canary is made")
+    for policy, attempt in probes(namespace, operator).items():
+        until_it_says(partial(asker.attempt, attempt), policy)
 
 
 def until_it_says(attempt: Callable[[], Done], words: str) -> None:
     """Try again and again until the words are in the answer."""
+    _until(attempt, lambda done: words in done.stdout + done.stderr, f"somebody speaks of {words}")
+
+
+def _until(attempt: Callable[[], Done], is_enough: Callable[[Done], bool], what: str) -> None:
     deadline = time.monotonic() + IN_FORCE_SECONDS
-    while words not in (said := (done := attempt()).stdout + done.stderr):
+    while not is_enough(done := attempt()):
         if time.monotonic() > deadline:
-            raise ServersError(f"After {IN_FORCE_SECONDS:.0f} s nobody speaks of {words}; the answer is: {said}")
+            said = done.stdout + done.stderr
+            raise ServersError(f"After {IN_FORCE_SECONDS:.0f} s it is not so that {what}; the answer is: {said}")
         time.sleep(PAUSE_SECONDS)
+
+
+def _was_done(done: Done) -> bool:
+    return done.returncode == 0
 
 
 def canaries(namespace: str) -> list[Json]:
@@ -77,9 +98,8 @@ def canaries(namespace: str) -> list[Json]:
     ]
 
 
-def probes(asker: Asker, namespace: str, operator: str) -> Mapping[str, Callable[[], Done]]:
+def probes(namespace: str, operator: str) -> Mapping[str, Attempt]:
     """Return the attempts, by the policy that refuses them. They need the canaries, and change nothing."""
-    dry = ("--namespace", namespace, "--dry-run=server")
     # Curfew never sets this mark. An operator that runs soon closes the canary, and what changes nothing is refused by nobody.
     marked = {"curfew.dev/canary": "true"}
     labelled = _a_request(namespace, "other")
@@ -91,36 +111,37 @@ def probes(asker: Asker, namespace: str, operator: str) -> Mapping[str, Callable
         "roleRef": {"apiGroup": RBAC, "kind": "ClusterRole", "name": "view"},
         "subjects": [{"apiGroup": RBAC, "kind": "User", "name": "nobody"}],
     }
+    request, policy = _a_request(namespace, "canary"), _a_policy(namespace, "canary")
 
-    def create(manifest: Json, user: str = ADMIN, groups: Sequence[str] = ()) -> Callable[[], Done]:
-        text = json.dumps(manifest)
-        return lambda: asker.kubectl_as(user, "create", *dry, "--filename=-", groups=groups, stdin=text)
+    def patch(manifest: Json, body: Json, subresource: str = "", user: str = ADMIN) -> Attempt:
+        return Attempt("patch", manifest, body, subresource, user, () if user == ADMIN else MASTERS)
 
-    def patch(kind: str, body: Json, *options: str, user: str = ADMIN) -> Callable[[], Done]:
-        arguments = ("patch", kind, "canary", *dry, "--type=merge", f"--patch={json.dumps(body)}", *options)
-        return lambda: asker.kubectl_as(user, *arguments, groups=() if user == ADMIN else MASTERS)
-
-    status = "--subresource=status"
     activity = {"status": {"activity": {"changes": "No"}}}
     decision = {"status": {"decisions": [{"by": "someone", "decision": "Approve"}]}}
     return {
-        "curfew-request-identity": create(labelled),
-        "curfew-alert-response": create(_a_response()),
+        "curfew-request-identity": Attempt("create", labelled),
+        "curfew-alert-response": Attempt("create", _a_response()),
         # Not by a phase, for the same reason.
-        "curfew-request-decision": patch("accessrequest", decision, status),
-        "curfew-request-immutable": patch("accessrequest", {"metadata": {"labels": marked}}),
-        "curfew-request-no-orphan": lambda: asker.kubectl_as(
-            ADMIN, "delete", "accessrequest", "canary", "--cascade=orphan", *dry
-        ),
-        "curfew-managed-bindings": create(binding),
-        "curfew-operator-containment": create(binding, operator, MASTERS),
-        "curfew-operator-decides-nothing": patch("accessrequest", decision, status, user=operator),
-        "curfew-monitor-containment": patch("accessrequest", activity, status, user=operator),
-        "curfew-operator-labels-only": patch("accessrequest", {"metadata": {"labels": {"x": "y"}}}, user=operator),
-        "curfew-policy-no-escalation": create(_a_policy(namespace, "other"), PROBE_USER),
-        "curfew-locks": create(_a_lock()),
-        "curfew-policy-status": patch("accesspolicy", {"status": {"risk": ["None"]}}, status),
+        "curfew-request-decision": patch(request, decision, "status"),
+        "curfew-request-immutable": patch(request, {"metadata": {"labels": marked}}),
+        "curfew-request-no-orphan": Attempt("delete", request),
+        "curfew-managed-bindings": Attempt("create", binding),
+        "curfew-operator-containment": Attempt("create", binding, user=operator, groups=MASTERS),
+        "curfew-operator-decides-nothing": patch(request, decision, "status", operator),
+        "curfew-monitor-containment": patch(request, activity, "status", operator),
+        "curfew-operator-labels-only": patch(request, {"metadata": {"labels": {"x": "y"}}}, user=operator),
+        "curfew-policy-no-escalation": Attempt("create", _a_policy(namespace, "other"), user=PROBE_USER),
+        "curfew-locks": Attempt("create", _a_lock()),
+        "curfew-policy-status": patch(policy, {"status": {"risk": ["None"]}}, "status"),
     }
+
+
+def unsigned(namespace: str) -> Sequence[Json]:
+    """Return a request, a lock and a response that do not say who asks: where that is filled in, nobody misses it."""
+    made = [_a_request(namespace, "unsigned"), _a_lock(), _a_response()]
+    for one in made:
+        one["spec"] = {name: value for name, value in one["spec"].items() if name not in ("requester", "submittedBy")}
+    return made
 
 
 def _a_request(namespace: str, name: str) -> dict[str, Any]:
@@ -155,7 +176,7 @@ def _a_response() -> dict[str, Any]:
     }
 
 
-def _a_lock() -> Json:
+def _a_lock() -> dict[str, Any]:
     """Return a lock on nobody, that is over before it begins."""
     return {
         "apiVersion": "curfew.dev/v1alpha1",

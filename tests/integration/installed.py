@@ -8,9 +8,9 @@ from typing import Any, Final
 
 import yaml
 
-from tests.support.api import Api, succeed, until
-from tools.installation import CHART, MONITOR, OPERATOR, SWEEPER, SYSTEM, Installation
-from tools.policy_probes import MASTERS, RBAC
+from tests.support.api import APPLY, MERGE, Api, succeed, until
+from tools.installation import CHART, KINDS, MONITOR, OPERATOR, SWEEPER, SYSTEM, Installation
+from tools.policy_probes import MASTERS, RBAC, Attempt, await_all, unsigned
 from tools.servers.cluster import Done
 
 __all__ = [
@@ -33,6 +33,9 @@ BUCKET: Final = ("--set", "config.audit.url=s3://curfew-trail/main")
 GRANTABLE: Final = ("view", "edit", "payments-debug", "curfew-test")
 """The ClusterRoles that the chart is installed with; a test makes the last two where it needs them."""
 
+OURS: Final = "/apis/curfew.dev/v1alpha1"
+AUTHENTICATION: Final = "authentication.k8s.io/v1"
+
 PLACEHOLDER: Final = "the-namespace-that-takes-part"
 """What the chart is rendered for once, and replaced by each namespace's own name."""
 
@@ -43,7 +46,60 @@ class Installed(Installation):
     def install(self, *options: str) -> None:
         """Install the chart with the monitor, as a person would; return when each policy refuses what it is to refuse."""
         values = ("--set", f"roles={{{','.join(GRANTABLE)}}}", "--set", "monitor.enabled=true")
-        super().install(*BUCKET, *values, *options)
+        # The API server refuses what it does not know anyway; tests/integration/chart installs without this option.
+        super().install(*BUCKET, *values, "--disable-openapi-validation", *options)
+
+    def await_in_force(self) -> None:
+        """Return when the kinds are served and each admission policy refuses what it is there to refuse."""
+        until(self._serves_all_kinds, "all kinds")
+        namespace = self.make_namespace(opted_in=False)
+        try:
+            await_all(self, namespace, OPERATOR)
+            if self.stamps_identity:
+                until(lambda: self._fills_in_who_asks(namespace), "that who asks is filled in")
+        finally:
+            # A namespace goes slowly, and what is left in it would be the first thing that the operator sees.
+            for plural in ("accessrequests", "accesspolicies"):
+                succeed(self.api.ask("DELETE", f"{OURS}/namespaces/{namespace}/{plural}"))
+            self.drop_namespace(namespace)
+
+    def _serves_all_kinds(self) -> bool:
+        plurals = [kind.partition(".")[0] for kind in KINDS]
+        told = self.api.ask("GET", OURS)
+        known = {each["name"] for each in json.loads(told.stdout)["resources"]} if told.returncode == 0 else set()
+        return known.issuperset(plurals) and all(
+            self.api.ask("GET", f"{OURS}/{plural}").returncode == 0 for plural in plurals
+        )
+
+    def _fills_in_who_asks(self, namespace: str) -> bool:
+        tried = [self.attempt(Attempt("create", made)) for made in unsigned(namespace)]
+        return not any("Required value" in done.stderr for done in tried)
+
+    def attempt(self, attempt: Attempt) -> Done:
+        """Make a call, and return what was said, whatever it was. What is deleted leaves orphans."""
+        asked: dict[str, Any] = {"user": attempt.user, "groups": attempt.groups}
+        query = {"dryRun": "All"} if attempt.is_dry else {}
+        if attempt.verb == "create":
+            return self.api.create(attempt.manifest, **asked, **query)
+        path = self.api.path_of(attempt.manifest)
+        if attempt.verb == "delete":
+            return self.api.ask("DELETE", path, **asked, propagationPolicy="Orphan", **query)
+        if attempt.verb == "apply":
+            options = {"content_type": APPLY, "fieldManager": "kubectl"}
+            return self.api.ask("PATCH", path, attempt.manifest, **asked, **options, **query)
+        path = f"{path}/{attempt.subresource}" if attempt.subresource else path
+        return self.api.ask("PATCH", path, attempt.patch, content_type=MERGE, **asked, **query)
+
+    def token(self, account: str, duration_seconds: int = 3600) -> str:
+        """Return a token of a service account in Curfew's namespace."""
+        path = f"/api/v1/namespaces/{SYSTEM}/serviceaccounts/{account}/token"
+        wanted = {"kind": "TokenRequest", "apiVersion": AUTHENTICATION, "spec": {"expirationSeconds": duration_seconds}}
+        return str(json.loads(succeed(self.api.ask("POST", path, wanted)))["status"]["token"])
+
+    def read(self, plural: str, name: str) -> dict[str, Any]:
+        """Return an object of Curfew's namespace."""
+        path = f"/api/v1/namespaces/{SYSTEM}/{plural}/{name}"
+        return dict(json.loads(succeed(self.api.ask("GET", path))))
 
     @cached_property
     def api(self) -> Api:
