@@ -63,6 +63,15 @@ async def test_a_policy_is_told_when_it_is_first_seen() -> None:
     assert status(stage)["recorded"]["generation"] == 1
 
 
+async def test_what_a_policy_may_do_is_asked_once_though_each_write_to_it_is_news() -> None:
+    """In a cluster with a thousand policies, a start asks a thousand questions and not four thousand."""
+    stage = await started()
+    calls = stage.cluster.failures.calls
+
+    assert calls.count("patch policy status") > 1
+    assert (calls.count("get ClusterRole"), calls.count("may bind")) == (1, 1)
+
+
 async def test_a_policy_that_was_changed_before_it_was_seen_says_what_is_not_known() -> None:
     stage = Stage()
     stage.cluster.apply(a_policy(maxDuration="8h"))

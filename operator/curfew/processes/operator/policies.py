@@ -46,8 +46,8 @@ class PolicyReconciler:
         if version is not None and not is_durable:
             self._trail.submit((version,))
         meta = policy.metadata
-        role = await self._roles.read(policy)
-        may_bind = await self._rights.ask_to_bind(policy)
+        role = await self._roles.known(policy)
+        may_bind = await self._rights.may_bind(policy)
         judgement = policies.judge(policy, role, may_bind=may_bind, now=self._clock.now())
         status = {**(judgement.status or {}), **(policy_records.recorded(policy) if is_durable or is_behind else {})}
         if status:

@@ -36,7 +36,7 @@ class RightsReader:
     async def read(self, request: AccessRequest, policy: AccessPolicy) -> Rights:
         """Ask what the requester may do by name, and what Curfew itself may do. Raise a `ClusterError`."""
         may_ask = await self._ask(request)
-        may_bind = self._is_recent(self._yes.get(_place(policy)), YES_FOR) or await self.ask_to_bind(policy)
+        may_bind = self._is_recent(self._yes.get(_place(policy)), YES_FOR) or await self._ask_to_bind(policy)
         return Rights(requester_may_ask=may_ask, curfew_may_bind=may_bind)
 
     async def _ask(self, request: AccessRequest) -> bool:
@@ -60,7 +60,11 @@ class RightsReader:
     def _is_recent(self, since: datetime | None, longest: timedelta) -> bool:
         return since is not None and timedelta(0) <= self._clock.now() - since <= longest
 
-    async def ask_to_bind(self, policy: AccessPolicy) -> bool:
+    async def may_bind(self, policy: AccessPolicy) -> bool:
+        """Return whether Curfew may bind the role that a policy offers. A yes from a moment ago is not asked for again."""
+        return self._is_recent(self._yes.get(_place(policy)), JUST_ASKED) or await self._ask_to_bind(policy)
+
+    async def _ask_to_bind(self, policy: AccessPolicy) -> bool:
         """Ask whether Curfew may bind the role that a policy offers. Raise a `ClusterError`."""
         place, now = _place(policy), self._clock.now()
         if await self._cluster.may_bind(*place):

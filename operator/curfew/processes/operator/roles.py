@@ -109,6 +109,10 @@ class RoleReader:
         self._wake = wake
         self._shared: SharedReads[tuple[str, str, str], Role | None] = SharedReads()
 
+    async def known(self, policy: AccessPolicy) -> Role | None:
+        """Return the role as the watch shows it, or read it if the watch does not show it whole. Not for a grant."""
+        return self._roles.whole(policy) or await self.read(policy)
+
     async def read(self, policy: AccessPolicy) -> Role | None:
         """Return the role that a policy offers; None if it does not exist or cannot be read (promise P8).
 
