@@ -21,6 +21,10 @@ TOGETHER: Final = {
     "scripted": ("integration/monitor/test_scripted_sessions.py",),
     "followed": ("integration/monitor/test_followed_file.py",),
     "monitor": ("integration/monitor/",),
+    # A cluster in which releases come and go.
+    "releases": ("integration/chart/test_hooks.py", "integration/chart/test_upgrading.py"),
+    # A cluster in which a healthy Curfew is installed.
+    "healthy": ("integration/doctor/",),
     # The busy minute is played once.
     "minute": ("integration/operator/test_lifecycle.py", "integration/operator/test_bad_requests.py"),
 }
@@ -41,8 +45,7 @@ FIRST: Final = (
     "integration/operator/test_metrics.py",
     "integration/operator/test_replicas.py",
     "corpus",
-    "integration/chart/test_upgrading.py",
-    "integration/chart/test_hooks.py",
+    "releases",
     "integration/operator/test_outages.py",
     "integration/operator/test_set_back.py",
     "integration/enforcement/test_enforcement.py",
@@ -50,7 +53,7 @@ FIRST: Final = (
     "integration/operator/test_chaos.py",
     "followed",
     "integration/chart/test_apart.py",
-    "integration/enforcement/test_static.py",
+    "healthy",
     "unit/adapters/intake/test_files.py",
     "unit/trail/test_crashes.py",
     "integration/operator/test_rules.py",

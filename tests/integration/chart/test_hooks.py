@@ -7,7 +7,6 @@ import json
 import os
 import sys
 from asyncio import to_thread
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event, Thread
@@ -21,23 +20,14 @@ from tests.integration.chart.releases import Release
 from tests.integration.installed import CHART, SYSTEM, Done, Installed
 from tests.integration.operator.place import Place
 from tests.integration.operator.stage import Stage, a_stage
+from tests.support.api import MERGE, succeed
 from tests.support.scale import drawn
 from tools.servers.cluster import run_command
-from tools.servers.environment import Environment
 from tools.servers.ports import LOOPBACK
 
 HELMS = [pytest.param("helm3", id="Helm 3"), pytest.param("helm", id="Helm 4")]
 LONG = 60.0
 LOOK_SECONDS = 0.2
-
-
-@pytest.fixture(scope="module")
-def apart() -> Iterator[Installed]:
-    """Return a cluster in which nothing is installed."""
-    with Environment(choice="local") as running:
-        cluster = Installed(running)
-        yield cluster
-        cluster.close()
 
 
 class Node:
@@ -47,7 +37,8 @@ class Node:
         """The command gets more options."""
         self._cluster = cluster
         self._folder = folder
-        self._job = ("job", job, "--namespace", SYSTEM)
+        self._job = job
+        self._path = f"/apis/batch/v1/namespaces/{SYSTEM}/jobs/{job}"
         self._more = more
         self._over = Event()
         self._thread = Thread(target=self._run)
@@ -68,7 +59,7 @@ class Node:
     def _run(self) -> None:
         done: set[str] = set()
         while not self._over.wait(LOOK_SECONDS):
-            found = self._cluster.kubectl("get", *self._job, "--output=json", "--ignore-not-found")
+            found = self._cluster.api.ask("GET", self._path)
             job = json.loads(found.stdout or "null")
             if job and job["metadata"]["uid"] not in done:
                 done.add(job["metadata"]["uid"])
@@ -77,9 +68,8 @@ class Node:
     def _do(self, job: dict[str, Any]) -> int:
         spec = job["spec"]["template"]["spec"]
         (container,) = spec["containers"]
-        cluster = self._cluster.environment.cluster
-        token = cluster.token(spec["serviceAccountName"], SYSTEM, 3600)
-        kubeconfig = cluster.kubeconfig_for_token(self._folder / self._job[1], token)
+        token = self._cluster.token(spec["serviceAccountName"])
+        kubeconfig = self._cluster.environment.cluster.kubeconfig_for_token(self._folder / self._job, token)
         program, *arguments = container["command"]
         assert program == "curfew"
         command = [sys.executable, "-m", "curfew", *arguments, *self._more]
@@ -96,8 +86,7 @@ class Node:
             "conditions": [{"type": word, "status": "True", "lastTransitionTime": at} for word in words],
             **({"failed": 1} if has_failed else {"succeeded": 1, "completionTime": at}),
         }
-        patch = json.dumps({"status": status})
-        self._cluster.kubectl("patch", *self._job, "--subresource=status", "--type=merge", f"--patch={patch}")
+        succeed(self._cluster.api.ask("PATCH", f"{self._path}/status", {"status": status}, content_type=MERGE))
 
 
 def install(release: Release, store: str) -> None:
@@ -120,9 +109,9 @@ def judge_by_helm_test(release: Release, leader: str) -> None:
         assert refused.returncode != 0
         assert "WRONG operators: 0 of 2 are ready" in node.said
 
-        ready = json.dumps({"status": {"replicas": 2, "readyReplicas": 2, "availableReplicas": 2}})
-        deployment = ("deployment", "curfew", "--namespace", SYSTEM)
-        release.cluster.kubectl("patch", *deployment, "--subresource=status", "--type=merge", f"--patch={ready}")
+        ready = {"status": {"replicas": 2, "readyReplicas": 2, "availableReplicas": 2}}
+        path = f"/apis/apps/v1/namespaces/{SYSTEM}/deployments/curfew/status"
+        succeed(release.cluster.api.ask("PATCH", path, ready, content_type=MERGE))
         release.helm("test", "access")
     assert "ok    kinds: all definitions are served" in node.said
     assert "ok    work: an operator can do all its work" in node.said
@@ -182,4 +171,3 @@ async def test_no_grant_outlives_its_curfew(apart: Installed, helm: str, tmp_pat
         with release.operators("curfew-d"):
             await alone.closed(LONG)
         release.helm("uninstall", "access", "--no-hooks")
-        apart.kubectl("delete", "accesslocks", "--all")  # it would lock whoever installs next

@@ -4,7 +4,7 @@ The operator of before is the code of before.
 """
 
 from asyncio import to_thread
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -15,7 +15,6 @@ from tests.integration.installed import Installed
 from tests.integration.operator.place import Asked, Place, now
 from tests.integration.operator.stage import a_stage
 from tests.support.scale import drawn
-from tools.servers.environment import Environment
 
 ADDED = {
     *("Role curfew-lease", "RoleBinding curfew-lease", "PodDisruptionBudget curfew"),
@@ -30,15 +29,6 @@ RECREATE = {"type": "Recreate"}
 ROLLING = {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}}
 SHORT = timedelta(seconds=8)
 LONG = 60.0
-
-
-@pytest.fixture(scope="module")
-def apart() -> Iterator[Installed]:
-    """Return a cluster in which nothing is installed."""
-    with Environment(choice="local") as running:
-        cluster = Installed(running)
-        yield cluster
-        cluster.close()
 
 
 def deployed(objects: Objects) -> tuple[int, object]:

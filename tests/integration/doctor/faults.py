@@ -43,7 +43,7 @@ class Fault(NamedTuple):
     name: str
     codes: tuple[str, ...]
     plant: Callable[[Vandal], object]
-    alone: bool = False  # with no other fault at the same time
+    is_still: bool = False  # with an operator that stands still: no other fault than such at the same time
 
 
 def rule(verbs: str, resources: str, group: str = "", *names: str) -> Body:
@@ -244,12 +244,12 @@ FAULTS: Final = (
     Fault("who holds a governed role", ("D310",), lambda v: v.put(holds("view", NAMESPACE))),
     # --- whether it runs --------------------------------------------------------------------------------------------
     Fault("no operator ready", ("D401",), lambda v: v.ready("curfew", 0, 2)),
-    Fault("nobody leads", ("D402",), led_by_nobody, alone=True),
+    Fault("nobody leads", ("D402",), led_by_nobody, is_still=True),
     Fault("a clock that is off", ("D403",), shows("curfew_clock_ahead_seconds 2.5")),
-    Fault("no sweeper", ("D404",), lambda v: v.take(BATCH), alone=True),
+    Fault("no sweeper", ("D404",), lambda v: v.take(BATCH), is_still=True),
     Fault("a sweeper suspended", ("D405",), lambda v: v.change(BATCH, {"spec": {"suspend": True}})),
     Fault("a sweeper that fails", ("D405",), lambda v: v.sweep_last(datetime.now(UTC) - timedelta(hours=1))),
-    Fault("a grant that is over", ("D102", "D406"), over_and_there, alone=True),
+    Fault("a grant that is over", ("D102", "D406"), over_and_there, is_still=True),
     Fault("a policy that is refused", ("D407",), not_ready),
     Fault("locks unknown", ("D408",), shows("curfew_locks_known 0.0")),
     Fault("two leaders", ("D409",), another_leader),

@@ -247,7 +247,9 @@ class Vandal:
         self.undo.callback(self.ground.show_ready, name, otherwise)
 
     def pause_operator(self) -> None:
-        """Stop the operator where it stands; it leads again when the block has ended."""
+        """Stop the operator where it stands, unless it was; it leads again when the block has ended."""
+        if self.ground.held_page:
+            return
         self.undo.callback(until, self.ground.is_led, "that the operator leads again")
         page = self.ground.operator.metrics_page()
         self.undo.enter_context(self.ground.operator.paused())

@@ -11,28 +11,24 @@ from tests.integration.doctor.faults import FAULTS, Fault
 from tests.integration.doctor.ground import Ground, Vandal
 from tests.integration.installed import Installed
 from tests.support.operator_process import OperatorProcess
-from tools.servers.environment import Environment
 
 
 @pytest.fixture(scope="module")
-def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
-    """Return a cluster of its own: what other tests leave behind would be found."""
-    folder = tmp_path_factory.mktemp("operator")
-    with Environment(choice="local") as environment, ExitStack() as stack:
-        cluster = Installed(environment)
-        cluster.install()
-        stack.callback(cluster.close)
-        operator = OperatorProcess(
-            folder,
-            kubeconfig=cluster.operator_kubeconfig(folder / "kubeconfig"),
-            signing_key=cluster.signing_key(folder / "signing.pem").read_text(),
-            store=f"s3://{environment.s3.make_bucket('trail')}/main",
-            environ=environment.s3.env(),
-        )
+def ground(own: Installed, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
+    """Return the cluster, with an operator that leads and what its pods would show."""
+    folder, s3 = tmp_path_factory.mktemp("operator"), own.environment.s3
+    operator = OperatorProcess(
+        folder,
+        kubeconfig=own.operator_kubeconfig(folder / "kubeconfig"),
+        signing_key=own.signing_key(folder / "signing.pem").read_text(),
+        store=f"s3://{s3.make_bucket('trail')}/main",
+        environ=s3.env(),
+    )
+    with ExitStack() as stack:
         stack.callback(operator.kill)
         operator.start()
         operator.await_ready()
-        ground = Ground(cluster, operator)
+        ground = Ground(own, operator)
         stack.enter_context(ground.healthy())
         yield ground
 
@@ -43,7 +39,7 @@ def batches() -> list[list[Fault]]:
     for fault in FAULTS:
         for batch in made:
             taken = {code for other in batch for code in other.codes}
-            if not fault.alone and not batch[0].alone and taken.isdisjoint(fault.codes):
+            if fault.is_still is batch[0].is_still and taken.isdisjoint(fault.codes):
                 batch.append(fault)
                 break
         else:

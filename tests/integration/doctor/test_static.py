@@ -4,7 +4,6 @@ import json
 import os
 import sys
 from asyncio import to_thread
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -17,8 +16,6 @@ from curfew.processes.operator.enforcement import Enforcement
 from tests.integration.enforcement.conftest import Probing
 from tests.integration.installed import SYSTEM, Installed
 from tools.servers.cluster import run_command
-from tools.servers.control_plane import ControlPlane
-from tools.servers.environment import Environment
 
 CONFIGURATION = """\
 apiVersion: apiserver.config.k8s.io/v1
@@ -34,26 +31,19 @@ ADMISSION = "validatingadmissionpolicies,validatingadmissionpolicybindings"
 
 
 @pytest.fixture(scope="module")
-def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
-    """Return a cluster of one's own: the chart is installed, its policies are also files, and the API has lost its own."""
-    folder = tmp_path_factory.mktemp("admission")
-    with Environment(choice="local") as running:
-        cluster = Installed(running)
-        cluster.install()
-        cluster.close()  # to the API server that is started again, it connects anew
-        plane = running.cluster
-        assert isinstance(plane, ControlPlane)
-        environ = {**os.environ, **plane.environ()}
-        command = [sys.executable, "-m", "curfew", "policies", "--static"]
-        written = run_command(command, environ, stdin=None, check=True, timeout=120).stdout
-        (folder / "policies").mkdir()
-        (folder / "policies" / "curfew.yaml").write_text(written)
-        (folder / "admission.yaml").write_text(CONFIGURATION.format(folder=folder / "policies"))
-        plane.add_apiserver_args([f"--admission-control-config-file={folder / 'admission.yaml'}"])
-        plane.restart_apiserver()
-        cluster.kubectl("delete", ADMISSION, "--all")
-        yield cluster
-        cluster.close()
+def guarded(own: Installed, tmp_path_factory: pytest.TempPathFactory) -> Installed:
+    """Return the cluster, whose policies are now files as well, and whose API has lost its own."""
+    folder, plane = tmp_path_factory.mktemp("admission"), own.environment.control_plane
+    environ = {**os.environ, **plane.environ()}
+    command = [sys.executable, "-m", "curfew", "policies", "--static"]
+    written = run_command(command, environ, stdin=None, check=True, timeout=120).stdout
+    (folder / "policies").mkdir()
+    (folder / "policies" / "curfew.yaml").write_text(written)
+    (folder / "admission.yaml").write_text(CONFIGURATION.format(folder=folder / "policies"))
+    plane.add_apiserver_args([f"--admission-control-config-file={folder / 'admission.yaml'}"])
+    plane.restart_apiserver()
+    own.kubectl("delete", ADMISSION, "--all")
+    return own
 
 
 async def test_what_nobody_can_take_away_is_in_force(guarded: Installed, tmp_path: Path) -> None:

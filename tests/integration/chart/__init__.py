@@ -1,0 +1,1 @@
+"""The chart: what it renders, and what becomes of its releases."""

@@ -1,0 +1,1 @@
+"""The doctor in a healthy cluster, and in one that is not."""
