@@ -8,7 +8,7 @@ from pathlib import Path
 
 from curfew.cli.audit.check_output import histogram
 from tests.chaos.run import ChaosPlan, play
-from tests.chaos.schedule import FaultKind, PlannedFault, drawn_schedule
+from tests.chaos.schedule import PlannedFault, drawn_schedule
 from tests.integration.installed import Installed
 from tests.support.scale import seed
 
@@ -24,7 +24,7 @@ def smoke_schedule(number: int) -> list[PlannedFault]:
     return [
         dataclasses.replace(fault, at=fault.at / 10, lasts=min(fault.lasts, 3.0))
         for fault in drawn
-        if fault.at / 10 + 3 < SECONDS and fault.kind is not FaultKind.STEP_CLOCK
+        if fault.at / 10 + 3 < SECONDS
     ][:6]
 
 
