@@ -92,7 +92,9 @@ class Node:
 def install(release: Release, store: str) -> None:
     """Install today's chart under another name, with the trail in a store, for all namespaces with the label."""
     values = f"config.audit.url={store},config.audit.retention=1d,roles={{view}},optIn.enabled=true"
-    release.helm("install", "access", str(CHART), "--create-namespace", "--set", values)
+    # Half of what an installation computes would be a check that the API server makes as well.
+    quick = "--disable-openapi-validation"
+    release.helm("install", "access", str(CHART), "--create-namespace", quick, "--set", values)
     release.cluster.await_in_force()
 
 

@@ -25,6 +25,24 @@ from tests.integration.installed import SYSTEM
 ON: Final = ("--set", "monitor.enabled=true")
 NAME: Final = "curfew-monitor"
 
+DIFFERS: Final = '{"policy": "payments/debug", "ManyRequests": {"requests": 9}}'
+ALLOWED: Final = (
+    '[{"role": "ClusterRole/view", "subject": "Group platform-team"}, {"binding": "RoleBinding/payments/ops"}]'
+)
+LINK: Final = "https://portal.example.com/{namespace}/{request}"
+TUNED: Final = (
+    *ON,
+    *("--set", "config.audit.log=prod,config.audit.retention=500d,config.audit.people=s3://people"),
+    *("--set", "audit.credentialsSecret=trail,monitor.credentialsSecret=activity"),
+    *("--set", "monitor.deletePods={payments,shop},monitor.signingKey.previousSecret=old"),
+    *("--set", "monitor.webhook.clusterIP=10.96.0.77,monitor.notifications.secret=routes"),
+    *("--set-json", f'monitor.config.notifications={{"link":"{LINK}"}}'),
+    *("--set-json", f"monitor.config.detection.policies=[{DIFFERS}]"),
+    *("--set", "monitor.config.detection.ManyRequests.requests=7"),
+    *("--set-json", f"monitor.config.outside.allow={ALLOWED}"),
+)
+"""What has nothing to do with each other, in one rendering."""
+
 Manifests = list[dict[str, Any]]
 
 
@@ -87,7 +105,7 @@ def test_it_is_a_process_of_its_own() -> None:
 
 
 def test_it_may_delete_pods_where_the_values_say_so_and_nothing_else() -> None:
-    manifests = rendered(*ON, "--set", "monitor.deletePods={payments,shop}")
+    manifests = rendered(*TUNED)
 
     roles = [one for one in manifests if one["metadata"]["name"] == "curfew-monitor-delete-pods"]
     assert {(one["kind"], one["metadata"]["namespace"]) for one in roles} == {
@@ -124,9 +142,7 @@ def test_no_selector_matches_the_pod_of_another() -> None:
 
 def test_it_reads_the_trail_and_writes_a_log_beside_it() -> None:
     """Kept as the trail is, unless the values have it otherwise."""
-    trail = ("config.audit.log=prod", "config.audit.retention=500d", "config.audit.people=s3://people")
-    manifests = rendered(*ON, "--set", ",".join(trail))
-    config = settings(manifests)
+    config = settings(rendered(*TUNED))
 
     assert config["trail"] == {"url": "s3://curfew-trail/main", "log": "prod"}
     assert {key: config["audit"][key] for key in ("url", "log", "retention", "people", "worm")} == {
@@ -293,14 +309,14 @@ def test_a_token_of_ones_own_for_lines_is_used(tmp_path: Path, more: dict[str, s
 
 
 def test_a_change_of_keys_hands_the_log_over() -> None:
-    manifests = rendered(*ON, "--set", "monitor.signingKey.previousSecret=old")
+    manifests = rendered(*TUNED)
 
     assert files(manifests)[settings(manifests)["audit"]["previousKeyFile"]] == "old"
 
 
 def test_it_has_credentials_of_its_own() -> None:
     """The operator's would let it write the trail."""
-    manifests = rendered(*ON, "--set", "audit.credentialsSecret=trail,monitor.credentialsSecret=activity")
+    manifests = rendered(*TUNED)
 
     assert settings(manifests)["audit"]["credentialsFolder"] == "/etc/curfew/credentials"
     (volume,) = [volume for volume in pod(manifests)["volumes"] if volume["name"] == "credentials"]
@@ -309,16 +325,9 @@ def test_it_has_credentials_of_its_own() -> None:
 
 def test_routes_of_notifications_are_a_folder_that_need_not_be_there() -> None:
     """A file by itself would stay as it was when the pod was started."""
-    link = "https://portal.example.com/{namespace}/{request}"
-    manifests = rendered(
-        *ON,
-        "--set",
-        "monitor.notifications.secret=routes",
-        "--set-json",
-        f'monitor.config.notifications={{"link":"{link}"}}',
-    )
+    manifests = rendered(*TUNED)
 
-    assert settings(manifests)["notifications"] == {"routes": "/etc/curfew/notifications/routes.yaml", "link": link}
+    assert settings(manifests)["notifications"] == {"routes": "/etc/curfew/notifications/routes.yaml", "link": LINK}
     assert files(manifests)["/etc/curfew/notifications/routes.yaml"] == "routes"
     (volume,) = [volume for volume in pod(manifests)["volumes"] if volume["name"] == "notifications"]
     assert volume["secret"]["optional"] is True
@@ -345,8 +354,8 @@ def test_nothing_makes_the_secret_that_its_test_call_lists() -> None:
 
 
 def test_a_fixed_address_can_be_chosen() -> None:
-    service = one(rendered(*ON, "--set", "monitor.webhook.clusterIP=10.96.0.77"), "Service", NAME)
-    assert service["spec"]["clusterIP"] == "10.96.0.77"
+    assert one(rendered(*TUNED), "Service", NAME)["spec"]["clusterIP"] == "10.96.0.77"
+    assert "clusterIP" not in one(rendered(*ON), "Service", NAME)["spec"]
 
 
 @pytest.mark.parametrize(
@@ -365,13 +374,7 @@ def test_a_monitor_that_would_lose_its_log_is_refused(values: tuple[str, ...], w
 
 def test_the_detectors_are_tuned_by_values() -> None:
     """What the values hold is what the monitor reads, also for single policies."""
-    differs = '{"policy": "payments/debug", "ManyRequests": {"requests": 9}}'
-    tuned = (
-        *("--set-json", f"monitor.config.detection.policies=[{differs}]"),
-        *("--set", "monitor.config.detection.ManyRequests.requests=7"),
-    )
-
-    found = settings(rendered(*ON, *tuned))["detection"]
+    found = settings(rendered(*TUNED))["detection"]
 
     read = DetectionSettings.model_validate(found)
     assert read.look_back == timedelta(days=90)
@@ -395,12 +398,7 @@ def test_it_may_read_bindings_and_change_none() -> None:
 
 
 def test_bindings_are_allowed_by_the_values() -> None:
-    allowed = (
-        '[{"role": "ClusterRole/view", "subject": "Group platform-team"}, {"binding": "RoleBinding/payments/ops"}]'
-    )
-    manifests = rendered(*ON, "--set-json", f"monitor.config.outside.allow={allowed}")
-
-    read = OutsideSettings.model_validate(settings(manifests)["outside"])
+    read = OutsideSettings.model_validate(settings(rendered(*TUNED))["outside"])
     assert read.every == timedelta(minutes=5)
     assert [one.role or one.binding for one in read.allowances] == ["ClusterRole/view", "RoleBinding/payments/ops"]
 

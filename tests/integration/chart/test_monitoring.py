@@ -15,6 +15,10 @@ RULES: Final = ("--set", "monitoring.rules.enabled=true")
 SCRAPED: Final = ("--set", "monitoring.serviceMonitor.enabled=true")
 DASHBOARD: Final = ("--set", "monitoring.dashboard.enabled=true")
 MONITOR: Final = ("--set", "monitor.enabled=true")
+ALL: Final = (*RULES, *SCRAPED, *DASHBOARD, *MONITOR)
+LABELS: Final = ("rules.labels.release=p", "serviceMonitor.labels.release=q", "dashboard.labels.release=r")
+ELSEWHERE: Final = (*LABELS, "rules.runbooks=https://wiki.example/curfew/")
+CHANGED: Final = (*ALL, *(part for value in ELSEWHERE for part in ("--set", f"monitoring.{value}")))
 FOLDER: Final = CHART / "monitoring"
 
 Manifest = dict[str, Any]
@@ -27,7 +31,7 @@ def groups(*processes: str) -> list[Manifest]:
 
 def test_nothing_is_installed_unless_it_is_asked_for() -> None:
     """A cluster without the Prometheus Operator does not know these kinds."""
-    more = {*kinds(rendered(*RULES, *SCRAPED, *DASHBOARD))} - {*kinds(rendered())}
+    more = {*kinds(rendered(*ALL))} - {*kinds(rendered(*MONITOR))}
 
     assert more == {"PrometheusRule", "ServiceMonitor"}
     assert "curfew-dashboard" not in {each["metadata"]["name"] for each in rendered()}
@@ -35,16 +39,14 @@ def test_nothing_is_installed_unless_it_is_asked_for() -> None:
 
 def test_the_rules_are_those_of_the_files() -> None:
     """The monitor's only if there is one: an alert about its absence would never end."""
-    alone, both = rendered(*RULES), rendered(*RULES, *MONITOR)
+    alone, both = rendered(*RULES), rendered(*ALL)
 
     assert one(alone, "PrometheusRule")["spec"]["groups"] == groups("operator")
     assert one(both, "PrometheusRule")["spec"]["groups"] == groups("operator", "monitor")
 
 
 def test_the_runbooks_can_be_published_elsewhere() -> None:
-    rule = one(
-        rendered(*RULES, *MONITOR, "--set", "monitoring.rules.runbooks=https://wiki.example/curfew/"), "PrometheusRule"
-    )
+    rule = one(rendered(*CHANGED), "PrometheusRule")
     alerts = [rule for group in rule["spec"]["groups"] for rule in group["rules"] if "alert" in rule]
 
     assert {alert["alert"]: alert["annotations"]["runbook_url"] for alert in alerts} == {
@@ -53,7 +55,7 @@ def test_the_runbooks_can_be_published_elsewhere() -> None:
 
 
 def test_what_is_scraped_is_the_port_of_each_process() -> None:
-    manifests = rendered(*SCRAPED, *MONITOR)
+    manifests = rendered(*ALL)
 
     for name, component in (("curfew", "operator"), ("curfew-monitor", "monitor")):
         monitor, service = one(manifests, "ServiceMonitor", name), one(manifests, "Service", name)
@@ -71,9 +73,7 @@ def test_what_is_scraped_is_the_port_of_each_process() -> None:
 
 
 def test_labels_by_which_others_select_are_added() -> None:
-    labels = ("rules.labels.release=p", "serviceMonitor.labels.release=q", "dashboard.labels.release=r")
-    more = [part for label in labels for part in ("--set", f"monitoring.{label}")]
-    manifests = rendered(*RULES, *SCRAPED, *DASHBOARD, *more)
+    manifests = rendered(*CHANGED)
 
     assert one(manifests, "PrometheusRule")["metadata"]["labels"]["release"] == "p"
     assert one(manifests, "ServiceMonitor")["metadata"]["labels"]["release"] == "q"
@@ -82,7 +82,7 @@ def test_labels_by_which_others_select_are_added() -> None:
 
 
 def test_the_dashboard_is_the_one_of_the_file() -> None:
-    data = one(rendered(*DASHBOARD), "ConfigMap", "curfew-dashboard")["data"]
+    data = one(rendered(*ALL), "ConfigMap", "curfew-dashboard")["data"]
 
     assert json.loads(data["curfew.json"]) == json.loads((FOLDER / "dashboard.json").read_text())
 
@@ -103,7 +103,7 @@ def test_values_of_an_older_chart_have_none_of_it(tmp_path: Path) -> None:
 
 
 def test_everything_is_in_the_namespace_of_the_release() -> None:
-    manifests = rendered(*RULES, *SCRAPED, *DASHBOARD, *MONITOR)
+    manifests = rendered(*ALL)
 
     added = [each for each in manifests if re.search("monitoring.coreos.com", each["apiVersion"])]
     assert {each["metadata"]["namespace"] for each in added} == {SYSTEM}

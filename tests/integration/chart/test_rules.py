@@ -39,9 +39,9 @@ def test_what_the_chart_makes_of_them_are_rules_too(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("process", ["operator", "monitor"])
-def test_each_alert_fires_when_it_has_to(process: str) -> None:
-    done = promtool("test", "rules", TESTS / f"{process}.yaml")
+@pytest.mark.parametrize("which", ["operator", "monitor", "days"])
+def test_each_alert_fires_when_it_has_to(which: str) -> None:
+    done = promtool("test", "rules", TESTS / f"{which}.yaml")
 
     assert done.returncode == 0, done.stdout + done.stderr
 
