@@ -12,6 +12,9 @@ from tests.support.builders import NOON, a_decision, a_request
 from tests.support.stage import Stage, active, pending
 from tests.support.world import FakeClock
 
+LAST = "Fri, 31 Dec 9999 23:59:59 -0100"
+FIRST = "Mon, 01 Jan 1900 00:00:00 GMT"
+
 
 class Answers:
     """An API server with a clock of its own, from which our clock is `ahead`."""
@@ -149,7 +152,9 @@ def test_a_clock_that_is_set_wrong_is_noticed_at_the_next_answer() -> None:
     assert answers.reasons == ["ClockAgrees", "ClockWrong"]
 
 
-@pytest.mark.parametrize("date", ["", "soon", "Mon, 23 Nov 2026 12:00:00", "x" * 100_000, "1e999", "Mon, 99 Nov 99999"])
+@pytest.mark.parametrize(
+    "date", ["", "soon", "Mon, 23 Nov 2026 12:00:00", "x" * 100_000, "1e999", "Mon, 99 Nov 99999", LAST, FIRST]
+)
 def test_a_date_that_is_none_changes_nothing(date: str) -> None:
     answers = Answers()
     answers.come()

@@ -22,6 +22,7 @@ TOO_FAR: Final = timedelta(seconds=5)
 RESOLUTION: Final = timedelta(seconds=1)
 
 _LONGEST: Final = 40  # characters of a Date header: it has 29
+_YEARS: Final = range(1970, 2200)  # our time follows the date, and time cannot be added to the last year that there is
 
 
 class ClockReason(StrEnum):
@@ -51,12 +52,12 @@ class Bounds:
 
 
 def read_date(text: str | None) -> datetime | None:
-    """Return the time that a Date header names, or None if it names none."""
+    """Return the time that a Date header names, or None if it names none that a clock can show."""
     try:
         at = parsedate_to_datetime(text or "") if len(text or "") <= _LONGEST else None
+        return at.astimezone(UTC) if at is not None and at.tzinfo is not None and at.year in _YEARS else None
     except (ValueError, TypeError, OverflowError):
         return None
-    return at.astimezone(UTC) if at is not None and at.tzinfo is not None else None
 
 
 def bound(sent: datetime, received: datetime, date: datetime) -> Bounds:
