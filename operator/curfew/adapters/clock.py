@@ -9,8 +9,10 @@ wall clock has caught up.
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
-from curfew.ports import SteadyClock
+if TYPE_CHECKING:  # the plugin reads the clock, and starts without what the ports import
+    from curfew.ports import SteadyClock
 
 Nanoseconds = Callable[[], int]
 """A clock that is read in nanoseconds."""
@@ -69,7 +71,7 @@ class LaterClock:
 
     __slots__ = ("_last", "_own", "_proof")
 
-    def __init__(self, own: SteadyClock) -> None:
+    def __init__(self, own: "SteadyClock") -> None:
         """Begin without a proof: until there is one, this is our clock."""
         self._own = own
         self._proof: tuple[datetime, float] | None = None
