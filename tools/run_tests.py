@@ -33,7 +33,7 @@ ON_SERVERS: Final = ("contract", "docs", "integration", "attacks")
 
 UNSTAMPED: Final = (
     "integration/admission/test_creating.py",
-    "integration/operator/test_lifecycle.py",
+    "integration/operator/test_finished.py::test_a_request_is_granted_expires_is_closed_and_goes",
     "attacks",
 )
 """What `make test` runs once more without stamping: who asks, who decides, and a life from its request to its end."""

@@ -27,7 +27,7 @@ from tests.integration.operator.stage import a_stage
 from tests.support.operator_process import OperatorProcess
 from tests.support.scale import seed, soaks
 
-STEPS: Final = int(os.environ.get("CURFEW_RANDOM_STEPS") or (2000 if soaks() else 120))
+STEPS: Final = int(os.environ.get("CURFEW_RANDOM_STEPS") or (2000 if soaks() else 80))
 """2,000 in `make soak`; CURFEW_RANDOM_STEPS sets another number."""
 
 SEED: Final = seed()

@@ -22,13 +22,13 @@ from tests.integration.operator.stage import a_stage
 from tests.support.operator_process import OperatorProcess
 from tests.support.scale import soaks
 
-ENDS: Final = 200 if soaks() else 40
+ENDS: Final = 200 if soaks() else 24
 """How many grants end at the instant at which the leader is killed."""
 
 GRANTING: Final = timedelta(seconds=60 if soaks() else 20)
 """Within which these are asked for and granted: then all of them end."""
 
-BURST: Final = 40 if soaks() else 12
+BURST: Final = 40 if soaks() else 8
 """How many grants are asked for while the leader is stopped."""
 
 LASTS: Final = timedelta(seconds=40)

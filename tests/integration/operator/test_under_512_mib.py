@@ -60,7 +60,7 @@ async def many_large_roles(place: Place, _: OperatorProcess) -> AsyncIterator[Th
 @asynccontextmanager
 async def many_large_requests(place: Place, _: OperatorProcess) -> AsyncIterator[Through]:
     """As large as they may be, by somebody who may only ask."""
-    number, note, reason = 200 if soaks() else 60, {"example.com/note": "<" * 8000}, "\U0001f525" * 1024
+    number, note, reason = 200 if soaks() else 32, {"example.com/note": "<" * 8000}, "\U0001f525" * 1024
 
     async def ask() -> None:
         for _ in range(number // ASKING):
