@@ -1,5 +1,6 @@
 """Groups that load a subcommand only when it is called, so that the command starts fast."""
 
+import gc
 import importlib
 import keyword
 from collections.abc import Sequence
@@ -26,6 +27,9 @@ class Subcommand:
         module, _, variable = named.partition(":")
         variable = variable or module.rpartition(".")[2]
         command: click.Command = getattr(importlib.import_module(f"{package}.{module}"), variable)
+        if not gc.isenabled():  # as a program begins; what it has loaded stays
+            gc.freeze()
+            gc.enable()
         return command
 
 

@@ -1,5 +1,6 @@
 """What the programs `curfew` and `kubectl-curfew` have in common: their name, Ctrl-C, and the way they end."""
 
+import gc
 import os
 import sys
 from collections.abc import Callable
@@ -42,6 +43,7 @@ def run_and_exit(program: Callable[[], Any]) -> NoReturn:
     Python's own way out takes the interpreter apart while threads of the object-store client may still want it, which on
     Python before 3.14 aborts the process now and then, after everything was done.
     """
+    gc.disable()  # until a command is loaded: nothing is garbage then, and to look for some is a twentieth of the start
     code: object = 0
     try:
         program()

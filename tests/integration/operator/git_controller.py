@@ -4,7 +4,6 @@ Argo CD and Flux do these steps in this order: fetch, server-side apply that tak
 then ask each object how it is. How they judge that is in `argo_cd` and `kstatus`.
 """
 
-import json
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -76,13 +75,6 @@ class GitController:
         environ = {**os.environ, **self.cluster.environ(), "KUBECONFIG": str(self.kubeconfig)}
         command = [str(self.cluster.kubectl_path), f"--namespace={self.namespace}", *args]
         return run_command(command, environ, stdin=stdin, check=False, timeout=60)
-
-    def look(self, kind: str, name: str) -> dict[str, Any]:
-        """Return an object as the controller sees it."""
-        done = self.kubectl("get", kind, name, "-o", "json")
-        done.check_returncode()
-        found: dict[str, Any] = json.loads(done.stdout)
-        return found
 
     def _manifests(self) -> Iterator[dict[str, Any]]:
         for path in sorted(self.checkout.glob("*.yaml")):

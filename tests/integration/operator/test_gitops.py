@@ -61,11 +61,13 @@ class Team:
         done = await asyncio.to_thread(self.controller.sync)
         return done.stdout + done.stderr
 
-    async def shows(self, kind: str, name: str, argo: str, flux: str) -> str:
-        """Return Argo CD's message, once both tools judge an object so."""
+    async def shows(self, plural: str, name: str, argo: str, flux: str) -> str:
+        """Return Argo CD's message, once both tools judge an object so, as the controller sees it."""
+        controller = self.place.people.admin.as_(self.account)
         async with asyncio.timeout(SOON):
             while True:
-                shown = await asyncio.to_thread(self.controller.look, kind, name)
+                path = f"{GROUP}/namespaces/{self.place.namespace}/{plural}/{name}"
+                shown = (await controller.get(path)).done()
                 health, message = argo_cd(shown)
                 if (health, kstatus(shown)) == (argo, flux):
                     return message
@@ -81,14 +83,14 @@ async def team(place: Place, tmp_path: Path) -> Team:
     """Return a team whose policy is in force."""
     made = await asyncio.to_thread(Team, place, tmp_path)
     await made.sync(policy=made.policy)
-    await made.shows("accesspolicy", "debug", "Healthy", "Current")
+    await made.shows("accesspolicies", "debug", "Healthy", "Current")
     return made
 
 
 async def test_people_approve_what_git_asks_for_and_a_finished_request_applied_again_is_nothing(team: Team) -> None:
     people = team.place.people
     await team.sync(request=team.request)
-    message = await team.shows("accessrequest", REQUEST, "Healthy", "Current")
+    message = await team.shows("accessrequests", REQUEST, "Healthy", "Current")
     assert "waits for people" in message, "a sync must not wait for them"
     asked = await team.asked()
     spec = asked.body["spec"]
@@ -105,12 +107,12 @@ async def test_people_approve_what_git_asks_for_and_a_finished_request_applied_a
     assert after["metadata"]["resourceVersion"] == before["metadata"]["resourceVersion"]
     assert after["status"]["phase"] == "Revoked"
     assert (await asked.binding_now()).status == 404
-    await team.shows("accessrequest", REQUEST, "Healthy", "Current")
+    await team.shows("accessrequests", REQUEST, "Healthy", "Current")
 
 
 async def test_what_is_pruned_loses_its_access(team: Team) -> None:
     await team.sync(request=team.request)
-    await team.shows("accessrequest", REQUEST, "Healthy", "Current")
+    await team.shows("accessrequests", REQUEST, "Healthy", "Current")
     asked = await team.asked()
     (await asked.decide(team.place.people.bob, stage="owners")).done()
     await asked.bound()
@@ -124,13 +126,13 @@ async def test_what_is_pruned_loses_its_access(team: Team) -> None:
 async def test_a_deleted_request_that_comes_back_is_refused_if_the_policy_wants_that(team: Team) -> None:
     """The example's policy does. It is degraded, and a sync that waits for it fails at once instead of at its timeout."""
     await team.sync(request=team.request)
-    await team.shows("accessrequest", REQUEST, "Healthy", "Current")
+    await team.shows("accessrequests", REQUEST, "Healthy", "Current")
     first = await team.asked()
     await first.delete(team.place.people.admin)
 
     await team.sync()
 
-    message = await team.shows("accessrequest", REQUEST, "Degraded", "Failed")
+    message = await team.shows("accessrequests", REQUEST, "Degraded", "Failed")
     assert "was used" in message
     second = await team.asked()
     assert second.uid != first.uid
@@ -142,7 +144,7 @@ async def test_a_deleted_request_that_comes_back_is_a_new_request_otherwise(team
     again = yaml.safe_load(team.policy)
     del again["spec"]["limits"]
     await team.sync(policy=yaml.safe_dump(again), request=team.request)
-    await team.shows("accessrequest", REQUEST, "Healthy", "Current")
+    await team.shows("accessrequests", REQUEST, "Healthy", "Current")
     first = await team.asked()
     (await first.decide(team.place.people.bob, stage="owners")).done()
     await first.phase("Active")
@@ -150,7 +152,7 @@ async def test_a_deleted_request_that_comes_back_is_a_new_request_otherwise(team
 
     await team.sync()
 
-    message = await team.shows("accessrequest", REQUEST, "Healthy", "Current")
+    message = await team.shows("accessrequests", REQUEST, "Healthy", "Current")
     assert "waits for people" in message
     second = await team.asked()
     assert second.uid != first.uid
@@ -160,13 +162,13 @@ async def test_a_deleted_request_that_comes_back_is_a_new_request_otherwise(team
 async def test_a_request_may_come_before_its_policy(place: Place, tmp_path: Path) -> None:
     team = await asyncio.to_thread(Team, place, tmp_path)
     await team.sync(request=team.request.replace("policyName: debug", "policyName: late"))
-    message = await team.shows("accessrequest", REQUEST, "Progressing", "InProgress")
+    message = await team.shows("accessrequests", REQUEST, "Progressing", "InProgress")
     assert "late" in message
 
     await team.sync(policy=team.policy.replace("name: debug", "name: late"))
 
-    await team.shows("accesspolicy", "late", "Healthy", "Current")
-    await team.shows("accessrequest", REQUEST, "Healthy", "Current")
+    await team.shows("accesspolicies", "late", "Healthy", "Current")
+    await team.shows("accessrequests", REQUEST, "Healthy", "Current")
 
 
 async def test_a_policy_that_somebody_changed_is_as_in_git_again(team: Team) -> None:
@@ -178,7 +180,7 @@ async def test_a_policy_that_somebody_changed_is_as_in_git_again(team: Team) -> 
     await team.sync()
 
     assert (await admin.get(policy)).done()["spec"]["maxDuration"] == "4h"
-    await team.shows("accesspolicy", "debug", "Healthy", "Current")
+    await team.shows("accesspolicies", "debug", "Healthy", "Current")
 
 
 async def test_a_policy_that_can_grant_nothing_is_degraded(team: Team) -> None:
@@ -186,7 +188,7 @@ async def test_a_policy_that_can_grant_nothing_is_degraded(team: Team) -> None:
     wrong = team.place.policy("wrong", role="admin")
     await team.place.apply(wrong)
 
-    message = await team.shows("accesspolicy", "wrong", "Degraded", "InProgress")
+    message = await team.shows("accesspolicies", "wrong", "Degraded", "InProgress")
 
     assert "admin" in message
 
@@ -215,7 +217,7 @@ async def test_a_wrong_request_is_refused_in_words(
 
 async def test_a_changed_request_is_refused_in_words(team: Team) -> None:
     await team.sync(request=team.request)
-    await team.shows("accessrequest", REQUEST, "Healthy", "Current")
+    await team.shows("accessrequests", REQUEST, "Healthy", "Current")
 
     printed = await team.sync(request=team.request.replace("duration: 1h", "duration: 2h"))
 
@@ -224,7 +226,7 @@ async def test_a_changed_request_is_refused_in_words(team: Team) -> None:
 
 async def test_the_controller_can_neither_approve_nor_bind(team: Team) -> None:
     await team.sync(request=team.request)
-    await team.shows("accessrequest", REQUEST, "Healthy", "Current")
+    await team.shows("accessrequests", REQUEST, "Healthy", "Current")
     decision = f'[{{"op":"add","path":"/status/decisions/-","value":{{"by":"{team.account}","decision":"Approve"}}}}]'
 
     approved = team.controller.kubectl(
