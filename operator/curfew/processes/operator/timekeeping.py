@@ -37,6 +37,7 @@ class Timekeeping:
         self._changed = changed
         self._prove = prove
         self._answers: list[_Answer] = []  # the newest last
+        self._best: _Answer | None = None  # the one that proves the latest time: kept while newer ones go
         self._state = judge(None, None, now=clock.now())
         self._skew = timedelta(0)
 
@@ -57,13 +58,15 @@ class Timekeeping:
         at = read_date(date)
         if at is None:
             return
-        recent = [one for one in self._answers if received - one.received < _OLDEST][1 - _KEPT :]
-        self._answers = [*recent, _Answer(received, at, self._clock.monotonic(), bound(sent, received, at))]
-        whole, counted = narrow([answer.bounds for answer in self._answers])
-        self._answers = self._answers[-len(counted) :]
+        recent = [one for one in self._answers if received - one.received < _OLDEST]
+        if len(recent) >= _KEPT:
+            del recent[1 if recent[0] is self._best else 0]
+        recent.append(_Answer(received, at, self._clock.monotonic(), bound(sent, received, at)))
+        whole, counted = narrow([answer.bounds for answer in recent])
+        self._answers = recent[-len(counted) :]
         self._skew = whole.certain
-        best = max(self._answers, key=lambda answer: answer.date.timestamp() - answer.monotonic)
-        self._prove(best.date, best.monotonic)
+        self._best = max(self._answers, key=lambda answer: answer.date.timestamp() - answer.monotonic)
+        self._prove(self._best.date, self._best.monotonic)
         new = judge(whole, self._state, now=self._clock.now())
         if new is not self._state:
             self._state = new
