@@ -5,19 +5,38 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
+from curfew.adapters.clock import SystemClock
 from curfew.adapters.kube import KubeCluster
+from curfew.adapters.kube.connection import CompareClocks
 from curfew.api.times import format_time
 from curfew.cli.sweep import sweep
-from curfew.ports import Forbidden, Unavailable
+from curfew.ports import Clock, Forbidden, Unavailable
 from curfew.processes.sweep.expired import sweep_bindings
 from tests.support.world import FailurePlan, FakeClock, FakeCluster
 
 NOW = datetime(2026, 11, 23, 20, 0, 0, 500_000, tzinfo=UTC)
+
+
+class DatedCluster(FakeCluster):
+    """One whose lists are dated, by its own clock."""
+
+    def compare_clocks(self, _: Clock, told: CompareClocks) -> None:
+        """Tell of each list from now on."""
+        self.told = told
+
+    async def list_bindings(self) -> list[dict[str, Any]]:
+        """List our bindings."""
+        found = await super().list_bindings()
+        now = self._clock.now()
+        if hasattr(self, "told"):
+            self.told(now, now, format_datetime(now.replace(microsecond=0), usegmt=True))
+        return found
 
 
 @pytest.fixture
@@ -27,7 +46,7 @@ def clock() -> FakeClock:
 
 @pytest.fixture
 def cluster(clock: FakeClock) -> FakeCluster:
-    return FakeCluster(clock)
+    return DatedCluster(clock)
 
 
 def bind(cluster: FakeCluster, name: str, end: str | None, labels: dict[str, str] | None = None) -> None:
@@ -122,6 +141,19 @@ def test_the_exit_code_says_whether_anything_is_left(monkeypatch: pytest.MonkeyP
     assert "would be removed" in result.output
     assert run(monkeypatch, cluster).exit_code == 0
     assert left(cluster) == []
+
+
+def test_what_is_over_by_the_api_servers_clock_is_removed_although_ours_is_behind(
+    monkeypatch: pytest.MonkeyPatch, cluster: FakeCluster, clock: FakeClock
+) -> None:
+    ours = SystemClock().now()
+    bind(cluster, "curfew-1", format_time(ours + timedelta(minutes=30)))
+    bind(cluster, "curfew-2", format_time(ours + timedelta(minutes=90)))
+    run(monkeypatch, cluster)
+    assert left(cluster) == ["curfew-1", "curfew-2"]
+    clock.set(ours + timedelta(hours=1))
+    run(monkeypatch, cluster)
+    assert left(cluster) == ["curfew-2"]
 
 
 def test_an_api_server_that_cannot_be_asked_is_one_sentence(
