@@ -16,12 +16,12 @@ from curfew.core.facts import EnforcementState
 from curfew.processes.operator.enforcement import Enforcement
 from tests.integration.installed import SYSTEM, Installed
 from tests.support.api import MERGE, succeed
-from tests.support.pausing import a_moment
 
 PROBE = f"system:serviceaccount:{SYSTEM}:curfew-probe"
 ADMISSION = "admissionregistration.k8s.io/v1"
 POLICY = "ValidatingAdmissionPolicy"
 BINDING = "ValidatingAdmissionPolicyBinding"
+PAUSE_SECONDS = 0.3  # each look is a dozen attempts
 SECONDS = 30.0  # the API server learns of a change to its policies a moment later, on a busy machine many moments
 
 
@@ -36,8 +36,8 @@ class Probing:
     async def until(self, answer: Callable[[EnforcementState], bool]) -> EnforcementState:
         """Probe until the answer is as wanted, and return it."""
         async with asyncio.timeout(SECONDS):
-            while not answer(state := await self.enforcement.probe()):
-                await a_moment()
+            while not answer(state := await self.enforcement.probe()):  # noqa: ASYNC110  it is the API server that learns
+                await asyncio.sleep(PAUSE_SECONDS)
         return state
 
     async def until_enforced(self) -> EnforcementState:

@@ -1,5 +1,6 @@
 """What `curfew audit advise` prints: a smaller role that refuses nothing that was used, and what is known of the rest."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -22,10 +23,12 @@ from tests.support.watching import Watch, a_call, records_of, refused, sealed, t
 from tests.unit.evidence.telling import NOON
 
 
-@pytest.fixture(autouse=True)
-def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Use a cache folder that is nobody's."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+@pytest.fixture(autouse=True, scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Use a cache folder that is nobody's: the quarter is read once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 def advise(folder: Path, policy: str, *arguments: object) -> Result:

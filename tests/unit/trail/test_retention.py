@@ -156,7 +156,7 @@ async def test_a_trail_states_it_once_a_day_and_across_a_restart_not_again() -> 
     store = MemoryStore()
     clock = LoopClock(BEGUN)
     begun = Observer()
-    trail = a_trail(store, begun, clock=clock, heartbeat=timedelta(hours=1))
+    trail = a_trail(store, begun, clock=clock, heartbeat=timedelta(hours=4), attest_every=timedelta(days=1))
     async with running(trail):
         await asyncio.sleep(timedelta(days=44).total_seconds())
     told: list[Record] = []
