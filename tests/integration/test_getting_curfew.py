@@ -65,7 +65,7 @@ class Got(NamedTuple):
 
 @pytest.fixture(scope="module")
 def tools(tmp_path_factory: pytest.TempPathFactory) -> Tools:
-    """Return pip, pipx and uv in an environment of their own."""
+    """Return uv, and in a soak pip and pipx, in an environment of their own."""
     folder = tmp_path_factory.mktemp("tools")
     ours = {"VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME"}
     elsewhere = {
@@ -80,7 +80,7 @@ def tools(tmp_path_factory: pytest.TempPathFactory) -> Tools:
     }
     made = Tools(folder / "venv/bin", folder, {k: v for k, v in os.environ.items() if k not in ours} | elsewhere)
     made.run(sys.executable, "-m", "venv", folder / "venv")
-    made.run(made.bin / "pip", "install", "--upgrade", "pip", "pipx", "uv")
+    made.run(made.bin / "pip", "install", "--upgrade", "uv", *(["pip", "pipx"] if soaks() else []))
     return made
 
 
