@@ -12,6 +12,7 @@ from tests.support.scale import drawn
 from tools.servers.environment import chosen_cluster
 
 HERE = Path(__file__).parent
+INSIDE = f"{HERE}/"
 WITHOUT_STAMPING = ("test_without_stamping.py",)
 SAME_ON_BOTH = ("test_bucket.py", "test_statuses.py")
 ABOUT_WHO_ASKS = ("server-side apply", "impersonation", "who asks", "marks on a new request", "people")
@@ -31,7 +32,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
     Without stamping a tenth is enough of what is not about who asks; `make soak` makes all attacks twice.
     """
-    ours = [place for place, item in enumerate(items) if HERE in item.path.parents]
+    ours = [place for place, item in enumerate(items) if str(item.path).startswith(INSIDE)]
     # First those with an operator: it would take the requests that the other attacks leave for its own work.
     for place, item in zip(ours, sorted((items[place] for place in ours), key=_has_no_operator), strict=True):
         items[place] = item
@@ -41,7 +42,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         config.hook.pytest_deselected(items=[item for item in again if item.nodeid in out])
         items[:] = [item for item in items if item.nodeid not in out]
     for item in items:
-        if HERE in item.path.parents:
+        if str(item.path).startswith(INSIDE):
             item.add_marker(pytest.mark.integration)
             if chosen_cluster() != "local":
                 item.add_marker(

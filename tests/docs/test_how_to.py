@@ -5,10 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.pages import CHECKOUT, DOCS, blocks, pages
+from tests.docs.pages import CHECKOUT, DOCS, LAST, blocks, pages
 from tests.docs.telling import Told
+from tests.support.scale import drawn
 
 PAGES = pages()
+TYPED = [PAGES[0], *drawn(PAGES[1 : -len(LAST)], "pages", 2), *drawn(PAGES[-len(LAST) :], "last pages", 2)]
+"""Pages whose commands are typed in this run: how to start, and half of the others."""
+
 MARKED = [*PAGES, DOCS / "operations.md"]
 """Pages of which each block is run, or says why not."""
 
@@ -36,7 +40,7 @@ def test_each_block_is_run_or_says_why_not(page: Path) -> None:
 
 
 @pytest.mark.integration
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", TYPED, ids=lambda page: page.stem)
 def test_what_a_page_says_to_type_works(told: Told, page: Path) -> None:
     """Each block, in a shell that stops at the first failure; what is shown below a block is what it printed."""
     typed = told.type_page(page)

@@ -26,15 +26,15 @@ def seed() -> int:
     return int(os.environ.setdefault(SEED_VARIABLE, str(secrets.randbits(32))))
 
 
-def times(all_: int) -> int:
+def times(all_: int, one_in: int = SHARE) -> int:
     """Return how often something is done of which `all_` is everything."""
-    return all_ if soaks() else max(1, all_ // SHARE)
+    return all_ if soaks() else max(1, all_ // one_in)
 
 
-def drawn(all_: Sequence[T], made_of: str) -> Sequence[T]:
+def drawn(all_: Sequence[T], made_of: str, one_in: int = SHARE) -> Sequence[T]:
     """Return what is tried of all, in its order; `made_of` names what it is for, so that not all draw the same places."""
     if soaks() or not all_:
         return all_
     chance = random.Random(f"{seed()} {made_of}")  # noqa: S311  to be had again, not secret
-    places = sorted(chance.sample(range(len(all_)), times(len(all_))))
+    places = sorted(chance.sample(range(len(all_)), times(len(all_), one_in)))
     return [all_[place] for place in places]

@@ -26,7 +26,7 @@ from tests.integration.monitor.ground import everything
 from tests.integration.monitor.outages import play_down, play_late
 from tests.integration.monitor.playing import Players, Seen, tokens
 from tests.integration.monitor.script import Script
-from tests.integration.monitor.scripts import DOWN, LATE, READ_BACK, SCRIPTS, TWO_GRANTS, WHOLE
+from tests.integration.monitor.scripts import BY_OTHER_ACCOUNTS, DOWN, LATE, READ_BACK, SCRIPTS, TWO_GRANTS, WHOLE
 from tests.integration.monitor.test_read_back import laid
 from tests.integration.operator.evidence import Evidence, read_evidence
 from tests.integration.operator.stage import a_stage
@@ -47,13 +47,6 @@ EVERY_SECONDS: Final = 3
 
 REACH: Final = timedelta(seconds=PATIENCE_SECONDS + EVERY_SECONDS)
 """How far back what was dropped may lie, as the monitor sees it."""
-
-BY_OTHER_ACCOUNTS: Final = (
-    "a pod that it made goes on acting",
-    "a token is made, and used also after the end",
-    "acting as a service account, as the access allows",
-)
-"""Sessions in which somebody let a service account call."""
 
 
 @pytest.fixture(scope="module")

@@ -80,18 +80,21 @@ def everything(event: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("event", EVENTS)
-@pytest.mark.parametrize("actor", ["system:curfew", "bob@example.com"])
 @pytest.mark.parametrize(
-    "about",
-    [{"story": STORY, "source": SOURCE}, {"story": MINIMAL}, {"story": None, "entity": POLICY}, {"story": None}],
+    ("about", "actor"),
+    [
+        ({"story": STORY, "source": SOURCE}, "bob@example.com"),
+        ({"story": MINIMAL}, "system:curfew"),
+        ({"story": None, "entity": POLICY}, "bob@example.com"),
+        ({"story": None}, "system:curfew"),
+    ],
     ids=["a whole story", "the least of a story", "an object", "the log"],
 )
-def test_each_event_is_ocsf(event: str, actor: str, about: dict[str, Any]) -> None:
+def test_each_event_is_ocsf(event: str, about: dict[str, Any], actor: str) -> None:
     if EVENTS[event].ocsf_class is OcsfClass.API_ACTIVITY:
         about = {**about, "call": ApiCall("delete", "a-1", group="apps", resource="deployments", name="web", code=200)}
-    for success in (True, False):
-        validate(a_record(event, actor=actor, subject="main", success=success, detail=everything(event), **about))
-        validate(a_record(event, actor=actor, subject="main", success=success, **about))
+    validate(a_record(event, actor=actor, subject="main", success=True, detail=everything(event), **about))
+    validate(a_record(event, actor=actor, subject="main", success=False, **about))
 
 
 @pytest.mark.parametrize(

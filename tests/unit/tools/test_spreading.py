@@ -63,6 +63,12 @@ def test_little_is_never_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (times(3), len(drawn("abc", "this"))) == (1, 1)
 
 
+def test_a_half_is_drawn_of_what_is_costly_and_of_many_kinds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(SOAK_VARIABLE, raising=False)
+
+    assert (times(9, one_in=2), len(drawn(range(9), "this", one_in=2))) == (4, 4)
+
+
 def test_a_seed_stays_the_same_for_all_processes_of_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(SEED_VARIABLE, raising=False)
 

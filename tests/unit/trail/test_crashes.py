@@ -200,7 +200,7 @@ def test_any_sequence_of_failures_and_deaths_ends_well() -> None:
             assert await live(disk, writer="curfew-last")
             return disk.objects
 
-        loop = looptime.new_event_loop()
+        loop = looptime.new_event_loop(noop_cycles=1)
         try:
             objects = loop.run_until_complete(all_lives())
         finally:
