@@ -159,8 +159,8 @@ BUGS: Final[tuple[Bug, ...]] = (
 )
 
 FOUND_BY: Final[Mapping[str, int]] = {
-    "standbys_judge_by_the_log": 10,
-    "deletions_are_no_news": 28,
+    "standbys_judge_by_the_log": 68,
+    "deletions_are_no_news": 38,
     "announcements_are_forgotten": 2,
     "ends_are_computed_again": 1,
     "what_was_bound_is_not_adopted": 3,
