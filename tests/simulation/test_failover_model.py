@@ -79,7 +79,7 @@ def test_with_all_rules_no_promise_breaks(
     record_property("states", int(states[1]))
 
 
-@pytest.mark.parametrize(("number", "rule", "trouble", "promise"), RULES)
+@pytest.mark.parametrize(("number", "rule", "trouble", "promise"), drawn(RULES, "rules", 3))
 def test_without_a_rule_a_promise_breaks(
     number: int, rule: str, trouble: tuple[str, ...], promise: str, tmp_path: Path
 ) -> None:

@@ -1,6 +1,6 @@
 """All scripted sessions, of which `make test` plays a half: some of each kind."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Set
 from typing import Final
 
 from tests.integration.monitor.script import Script
@@ -21,19 +21,33 @@ BY_OTHER_ACCOUNTS: Final = (
 """Sessions in which somebody let a service account call."""
 
 
-def _played(kind: Sequence[Script]) -> Sequence[Script]:
-    """Return half of a kind, and what tests ask for by its name; to read each event right is tested on recorded ones, too."""
-    asked_for = (*BY_OTHER_ACCOUNTS, TWO_GRANTS.title, "no use at all")
-    half = {script.title for script in drawn(kind, f"played {kind[0].title}", 2)}
-    return [script for script in kind if script.title in half or script.title in asked_for]
+_KINDS: Final = (READING, CONNECTIONS, CHANGING, WITHOUT_EFFECT, PEOPLE)
 
 
-_KINDS: Final = tuple(map(_played, (READING, CONNECTIONS, CHANGING, WITHOUT_EFFECT, PEOPLE)))
+def _played() -> set[str]:
+    """Return the titles of half of each kind, of what tests ask for by name, and of one session for each event of the log."""
+    half = [script for kind in _KINDS for script in drawn(kind, f"played {kind[0].title}", 2)]
+    played = {*BY_OTHER_ACCOUNTS, TWO_GRANTS.title, "no use at all", *(script.title for script in half)}
+    everybody = [script for kind in _KINDS for script in kind]
+    logged = {event for script in everybody if script.title in played for event in _events(script)}
+    for script in everybody:
+        if _events(script) - logged:
+            played.add(script.title)
+            logged |= _events(script)
+    return played
 
-WHOLE: Final = [script for kind in _KINDS for script in kind]
-"""Sessions during which the feed is whole."""
+
+def _events(script: Script) -> Set[str]:
+    return script.log.keys() if isinstance(script.log, Mapping) else set()
+
+
+_TITLES: Final = _played()
+_OF_KINDS: Final = [[script for script in kind if script.title in _TITLES] for kind in _KINDS]
+
+WHOLE: Final = [script for kind in _OF_KINDS for script in kind]
+"""Sessions during which the feed is whole. What becomes of each event is tested on recorded ones as well."""
 
 SCRIPTS: Final = (*WHOLE, *LATE, *DOWN)
 
-READ_BACK: Final = [script for kind in (*_KINDS, LATE, DOWN) for script in drawn(kind, f"read back {kind[0].title}")]
+READ_BACK: Final = [script for kind in (*_OF_KINDS, LATE, DOWN) for script in drawn(kind, f"read back {kind[0].title}")]
 """Those whose answer an auditor looks up as well: some of each kind."""
