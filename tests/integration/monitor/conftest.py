@@ -1,4 +1,7 @@
-"""A control plane whose API server sends its audit events, with an operator and a monitor."""
+"""A control plane whose API server sends its audit events, with an operator and a monitor.
+
+They end when the last test of this folder is over: to run beside all other tests would take as long as a module.
+"""
 
 import asyncio
 import base64
@@ -33,7 +36,7 @@ TOKEN_SECONDS = 4 * 3600
 _numbers = itertools.count(1)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def feed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AuditFeed]:
     """Return the way from the API server to the monitor."""
     # Five tries take 16 s or a little more: longer than a monitor needs to start again.
@@ -42,7 +45,7 @@ def feed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AuditFeed]:
     made.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def environment(request: pytest.FixtureRequest, feed: AuditFeed) -> Iterator[Environment]:
     """Return servers of our own: those that all others share send their audit events nowhere."""
     mutating = not request.config.getoption("--without-stamping")
@@ -50,7 +53,7 @@ def environment(request: pytest.FixtureRequest, feed: AuditFeed) -> Iterator[Env
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def cluster(environment: Environment) -> Iterator[Installed]:
     """Return the cluster with the chart installed and its policies in force."""
     installed = Installed(environment)
@@ -127,7 +130,7 @@ class Pair:
                 process.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def pair(cluster: Installed, feed: AuditFeed, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
     """Return the operator and the monitor of all modules that have none of their own; they are started when needed."""
     operator = _new_operator(cluster, tmp_path_factory)
@@ -182,7 +185,7 @@ def monitor(operator: OperatorProcess, pair: Pair) -> MonitorProcess:
     return pair.monitor
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder for people's certificates."""
     return tmp_path_factory.mktemp("certificates")
@@ -200,7 +203,7 @@ async def sessions(
         yield Sessions(await stage.place())
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def read_log(cluster: Installed) -> Callable[[OperatorProcess], Evidence]:
     """Return a reader of logs, the operators' and the monitors', which fails for one that does not verify."""
     client = cluster.environment.s3.client()
