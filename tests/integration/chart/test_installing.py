@@ -42,9 +42,11 @@ def test_a_second_curfew_is_refused(cluster: Installed) -> None:
 def restricted(cluster: Installed) -> Iterator[str]:
     """Return a namespace where only restricted pods may run, with our service accounts in it."""
     name = cluster.make_namespace(opted_in=False)
-    cluster.kubectl("label", "namespace", name, "pod-security.kubernetes.io/enforce=restricted")
+    labelled = {"metadata": {"labels": {"pod-security.kubernetes.io/enforce": "restricted"}}}
+    succeed(cluster.api.ask("PATCH", f"/api/v1/namespaces/{name}", labelled, content_type=MERGE))
     for account in ("curfew", "curfew-sweeper", "curfew-monitor", "curfew-uninstall"):
-        cluster.kubectl("create", "serviceaccount", account, "--namespace", name)
+        meta = {"name": account, "namespace": name}
+        cluster.apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": meta})
     yield name
     cluster.drop_namespace(name)
 
@@ -62,7 +64,7 @@ def test_pods_are_fit_for_restricted_namespaces(cluster: Installed, restricted: 
         spec = one(manifests, "CronJob", "curfew-sweeper")["spec"]["jobTemplate"]["spec"]["template"]["spec"]
     pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": which, "namespace": restricted}, "spec": spec}
 
-    answer = cluster.kubectl("create", "--dry-run=server", "--filename=-", stdin=json.dumps(pod), check=False)
+    answer = cluster.api.create(pod, dryRun="All")
 
     assert answer.returncode == 0, answer.stderr
     assert "Warning" not in answer.stderr
