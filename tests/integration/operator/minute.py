@@ -106,6 +106,10 @@ async def play(stage: Stage, operator: OperatorProcess) -> Minute:
         if walk.course.phase is not None:
             await walk.asked.closed()
         minute.courses[walk.course.name] = await _told(walk.asked, *walk.course.events.split())
+    # The gauges are set every few seconds: one of them may have been set between an end and the answer to it.
+    await asyncio.to_thread(
+        operator.await_so, lambda: operator.metric("curfew_past_expiry") == 0, "count no access past its end", SOON
+    )
     minute.metrics = await asyncio.to_thread(operator.metrics)
     await _approve_too_late(minute, late.result())
     minute.namespace_events = await place.events()
