@@ -1,6 +1,9 @@
 """A replica that does not lead ends access, tells of what it ended in the status, and does nothing else."""
 
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
+
+import pytest
 
 from curfew.core.facts import Facts, Read
 from tests.support.builders import NOON, a_decision, a_lock, a_request
@@ -144,3 +147,25 @@ async def test_a_leader_that_is_deposed_before_its_post_sends_none() -> None:
     await stage.settle()
     assert led[0], "the plan was a leader's"
     assert stage.bindings() == []
+
+
+@pytest.mark.parametrize("bring", [pending, active])
+async def test_what_was_deleted_while_the_leader_could_not_renew_its_lease_is_recorded_when_it_can_again(
+    bring: Callable[[Stage], Awaitable[str]],
+) -> None:
+    """Found by chaos: for some seconds it was in office and did not lead, and forgot the request as a standby does."""
+    stage = Stage()
+    uid = await bring(stage)
+    stage.leading.leads = False
+    stage.cluster.delete("AccessRequest", "inc-4711")
+    await stage.settle()
+    assert stage.bindings() == []
+    assert "request.deleted" not in stage.events(uid)
+
+    stage.leading.leads = True
+    await stage.pass_time(seconds=2)
+    await stage.settle()
+
+    ended = ["request.deleted", *(["grant.revoked"] if bring is active else []), "request.closed"]
+    assert stage.events(uid)[-len(ended) :] == ended
+    assert stage.store.request(uid) is None

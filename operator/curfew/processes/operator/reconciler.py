@@ -187,6 +187,10 @@ class Reconciler:
             if step.act is None:
                 self._report(step.notices)
                 return step.wake_at
+            if isinstance(step.act, Forget) and not facts.leads and self._leading.is_in_office:
+                return (
+                    self._clock.now() + AGAIN
+                )  # it may lead again at once, and then the end is its to record (promise P7)
             if isinstance(step.act, Close) and self._can_wait(facts):
                 return self._clock.now() + CLOSE_LATER
             reads = await self._act(uid, facts, step)
