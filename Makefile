@@ -27,7 +27,7 @@ demo: runtime ## Show the whole story on real servers, in under 90 s (KEEP=1: it
 quick: venv ## Run the tests that need no servers, in about two minutes (ARGS="-k word" for some)
 	@$(BIN)/python -m tools.run_tests --quick $(ARGS)
 
-test: venv ## Run all tests, in about 13 minutes on two cores; the last line counts them (ARGS="-k word" for some)
+test: venv ## Run all tests, in about 10 minutes on two cores; the last line counts them (ARGS="-k word" for some)
 	@$(BIN)/python -m tools.run_tests $(ARGS)
 
 soak: venv ## Run all tests with all cases, of which make test tries a random tenth, in about an hour (ARGS="-k word" for some)

@@ -73,7 +73,7 @@ def parts(kind: str, cores: int, *, ours: bool = True, calm: bool = False) -> li
     if kind == "quick":
         return [Part("Without servers", WITHOUT_SERVERS, cores)]
     # Tests on servers often wait: for the end of a minute, for a process to start. Other tests use that time.
-    waiting = max(2, min(cores if calm else cores * 2, MOST_CONTROL_PLANES))
+    waiting = max(2, min(cores if calm else cores * 2 + 1, MOST_CONTROL_PLANES))
     soaks = kind == "soak"
     again = UNSTAMPED_IN_FULL if soaks else UNSTAMPED
     beside = ours and not soaks and not calm

@@ -94,8 +94,9 @@ async def play(sessions: Sessions, prometheus: Prometheus) -> None:
     await until(lambda: prometheus.query(alerts) > [0.0], "Prometheus has seen the alert about too many requests")
     told = 'sum(curfew_notifications_total{outcome="Sent"})'
     await until(lambda: prometheus.query(told) > [0.0], "Prometheus has seen what people were told")
-    waits = f'curfew_pending_oldest_seconds{{namespace="{place.namespace}"}}'
-    await until(lambda: prometheus.query(waits), "Prometheus has seen the request that waits")
+    # Set every few seconds, with all other gauges: those of a moment before may not show every request.
+    waits = f'curfew_requests{{namespace="{place.namespace}",phase="Pending"}}'
+    await until(lambda: sum(prometheus.query(waits)) == ALARMING, "Prometheus has seen the requests that wait")
 
 
 @dataclass(frozen=True)

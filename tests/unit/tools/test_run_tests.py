@@ -64,7 +64,7 @@ def test_everything_is_run_by_make_test() -> None:
 
     folders = {path.relative_to(TESTS).parts[0] for path in TESTS.rglob("test_*.py")}
     assert set(all_tests.names) == folders - {"browser", "pods"}, "those two have commands of their own: they need more"
-    assert (all_tests.processes, unstamped.processes) == (4, 1)
+    assert (all_tests.processes, unstamped.processes) == (5, 1)
     assert (all_tests.is_beside, unstamped.is_beside) == (False, True)
     assert (unstamped.names, unstamped.options) == (UNSTAMPED, ["--without-stamping"])
 
