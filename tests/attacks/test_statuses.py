@@ -21,10 +21,12 @@ from tests.integration.operator.stage import a_stage
 from tests.integration.operator.thief import a_thief, patch_status, write_status
 from tests.support.operator_process import OperatorProcess, dead
 from tests.support.pausing import a_moment
+from tests.support.scale import soaks
 
 ReadLog = Callable[[OperatorProcess], Evidence]
 
-STORM: Final = timedelta(seconds=2)
+LASTS: Final = timedelta(seconds=15 if soaks() else 12)
+STORM: Final = LASTS if soaks() else timedelta(seconds=2)
 """Before the end of a grant: from then on its status is written without any pause."""
 
 
@@ -111,7 +113,7 @@ async def test_a_grant_ends_on_time_whatever_is_written_into_its_status(
     operator: OperatorProcess, place: Place, thief: Person, read_log: ReadLog
 ) -> None:
     """Soon after its beginning, and all the time around its end: entries as large as fit, conditions, times."""
-    end = (now() + timedelta(seconds=12)).replace(microsecond=0)
+    end = (now() + LASTS).replace(microsecond=0)
     asked = await place.active(place.people.alice, notAfter=format_time(end))
     huge: Body = {"record": "x" * 60_000, "seal": "0" * 64}
     written = 0
