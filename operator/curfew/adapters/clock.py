@@ -65,7 +65,7 @@ class SystemClock:
 class LaterClock:
     """Our clock, or the API server's if its answers prove that it is later: an end that has passed there has passed (P1).
 
-    It never goes back and never stands still: if it is ahead of both, because they were set back or a proof was taken
+    It never goes back and never stops: if it is ahead of both, because they were set back or a proof was taken
     back, it runs at half pace until they have caught up.
     """
 
