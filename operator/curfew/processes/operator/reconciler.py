@@ -188,9 +188,8 @@ class Reconciler:
                 self._report(step.notices)
                 return step.wake_at
             if isinstance(step.act, Forget) and not facts.leads and self._leading.is_in_office:
-                return (
-                    self._clock.now() + AGAIN
-                )  # it may lead again at once, and then the end is its to record (promise P7)
+                # It may lead again at once, and then it has to record the end (promise P7).
+                return self._clock.now() + AGAIN
             if isinstance(step.act, Close) and self._can_wait(facts):
                 return self._clock.now() + CLOSE_LATER
             reads = await self._act(uid, facts, step)
