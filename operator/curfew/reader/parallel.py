@@ -106,19 +106,20 @@ async def _batches(objects: AsyncGenerator[tuple[str, bytes]]) -> AsyncGenerator
 
 
 def _started(processes: int) -> Executor:
-    """Return processes that ignore Ctrl-C: their parent handles it, and ends them."""
+    """Return processes that Ctrl-C does not end: their parent handles it, and ends them."""
     # Imported here, because it takes long, and a search with an index needs no processes.
     from concurrent.futures import ProcessPoolExecutor
     from multiprocessing import get_context
 
     # New processes, not copies of this one, which may have threads of its own.
     pool = ProcessPoolExecutor(processes, get_context("spawn"), _begin)
-    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)  # a new process inherits this
+    # A new process inherits what this thread blocks. The page reads in threads, and there no handler can be set.
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         for _ in range(processes):
             pool.submit(_begin)
     finally:
-        signal.signal(signal.SIGINT, handler)
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
     return pool
 
 

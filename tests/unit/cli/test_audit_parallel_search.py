@@ -1,5 +1,7 @@
 """Searching with several processes finds what one finds, and nothing from the first bad place on."""
 
+import asyncio
+import signal
 from collections.abc import Callable
 from contextlib import aclosing
 from datetime import timedelta
@@ -104,3 +106,16 @@ async def test_what_does_not_follow_is_found_where_it_was_put(where: None) -> No
     assert shown[:4] == list(range(4))
     assert error is not None
     assert "the log was forked here" in str(error)
+
+
+async def test_a_process_that_a_thread_starts_is_not_ended_by_ctrl_c() -> None:
+    """The page of `kubectl curfew ui` reads in threads; a terminal sends Ctrl-C to all processes."""
+
+    def interrupted() -> object:
+        with parallel._started(1) as pool:
+            return pool.submit(signal.raise_signal, signal.SIGINT).result()
+
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    assert await asyncio.to_thread(interrupted) is None
+    assert interrupted() is None
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == before

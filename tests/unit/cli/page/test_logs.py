@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 
 from curfew.adapters.clock import SystemClock
+from curfew.cli.page import logs
 from curfew.cli.page.kept import MOST_KEPT, KeptReadings
 from curfew.core.detectors.records import raised
+from curfew.reader import parallel
 from tests.support.logs import ALog, a_log, a_signer, alter, opened
 from tests.support.own_page import HOSTILE, Answered, PageKubectl, served, shown_request
 from tests.support.watching import Watch, sealed, the_calls, the_session, the_trail, the_watch
@@ -49,7 +51,13 @@ def watched(tmp_path: Path) -> tuple[Path, Watch]:
     return sealed(watch).lay(the_trail().lay(tmp_path / "copy")), watch
 
 
-async def test_a_whole_log_is_shown_with_its_newest_records(tmp_path: Path) -> None:
+@pytest.mark.parametrize("where", ["here", "in other processes"])
+async def test_a_whole_log_is_shown_with_its_newest_records(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    if where == "in other processes":  # as a large log is verified
+        monkeypatch.setattr(parallel, "_SMALL", 0)
+        monkeypatch.setattr(logs, "processors", lambda: 2)
     log = a_log(3, 2)
     found = (await seen(log.lay(tmp_path / "copy"), "log", str(log.verifier))).html
 
