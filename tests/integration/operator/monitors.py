@@ -1,8 +1,11 @@
 """The monitors over histories, for what real servers wrote: the audit log of the API server, and an operator's log."""
 
+import json
 from contextlib import ExitStack
+from http import HTTPStatus
 from pathlib import Path
 
+from curfew.api import names
 from curfew.audit.checkpoint import Verifier
 from curfew.audit.places import in_order
 from curfew.audit.record import Record
@@ -39,6 +42,21 @@ def judged(audit_log: Path, evidence: Evidence, namespace: str, log: str = "main
     for segment in (segments[0], segments[-1]):
         history.cover_trail(segment.at)
     return history.judge()
+
+
+def cut_short(audit_log: Path, namespace: str) -> set[str]:
+    """Return the UIDs of the requests whose binding was to be deleted by a call that ended with an error of the server.
+
+    If its client is killed, it may have been carried out, and the next life finds nothing to delete: its end is not clear.
+    """
+    with audit_log.open() as lines:
+        events = [json.loads(line) for line in lines if '"rolebindings"' in line and line.endswith("\n")]
+    return {
+        names.granted_by(event["objectRef"]["name"]) or ""
+        for event in events
+        if (event["verb"], event["objectRef"].get("namespace")) == ("delete", namespace)
+        and event.get("responseStatus", {}).get("code", 0) >= HTTPStatus.INTERNAL_SERVER_ERROR
+    }
 
 
 def _is_of(record: Record, namespace: str) -> bool:

@@ -39,7 +39,7 @@ def check_announced(trace: Trace, terms: JudgingTerms, sources: HistorySources) 
             yield _breach(
                 trace, life.since, f"was made by {life.by} at {format_time(life.since)}, and no record announces it"
             )
-        elif announced.sealed_at > _received(trace, life.since) + terms.clocks and trace.first(BROKEN_GLASS) is None:
+        elif announced.sealed_at > life.asked_at + terms.clocks and trace.first(BROKEN_GLASS) is None:
             # A broken glass may come before its record if the policy says so (decision 0071).
             early = duration(announced.sealed_at - life.since)
             yield _breach(trace, life.since, f"was made {early} before record {announced.index}, which announces it")
@@ -56,11 +56,6 @@ def _was_ended_at_once(trace: Trace, life: BindingLife, terms: JudgingTerms) -> 
     """Whether a call that was long under way made a binding again, and it was removed at once and recorded as no grant."""
     is_short = life.until is not None and life.until - life.since <= terms.late
     return is_short and trace.first("grant.orphan_removed") is not None
-
-
-def _received(trace: Trace, since: datetime) -> datetime:
-    """Return when the API server got the call that made a binding; if no call is known, when it was first seen."""
-    return next((made.received_at for made in trace.made if made.at == since), since)
 
 
 def _breach(trace: Trace, at: datetime, what: str) -> Breach:

@@ -21,7 +21,7 @@ _MAKING: Final = ("create", "patch", "update")  # a server-side apply makes what
 _NARROWED: Final = ("labelSelector=", "fieldSelector=")
 _CACHED: Final = "resourceVersion="
 
-OK, MADE, NOT_FOUND, CONFLICT = 200, 201, 404, 409
+OK, MADE, NOT_FOUND, CONFLICT, SERVER_ERROR = 200, 201, 404, 409, 500
 
 
 class JudgedCall(Protocol):
@@ -103,8 +103,9 @@ def _of_binding(call: JudgedCall) -> CallFact | None:
     uid = names.granted_by(call.name)
     if uid is None or _UID.fullmatch(uid) is None:
         return None
-    if call.verb in _MAKING and call.code == MADE:
-        return BindingMade(call.at, call.received_at, uid, call.namespace, call.user, call.identity)
+    if call.verb in _MAKING and (call.code == MADE or _is_unsettled(call)):
+        certain = call.code == MADE
+        return BindingMade(call.at, call.received_at, uid, call.namespace, call.user, call.identity, certain)
     if call.verb == "delete" and call.code == OK:
         return BindingGone(call.at, call.received_at, uid, call.namespace, call.user, was_deleted=True)
     if _CACHED in call.uri:
@@ -114,6 +115,11 @@ def _of_binding(call: JudgedCall) -> CallFact | None:
     if (call.verb, call.code) in (("get", OK), ("create", CONFLICT)):
         return BindingSeen(call.received_at, uid)
     return None
+
+
+def _is_unsettled(call: JudgedCall) -> bool:
+    """Whether a call may have stored something and ended with an error: if a client is killed, its call gets the code 504."""
+    return call.code is None or call.code >= SERVER_ERROR
 
 
 def _of_request(call: JudgedCall) -> CallFact | None:

@@ -11,7 +11,10 @@ from curfew.audit.record import Record
 
 @dataclass(frozen=True, slots=True)
 class BindingMade:
-    """A call made the binding of a grant. `received_at` is when the API server got the call, `at` when it answered."""
+    """A call made the binding of a grant. `received_at` is when the API server got the call, `at` when it answered.
+
+    It is not certain if the answer is an error of the server: the API server may have stored the binding before that.
+    """
 
     at: datetime
     received_at: datetime
@@ -19,6 +22,7 @@ class BindingMade:
     namespace: str
     by: str
     call: str  # identifies the call, so that an event that comes twice counts once
+    is_certain: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -127,7 +127,7 @@ class MergedHistory:
 
     def _clear(self, fact: BindingsCleared) -> None:
         for trace in self._traces.values():
-            if trace.namespace == fact.namespace and trace.has_binding:
+            if trace.namespace == fact.namespace and any(lives(trace)):
                 gone = BindingGone(fact.at, fact.at, trace.uid, fact.namespace, fact.by, was_deleted=True)
                 trace.end(gone)
 
@@ -215,7 +215,7 @@ class MergedHistory:
                 self._judge(self._traces.pop(uid), self._sources())
 
     def _judge(self, trace: Trace, sources: HistorySources) -> None:
-        self._judgement.bindings += max(len(trace.made), len(trace.watched))
+        self._judgement.bindings += max(len(list(lives(trace))), len(trace.watched))
         for breach in self._breaches(trace, sources):
             self._judgement.add(breach)
 

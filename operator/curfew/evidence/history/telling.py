@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from curfew.audit.stories import ENDS
 from curfew.evidence.history.breach import Breach, JudgedPromise
+from curfew.evidence.history.lives import lives
 from curfew.evidence.history.terms import HistorySources, JudgingTerms
 from curfew.evidence.history.trace import ACTIVATED, CLOSED, CREATED, OUTCOMES, Trace, TrailStep
 
@@ -65,7 +66,7 @@ def _missing(trace: Trace) -> Iterator[Breach]:
         )
     # What stood only in the status of a request is lost when somebody deletes the request.
     was_deleted = trace.first("request.deleted") is not None
-    if trace.has_binding and activated is None and ended is None and not was_deleted:
+    if any(lives(trace)) and activated is None and ended is None and not was_deleted:
         failed = trace.first("grant.activation_failed")
         if failed is None:
             yield _breach(trace, closed, "its binding was made, and no record tells of that")
@@ -77,7 +78,7 @@ def _missing(trace: Trace) -> Iterator[Breach]:
 def _unseen(trace: Trace, terms: JudgingTerms, sources: HistorySources) -> Iterator[Breach]:
     """Yield what the trail tells and no call shows. An API server that is killed loses events, so this proves nothing."""
     activated = trace.first(ACTIVATED)
-    if activated is None or trace.has_binding or trace.seen_at is not None or sources.calls is None:
+    if activated is None or any(lives(trace)) or trace.seen_at is not None or sources.calls is None:
         return
     if sources.calls.covers(activated.at - terms.patience, 2 * terms.patience):
         what = f"record {activated.index} tells of its binding, and no call in the API server's log made it"

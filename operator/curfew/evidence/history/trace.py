@@ -76,11 +76,6 @@ class Trace:
         """Whether its first record is the one that it begins with: a log may begin in the middle of a story."""
         return any(step.event == CREATED for step in self.steps)
 
-    @property
-    def has_binding(self) -> bool:
-        """Whether anybody saw a binding of it."""
-        return bool(self.made or self.watched)
-
     def first(self, *events: str) -> TrailStep | None:
         """Return its first record of these events, in the order of the log, or None."""
         return min((step for step in self.steps if step.event in events), key=lambda step: step.index, default=None)

@@ -12,7 +12,7 @@ from curfew.evidence.history.breach import JudgedPromise
 from curfew.evidence.history.facts import BindingGone, BindingMade, HistoryFact, RecordTold
 from curfew.evidence.history.merged import MergedHistory
 from curfew.evidence.history.terms import JudgingTerms, UnreachableTime
-from tests.support.lived import MS, NOON, WAYS, LivedStory, in_order, judged
+from tests.support.lived import MS, NOON, OPERATOR, WAYS, LivedStory, in_order, judged
 
 P1, P2, P7, P10 = JudgedPromise
 
@@ -170,6 +170,71 @@ def test_an_end_that_only_the_trail_tells_is_not_clear() -> None:
 
     assert judgement.holds
     assert judgement.number(P1, is_certain=False) == 1
+
+
+def uncertain(facts: list[HistoryFact], call: str | None = None) -> None:
+    """Let a call that made the binding end with an error of the server."""
+    made = next(one for one in facts if isinstance(one, BindingMade) and call in (None, one.call))
+    facts[facts.index(made)] = replace(made, is_certain=False)
+
+
+@given(way=granted, late=st.sampled_from([10, 10_000]))
+def test_a_binding_whose_call_ended_with_an_error_is_judged_as_any(way: str, late: int) -> None:
+    """If a client is killed, its call gets the code 504, and the API server stores the binding all the same."""
+    story = LivedStory(1, way, NOON, late * MS)
+    facts = facts_of(story)
+    expected = judged(in_order(facts))
+    uncertain(facts)
+
+    judgement = judged(in_order(facts))
+
+    assert judgement.bindings == 1
+    assert judgement.breaches == expected.breaches
+    assert judgement.unclear == expected.unclear
+    assert judgement.lateness.latest == expected.lateness.latest
+    assert judgement.number(P1) == (1 if late > 5_000 and way != "revoked" else 0)
+
+
+@given(way=granted)
+def test_a_call_that_ended_with_an_error_made_nothing_if_another_one_made_the_binding(way: str) -> None:
+    facts = facts_of(LivedStory(1, way, NOON))
+    (made,) = (one for one in facts if isinstance(one, BindingMade))
+    facts.append(replace(made, at=made.at - MS, received_at=made.received_at - MS, call="tried", is_certain=False))
+
+    judgement = judged(in_order(facts))
+
+    assert (judgement.bindings, judgement.holds) == (1, True)
+
+
+def test_a_call_that_ended_with_an_error_and_made_a_binding_again_is_a_breach() -> None:
+    facts = facts_of(LivedStory(1, "expired", NOON))
+    (made,) = (one for one in facts if isinstance(one, BindingMade))
+    bound_twice(facts, made.request_uid)
+    uncertain(facts, call="again")
+
+    assert judged(in_order(facts)).number(P2) == 1
+
+
+@pytest.mark.parametrize("way", ["denied", "cancelled", "failed"])
+def test_a_call_that_ended_with_an_error_and_made_nothing_is_no_binding(way: str) -> None:
+    story = LivedStory(1, way, NOON)
+    tried = BindingMade(NOON, NOON, story.uid, "payments", OPERATOR, "tried", is_certain=False)
+
+    judgement = judged(in_order([*facts_of(story), tried]))
+
+    assert (judgement.bindings, judgement.holds) == (0, True)
+
+
+def test_a_binding_that_only_its_record_shows_may_have_been_made_by_a_call_that_ended_with_an_error() -> None:
+    story = LivedStory(1, "expired", NOON)
+    facts = facts_of(story)
+    facts[:] = [one for one in facts if not isinstance(one, BindingGone)]
+    uncertain(facts)
+
+    judgement = judged(facts)
+
+    assert judgement.bindings == 1
+    assert [one.promise for promise in JudgedPromise for one in judgement.unclear[promise]] == [P1]
 
 
 @pytest.mark.parametrize("is_told", [True, False])
