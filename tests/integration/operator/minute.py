@@ -18,8 +18,11 @@ from tests.integration.operator.watching import Sight
 from tests.support.operator_process import OperatorProcess
 from tests.support.pausing import a_moment
 
-LATE_AFTER: Final = 12.0
+LATE_AFTER: Final = 20.0
 """Seconds from the last grant to a request that will be approved too late: its minute ends so long after all others."""
+
+START_IN: Final = timedelta(seconds=10)
+"""What waits for its start is approved before that, also in the crowd at the beginning."""
 
 PROBE_PAUSE: Final = 0.1
 
@@ -94,7 +97,7 @@ async def play(stage: Stage, operator: OperatorProcess) -> Minute:
     """Play it, with an operator that runs, and that runs again afterwards."""
     place, quiet = await stage.place(), await stage.place()
     minute = Minute(operator, place)
-    walks = [Walk(course, place) for course in COURSES]
+    walks = [Walk(course, place, start_in=START_IN) for course in COURSES]
     async with asyncio.TaskGroup() as group:
         group.create_task(_bare_kubectl(minute, quiet))
         group.create_task(_without_policy(minute, place))
@@ -134,6 +137,9 @@ async def _bare_kubectl(minute: Minute, place: Place) -> None:
     asked = Asked(place, {**manifest, "metadata": {**manifest["metadata"], "uid": uid}})
     await asked.phase("Pending")
     probing = asyncio.create_task(minute.access.ask_on(people.alice, place.namespace))
+    async with asyncio.timeout(SOON):
+        while not (minute.access.can_i and minute.access.real_call):  # both had their first answer before the patch
+            await a_moment()
     patch = (
         f'[{{"op":"test","path":"/metadata/uid","value":"{uid}"}},'
         f'{{"op":"add","path":"/status/decisions/-","value":{{"by":"{people.bob.name}","decision":"Approve"}}}}]'

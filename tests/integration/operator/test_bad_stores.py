@@ -149,7 +149,7 @@ async def test_a_bucket_that_becomes_weaker_grants_nothing_from_then_on(
     operator = new_operator(store=f"s3://{bucket}/curfew", attest_every="1s")
     sentence = f"The bucket {bucket} has Object Lock but no default retention: nothing is locked"
     async with running(operator):
-        before = await place.ask(place.people.alice, "automatic")
+        before = await place.ask(place.people.alice, "automatic", duration="10m")
         await before.phase("Active")
         assert await asyncio.to_thread(operator.metric, "curfew_worm_attested", evidence="BucketDefault") == 1
 
@@ -159,7 +159,7 @@ async def test_a_bucket_that_becomes_weaker_grants_nothing_from_then_on(
         await assert_everybody_is_told(asked, operator, "NotWriteOnce", sentence)
         await warned_of(cluster, "NotWriteOnce", sentence)
         assert await asyncio.to_thread(operator.metric, "curfew_worm_attested") == 0
-        await before.decide(place.people.alice, "Cancel")  # what ends access waits for no bucket
+        (await before.decide(place.people.alice, "Cancel")).done()  # what ends access waits for no bucket
         await before.phase("Revoked")
 
         rule = {"DefaultRetention": {"Mode": "COMPLIANCE", "Days": 1}}

@@ -84,7 +84,7 @@ async def test_nothing_is_granted_while_a_policy_is_out_of_force(
 
     An operator that is killed meanwhile records nothing twice, and the end of what its predecessor recorded.
     """
-    active = await place.active(place.people.alice)
+    active = await place.active(place.people.alice, duration="10m")
     waiting = await place.pending(place.people.carol)
     async with AsyncExitStack() as stack:
         for policy, how in OUT_OF_FORCE.items():
@@ -134,7 +134,7 @@ async def test_a_grant_ends_whose_binding_is_made_anothers_and_nothing_takes_the
     operator: OperatorProcess, place: Place
 ) -> None:
     """Whose grant a binding is, its name says, also while anybody may write our label on theirs."""
-    changed, copied = await place.active(place.people.alice), await place.active(place.people.carol)
+    changed, copied = [await place.active(who, duration="10m") for who in (place.people.alice, place.people.carol)]
     bindings = f"{RBAC}/namespaces/{place.namespace}/rolebindings"
     label = [{"op": "replace", "path": "/metadata/labels/curfew.dev~1request-uid", "value": copied.uid}]
     grant = (await copied.binding_now()).done()

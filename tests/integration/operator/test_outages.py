@@ -29,8 +29,11 @@ FIRST_END: Final = timedelta(seconds=15)
 
 WITHOUT_BUCKET: Final = timedelta(seconds=30 if soaks() else 15)
 
-SECOND_END: Final = timedelta(seconds=8)
-"""How long after it is asked for another grant ends: by then the API server is away."""
+SECOND_END: Final = timedelta(seconds=20)
+"""How long after it is asked for another grant ends."""
+
+WENT_BEFORE: Final = timedelta(seconds=6)
+"""How long before that end the API server goes."""
 
 WITHOUT_API_SERVER: Final = timedelta(seconds=10)
 
@@ -154,6 +157,7 @@ async def without_an_api_server(seen: Seen, place: Place, operator: OperatorProc
     await seen.began_then.phase("Approved")
     await recorded(operator, seen.began_then, seen.ended_then)
     lives = len(operator.lives)
+    await at(end - WENT_BEFORE)
     seen.api_server_went = now()
     await asyncio.to_thread(plane.stop_apiserver)
     await at(max(seen.api_server_went + WITHOUT_API_SERVER, end + AFTER_ITS_END))
@@ -275,9 +279,10 @@ def test_everything_is_recorded_once_when_the_bucket_is_back(seen: Seen) -> None
         assert sorted(seen.evidence.story(asked.uid)) == sorted(courses.REVOKED.story)
     assert seen.evidence.story(seen.asked_then.uid)[:2] == ["request.created", "request.accepted"]
     about_itself = [record for record in seen.evidence.records if record.event.startswith("audit.sink")]
-    assert [record.event for record in about_itself] == 2 * ["audit.sink_failed", "audit.sink_recovered"]
-    # While the API server was away, nobody could know whether another replica leads.
-    assert [record.block["detail"]["reason"] for record in about_itself[::2]][1] == "NotLeading"
+    reasons = [record.block["detail"]["reason"] for record in about_itself[::2]]
+    assert [record.event for record in about_itself] == len(reasons) * ["audit.sink_failed", "audit.sink_recovered"]
+    # While the API server was away, nobody could know whether another replica leads. A busy machine may have more of them.
+    assert {"StoreUnavailable", "NotLeading"} <= set(reasons)
 
 
 def test_access_ends_as_soon_as_the_api_server_is_back(seen: Seen, measured: Measured) -> None:
@@ -290,7 +295,8 @@ def test_access_ends_as_soon_as_the_api_server_is_back(seen: Seen, measured: Mea
     assert seen.api_server_went < seen.ended_then.time("expiresAt") < seen.api_server_came
     measured("from the API server's return to the binding gone", seen.gone_at - seen.api_server_came)
 
-    assert seen.gone_at - seen.api_server_came < AFTER_RETURN
+    pulse = seen.place.sights.pulse
+    assert seen.gone_at - seen.api_server_came < pulse.within(AFTER_RETURN, seen.api_server_came, seen.gone_at)
     assert (seen.ended_then.status["phase"], seen.ended_then.status["endReason"]) == ("Expired", "DurationElapsed")
 
 

@@ -192,15 +192,15 @@ class Model:
         bindings = await self.bindings()
         path = f"{GROUP}/namespaces/{self.place.namespace}/accessrequests?limit=5000"
         requests = {body["metadata"]["uid"]: body for body in (await self.place.people.admin.get(path)).done()["items"]}
-        started = self.operator.lives[-1].started
         for binding in bindings:
             notes, uid = binding["metadata"]["annotations"], binding["metadata"]["labels"]["curfew.dev/request-uid"]
             ends, starts = parse_time(notes["curfew.dev/expires-at"]), parse_time(notes["curfew.dev/starts-at"])
             # P1: not there after its end, and no longer than was asked for.
             pulse = self.place.sights.pulse
             on_time = ends + pulse.within(ON_TIME, ends, asked_at)
-            after_restart = started + pulse.within(AFTER_RESTART, started, asked_at)
-            assert asked_at <= max(on_time, after_restart), f"{uid} outlives {ends}"
+            if asked_at > on_time:  # an operator that was killed is back when Python has loaded it
+                awake = self.operator.first_words()[-1] or asked_at
+                assert asked_at <= awake + pulse.within(AFTER_RESTART, awake, asked_at), f"{uid} outlives {ends}"
             assert ends - starts <= timedelta(minutes=1)
             assert notes["curfew.dev/receipt"]  # P2
             assert [subject["name"] for subject in binding["subjects"]] == [self.by[uid]]  # P4, P9
@@ -292,7 +292,7 @@ def test_no_step_broke_a_promise(model: Model) -> None:
     """P1 to P6, P8 and P9 were looked at after each of the steps; here they are counted."""
     print(f"CURFEW_SEED={SEED}: {dict(model.steps)}; refused {dict(model.refused)}; {len(model.asked)} requests")  # noqa: T201  shown with -s
     assert sum(model.steps.values()) == STEPS
-    assert model.refused["forged"] > STEPS // 10
+    assert model.refused["forged"] > STEPS // 20
 
 
 def test_each_story_is_told_once_and_to_its_end(

@@ -83,8 +83,9 @@ async def live(operator: OperatorProcess, place: Place, read_log: Callable[[Oper
     operator.start()
     operator.await_ready()
     await place.apply(place.policy("own", roleRef={"kind": "Role", "name": ROLE}))
-    on_behalf = await place.pending(people.carol, requester=people.alice.name)
-    active = [await place.active(people.alice), await place.active(people.alice, policy="own"), on_behalf]
+    on_behalf = await place.pending(people.carol, requester=people.alice.name, duration="10m")
+    own = await place.active(people.alice, policy="own", duration="10m")
+    active = [await place.active(people.alice, duration="10m"), own, on_behalf]
     (await on_behalf.decide(people.bob)).done()
     bound = [(await asked.bound())["roleRef"] for asked in active]
     deleted = await place.pending(people.alice)

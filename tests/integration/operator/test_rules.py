@@ -278,7 +278,7 @@ async def test_an_end_that_comes_while_the_operator_is_dead_is_swept(
     operator: OperatorProcess, place: Place, tmp_path: Path
 ) -> None:
     """Promise P1: the sweeper needs nothing but the words on the binding, and leaves alone what is not over."""
-    active, over = await place.active(place.people.alice), await place.pending(place.people.alice)
+    active, over = await place.active(place.people.alice, duration="10m"), await place.pending(place.people.alice)
     with dead(operator):
         ends = now().replace(microsecond=0) + timedelta(seconds=5)  # admission takes no binding that is over
         manifest = (await active.binding_now()).done()

@@ -108,7 +108,14 @@ def seen(
             await asyncio.to_thread(operator.start)
             await asyncio.to_thread(operator.await_ready)
             restarted = await ended_again(revoked, waited, waited_until="Failed", back_at=back_at)
+            await until(
+                lambda: is_told(revoked, "grant.orphan_removed", 2),
+                "that the log tells of both bindings that came back",
+            )
             return Seen(revoked, waited, running, restarted, await asyncio.to_thread(read_log, operator))
+
+    async def is_told(asked: Asked, event: str, times: int) -> bool:
+        return (await asyncio.to_thread(read_log, operator)).story(asked.uid).count(event) == times
 
     async def is_phase(asked: Asked, phase: str) -> bool:
         return (await status_of(asked)).get("phase") == phase

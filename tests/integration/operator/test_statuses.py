@@ -82,7 +82,7 @@ async def test_a_forged_outbox_is_neither_signed_nor_in_anybodys_way(
     assert evidence.story(NOBODY) == []
     assert not {record.id for record in records} & {record.id for record in evidence.records}
     assert len(evidence.verified.keys) == 1
-    warned = [event for event in await place.events(asked.uid) if event["reason"] == "OutboxAltered"]
+    warned = [event for event in await asked.events("OutboxAltered") if event["reason"] == "OutboxAltered"]
     assert [event["type"] for event in warned] == ["Warning"]
 
 
