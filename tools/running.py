@@ -26,7 +26,7 @@ Settings = dict[str, Any]
 TOKEN_SECONDS: Final = 24 * 3600
 """Nothing renews the token of such a process, as a pod's is; it lasts as long as somebody may keep the servers up."""
 
-READY_SECONDS: Final = 30.0
+READY_SECONDS: Final = 90.0
 
 
 class CurfewProcess:

