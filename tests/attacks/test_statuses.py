@@ -54,13 +54,18 @@ async def test_what_was_sealed_for_one_request_is_good_for_no_other_and_for_that
     operator: OperatorProcess, place: Place, thief: Person, read_log: ReadLog
 ) -> None:
     """Entries from before, as the thief may have kept them: alice's grant for carol's request, and once more for hers."""
-    granted = await place.active(place.people.alice)
+    granted = await place.active(place.people.alice, duration="10m")
     waiting = await place.pending(place.people.carol)
     await recorded(operator, granted, waiting)
     kept = sealed(granted)
 
     await write_status(thief, waiting, outbox=kept)
     await write_status(thief, granted, outbox=kept)
+    history = place.sights.requests.history[waiting.uid]
+    await waiting.until(
+        lambda: any(entry in kept for sight in history for entry in sight.body.get("status", {}).get("outbox", ())),
+        "the outbox that the thief wrote",
+    )
     await waiting.until(lambda: not any(entry in kept for entry in waiting.status["outbox"]), "an outbox of its own")
     (await granted.decide(place.people.bob, "Revoke")).done()
     (await waiting.decide(place.people.bob, "Deny")).done()
@@ -87,7 +92,7 @@ async def test_terms_that_are_written_ahead_of_curfew_are_nobodys(
         later = format_time(now() + timedelta(hours=1))
         await write_status(thief, asked, phase="Pending", decisions=[], terms={**model, "role": role}, decideBy=later)
         (await asked.decide(place.people.bob)).done()
-    await asked.closed(30)
+    await asked.closed(SOON + SOON)
 
     assert (asked.status["phase"], asked.status["endReason"]) == ("Failed", "TermsChanged")
     assert place.sights.bindings_of(asked.uid) == []
@@ -98,7 +103,8 @@ async def test_a_forged_end_ends_access_and_is_told(
     operator: OperatorProcess, place: Place, thief: Person, read_log: ReadLog
 ) -> None:
     """A final phase hides no binding. The twin, a grant beside it, goes on."""
-    asked, twin = await place.active(place.people.alice), await place.active(place.people.carol)
+    asked = await place.active(place.people.alice)
+    twin = await place.active(place.people.carol, duration="10m")
     at = format_time(now())
     await write_status(thief, asked, phase="Expired", endedAt=at, endReason="DurationElapsed")
     await asked.unbound()

@@ -185,7 +185,7 @@ async def test_lists_are_read_in_pages(bench: Bench, monkeypatch: pytest.MonkeyP
 async def test_the_sweeper_needs_no_more_rights_than_it_has(cluster: Installed, bench: Bench, tmp_path: Path) -> None:
     over, running = bench.binding(await bench.requested("inc-1")), bench.binding(await bench.requested("inc-2"))
     # Admission takes no binding that is over when it is made.
-    end = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=2)
+    end = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=5)
     over["metadata"]["annotations"][names.ANNOTATION_STARTS_AT] = format_time(end - timedelta(minutes=1))
     over["metadata"]["annotations"][names.ANNOTATION_EXPIRES_AT] = format_time(end)
     for manifest in (over, running):

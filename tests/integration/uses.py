@@ -25,7 +25,9 @@ class Use:
 def uses(control_plane: ControlPlane, since: datetime, users: Collection[str]) -> Iterator[Use]:
     """Yield the calls of these users, also those that have only begun, such as watches."""
     for path in control_plane.audit_log.parent.glob("audit*.log"):  # a big one is continued in another
-        for line in path.read_text().splitlines():
+        for line in path.read_text().splitlines(keepends=True):
+            if not line.endswith("\n"):
+                break  # it is being written
             event = json.loads(line)
             if (
                 event["user"].get("username") in users  # whoever could not say who they are has none

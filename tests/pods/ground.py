@@ -129,7 +129,7 @@ class Ground:
 
     # --- grants ---------------------------------------------------------------------------------------------------------
 
-    def grant(self, policy: str = "debug", *, needs_approval: bool = True) -> str:
+    def grant(self, policy: str = "debug", *, needs_approval: bool = True, duration: str = "1m") -> str:
         """Let alice ask and bob agree; return the request's name when she holds the role."""
         name = f"r-{next(self._numbers)}"
         request = {
@@ -138,7 +138,7 @@ class Ground:
             "metadata": {"name": name, "namespace": NAMESPACE},
             "spec": {
                 "policyName": policy,
-                "duration": "1m",
+                "duration": duration,
                 "reason": "payment workers crash-loop",
                 "ticket": "INC-4711",
             },

@@ -120,7 +120,7 @@ def test_an_open_exec_is_cut_by_deleting_its_pod(hearing: Ground, measured: Call
 
     with a_shell(hearing, "worker") as shell:
         end = hearing.end_of(name)
-        time.sleep(max((end - now()).total_seconds() - 1, 0))
+        time.sleep(max((end - now()).total_seconds() - 5, 0))
         assert answers(shell)
         shell.wait(PATIENCE_SECONDS)
         cut = now()

@@ -18,7 +18,7 @@ OURS = "--selector=app.kubernetes.io/name=curfew"
 
 def test_grants_end_before_curfew_goes(ground: Ground, measured: Callable[[str, timedelta], None]) -> None:
     ground.await_replicas()
-    name = ground.grant()
+    name = ground.grant(duration="10m")
 
     begun = now()
     told = ground.helm("uninstall", "curfew", "--wait")

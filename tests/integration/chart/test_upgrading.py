@@ -27,7 +27,7 @@ HELMS = [pytest.param("helm3", "Update", id="Helm 3"), pytest.param("helm", "App
 
 RECREATE = {"type": "Recreate"}
 ROLLING = {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}}
-SHORT = timedelta(seconds=8)
+SHORT = timedelta(seconds=12)
 LONG = 60.0
 
 

@@ -1,6 +1,5 @@
 """What somebody with all rights does to a bucket: refused by the server, or noticed by the next attestation (promise P7)."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -35,10 +34,15 @@ class Watched:
     s3: Any
 
     async def newest(self) -> tuple[str, str]:
-        """Return the key and the version of the newest segment."""
-        name = (await self.store.list(f"v1/log={LOG}/"))[-1]
-        listed = await asyncio.to_thread(self.s3.list_object_versions, Bucket=self.bucket, Prefix=f"curfew/{name}")
-        return f"curfew/{name}", listed["Versions"][0]["VersionId"]
+        """Return the key and the version of the newest segment, just after an attestation.
+
+        It stays the newest until the caller awaits something: the trail runs in the same loop.
+        """
+        before = len(self.told())
+        await until(self.observer, lambda: len(self.told()) > before, within=30)
+        versions = self.s3.list_object_versions(Bucket=self.bucket, Prefix=f"curfew/v1/log={LOG}/")["Versions"]
+        newest = max(versions, key=lambda one: str(one["Key"]))
+        return newest["Key"], newest["VersionId"]
 
     async def found(self, words: str) -> None:
         """Return when the next attestation says so, and with it everything that tells of the trail."""
@@ -59,7 +63,6 @@ async def watching(bucket: str, s3: Any, retention: timedelta = TWO_DAYS) -> Asy
     trail = a_trail(store, observer, clock=SystemClock(), attest_every=timedelta(seconds=1))
     watched = Watched(store, trail, observer, bucket, s3)
     async with running(trail):
-        # From then on, the newest segment stays that until the next attestation.
         await until(observer, lambda: trail.health.ok and bool(watched.told()), within=30)
         yield watched
         trail.submit(records(1, 1))  # whatever was found, the log goes on
