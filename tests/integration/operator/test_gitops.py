@@ -51,8 +51,9 @@ class Team:
 
     @property
     def request(self) -> str:
-        """Return the example's request."""
-        return self.example("repository/payments/inc-4711.yaml")
+        """Return the example's request. Where nothing fills in who asks, it has to say so."""
+        text = self.example("repository/payments/inc-4711.yaml")
+        return text if self.place.cluster.stamps_identity else f"{text.rstrip()}\n  submittedBy: {self.account}\n"
 
     async def sync(self, **files: str | None) -> str:
         """Commit files, if there are any, and have the controller sync. Return what it printed."""
@@ -208,6 +209,8 @@ async def test_a_wrong_request_is_refused_in_words(
 ) -> None:
     wrong = yaml.safe_load(team.request)
     change(wrong)
+    if "requester" not in wrong["spec"] and not team.place.cluster.stamps_identity:
+        refusal = "spec.requester: Required value"
 
     printed = await team.sync(request=yaml.safe_dump(wrong))
 
