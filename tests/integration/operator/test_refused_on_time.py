@@ -22,7 +22,7 @@ from tests.support.stalling import Stalling
 from tools.servers.ports import free_port, give_back
 
 BETWEEN_CALLS: Final = 0.005
-BEFORE: Final = timedelta(seconds=0.5)
+BEFORE: Final = timedelta(seconds=3)
 """How long before its end a person begins to call."""
 
 LASTS: Final = timedelta(seconds=16)
