@@ -86,6 +86,8 @@ class Crowd:
 
     async def until_all(self, lives: Sequence[Life], is_so: Callable[[Body], bool], what: str) -> None:
         """Return when something is so of all requests of one batch; raise `Failed` when nothing happens any more."""
+        if not lives:
+            return
         left = {life.order.name for life in lives}
         events = self.admin.watch(self.contender.requests, labelSelector=f"{BATCH}={lives[0].order.batch}")
         async with aclosing(events):

@@ -93,7 +93,8 @@ def measured(plan: Plan) -> Iterator[Figure]:
 def age_figures(values: Mapping[str, float]) -> Iterator[Figure]:
     """Yield the figures of an operator in an old cluster."""
     for row in AGE:
-        yield Figure("age", row.what.format(**values), values[row.name], row.unit, "", row.bound(None))
+        against = _against(values[row.name], None, row)
+        yield Figure("age", row.what.format(**values), values[row.name], row.unit, against, row.bound(None))
 
 
 def aged(plan: Plan) -> Iterator[Figure]:
