@@ -191,7 +191,7 @@ async def test_explained_watched_and_completed(place: Place) -> None:
 
 
 def test_it_starts_beside_kubectl(cluster: Installed, record_property: Callable[[str, object], None]) -> None:
-    """A client of the API server, or the models, would take several times as long to load."""
+    """What it loads is judged in tests/unit/cli/test_plugin.py, by its modules; here is what it takes beside kubectl."""
     kubectl = cluster.environment.cluster.kubectl_path
     programs = {
         "kubectl version --client": [str(kubectl), "version", "--client"],
@@ -200,11 +200,9 @@ def test_it_starts_beside_kubectl(cluster: Installed, record_property: Callable[
             for name in ("list", "approve")
         },
     }
-    took = {name: min(processor_seconds(words) for _ in range(7)) for name, words in programs.items()}
-    for name, seconds in took.items():
+    for name, words in programs.items():
+        seconds = min(processor_seconds(words) for _ in range(7))
         record_property(name, f"{seconds * 1000:.0f} ms of a processor")
-    first, *others = took.values()
-    assert max(others) < 2 * first
 
 
 def processor_seconds(words: list[str]) -> float:
