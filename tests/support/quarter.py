@@ -7,7 +7,7 @@ All is drawn from one seed. Everything that is not planted is as it should be, s
 import itertools
 import random
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -27,6 +27,7 @@ from curfew.audit.record import (
     with_end,
 )
 from curfew.core.counting import Tally, TallyKey, counted
+from curfew.trail.queue import MOST_BYTES, MOST_RECORDS
 from tests.support.builders import ALICE, a_request
 from tests.support.logs import ALog, opened
 
@@ -113,7 +114,7 @@ def a_quarter(
 
 
 def _sealed(told: list[Timed], holes: list[tuple[datetime, datetime]], heartbeat: timedelta) -> ALog:
-    """Seal all records, those of each stretch together; what happens in a hole is sealed after it."""
+    """Seal all records, each stretch in as many segments as it takes; what happens in a hole is sealed after it."""
     log = ALog()
     log.append([opened(log.signer)], BEGIN)
     times = [at for at, _ in told]
@@ -123,9 +124,23 @@ def _sealed(told: list[Timed], holes: list[tuple[datetime, datetime]], heartbeat
         if at > END:
             return log
         upto = bisect_right(times, at)
-        log.append([record for _, record in told[done:upto]], at)
+        for lines in _segments(record for _, record in told[done:upto]):
+            log.append_lines(lines, at)
         done = upto
     raise AssertionError
+
+
+def _segments(records: Iterable[Record]) -> Iterator[list[bytes]]:
+    """Yield the lines of each segment, as many as the writer puts into one; of no records, one segment without lines."""
+    lines: list[bytes] = []
+    size = 0
+    for line in (record.line() for record in records):
+        if lines and (len(lines) == MOST_RECORDS or size + len(line) > MOST_BYTES):
+            yield lines
+            lines, size = [], 0
+        lines.append(line)
+        size += len(line)
+    yield lines
 
 
 class Company:
