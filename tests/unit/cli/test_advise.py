@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -64,23 +64,22 @@ def folder(quarter: WatchedQuarter, tmp_path_factory: pytest.TempPathFactory) ->
     return quarter.log.lay(quarter.quarter.log.lay(tmp_path_factory.mktemp("logs")))
 
 
-def allowed_calls(quarter: WatchedQuarter, policy: str) -> list[Needed]:
-    """Return what the bindings of a policy's sessions allowed, as the log of activity holds it."""
-    calls = [
-        call
-        for record in records_of(quarter.log)
-        if record.block.get("story", {}).get("policy", {}).get("name") == policy
-        and (call := RecordedCall.of(record)) is not None
-        and call.how is How.BINDING
-    ]
-    needed = [Needed(call.verb, call.group, call.resource, call.subresource, call.name) for call in calls]
-    return [replace(one, name=one.seen_name) for one in needed]
+def allowed_calls(quarter: WatchedQuarter, policy: str) -> list[tuple[Needed, datetime]]:
+    """Return what the bindings of a policy's sessions allowed and when, as the log of activity holds it, the earliest first."""
+    found = []
+    for record in records_of(quarter.log):
+        call = RecordedCall.of(record)
+        named = record.block.get("story", {}).get("policy", {}).get("name")
+        if call is not None and call.how is How.BINDING and named == policy:
+            one = Needed(call.verb, call.group, call.resource, call.subresource, call.name)
+            found.append((replace(one, name=one.seen_name), record.at))
+    return sorted(found, key=lambda one: one[1])
 
 
 def test_of_a_generated_quarter_it_gives_a_role_that_refuses_nothing_that_was_used(
     folder: Path, quarter: WatchedQuarter
 ) -> None:
-    used = allowed_calls(quarter, "debug")
+    used = [one for one, _ in allowed_calls(quarter, "debug")]
 
     result = advise(folder, "debug")
 
@@ -111,16 +110,16 @@ def test_it_names_what_was_refused_and_where_calls_may_be_missing(folder: Path) 
 
 
 def test_what_was_used_only_before_the_period_is_named(folder: Path, quarter: WatchedQuarter) -> None:
-    whole, part = advise(folder, "debug"), advise(folder, "debug", "--period", "2026-08-01..2026-08-02")
-    rules = advised(part)
-    missing = {str(one) for one in allowed_calls(quarter, "debug") if not allows(rules, one.call)}
+    last_use = dict(allowed_calls(quarter, "debug"))
+    before = min(last_use, key=lambda one: last_use[one])
+    begin = last_use[before] + timedelta(milliseconds=1)
 
-    assert len(advised(part)) < len(advised(whole)) or missing
-    assert missing
-    assert "Past calls in the whole log that the granted role allowed and this one would have refused:" in comments(
-        part
-    )
-    assert all(f" x {one}, last " in comments(part) for one in missing)
+    part = advise(folder, "debug", "--period", f"{begin:%Y-%m-%dT%H:%M:%S.%fZ}..")
+
+    told, rules = comments(part), advised(part)
+    assert [one for one in last_use if not allows(rules, one.call)] == [before]
+    assert "Past calls in the whole log that the granted role allowed and this one would have refused:" in told
+    assert f" x {before}, last {last_use[before]:%Y-%m-%d %H:%M}" in told
 
 
 # --- one grant
