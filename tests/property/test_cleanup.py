@@ -2,13 +2,15 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
+from curfew.audit.record import CURFEW, Story, make_record
+from curfew.audit.stories import AFTER_CLOSED
 from curfew.core import cleanup as rules
 from curfew.ports import ClosedRequest, Unavailable
 from curfew.processes.operator.cleanup import Cleanup
@@ -42,7 +44,8 @@ class Play:
     def __init__(self) -> None:
         self.stage = Stage()
         self.backup = self.stage.cluster.snapshot()
-        self.cleaned: list[str] = []
+        self.cleaned: dict[str, Sequence[str]] = {}  # by UID: what the log had told when it was first deleted by Curfew
+        self.deleted_by_people: set[str] = set()
         self.number = 0
         self.start()
 
@@ -64,7 +67,7 @@ class Play:
         """Compare each deletion with the log."""
         told = self.stage.events(request.uid)
         assert told.count("request.closed") == 1, f"{request.name} is deleted, and the log has {told}"
-        self.cleaned.append(request.uid)
+        self.cleaned.setdefault(request.uid, told)
 
     def may_not_delete(self, namespace: str, problem: str) -> None:
         """Fail: nothing refuses here."""
@@ -79,8 +82,10 @@ class Play:
     def delete(self) -> None:
         """Have somebody delete the newest request, if it is there."""
         name = f"r-{self.number}"
-        if any(body["metadata"]["name"] == name for body in self.stage.cluster.all("AccessRequest")):
-            self.stage.cluster.delete("AccessRequest", name)
+        for meta in [body["metadata"] for body in self.stage.cluster.all("AccessRequest")]:
+            if meta["name"] == name:
+                self.stage.cluster.delete("AccessRequest", name)
+                self.deleted_by_people.add(meta["uid"])
 
     async def clean_up(self, failures: FailurePlan | None = None) -> None:
         """Look at a number of requests."""
@@ -134,17 +139,27 @@ class Play:
             await self.do("clean up", 0)
 
 
+def assert_no_cleaning_is_news(play: Play) -> None:
+    """Hold what was deleted against the log."""
+    for uid, told in play.cleaned.items():
+        by_people = told.count("request.deleted") if uid in play.deleted_by_people else 0
+        assert play.stage.events(uid).count("request.deleted") == by_people, f"the log tells that {uid} is deleted"
+
+
 @given(st.lists(st.tuples(st.sampled_from(ACTIONS), st.integers(0, 7)), max_size=30))
+@example([("ask", 0), ("delete", 0), ("restore", 0)])
 def test_nothing_is_deleted_whose_story_is_not_in_the_log(actions: list[tuple[str, int]]) -> None:
-    """And in the end everything has gone, with no record of its going."""
+    """And in the end everything has gone, with no record of its going.
+
+    What a person deleted may be back by a restore: then the log has told of that, and tells no more when Curfew deletes it.
+    """
     play = Play()
     asyncio.run(play.run(actions))
 
     assert play.stage.cluster.all("AccessRequest") == []
     twice = {id_: n for id_, n in Counter(record.id for record in play.stage.log).items() if n > 1}
     assert twice == {}
-    for uid in play.cleaned:
-        assert "request.deleted" not in play.stage.events(uid)
+    assert_no_cleaning_is_news(play)
 
 
 def without_the_log(patch: pytest.MonkeyPatch) -> None:
@@ -175,3 +190,24 @@ def test_a_planted_bug_is_found(bug: Callable[[pytest.MonkeyPatch], None], monke
 
     with pytest.raises(AssertionError, match="is deleted, and the log has"):
         asyncio.run(forge())
+
+
+def test_a_record_of_cleaning_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A product that tells of each deletion is planted."""
+    seen = Play.deleted
+
+    def deleted(play: Play, request: ClosedRequest) -> None:
+        seen(play, request)
+        story = next(Story.of(record) for record in play.stage.log if record.subject == request.uid)
+        told = make_record(
+            "request.deleted", at=play.stage.clock.now(), actor=CURFEW, message="It is gone.", story=story
+        )
+        play.stage.trail.submit([told])
+
+    monkeypatch.setattr(Play, "deleted", deleted)
+    monkeypatch.setattr("tests.support.stage.AFTER_CLOSED", AFTER_CLOSED | {"request.deleted"})
+    play = Play()
+    asyncio.run(play.run([("ask", 0), ("deny", 0)]))
+
+    with pytest.raises(AssertionError, match="is deleted"):
+        assert_no_cleaning_is_news(play)
