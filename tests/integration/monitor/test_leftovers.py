@@ -10,6 +10,7 @@ import pytest
 
 from curfew.audit.record import Record
 from tests.integration.installed import Installed
+from tests.integration.monitor.acting import polled
 from tests.integration.monitor.sessions import Session, Sessions
 from tests.integration.operator.evidence import Evidence
 from tests.support.api import until
@@ -188,5 +189,11 @@ async def test_what_is_left_is_kept_by_a_decision(
     assert answer["summary"].endswith("left one pod behind (kept)")
     told = await asyncio.to_thread(read_log, operator)
     assert told.story(session.asked.uid)[-1] == "review.submitted"
-    last = about(await asyncio.to_thread(read_log, monitor), session, "session.assessed")[-1]
+
+    def last_answer() -> Record:
+        return about(read_log(monitor), session, "session.assessed")[-1]
+
+    # The log gets it a moment after the request.
+    await polled(lambda: "kept_by" in last_answer().block["detail"], "the decision in the log")
+    last = last_answer()
     assert (last.block["detail"]["remains"], last.block["detail"]["kept_by"]) == (0, bob.name)

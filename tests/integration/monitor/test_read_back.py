@@ -11,6 +11,7 @@ import yaml
 from click.testing import CliRunner
 
 from curfew.cli import main
+from tests.integration.monitor.acting import polled
 from tests.integration.monitor.sessions import Sessions
 from tests.integration.operator.evidence import Evidence
 from tests.support.monitor_process import MonitorProcess
@@ -64,6 +65,13 @@ async def test_an_auditor_finds_the_answers_that_the_requests_show(
             (await sessions.alice.post(f"{sessions.path}/configmaps", sessions.config_map("made"))).done()
         await session.end()
         answers[session.asked.uid] = await session.final()
+
+    def are_in_the_log() -> bool:
+        known = read_log(monitor).by_request
+        told = [[one for one in known.get(uid, ()) if one.event == "session.assessed"] for uid in answers]
+        return all(records and records[-1].block["detail"]["final"] for records in told)
+
+    await polled(are_in_the_log, "the answers in the log")  # which it gets a moment after the request
     folder = laid(tmp_path / "copy", read_log(operator), read_log(monitor))
 
     for uid, answer in answers.items():

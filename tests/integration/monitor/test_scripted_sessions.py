@@ -9,7 +9,7 @@ import ssl
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,7 +21,7 @@ from click.testing import CliRunner
 
 from curfew.cli import main
 from tests.integration.installed import Installed
-from tests.integration.monitor.acting import Desk
+from tests.integration.monitor.acting import Desk, polled
 from tests.integration.monitor.ground import everything
 from tests.integration.monitor.outages import play_down, play_late
 from tests.integration.monitor.playing import Players, Seen, tokens
@@ -141,6 +141,12 @@ class Played:
         return found
 
 
+def is_told(seen: Seen, activity: Evidence) -> bool:
+    """Whether the log's last answer for a session is the one that the request shows."""
+    told = [one for one in activity.by_request.get(seen.asked.uid, ()) if one.event == "session.assessed"]
+    return bool(told) and told[-1].block["detail"]["summary"] == seen.answer.get("summary")
+
+
 @pytest.fixture(scope="module")
 def played(
     cluster: Installed,
@@ -162,9 +168,16 @@ def played(
             ended = max(seen.ended for seen in sessions.values() if isinstance(seen, Seen))
             quiet = ended + REACH - datetime.now(UTC)
             sessions |= await play_down(players, DOWN, line, server_log, quiet)
-            for seen in sessions.values():
-                if isinstance(seen, Seen):
+            shown = [seen for seen in sessions.values() if isinstance(seen, Seen)]
+
+            def are_in_the_log() -> bool:
+                for seen in shown:
                     seen.look()
+                known = read_evidence(client, monitor)
+                return all(is_told(one, known) for seen in shown for one in (seen, *seen.others))
+
+            with suppress(AssertionError):  # the log gets answers a moment after the requests; the tests look at both
+                await polled(are_in_the_log, "the answers in the log")
             logs = [await asyncio.to_thread(read_evidence, client, process) for process in (operator, monitor)]
             return Played(sessions, *logs)
 
