@@ -72,7 +72,8 @@ async def cutting(sessions: Sessions) -> Session:
 def pods(cluster: Installed, sessions: Sessions) -> dict[str, str]:
     """Return the pods of the namespace that are not being deleted, with their UIDs."""
     listed = json.loads(cluster.api.ask("GET", f"{sessions.path}/pods").stdout)["items"]
-    return {pod["metadata"]["name"]: pod["metadata"]["uid"] for pod in listed}
+    metas = [pod["metadata"] for pod in listed]
+    return {meta["name"]: meta["uid"] for meta in metas if "deletionTimestamp" not in meta}
 
 
 def about(evidence: Evidence, session: Session, event: str) -> list[Record]:
