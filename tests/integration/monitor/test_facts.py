@@ -12,7 +12,7 @@ from curfew.audit.record import Record
 from tests.integration.installed import SYSTEM, Installed
 from tests.integration.monitor.acting import polled
 from tests.integration.monitor.sessions import Sessions
-from tests.integration.operator.evidence import Evidence
+from tests.integration.operator.evidence import Evidence, recorded
 from tests.integration.operator.people import GROUP as CURFEW
 from tests.integration.operator.people import RBAC, Body
 from tests.support.monitor_process import MonitorProcess
@@ -58,7 +58,9 @@ def a_binding(name: str, role: str, user: str, kind: str = "RoleBinding") -> Bod
     }
 
 
-async def test_a_decision_about_ones_own_request_is_noticed(sessions: Sessions, facts: Facts) -> None:
+async def test_a_decision_about_ones_own_request_is_noticed(
+    sessions: Sessions, facts: Facts, operator: OperatorProcess
+) -> None:
     """Alice may decide here. That the request is hers is what counts, and one record tells of many attempts."""
     place, alice, bob = sessions.place, sessions.alice, sessions.place.people.bob
     deciding = place.role(
@@ -66,6 +68,7 @@ async def test_a_decision_about_ones_own_request_is_noticed(sessions: Sessions, 
     )
     await place.apply(*deciding)
     asked = await place.pending(alice)
+    await recorded(operator, asked)  # from which the monitor knows its story
     refused = await asked.decide(alice)
     assert (refused.status, "a request that you made" in refused.message) == (403, True)
 
