@@ -95,8 +95,11 @@ async def play(sessions: Sessions, prometheus: Prometheus) -> None:
     told = 'sum(curfew_notifications_total{outcome="Sent"})'
     await until(lambda: prometheus.query(told) > [0.0], "Prometheus has seen what people were told")
     # Set every few seconds, with all other gauges: those of a moment before may not show every request.
-    waits = f'curfew_requests{{namespace="{place.namespace}",phase="Pending"}}'
-    await until(lambda: sum(prometheus.query(waits)) == ALARMING, "Prometheus has seen the requests that wait")
+    waits, active = (
+        f'sum(curfew_requests{{namespace="{place.namespace}",phase="{phase}"}})' for phase in ("Pending", "Active")
+    )
+    as_they_are = f"{waits} == {ALARMING} and {active} == 1"
+    await until(lambda: prometheus.query(as_they_are), "Prometheus has seen the requests that wait, and the active one")
 
 
 @dataclass(frozen=True)
