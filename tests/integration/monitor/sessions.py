@@ -35,8 +35,11 @@ class Sessions:
     async def begin(
         self, policy: str = "editing", *, by: Person | None = None, right: Sequence[str] = ("list", "pods"), **spec: Any
     ) -> "Session":
-        """Give somebody access, alice if nobody is named; return when it can be used, by a `right` that the role has."""
-        asked = await self.place.ask(by or self.alice, policy, **spec)
+        """Give somebody access, alice if nobody is named; return when it can be used, by a `right` that the role has.
+
+        It lasts longer than a test does on a slow machine.
+        """
+        asked = await self.place.ask(by or self.alice, policy, **{"duration": "10m", **spec})
         await asked.phase("Active")
         await asked.bound()
         await asked.usable(*right)
