@@ -1,5 +1,6 @@
 """A log file and what rotation has made of it: files beside it, under names that are made from its own."""
 
+import errno
 import os
 import re
 import stat
@@ -15,6 +16,9 @@ from curfew.settings.files import open_regular
 _MOST_NAMES: Final = 10_000
 """Most names in the folder that are looked at."""
 
+_MOST_LOOKS: Final = 20
+"""Most looks for a moment in which no file is renamed."""
+
 
 @dataclass(frozen=True, slots=True)
 class SeenFile:
@@ -25,6 +29,11 @@ class SeenFile:
     inode: int
     size: int
     modified_ns: int
+
+    @property
+    def name(self) -> tuple[Path, int, int]:
+        """Which file has which name."""
+        return self.path, self.device, self.inode
 
     @property
     def content(self) -> tuple[int, int, int, int]:
@@ -69,6 +78,15 @@ class LogFiles:
 
     def rotated(self) -> list[SeenFile]:
         """Return what rotation has left, the oldest first; compressed files are left out. Raise `OSError`."""
+        found = self._listed()
+        for _ in range(_MOST_LOOKS):
+            # A file that is renamed while the folder is read can be left out: only what is seen twice is all that there is.
+            before, found = found, self._listed()
+            if {one.name for one in before} == {one.name for one in found}:
+                return sorted(found, key=lambda file: (file.modified_ns, self._place(file.path), file.path.name))
+        raise self._restless()
+
+    def _listed(self) -> list[SeenFile]:
         found = []
         with os.scandir(self._path.parent) as entries:
             for entry in islice(entries, _MOST_NAMES):
@@ -77,7 +95,7 @@ class LogFiles:
                         found.append(_seen(Path(entry.path), entry.stat(follow_symlinks=False)))
                     except FileNotFoundError:
                         continue  # removed a moment ago
-        return sorted(found, key=lambda file: (file.modified_ns, self._place(file.path), file.path.name))
+        return found
 
     def done(self, files: Iterable[SeenFile]) -> None:
         """Know that nothing new is in these, unless they are written to again."""
@@ -106,13 +124,34 @@ class LogFiles:
 
     def find(self, mark: Mark) -> BinaryIO | None:
         """Open the file that a mark was made in, or else its copy; None if there is neither."""
-        current = self.current()
-        files = [*self.rotated(), *([] if current is None else [current])]
-        return _first(files, mark.is_in) or self.find_copy(mark)
+        return self._first(self._all, mark.is_in) or self.find_copy(mark)
 
     def find_copy(self, mark: Mark) -> BinaryIO | None:
         """Open the copy that was made of a file before it was cut, or return None if there is none."""
-        return _first(self.rotated(), mark.is_in_copy)
+        return self._first(self.rotated, mark.is_in_copy)
+
+    def _all(self) -> list[SeenFile]:
+        current = self.current()  # before the others: if it is renamed meanwhile, it is among them
+        return [*self.rotated(), *([] if current is None else [current])]
+
+    def _first(self, files: Callable[[], list[SeenFile]], is_it: Callable[[BinaryIO], bool]) -> BinaryIO | None:
+        """Open the first that it is. If one has another name by now, that may be the one: all are looked at again."""
+        for _ in range(_MOST_LOOKS):
+            is_each_known = True
+            for seen in files():
+                file = seen.open()
+                if file is None:
+                    is_each_known = False
+                elif is_it(file):
+                    return file
+                else:
+                    file.close()
+            if is_each_known:
+                return None
+        raise self._restless()
+
+    def _restless(self) -> OSError:
+        return OSError(errno.EAGAIN, "its rotated files are being renamed all the time", str(self._path))
 
     def _place(self, rotated: Path) -> int:
         """Return the place among files of the same time: audit.log.2 is older than audit.log.1."""
@@ -143,13 +182,3 @@ def _head(seen: SeenFile) -> bytes:
 def _is_copied(copy: SeenFile, head: bytes) -> bool:
     """Whether this is a copy of a file that begins so: it may not be complete, and the file itself is not cut yet."""
     return bool(head) and head.startswith(_head(copy) or b"\n")
-
-
-def _first(files: Iterable[SeenFile], is_it: Callable[[BinaryIO], bool]) -> BinaryIO | None:
-    for seen in files:
-        file = seen.open()
-        if file is not None:
-            if is_it(file):
-                return file
-            file.close()
-    return None

@@ -1,24 +1,27 @@
 """Reading a log file that grows and is rotated, step by step."""
 
+import itertools
 import os
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from curfew.adapters.intake import lines, tail
+from curfew.adapters.intake.rotated import SeenFile
 from curfew.adapters.intake.settings import Begin, FollowSettings
 from curfew.adapters.intake.tail import Tail
 from curfew.core.activity.formats.forms import Form
 from curfew.ports import IntakeRefusal
 from tests.support.intake import event, numbers
 from tests.support.logwriting import ROTATIONS, LogWriter, Rotation
+from tests.support.scale import seed, soaks
 
 
 class Reader:
@@ -143,6 +146,108 @@ def test_what_is_rotated_several_times_between_two_looks_is_read(
     if is_restarted:
         reader.start()
     assert reader.all() == [b"%d\n" % number for number in range(10)]
+    assert reader.lost == []
+
+
+class Moment:
+    """Has a log rotated at one moment of a reader's looks: before it opens a file, or sees one name of its listing."""
+
+    def __init__(self, patch: pytest.MonkeyPatch, number: int, act: Callable[[], None]) -> None:
+        self._left, self._act = number, act
+        self._scan = os.scandir
+        opened = SeenFile.open
+
+        def open_(file: SeenFile) -> BinaryIO | None:
+            self._pass()
+            return opened(file)
+
+        patch.setattr(os, "scandir", self._scandir)
+        patch.setattr(SeenFile, "open", open_)
+
+    @property
+    def has_come(self) -> bool:
+        return self._left < 0
+
+    def _pass(self) -> None:
+        self._left -= 1
+        if self._left == -1:
+            self._act()
+
+    @contextmanager
+    def _scandir(self, folder: Path) -> Iterator[Iterator[os.DirEntry[str]]]:
+        """List the folder as systems do: the names are read first, and each file is looked at later."""
+        with self._scan(folder) as entries:
+            names = sorted(entries, key=lambda entry: entry.name)
+        yield self._each(names)
+
+    def _each(self, names: list[os.DirEntry[str]]) -> Iterator[os.DirEntry[str]]:
+        for entry in names:
+            self._pass()
+            yield entry
+
+
+@pytest.mark.parametrize("rotate", ROTATIONS.values(), ids=ROTATIONS)
+@pytest.mark.parametrize("times", [1, 2])
+@pytest.mark.parametrize("is_restarted", [False, True], ids=["running", "restarted"])
+def test_what_is_rotated_while_it_is_looked_at_is_read(rotate: Rotation, times: int, is_restarted: bool) -> None:
+    """The names of all files shift then, and the listing that is being read tells of none of it."""
+    step = 1 if soaks() else 3
+    for moment in itertools.count(seed() % step, step):
+        with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+            log = LogWriter(Path(folder) / "audit.log")
+            number = itertools.count()
+
+            def write() -> None:
+                log.write(b"%d\n" % next(number))  # noqa: B023  called before the next
+
+            def rotates() -> None:
+                for _ in range(times):
+                    rotate(log)  # noqa: B023  called before the next
+                    write()
+
+            for _ in range(3):
+                write()
+                rotate(log)
+            write()
+            reader = Reader(log.path, rotated=1000)
+            reader.all()
+            write()
+            rotates()
+            if is_restarted:
+                reader.tail.close()
+                reader.start()
+
+            come = Moment(patch, moment, rotates)
+            reader.all()
+            assert reader.all() == [b"%d\n" % each for each in range(next(number))], moment
+            assert reader.lost == [], moment
+            reader.tail.close()
+        if not come.has_come:
+            return
+    raise AssertionError
+
+
+def test_while_names_never_stay_nothing_is_said_to_be_lost(
+    log: LogWriter, reading: Callable[..., Reader], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log.write(b"0\n")
+    reader = reading(rotated=1000)
+    reader.all()
+    log.move_up()
+    log.write(b"1\n")
+    reader.tail.close()
+    reader.start()
+    listed = os.scandir
+
+    def scandir(folder: Path) -> Iterator[os.DirEntry[str]]:
+        log.move_up()
+        return listed(folder)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "scandir", scandir)
+        with pytest.raises(OSError, match="renamed all the time"):
+            reader.step()
+    assert reader.all() == [b"0\n", b"1\n"]
     assert reader.lost == []
 
 
