@@ -35,16 +35,22 @@ def open_log(path: Path) -> int:
 
 
 class Placed:
-    """A sink that puts each batch into a file of its own, whole or not at all. It fails if the observer was told of a loss."""
+    """A sink that puts each batch into a file of its own, whole or not at all. It fails if the observer was told of a loss.
 
-    def __init__(self, folder: Path, observer: Counted) -> None:
+    After `most` batches it takes no more, and waits for the end of its process; 0 is no limit.
+    """
+
+    def __init__(self, folder: Path, observer: Counted, most: int) -> None:
         self._folder = folder
         self._new = folder.with_suffix(".new")
         self._number = len(batches(folder))
+        self._last = self._number + most if most else 0
         self._observer = observer
 
     async def take(self, batch: Batch) -> None:
         assert not self._observer.refusals
+        if self._number == self._last:
+            await asyncio.Event().wait()
         self._new.write_bytes(batch.body)
         self._new.rename(self._folder / f"{self._number:08}")
         self._number += 1
@@ -56,15 +62,15 @@ def batches(folder: Path) -> list[Path]:
     return sorted(folder.iterdir())
 
 
-def follow(path: Path, position: Path, taken: Path) -> None:
-    """Follow a file for ever."""
+def follow(path: Path, position: Path, taken: Path, most: int) -> None:
+    """Follow a file for ever; after `most` batches, without taking any."""
     observer = Counted()
     settings = FollowSettings(path, "api-1", Form.KUBERNETES, position, Begin.BEGINNING, 1000, look_seconds=0.01)
-    asyncio.run(FileFollower(settings, Placed(taken, observer), observer).run())
+    asyncio.run(FileFollower(settings, Placed(taken, observer, most), observer).run())
 
 
 if __name__ == "__main__":
     if sys.argv[1] == "write":
         write(Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]), sys.argv[5], float(sys.argv[6]))
     else:
-        follow(*map(Path, sys.argv[2:5]))
+        follow(Path(sys.argv[2]), Path(sys.argv[3]), Path(sys.argv[4]), int(sys.argv[5]))
