@@ -20,6 +20,9 @@ from tools.servers.ports import LOOPBACK
 
 HEAD = f"POST /audit/api-1 HTTP/1.1\r\nHost: monitor\r\nAuthorization: Bearer {TOKEN}\r\n".encode()
 REQUEST = HEAD + f"Content-Length: {len(LIST)}\r\n\r\n".encode() + LIST
+LIMIT = 1.0
+"""Seconds that a sender has. Those who mean well have no more, and must not be late if the machine stands still a while."""
+
 STRANGER = b"POST /audit/api-1 HTTP/1.1\r\nHost: monitor\r\n"
 
 
@@ -59,7 +62,7 @@ async def works(sender: Sender) -> bool:
 
 
 async def test_a_connection_that_is_silent_is_ended(keys: Keys, observer: Counted) -> None:
-    async with serving(keys, Taken(), observer, hello_seconds=0.1) as sender:
+    async with serving(keys, Taken(), observer, hello_seconds=LIMIT) as sender:
         async with connection(sender, None) as (reader, _):
             assert await rest(reader) == b""
         assert observer.times(IntakeRefusal.NO_HANDSHAKE) == 1
@@ -73,10 +76,10 @@ async def test_headers_that_come_a_byte_at_a_time_are_cut_off(keys: Keys, observ
     async def trickle(writer: asyncio.StreamWriter) -> None:
         for byte in REQUEST:
             writer.write(bytes([byte]))
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0.03)  # so all of it takes far longer than is allowed
 
     sink = Taken()
-    async with serving(keys, sink, observer, hello_seconds=0.3) as sender:
+    async with serving(keys, sink, observer, hello_seconds=LIMIT) as sender:
         async with connection(sender, keys.trusting()) as (reader, writer):
             trickling = asyncio.create_task(trickle(writer))
             assert await rest(reader) == b""
@@ -97,12 +100,12 @@ async def test_headers_of_a_second_request_that_trickle_are_cut_off_too(keys: Ke
 
 
 async def test_a_body_that_trickles_is_cut_off(keys: Keys, observer: Counted) -> None:
-    async with serving(keys, Taken(), observer, body_seconds=0.1) as sender:
+    async with serving(keys, Taken(), observer, body_seconds=LIMIT) as sender:
         async with connection(sender, keys.trusting()) as (reader, writer):
             writer.write(HEAD + b"Content-Length: 1000\r\n\r\nx")
             answer = await rest(reader)
         assert answer.startswith(b"HTTP/1.1 408 ")
-        assert b"did not arrive within 0.1 s" in answer
+        assert b"did not arrive within 1 s" in answer
         assert observer.refusals == {(IntakeRefusal.TOO_SLOW, "api-1"): 1}
         assert observer.held[-1] == 0
         assert await works(sender)
@@ -138,7 +141,7 @@ async def test_a_sender_that_is_gone_before_the_answer_has_sent_its_batch(keys: 
 @pytest.mark.parametrize("seed", range(20))
 async def test_rubbish_is_no_handshake(keys: Keys, observer: Counted, seed: int) -> None:
     rubbish = random.Random(seed).randbytes(10 ** (seed % 5))  # noqa: S311  no secret
-    async with serving(keys, Taken(), observer, hello_seconds=0.2) as sender:
+    async with serving(keys, Taken(), observer, hello_seconds=LIMIT) as sender:
         async with connection(sender, None) as (reader, writer):
             writer.write(rubbish)
             assert b"HTTP" not in await rest(reader)
