@@ -13,6 +13,7 @@ import structlog
 
 from curfew.adapters.intake import credentials
 from curfew.adapters.intake.credentials import CredentialFiles
+from curfew.adapters.intake.tokens import is_bearer
 from tests.support.intake import OTHER_TOKEN, TOKEN, Counted, Keys, Taken, until
 from tests.support.sending import Sender, serving
 from tools.servers.pki import Authority
@@ -192,16 +193,18 @@ async def test_a_certificate_and_a_key_that_do_not_belong_together_change_nothin
         assert await serial(keys, sender) != old
 
 
-async def test_a_file_that_is_being_written_is_left_alone(keys: Keys, observer: Counted) -> None:
+def test_a_file_that_is_being_written_is_left_alone(keys: Keys) -> None:
     """A token that was written half would be a token, too."""
-    async with serving(keys, Taken(), observer, look_seconds=0.05) as sender:
-        with keys.tokens.open("w") as file:
-            for character in OTHER_TOKEN:
-                file.write(character)
-                file.flush()
-                assert await status(sender, OTHER_TOKEN[:20]) == 401
-                await asyncio.sleep(0.01)
-        await until_status(sender, OTHER_TOKEN, 200)
+    files = CredentialFiles(keys.settings())
+    files.load()
+    used = files.current
+    for written in range(len(OTHER_TOKEN)):
+        keys.tokens.write_text(OTHER_TOKEN[:written])
+        assert not files.look()
+        assert files.current is used
+    keys.tokens.write_text(OTHER_TOKEN)
+    assert [files.look(), files.look()] == [False, True]
+    assert is_bearer(f"Bearer {OTHER_TOKEN}", files.current.tokens)
 
 
 async def test_files_are_exchanged_as_kubelet_does_it(keys: Keys, observer: Counted) -> None:
