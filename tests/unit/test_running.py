@@ -10,7 +10,7 @@ PROGRAM: Final = """
 import asyncio, threading, time
 from curfew.tasks import running
 
-running.LEFT_OVER_SECONDS = 0.2
+running.LEFT_OVER_SECONDS = {seconds}
 
 async def never_ends():
     while True:
@@ -34,9 +34,9 @@ LEFT: Final = {
 }
 
 
-def run(left: str, end: str) -> subprocess.CompletedProcess[str]:
-    """Run a process that leaves something behind, and ends so."""
-    program = PROGRAM.format(left=left, end=end)
+def run(left: str, end: str, seconds: float = 0.2) -> subprocess.CompletedProcess[str]:
+    """Run a process that leaves something behind, ends so, and waits so long for what is left."""
+    program = PROGRAM.format(left=left, end=end, seconds=seconds)
     return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)  # noqa: S603  our own
 
 
@@ -55,4 +55,4 @@ def test_an_error_is_shown_all_the_same(left: str) -> None:
 
 
 def test_a_process_that_leaves_nothing_ends_in_its_own_way() -> None:
-    assert run("pass", "pass").stdout == "in order\n"
+    assert run("pass", "pass", seconds=60).stdout == "in order\n"
