@@ -33,7 +33,7 @@ def test_the_processor_s_time_is_that_of_the_program_and_of_what_it_starts() -> 
 
 
 def test_memory_is_that_of_the_program_and_of_what_it_starts() -> None:
-    child = "held = bytes(1) * 60_000_000; import time; time.sleep(0.4)"
+    child = "held = bytes(1) * 60_000_000; import time; time.sleep(2)"
     parent = f"held = bytes(1) * 40_000_000; import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}])"
 
     peak = run(python(parent), Progress("a program")).peak
