@@ -106,9 +106,13 @@ class LogFiles:
         self._done.add(_seen(self._path, os.fstat(file.fileno())).content)
 
     def before(self, file: BinaryIO) -> list[SeenFile]:
-        """Return the rotated files that are older than an open one: all of them if that one was not rotated."""
+        """Return the rotated files that are older than an open one: all if that is the current one, none if it was removed."""
+        current = self.current()  # before the others: if it is renamed meanwhile, it is among them
         rotated = self.rotated()
-        return next((rotated[:place] for place, one in enumerate(rotated) if one.is_open_as(file)), rotated)
+        place = next((place for place, one in enumerate(rotated) if one.is_open_as(file)), None)
+        if place is not None:
+            return rotated[:place]
+        return rotated if current is not None and current.is_open_as(file) else []  # rotation removes the oldest first
 
     def after(self, file: BinaryIO | None) -> list[SeenFile]:
         """Return the files that hold more when that one is read to its end, in their order."""

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from curfew.adapters.intake import lines, tail
-from curfew.adapters.intake.rotated import SeenFile
+from curfew.adapters.intake.rotated import LogFiles, SeenFile
 from curfew.adapters.intake.settings import Begin, FollowSettings
 from curfew.adapters.intake.tail import Tail
 from curfew.core.activity.formats.forms import Form
@@ -248,6 +248,29 @@ def test_while_names_never_stay_nothing_is_said_to_be_lost(
         with pytest.raises(OSError, match="renamed all the time"):
             reader.step()
     assert reader.all() == [b"0\n", b"1\n"]
+    assert reader.lost == []
+
+
+def test_what_came_after_a_file_that_is_removed_while_it_is_found_is_read(
+    log: LogWriter, reading: Callable[..., Reader], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rotation removes the oldest file, and a reader that has just opened it knows no other to be older."""
+    log.write(b"0\n")
+    reader = reading(rotated=1000)
+    reader.all()
+    for line in (b"1\n", b"2\n"):
+        log.move_up()
+        log.write(line)
+    reader.tail.close()
+    reader.start()
+    before = LogFiles.before
+
+    def removed(files: LogFiles, file: BinaryIO) -> list[SeenFile]:
+        log.path.with_name("audit.log.2").unlink()
+        return before(files, file)
+
+    monkeypatch.setattr(LogFiles, "before", removed)
+    assert reader.all() == [b"0\n", b"1\n", b"2\n"]
     assert reader.lost == []
 
 
